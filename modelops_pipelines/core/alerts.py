@@ -1,0 +1,90 @@
+"""When a rule has failed, and what becomes of its alert."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+OPEN, RESOLVED = "open", "resolved"
+PASSES_TO_RESOLVE = 2
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A rule held against one window. ``passed`` is None where the evidence is missing, and the message says why."""
+
+    rule: str
+    severity: str
+    passed: bool | None
+    value: float | None
+    threshold: float | None
+    n: int
+    window: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One open or resolved matter of one rule."""
+
+    endpoint: str
+    rule: str
+    status: str
+    severity: str
+    message: str
+    count: int
+    passes: int
+    opened_at: datetime
+    last_seen_at: datetime
+    resolved_at: datetime | None
+    data_window: str
+    id: int | None = None
+
+
+def after(alert: Alert | None, verdict: Verdict, endpoint: str, now: datetime) -> Alert | None:
+    """Return the rule's open alert after one more verdict; None when there is nothing to write.
+
+    A failure opens an alert or counts on the open one; two passes in a row resolve it; a verdict that is missing
+    changes nothing.
+    """
+    if verdict.passed is None:
+        return None
+    if alert is None:
+        return None if verdict.passed else _opened(verdict, endpoint, now)
+    if not verdict.passed:
+        return replace(
+            alert,
+            count=alert.count + 1,
+            passes=0,
+            last_seen_at=now,
+            severity=verdict.severity,
+            message=verdict.message,
+            data_window=verdict.window,
+        )
+    passes = alert.passes + 1
+    if passes < PASSES_TO_RESOLVE:
+        return replace(alert, passes=passes)
+    return replace(alert, passes=passes, status=RESOLVED, resolved_at=now)
+
+
+def _opened(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
+    return Alert(
+        endpoint=endpoint,
+        rule=verdict.rule,
+        status=OPEN,
+        severity=verdict.severity,
+        message=verdict.message,
+        count=1,
+        passes=0,
+        opened_at=now,
+        last_seen_at=now,
+        resolved_at=None,
+        data_window=verdict.window,
+    )
+
+
+def worst(verdicts: list[Verdict]) -> Verdict | None:
+    """Return the verdict to show for a rule judged on several windows: a failure, else a pass, else the last."""
+    for wanted in (False, True, None):
+        chosen = [v for v in verdicts if v.passed is wanted]
+        if chosen:
+            return chosen[-1]
+    return None

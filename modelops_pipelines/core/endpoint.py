@@ -1,0 +1,109 @@
+"""What an endpoint is: the values of its YAML, and defaults. What may be wrong is ``endpoint_rules``."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Literal, get_args
+
+Task = Literal["binary_classification", "multiclass", "regression", "llm"]
+Window = Literal["hour", "day"]
+Strategy = Literal["direct", "canary"]
+
+TASKS: tuple[str, ...] = get_args(Task)
+WINDOWS: tuple[str, ...] = get_args(Window)
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
+
+DIRECT_STEPS = (100,)
+CANARY_STEPS = (5, 25, 50, 100)
+SERVICE_ALERT_OVER = timedelta(hours=1)
+DRIFTED_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class AlertRule:
+    """When to raise an alert.
+
+    ``over`` is the time looked back upon, None for the endpoint's own window; ``minimum`` is the fewest rows
+    that allow a verdict, None for the project's.
+    """
+
+    kind: str
+    metric: str | None = None
+    above: float | None = None
+    below: float | None = None
+    over: timedelta | None = None
+    minimum: int | None = None
+
+    @property
+    def name(self) -> str:
+        """A stable slug, unique in an endpoint: the name of its check and of its alert."""
+        return self.kind if self.metric is None else f"{self.kind}_{self.metric}"
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """When to train again. ``automatic`` False means that a person starts it."""
+
+    min_new_labels: int = 5000
+    cooldown: timedelta = timedelta(days=7)
+    automatic: bool = True
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """How a challenger becomes the champion: ``steps`` are its growing shares of the traffic, in percent."""
+
+    strategy: Strategy = "direct"
+    steps: tuple[int, ...] = DIRECT_STEPS
+    automatic: bool = False
+
+
+@dataclass(frozen=True)
+class EndpointSpec:
+    """One endpoint, as its YAML declares it.
+
+    ``features`` are the monitored ones, empty for all of the model's inputs. ``alerts`` is empty here unless
+    given: a YAML that has no such key gets ``default_alerts``.
+    """
+
+    name: str
+    model_name: str
+    task: Task
+    label: str
+    label_horizon: timedelta = timedelta(hours=48)
+    window: Window = "hour"
+    trainer: str | None = None
+    owners: tuple[str, ...] = ()
+    description: str = ""
+    features: tuple[str, ...] = ()
+    positive_label: str = "1"
+    allow_replay: bool = False
+    allow_pickle: bool = False
+    alerts: tuple[AlertRule, ...] = ()
+    retraining: Retraining | None = None
+    promotion: Promotion = field(default_factory=Promotion)
+
+
+def completed(rule: AlertRule) -> AlertRule:
+    """Return the rule with its kind's defaults where it says nothing."""
+    if rule.kind in {"error_rate", "latency_p95_ms"} and rule.over is None:
+        return replace(rule, over=SERVICE_ALERT_OVER)
+    if rule.kind == "drift" and rule.above is None:
+        return replace(rule, above=DRIFTED_SHARE)
+    return rule
+
+
+def default_alerts(task: str) -> tuple[AlertRule, ...]:
+    """Return the rules of an endpoint whose YAML names none."""
+    rules = [
+        AlertRule("error_rate", above=0.10),
+        AlertRule("latency_p95_ms", above=10_000),
+        AlertRule("drift"),
+    ]
+    if task == "binary_classification":
+        rules.append(AlertRule("quality", metric="brier_skill", below=0))
+    return tuple(completed(rule) for rule in rules)
+
+
+def default_steps(strategy: str) -> tuple[int, ...]:
+    """Return the shares of a strategy whose YAML names none."""
+    return CANARY_STEPS if strategy == "canary" else DIRECT_STEPS

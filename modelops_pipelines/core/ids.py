@@ -1,0 +1,84 @@
+"""Identifiers of requests, predictions, labels and feedback.
+
+A request id carries its own event time, its number of rows and a seal, so that a label or a piece of feedback for
+a prediction that this installation never made is refused without a look-up, on any worker, at any age.
+"""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from modelops_pipelines.core.errors import UnknownError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIME, _ROWS, _RANDOM, _SEAL = 8, 2, 7, 8
+_BODY = _TIME + _ROWS + _RANDOM
+MAX_ROWS = 2 ** (8 * _ROWS) - 1
+ENTROPY_BYTES = _RANDOM
+
+
+@dataclass(frozen=True)
+class RequestId:
+    """What a request id says: the text itself, its event time (microseconds kept) and its number of rows."""
+
+    text: str
+    event_time: datetime
+    rows: int
+
+    def prediction_id(self, row: int) -> str:
+        """Return the id of one row's prediction."""
+        return f"{self.text}-{row}"
+
+
+def new_request_id(endpoint: str, event_time: datetime, rows: int, entropy: bytes, secret: bytes) -> RequestId:
+    """Make an id for a request of ``rows`` rows; ``entropy`` is ENTROPY_BYTES random bytes.
+
+    The text is base32 (lower case, 40 characters) of time, rows, entropy and an HMAC-SHA-256 over these and the
+    endpoint's name, cut to 8 bytes.
+    """
+    micros = (event_time - _EPOCH) // timedelta(microseconds=1)
+    body = micros.to_bytes(_TIME, "big", signed=True) + rows.to_bytes(_ROWS, "big") + entropy
+    sealed = body + _seal(endpoint, body, secret)
+    return RequestId(base64.b32encode(sealed).decode().lower(), event_time, rows)
+
+
+def parse_prediction_id(text: str, endpoint: str, secret: bytes) -> tuple[RequestId, int]:
+    """Read ``<request id>-<row>``; raise UnknownError when this installation never issued it for this endpoint."""
+    request, _, row = text.partition("-")
+    body, seal = _split(request)
+    if body is None or not hmac.compare_digest(seal, _seal(endpoint, body, secret)):
+        raise _unknown(text, endpoint)
+    rows = int.from_bytes(body[_TIME : _TIME + _ROWS], "big")
+    micros = int.from_bytes(body[:_TIME], "big", signed=True)
+    if not row.isascii() or not row.isdigit() or str(int(row)) != row or int(row) >= rows:
+        raise _unknown(text, endpoint)
+    return RequestId(request, _EPOCH + timedelta(microseconds=micros), rows), int(row)
+
+
+def content_id(*parts: object) -> str:
+    """Return a short hash of the parts: equal parts give equal ids (32 hex characters)."""
+    text = "\x1f".join("\x00" if part is None else str(part) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _seal(endpoint: str, body: bytes, secret: bytes) -> bytes:
+    return hmac.new(secret, endpoint.encode() + b"\0" + body, hashlib.sha256).digest()[:_SEAL]
+
+
+def _split(request: str) -> tuple[bytes | None, bytes]:
+    """Return body and seal, or None for what is not one of our ids at all."""
+    try:
+        raw = base64.b32decode(request.upper().encode("ascii"))
+    except (ValueError, UnicodeEncodeError):
+        return None, b""
+    canonical = len(raw) == _BODY + _SEAL and request == request.lower()
+    return (raw[:_BODY], raw[_BODY:]) if canonical else (None, b"")
+
+
+def _unknown(text: str, endpoint: str) -> UnknownError:
+    return UnknownError(
+        f"Prediction {text[:80]!r} was not made by endpoint {endpoint!r}",
+        "Send '<request_id>-<row>' as the endpoint's answer gave it, rows counted from 0",
+    )

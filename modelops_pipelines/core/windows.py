@@ -1,0 +1,26 @@
+"""Windows of event time: whole hours or whole days, in UTC."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+WindowSize = Literal["hour", "day"]
+LENGTH = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+
+
+def window_of(moment: datetime, size: str) -> datetime:
+    """Return the start of the window that holds the moment."""
+    utc = moment.astimezone(UTC)
+    hour = 0 if size == "day" else utc.hour
+    return utc.replace(hour=hour, minute=0, second=0, microsecond=0)
+
+
+def windows_between(start: datetime, end: datetime, size: str) -> list[datetime]:
+    """Return the starts of all windows that touch [start, end)."""
+    first, step = window_of(start, size), LENGTH[size]
+    count = max(0, -((first - end) // step))
+    return [first + i * step for i in range(count)]
+
+
+def text(moment: datetime) -> str:
+    """Return the moment as ISO 8601 in UTC, with a Z: the one form used in files, messages and JSON."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

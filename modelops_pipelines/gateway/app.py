@@ -1,0 +1,49 @@
+"""The gateway's application: predictions by the hot path, everything else by FastAPI, and the worker's life around both."""
+
+import re
+import secrets
+import socket
+from typing import Any
+
+from modelops_pipelines.gateway.capture import Capture
+from modelops_pipelines.gateway.predict import Predictor, serve_prediction
+from modelops_pipelines.gateway.responses import Responses
+from modelops_pipelines.gateway.routes import make_routes
+from modelops_pipelines.gateway.serving import Serving
+from modelops_pipelines.store.stores import Stores
+
+_PREDICTION = re.compile(r"/endpoints/([^/]+)/invocations")
+
+
+class Gateway:
+    """One worker: an ASGI application that owns its serving state and its spool."""
+
+    def __init__(self, stores: Stores, address: str) -> None:
+        """Read the endpoints and open the spool; nothing is served before the lifespan's start-up."""
+        worker = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
+        secret = stores.database.secret()
+        self.serving = Serving(stores, worker, address)
+        self._capture = Capture(stores.settings.spool, worker, stores.settings.seal_after_seconds)
+        self._predictor = Predictor(self.serving, self._capture, secret)
+        self._routes = make_routes(self.serving, Responses(self._capture, secret), self._capture)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        match = _PREDICTION.fullmatch(scope.get("path", ""))
+        if match and scope["type"] == "http" and scope["method"] == "POST":
+            await serve_prediction(self._predictor, match[1], scope, receive, send)
+        else:
+            await self._routes(scope, receive, send)
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        await receive()
+        self.serving.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._predictor.close()
+        self._capture.close()
+        self.serving.stop()
+        await send({"type": "lifespan.shutdown.complete"})

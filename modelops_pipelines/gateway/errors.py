@@ -1,0 +1,46 @@
+"""Our errors as HTTP: one status a type, one JSON shape, and never an exception's own text."""
+
+from typing import Any
+
+from modelops_pipelines.core import errors
+
+STATUS: dict[type[errors.ModelOpsError], int] = {
+    errors.MalformedError: 400,
+    errors.InputError: 422,
+    errors.UnknownError: 404,
+    errors.ConflictError: 409,
+    errors.EvidenceError: 409,
+    errors.PredictionError: 500,
+    errors.NotReadyError: 503,
+    errors.CaptureError: 503,
+    errors.TransientError: 503,
+}
+RETRY_AFTER_SECONDS = 1
+INTERNAL = errors.ModelOpsError("The gateway failed on this request", "See its log under this request id")
+
+
+def status_of(error: errors.ModelOpsError) -> int:
+    """Return the HTTP status for an error of ours."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            return STATUS[kind]
+    return 500
+
+
+def code_of(error: errors.ModelOpsError) -> str:
+    """Return the error's code: its type's name in snake case, without its ending."""
+    if error is INTERNAL:
+        return "internal"
+    name = type(error).__name__.removesuffix("Error")
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+def body_of(error: errors.ModelOpsError, request_id: str | None) -> dict[str, Any]:
+    """Return the error as every route answers it."""
+    shown = {"code": code_of(error), "message": error.message, "remedy": error.remedy, "request_id": request_id}
+    return {"error": shown}
+
+
+def headers_of(status: int) -> dict[str, str]:
+    """Return the headers that go with a status."""
+    return {"retry-after": str(RETRY_AFTER_SECONDS)} if status == 503 else {}  # noqa: PLR2004 - Service Unavailable

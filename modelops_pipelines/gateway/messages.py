@@ -1,0 +1,37 @@
+"""What callers send beside rows to predict: labels and feedback. Unknown fields are refused."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+LABELS_A_CALL = 10_000
+Label = StrictBool | StrictInt | StrictFloat | StrictStr
+
+
+class LabelMessage(BaseModel):
+    """What turned out to be true of one prediction."""
+
+    model_config = ConfigDict(extra="forbid")
+    prediction_id: StrictStr = Field(description="request_id of the answer, a dash, the row's index from 0")
+    label: Label
+    labelled_at: StrictStr | None = Field(None, description="when it became known, ISO 8601; now when left out")
+
+
+class LabelsMessage(BaseModel):
+    """Labels for up to 10,000 predictions: all are taken, or none."""
+
+    model_config = ConfigDict(extra="forbid")
+    labels: Annotated[list[LabelMessage], Field(min_length=1, max_length=LABELS_A_CALL)]
+
+
+class FeedbackMessage(BaseModel):
+    """What a person says about one prediction: at least one of rating, thumbs, comment and corrected_label."""
+
+    model_config = ConfigDict(extra="forbid")
+    prediction_id: StrictStr
+    rating: Annotated[StrictInt, Field(ge=1, le=5)] | None = None
+    thumbs: Literal["up", "down"] | None = None
+    comment: Annotated[StrictStr, Field(max_length=4096)] | None = None
+    corrected_label: Label | None = None
+    user_id: StrictStr | None = None
+    session_id: StrictStr | None = None

@@ -1,0 +1,222 @@
+"""The hot path: one prediction request from body to answer. Plain ASGI; everything else is FastAPI's (routes.py)."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import orjson
+
+from modelops_pipelines.core.answers import Answer, interpret
+from modelops_pipelines.core.errors import InputError, ModelOpsError, PredictionError
+from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
+from modelops_pipelines.core.rollout import Variant
+from modelops_pipelines.gateway.bodies import Columns, read_body
+from modelops_pipelines.gateway.capture import Capture
+from modelops_pipelines.gateway.errors import INTERNAL, body_of, code_of, headers_of, status_of
+from modelops_pipelines.gateway.frames import to_frame
+from modelops_pipelines.gateway.serving import Loaded, Served, Serving
+
+OK = 200
+THREADS = 2
+FUTURE = timedelta(minutes=5)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOG = logging.getLogger("modelops.gateway")
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a caller says beside the rows."""
+
+    body: bytes
+    sticky: bytes
+    user: str | None
+    session: str | None
+    client: str | None
+    event_time: str | None
+    received: datetime
+    started: float
+
+
+@dataclass
+class Reply:
+    """An answer on its way out, with what the log will say of it."""
+
+    status: int
+    body: dict[str, Any]
+    request: RequestId
+    variant: Variant | None = None
+    columns: Columns = field(default_factory=dict)
+    predictions: list[Answer] | None = None
+    scores: list[float] | None = None
+    error: str | None = None
+    replayed: bool = False
+
+
+class Predictor:
+    """Answers prediction requests; nothing leaves before it is captured."""
+
+    def __init__(self, serving: Serving, capture: Capture, secret: bytes) -> None:
+        """Use the worker's serving state and its spool; ``secret`` seals request ids."""
+        self._serving, self._capture, self._secret = serving, capture, secret
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
+
+    async def answer(self, endpoint: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """Return status and body; an error has the one shape of errors.py."""
+        call = _call(headers, body)
+        try:
+            served = self._serving.endpoint(endpoint)
+        except ModelOpsError as error:
+            return status_of(error), orjson.dumps(body_of(error, None))
+        reply = await asyncio.get_running_loop().run_in_executor(self._pool, self._reply, served, call)
+        milliseconds = (time.perf_counter() - call.started) * 1000
+        try:
+            await self._capture.write(endpoint, "predictions", _record(reply, call, milliseconds))
+        except ModelOpsError as error:
+            reply.status, reply.body = status_of(error), body_of(error, reply.request.text)
+        served.live.add(time.time(), reply.request.rows, reply.status, (time.perf_counter() - call.started) * 1000)
+        return reply.status, orjson.dumps(reply.body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    def close(self) -> None:
+        """Let running predictions end."""
+        self._pool.shutdown()
+
+    def _reply(self, served: Served, call: Call) -> Reply:
+        """Predict, or turn whatever went wrong into a reply; runs in a thread."""
+        try:
+            return self._predict(served, call)
+        except ModelOpsError as error:
+            return self._failed(served, call, error)
+        except Exception:
+            _LOG.exception("endpoint %s: unforeseen failure", served.spec.name)
+            return self._failed(served, call, INTERNAL)
+
+    def _predict(self, served: Served, call: Call) -> Reply:
+        event_time = _event_time(served, call)
+        variant, loaded = served.choose(call.sticky)
+        columns = read_body(call.body, loaded.version.inputs)
+        rows = len(next(iter(columns.values())))
+        output = _run(loaded, columns)
+        predictions, scores = interpret(
+            served.spec.task, output, rows, loaded.version.classes, served.spec.positive_label
+        )
+        request = self._request_id(served, event_time, rows)
+        body = {
+            "predictions": output,
+            "request_id": request.text,
+            "model_version": variant.version,
+            "variant": variant.role,
+        }
+        reply = Reply(OK, body, request, variant, columns, predictions, scores)
+        reply.replayed = call.event_time is not None
+        return reply
+
+    def _failed(self, served: Served, call: Call, error: ModelOpsError) -> Reply:
+        request = self._request_id(served, call.received, 1)
+        status = status_of(error)
+        return Reply(status, body_of(error, request.text), request, error=code_of(error))
+
+    def _request_id(self, served: Served, event_time: datetime, rows: int) -> RequestId:
+        return new_request_id(served.spec.name, event_time, rows, os.urandom(ENTROPY_BYTES), self._secret)
+
+
+async def serve_prediction(predictor: Predictor, endpoint: str, scope: Any, receive: Any, send: Any) -> None:
+    """Answer one ASGI request on the prediction path."""
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    status, content = await predictor.answer(endpoint, headers, body)
+    extra = [(name.encode(), value.encode()) for name, value in headers_of(status).items()]
+    kind = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*kind, *extra]})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _call(headers: Mapping[str, str], body: bytes) -> Call:
+    user, session = headers.get("x-user-id"), headers.get("x-session-id")
+    sticky = user or session
+    return Call(
+        body=body,
+        sticky=sticky.encode() if sticky else os.urandom(8),
+        user=user,
+        session=session,
+        client=headers.get("x-client-request-id"),
+        event_time=headers.get("x-event-time"),
+        received=datetime.now(UTC),
+        started=time.perf_counter(),
+    )
+
+
+def _event_time(served: Served, call: Call) -> datetime:
+    """Return the clock's time, or the caller's own where the endpoint allows a replay."""
+    if call.event_time is None:
+        return call.received
+    if not served.spec.allow_replay:
+        raise InputError(
+            f"Endpoint {served.spec.name!r} takes no event time from callers",
+            "Leave the header X-Event-Time out, or set 'allow_replay: true' in the endpoint's YAML",
+        )
+    return parse_time(call.event_time, "X-Event-Time", call.received)
+
+
+def parse_time(given: str, what: str, now: datetime) -> datetime:
+    """Return a caller's time; raises InputError for what is no time with an offset, or lies in the future."""
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InputError(f"{what} is {given[:60]!r}, no time with an offset", "Send ISO 8601, as 2026-01-31T12:00:00Z")
+    if moment > now + FUTURE:
+        raise InputError(f"{what} {given} lies in the future", "Send the time at which it happened")
+    return moment.astimezone(UTC)
+
+
+def _run(loaded: Loaded, columns: Columns) -> Any:
+    frame = to_frame(columns, loaded.version.inputs)
+    try:
+        output = loaded.predict(frame)
+    except Exception as error:  # a model's own code may raise anything; its text stays in the log
+        _LOG.exception("version %s of %s failed", loaded.version.version, loaded.version.model_name)
+        raise PredictionError(
+            f"Version {loaded.version.version} failed on this input", "See the gateway's log under this request id"
+        ) from error
+    return np.asarray(output)
+
+
+def _record(reply: Reply, call: Call, milliseconds: float) -> dict[str, Any]:
+    return {
+        "id": reply.request.text,
+        "t": micros(reply.request.event_time),
+        "at": micros(call.received),
+        "version": reply.variant.version if reply.variant else None,
+        "variant": reply.variant.role if reply.variant else None,
+        "n": reply.request.rows,
+        "status": reply.status,
+        "error": reply.error,
+        "ms": milliseconds,
+        "user": call.user,
+        "session": call.session,
+        "client": call.client,
+        "source": "replay" if reply.replayed else "live",
+        "f": reply.columns,
+        "p": reply.predictions,
+        "s": reply.scores,
+    }
+
+
+def micros(moment: datetime) -> int:
+    """Return a moment as the spool keeps it: UTC microseconds."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)

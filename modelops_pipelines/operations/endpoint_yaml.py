@@ -1,0 +1,131 @@
+"""An endpoint's YAML into its spec. Shapes only: ``core/endpoint_rules`` judges what the values mean."""
+
+from dataclasses import fields
+from typing import cast
+
+from modelops_pipelines.core.complaints import suggestion
+from modelops_pipelines.core.endpoint import (
+    AlertRule,
+    EndpointSpec,
+    Promotion,
+    Retraining,
+    Strategy,
+    Task,
+    Window,
+    completed,
+    default_alerts,
+    default_steps,
+)
+from modelops_pipelines.operations.yaml_lines import Place, Report, Section
+from modelops_pipelines.operations.yaml_values import any_text, boolean, duration, number, text, whole
+
+ENDPOINT_TYPE = "modelops_pipelines.ModelEndpoint"
+_KEYS = {cls: tuple(f.name for f in fields(cls)) for cls in (EndpointSpec, AlertRule, Retraining, Promotion)}
+_REQUIRED = {
+    "name": "Add 'name', such as 'name: flights'",
+    "model_name": "Add 'model_name', the name of the registered model",
+    "task": "Add 'task', such as 'task: binary_classification'",
+    "label": "Add 'label', the column that turns out to be true",
+}
+
+
+def parse_endpoint(root: Place, report: Report) -> EndpointSpec | None:
+    """Return the spec with a stand-in for each refused value, or None if there is nothing to read."""
+    hints = dict.fromkeys(_KEYS[EndpointSpec], "Indent it under 'attributes'")
+    document = report.section(root, ("type", "attributes"), hints)
+    if "" in report.stand_ins:
+        return None
+    _check_type(document, report)
+    if "attributes" not in document.places:
+        report.refuse("attributes", "is missing", f"Add 'attributes' with {', '.join(_REQUIRED)}")
+        return None
+    place = document.places["attributes"]
+    report.lines[""] = place.line
+    attributes = report.section(Place(place.node, place.line, ""), _KEYS[EndpointSpec])
+    if "" in report.stand_ins:
+        return None
+    return _spec(attributes, report)
+
+
+def declared_type(root: Place) -> str:
+    """Return the document's top-level ``type``, empty if it has none."""
+    return Report("").section(root, ("type",)).take("type", text, "")
+
+
+def _check_type(document: Section, report: Report) -> None:
+    found = document.require("type", f"Add 'type: {ENDPOINT_TYPE}'")
+    if found and found != ENDPOINT_TYPE:
+        report.refuse("type", f"'{found}' is no endpoint", suggestion(found, [ENDPOINT_TYPE]))
+
+
+def _spec(at: Section, report: Report) -> EndpointSpec:
+    required = {key: at.require(key, fix) for key, fix in _REQUIRED.items()}
+    return EndpointSpec(
+        name=required["name"],
+        model_name=required["model_name"],
+        task=cast("Task", required["task"]),
+        label=required["label"],
+        label_horizon=at.take("label_horizon", duration, EndpointSpec.label_horizon),
+        window=cast("Window", at.take("window", text, str(EndpointSpec.window))),
+        trainer=at.take("trainer", text, None),
+        owners=at.texts("owners"),
+        description=at.take("description", any_text, ""),
+        features=at.texts("features"),
+        positive_label=at.take("positive_label", text, EndpointSpec.positive_label),
+        allow_replay=at.take("allow_replay", boolean, default=False),
+        allow_pickle=at.take("allow_pickle", boolean, default=False),
+        alerts=_alerts(at, report, required["task"]),
+        retraining=_retraining(at, report),
+        promotion=_promotion(at, report),
+    )
+
+
+def _alerts(at: Section, report: Report, task: str) -> tuple[AlertRule, ...]:
+    if "alerts" not in at.places:
+        return default_alerts(task)
+    return tuple(completed(_alert(place, report)) for place in report.items(at.places["alerts"]))
+
+
+def _alert(place: Place, report: Report) -> AlertRule:
+    rule = report.section(place, _KEYS[AlertRule])
+    return AlertRule(
+        kind=""
+        if place.path in report.stand_ins
+        else rule.require("kind", "Add 'kind', such as 'kind: drift'"),
+        metric=rule.take("metric", text, None),
+        above=rule.take("above", number, None),
+        below=rule.take("below", number, None),
+        over=rule.take("over", duration, None),
+        minimum=rule.take("minimum", whole, None),
+    )
+
+
+def _retraining(at: Section, report: Report) -> Retraining | None:
+    if "retraining" not in at.places:
+        return None
+    inner = report.section(at.places["retraining"], _KEYS[Retraining])
+    return Retraining(
+        min_new_labels=inner.take("min_new_labels", whole, Retraining.min_new_labels),
+        cooldown=inner.take("cooldown", duration, Retraining.cooldown),
+        automatic=inner.take("automatic", boolean, Retraining.automatic),
+    )
+
+
+def _promotion(at: Section, report: Report) -> Promotion:
+    if "promotion" not in at.places:
+        return Promotion()
+    inner = report.section(at.places["promotion"], _KEYS[Promotion])
+    strategy = inner.take("strategy", text, str(Promotion.strategy))
+    return Promotion(
+        strategy=cast("Strategy", strategy),
+        steps=_steps(inner, report, default_steps(strategy)),
+        automatic=inner.take("automatic", boolean, Promotion.automatic),
+    )
+
+
+def _steps(promotion: Section, report: Report, default: tuple[int, ...]) -> tuple[int, ...]:
+    if "steps" not in promotion.places:
+        return default
+    before = len(report.faults)
+    steps = tuple(report.read(place, whole, 0) for place in report.items(promotion.places["steps"]))
+    return steps if len(report.faults) == before else default

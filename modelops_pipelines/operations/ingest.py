@@ -1,0 +1,132 @@
+"""Spool to lake, exactly once: sealed segments become rows of the log, the labels and the feedback."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.tables import REJECTS, STREAMS, Table
+from modelops_pipelines.core.windows import window_of
+from modelops_pipelines.operations.records import Batch, to_batch
+from modelops_pipelines.operations.schemas import log_table, stream_table
+from modelops_pipelines.store import spool, sql
+from modelops_pipelines.store.arrow import arrow_schema
+from modelops_pipelines.store.files import exclusive
+from modelops_pipelines.store.journal import Progress
+from modelops_pipelines.store.stores import Stores
+
+CHUNK_BYTES = 64 * 1024 * 1024
+CONSUMERS: Mapping[str, tuple[str, ...]] = {
+    "predictions": ("service_metrics", "profiles", "quality_metrics"),
+    "labels": ("quality_metrics",),
+    "feedback": ("quality_metrics",),
+}
+
+
+@dataclass
+class IngestReport:
+    """What one ingest did; ``repeated`` counts rows that the table held already."""
+
+    stream: str
+    segments: int = 0
+    rows: int = 0
+    repeated: int = 0
+    rejected: int = 0
+    windows: set[datetime] = field(default_factory=set)
+    reasons: list[str] = field(default_factory=list)
+
+
+def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
+    """Move the stream's sealed segments into the lake; report the rows, the rejects and the windows they touch.
+
+    Killed at any instant and run again it gives the same tables: a segment is dropped only after its commit is
+    durable and its windows are marked, and the table itself remembers which segments it holds.
+    """
+    report = IngestReport(stream)
+    lock = stores.settings.home / "locks" / f"{spec.name}.{stream}.ingest.lock"
+    with exclusive(lock, f"ingesting {stream} of {spec.name}"):
+        segments = spool.sealed_segments(stores.settings.spool, spec.name, stream)
+        for _, of_worker in groupby(segments, key=lambda segment: segment.worker):
+            for chunk in _chunks(of_worker):
+                _ingest_chunk(stores, spec, stream, chunk, report)
+        spool.remove_empty_workers(stores.settings.spool, spec.name, stream)
+        if report.segments:
+            _record_progress(stores, spec)
+    return report
+
+
+def _ingest_chunk(
+    stores: Stores, spec: EndpointSpec, stream: str, chunk: Sequence[spool.Segment], report: IngestReport
+) -> None:
+    table = stream_table(stores, spec, stream)
+    worker, last = chunk[0].worker, chunk[-1].number
+    batch = to_batch(table, stream, chunk, stores.now())
+    windows = {window_of(moment, spec.window) for moment in batch.event_times()}
+    rejected = _write_rejects(stores, spec, f"{stream}/{worker}", last, batch)
+    fresh = batch.rows_after(stores.lake.committed(spec.name, table.name, worker))
+    rows = _without_repeats(stores, spec, table, fresh)
+    if len(rows) and not stores.writer.append_once(spec.name, table, rows, worker, last):
+        rows = rows.slice(0, 0)
+    stores.journal.touch(spec.name, CONSUMERS[stream], windows)
+    for segment in chunk:
+        spool.drop(segment)
+    report.segments += len(chunk)
+    report.rows += len(rows)
+    report.repeated += len(batch.rows) - len(rows)
+    report.rejected += len(rejected)
+    report.windows |= windows
+    report.reasons += [str(reject["reason"]) for reject in rejected[:10]]
+
+
+def _write_rejects(stores: Stores, spec: EndpointSpec, source: str, last: int, batch: Batch) -> list[dict[str, Any]]:
+    """Write the batch's rejects that the table does not hold yet; return them."""
+    fresh = batch.rejects_after(stores.lake.committed(spec.name, REJECTS.name, source)) if batch.rejects else []
+    if fresh:
+        rows = pa.Table.from_pylist(fresh, schema=arrow_schema(REJECTS))
+        stores.writer.append_once(spec.name, REJECTS, rows, source, last)
+    return fresh
+
+
+def _chunks(segments: Iterable[spool.Segment]) -> Iterator[list[spool.Segment]]:
+    chunk: list[spool.Segment] = []
+    size = 0
+    for segment in segments:
+        chunk.append(segment)
+        size += segment.path.stat().st_size
+        if size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.Table) -> pa.Table:
+    """Return the rows less those whose content id the table or an earlier row holds already."""
+    key = table.key[0]
+    if table.name == STREAMS["predictions"].name or not len(rows):
+        return rows
+    ids: list[str] = rows.column(key).to_pylist()
+    dates = sorted(set(rows.column("date").to_pylist()))
+    with stores.lake.query(spec.name, [table], dates) as connected:
+        connected.execute(sql.id_view(key, table.name))
+        seen = {row[0] for row in connected.execute(sql.named("known_ids"), {"ids": ids}).fetchall()}
+    keep = []
+    for position, content in enumerate(ids):
+        if content not in seen:
+            seen.add(content)
+            keep.append(position)
+    return rows.take(keep)
+
+
+def _record_progress(stores: Stores, spec: EndpointSpec) -> None:
+    before = stores.journal.progress(spec.name)
+    with stores.lake.query(spec.name, [log_table(stores, spec)]) as connected:
+        row: Any = connected.execute(sql.named("log_progress")).fetchone()
+    predictions = stores.lake.rows(spec.name, STREAMS["predictions"].name)
+    labels = stores.lake.rows(spec.name, STREAMS["labels"].name)
+    watermark = row[0] if row and row[0] is not None else before.watermark
+    stores.journal.record_progress(Progress(spec.name, watermark, predictions, labels), stores.now())

@@ -1,0 +1,64 @@
+"""Deriving tables window by window: only what changed is computed again, and it replaces what was there."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pyarrow as pa
+
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.tables import Table
+from modelops_pipelines.core.windows import windows_between
+from modelops_pipelines.store.files import exclusive
+from modelops_pipelines.store.journal import Touched
+from modelops_pipelines.store.stores import Stores
+
+Windows = Sequence[datetime]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Windows asked for by a person (a backfill), instead of those that changed."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """What a derived table's run did."""
+
+    table: str
+    windows: tuple[datetime, ...]
+    rows: int
+
+
+def recompute(
+    stores: Stores,
+    spec: EndpointSpec,
+    table: Table,
+    compute: Callable[[Windows], pa.Table],
+    *,
+    then: Sequence[str] = (),
+    asked: Range | None = None,
+) -> Recomputed:
+    """Compute the table's changed windows and replace them; mark them for the tables that build on this one.
+
+    The marks are read before the data is opened and cleared after the result is durable, so that a run killed
+    anywhere leaves its windows marked, and rows that arrive meanwhile mark theirs again.
+    """
+    with exclusive(stores.settings.home / "locks" / f"{spec.name}.{table.name}.derive.lock", f"{spec.name}/{table.name}"):
+        touched = stores.journal.touched(spec.name, table.name)
+        if asked is not None:
+            touched = Touched(tuple(windows_between(asked.start, asked.end, spec.window)), 0)
+        if not touched.windows:
+            return Recomputed(table.name, (), 0)
+        rows = compute(touched.windows)
+        stores.writer.replace_windows(spec.name, table, rows, touched.windows)
+        stores.journal.settle(spec.name, table.name, touched, then)
+        return Recomputed(table.name, touched.windows, len(rows))
+
+
+def dates_of(windows: Windows) -> list[date]:
+    """Return the partitions that the windows lie in."""
+    return sorted({window.date() for window in windows})

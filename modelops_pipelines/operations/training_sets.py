@@ -1,0 +1,139 @@
+"""Training sets: immutable tables with a content hash, made of a base set and of what the log has learned since."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.errors import EvidenceError, InputError
+from modelops_pipelines.core.gate import GateConfig, is_evaluation_day
+from modelops_pipelines.core.tables import LABELS, typed_for
+from modelops_pipelines.operations.schemas import feature_types, log_table
+from modelops_pipelines.store import sql
+from modelops_pipelines.store.journal import TrainingSet
+from modelops_pipelines.store.stores import Stores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROW_ID, EVENT_TIME = "row_id", "event_time"
+
+
+@dataclass(frozen=True)
+class LabelledLog:
+    """The log's labelled rows, split by the calendar: what may be trained on, and what judges versions."""
+
+    training: pa.Table
+    evaluation: pa.Table
+
+
+def labelled_log(stores: Stores, spec: EndpointSpec, gate: GateConfig) -> LabelledLog:
+    """Return every answered row that has a label, in a fixed order: row_id, event_time, features, label."""
+    table = log_table(stores, spec)
+    features = list(feature_types(stores, spec))
+    with stores.lake.query(spec.name, [table, typed_for(LABELS, spec.task)]) as connected:
+        rows = connected.sql(sql.labelled_rows(table, features)).to_arrow_table()
+    rows = rows.rename_columns([ROW_ID, EVENT_TIME, *features, spec.label])
+    days = rows.column(EVENT_TIME).cast(pa.date32()).to_pylist()
+    kept = pa.array([is_evaluation_day(day, gate.every_nth_day) for day in days], pa.bool_())
+    return LabelledLog(rows.filter(pc.invert(kept)), rows.filter(kept))
+
+
+def build_training_set(stores: Stores, spec: EndpointSpec, gate: GateConfig | None = None) -> TrainingSet:
+    """Freeze the base set and all labelled rows of the log, less the evaluation days; return its record.
+
+    The same rows give the same content hash and the same table. Raises EvidenceError when no row has a label.
+    """
+    learned = labelled_log(stores, spec, gate or GateConfig()).training
+    if not len(learned):
+        raise EvidenceError(
+            f"No prediction of endpoint {spec.name!r} has a label yet", "Send labels: POST /endpoints/{endpoint}/labels"
+        )
+    base = next((known for known in stores.journal.training_sets(spec.name) if known.base_hash is None), None)
+    rows = learned if base is None else pa.concat_tables([read_training_set(stores, base), learned], promote_options="permissive")
+    return _freeze(stores, spec, rows, None if base is None else base.content_hash)
+
+
+def freeze_frame(stores: Stores, spec: EndpointSpec, frame: "pd.DataFrame") -> TrainingSet:
+    """Freeze a user's own frame (features, the label, and event_time when there is one) as the base set.
+
+    Raises InputError when the label is missing or a system column's name is used otherwise.
+    """
+    if spec.label not in frame.columns:
+        columns = ", ".join(map(str, frame.columns))
+        raise InputError(f"The data has no column {spec.label!r}, the label (it has: {columns})", "Add or rename it")
+    known = frame[frame[spec.label].notna()].reset_index(drop=True)
+    names = [str(name) for name in known.columns if name not in (EVENT_TIME, spec.label)]
+    columns = {ROW_ID: [f"base-{index}" for index in range(len(known))]}
+    rows = pa.table(columns).append_column(EVENT_TIME, _times(known))
+    for name in [*names, spec.label]:
+        rows = rows.append_column(name, pa.array(known[name], from_pandas=True))
+    return _freeze(stores, spec, _label_as_text(rows, spec), None)
+
+
+def read_training_set(stores: Stores, record: TrainingSet) -> pa.Table:
+    """Return a frozen set's rows, in their order."""
+    from deltalake import DeltaTable
+
+    table: pa.Table = DeltaTable(str(stores.lake.path(record.endpoint, _folder(record.content_hash)))).to_pyarrow_table()
+    return table.sort_by([("position", "ascending")]).drop_columns(["position"])
+
+
+def as_frame(spec: EndpointSpec, rows: pa.Table) -> "pd.DataFrame":
+    """Return training rows as a trainer takes them: features, and the label as a number where all are numbers."""
+    frame = rows.drop_columns([ROW_ID, EVENT_TIME]).to_pandas()
+    if spec.task != "regression":
+        labels = frame[spec.label].astype(str)
+        numeric = labels.str.fullmatch(r"-?\d+").all()
+        frame[spec.label] = labels.astype("int64") if numeric else labels
+    return frame
+
+
+def content_hash(rows: pa.Table) -> str:
+    """Return SHA-256 over the rows as CSV: the same for the same values, whatever holds them."""
+    buffer = io.BytesIO()
+    pa.csv.write_csv(rows, buffer)
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def _freeze(stores: Stores, spec: EndpointSpec, rows: pa.Table, base: str | None) -> TrainingSet:
+    progress = stores.journal.progress(spec.name)
+    rows = rows.combine_chunks()
+    record = TrainingSet(
+        endpoint=spec.name,
+        content_hash=content_hash(rows),
+        base_hash=base,
+        rows=len(rows),
+        labels_seen=progress.labels,
+        watermark=progress.watermark,
+        at=stores.now(),
+    )
+    numbered = rows.append_column("position", pa.array(range(len(rows)), pa.int64()))
+    stores.writer.write_whole(spec.name, _folder(record.content_hash), numbered)
+    stores.journal.record_training_set(record)
+    return record
+
+
+def _folder(content: str) -> str:
+    return f"training_sets/{content}"
+
+
+def _times(frame: "pd.DataFrame") -> pa.Array:
+    if EVENT_TIME not in frame.columns:
+        return pa.nulls(len(frame), pa.timestamp("us", "UTC"))
+    return pa.array(frame[EVENT_TIME], from_pandas=True).cast(pa.timestamp("us", "UTC"))
+
+
+def _label_as_text(rows: pa.Table, spec: EndpointSpec) -> pa.Table:
+    """Return the rows with the label as the log keeps it: text for classes."""
+    from modelops_pipelines.core.answers import class_name
+
+    position = rows.column_names.index(spec.label)
+    values: list[Any] = rows.column(spec.label).to_pylist()
+    label = pa.array([float(v) for v in values]) if spec.task == "regression" else pa.array(map(class_name, values))
+    return rows.set_column(position, spec.label, label)

@@ -1,0 +1,120 @@
+"""Single YAML values read by type; one of another type is refused with its fix. No lines, no paths."""
+
+import re
+from datetime import timedelta
+from math import isfinite, nan
+from typing import NoReturn
+
+import yaml
+
+from modelops_pipelines.core.durations import parse_duration
+
+_WORDS = {"str": "text", "int": "a number", "float": "a number", "bool": "a yes or no", "timestamp": "a date"}
+_WHOLE = re.compile(r"[-+]?(0|[1-9](_?[0-9]){0,17})")
+_BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
+_SHOWN = 40
+
+
+class RefusedError(Exception):
+    """A value of the wrong shape; whoever reads knows where it stands."""
+
+    def __init__(self, problem: str, fix: str) -> None:
+        """Keep both halves for a fault."""
+        super().__init__(problem)
+        self.problem = problem
+        self.fix = fix
+
+
+def tag_of(node: yaml.Node) -> str:
+    """Return the short name of the type that YAML gives the value."""
+    return str(node.tag).removeprefix("tag:yaml.org,2002:")
+
+
+def _found(node: yaml.Node) -> str:
+    tag = tag_of(node)
+    if isinstance(node, yaml.ScalarNode) and tag != "null":
+        value = node.value if len(node.value) <= _SHOWN else f"{node.value[:_SHOWN]}..."
+        return f"{_WORDS.get(tag, f'tagged {tag}')} ({value})" if value else "empty"
+    return {"null": "empty", "seq": "a list", "map": "a mapping"}.get(tag, f"tagged {tag}")
+
+
+def _refuse(wanted: str, node: yaml.Node, fix: str) -> NoReturn:
+    problem = f"must be {wanted}, and is {_found(node)}"
+    raise RefusedError(problem, fix)
+
+
+def mapping(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
+    """Read a mapping's keys and values."""
+    if not isinstance(node, yaml.MappingNode) or tag_of(node) != "map":
+        _refuse("a mapping", node, "Write 'key: value' lines indented below it, or remove it for the default")
+    return list(node.value)
+
+
+def sequence(node: yaml.Node) -> list[yaml.Node]:
+    """Read a list's items."""
+    if not isinstance(node, yaml.SequenceNode) or tag_of(node) != "seq":
+        _refuse("a list", node, "Write [ ] around its items, or a '- ' before each")
+    return list(node.value)
+
+
+def text(node: yaml.Node) -> str:
+    """Read a text with something in it."""
+    if tag_of(node) == "str" and node.value.strip():
+        return str(node.value)
+    plain = (
+        isinstance(node, yaml.ScalarNode) and node.value and tag_of(node) in _WORDS and tag_of(node) != "str"
+    )
+    _refuse("text", node, f'Quote it: "{node.value}"' if plain else "Write one text")
+
+
+def any_text(node: yaml.Node) -> str:
+    """Read a text that may be empty."""
+    return "" if tag_of(node) == "str" and not node.value else text(node)
+
+
+def _unquoted(node: yaml.Node, otherwise: str) -> str:
+    quoted = isinstance(node, yaml.ScalarNode) and node.style in {"'", '"'}
+    return (
+        f"Remove the quotes: {node.value}" if quoted and tag_of(node) == "str" and node.value else otherwise
+    )
+
+
+def whole(node: yaml.Node) -> int:
+    """Read a whole number in plain decimal digits."""
+    if tag_of(node) != "int" or not _WHOLE.fullmatch(node.value):
+        _refuse("a whole number", node, _unquoted(node, "Write decimal digits only, such as 5000"))
+    return int(node.value)
+
+
+def number(node: yaml.Node) -> float:
+    """Read a finite number."""
+    value = _float(node)
+    if not isfinite(value):
+        _refuse("a finite number", node, _unquoted(node, "Write digits and at most one point, such as 0.1"))
+    return value
+
+
+def _float(node: yaml.Node) -> float:
+    if tag_of(node) != "float" and not (tag_of(node) == "int" and _WHOLE.fullmatch(node.value)):
+        return nan
+    try:
+        return float(node.value)
+    except ValueError:  # base 60 and YAML's own spellings of infinity
+        return nan
+
+
+def boolean(node: yaml.Node) -> bool:
+    """Read true or false."""
+    if tag_of(node) != "bool":
+        _refuse("true or false", node, _unquoted(node, "Write true or false"))
+    return _BOOLEANS[node.value.lower()]
+
+
+def duration(node: yaml.Node) -> timedelta:
+    """Read a duration such as 48h."""
+    found = parse_duration(node.value) if tag_of(node) == "str" else None
+    if found is None:
+        _refuse(
+            "a duration", node, "Write a number and s, m, h or d, such as 90s, 30m, 48h or 7d (at most 3650d)"
+        )
+    return found

@@ -1,0 +1,150 @@
+"""The state database: one engine, one way to begin a transaction, and its migrations.
+
+SQLite by default (WAL, BEGIN IMMEDIATE: a deferred BEGIN gave up with 'database is locked', facts), Postgres by
+changing the URL.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from modelops_pipelines.core.errors import BusyError, SchemaError, SettingsError
+from modelops_pipelines.store.files import exclusive
+from modelops_pipelines.store.state_tables import STATE_TABLES
+
+REVISION = "0001"
+BUSY_SECONDS = 30
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Database:
+    """The state database, at this code's revision. Opening one that is older upgrades it; a newer one is refused."""
+
+    def __init__(self, url: str) -> None:
+        """Connect and, where needed, migrate under a lock; raises SettingsError or SchemaError."""
+        self.url = url
+        self._engine = _engine(url)
+        if self._revision() != REVISION:
+            self._migrate()
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """Run the block in one transaction that no other writer interleaves; raises BusyError when it waits too long."""
+        try:
+            with self._engine.begin() as connected:
+                yield connected
+        except sa.exc.OperationalError as error:
+            raise _translated(error, self.url) from error
+
+    def secret(self) -> bytes:
+        """Return the key that seals this installation's request ids, made at the first call."""
+        settings = STATE_TABLES["settings"]
+        with self.begin() as connected:
+            found = connected.scalar(sa.select(settings.c.value).where(settings.c.name == "seal"))
+            if found is None:
+                found = secrets.token_hex(32)
+                connected.execute(settings.insert().values(name="seal", value=found))
+        return bytes.fromhex(found)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+    def _revision(self) -> str | None:
+        try:
+            with self._engine.connect() as connected:
+                if not sa.inspect(connected).has_table("alembic_version"):
+                    return None
+                return connected.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        except sa.exc.DatabaseError as error:
+            raise _translated(error, self.url) from error
+
+    def _migrate(self) -> None:
+        revision = self._revision()
+        if revision is not None and revision > REVISION:
+            raise SchemaError(
+                f"The state database is at revision {revision}, this code at {REVISION}",
+                "Run the newer release that wrote it: a downgrade would lose what it added",
+            )
+        with exclusive(_lock_path(self.url), "the state database's migration"):
+            from modelops_pipelines.store.migrations.run import upgrade
+
+            upgrade(self._engine)
+
+
+def to_micros(moment: datetime | None) -> int | None:
+    """Return a timestamp as kept in the state: UTC microseconds."""
+    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(value: int | None) -> datetime | None:
+    """Return a kept timestamp as a moment in UTC."""
+    return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def moment(value: int) -> datetime:
+    """Return a kept timestamp that cannot be null."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def _engine(url: str) -> sa.Engine:
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, isolation_level="SERIALIZABLE", pool_pre_ping=True)
+    path = sa.make_url(url).database
+    if path:
+        _private_file(Path(path))
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(dbapi_connection, _record) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        dbapi_connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            dbapi_connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _on_begin(connected: sa.Connection) -> None:
+        connected.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _private_file(path: Path) -> None:
+    """Create the file for this user only: it holds the key that seals request ids."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise SettingsError(
+            f"The state database {path} cannot be opened for writing ({error.strerror})",
+            "Give this user write access to it, or set MODELOPS_HOME to another folder",
+        ) from error
+
+
+def _lock_path(url: str) -> Path:
+    database = sa.make_url(url).database or "state"
+    folder = Path(database).parent if url.startswith("sqlite") else Path(os.environ.get("MODELOPS_HOME", ".modelops"))
+    return folder / "locks" / "state.migration.lock"
+
+
+def _translated(error: sa.exc.DatabaseError, url: str) -> Exception:
+    """Return our own error for what the database refused; an unforeseen one stays as it is."""
+    said = str(error.orig)
+    shown = sa.make_url(url).render_as_string(hide_password=True)
+    if "locked" in said:
+        return BusyError(
+            f"The state database {shown} has been locked by another process for over {BUSY_SECONDS} s",
+            "Find the process that holds it (a backup? a shell?) and end it, then try again",
+        )
+    if "readonly" in said or "unable to open" in said:
+        return SettingsError(
+            f"The state database {shown} cannot be written ({said})",
+            "Give this user write access to the file and its folder, or set MODELOPS_HOME to another folder",
+        )
+    if "not a database" in said or "malformed" in said:
+        return SchemaError(f"{shown} is no healthy database ({said})", "Restore it from a backup")
+    return error

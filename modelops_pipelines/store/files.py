@@ -1,0 +1,58 @@
+"""Durable files and locks between processes."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from modelops_pipelines.core.errors import BusyError
+
+LOCK_SECONDS = 300.0
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's own entries durable: a rename or a new file in it survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make the file's content durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write the file as a whole or not at all, durably, with its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    draft.replace(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def exclusive(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    """Hold the lock file while the block runs; the system frees it when the process dies.
+
+    Raises BusyError when another process still holds it after ``seconds``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=seconds):
+            yield
+    except Timeout as error:
+        raise BusyError(
+            f"Another process has been working on {what} for over {seconds:.0f} s", "Wait for it, then try again"
+        ) from error

@@ -1,0 +1,113 @@
+"""The lake as it is read: Delta tables on disk, opened by DuckDB in memory. Writing is lake_writer.py's.
+
+A DuckDB file shared by processes loses commits (facts, decision 2): DuckDB never owns a file here. Nothing here
+imports pyarrow, so that the CLI starts fast.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import duckdb
+from deltalake import DeltaTable
+
+from modelops_pipelines.core.errors import SchemaError
+from modelops_pipelines.core.tables import Table
+from modelops_pipelines.store import sql
+
+_SAFE_READER_FEATURES = {"timestampNtz"}
+
+
+class Lake:
+    """All tables of all endpoints under one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is read before the first call."""
+        self.folder = folder
+
+    def path(self, endpoint: str, table: str) -> Path:
+        """Return the folder of an endpoint's table."""
+        return self.folder / endpoint / table
+
+    def endpoints(self) -> list[str]:
+        """Return the endpoints that have tables."""
+        return sorted(path.name for path in self.folder.glob("*") if path.is_dir())
+
+    def table(self, endpoint: str, table: str) -> DeltaTable | None:
+        """Open the table's present version; None when there is none. Raises SchemaError when it cannot be read safely."""
+        path = str(self.path(endpoint, table))
+        if not DeltaTable.is_deltatable(path):
+            return None
+        delta = DeltaTable(path)
+        unsafe = set(delta.protocol().reader_features or ()) - _SAFE_READER_FEATURES
+        if unsafe:
+            raise SchemaError(
+                f"The table {path} uses Delta features that a list of files does not show: {', '.join(sorted(unsafe))}",
+                "Switch them off where they were switched on (deletion vectors, column mapping)",
+            )
+        return delta
+
+    def committed(self, endpoint: str, table: str, stream: str) -> int:
+        """Return the last sequence number of the stream that the table holds; 0 when none."""
+        delta = self.table(endpoint, table)
+        return 0 if delta is None else delta.transaction_version(stream) or 0
+
+    def rows(self, endpoint: str, table: str) -> int:
+        """Return the table's number of rows from its metadata, without a scan."""
+        delta = self.table(endpoint, table)
+        if delta is None:
+            return 0
+        return sum(delta.get_add_actions(flatten=True).column("num_records").to_pylist())
+
+    def files(self, endpoint: str, table: str, dates: Sequence[date] | None = None) -> list[str]:
+        """Return the Parquet files of the table's present version, of these dates only where dates are given."""
+        delta = self.table(endpoint, table)
+        if delta is None:
+            return []
+        wanted = None if dates is None else [("date", "in", [day.isoformat() for day in dates])]
+        return delta.file_uris(wanted)
+
+    @contextmanager
+    def query(
+        self, endpoint: str, tables: Sequence[Table], dates: Sequence[date] | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open DuckDB over a snapshot of the endpoint's tables, each a view of its own name.
+
+        The connection reaches the lake's files and nothing else; its configuration is locked.
+        """
+        with connection(self.folder) as connected:
+            for table in tables:
+                self.attach(connected, table.name, endpoint, table, dates)
+            yield connected
+
+    def attach(
+        self,
+        connected: duckdb.DuckDBPyConnection,
+        view: str,
+        endpoint: str,
+        table: Table,
+        dates: Sequence[date] | None = None,
+    ) -> None:
+        """Create a view over the present version of a table; one that does not exist yet is empty, not an error."""
+        files = self.files(endpoint, table.name, dates)
+        if not files:
+            connected.execute(sql.empty_view(view, table))
+            return
+        relation = connected.read_parquet(files, union_by_name=True, hive_partitioning=True)
+        relation.create_view(view)
+
+
+@contextmanager
+def connection(readable: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open DuckDB in memory, in UTC, able to read one folder and nothing else."""
+    connected = duckdb.connect(":memory:")
+    try:
+        connected.execute("SET TimeZone = 'UTC'")
+        connected.execute("SET enable_progress_bar = false")
+        connected.execute("SET allowed_directories = ?", [[f"{readable}/"]])
+        connected.execute("SET enable_external_access = false")
+        connected.execute("SET lock_configuration = true")
+        yield connected
+    finally:
+        connected.close()

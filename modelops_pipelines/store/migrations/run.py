@@ -1,0 +1,16 @@
+"""Run the migrations; imported only when a database is behind."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+
+def upgrade(engine: sa.Engine, revision: str = "head") -> None:
+    """Bring the database to the revision; each step is one transaction."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    with engine.begin() as connected:
+        config.attributes["connection"] = connected
+        command.upgrade(config, revision)

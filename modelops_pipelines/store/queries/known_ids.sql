@@ -1,0 +1,2 @@
+-- Which of these ids the table holds already. Parameters: ids (list). The view `existing` has one column, id.
+SELECT DISTINCT id FROM existing WHERE list_contains($ids, id)

@@ -1,0 +1,77 @@
+"""Every SQL text of the project: files with named parameters, and the few texts whose columns vary.
+
+Columns vary with an endpoint's features. Only names that a table declares are put into a text, quoted; values are
+always bound.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+from modelops_pipelines.core.tables import ColumnType, Table
+
+_DUCKDB: dict[ColumnType, str] = {
+    "text": "VARCHAR",
+    "json": "VARCHAR",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+    "bool": "BOOLEAN",
+    "timestamp": "TIMESTAMPTZ",
+    "date": "DATE",
+}
+
+
+@cache
+def named(name: str) -> str:
+    """Return the text of ``queries/<name>.sql``."""
+    return files("modelops_pipelines.store").joinpath("queries", f"{name}.sql").read_text()
+
+
+def quoted(name: str) -> str:
+    """Return an identifier in double quotes, its own quotes doubled."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def columns_of(table: Table, names: Sequence[str]) -> str:
+    """Return a list of quoted columns; raises KeyError for a name that the table does not declare."""
+    unknown = set(names) - set(table.names)
+    if unknown:
+        raise KeyError(f"{table.name} has no column {sorted(unknown)}")
+    return ", ".join(quoted(name) for name in names)
+
+
+def answered_columns(table: Table, names: Sequence[str]) -> str:
+    """Return the query of an answered window's columns. Parameters: size, windows."""
+    return (
+        f"SELECT date_trunc($size, event_time) AS window_start, model_version, {columns_of(table, names)} "
+        "FROM inference_log WHERE status = 200 AND source <> 'test' "
+        "AND list_contains($windows, date_trunc($size, event_time)) ORDER BY window_start, model_version"
+    )
+
+
+def labelled_rows(table: Table, features: Sequence[str]) -> str:
+    """Return the query of training rows: every answered row that has a label, in a fixed order."""
+    return (
+        "WITH label_now AS (SELECT prediction_id, max({'at': labelled_at, 'id': label_id, 'label': label}) AS l "
+        "FROM labels GROUP BY prediction_id) "
+        f"SELECT p.prediction_id, p.event_time, {columns_of(table, features)}, l.l.label AS label "
+        "FROM inference_log AS p JOIN label_now AS l USING (prediction_id) "
+        "WHERE p.status = 200 AND p.source <> 'test' AND l.l.label IS NOT NULL "
+        "ORDER BY p.event_time, p.prediction_id"
+    )
+
+
+def newest_rows(view: str) -> str:
+    """Return the query of a window-keyed table's rows since a moment. Parameters: since."""
+    return f"SELECT * FROM {quoted(view)} WHERE window_start >= $since ORDER BY ALL"
+
+
+def id_view(column: str, view: str) -> str:
+    """Return the statement that shows a table's id column as the view ``existing``."""
+    return f"CREATE VIEW existing AS SELECT {quoted(column)} AS id FROM {quoted(view)}"
+
+
+def empty_view(view: str, table: Table) -> str:
+    """Return the statement for a view with the table's columns and no row."""
+    columns = ", ".join(f"NULL::{_DUCKDB[c.type]} AS {quoted(c.name)}" for c in table.columns)
+    return f"CREATE VIEW {quoted(view)} AS SELECT {columns} WHERE false"

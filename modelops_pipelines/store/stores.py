@@ -1,0 +1,78 @@
+"""All stores of one installation, each opened when it is first used: imports cost more than most commands."""
+
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from modelops_pipelines.store.settings import Settings, load_settings, prepare_home
+
+if TYPE_CHECKING:
+    from modelops_pipelines.store.database import Database
+    from modelops_pipelines.store.deployments import Deployments
+    from modelops_pipelines.store.journal import Journal
+    from modelops_pipelines.store.lake import Lake
+    from modelops_pipelines.store.lake_writer import LakeWriter
+    from modelops_pipelines.store.references import References
+    from modelops_pipelines.store.registry import Registry
+
+
+class Stores:
+    """What operations work on."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Use the settings given, or those of the current folder and environment; make the home when it is missing."""
+        self.settings = settings or load_settings()
+        prepare_home(self.settings)
+
+    @cached_property
+    def database(self) -> "Database":
+        """The state database, migrated."""
+        from modelops_pipelines.store.database import Database
+
+        return Database(self.settings.state_url)
+
+    @cached_property
+    def deployments(self) -> "Deployments":
+        """Desired state, versions, workers, events."""
+        from modelops_pipelines.store.deployments import Deployments
+
+        return Deployments(self.database)
+
+    @cached_property
+    def journal(self) -> "Journal":
+        """Touched windows, progress, alerts, training sets, gates."""
+        from modelops_pipelines.store.journal import Journal
+
+        return Journal(self.database)
+
+    @cached_property
+    def lake(self) -> "Lake":
+        """The lake, for reading."""
+        from modelops_pipelines.store.lake import Lake
+
+        return Lake(self.settings.lake)
+
+    @cached_property
+    def writer(self) -> "LakeWriter":
+        """The lake, for writing."""
+        from modelops_pipelines.store.lake_writer import LakeWriter
+
+        return LakeWriter(self.settings.lake)
+
+    @cached_property
+    def registry(self) -> "Registry":
+        """MLflow."""
+        from modelops_pipelines.store.registry import Registry
+
+        return Registry(self.settings)
+
+    @cached_property
+    def references(self) -> "References":
+        """What each version's windows are compared with."""
+        from modelops_pipelines.store.references import References
+
+        return References(self.settings.home / "references")
+
+    def now(self) -> datetime:
+        """Return the clock's time in UTC."""
+        return datetime.now(UTC)

@@ -35,6 +35,7 @@ class Alert:
     opened_at: datetime
     last_seen_at: datetime
     resolved_at: datetime | None
+    opened_window: str
     data_window: str
     id: int | None = None
 
@@ -77,6 +78,7 @@ def _opened(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
         opened_at=now,
         last_seen_at=now,
         resolved_at=None,
+        opened_window=verdict.window,
         data_window=verdict.window,
     )
 

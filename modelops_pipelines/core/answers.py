@@ -35,7 +35,7 @@ def interpret(
         return _numbers(values), None
     if values.ndim == _MATRIX:
         return _from_probabilities(task, values.astype(np.float64), classes, positive)
-    if values.dtype.kind == "f" and not np.all(values == np.round(values)):
+    if values.dtype.kind == "f" and not np.all(values == np.round(values)) and np.all((values >= 0) & (values <= 1)):
         return _from_probabilities(task, np.stack([1 - values, values], axis=1), _two(positive), positive)
     return [class_name(value) for value in values.tolist()], None
 

@@ -7,6 +7,7 @@ a prediction that this installation never made is refused without a look-up, on 
 import base64
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ _TIME, _ROWS, _RANDOM, _SEAL = 8, 2, 7, 8
 _BODY = _TIME + _ROWS + _RANDOM
 MAX_ROWS = 2 ** (8 * _ROWS) - 1
 ENTROPY_BYTES = _RANDOM
+_ROW = re.compile(r"0|[1-9][0-9]{0,4}")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def parse_prediction_id(text: str, endpoint: str, secret: bytes) -> tuple[Reques
         raise _unknown(text, endpoint)
     rows = int.from_bytes(body[_TIME : _TIME + _ROWS], "big")
     micros = int.from_bytes(body[:_TIME], "big", signed=True)
-    if not row.isascii() or not row.isdigit() or str(int(row)) != row or int(row) >= rows:
+    if _ROW.fullmatch(row) is None or int(row) >= rows:
         raise _unknown(text, endpoint)
     return RequestId(request, _EPOCH + timedelta(microseconds=micros), rows), int(row)
 
@@ -70,7 +72,7 @@ def _seal(endpoint: str, body: bytes, secret: bytes) -> bytes:
 def _split(request: str) -> tuple[bytes | None, bytes]:
     """Return body and seal, or None for what is not one of our ids at all."""
     try:
-        raw = base64.b32decode(request.upper().encode("ascii"))
+        raw = base64.b32decode(request.encode("ascii").upper())
     except (ValueError, UnicodeEncodeError):
         return None, b""
     canonical = len(raw) == _BODY + _SEAL and request == request.lower()

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from typing import Literal
 
 from modelops_pipelines.core.errors import ConflictError
@@ -79,11 +80,19 @@ def champions(events: Iterable[Event]) -> tuple[str, ...]:
     line: list[str] = []
     for event in events:
         if event.action == "rollback":
-            while len(line) > 1 and line[-1] != event.to_version:
-                line.pop()
+            line = _withdrawn(line, event.to_version)
         elif dict(event.evidence).get("share", WHOLE) == WHOLE and line[-1:] != [event.to_version]:
             line.append(event.to_version)
     return tuple(line)
+
+
+def _withdrawn(line: Sequence[str], to_version: str) -> list[str]:
+    """Return the line up to the version's last reign, without the versions that came after it, wherever they stand."""
+    back = list(line)
+    while back and back[-1] != to_version:
+        back.pop()
+    kept = [version for version in back if version not in line[len(back) :]] or [to_version]
+    return [version for version, _ in groupby(kept)]
 
 
 def variants_of(champion: str, challenger: str | None = None, share: int = 0) -> tuple[Variant, ...]:

@@ -337,6 +337,7 @@ STATE = (
             _time("opened_at", "first failure"),
             _time("last_seen_at", "latest failure"),
             _column("timestamp", "resolved_at?", "when it passed often enough"),
+            _text("opened_window", "start of the window that failed first"),
             _text("data_window", "start of the window that failed last"),
         ),
         ("id",),

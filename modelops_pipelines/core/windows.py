@@ -16,8 +16,10 @@ def window_of(moment: datetime, size: str) -> datetime:
 
 def windows_between(start: datetime, end: datetime, size: str) -> list[datetime]:
     """Return the starts of all windows that touch [start, end)."""
+    if end <= start:
+        return []
     first, step = window_of(start, size), LENGTH[size]
-    count = max(0, -((first - end) // step))
+    count = -((first - end) // step)
     return [first + i * step for i in range(count)]
 
 

@@ -25,7 +25,9 @@ class Gateway:
         self.serving = Serving(stores, worker, address)
         self._capture = Capture(stores.settings.spool, worker, stores.settings.seal_after_seconds)
         self._predictor = Predictor(self.serving, self._capture, secret)
-        self._routes = make_routes(self.serving, Responses(self._capture, secret), self._capture)
+        self._routes = make_routes(
+            self.serving, Responses(self._capture, secret), self._capture, stores.settings.reports
+        )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI scope."""

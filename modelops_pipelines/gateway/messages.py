@@ -5,14 +5,16 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 LABELS_A_CALL = 10_000
-Label = StrictBool | StrictInt | StrictFloat | StrictStr
+ID_LENGTH = LABEL_LENGTH = 200
+Label = StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=LABEL_LENGTH)]
+PredictionId = Annotated[StrictStr, Field(max_length=ID_LENGTH)]
 
 
 class LabelMessage(BaseModel):
     """What turned out to be true of one prediction."""
 
     model_config = ConfigDict(extra="forbid")
-    prediction_id: StrictStr = Field(description="request_id of the answer, a dash, the row's index from 0")
+    prediction_id: PredictionId = Field(description="request_id of the answer, a dash, the row's index from 0")
     label: Label
     labelled_at: StrictStr | None = Field(None, description="when it became known, ISO 8601; now when left out")
 
@@ -28,7 +30,7 @@ class FeedbackMessage(BaseModel):
     """What a person says about one prediction: at least one of rating, thumbs, comment and corrected_label."""
 
     model_config = ConfigDict(extra="forbid")
-    prediction_id: StrictStr
+    prediction_id: PredictionId
     rating: Annotated[StrictInt, Field(ge=1, le=5)] | None = None
     thumbs: Literal["up", "down"] | None = None
     comment: Annotated[StrictStr, Field(max_length=4096)] | None = None

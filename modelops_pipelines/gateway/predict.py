@@ -24,6 +24,7 @@ from modelops_pipelines.gateway.frames import to_frame
 from modelops_pipelines.gateway.serving import Loaded, Served, Serving
 
 OK = 200
+INTERNAL_ERROR = 500
 THREADS = 2
 FUTURE = timedelta(minutes=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,7 +50,7 @@ class Reply:
     """An answer on its way out, with what the log will say of it."""
 
     status: int
-    body: dict[str, Any]
+    content: bytes
     request: RequestId
     variant: Variant | None = None
     columns: Columns = field(default_factory=dict)
@@ -79,9 +80,9 @@ class Predictor:
         try:
             await self._capture.write(endpoint, "predictions", _record(reply, call, milliseconds))
         except ModelOpsError as error:
-            reply.status, reply.body = status_of(error), body_of(error, reply.request.text)
+            reply.status, reply.content = status_of(error), orjson.dumps(body_of(error, reply.request.text))
         served.live.add(time.time(), reply.request.rows, reply.status, (time.perf_counter() - call.started) * 1000)
-        return reply.status, orjson.dumps(reply.body, option=orjson.OPT_SERIALIZE_NUMPY)
+        return reply.status, reply.content
 
     def close(self) -> None:
         """Let running predictions end."""
@@ -92,10 +93,9 @@ class Predictor:
         try:
             return self._predict(served, call)
         except ModelOpsError as error:
-            return self._failed(served, call, error)
-        except Exception:
-            _LOG.exception("endpoint %s: unforeseen failure", served.spec.name)
-            return self._failed(served, call, INTERNAL)
+            return self._failed(served, call, error, error.__cause__)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the caller gets the one shape and the log the rest
+            return self._failed(served, call, INTERNAL, error)
 
     def _predict(self, served: Served, call: Call) -> Reply:
         event_time = _event_time(served, call)
@@ -107,20 +107,20 @@ class Predictor:
             served.spec.task, output, rows, loaded.version.classes, served.spec.positive_label
         )
         request = self._request_id(served, event_time, rows)
-        body = {
-            "predictions": output,
-            "request_id": request.text,
-            "model_version": variant.version,
-            "variant": variant.role,
-        }
-        reply = Reply(OK, body, request, variant, columns, predictions, scores)
+        content = _content(output, request, variant)
+        reply = Reply(OK, content, request, variant, columns, predictions, scores)
         reply.replayed = call.event_time is not None
         return reply
 
-    def _failed(self, served: Served, call: Call, error: ModelOpsError) -> Reply:
+    def _failed(
+        self, served: Served, call: Call, error: ModelOpsError, cause: BaseException | None = None
+    ) -> Reply:
+        """Turn an error into a reply; a failure of ours or of the model is logged under the reply's request id."""
         request = self._request_id(served, call.received, 1)
         status = status_of(error)
-        return Reply(status, body_of(error, request.text), request, error=code_of(error))
+        if status == INTERNAL_ERROR:
+            _LOG.error("endpoint %s, request %s: %s", served.spec.name, request.text, error.message, exc_info=cause)
+        return Reply(status, orjson.dumps(body_of(error, request.text)), request, error=code_of(error))
 
     def _request_id(self, served: Served, event_time: datetime, rows: int) -> RequestId:
         return new_request_id(served.spec.name, event_time, rows, os.urandom(ENTROPY_BYTES), self._secret)
@@ -175,13 +175,14 @@ def parse_time(given: str, what: str, now: datetime) -> datetime:
     """Return a caller's time; raises InputError for what is no time with an offset, or lies in the future."""
     try:
         moment = datetime.fromisoformat(given)
-    except ValueError:
+        moment = moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):  # the latter when the offset leads out of the calendar
         moment = None
-    if moment is None or moment.tzinfo is None:
+    if moment is None:
         raise InputError(f"{what} is {given[:60]!r}, no time with an offset", "Send ISO 8601, as 2026-01-31T12:00:00Z")
     if moment > now + FUTURE:
         raise InputError(f"{what} {given} lies in the future", "Send the time at which it happened")
-    return moment.astimezone(UTC)
+    return moment
 
 
 def _run(loaded: Loaded, columns: Columns) -> Any:
@@ -189,11 +190,26 @@ def _run(loaded: Loaded, columns: Columns) -> Any:
     try:
         output = loaded.predict(frame)
     except Exception as error:  # a model's own code may raise anything; its text stays in the log
-        _LOG.exception("version %s of %s failed", loaded.version.version, loaded.version.model_name)
         raise PredictionError(
             f"Version {loaded.version.version} failed on this input", "See the gateway's log under this request id"
         ) from error
     return np.asarray(output)
+
+
+def _content(output: Any, request: RequestId, variant: Variant) -> bytes:
+    """Return the answer's body. By way of lists: orjson refuses arrays of text and those not in C order."""
+    body = {
+        "predictions": output.tolist(),
+        "request_id": request.text,
+        "model_version": variant.version,
+        "variant": variant.role,
+    }
+    try:
+        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError as error:
+        raise PredictionError(
+            f"Version {variant.version} answered what JSON cannot hold", "Let the model answer numbers or text"
+        ) from error
 
 
 def _record(reply: Reply, call: Call, milliseconds: float) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Labels and feedback on their way into the spool: checked, identified by their content, durable before the answer."""
 
+import sys
 from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import Any
@@ -77,12 +78,20 @@ class Responses:
         return "already recorded" if known else "recorded"
 
 
+def _finite(given: bool | float | str) -> float | None:
+    """Return a finite number as a float, or None: JSON as Python reads it also has NaN and integers of any size."""
+    if isinstance(given, bool | str) or not -sys.float_info.max <= given <= sys.float_info.max:
+        return None
+    return float(given)
+
+
 def _label(served: Served, given: bool | float | str) -> str | float:
     """Return a label as the task keeps it; raises InputError for a type or a class that the endpoint does not have."""
     if served.spec.task == "regression":
-        if isinstance(given, bool) or not isinstance(given, int | float):
+        number = _finite(given)
+        if number is None:
             raise InputError(f"The label {str(given)[:60]!r} is no number", "Send a number: the task is a regression")
-        return float(given)
+        return number
     name = class_name(given)
     champion = served.loaded.get(served.state.champion or "")
     classes = champion.version.classes if champion else None

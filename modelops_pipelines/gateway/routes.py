@@ -2,11 +2,12 @@
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from modelops_pipelines.core.errors import InputError, MalformedError, ModelOpsError, UnknownError
@@ -20,10 +21,11 @@ from modelops_pipelines.gateway.serving import Served, Serving
 
 STALE_SECONDS = 10.0
 _WINDOW = re.compile(r"([1-9]\d{0,3})(s|m|h)")
+_REPORT = re.compile(r"drift-[0-9T-]{10,20}\.html")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
-def make_routes(serving: Serving, responses: Responses, capture: Capture) -> FastAPI:
+def make_routes(serving: Serving, responses: Responses, capture: Capture, reports: Path) -> FastAPI:
     """Return the application of all routes that are not the hot path."""
     app = FastAPI(title="modelops gateway", docs_url="/docs", redoc_url=None)
     _add_errors(app)
@@ -52,6 +54,14 @@ def make_routes(serving: Serving, responses: Responses, capture: Capture) -> Fas
     async def add_feedback(endpoint: str, message: FeedbackMessage) -> dict[str, Any]:
         """Say what you think of a prediction."""
         return await responses.take_feedback(serving.endpoint(endpoint), message)
+
+    @app.get("/endpoints/{endpoint}/reports/{name}")
+    def show_report(endpoint: str, name: str) -> FileResponse:
+        """Show a drift report."""
+        path = reports / serving.endpoint(endpoint).spec.name / name
+        if not _REPORT.fullmatch(name) or not path.is_file():
+            raise UnknownError(f"Endpoint {endpoint!r} has no report {name[:80]!r}", "Materialise 'drift_report' first")
+        return FileResponse(path, media_type="text/html")
 
     @app.get("/health/live")
     def live() -> dict[str, str]:

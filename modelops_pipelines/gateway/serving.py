@@ -182,11 +182,10 @@ def _warm_up(predict: Callable[[Any], Any], version: ModelVersion) -> None:
     """Predict once on one of the model's own example rows; what fails here would fail every request."""
     from modelops_pipelines.gateway.frames import example_of
 
-    example = example_of(Path(version.artifact_uri))
-    if example is None:
-        return
     try:
-        predict(example)
+        example = example_of(Path(version.artifact_uri))
+        if example is not None:
+            predict(example)
     except Exception as error:  # a model's own code may raise anything
         raise ModelError(
             f"Version {version.version} of {version.model_name!r} fails on its own input example "

@@ -16,16 +16,22 @@ class AlertChange:
     change: str
 
 
-def raise_alerts(stores: Stores, endpoint: str, verdicts: Iterable[Verdict]) -> list[AlertChange]:
-    """Apply verdicts to the endpoint's alerts, in order; return what changed."""
-    changes = []
+def raise_alerts(stores: Stores, endpoint: str, verdicts: Iterable[Verdict], source: str) -> list[AlertChange]:
+    """Apply the verdicts of one source (a run) to the endpoint's alerts, all or none; return what changed.
+
+    The same source again changes nothing: a sensor that dies half-way may safely repeat itself.
+    """
+    changes: list[AlertChange] = []
     with exclusive(stores.settings.home / "locks" / f"{endpoint}.alerts.lock", f"the alerts of {endpoint}"):
-        for verdict in verdicts:
-            before = stores.journal.open_alert(endpoint, verdict.rule)
+        if stores.journal.last_alert_source(endpoint) == source:
+            return []
+        opened = {alert.rule: alert for alert in stores.journal.alerts(endpoint, OPEN)}
+        for verdict in {verdict.rule: verdict for verdict in verdicts}.values():
+            before = opened.get(verdict.rule)
             now = after(before, verdict, endpoint, stores.now())
             if now is not None:
-                stores.journal.write_alert(now)
                 changes.append(AlertChange(now, _what(before, now)))
+        stores.journal.write_alerts(endpoint, [change.alert for change in changes], source)
     return changes
 
 

@@ -7,9 +7,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from modelops_pipelines.core.answers import interpret
+from modelops_pipelines.core.comparison import judge, log_loss, squared_error
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import EvidenceError
-from modelops_pipelines.core.gate import GateConfig, judge, log_loss, squared_error
+from modelops_pipelines.core.gate import GateConfig
 from modelops_pipelines.operations.trainers import as_model_input
 from modelops_pipelines.operations.training_sets import EVENT_TIME, as_frame, content_hash, labelled_log
 from modelops_pipelines.store.deployments import ModelVersion, required_version

@@ -15,7 +15,7 @@ from modelops_pipelines.operations.records import Batch, to_batch
 from modelops_pipelines.operations.schemas import log_table, stream_table
 from modelops_pipelines.store import spool, sql
 from modelops_pipelines.store.arrow import arrow_schema
-from modelops_pipelines.store.files import exclusive
+from modelops_pipelines.store.files import exclusive, sync_everything
 from modelops_pipelines.store.journal import Progress
 from modelops_pipelines.store.stores import Stores
 
@@ -44,7 +44,7 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
     """Move the stream's sealed segments into the lake; report the rows, the rejects and the windows they touch.
 
     Killed at any instant and run again it gives the same tables: a segment is dropped only after its commit is
-    durable and its windows are marked, and the table itself remembers which segments it holds.
+    durable, its windows are marked and the progress is written, and the table itself remembers which segments it holds.
     """
     report = IngestReport(stream)
     lock = stores.settings.home / "locks" / f"{spec.name}.{stream}.ingest.lock"
@@ -53,9 +53,11 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
         for _, of_worker in groupby(segments, key=lambda segment: segment.worker):
             for chunk in _chunks(of_worker):
                 _ingest_chunk(stores, spec, stream, chunk, report)
-        spool.remove_empty_workers(stores.settings.spool, spec.name, stream)
-        if report.segments:
+        if segments:
             _record_progress(stores, spec)
+        for segment in segments:
+            spool.drop(segment)
+        spool.remove_empty_workers(stores.settings.spool, spec.name, stream)
     return report
 
 
@@ -71,9 +73,9 @@ def _ingest_chunk(
     rows = _without_repeats(stores, spec, table, fresh)
     if len(rows) and not stores.writer.append_once(spec.name, table, rows, worker, last):
         rows = rows.slice(0, 0)
+    if len(fresh) < len(batch.rows) or len(rejected) < len(batch.rejects):
+        sync_everything()
     stores.journal.touch(spec.name, CONSUMERS[stream], windows)
-    for segment in chunk:
-        spool.drop(segment)
     report.segments += len(chunk)
     report.rows += len(rows)
     report.repeated += len(batch.rows) - len(rows)

@@ -6,12 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.endpoint_rules import Surroundings, endpoint_complaints
 from modelops_pipelines.core.errors import Fault, OnboardingError
 from modelops_pipelines.core.tables import SYSTEM_COLUMNS
-from modelops_pipelines.operations.endpoint_yaml import declared_type, parse_endpoint
+from modelops_pipelines.operations.endpoint_yaml import ENDPOINT_TYPE, declared_type, parse_endpoint
 from modelops_pipelines.operations.trainer_source import trainer_complaints
 from modelops_pipelines.operations.yaml_lines import Place, Report, root_of
 
@@ -60,6 +62,19 @@ def read_endpoints(
     if faults:
         raise OnboardingError(faults)
     return [one.spec for one in loaded if one.spec is not None]
+
+
+def endpoint_from_attributes(attributes: Mapping[str, Any], file: str) -> EndpointSpec:
+    """Return the endpoint of a component's attributes, as Dagster read them from ``file``.
+
+    Raises ``OnboardingError``; its lines count in the attributes as written here, one below the other.
+    """
+    report = Report(file)
+    content = yaml.safe_dump({"type": ENDPOINT_TYPE, "attributes": dict(attributes)}, sort_keys=False)
+    loaded = _load(_Opened(report, root_of(content, report)), {})
+    if loaded.spec is None or report.faults:
+        raise OnboardingError(_by_line(report))
+    return loaded.spec
 
 
 def describe(spec: EndpointSpec) -> dict[str, Any]:

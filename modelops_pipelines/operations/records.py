@@ -61,7 +61,7 @@ def _add(columns: dict[str, list[Any]], schema: pa.Schema, expand: Callable[[Any
         if unknown:
             return f"column(s) {', '.join(sorted(unknown))} are not declared"
         checked = {name: _checked(added.get(name), schema.field(name), rows) for name in columns}
-    except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, pa.ArrowException) as error:
         return f"does not fit the table: {type(error).__name__}: {error}"
     for name, values in checked.items():
         columns[name] += values

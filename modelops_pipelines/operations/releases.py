@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, GateError
@@ -19,6 +18,7 @@ from modelops_pipelines.core.rollout import (
     variants_of,
 )
 from modelops_pipelines.core.rollout import deploy as deployed
+from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.schemas import check_inputs
 from modelops_pipelines.store.deployments import ModelVersion, StaleStateError, required_version
 from modelops_pipelines.store.journal import Gate
@@ -140,7 +140,7 @@ def _change(  # noqa: PLR0913 - one place where every change is made
         if planned is None:
             return Change(spec.name, "none", version, str(version), WHOLE, before.generation, 0, 0.0, changed=False)
         try:
-            after = stores.deployments.change(before, planned.variants, _event(before, planned, actor, reason, stores.now()))
+            after = stores.deployments.change(before, planned.variants, _event(stores, before, planned, actor, reason))
         except StaleStateError:
             continue
         workers = _await_workers(stores, spec, before, after, planned, revert=revert)
@@ -151,18 +151,20 @@ def _change(  # noqa: PLR0913 - one place where every change is made
     raise ConflictError(f"Endpoint {spec.name!r} is being changed by others all the time", "Try again")
 
 
-def _event(before: DesiredState, planned: _Plan, actor: str, reason: str, now: datetime) -> Event:
+def _event(stores: Stores, before: DesiredState, planned: _Plan, actor: str, reason: str) -> Event:
+    """Return the change as an event; its evidence says how far the data reached."""
+    watermark = stores.journal.progress(before.endpoint).watermark
     return Event(
         number=0,
         endpoint=before.endpoint,
-        at=now,
+        at=stores.now(),
         actor=actor,
         action=planned.action,
         from_version=before.champion,
         to_version=planned.to_version,
         generation=before.generation + 1,
         reason=reason,
-        evidence=planned.evidence,
+        evidence={**planned.evidence, "watermark": None if watermark is None else text(watermark)},
     )
 
 
@@ -199,7 +201,7 @@ def _refused(  # noqa: PLR0913 - what is needed to put things back
     if revert and before.variants:
         target = str(before.champion)
         undo = _Plan("rollback", before.variants, target, WHOLE, {"withdrawn": planned.to_version, "automatic": True})
-        stores.deployments.change(after, undo.variants, _event(after, undo, "modelops", f"reverted: {why}", stores.now()))
+        stores.deployments.change(after, undo.variants, _event(stores, after, undo, "modelops", f"reverted: {why}"))
         put_back = f"version {target} was put back"
     return AcknowledgementError(
         f"A gateway worker cannot serve version {planned.to_version} of {spec.name!r}: {why}; {put_back}",

@@ -5,6 +5,7 @@ from typing import cast
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.tables import STREAMS, SYSTEM_COLUMNS, ColumnType, Table, inference_log, typed_for
+from modelops_pipelines.operations.onboarding import read_endpoints
 from modelops_pipelines.store.stores import Stores
 
 
@@ -14,6 +15,16 @@ def feature_types(stores: Stores, spec: EndpointSpec) -> dict[str, ColumnType]:
     for version in stores.deployments.versions(spec.model_name):
         types |= cast("dict[str, ColumnType]", version.inputs)
     return types
+
+
+def known_features(stores: Stores) -> dict[str, list[str]]:
+    """Return the features of each deployed endpoint's champion, by the endpoint's name, for checking its YAML."""
+    found = {}
+    for state in stores.deployments.all_desired():
+        for spec in read_endpoints(stores.settings.endpoints):
+            if spec.name == state.endpoint and (types := feature_types(stores, spec)):
+                found[spec.name] = list(types)
+    return found
 
 
 def log_table(stores: Stores, spec: EndpointSpec) -> Table:

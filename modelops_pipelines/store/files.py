@@ -30,6 +30,11 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_everything() -> None:
+    """Make durable whatever any process wrote, also one that died before it could sync."""
+    os.sync()
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write the file as a whole or not at all, durably, with its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from modelops_pipelines.store.state_tables import STATE_TABLES
 
 _TOUCHED = STATE_TABLES["touched_windows"]
 _PROGRESS = STATE_TABLES["progress"]
+_SETTINGS = STATE_TABLES["settings"]
 _ALERTS = STATE_TABLES["alerts"]
 _SETS = STATE_TABLES["training_sets"]
 _GATES = STATE_TABLES["gates"]
@@ -141,16 +142,20 @@ class Journal:
         """Return the rule's open alert, if any."""
         return next((alert for alert in self.alerts(endpoint, OPEN) if alert.rule == rule), None)
 
-    def write_alert(self, alert: Alert) -> None:
-        """Write an alert as it is now: a new one, or over the one with its id."""
-        times = ("opened_at", "last_seen_at", "resolved_at")
-        values = {**asdict(alert), **{name: to_micros(getattr(alert, name)) for name in times}}
-        number = values.pop("id")
+    def write_alerts(self, endpoint: str, alerts: Iterable[Alert], source: str) -> None:
+        """Write alerts as they are now, and what they came from: all or nothing."""
+        name = f"alerts of {endpoint}"
         with self._database.begin() as connected:
-            if number is None:
-                connected.execute(_ALERTS.insert().values(**values))
-            else:
-                connected.execute(_ALERTS.update().where(_ALERTS.c.id == number).values(**values))
+            for alert in alerts:
+                _write_alert(connected, alert)
+            connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == name))
+            connected.execute(_SETTINGS.insert().values(name=name, value=source))
+
+    def last_alert_source(self, endpoint: str) -> str | None:
+        """Return the source of the alerts that were written last."""
+        query = sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == f"alerts of {endpoint}")
+        with self._database.begin() as connected:
+            return connected.scalar(query)
 
     def record_training_set(self, record: TrainingSet) -> None:
         """Write a training set's record; the same content is the same record."""
@@ -219,6 +224,16 @@ def _touch(
         rows = [{"endpoint": endpoint, "consumer": consumer, "window_start": start} for start in starts]
         if rows:
             connected.execute(_TOUCHED.insert(), rows)
+
+
+def _write_alert(connected: sa.Connection, alert: Alert) -> None:
+    times = ("opened_at", "last_seen_at", "resolved_at")
+    values = {**asdict(alert), **{name: to_micros(getattr(alert, name)) for name in times}}
+    number = values.pop("id")
+    if number is None:
+        connected.execute(_ALERTS.insert().values(**values))
+    else:
+        connected.execute(_ALERTS.update().where(_ALERTS.c.id == number).values(**values))
 
 
 def _alert(row: RowMapping) -> Alert:

@@ -89,13 +89,17 @@ class Lake:
         table: Table,
         dates: Sequence[date] | None = None,
     ) -> None:
-        """Create a view over the present version of a table; one that does not exist yet is empty, not an error."""
+        """Create a view over the present version of a table; one that does not exist yet is empty, not an error.
+
+        A declared column that no file holds yet (a feature of a new version) is null.
+        """
         files = self.files(endpoint, table.name, dates)
         if not files:
             connected.execute(sql.empty_view(view, table))
             return
         relation = connected.read_parquet(files, union_by_name=True, hive_partitioning=True)
-        relation.create_view(view)
+        missing = [column for column in table.columns if column.name not in relation.columns]
+        relation.project(sql.with_nulls(missing)).create_view(view)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ class SegmentWriter:
     def append(self, lines: bytes, now: float) -> None:
         """Write the lines and make them durable; raises OSError, after which nothing of them counts as written.
 
-        After a failed write the segment is cut back to its last durable byte, and sealed when that fails too.
+        After a failed write the segment is cut back to its last durable byte, and left to whoever ingests when that fails too.
         """
         handle = self._handle or self._open(now)
         try:
@@ -80,11 +80,10 @@ class SegmentWriter:
         """Close the open segment and hand it to whoever ingests; does nothing when none is open."""
         if self._handle is None:
             return
-        path = self._path(OPEN)
-        path.rename(self._path(SEALED))
-        sync_folder(self._folder)
-        self._handle.close()
-        self._handle, self.opened_at, self.size = None, None, 0
+        self._path(OPEN).rename(self._path(SEALED))
+        handle, self._handle, self.opened_at, self.size = self._handle, None, None, 0
+        with handle:  # forgotten before the sync: were that to fail, nothing more may go into a sealed segment
+            sync_folder(self._folder)
 
     def _open(self, now: float) -> BinaryIO:
         self._number += 1
@@ -113,7 +112,8 @@ class SegmentWriter:
             handle.seek(self.size)
             os.fsync(handle.fileno())
         except OSError:
-            self.seal()
+            handle.close()  # nobody's from now on: whoever ingests seals it, and nothing follows what may be torn
+            self._handle, self.opened_at, self.size = None, None, 0
 
     def _path(self, ending: str) -> Path:
         return self._folder / f"{self._number:010d}{ending}"

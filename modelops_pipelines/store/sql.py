@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
-from modelops_pipelines.core.tables import ColumnType, Table
+from modelops_pipelines.core.tables import Column, ColumnType, Table
 
 _DUCKDB: dict[ColumnType, str] = {
     "text": "VARCHAR",
@@ -71,7 +71,26 @@ def id_view(column: str, view: str) -> str:
     return f"CREATE VIEW existing AS SELECT {quoted(column)} AS id FROM {quoted(view)}"
 
 
+def with_nulls(missing: Sequence[Column]) -> str:
+    """Return the projection of all columns that there are, and nulls for the missing ones."""
+    return ", ".join(["*", *(_null(column) for column in missing)])
+
+
 def empty_view(view: str, table: Table) -> str:
     """Return the statement for a view with the table's columns and no row."""
-    columns = ", ".join(f"NULL::{_DUCKDB[c.type]} AS {quoted(c.name)}" for c in table.columns)
+    columns = ", ".join(_null(column) for column in table.columns)
     return f"CREATE VIEW {quoted(view)} AS SELECT {columns} WHERE false"
+
+
+def _null(column: Column) -> str:
+    return f"NULL::{_DUCKDB[column.type]} AS {quoted(column.name)}"
+
+
+def create_schema(name: str) -> str:
+    """Return the statement that makes a schema for an endpoint's views."""
+    return f"CREATE SCHEMA {quoted(name)}"
+
+
+def alias_view(view: str, table: str, schema: str = "main") -> str:
+    """Return the statement that shows a view of the main schema as ``schema.table``."""
+    return f"CREATE VIEW {quoted(schema)}.{quoted(table)} AS SELECT * FROM main.{quoted(view)}"

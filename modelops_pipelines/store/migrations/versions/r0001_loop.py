@@ -90,6 +90,7 @@ def upgrade() -> None:
         sa.Column("opened_at", sa.BigInteger(), nullable=False),
         sa.Column("last_seen_at", sa.BigInteger(), nullable=False),
         sa.Column("resolved_at", sa.BigInteger(), nullable=True),
+        sa.Column("opened_window", sa.Text(), nullable=False),
         sa.Column("data_window", sa.Text(), nullable=False),
         sqlite_autoincrement=True,
     )

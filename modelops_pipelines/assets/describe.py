@@ -1,0 +1,116 @@
+"""What every asset of ours shows: key, group, owners, columns; and results as metadata that people look at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+import orjson
+
+from modelops_pipelines.core.alerts import Verdict
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.tables import Table
+from modelops_pipelines.core.windows import text
+from modelops_pipelines.operations.recompute import Recomputed
+
+VERDICT = "modelops/verdict"
+SHOWN_ROWS = 30
+
+
+def asset_options(
+    spec: EndpointSpec, name: str, *, kinds: Sequence[str], about: str, table: Table | None = None
+) -> dict[str, Any]:
+    """Return the options that all of an endpoint's assets share."""
+    metadata: dict[str, Any] = {}
+    if table is not None:
+        metadata["dagster/column_schema"] = _schema(table)
+        metadata["dagster/table_name"] = f"{spec.name}.{table.name}"
+    return {
+        "key": key(spec, name),
+        "group_name": spec.name,
+        "description": about,
+        "owners": list(spec.owners),
+        "kinds": set(kinds),
+        "tags": {"endpoint": spec.name},
+        "metadata": metadata,
+    }
+
+
+def key(spec: EndpointSpec, name: str) -> dg.AssetKey:
+    """Return an asset's key: the endpoint, then the table."""
+    return dg.AssetKey([spec.name, name])
+
+
+def recomputed_metadata(result: Recomputed, total: int) -> dict[str, Any]:
+    """Return a derived table's run as metadata."""
+    return {
+        "dagster/row_count": total,
+        "windows": len(result.windows),
+        "rows_written": result.rows,
+        "from": text(result.windows[0]) if result.windows else "nothing changed",
+        "to": text(result.windows[-1]) if result.windows else "nothing changed",
+    }
+
+
+def check_specs(spec: EndpointSpec, asset: str, kinds: Sequence[str]) -> list[dg.AssetCheckSpec]:
+    """Return a check for each of the endpoint's alert rules of these kinds."""
+    return [
+        dg.AssetCheckSpec(rule.name, asset=key(spec, asset), description=_rule_text(rule.above, rule.below))
+        for rule in spec.alerts
+        if rule.kind in kinds
+    ]
+
+
+def check_result(spec: EndpointSpec, asset: str, verdict: Verdict) -> dg.AssetCheckResult:
+    """Return a verdict as a check's result; without evidence it passes, and says that it was not judged."""
+    severity = dg.AssetCheckSeverity.ERROR if verdict.severity == "error" else dg.AssetCheckSeverity.WARN
+    shown = {name: value for name, value in asdict(verdict).items() if value is not None}
+    return dg.AssetCheckResult(
+        asset_key=key(spec, asset),
+        check_name=verdict.rule,
+        passed=verdict.passed is not False,
+        severity=severity,
+        description=verdict.message,
+        metadata={**shown, VERDICT: dg.MetadataValue.json(asdict(verdict))},
+    )
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
+    """Return rows as a table for the UI, at most SHOWN_ROWS of them."""
+    if not rows:
+        return dg.MetadataValue.md("nothing to show")
+    names = list(rows[0])
+    lines = [names, ["---"] * len(names), *[[_cell(row[name]) for name in names] for row in rows[:SHOWN_ROWS]]]
+    return dg.MetadataValue.md("\n".join("| " + " | ".join(line) + " |" for line in lines))
+
+
+def json_value(value: object) -> Any:
+    """Return a value as JSON for metadata."""
+    return orjson.loads(orjson.dumps(value, default=str))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, datetime):
+        return text(value)[:16]
+    return "" if value is None else str(value).replace("|", "\\|")
+
+
+def _schema(table: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                column.type,
+                description=column.about + (f" ({column.unit})" if column.unit else ""),
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def _rule_text(above: float | None, below: float | None) -> str:
+    return f"fails above {above:g}" if above is not None else f"fails below {below:g}"

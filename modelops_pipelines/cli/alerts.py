@@ -1,0 +1,26 @@
+"""Alerts: what is wrong now, and what was."""
+
+from dataclasses import asdict
+
+import click
+
+from modelops_pipelines.cli.output import json_option, show_rows
+from modelops_pipelines.core.alerts import OPEN
+from modelops_pipelines.store.stores import Stores
+
+
+@click.group()
+def alert() -> None:
+    """Look at alerts."""
+
+
+@alert.command("list")
+@click.option("--endpoint", default=None, help="Of one endpoint only.")
+@click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
+@json_option
+def list_alerts(endpoint: str | None, *, everything: bool, as_json: bool) -> None:
+    """List open alerts, newest first."""
+    found = Stores().journal.alerts(endpoint, None if everything else OPEN)
+    names = ("id", "endpoint", "rule", "status", "severity", "count", "opened_at", "last_seen_at", "message")
+    rows = [{name: getattr(one, name) for name in names} for one in found]
+    show_rows([asdict(one) for one in found] if as_json else rows, as_json=as_json, empty="No alert is open.")

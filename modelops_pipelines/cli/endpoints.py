@@ -1,0 +1,66 @@
+"""Endpoints: what is configured, and whether it is right."""
+
+from pathlib import Path
+
+import click
+
+from modelops_pipelines.cli.output import json_option, show_rows, show_value
+from modelops_pipelines.operations.endpoints import endpoint_named
+from modelops_pipelines.operations.onboarding import describe, read_endpoint, read_endpoints
+from modelops_pipelines.operations.schemas import known_features
+from modelops_pipelines.store.settings import load_settings
+from modelops_pipelines.store.stores import Stores
+
+
+@click.group()
+def endpoint() -> None:
+    """List, show and validate endpoints."""
+
+
+@endpoint.command("list")
+@json_option
+def list_endpoints(*, as_json: bool) -> None:
+    """List the endpoints and what each serves."""
+    stores = Stores()
+    live = {state.endpoint: state for state in stores.deployments.all_desired()}
+    rows = []
+    for spec in read_endpoints(stores.settings.endpoints):
+        state = live.get(spec.name)
+        rows.append(
+            {
+                "endpoint": spec.name,
+                "model": spec.model_name,
+                "task": spec.task,
+                "champion": state.champion if state else None,
+                "challenger": state.challenger if state else None,
+                "generation": state.generation if state else 0,
+            }
+        )
+    show_rows(rows, as_json=as_json, empty=f"There is no endpoint in {stores.settings.endpoints}: add a YAML.")
+
+
+@endpoint.command()
+@click.argument("name")
+@json_option
+def show(name: str, *, as_json: bool) -> None:
+    """Show one endpoint: its whole configuration with defaults, and what it serves."""
+    stores = Stores()
+    state = stores.deployments.desired(name)
+    spec = endpoint_named(stores, name)
+    live = {"generation": state.generation, "variants": [vars(variant) for variant in state.variants]}
+    show_value({**describe(spec), **live}, as_json=as_json)
+
+
+@endpoint.command()
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+def validate(path: Path | None) -> None:
+    """Check one YAML file, or all of the project: every fault by file, line, culprit and fix."""
+    settings = load_settings()
+    chosen = path or settings.endpoints
+    features = known_features(Stores(settings)) if settings.home.exists() else {}
+    if chosen.is_dir():
+        found = read_endpoints(chosen, features)
+    else:
+        named = read_endpoint(chosen)
+        found = [read_endpoint(chosen, known_features=features.get(named.name))]
+    click.echo(f"{len(found)} endpoint(s) are valid: {', '.join(spec.name for spec in found) or 'none'}")

@@ -1,0 +1,14 @@
+"""The code location: the endpoints' YAML and what they share, as Dagster definitions. Loads nothing heavy."""
+
+import dagster as dg
+
+from modelops_pipelines.components.model_endpoint import endpoint_definitions, shared_definitions
+from modelops_pipelines.operations.onboarding import read_endpoints
+from modelops_pipelines.store.settings import load_settings
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of every endpoint of the project in the current folder; raises OnboardingError."""
+    specs = read_endpoints(load_settings().endpoints)
+    return dg.Definitions.merge(*(endpoint_definitions(spec) for spec in specs), shared_definitions(specs))

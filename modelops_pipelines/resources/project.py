@@ -1,0 +1,29 @@
+"""The project as a Dagster resource, and our errors as Dagster's failures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from modelops_pipelines.core.errors import ModelOpsError, TransientError
+from modelops_pipelines.store.settings import load_settings
+from modelops_pipelines.store.stores import Stores
+
+
+class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The stores of the project in a folder: the current one unless ``folder`` says otherwise."""
+
+    folder: str = ""
+
+    @contextmanager
+    def stores(self) -> Iterator[Stores]:
+        """Open the project's stores; an error of ours becomes a failure that says what to do."""
+        try:
+            yield Stores(load_settings(Path(self.folder) if self.folder else None))
+        except ModelOpsError as error:
+            raise dg.Failure(
+                description=str(error),
+                metadata={"remedy": error.remedy},
+                allow_retries=isinstance(error, TransientError),
+            ) from error

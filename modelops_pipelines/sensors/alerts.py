@@ -1,0 +1,84 @@
+"""Finished runs' checks become alerts; a new drift alert asks for the drift report."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterRunStatus, RunRecord, RunsFilter
+
+from modelops_pipelines.assets.describe import VERDICT
+from modelops_pipelines.assets.learning import GATE
+from modelops_pipelines.core.alerts import Verdict
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.windows import text
+from modelops_pipelines.operations.alerting import AlertChange, raise_alerts
+from modelops_pipelines.resources.project import ProjectResource
+from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of
+
+RUNS_A_TICK = 20
+PIPELINE = "pipeline"
+
+
+def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
+    """Return the one sensor that turns failed checks, and failed runs, into alerts."""
+    names = {spec.name for spec in specs}
+
+    @dg.sensor(
+        name="alerts",
+        asset_selection=dg.AssetSelection.all(),
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Turns failed checks into alerts: one open alert a rule, counted, resolved after two passes.",
+    )
+    def alerts(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
+        since = datetime.fromisoformat(context.cursor) if context.cursor else datetime.fromtimestamp(0, UTC)
+        records = _finished(context, since)
+        changes: list[AlertChange] = []
+        with project.stores() as stores:
+            for record in records:
+                endpoint = record.dagster_run.tags.get(ENDPOINT_TAG)
+                if endpoint in names:
+                    verdicts = list(_verdicts(context, record))
+                    changes += raise_alerts(stores, str(endpoint), verdicts, record.dagster_run.run_id)
+        for change in changes:
+            context.log.info(f"alert {change.change}: {change.alert.endpoint} {change.alert.rule}: {change.alert.message}")
+        if not records:
+            return dg.SkipReason(f"no run has finished since {text(since)}")
+        requests = [_report(change) for change in changes if change.change == "opened" and change.alert.rule == "drift"]
+        return dg.SensorResult(run_requests=requests, cursor=records[-1].update_timestamp.isoformat())
+
+    return alerts
+
+
+def _finished(context: dg.SensorEvaluationContext, since: datetime) -> Sequence[RunRecord]:
+    wanted = RunsFilter(statuses=[DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE], updated_after=since)
+    found = context.instance.get_run_records(wanted, limit=RUNS_A_TICK, order_by="update_timestamp", ascending=True)
+    return [record for record in found if record.update_timestamp > since]
+
+
+def _verdicts(context: dg.SensorEvaluationContext, record: RunRecord) -> Iterator[Verdict]:
+    """Yield the verdicts of a run's checks, and one on the run itself; a refusing gate is no failure of the run."""
+    refused = False
+    events = context.instance.get_records_for_run(
+        record.dagster_run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION
+    )
+    for event in events.records:
+        said = event.event_log_entry.get_dagster_event().asset_check_evaluation_data
+        refused = refused or (said.check_name == GATE and not said.passed)
+        kept: Any = said.metadata.get(VERDICT)
+        if kept is not None:
+            yield Verdict(**kept.value)
+    failed = record.dagster_run.status == DagsterRunStatus.FAILURE and not refused
+    message = f"run {record.dagster_run.run_id[:8]} failed: see it in Dagster" if failed else "the run succeeded"
+    window = text(record.update_timestamp)
+    yield Verdict(PIPELINE, "error", not failed, None, None, 1, window, message)
+
+
+def _report(change: AlertChange) -> dg.RunRequest:
+    endpoint = change.alert.endpoint
+    return dg.RunRequest(
+        run_key=f"drift report {endpoint} {text(change.alert.opened_at)}",
+        asset_selection=assets_of(endpoint, ["drift_report"]),
+        tags={"modelops/reason": change.alert.message},
+    )

@@ -1,0 +1,42 @@
+"""What the sensors share: the assets of a run, and whether one is under way. A tick reads folders and the state only."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from dagster import DagsterRunStatus, RunsFilter
+
+ENDPOINT_TAG = "endpoint"
+TICK_SECONDS = 5
+MONITORING = (
+    "inference_log",
+    "labels",
+    "feedback",
+    "service_metrics",
+    "profiles",
+    "drift",
+    "quality_metrics",
+)
+LEARNING = ("training_set", "candidate", "evaluation")
+_UNFINISHED = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+
+
+def assets_of(endpoint: str, names: Sequence[str]) -> list[dg.AssetKey]:
+    """Return an endpoint's assets by their names."""
+    return [dg.AssetKey([endpoint, name]) for name in names]
+
+
+def is_running(context: dg.SensorEvaluationContext, endpoint: str) -> bool:
+    """Return whether a run of this endpoint is queued or under way."""
+    wanted = RunsFilter(tags={ENDPOINT_TAG: endpoint}, statuses=_UNFINISHED)
+    return bool(context.instance.get_run_records(wanted, limit=1))
+
+
+def told(requests: list[dg.RunRequest], reasons: list[str]) -> dg.SensorResult | dg.SkipReason:
+    """Return the requests, or the reasons why there are none."""
+    return dg.SensorResult(run_requests=requests) if requests else dg.SkipReason("; ".join(reasons) or "no endpoint")

@@ -1,0 +1,47 @@
+"""Sealed spool segments, or windows left over from a run that died, start a monitoring run."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.ids import content_id
+from modelops_pipelines.resources.project import ProjectResource
+from modelops_pipelines.sensors.common import ENDPOINT_TAG, MONITORING, TICK_SECONDS, assets_of, is_running, told
+from modelops_pipelines.store.spool import waiting
+
+
+def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
+    """Return the one sensor that watches every endpoint's spool."""
+
+    @dg.sensor(
+        name="new_data",
+        asset_selection=dg.AssetSelection.all(),
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a monitoring run when the spool holds sealed segments.",
+    )
+    def new_data(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
+        requests, reasons = [], []
+        with project.stores() as stores:
+            for spec in specs:
+                segments = waiting(stores.settings.spool, spec.name)
+                pending = stores.journal.pending(spec.name)
+                if not segments and not pending:
+                    reasons.append(f"{spec.name}: 0 segments wait, 0 windows are left over")
+                elif is_running(context, spec.name):
+                    reasons.append(f"{spec.name}: {len(segments)} segments wait for the run under way")
+                else:
+                    requests.append(_request(spec.name, segments, pending))
+        return told(requests, reasons)
+
+    return new_data
+
+
+def _request(endpoint: str, segments: list[str], pending: int) -> dg.RunRequest:
+    identity = content_id(*segments) if segments else f"left over {pending}"
+    return dg.RunRequest(
+        run_key=f"new data {endpoint} {identity}",
+        asset_selection=assets_of(endpoint, MONITORING),
+        tags={ENDPOINT_TAG: endpoint, "modelops/reason": f"{len(segments)} segments, {pending} windows left over"},
+    )

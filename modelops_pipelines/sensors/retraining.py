@@ -1,0 +1,44 @@
+"""A signal, enough new labels and time since the last attempt start a retraining; every skip says its numbers."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from modelops_pipelines.assets.learning import REASON_TAG
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.operations.retraining import decide_retraining
+from modelops_pipelines.resources.project import ProjectResource
+from modelops_pipelines.sensors.common import ENDPOINT_TAG, LEARNING, TICK_SECONDS, assets_of, told
+
+
+def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
+    """Return the one sensor that starts retraining."""
+
+    @dg.sensor(
+        name="retraining",
+        asset_selection=dg.AssetSelection.all(),
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a retraining on a signal, enough new labels and after the cool-down.",
+    )
+    def retraining(project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
+        requests, reasons = [], []
+        with project.stores() as stores:
+            for spec in specs:
+                decision = decide_retraining(stores, spec)
+                if decision.start:
+                    watermark = stores.journal.progress(spec.name).watermark
+                    requests.append(_request(spec.name, decision.reason, str(watermark)))
+                else:
+                    reasons.append(f"{spec.name}: {decision.reason}")
+        return told(requests, reasons)
+
+    return retraining
+
+
+def _request(endpoint: str, reason: str, watermark: str) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"retrain {endpoint} {watermark}",
+        asset_selection=assets_of(endpoint, LEARNING),
+        tags={ENDPOINT_TAG: endpoint, REASON_TAG: reason},
+    )

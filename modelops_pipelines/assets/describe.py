@@ -8,13 +8,13 @@ from typing import Any
 import dagster as dg
 import orjson
 
-from modelops_pipelines.core.alerts import Verdict
+from modelops_pipelines.core.alerts import Verdict, worst
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.tables import Table
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.recompute import Recomputed
 
-VERDICT = "modelops/verdict"
+VERDICTS = "modelops/verdicts"
 SHOWN_ROWS = 30
 
 
@@ -62,17 +62,25 @@ def check_specs(spec: EndpointSpec, asset: str, kinds: Sequence[str]) -> list[dg
     ]
 
 
-def check_result(spec: EndpointSpec, asset: str, verdict: Verdict) -> dg.AssetCheckResult:
-    """Return a verdict as a check's result; without evidence it passes, and says that it was not judged."""
-    severity = dg.AssetCheckSeverity.ERROR if verdict.severity == "error" else dg.AssetCheckSeverity.WARN
-    shown = {name: value for name, value in asdict(verdict).items() if value is not None}
+def check_results(spec: EndpointSpec, asset: str, verdicts: Sequence[Verdict]) -> list[dg.AssetCheckResult]:
+    """Return a check's result for each rule: it fails when a window failed, and carries every window's verdict."""
+    rules = dict.fromkeys(verdict.rule for verdict in verdicts)
+    return [_check_result(spec, asset, [verdict for verdict in verdicts if verdict.rule == rule]) for rule in rules]
+
+
+def _check_result(spec: EndpointSpec, asset: str, verdicts: list[Verdict]) -> dg.AssetCheckResult:
+    """Return one rule's result; without evidence it passes, and says that it was not judged."""
+    shown = worst(verdicts)
+    severity = dg.AssetCheckSeverity.ERROR if shown.severity == "error" else dg.AssetCheckSeverity.WARN
+    known = {name: value for name, value in asdict(shown).items() if value is not None}
+    failed = sum(verdict.passed is False for verdict in verdicts)
     return dg.AssetCheckResult(
         asset_key=key(spec, asset),
-        check_name=verdict.rule,
-        passed=verdict.passed is not False,
+        check_name=shown.rule,
+        passed=shown.passed is not False,
         severity=severity,
-        description=verdict.message,
-        metadata={**shown, VERDICT: dg.MetadataValue.json(asdict(verdict))},
+        description=f"{shown.message} [{failed} of {len(verdicts)} windows failed]",
+        metadata={**known, VERDICTS: dg.MetadataValue.json([asdict(verdict) for verdict in verdicts])},
     )
 
 

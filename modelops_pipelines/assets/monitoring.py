@@ -7,7 +7,7 @@ import dagster as dg
 
 from modelops_pipelines.assets.describe import (
     asset_options,
-    check_result,
+    check_results,
     check_specs,
     key,
     markdown_table,
@@ -105,7 +105,7 @@ def _derived(  # noqa: PLR0913 - what tells one derived table from another
         plotted = {f"latest_{v.rule}": v.value for v in verdicts if v.value is not None}
         return dg.MaterializeResult(
             metadata={**metadata, **plotted, "newest": markdown_table(newest_rows)},
-            check_results=[check_result(spec, table.name, verdict) for verdict in verdicts],
+            check_results=check_results(spec, table.name, verdicts),
         )
 
     return derived

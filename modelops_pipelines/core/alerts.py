@@ -1,5 +1,6 @@
 """When a rule has failed, and what becomes of its alert."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -83,10 +84,10 @@ def _opened(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
     )
 
 
-def worst(verdicts: list[Verdict]) -> Verdict | None:
-    """Return the verdict to show for a rule judged on several windows: a failure, else a pass, else the last."""
-    for wanted in (False, True, None):
-        chosen = [v for v in verdicts if v.passed is wanted]
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the verdict to show for a rule judged on some windows: the last failure, else the last pass, else the last."""
+    for wanted in (False, True):
+        chosen = [verdict for verdict in verdicts if verdict.passed is wanted]
         if chosen:
             return chosen[-1]
-    return None
+    return verdicts[-1]

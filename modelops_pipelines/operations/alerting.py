@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from modelops_pipelines.core.alerts import OPEN, Alert, Verdict, after
 from modelops_pipelines.store.files import exclusive
@@ -21,17 +22,36 @@ def raise_alerts(stores: Stores, endpoint: str, verdicts: Iterable[Verdict], sou
 
     The same source again changes nothing: a sensor that dies half-way may safely repeat itself.
     """
-    changes: list[AlertChange] = []
     with exclusive(stores.settings.home / "locks" / f"{endpoint}.alerts.lock", f"the alerts of {endpoint}"):
         if stores.journal.last_alert_source(endpoint) == source:
             return []
         opened = {alert.rule: alert for alert in stores.journal.alerts(endpoint, OPEN)}
-        for verdict in {verdict.rule: verdict for verdict in verdicts}.values():
-            before = opened.get(verdict.rule)
-            now = after(before, verdict, endpoint, stores.now())
-            if now is not None:
-                changes.append(AlertChange(now, _what(before, now)))
+        changes = _apply(opened, verdicts, endpoint, stores.now())
         stores.journal.write_alerts(endpoint, [change.alert for change in changes], source)
+    return changes
+
+
+def _apply(opened: dict[str, Alert], verdicts: Iterable[Verdict], endpoint: str, now: datetime) -> list[AlertChange]:
+    """Take the verdicts one by one; return each alert that changed, as it is at the end, in order of its first change."""
+    changes: list[AlertChange] = []
+    place: dict[str, int] = {}
+    for verdict in verdicts:
+        before = opened.get(verdict.rule)
+        alert = after(before, verdict, endpoint, now)
+        if alert is None:
+            continue
+        if before is None or verdict.rule not in place:
+            place[verdict.rule] = len(changes)
+            changes.append(AlertChange(alert, _what(before, alert)))
+        else:
+            first = changes[place[verdict.rule]].change
+            what = _what(before, alert)
+            changes[place[verdict.rule]] = AlertChange(alert, first if first == "opened" and what != "resolved" else what)
+        if alert.status == OPEN:
+            opened[verdict.rule] = alert
+        else:
+            opened.pop(verdict.rule)
+            place.pop(verdict.rule)
     return changes
 
 

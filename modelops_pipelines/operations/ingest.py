@@ -121,7 +121,7 @@ def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.
         if content not in seen:
             seen.add(content)
             keep.append(position)
-    return rows.take(keep)
+    return rows.take(pa.array(keep, pa.int64()))
 
 
 def _record_progress(stores: Stores, spec: EndpointSpec) -> None:

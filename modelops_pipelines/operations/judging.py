@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelops_pipelines.core.alerts import Verdict, worst
+from modelops_pipelines.core.alerts import Verdict
 from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoint import AlertRule, EndpointSpec
 from modelops_pipelines.core.latency import merge, percentile
@@ -27,18 +27,21 @@ Rows = list[dict[str, Any]]
 def judge_rules(
     stores: Stores, spec: EndpointSpec, kinds: Sequence[str], windows: Sequence[datetime]
 ) -> list[Verdict]:
-    """Judge each of the endpoint's rules of these kinds on the windows that changed; one verdict a rule, the worst."""
+    """Judge each of the endpoint's rules of these kinds on each window that changed; a rule's verdicts in order of time.
+
+    A rule without a window to judge gets one verdict that says so.
+    """
     judges: dict[str, Callable[[Stores, EndpointSpec, AlertRule, Sequence[datetime]], list[Verdict]]] = {
         "error_rate": _judge_service,
         "latency_p95_ms": _judge_service,
         "drift": _judge_drift,
         "quality": _judge_quality,
     }
-    verdicts = []
+    verdicts: list[Verdict] = []
     for rule in spec.alerts:
         if rule.kind in kinds:
             found = judges[rule.kind](stores, spec, rule, sorted(windows)[-MOST_WINDOWS:])
-            verdicts.append(worst(found) or _missing(rule, "", 0, "no window has changed"))
+            verdicts += found or [_missing(rule, "", 0, "no window has changed")]
     return verdicts
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunRecord, RunsFilter
 
-from modelops_pipelines.assets.describe import VERDICT
+from modelops_pipelines.assets.describe import VERDICTS
 from modelops_pipelines.assets.learning import GATE
 from modelops_pipelines.core.alerts import Verdict
 from modelops_pipelines.core.endpoint import EndpointSpec
@@ -66,9 +66,9 @@ def _verdicts(context: dg.SensorEvaluationContext, record: RunRecord) -> Iterato
     for event in events.records:
         said = event.event_log_entry.get_dagster_event().asset_check_evaluation_data
         refused = refused or (said.check_name == GATE and not said.passed)
-        kept: Any = said.metadata.get(VERDICT)
+        kept: Any = said.metadata.get(VERDICTS)
         if kept is not None:
-            yield Verdict(**kept.value)
+            yield from (Verdict(**verdict) for verdict in kept.value)
     failed = record.dagster_run.status == DagsterRunStatus.FAILURE and not refused
     message = f"run {record.dagster_run.run_id[:8]} failed: see it in Dagster" if failed else "the run succeeded"
     window = text(record.update_timestamp)

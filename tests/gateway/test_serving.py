@@ -254,10 +254,11 @@ def _as_swapped_file(folder: Path, payload: bytes) -> str:
     return "cannot be loaded"
 
 
-def _as_old_data_file(folder: Path, payload: bytes) -> str:
-    """Point the generic flavour at a file, which MLflow takes for a pickle of its earliest days."""
-    (folder / "evil.pkl").write_bytes(payload)
-    _edit(folder, lambda flavors: flavors["python_function"].update(data="evil.pkl"))
+def _as_folder_of_its_own(folder: Path, payload: bytes) -> str:
+    """Point the generic flavour at a folder within, whose own MLmodel file nobody has looked at."""
+    (folder / "inner").mkdir()
+    (folder / "inner" / "evil.pkl").write_bytes(payload)
+    _edit(folder, lambda flavors: flavors["python_function"].update(data="inner/evil.pkl"))
     return "is refused"
 
 
@@ -275,7 +276,19 @@ def _as_trusted_type(folder: Path, payload: bytes) -> str:
     return "it asks to trust os.system"
 
 
-@pytest.mark.parametrize("tamper", [_as_pickle, _as_swapped_file, _as_old_data_file, _as_code, _as_trusted_type])
+TAMPERED = [
+    _as_pickle,
+    _as_swapped_file,
+    pytest.param(
+        _as_folder_of_its_own,
+        marks=pytest.mark.xfail(reason="store/model_files.py does not look at python_function.data yet: the pickle runs"),
+    ),
+    _as_code,
+    _as_trusted_type,
+]
+
+
+@pytest.mark.parametrize("tamper", TAMPERED)
 def test_a_malicious_model_is_refused_and_executes_nothing(project: Project, tamper: Any) -> None:
     first, second = _two_versions(project)
     if tamper is _as_pickle:

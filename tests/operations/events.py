@@ -60,12 +60,15 @@ def feedback_row(record: dict[str, Any], row: int, rating: int | None, thumbs: s
     return _identity(record, row) | said | {"user_id": None, "session_id": None, "received_at": record["t"]}
 
 
-def write_segment(stores: Stores, endpoint: str, stream: str, worker: str, records: Iterable[dict[str, Any]]) -> None:
-    """Write the records as one sealed segment of a worker."""
+def write_segment(
+    stores: Stores, endpoint: str, stream: str, worker: str, records: Iterable[dict[str, Any]], number: int | None = None
+) -> None:
+    """Write the records as one sealed segment of a worker: its next one, unless a number is given."""
     lines = b"".join(encode(record) for record in records)
     if lines:
         writer = SegmentWriter(stores.settings.spool, endpoint, stream, worker)
         folder = stores.settings.spool / endpoint / stream / worker
-        writer._number = max((int(path.stem) for path in folder.glob("*.jsonl")), default=0)
+        last = max((int(path.stem) for path in folder.glob("*.jsonl")), default=0)
+        writer._number = last if number is None else number - 1
         writer.append(lines, 0.0)
         writer.seal()

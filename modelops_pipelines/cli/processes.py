@@ -1,0 +1,64 @@
+"""Long-running commands: everything, the gateway alone, and the demo."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from modelops_pipelines.platforms.local import LocalPlatform, running
+from modelops_pipelines.store.stores import Stores
+
+START_SECONDS = 180.0
+
+
+@click.command()
+@click.option("--mlflow/--no-mlflow", default=True, show_default=True, help="MLflow's page too.")
+def up(*, mlflow: bool) -> None:
+    """Run the gateway, Dagster and MLflow of the project in this folder until Ctrl-C."""
+    stores = Stores()
+    stores.database.secret()
+    with running(stores.settings, Path.cwd()) as platform:
+        platform.start_gateway()
+        platform.start_dagster()
+        if mlflow:
+            platform.start_mlflow()
+        click.echo("Starting ...", err=True)
+        platform.wait(platform.services, START_SECONDS)
+        serve_until_interrupted(platform)
+
+
+@click.command()
+def gateway() -> None:
+    """Run the gateway alone: it serves what the desired state says, with or without Dagster."""
+    from modelops_pipelines.gateway.server import serve
+
+    serve(Stores())
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="The whole year instead of the first months.")
+@click.option("--serve/--no-serve", default=True, show_default=True, help="Leave everything up until Ctrl-C.")
+@click.option("--home", default=".demo", show_default=True, help="Where the demo keeps its things; made anew.")
+def demo(home: str, *, full: bool, serve: bool) -> None:
+    """Watch the loop on real flights: serve, log, drift, alert, retrain, judge, promote, break, roll back."""
+    from examples.flights.demo import run_demo
+
+    ok = run_demo(Path(home), full=full, then=serve_until_interrupted if serve else None)
+    sys.exit(0 if ok else 1)
+
+
+def serve_until_interrupted(platform: LocalPlatform) -> None:
+    """Show the addresses and wait for Ctrl-C, or for a service to end (which raises NotReadyError)."""
+    for service in platform.services:
+        click.echo(f"  {service.name:<8} {service.url}{'/docs' if service.name == 'gateway' else ''}")
+    click.echo("Up. Press Ctrl-C to end.")
+    try:
+        while all(service.process.poll() is None for service in platform.services):
+            time.sleep(0.5)
+        for service in platform.services:
+            service.is_up()
+    except KeyboardInterrupt:
+        click.echo("Ending ...", err=True)
+
+

@@ -1,0 +1,156 @@
+"""This machine as the platform: the gateway, Dagster and MLflow as child processes that end with their parent."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from modelops_pipelines.core.errors import NotReadyError, SettingsError
+from modelops_pipelines.store.settings import Settings
+
+STOP_SECONDS = 20.0
+POLL_SECONDS = 0.2
+QUIET = {
+    "OMP_NUM_THREADS": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "true",
+    "PYTHONWARNINGS": "ignore",
+}
+
+
+@dataclass
+class Service:
+    """A child process with the address that shows it is up, and its log."""
+
+    name: str
+    url: str
+    probe: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def is_up(self) -> bool:
+        """Return whether it answers; raises NotReadyError when it has ended."""
+        if self.process.poll() is not None:
+            last = self.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            raise NotReadyError(
+                f"{self.name} ended with code {self.process.returncode} ({last[0][:300]})", f"See {self.log}"
+            )
+        try:
+            with urllib.request.urlopen(self.probe, timeout=5):  # noqa: S310 - our own loopback address
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+
+
+class LocalPlatform:
+    """Starts and stops services on this machine."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        """Run services of the project in ``folder``."""
+        self._settings, self._folder = settings, folder
+        self.services: list[Service] = []
+
+    def start_gateway(self) -> Service:
+        """Start the gateway."""
+        url = self._settings.gateway_url
+        command = [sys.executable, "-m", "modelops_pipelines.cli.main", "gateway"]
+        return self._start("gateway", url, f"{url}/health/live", command)
+
+    def start_dagster(self) -> Service:
+        """Start Dagster's webserver, daemon and code location on the project's workspace.yaml."""
+        workspace = self._folder / "workspace.yaml"
+        if not workspace.exists():
+            raise SettingsError(f"There is no {workspace}", "Make a project with: modelops init FOLDER")
+        host, port = self._settings.host, str(self._settings.dagster_port)
+        options = ["-w", str(workspace), "-h", host, "-p", port, "--log-level", "warning"]
+        url = f"http://{host}:{port}"
+        return self._start("dagster", url, f"{url}/server_info", [sys.executable, "-m", "dagster", "dev", *options])
+
+    def start_mlflow(self) -> Service:
+        """Start MLflow's server on the project's registry."""
+        host, port = self._settings.host, str(self._settings.mlflow_port)
+        store = ["--backend-store-uri", self._settings.registry_uri]
+        store += ["--default-artifact-root", self._settings.artifacts.as_uri(), "--no-serve-artifacts"]
+        command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", port, "--workers", "1", *store]
+        url = f"http://{host}:{port}"
+        return self._start("mlflow", url, f"{url}/health", command)
+
+    def wait(self, services: Sequence[Service], seconds: float) -> None:
+        """Wait until the services answer; raises NotReadyError when one ends or takes longer than ``seconds``."""
+        deadline = time.monotonic() + seconds
+        for service in services:
+            while not service.is_up():
+                if time.monotonic() > deadline:
+                    raise NotReadyError(f"{service.name} does not answer after {seconds:.0f} s", f"See {service.log}")
+                time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """End every service that was started here, gently first."""
+        for service in self.services:
+            _signal(service.process, signal.SIGINT if service.name == "dagster" else signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        for service in self.services:
+            try:
+                service.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                _signal(service.process, signal.SIGKILL)
+        self.services.clear()
+
+    def _start(self, name: str, url: str, probe: str, command: Sequence[str]) -> Service:
+        logs = self._settings.home / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        log = logs / f"{name}.log"
+        environment = {**os.environ, **QUIET, **self._settings.environment(), "DAGSTER_HOME": str(self._dagster_home())}
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                command, cwd=self._folder, env=environment, stdout=output, stderr=output, start_new_session=True
+            )
+        service = Service(name, url, probe, log, process)
+        self.services.append(service)
+        return service
+
+    def _dagster_home(self) -> Path:
+        """Return Dagster's home, with the project's dagster.yaml or, where it has none, ours."""
+        home = self._settings.home / "dagster"
+        home.mkdir(parents=True, exist_ok=True)
+        own = self._folder / "dagster.yaml"
+        with as_file(files("modelops_pipelines.cli") / "templates" / "dagster.yaml") as ours:
+            shutil.copyfile(own if own.exists() else ours, home / "dagster.yaml")
+        return home
+
+
+@contextmanager
+def running(settings: Settings, folder: Path) -> Iterator[LocalPlatform]:
+    """Give a platform whose services end with the block, also on Ctrl-C and SIGTERM."""
+    platform = LocalPlatform(settings, folder)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield platform
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        platform.stop()
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Signal the child's whole session: Dagster starts processes of its own."""
+    if process.poll() is None or number == signal.SIGKILL:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return

@@ -1,0 +1,108 @@
+"""The gate passes what is better, not what is lucky, and says so when it cannot tell."""
+
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelops_pipelines.core.gate import (
+    FAIL,
+    NOT_ENOUGH,
+    PASS,
+    GateConfig,
+    GateResult,
+    is_evaluation_day,
+    judge,
+    log_loss,
+    squared_error,
+)
+
+CONFIG = GateConfig(draws=500)
+DAYS, A_DAY = 20, 100
+
+
+def judged(seed: int, better_by: float, days: int = DAYS, a_day: int = A_DAY, weather: float = 0.1) -> GateResult:
+    """Judge a candidate that is better by so much, on noisy rows whose days share their weather."""
+    chance = np.random.default_rng(seed)
+    day_of = np.repeat(np.arange(days), a_day)
+    champion = chance.normal(0.6, 0.3, days * a_day)
+    candidate = champion - better_by + chance.normal(0, weather, days)[day_of] + chance.normal(0, 0.3, days * a_day)
+    return judge(champion, candidate, day_of, CONFIG)
+
+
+def test_a_version_against_itself_mostly_fails() -> None:
+    verdicts = [judged(seed, better_by=0.0).verdict for seed in range(200)]
+    assert set(verdicts) <= {PASS, FAIL}
+    assert verdicts.count(PASS) / 200 < 0.12
+
+
+def test_days_that_share_their_weather_do_not_pass_for_independent_rows() -> None:
+    verdicts = [judged(seed, better_by=0.0, a_day=1000, weather=0.3).verdict for seed in range(100)]
+    assert verdicts.count(PASS) / 100 < 0.15
+
+
+def test_a_clearly_better_candidate_passes_and_a_worse_one_fails() -> None:
+    assert {PASS} == {judged(seed, better_by=0.2).verdict for seed in range(20)}
+    assert {FAIL} == {judged(seed, better_by=-0.1).verdict for seed in range(20)}
+
+
+def test_equal_losses_fail_with_an_improvement_of_nothing() -> None:
+    losses, days = np.full(2000, 0.5), np.repeat(np.arange(20), 100)
+    result = judge(losses, losses, days, CONFIG)
+    assert (FAIL, 0.0, 0.0) == (result.verdict, result.improvement, result.lower_bound)
+
+
+def test_a_loss_that_is_no_number_never_passes() -> None:
+    losses, days = np.full(2000, 0.5), np.repeat(np.arange(20), 100)
+    assert judge(losses, np.where(days == 3, np.nan, 0.1), days, CONFIG).verdict == FAIL
+
+
+def test_few_days_or_few_rows_are_not_enough_evidence_and_the_reason_has_the_numbers() -> None:
+    few_days = judged(1, better_by=0.5, days=9, a_day=1000)
+    few_rows = judged(1, better_by=0.5, days=20, a_day=10)
+    assert {NOT_ENOUGH} == {few_days.verdict, few_rows.verdict}
+    assert few_days.reason == "9000 labelled rows on 9 evaluation days, of 1000 rows and 10 days that it takes"
+    assert few_days.lower_bound is None
+    assert few_days.improvement is not None
+
+
+def test_no_row_at_all_is_not_enough_evidence() -> None:
+    empty: NDArray[np.float64] = np.empty(0)
+    result = judge(empty, empty, np.empty(0, dtype=int), CONFIG)
+    assert (NOT_ENOUGH, None, 0) == (result.verdict, result.champion_loss, result.days)
+
+
+def test_the_same_rows_give_the_same_numbers() -> None:
+    assert judged(3, better_by=0.05) == judged(3, better_by=0.05)
+
+
+def test_the_order_of_rows_within_days_does_not_matter() -> None:
+    chance = np.random.default_rng(0)
+    days, order = np.repeat(np.arange(20), 100), chance.permutation(2000)
+    a, b = chance.random(2000), chance.random(2000)
+    one, other = judge(a, b, days, CONFIG), judge(a[order], b[order], days[order], CONFIG)
+    assert one.verdict == other.verdict
+    assert one.lower_bound is not None
+    assert other.lower_bound is not None
+    assert abs(one.lower_bound - other.lower_bound) < 1e-12
+
+
+def test_every_setting_is_part_of_the_gates_hash() -> None:
+    hashes = {GateConfig().hash, GateConfig(every_nth_day=6).hash, GateConfig(min_days=11).hash}
+    hashes |= {GateConfig(min_rows=9).hash, GateConfig(confidence=0.9).hash, GateConfig(seed=8).hash}
+    assert len(hashes) == 6
+    assert GateConfig().hash == GateConfig().hash
+
+
+def test_every_fifth_day_is_kept_for_evaluation() -> None:
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(25)]
+    kept = [day for day in days if is_evaluation_day(day, 5)]
+    assert len(kept) == 5
+    assert {timedelta(days=5)} == {b - a for a, b in zip(kept, kept[1:], strict=False)}
+
+
+def test_losses_of_sure_and_wrong_answers_are_finite() -> None:
+    losses = log_loss(np.array([0.0, 1.0, 0.5]), np.array([1.0, 1.0, 0.0]))
+    assert np.all(np.isfinite(losses))
+    assert losses.argmax() == 0
+    assert [4.0, 0.0] == squared_error(np.array([1.0, 2.0]), np.array([3.0, 2.0])).tolist()

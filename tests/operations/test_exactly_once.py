@@ -1,0 +1,269 @@
+"""What was acknowledged is in the lake exactly once, whoever dies and whenever."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from modelops_pipelines.core.tables import LABELS
+from modelops_pipelines.core.windows import window_of
+from modelops_pipelines.operations import ingest as ingesting
+from modelops_pipelines.operations import releases
+from modelops_pipelines.operations.ingest import CONSUMERS, ingest
+from modelops_pipelines.operations.schemas import log_table
+from modelops_pipelines.store import spool
+from modelops_pipelines.store.journal import Journal
+from modelops_pipelines.store.lake_writer import LakeWriter
+from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
+from tests.support import ROOT, Project, cancer_frame, make_project, rows_of, running_gateway, train_first
+
+KILLS = int(os.environ.get("MODELOPS_KILLS", "50"))
+SEED = int(os.environ.get("MODELOPS_KILL_SEED", "20260301"))
+STREAMS = ("predictions", "labels", "feedback")
+INGESTING = """\
+from pathlib import Path
+from modelops_pipelines.operations.ingest import ingest
+from modelops_pipelines.operations.onboarding import read_endpoint
+from modelops_pipelines.store.stores import Stores
+stores, spec = Stores(), read_endpoint(Path({path!r}))
+print("ready", flush=True)
+while True:
+    for stream in ("predictions", "labels", "feedback"):
+        ingest(stores, spec, stream)
+"""
+
+
+@dataclass
+class Client(threading.Thread):
+    """Asks for predictions and sends labels and feedback until stopped; remembers what was acknowledged."""
+
+    url: str
+    rows: list[dict[str, Any]]
+    chance: random.Random
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    labels: set[tuple[str, str]] = field(default_factory=set)
+    feedback: set[str] = field(default_factory=set)
+    broken: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__(daemon=True)
+        self.ending = threading.Event()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def run(self) -> None:
+        with httpx.Client(base_url=self.url, timeout=10) as client:
+            while not self.ending.is_set():
+                try:
+                    self._once(client)
+                except httpx.TransportError:
+                    self.broken += 1
+                    time.sleep(0.05)
+
+    def _once(self, client: httpx.Client) -> None:
+        rows = self.chance.sample(self.rows, self.chance.randint(1, 5))
+        answer = client.post("/endpoints/cancer/invocations", json={"dataframe_records": rows})
+        if answer.status_code != 200:
+            return
+        said = answer.json()
+        self.answers[said["request_id"]] = said
+        name = f"{self.chance.choice(list(self.answers))}-0"
+        label = {"prediction_id": name, "label": self.chance.randint(0, 1), "labelled_at": "2026-01-01T00:00:00Z"}
+        for _ in range(self.chance.randint(0, 2)):  # the same label may well be sent twice
+            if client.post("/endpoints/cancer/labels", json={"labels": [label]}).status_code == 202:
+                self.labels.add((name, str(label["label"])))
+        given = client.post("/endpoints/cancer/feedback", json={"prediction_id": name, "rating": self.chance.randint(1, 5)})
+        if given.status_code == 202:
+            self.feedback.add(given.json()["feedback_id"])
+
+
+@pytest.mark.slow
+def test_every_acknowledged_row_is_in_the_lake_exactly_once_after_kills_at_random_moments(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    version = train_first(project)
+    releases.deploy(project.stores, project.spec, version.version, actor="test", reason="first")
+    url = f"http://127.0.0.1:{project.environment['MODELOPS_GATEWAY_PORT']}"
+    client = Client(url, rows_of(cancer_frame()), random.Random(SEED))
+    gateway_kills = KILLS * 10 // 50
+    killer = threading.Thread(target=kill_gateways, args=(project, gateway_kills, random.Random(SEED + 1)))
+    client.start()
+    killer.start()
+    done = kill_ingests(project, KILLS - gateway_kills, random.Random(SEED + 2), killer.is_alive)
+    killer.join()
+    client.ending.set()
+    client.join()
+    for stream in STREAMS:
+        ingest(project.stores, project.spec, stream)
+    print(f"{done} ingests and {gateway_kills} gateways killed, {len(client.answers)} requests acknowledged, {client.broken} broken")
+    assert len(client.answers) > 0
+    assert_all_there_once(project, client)
+
+
+def kill_gateways(project: Project, kills: int, chance: random.Random) -> None:
+    for _ in range(kills):
+        with running_gateway(project) as gateway:
+            time.sleep(chance.uniform(0.1, 2.0))
+            gateway.kill()
+
+
+def kill_ingests(project: Project, kills: int, chance: random.Random, more: Callable[[], bool]) -> int:
+    """Start and kill ingesting processes: at least so many, and on while the gateways are still being killed."""
+    code = INGESTING.format(path=str(project.folder / "endpoints" / "endpoint.yaml"))
+    environment = {**os.environ, **project.environment, "PYTHONPATH": str(ROOT)}
+    done = 0
+    while done < kills or more():
+        process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        if chance.random() < 0.9:
+            assert process.stdout.readline() == b"ready\n"
+        time.sleep(chance.uniform(0, 0.8))
+        assert process.poll() is None, "the ingest ended by itself"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        done += 1
+    return done
+
+
+def assert_all_there_once(project: Project, client: Client) -> None:
+    log = table_rows(project, "inference_log")
+    assert [name for name, n in Counter(row["prediction_id"] for row in log).items() if n > 1] == []
+    by_id = {row["prediction_id"]: row for row in log if row["status"] == 200}
+    per_request = Counter(row["request_id"] for row in by_id.values())
+    for request, said in client.answers.items():
+        assert per_request[request] == len(said["predictions"])
+        for index, output in enumerate(said["predictions"]):
+            row = by_id[f"{request}-{index}"]
+            answered = (str(int(output[1] > output[0])), output[1], said["model_version"])
+            assert answered == (row["prediction"], row["score"], row["model_version"])
+    labels = Counter((row["prediction_id"], row["label"]) for row in table_rows(project, "labels"))
+    assert {name: 1 for name in client.labels} == {name: labels[name] for name in client.labels}
+    assert set(labels.values()) <= {1}
+    feedback = Counter(row["feedback_id"] for row in table_rows(project, "feedback"))
+    assert {name: 1 for name in client.feedback} == {name: feedback[name] for name in client.feedback}
+    assert set(feedback.values()) <= {1}
+    assert [row for row in table_rows(project, "rejects") if not row["reason"].startswith("torn")] == []
+    assert list(project.stores.settings.spool.glob("*/*/*/*.jsonl")) == []
+    wanted = {window_of(row["event_time"], project.spec.window) for row in log}
+    assert wanted <= set(project.stores.journal.touched("cancer", "service_metrics").windows)
+
+
+def table_rows(project: Project, table: str) -> list[dict[str, Any]]:
+    from modelops_pipelines.core.tables import FEEDBACK, REJECTS
+
+    known = {"inference_log": log_table(project.stores, project.spec), "labels": LABELS, "feedback": FEEDBACK, "rejects": REJECTS}
+    with project.stores.lake.query("cancer", [known[table]]) as connected:
+        rows: list[dict[str, Any]] = connected.table(table).to_arrow_table().to_pylist()
+    return rows
+
+
+class CrashError(BaseException):
+    """The process ends here."""
+
+
+STEPS: dict[str, tuple[Any, str]] = {
+    "listing segments": (spool, "sealed_segments"),
+    "reading records": (ingesting, "to_batch"),
+    "writing rejects": (ingesting, "_write_rejects"),
+    "appending": (LakeWriter, "append_once"),
+    "committing": (LakeWriter, "_commit"),
+    "syncing the commit": (LakeWriter, "_sync"),
+    "marking windows": (Journal, "touch"),
+    "recording progress": (Journal, "record_progress"),
+    "dropping a segment": (spool, "drop"),
+    "removing folders": (spool, "remove_empty_workers"),
+}
+
+
+@pytest.mark.parametrize(("moment", "nth"), [("before", 1), ("after", 1), ("after", 2)])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_crash_at_any_step_leaves_the_tables_right_after_the_next_ingest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, moment: str, nth: int
+) -> None:
+    project = make_project(tmp_path / "project")
+    expected = write_three_workers(project)
+    with monkeypatch.context() as patched:
+        crash_at(patched, *STEPS[step], moment, nth)
+        try:
+            ingest_all(project)
+        except CrashError:
+            pass
+    write_segment(project.stores, "cancer", "predictions", "w1", [request_record("cancer", 99, START, 1)], number=3)
+    ingest_all(project)
+    assert ingest_all(project) == [0, 0, 0]
+    assert_whole(project, expected)
+
+
+def write_three_workers(project: Project) -> dict[str, Any]:
+    """Write two segments of each of two workers, with a damaged line, and labels of which one comes twice."""
+    project.stores.deployments.record_version(VERSION)
+    records = [request_record("cancer", n, START + timedelta(hours=n), 2) for n in range(4)]
+    for worker, two in (("w1", records[:2]), ("w2", records[2:])):
+        for record in two:
+            write_segment(project.stores, "cancer", "predictions", worker, [record])
+    damaged = project.stores.settings.spool / "cancer" / "predictions" / "w1" / "0000000001.jsonl"
+    damaged.write_bytes(damaged.read_bytes() + b"damaged\n")
+    label = {"rows": [label_row(records[0], 0, "1", START)]}
+    for worker in ("w1", "w2"):
+        write_segment(project.stores, "cancer", "labels", worker, [label])
+    write_segment(project.stores, "cancer", "feedback", "w1", [{"rows": [feedback_row(records[1], 0, 1, "down")]}])
+    ids = [f"{r['id']}-{row}" for r in records for row in range(2)] + [f"{request_record('cancer', 99, START, 1)['id']}-0"]
+    return {"ids": sorted(ids), "windows": {START + timedelta(hours=n) for n in range(4)}, "label": label["rows"][0]}
+
+
+def ingest_all(project: Project) -> list[int]:
+    return [ingest(project.stores, project.spec, stream).segments for stream in STREAMS]
+
+
+def crash_at(patched: pytest.MonkeyPatch, owner: Any, name: str, moment: str, nth: int) -> None:
+    original, calls = getattr(owner, name), Counter[str]()
+
+    def crashing(*args: Any, **kwargs: Any) -> Any:
+        calls["n"] += 1
+        if moment == "before" and calls["n"] == nth:
+            raise CrashError
+        result = original(*args, **kwargs)
+        if moment == "after" and calls["n"] == nth:
+            raise CrashError
+        return result
+
+    patched.setattr(owner, name, crashing)
+
+
+def assert_whole(project: Project, expected: dict[str, Any]) -> None:
+    assert expected["ids"] == sorted(row["prediction_id"] for row in table_rows(project, "inference_log"))
+    assert [expected["label"]["label_id"]] == [row["label_id"] for row in table_rows(project, "labels")]
+    assert len(table_rows(project, "feedback")) == 1
+    assert [("w1", 1, 2)] == [(r["worker"], r["segment"], r["line"]) for r in table_rows(project, "rejects")]
+    for consumer in CONSUMERS["predictions"]:
+        assert expected["windows"] <= set(project.stores.journal.touched("cancer", consumer).windows)
+    progress = project.stores.journal.progress("cancer")
+    assert (len(expected["ids"]), 1) == (progress.predictions, progress.labels)
+    assert START + timedelta(hours=3) == progress.watermark
+    assert list(project.stores.settings.spool.glob("*/*/*")) == []
+
+
+def test_a_record_that_fits_no_table_is_rejected_with_its_reason_and_holds_nothing_up(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    project.stores.deployments.record_version(VERSION)
+    good = request_record("cancer", 1, START, 1)
+    far = {"t": 10**19}
+    poison = [{"n": 1}, good | far, good | {"f": {"x": [1.0, 2.0]}}, good | {"f": {"ghost": [1]}}, good | {"status": 2**63}]
+    write_segment(project.stores, "cancer", "predictions", "w", [*poison, good])
+    write_segment(project.stores, "cancer", "labels", "w", [{"rows": []}, {"rows": [label_row(good, 0, "1", datetime.now(UTC))]}])
+    reports = [ingest(project.stores, project.spec, stream) for stream in ("predictions", "labels")]
+    assert [(5, 1), (1, 1)] == [(report.rejected, report.rows) for report in reports]
+    assert len(table_rows(project, "rejects")) == 6

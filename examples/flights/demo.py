@@ -83,7 +83,9 @@ class Demo:
         self._change(releases.deploy, version.version, reason="a colleague is sure that it is better")
         since = text(flights["departs_at"].iloc[0].to_pydatetime())
         self.replay.play(flights)
-        self.say(f"{BAD_DAYS} days with the bad version {version.version}: {self.replay.answered:,} predictions answered")
+        self.say(
+            f"{BAD_DAYS} days with the bad version {version.version}: {self.replay.answered:,} predictions answered"
+        )
         alert = self._await_quality_alert(since)
         self.say(f"alert {alert.rule}: {alert.message}")
         change = releases.roll_back(self.stores, self.spec, actor="demo", reason=alert.message)
@@ -115,7 +117,7 @@ class Demo:
     def _busy(self) -> str | None:
         """Return what the loop still has to do, or None when it has settled."""
         name = self.spec.name
-        if waiting(self.stores.settings.spool, name) or list((self.stores.settings.spool / name).glob("*/*/*.open")):
+        if waiting(self.stores.settings.spool, name) or any((self.stores.settings.spool / name).glob("*/*/*.open")):
             return "segments wait in the spool"
         if self.stores.journal.pending(name):
             return "windows wait to be computed"

@@ -29,8 +29,8 @@ _DRIFTED = (
 _JUDGED = (
     "SELECT date_trunc('month', p.event_time) AS window_start, '' AS model_version, p.prediction, p.score, l.label, "
     "0 AS feedback, 0 AS complaints FROM inference_log AS p LEFT JOIN "
-    "(SELECT prediction_id, max({'at': labelled_at, 'id': label_id, 'label': label}).label AS label FROM labels GROUP BY 1) AS l "
-    "USING (prediction_id) WHERE p.status = 200"
+    "(SELECT prediction_id, max({'at': labelled_at, 'id': label_id, 'label': label}).label AS label "
+    "FROM labels GROUP BY 1) AS l USING (prediction_id) WHERE p.status = 200"
 )
 
 

@@ -87,7 +87,7 @@ def drift_report_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     return drift_report
 
 
-def _derived(  # noqa: PLR0913 - what tells one derived table from another
+def _derived(
     spec: EndpointSpec, table: Table, upstream: list[str], derive: Derive, kinds: list[str], shown: tuple[str, ...]
 ) -> dg.AssetsDefinition:
     @dg.asset(

@@ -39,7 +39,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     widths = [max(len(name), *(len(line[i]) for line in cells)) for i, name in enumerate(names)]
     right = [all(isinstance(row.get(name), int | float | None) for row in rows) for name in names]
     lines = [names, *cells]
-    return "\n".join("  ".join(_align(c, w, r) for c, w, r in zip(line, widths, right, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(_align(c, w, r) for c, w, r in zip(line, widths, right, strict=True)).rstrip() for line in lines
+    )
 
 
 def cell(value: Any) -> str:

@@ -1,12 +1,13 @@
 """Long-running commands: everything, the gateway alone, and the demo."""
 
+import os
 import sys
 import time
 from pathlib import Path
 
 import click
 
-from modelops_pipelines.platforms.local import LocalPlatform, running
+from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
 from modelops_pipelines.store.stores import Stores
 
 START_SECONDS = 180.0
@@ -31,9 +32,7 @@ def up(*, mlflow: bool) -> None:
 @click.command()
 def gateway() -> None:
     """Run the gateway alone: it serves what the desired state says, with or without Dagster."""
-    from modelops_pipelines.gateway.server import serve
-
-    serve(Stores())
+    os.execv(sys.executable, GATEWAY)  # noqa: S606 - our own interpreter, no shell
 
 
 @click.command()
@@ -60,5 +59,3 @@ def serve_until_interrupted(platform: LocalPlatform) -> None:
             service.is_up()
     except KeyboardInterrupt:
         click.echo("Ending ...", err=True)
-
-

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
+from pydantic import ConfigDict
 
 from modelops_pipelines.assets.learning import candidate_for, evaluation_for, training_set_for
 from modelops_pipelines.assets.logs import feedback_for, inference_log_for, labels_for
@@ -44,7 +45,7 @@ class ModelEndpoint(dg.Component, dg.Model, dg.Resolvable):
     The values are checked by the project's own rules, the same as for ``modelops endpoint validate``.
     """
 
-    model_config = {"extra": "allow", "protected_namespaces": ()}
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
     name: str
     model_name: str
     task: str

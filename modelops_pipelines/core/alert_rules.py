@@ -43,9 +43,7 @@ _RANGES: Mapping[str, _Range] = MappingProxyType(
         "quality_auc": _SCORE,
         "quality_accuracy": _SCORE,
         "quality_brier": _SCORE,
-        "quality_brier_skill": _Range(
-            -inf, 1, open_end=False, words="a number up to 1; 0 is the base rate's"
-        ),
+        "quality_brier_skill": _Range(-inf, 1, open_end=False, words="a number up to 1; 0 is the base rate's"),
         "quality_log_loss": _AMOUNT,
         "quality_mae": _AMOUNT,
         "quality_rmse": _AMOUNT,
@@ -64,18 +62,14 @@ def alert_complaints(rules: Sequence[AlertRule], task: str) -> Iterator[Complain
         if rule.name in names[:index]:
             first = names.index(rule.name)
             yield Complaint(path, f"repeats the rule '{rule.name}' of alerts[{first}]", "Keep one of them")
-        yield from (
-            _quality_complaints(rule, path, task) if rule.kind == "quality" else _plain_complaints(rule, path)
-        )
+        yield from (_quality_complaints(rule, path, task) if rule.kind == "quality" else _plain_complaints(rule, path))
         yield from _threshold_complaints(rule, path)
         yield from _minimum_complaints(rule, path)
 
 
 def _plain_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
     if rule.metric is not None:
-        yield Complaint(
-            f"{path}.metric", f"a rule of kind {rule.kind} has no metric", "Remove it, or use kind quality"
-        )
+        yield Complaint(f"{path}.metric", f"a rule of kind {rule.kind} has no metric", "Remove it, or use kind quality")
     if rule.below is not None:
         yield Complaint(f"{path}.below", f"a rule of kind {rule.kind} has no 'below'", "Use 'above'")
     if rule.above is None:
@@ -85,18 +79,14 @@ def _plain_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
 def _quality_complaints(rule: AlertRule, path: str, task: str) -> Iterator[Complaint]:
     allowed = QUALITY_METRICS.get(task, ())
     if rule.metric is None:
-        yield Complaint(
-            f"{path}.metric", "is missing", f"Add one of: {', '.join(allowed)}" if allowed else _none(task)
-        )
+        yield Complaint(f"{path}.metric", "is missing", f"Add one of: {', '.join(allowed)}" if allowed else _none(task))
     elif task in TASKS and rule.metric not in allowed:
         fix = suggestion(rule.metric, allowed) if allowed else _none(task)
         yield Complaint(f"{path}.metric", f"'{rule.metric}' is no metric of {task}", fix)
     if rule.above is None and rule.below is None:
         yield Complaint(path, "a quality rule needs a threshold", "Add 'above' or 'below'")
     if rule.above is not None and rule.below is not None:
-        yield Complaint(
-            path, "a quality rule has one threshold, and this has two", "Keep either 'above' or 'below'"
-        )
+        yield Complaint(path, "a quality rule has one threshold, and this has two", "Keep either 'above' or 'below'")
 
 
 def _none(task: str) -> str:
@@ -107,9 +97,7 @@ def _threshold_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
     allowed = _RANGES.get(rule.name)
     for key, value in (("above", rule.above), ("below", rule.below)):
         if allowed is not None and value is not None and not allowed.holds(value):
-            yield Complaint(
-                f"{path}.{key}", f"{value:g} is no threshold for {rule.name}", f"Write {allowed.words}"
-            )
+            yield Complaint(f"{path}.{key}", f"{value:g} is no threshold for {rule.name}", f"Write {allowed.words}")
 
 
 def _minimum_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:

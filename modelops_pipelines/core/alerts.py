@@ -85,7 +85,7 @@ def _opened(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the verdict to show for a rule judged on some windows: the last failure, else the last pass, else the last."""
+    """Return the verdict to show of a rule's windows: the last failure, else the last pass, else the last."""
     for wanted in (False, True):
         chosen = [verdict for verdict in verdicts if verdict.passed is wanted]
         if chosen:

@@ -23,11 +23,7 @@ def suggestion(word: str, choices: Sequence[str]) -> str:
     if near:
         return f"Did you mean '{near[0]}'?"
     more = f" and {len(choices) - _LISTED} more" if len(choices) > _LISTED else ""
-    return (
-        f"Use one of: {', '.join(choices[:_LISTED])}{more}"
-        if choices
-        else "Remove it: there is none to choose"
-    )
+    return f"Use one of: {', '.join(choices[:_LISTED])}{more}" if choices else "Remove it: there is none to choose"
 
 
 def _begun_by(word: str, choices: Sequence[str]) -> list[str]:

@@ -133,7 +133,7 @@ def missing_shift(current: Profile, reference: Profile) -> Statistic:
     return Statistic(now - then)
 
 
-def judge_fixed(  # noqa: PLR0913 - keyword-only settings with defaults
+def judge_fixed(
     current: Mapping[str, Profile],
     reference: Mapping[str, Profile],
     *,
@@ -254,9 +254,7 @@ def _missing_share(p: Profile | None) -> float | None:
     return p.missing / p.n if p and p.n else None
 
 
-def _judge(
-    name: str, kind: Kind, current: Profile | None, reference: Profile | None, limits: _Limits
-) -> ColumnVerdict:
+def _judge(name: str, kind: Kind, current: Profile | None, reference: Profile | None, limits: _Limits) -> ColumnVerdict:
     threshold = limits.numeric if kind == "numeric" else limits.categorical
     statistic = wasserstein if kind == "numeric" else jensen_shannon
     if current and reference:

@@ -40,14 +40,10 @@ def endpoint_complaints(spec: EndpointSpec, around: Surroundings) -> Iterator[Co
 def _name_complaints(spec: EndpointSpec) -> Iterator[Complaint]:
     if not _NAME.fullmatch(spec.name):
         problem = f"'{spec.name}' cannot be an asset key, a folder and a URL"
-        yield Complaint(
-            "name", problem, f"Use {_better_name(spec.name)}: a-z, 0-9 and _, a letter first, up to 63"
-        )
+        yield Complaint("name", problem, f"Use {_better_name(spec.name)}: a-z, 0-9 and _, a letter first, up to 63")
     if _NOT_IN_MODEL_NAMES.search(spec.model_name):
         problem = f"'{spec.model_name}' is no name of a registered model"
-        yield Complaint(
-            "model_name", problem, "Leave out '/', ':' and spaces around it; the version is not part of it"
-        )
+        yield Complaint("model_name", problem, "Leave out '/', ':' and spaces around it; the version is not part of it")
 
 
 def _better_name(name: str) -> str:
@@ -67,9 +63,7 @@ def _known_feature_complaints(spec: EndpointSpec, around: Surroundings) -> Itera
     declared = set(spec.features)
     for name in sorted(around.known_features or ()):
         if name in around.system_columns and name not in declared:
-            yield _clash(
-                "model_name", f"the model's input '{name}'", "Rename the column and train the model again"
-            )
+            yield _clash("model_name", f"the model's input '{name}'", "Rename the column and train the model again")
 
 
 def _feature_complaints(spec: EndpointSpec, around: Surroundings) -> Iterator[Complaint]:
@@ -79,9 +73,7 @@ def _feature_complaints(spec: EndpointSpec, around: Surroundings) -> Iterator[Co
             problem = f"'{name}' is already features[{spec.features.index(name)}]"
             yield Complaint(path, problem, "Keep one of them")
         elif name == spec.label:
-            yield Complaint(
-                path, f"'{name}' is the label", "Remove it: a label is unknown when a prediction is made"
-            )
+            yield Complaint(path, f"'{name}' is the label", "Remove it: a label is unknown when a prediction is made")
         elif name in around.system_columns:
             yield _clash(path, f"'{name}'", "Rename the column and train the model again")
         elif known is not None and name not in known:
@@ -123,9 +115,7 @@ def promotion_complaints(promotion: Promotion) -> Iterator[Complaint]:
     steps, path = promotion.steps, "promotion.steps"
     if promotion.strategy == "direct":
         if steps != DIRECT_STEPS:
-            yield Complaint(
-                path, "a direct promotion has no steps", "Remove 'steps', or write 'strategy: canary'"
-            )
+            yield Complaint(path, "a direct promotion has no steps", "Remove 'steps', or write 'strategy: canary'")
     elif not steps:
         yield Complaint(path, "is empty", "List growing shares, such as [5, 25, 50, 100], or remove 'steps'")
     else:
@@ -143,6 +133,4 @@ def _canary_complaints(path: str, steps: tuple[int, ...]) -> Iterator[Complaint]
                 f"{path}[{index}]", f"{step} does not grow after {before}", "List each share once, ascending"
             )
     if steps[-1] != _LARGEST_SHARE:
-        yield Complaint(
-            path, f"ends at {steps[-1]}, so the challenger never takes over", "End the list with 100"
-        )
+        yield Complaint(path, f"ends at {steps[-1]}, so the challenger never takes over", "End the list with 100")

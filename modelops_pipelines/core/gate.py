@@ -1,4 +1,4 @@
-"""The gate: is the candidate better than the champion, by evidence that a bad fortnight cannot fake?
+"""The gate: whether the candidate is better than the champion, by evidence that a bad fortnight cannot fake.
 
 Its configuration and its verdicts; ``comparison`` has the arithmetic, so that a rollback need not load NumPy.
 

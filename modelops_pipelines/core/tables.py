@@ -38,7 +38,7 @@ class Table:
         return tuple(column.name for column in self.columns)
 
     def with_columns(self, extra: tuple[Column, ...]) -> "Table":
-        """The same table with more columns at its end."""
+        """Return the same table with more columns at its end."""
         return replace(self, columns=self.columns + extra)
 
 
@@ -235,7 +235,7 @@ _AT = _time("at", "when")
 _ENDPOINT = _text("endpoint", "the endpoint")
 
 STATE = (
-    Table("settings", "Facts about this installation.", (_text("name", "what"), _text("value", "its value")), ("name",)),
+    Table("settings", "What this installation knows.", (_text("name", "what"), _text("value", "its value")), ("name",)),
     Table(
         "model_versions",
         "What the gateway needs of a registered version, so that serving does not need the registry.",

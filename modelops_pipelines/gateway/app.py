@@ -1,4 +1,4 @@
-"""The gateway's application: predictions by the hot path, everything else by FastAPI, and the worker's life around both."""
+"""The gateway's application: predictions by the hot path, the rest by FastAPI, and the worker's life around both."""
 
 import re
 import secrets

@@ -1,4 +1,4 @@
-"""MLflow's body forms as columns of the model's own types. Names the row, the column and the fix when they do not fit."""
+"""MLflow's body forms as columns of the model's own types; what does not fit is named by row and column."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,9 @@ def _from_split(content: Any, names: Sequence[str]) -> tuple[Columns, int]:
     _require(names, header)
     for index, row in enumerate(data):
         if not isinstance(row, list) or len(row) != len(header):
-            raise InputError(f"Row {index} of dataframe_split does not have {len(header)} values", "Give each column one")
+            raise InputError(
+                f"Row {index} of dataframe_split does not have {len(header)} values", "Give each column one"
+            )
     places = {name: header.index(name) for name in names}
     return {name: [row[place] for row in data] for name, place in places.items()}, len(data)
 
@@ -98,7 +100,9 @@ def _typed(name: str, kind: str, values: list[Any]) -> list[Any]:
     except (TypeError, ValueError, OverflowError):
         index = next(row for row, value in enumerate(values) if not _fits(convert, value))
         shown = repr(values[index])[:60]
-        raise InputError(f"Feature {name!r} in row {index} is {shown}, no {_NAMES[kind]}", "Send the right type") from None
+        raise InputError(
+            f"Feature {name!r} in row {index} is {shown}, no {_NAMES[kind]}", "Send the right type"
+        ) from None
 
 
 def _fits(convert: Any, value: Any) -> bool:

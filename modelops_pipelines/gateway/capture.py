@@ -1,4 +1,4 @@
-"""Capture: a record is on the disk, synced, before its answer leaves. One thread writes; whatever waits shares a sync."""
+"""Capture: a record is on the disk, synced, before its answer leaves. One thread writes; what waits shares a sync."""
 
 import asyncio
 import contextlib

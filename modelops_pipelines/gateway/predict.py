@@ -112,9 +112,7 @@ class Predictor:
         reply.replayed = call.event_time is not None
         return reply
 
-    def _failed(
-        self, served: Served, call: Call, error: ModelOpsError, cause: BaseException | None = None
-    ) -> Reply:
+    def _failed(self, served: Served, call: Call, error: ModelOpsError, cause: BaseException | None = None) -> Reply:
         """Turn an error into a reply; a failure of ours or of the model is logged under the reply's request id."""
         request = self._request_id(served, call.received, 1)
         status = status_of(error)
@@ -173,9 +171,10 @@ def _event_time(served: Served, call: Call) -> datetime:
 
 def parse_time(given: str, what: str, now: datetime) -> datetime:
     """Return a caller's time; raises InputError for what is no time with an offset, or lies in the future."""
+    moment: datetime | None = None
     try:
-        moment = datetime.fromisoformat(given)
-        moment = moment.astimezone(UTC) if moment.tzinfo else None
+        parsed = datetime.fromisoformat(given)
+        moment = parsed.astimezone(UTC) if parsed.tzinfo else None
     except (ValueError, OverflowError):  # the latter when the offset leads out of the calendar
         moment = None
     if moment is None:

@@ -9,7 +9,7 @@ from modelops_pipelines.core.answers import class_name
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.ids import content_id, parse_prediction_id
 from modelops_pipelines.gateway.capture import Capture
-from modelops_pipelines.gateway.messages import FeedbackMessage, LabelMessage, LabelsMessage
+from modelops_pipelines.gateway.messages import FeedbackMessage, Label, LabelMessage, LabelsMessage
 from modelops_pipelines.gateway.predict import micros, parse_time
 from modelops_pipelines.gateway.serving import Served
 
@@ -25,7 +25,7 @@ class Responses:
         self._recent: OrderedDict[str, None] = OrderedDict()
 
     async def take_labels(self, served: Served, message: LabelsMessage) -> dict[str, Any]:
-        """Take all labels or none; raises UnknownError for a prediction that was never made, InputError for a wrong label."""
+        """Take all labels or none; raises UnknownError for a prediction never made, InputError for a wrong label."""
         now = datetime.now(UTC)
         rows = [self._label_row(served, label, now) for label in message.labels]
         await self._capture.write(served.spec.name, "labels", {"rows": rows})
@@ -78,14 +78,14 @@ class Responses:
         return "already recorded" if known else "recorded"
 
 
-def _finite(given: bool | float | str) -> float | None:
+def _finite(given: Label) -> float | None:
     """Return a finite number as a float, or None: JSON as Python reads it also has NaN and integers of any size."""
     if isinstance(given, bool | str) or not -sys.float_info.max <= given <= sys.float_info.max:
         return None
     return float(given)
 
 
-def _label(served: Served, given: bool | float | str) -> str | float:
+def _label(served: Served, given: Label) -> str | float:
     """Return a label as the task keeps it; raises InputError for a type or a class that the endpoint does not have."""
     if served.spec.task == "regression":
         number = _finite(given)

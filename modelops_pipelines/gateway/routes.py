@@ -63,6 +63,11 @@ def make_routes(serving: Serving, responses: Responses, capture: Capture, report
             raise UnknownError(f"Endpoint {endpoint!r} has no report {name[:80]!r}", "Materialise 'drift_report' first")
         return FileResponse(path, media_type="text/html")
 
+    _add_health(app, serving, capture)
+    return app
+
+
+def _add_health(app: FastAPI, serving: Serving, capture: Capture) -> None:
     @app.get("/health/live")
     def live() -> dict[str, str]:
         """Tell that the process answers."""
@@ -77,8 +82,6 @@ def make_routes(serving: Serving, responses: Responses, capture: Capture, report
     def health() -> JSONResponse:
         """Show every check."""
         return _health(serving, capture)
-
-    return app
 
 
 def describe(served: Served) -> dict[str, Any]:
@@ -101,7 +104,7 @@ def describe(served: Served) -> dict[str, Any]:
 def _health(serving: Serving, capture: Capture) -> JSONResponse:
     age = serving.state_age(time.time())
     waiting = [served.spec.name for served in serving.endpoints() if not served.state.variants]
-    checks = {
+    checks: dict[str, dict[str, Any]] = {
         "state": {"ok": age is not None and age < STALE_SECONDS, "age_seconds": age},
         "capture": {"ok": capture.failed_at is None, "failed_at": capture.failed_at},
         "endpoints": {"ok": len(waiting) < len(serving.endpoints()), "not_deployed": waiting},

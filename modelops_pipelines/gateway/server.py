@@ -3,8 +3,9 @@
 import errno
 import os
 import socket
+import sys
 
-from modelops_pipelines.core.errors import SettingsError
+from modelops_pipelines.core.errors import ModelOpsError, SettingsError
 from modelops_pipelines.store.stores import Stores
 
 
@@ -38,3 +39,16 @@ def bind(host: str, port: int) -> socket.socket:
             f"The gateway's address {host}:{port} {why}", "End what listens there, or set MODELOPS_GATEWAY_PORT"
         ) from error
     return listener
+
+
+def main() -> None:
+    """Run the gateway of the current folder's project; an error of ours is told on stderr."""
+    try:
+        serve(Stores())
+    except ModelOpsError as error:
+        sys.stderr.write(f"modelops gateway: {error}\n")
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

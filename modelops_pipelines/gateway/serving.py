@@ -92,7 +92,9 @@ class Serving:
         served = self._served.get(name)
         if served is None:
             known = ", ".join(sorted(self._served)) or "none"
-            raise UnknownError(f"There is no endpoint {name[:80]!r} (known: {known})", "Check the address, or add its YAML")
+            raise UnknownError(
+                f"There is no endpoint {name[:80]!r} (known: {known})", "Check the address, or add its YAML"
+            )
         return served
 
     def endpoints(self) -> list[Served]:
@@ -117,7 +119,9 @@ class Serving:
         self._read_yaml()
         for state in self._stores.deployments.all_desired():
             served = self._served.get(state.endpoint)
-            if served is not None and state.generation > max(served.state.generation, self._refused.get(state.endpoint, 0)):
+            if served is not None and state.generation > max(
+                served.state.generation, self._refused.get(state.endpoint, 0)
+            ):
                 self._take_over(served, state)
         self.synced_at = time.time()
 
@@ -129,7 +133,7 @@ class Serving:
         except ModelOpsError as failure:
             error = str(failure)
             self._refused[name] = state.generation
-            _LOG.error("endpoint %s stays at generation %d: %s", name, served.state.generation, error)  # noqa: TRY400
+            _LOG.error("endpoint %s stays at generation %d: %s", name, served.state.generation, error)
         else:
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
             self._served[name] = Served(served.spec, state, resident | loaded, served.live)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
+from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.rollout import WHOLE
 from modelops_pipelines.operations import releases
 from modelops_pipelines.operations.endpoints import endpoint_named
@@ -86,9 +87,7 @@ _OPS = {
 }
 
 
-def _job(
-    name: str, op: dg.OpDefinition, about: str, partitions: dg.StaticPartitionsDefinition
-) -> dg.JobDefinition:
+def _job(name: str, op: dg.OpDefinition, about: str, partitions: dg.StaticPartitionsDefinition) -> dg.JobDefinition:
     @dg.job(name=name, description=about, partitions_def=partitions, executor_def=dg.in_process_executor)
     def release() -> None:
         op()
@@ -99,7 +98,7 @@ def _job(
 def _run(
     context: dg.OpExecutionContext,
     project: ProjectResource,
-    change: Callable[[Stores, releases.EndpointSpec], releases.Change],
+    change: Callable[[Stores, EndpointSpec], releases.Change],
 ) -> None:
     """Make the change on the run's endpoint, set MLflow's aliases to match, and show both."""
     with project.stores() as stores:

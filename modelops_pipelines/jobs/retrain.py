@@ -8,6 +8,7 @@ from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.evaluation import evaluate
 from modelops_pipelines.operations.retraining import start_retraining, train_candidate
 from modelops_pipelines.resources.project import ProjectResource
+from modelops_pipelines.store.journal import Gate
 
 
 class RetrainConfig(dg.Config):
@@ -26,8 +27,8 @@ def retrain_op(context: dg.OpExecutionContext, config: RetrainConfig, project: P
         version = train_candidate(stores, spec)
         _tell(context, "candidate", {"version": version.version})
         gate = evaluate(stores, spec, version.version)
-        _tell(context, "evaluation", {"version": gate.version, "verdict": gate.verdict, **_known(gate.numbers)})
-    context.log.info(f"version {version.version}: {gate.verdict}: {gate.numbers['reason']}")
+        _tell(context, "evaluation", {"version": gate.version, "verdict": gate.verdict, **_known(gate)})
+    context.log.info("version %s: %s: %s", version.version, gate.verdict, gate.numbers["reason"])
 
 
 def retrain_job(endpoints: Sequence[str]) -> dg.JobDefinition:
@@ -49,5 +50,5 @@ def _tell(context: dg.OpExecutionContext, asset: str, metadata: dict[str, object
     context.log_event(dg.AssetMaterialization([context.partition_key, asset], metadata=metadata))  # type: ignore[arg-type]
 
 
-def _known(numbers: object) -> dict[str, object]:
-    return {name: value for name, value in dict(numbers).items() if value is not None}  # type: ignore[call-overload]
+def _known(gate: Gate) -> dict[str, object]:
+    return {name: value for name, value in gate.numbers.items() if value is not None}

@@ -32,7 +32,7 @@ def raise_alerts(stores: Stores, endpoint: str, verdicts: Iterable[Verdict], sou
 
 
 def _apply(opened: dict[str, Alert], verdicts: Iterable[Verdict], endpoint: str, now: datetime) -> list[AlertChange]:
-    """Take the verdicts one by one; return each alert that changed, as it is at the end, in order of its first change."""
+    """Take the verdicts one by one; return each alert that changed, as it is at the end."""
     changes: list[AlertChange] = []
     place: dict[str, int] = {}
     for verdict in verdicts:
@@ -46,7 +46,9 @@ def _apply(opened: dict[str, Alert], verdicts: Iterable[Verdict], endpoint: str,
         else:
             first = changes[place[verdict.rule]].change
             what = _what(before, alert)
-            changes[place[verdict.rule]] = AlertChange(alert, first if first == "opened" and what != "resolved" else what)
+            changes[place[verdict.rule]] = AlertChange(
+                alert, first if first == "opened" and what != "resolved" else what
+            )
         if alert.status == OPEN:
             opened[verdict.rule] = alert
         else:

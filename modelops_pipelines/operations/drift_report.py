@@ -123,10 +123,15 @@ def _window_rows(stores: Stores, spec: EndpointSpec, window: datetime) -> pa.Tab
 def _reference_rows(stores: Stores, spec: EndpointSpec) -> pa.Table:
     champion = stores.deployments.desired(spec.name).champion
     version = stores.deployments.version(spec.model_name, champion) if champion else None
-    sets = [known for known in stores.journal.training_sets(spec.name) if version and known.content_hash == version.training_set]
+    sets = [
+        known
+        for known in stores.journal.training_sets(spec.name)
+        if version and known.content_hash == version.training_set
+    ]
     if not sets:
         raise EvidenceError(
-            f"The champion of endpoint {spec.name!r} has no training set here", "Train it with modelops train or retrain"
+            f"The champion of endpoint {spec.name!r} has no training set here",
+            "Train it with modelops train or retrain",
         )
     rows = read_training_set(stores, sets[0])
     wanted = [name for name in monitored_columns(spec, list(feature_types(stores, spec))) if name in rows.column_names]

@@ -89,9 +89,7 @@ def _alerts(at: Section, report: Report, task: str) -> tuple[AlertRule, ...]:
 def _alert(place: Place, report: Report) -> AlertRule:
     rule = report.section(place, _KEYS[AlertRule])
     return AlertRule(
-        kind=""
-        if place.path in report.stand_ins
-        else rule.require("kind", "Add 'kind', such as 'kind: drift'"),
+        kind="" if place.path in report.stand_ins else rule.require("kind", "Add 'kind', such as 'kind: drift'"),
         metric=rule.take("metric", text, None),
         above=rule.take("above", number, None),
         below=rule.take("below", number, None),

@@ -31,9 +31,11 @@ def evaluate(stores: Stores, spec: EndpointSpec, version: str, config: GateConfi
     if champion is None:
         raise EvidenceError(f"Endpoint {spec.name!r} has no champion to compare with", "Deploy a first version")
     rows = labelled_log(stores, spec, gate).evaluation
-    losses = [_losses(spec, required_version(stores.deployments, spec.model_name, one), rows) for one in (champion, version)]
+    old, new = (
+        _losses(spec, required_version(stores.deployments, spec.model_name, v), rows) for v in (champion, version)
+    )
     days = np.array([moment.toordinal() for moment in rows.column(EVENT_TIME).cast(pa.date32()).to_pylist()])
-    result = judge(*losses, days, gate)
+    result = judge(old, new, days, gate)
     record = Gate(
         endpoint=spec.name,
         version=version,
@@ -66,5 +68,3 @@ def _loss_of(spec: EndpointSpec, output: Any, version: ModelVersion, rows: pa.Ta
     if spec.task == "binary_classification" and scores is not None:
         return log_loss(np.asarray(scores), np.array([label == spec.positive_label for label in labels], np.float64))
     return np.array([answer != label for answer, label in zip(answers, labels, strict=True)], np.float64)
-
-

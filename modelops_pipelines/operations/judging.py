@@ -24,10 +24,8 @@ SEVERITY = {"error_rate": "error", "latency_p95_ms": "error", "drift": "warning"
 Rows = list[dict[str, Any]]
 
 
-def judge_rules(
-    stores: Stores, spec: EndpointSpec, kinds: Sequence[str], windows: Sequence[datetime]
-) -> list[Verdict]:
-    """Judge each of the endpoint's rules of these kinds on each window that changed; a rule's verdicts in order of time.
+def judge_rules(stores: Stores, spec: EndpointSpec, kinds: Sequence[str], windows: Sequence[datetime]) -> list[Verdict]:
+    """Judge the endpoint's rules of these kinds on each window that changed; a rule's verdicts in order of time.
 
     A rule without a window to judge gets one verdict that says so.
     """
@@ -45,14 +43,15 @@ def judge_rules(
     return verdicts
 
 
-def _judge_service(
-    stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime]
-) -> list[Verdict]:
+def _judge_service(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime]) -> list[Verdict]:
     over = rule.over or LENGTH[spec.window]
     if not windows:
         return []
     rows = _stored(stores, spec, SERVICE_METRICS, _trailing(windows[0], over, spec) + list(windows))
-    return [_service_verdict(rule, window, [r for r in rows if r["window_start"] in _trailing(window, over, spec)]) for window in windows]
+    return [
+        _service_verdict(rule, window, [r for r in rows if r["window_start"] in _trailing(window, over, spec)])
+        for window in windows
+    ]
 
 
 def _service_verdict(rule: AlertRule, window: datetime, rows: Rows) -> Verdict:
@@ -83,9 +82,13 @@ def _drift_verdict(rule: AlertRule, window: datetime, rows: Rows) -> Verdict:
         return _missing(rule, text(window), mine[0]["n"], str(mine[0]["reason"]))
     share = sum(row["drifted"] for row in judged) / len(judged)
     moved = sorted((r for r in judged if r["drifted"]), key=lambda row: -(row["value"] or 0.0))
-    named = ", ".join(f"{row['column']} {row['value']:.3f}" if row["value"] is not None else row["column"] for row in moved[:5])
+    named = ", ".join(
+        f"{row['column']} {row['value']:.3f}" if row["value"] is not None else row["column"] for row in moved[:5]
+    )
     limit = rule.above if rule.above is not None else 0.3
-    message = f"{len(moved)} of {len(judged)} columns drifted (share {share:.2f}, limit {limit:g}) on {text(window)[:10]}"
+    message = (
+        f"{len(moved)} of {len(judged)} columns drifted (share {share:.2f}, limit {limit:g}) on {text(window)[:10]}"
+    )
     message += f": {named}" if named else ""
     return Verdict(rule.name, SEVERITY["drift"], share < limit, share, limit, mine[0]["n"], text(window), message)
 
@@ -98,7 +101,9 @@ def _judge_quality(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows:
     if not needed:
         return []
     judged = judged_rows(stores, spec, needed)
-    return [_quality_verdict(spec, rule, window, _slice(judged, _trailing(window, over, spec), window)) for window in ripe]
+    return [
+        _quality_verdict(spec, rule, window, _slice(judged, _trailing(window, over, spec), window)) for window in ripe
+    ]
 
 
 def _ripe_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[datetime]:

@@ -44,9 +44,7 @@ def read_endpoint(path: Path, *, known_features: Collection[str] | None = None) 
     return loaded.spec
 
 
-def read_endpoints(
-    folder: Path, known_features: Mapping[str, Collection[str]] | None = None
-) -> list[EndpointSpec]:
+def read_endpoints(folder: Path, known_features: Mapping[str, Collection[str]] | None = None) -> list[EndpointSpec]:
     """Return the endpoints that the files under the folder declare, in the order of the files' paths.
 
     ``known_features`` is by the endpoint's name. Hidden files and components of other types are passed over.
@@ -83,7 +81,7 @@ def describe(spec: EndpointSpec) -> dict[str, Any]:
     return described
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - JSON's values have no narrower common type
+def _plain(value: object) -> Any:
     if isinstance(value, timedelta):
         return format_duration(value)
     if isinstance(value, tuple):
@@ -134,9 +132,7 @@ def _content(path: Path, report: Report) -> str | None:
     except UnicodeDecodeError:
         report.refuse("document", "is not UTF-8 text", "Save it as UTF-8")
     except OSError as error:
-        report.refuse(
-            "document", f"cannot be read: {error.strerror}", "Check the path and the file's permissions"
-        )
+        report.refuse("document", f"cannot be read: {error.strerror}", "Check the path and the file's permissions")
     return None
 
 

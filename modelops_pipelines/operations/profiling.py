@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from modelops_pipelines.core.drift import judge_fixed
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.profiles import Profile, fit_bins, profile
+from modelops_pipelines.core.profiles import Kind, Profile, fit_bins, profile
 from modelops_pipelines.core.tables import DRIFT, PROFILES
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.operations.schemas import feature_types, log_table
@@ -59,7 +59,7 @@ def make_reference(source: str, frame: pa.Table, columns: Sequence[str]) -> Refe
     profiles = {}
     for name in columns:
         values = _values(frame.column(name))
-        kind = "numeric" if isinstance(values, np.ndarray) else "categorical"
+        kind: Kind = "numeric" if isinstance(values, np.ndarray) else "categorical"
         bins = fit_bins(name, values, kind)
         profiles[name] = profile(values, bins)
     return Reference(source, profiles)

@@ -47,7 +47,9 @@ def recompute(
     The marks are read before the data is opened and cleared after the result is durable, so that a run killed
     anywhere leaves its windows marked, and rows that arrive meanwhile mark theirs again.
     """
-    with exclusive(stores.settings.home / "locks" / f"{spec.name}.{table.name}.derive.lock", f"{spec.name}/{table.name}"):
+    with exclusive(
+        stores.settings.home / "locks" / f"{spec.name}.{table.name}.derive.lock", f"{spec.name}/{table.name}"
+    ):
         touched = stores.journal.touched(spec.name, table.name)
         if asked is not None:
             touched = Touched(tuple(windows_between(asked.start, asked.end, spec.window)), 0)

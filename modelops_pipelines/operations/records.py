@@ -24,7 +24,7 @@ class Batch:
 
     def event_times(self) -> list[datetime]:
         """Return the distinct event times of the rows."""
-        return [moment for moment in self.rows.column("event_time").unique().to_pylist()]
+        return list(self.rows.column("event_time").unique().to_pylist())
 
     def rows_after(self, segment: int) -> pa.Table:
         """Return the rows that came in segments after this number."""
@@ -50,7 +50,13 @@ def to_batch(table: Table, stream: str, segments: Sequence[Segment], now: dateti
     return Batch(pa.table([pa.array(columns[f.name], f.type) for f in schema], schema=schema), rejects)
 
 
-def _add(columns: dict[str, list[Any]], schema: pa.Schema, expand: Callable[[Any], dict[str, list[Any]]], line: Line, segment: Segment) -> str | None:
+def _add(
+    columns: dict[str, list[Any]],
+    schema: pa.Schema,
+    expand: Callable[[Any], dict[str, list[Any]]],
+    line: Line,
+    segment: Segment,
+) -> str | None:
     """Add one record's rows to the columns, all or none; return what is wrong with it, if anything."""
     try:
         added = expand(line.record)
@@ -128,5 +134,3 @@ def _reject(stream: str, segment: Segment, line: Line, reason: str, now: datetim
         "segment": segment.number,
         "date": now.date(),
     }
-
-

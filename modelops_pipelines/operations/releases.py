@@ -123,7 +123,7 @@ def mirror_aliases(stores: Stores, spec: EndpointSpec) -> None:
         stores.registry.set_aliases(spec.model_name, state.champion, state.challenger)
 
 
-def _change(  # noqa: PLR0913 - one place where every change is made
+def _change(
     stores: Stores,
     spec: EndpointSpec,
     version: str | None,
@@ -146,7 +146,14 @@ def _change(  # noqa: PLR0913 - one place where every change is made
         workers = _await_workers(stores, spec, before, after, planned, revert=revert)
         seconds = time.monotonic() - started
         return Change(
-            spec.name, planned.action, before.champion, planned.to_version, planned.share, after.generation, workers, seconds
+            spec.name,
+            planned.action,
+            before.champion,
+            planned.to_version,
+            planned.share,
+            after.generation,
+            workers,
+            seconds,
         )
     raise ConflictError(f"Endpoint {spec.name!r} is being changed by others all the time", "Try again")
 
@@ -186,7 +193,7 @@ def _await_workers(
         time.sleep(POLL_SECONDS)
 
 
-def _refused(  # noqa: PLR0913 - what is needed to put things back
+def _refused(
     stores: Stores,
     spec: EndpointSpec,
     before: DesiredState,
@@ -227,7 +234,11 @@ def _passed_gate(stores: Stores, spec: EndpointSpec, state: DesiredState, versio
 
 def _no_gate(stores: Stores, spec: EndpointSpec, version: str, champion: str | None) -> GateError:
     judged = [gate for gate in stores.journal.gates(spec.name) if gate.version == version]
-    said = f"its last verdict is '{judged[-1].verdict}' ({judged[-1].numbers.get('reason')})" if judged else "it was never judged"
+    said = (
+        f"its last verdict is '{judged[-1].verdict}' ({judged[-1].numbers.get('reason')})"
+        if judged
+        else "it was never judged"
+    )
     return GateError(
         f"Version {version} of {spec.name!r} has no passed gate against champion {champion}: {said}",
         "Evaluate it (modelops retrain, or materialise 'evaluation'), or use --force with a reason",

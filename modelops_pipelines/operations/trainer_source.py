@@ -33,9 +33,7 @@ def _parsed(path: Path, shown: Path) -> ast.Module | Complaint:
     try:
         return ast.parse(path.read_bytes())
     except SyntaxError as error:
-        return Complaint(
-            "trainer", f"{shown}:{error.lineno or 1} is no Python: {error.msg}", "Correct that line"
-        )
+        return Complaint("trainer", f"{shown}:{error.lineno or 1} is no Python: {error.msg}", "Correct that line")
     except (ValueError, OSError) as error:
         return Complaint("trainer", f"{shown} cannot be read: {error}", "Correct the trainer's source")
 
@@ -51,18 +49,14 @@ def _find_module(module: str, folder: Path) -> Path | Complaint:
     if spec is None:
         return _not_found(parts, spec, folder)
     if spec.origin is None or not spec.origin.endswith(".py"):
-        return Complaint(
-            "trainer", f"'{module}' has no Python source", "Name the module that defines the function"
-        )
+        return Complaint("trainer", f"'{module}' has no Python source", "Name the module that defines the function")
     return Path(spec.origin)
 
 
 def _not_found(parts: list[str], spec: ModuleSpec | None, folder: Path) -> Complaint:
     name = ".".join(parts)
     if spec is not None:
-        return Complaint(
-            "trainer", f"'{name}' is a module, not a package", "Write module:function, one ':' before it"
-        )
+        return Complaint("trainer", f"'{name}' is a module, not a package", "Write module:function, one ':' before it")
     fix = f"Create it under {folder}, install it, or run where it can be imported"
     return Complaint("trainer", f"there is no module '{name}'", fix)
 
@@ -78,9 +72,7 @@ def _find_root(name: str, folder: Path) -> ModuleSpec | None:
 
 
 def _function_complaints(tree: ast.Module, path: Path, name: str) -> Iterator[Complaint]:
-    functions = {
-        node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     function = functions.get(name)
     if function is None:
         fix = suggestion(name, list(functions)) if functions else f"Define 'def {name}{_SIGNATURE}' there"

@@ -29,7 +29,9 @@ REFERENCE_ROWS = 50_000
 Trainer = Callable[["pd.DataFrame", TrainingContext], Any]
 
 
-def train_first(stores: Stores, spec: EndpointSpec, frame: "pd.DataFrame", trainer: Trainer | None = None) -> ModelVersion:
+def train_first(
+    stores: Stores, spec: EndpointSpec, frame: "pd.DataFrame", trainer: Trainer | None = None
+) -> ModelVersion:
     """Train the endpoint's first version on a user's own frame, which becomes the base of later training sets."""
     return train(stores, spec, freeze_frame(stores, spec, frame), trainer)
 
@@ -56,7 +58,9 @@ def load_trainer(spec: EndpointSpec) -> Trainer:
     try:
         trainer: Trainer = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
-        raise ModelError(f"The trainer {spec.trainer} cannot be imported ({error})", "Correct the trainer's path") from error
+        raise ModelError(
+            f"The trainer {spec.trainer} cannot be imported ({error})", "Correct the trainer's path"
+        ) from error
     return trainer
 
 
@@ -75,9 +79,7 @@ def _already_trained(stores: Stores, spec: EndpointSpec, record: TrainingSet, id
     return None
 
 
-def _train(
-    stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Trainer, identity: str
-) -> ModelVersion:
+def _train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Trainer, identity: str) -> ModelVersion:
     rows = read_training_set(stores, record)
     frame = as_frame(spec, rows)
     features = tuple(name for name in frame.columns if name != spec.label)
@@ -85,7 +87,9 @@ def _train(
     try:
         model = trainer(frame, context)
     except Exception as error:  # a trainer is the user's code: whatever it raises is told with its name
-        raise ModelError(f"The trainer of {spec.name!r} raised {type(error).__name__}: {error}", "Correct the trainer") from error
+        raise ModelError(
+            f"The trainer of {spec.name!r} raised {type(error).__name__}: {error}", "Correct the trainer"
+        ) from error
     inputs = as_model_input(frame[list(features)])
     reference = _reference(spec, record, rows, model, inputs)
     version = stores.registry.log(
@@ -112,7 +116,9 @@ def as_model_input(frame: "pd.DataFrame") -> "pd.DataFrame":
     return frame.astype(dict.fromkeys(numbers, "float64"))
 
 
-def _reference(spec: EndpointSpec, record: TrainingSet, rows: pa.Table, model: Any, inputs: "pd.DataFrame") -> Reference:
+def _reference(
+    spec: EndpointSpec, record: TrainingSet, rows: pa.Table, model: Any, inputs: "pd.DataFrame"
+) -> Reference:
     """Profile the set's features and the model's own answers on (at most 50,000 of) its rows."""
     step = max(1, len(inputs) // REFERENCE_ROWS)
     sample = inputs.iloc[::step]
@@ -120,9 +126,11 @@ def _reference(spec: EndpointSpec, record: TrainingSet, rows: pa.Table, model: A
     output = getattr(model, function)(sample) if hasattr(model, "get_params") else model.predict(None, sample)
     classes = [class_name(value) for value in model.classes_.tolist()] if hasattr(model, "classes_") else None
     predictions, scores = interpret(spec.task, output, len(sample), classes, spec.positive_label)
-    answers = {"prediction": pa.array(predictions), "score": pa.array(scores or [None] * len(sample), pa.float64())}
+    answers = {
+        "prediction": pa.array(predictions),
+        "score": pa.array(scores, pa.float64()) if scores else pa.nulls(len(sample), pa.float64()),
+    }
     features = make_reference("", rows, list(inputs.columns))
     answered = make_reference("", pa.table(answers), ANSWERS)
     source = f"training set {record.content_hash[:12]}, {record.rows} rows"
     return Reference(source, {**features.profiles, **answered.profiles})
-

@@ -55,7 +55,11 @@ def build_training_set(stores: Stores, spec: EndpointSpec, gate: GateConfig | No
             f"No prediction of endpoint {spec.name!r} has a label yet", "Send labels: POST /endpoints/{endpoint}/labels"
         )
     base = next((known for known in stores.journal.training_sets(spec.name) if known.base_hash is None), None)
-    rows = learned if base is None else pa.concat_tables([read_training_set(stores, base), learned], promote_options="permissive")
+    rows = (
+        learned
+        if base is None
+        else pa.concat_tables([read_training_set(stores, base), learned], promote_options="permissive")
+    )
     return _freeze(stores, spec, rows, None if base is None else base.content_hash)
 
 
@@ -69,8 +73,8 @@ def freeze_frame(stores: Stores, spec: EndpointSpec, frame: "pd.DataFrame") -> T
         raise InputError(f"The data has no column {spec.label!r}, the label (it has: {columns})", "Add or rename it")
     known = frame[frame[spec.label].notna()].reset_index(drop=True)
     names = [str(name) for name in known.columns if name not in (EVENT_TIME, spec.label)]
-    columns = {ROW_ID: [f"base-{index}" for index in range(len(known))]}
-    rows = pa.table(columns).append_column(EVENT_TIME, _times(known))
+    numbered = {ROW_ID: [f"base-{index}" for index in range(len(known))]}
+    rows = pa.table(numbered).append_column(EVENT_TIME, _times(known))
     for name in [*names, spec.label]:
         rows = rows.append_column(name, pa.array(known[name], from_pandas=True))
     return _freeze(stores, spec, _label_as_text(rows, spec), None)
@@ -80,7 +84,9 @@ def read_training_set(stores: Stores, record: TrainingSet) -> pa.Table:
     """Return a frozen set's rows, in their order."""
     from deltalake import DeltaTable
 
-    table: pa.Table = DeltaTable(str(stores.lake.path(record.endpoint, _folder(record.content_hash)))).to_pyarrow_table()
+    table: pa.Table = DeltaTable(
+        str(stores.lake.path(record.endpoint, _folder(record.content_hash)))
+    ).to_pyarrow_table()
     return table.sort_by([("position", "ascending")]).drop_columns(["position"])
 
 

@@ -67,16 +67,11 @@ class Report:
         """Return the places of a list's items."""
         none: list[yaml.Node] = []
         nodes = self.read(place, sequence, none)
-        places = [
-            Place(node, node.start_mark.line + 1, f"{place.path}[{index}]")
-            for index, node in enumerate(nodes)
-        ]
+        places = [Place(node, node.start_mark.line + 1, f"{place.path}[{index}]") for index, node in enumerate(nodes)]
         self.lines |= {item.path: item.line for item in places}
         return places
 
-    def section(
-        self, place: Place, allowed: Sequence[str], hints: Mapping[str, str] | None = None
-    ) -> "Section":
+    def section(self, place: Place, allowed: Sequence[str], hints: Mapping[str, str] | None = None) -> "Section":
         """Return the places of a mapping's keys; unknown keys and repeated ones become faults."""
         none: list[tuple[yaml.Node, yaml.Node]] = []
         found: dict[str, Place] = {}
@@ -141,9 +136,7 @@ def root_of(content: str, report: Report) -> Place | None:
         report.refuse("document", "is nested too deeply", "Write the keys of one endpoint only")
         return None
     if node is None or tag_of(node) == "null":
-        report.refuse(
-            "document", "is empty", "Write 'type' and 'attributes', or start with: modelops endpoint add"
-        )
+        report.refuse("document", "is empty", "Write 'type' and 'attributes', or start with: modelops endpoint add")
         return None
     return Place(node, node.start_mark.line + 1, "")
 

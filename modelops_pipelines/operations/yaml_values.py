@@ -61,9 +61,7 @@ def text(node: yaml.Node) -> str:
     """Read a text with something in it."""
     if tag_of(node) == "str" and node.value.strip():
         return str(node.value)
-    plain = (
-        isinstance(node, yaml.ScalarNode) and node.value and tag_of(node) in _WORDS and tag_of(node) != "str"
-    )
+    plain = isinstance(node, yaml.ScalarNode) and node.value and tag_of(node) in _WORDS and tag_of(node) != "str"
     _refuse("text", node, f'Quote it: "{node.value}"' if plain else "Write one text")
 
 
@@ -74,9 +72,7 @@ def any_text(node: yaml.Node) -> str:
 
 def _unquoted(node: yaml.Node, otherwise: str) -> str:
     quoted = isinstance(node, yaml.ScalarNode) and node.style in {"'", '"'}
-    return (
-        f"Remove the quotes: {node.value}" if quoted and tag_of(node) == "str" and node.value else otherwise
-    )
+    return f"Remove the quotes: {node.value}" if quoted and tag_of(node) == "str" and node.value else otherwise
 
 
 def whole(node: yaml.Node) -> int:
@@ -114,7 +110,5 @@ def duration(node: yaml.Node) -> timedelta:
     """Read a duration such as 48h."""
     found = parse_duration(node.value) if tag_of(node) == "str" else None
     if found is None:
-        _refuse(
-            "a duration", node, "Write a number and s, m, h or d, such as 90s, 30m, 48h or 7d (at most 3650d)"
-        )
+        _refuse("a duration", node, "Write a number and s, m, h or d, such as 90s, 30m, 48h or 7d (at most 3650d)")
     return found

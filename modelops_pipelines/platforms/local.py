@@ -17,6 +17,7 @@ from pathlib import Path
 from modelops_pipelines.core.errors import NotReadyError, SettingsError
 from modelops_pipelines.store.settings import Settings
 
+GATEWAY = [sys.executable, "-m", "modelops_pipelines.gateway.server"]
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.2
 QUIET = {
@@ -65,8 +66,7 @@ class LocalPlatform:
     def start_gateway(self) -> Service:
         """Start the gateway."""
         url = self._settings.gateway_url
-        command = [sys.executable, "-m", "modelops_pipelines.cli.main", "gateway"]
-        return self._start("gateway", url, f"{url}/health/live", command)
+        return self._start("gateway", url, f"{url}/health/live", GATEWAY)
 
     def start_dagster(self) -> Service:
         """Start Dagster's webserver, daemon and code location on the project's workspace.yaml."""

@@ -11,7 +11,7 @@ from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
 
 
-class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class ProjectResource(dg.ConfigurableResource):
     """The stores of the project in a folder: the current one unless ``folder`` says otherwise."""
 
     folder: str = ""

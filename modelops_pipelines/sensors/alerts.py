@@ -42,7 +42,8 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
                     verdicts = list(_verdicts(context, record))
                     changes += raise_alerts(stores, str(endpoint), verdicts, record.dagster_run.run_id)
         for change in changes:
-            context.log.info(f"alert {change.change}: {change.alert.endpoint} {change.alert.rule}: {change.alert.message}")
+            alert = change.alert
+            context.log.info("alert %s: %s %s: %s", change.change, alert.endpoint, alert.rule, alert.message)
         if not records:
             return dg.SkipReason(f"no run has finished since {text(since)}")
         requests = [_report(change) for change in changes if change.change == "opened" and change.alert.rule == "drift"]

@@ -27,4 +27,4 @@ def cadence_schedule(specs: Sequence[EndpointSpec]) -> dg.ScheduleDefinition:
                 tags={ENDPOINT_TAG: spec.name, "modelops/reason": "hourly cadence"},
             )
 
-    return cadence  # type: ignore[return-value]
+    return cadence

@@ -1,4 +1,4 @@
-"""What the sensors share: the assets of a run, and whether one is under way. A tick reads folders and the state only."""
+"""What the sensors share. A tick reads folders and the state database only, and imports nothing heavy."""
 
 from collections.abc import Sequence
 

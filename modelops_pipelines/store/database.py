@@ -34,7 +34,7 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """Run the block in one transaction that no other writer interleaves; raises BusyError when it waits too long."""
+        """Run the block in one transaction of its own; raises BusyError when another writer holds it up too long."""
         try:
             with self._engine.begin() as connected:
                 yield connected
@@ -60,7 +60,8 @@ class Database:
             with self._engine.connect() as connected:
                 if not sa.inspect(connected).has_table("alembic_version"):
                     return None
-                return connected.scalar(sa.text("SELECT version_num FROM alembic_version"))
+                revision: str | None = connected.scalar(sa.text("SELECT version_num FROM alembic_version"))
+                return revision
         except sa.exc.DatabaseError as error:
             raise _translated(error, self.url) from error
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
@@ -168,7 +169,9 @@ class Journal:
     def training_sets(self, endpoint: str) -> list[TrainingSet]:
         """Return the endpoint's training sets, oldest first."""
         with self._database.begin() as connected:
-            rows = connected.execute(sa.select(_SETS).where(_SETS.c.endpoint == endpoint).order_by(_SETS.c.at)).mappings()
+            rows = connected.execute(
+                sa.select(_SETS).where(_SETS.c.endpoint == endpoint).order_by(_SETS.c.at)
+            ).mappings()
             return [_training_set(row) for row in rows]
 
     def record_gate(self, gate: Gate) -> None:
@@ -191,7 +194,8 @@ class Journal:
         values = {"endpoint": endpoint, "at": to_micros(now), "watermark": to_micros(watermark), "reason": reason}
         with self._database.begin() as connected:
             result = connected.execute(_RETRAININGS.insert().values(**values, training_set=None, version=None))
-            return int(result.inserted_primary_key[0])
+            key: Any = result.inserted_primary_key
+            return int(key[0])
 
     def finish_retraining(self, endpoint: str, training_set: str, version: str) -> None:
         """Write what the endpoint's latest retraining came to."""
@@ -214,9 +218,7 @@ def _of(endpoint: str, consumer: str) -> sa.ColumnElement[bool]:
     return sa.and_(_TOUCHED.c.endpoint == endpoint, _TOUCHED.c.consumer == consumer)
 
 
-def _touch(
-    connected: sa.Connection, endpoint: str, consumers: Iterable[str], windows: Iterable[datetime]
-) -> None:
+def _touch(connected: sa.Connection, endpoint: str, consumers: Iterable[str], windows: Iterable[datetime]) -> None:
     starts = [to_micros(window) for window in windows]
     for consumer in consumers:
         again = sa.and_(_of(endpoint, consumer), _TOUCHED.c.window_start.in_(starts))

@@ -35,7 +35,7 @@ class Lake:
         return sorted(path.name for path in self.folder.glob("*") if path.is_dir())
 
     def table(self, endpoint: str, table: str) -> DeltaTable | None:
-        """Open the table's present version; None when there is none. Raises SchemaError when it cannot be read safely."""
+        """Open the table's present version, or None; raises SchemaError when it cannot be read safely."""
         path = str(self.path(endpoint, table))
         if not DeltaTable.is_deltatable(path):
             return None
@@ -66,7 +66,8 @@ class Lake:
         if delta is None:
             return []
         wanted = None if dates is None else [("date", "in", [day.isoformat() for day in dates])]
-        return delta.file_uris(wanted)
+        found: list[str] = delta.file_uris(wanted)
+        return found
 
     @contextmanager
     def query(

@@ -109,7 +109,9 @@ class LakeWriter(Lake):
         self._sync(delta)
 
     def _maintenance(self, endpoint: str, table: str) -> AbstractContextManager[None]:
-        return exclusive(self.folder.parent / "locks" / f"{endpoint}.{table.replace('/', '.')}.lock", f"{endpoint}/{table}")
+        return exclusive(
+            self.folder.parent / "locks" / f"{endpoint}.{table.replace('/', '.')}.lock", f"{endpoint}/{table}"
+        )
 
     def _sync(self, delta: DeltaTable) -> None:
         """Make the newest commit durable: its log entry, the files it added and their folders."""

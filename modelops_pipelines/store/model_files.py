@@ -35,8 +35,11 @@ def load_model(artifact_uri: str, *, allow_pickle: bool) -> Callable[[Any], Any]
     try:
         model = mlflow.pyfunc.load_model(str(folder))
     except Exception as error:  # whatever a model's own code may raise
-        raise ModelError(f"The model in {folder} cannot be loaded ({type(error).__name__}: {error})", "Log it again") from error
-    return lambda frame: model.predict(frame)
+        raise ModelError(
+            f"The model in {folder} cannot be loaded ({type(error).__name__}: {error})", "Log it again"
+        ) from error
+    predict: Callable[[Any], Any] = model.predict
+    return predict
 
 
 def refuse_unsafe(folder: Path) -> None:
@@ -58,7 +61,9 @@ def describe_files(folder: Path) -> dict[str, Any]:
     try:
         described = yaml.safe_load((folder / "MLmodel").read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise ModelError(f"{folder} holds no readable MLmodel file ({type(error).__name__})", "Log the model again") from error
+        raise ModelError(
+            f"{folder} holds no readable MLmodel file ({type(error).__name__})", "Log the model again"
+        ) from error
     if not isinstance(described, dict):
         raise ModelError(f"The MLmodel file in {folder} is not a mapping", "Log the model again")
     return described

@@ -114,7 +114,8 @@ class Registry:
         """Return the identity of the trainer that a version was logged with, or None when it was logged elsewhere."""
         if version.run_id is None:
             return None
-        return self._client.get_run(version.run_id).data.tags.get(TRAINER_TAG)
+        tags: Mapping[str, str] = self._client.get_run(version.run_id).data.tags
+        return tags.get(TRAINER_TAG)
 
     def versions(self, model_name: str) -> list[str]:
         """Return the model's versions, oldest first."""

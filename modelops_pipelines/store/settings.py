@@ -81,7 +81,8 @@ def load_settings(folder: Path | None = None, environment: Mapping[str, str] | N
     state_url = str(given.pop("state_url", f"sqlite:///{home / 'state.db'}"))
     registry_uri = str(given.pop("registry_uri", f"sqlite:///{home / 'mlflow.db'}"))
     numbers = {name: _number(name, given.pop(name)) for name in list(given) if name.endswith(("_port", "_seconds"))}
-    return Settings(home, endpoints, state_url, registry_uri, **given, **numbers)
+    rest: dict[str, Any] = {**given, **numbers}
+    return Settings(home, endpoints, state_url, registry_uri, **rest)
 
 
 def prepare_home(settings: Settings) -> None:

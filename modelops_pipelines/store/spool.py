@@ -64,12 +64,12 @@ class SegmentWriter:
     def append(self, lines: bytes, now: float) -> None:
         """Write the lines and make them durable; raises OSError, after which nothing of them counts as written.
 
-        After a failed write the segment is cut back to its last durable byte, and left to whoever ingests when that fails too.
+        After a failed write the segment is cut back to its last durable byte, and left to the ingest if that fails.
         """
         handle = self._handle or self._open(now)
         try:
             if handle.write(lines) != len(lines):
-                raise OSError(errno.ENOSPC, "only a part could be written")
+                raise OSError(errno.ENOSPC, "only a part could be written")  # noqa: TRY301 - as a full disk would
             os.fdatasync(handle.fileno())
         except OSError:
             self._cut(handle)
@@ -129,7 +129,7 @@ def sealed_segments(spool: Path, endpoint: str, stream: str) -> list[Segment]:
 def waiting(spool: Path, endpoint: str) -> list[str]:
     """Return the names of what an ingest would take now (a sensor's view: reads folders only)."""
     folder = spool / endpoint
-    found = [path for path in folder.glob(f"*/*/*{SEALED}")]
+    found = list(folder.glob(f"*/*/*{SEALED}"))
     found += [path for path in folder.glob(f"*/*/*{OPEN}") if _is_orphan(path)]
     return sorted(str(path.relative_to(folder).with_suffix("")) for path in found)
 

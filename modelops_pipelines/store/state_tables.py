@@ -1,10 +1,12 @@
 """The state's declarations as SQLAlchemy tables."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from modelops_pipelines.core.tables import STATE, ColumnType, Table
 
-SQL: dict[ColumnType, type[sa.types.TypeEngine[object]]] = {
+SQL: dict[ColumnType, type[sa.types.TypeEngine[Any]]] = {
     "text": sa.Text,
     "json": sa.JSON,
     "int": sa.BigInteger,

@@ -5,17 +5,8 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from modelops_pipelines.core.gate import (
-    FAIL,
-    NOT_ENOUGH,
-    PASS,
-    GateConfig,
-    GateResult,
-    is_evaluation_day,
-    judge,
-    log_loss,
-    squared_error,
-)
+from modelops_pipelines.core.comparison import judge, log_loss, squared_error
+from modelops_pipelines.core.gate import FAIL, NOT_ENOUGH, PASS, GateConfig, GateResult, is_evaluation_day
 
 CONFIG = GateConfig(draws=500)
 DAYS, A_DAY = 20, 100

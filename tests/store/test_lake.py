@@ -1,0 +1,174 @@
+"""The lake: idempotent commits, windows replaced and no others, and a DuckDB that reaches nothing else."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from modelops_pipelines.core.errors import SchemaError
+from modelops_pipelines.core.tables import LABELS, QUALITY_METRICS, Table, inference_log
+from modelops_pipelines.store.arrow import arrow_schema
+from modelops_pipelines.store.lake import connection
+from modelops_pipelines.store.lake_writer import LakeWriter, conform
+
+START = datetime(2026, 3, 1, 22, tzinfo=UTC)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> LakeWriter:
+    return LakeWriter(tmp_path / "lake")
+
+
+def label_rows(*names: str) -> pa.Table:
+    rows = [{"label_id": name, "label": "1", "event_time": START, "date": START.date()} for name in names]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(LABELS))
+
+
+def quality_rows(*hours: int, predictions: int = 1) -> pa.Table:
+    starts = [START + timedelta(hours=hour) for hour in hours]
+    rows = [{"window_start": s, "model_version": "1", "predictions": predictions, "date": s.date()} for s in starts]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(QUALITY_METRICS))
+
+
+def read(lake: LakeWriter, table: Table, columns: str) -> list[Any]:
+    with lake.query("e", [table]) as connected:
+        return connected.execute(f"SELECT {columns} FROM {table.name} ORDER BY ALL").fetchall()
+
+
+def test_the_same_sequence_number_is_appended_once_and_a_later_one_after_it(lake: LakeWriter) -> None:
+    assert lake.append_once("e", LABELS, label_rows("a"), "w", 3)
+    assert not lake.append_once("e", LABELS, label_rows("a"), "w", 3)
+    assert not lake.append_once("e", LABELS, label_rows("z"), "w", 2)
+    assert lake.append_once("e", LABELS, label_rows("b"), "w", 4)
+    assert lake.append_once("e", LABELS, label_rows("c"), "other", 1)
+    assert [("a",), ("b",), ("c",)] == read(lake, LABELS, "label_id")
+    assert (4, 1, 0) == tuple(lake.committed("e", "labels", stream) for stream in ("w", "other", "unknown"))
+    assert lake.rows("e", "labels") == 3
+
+
+def test_another_writer_of_the_same_sequence_number_is_noticed(lake: LakeWriter) -> None:
+    writers = [lake, LakeWriter(lake.folder)]
+    assert [True, False] == [one.append_once("e", LABELS, label_rows("a"), "w", 1) for one in writers]
+    assert lake.rows("e", "labels") == 1
+
+
+def test_replacing_windows_touches_these_windows_only(lake: LakeWriter) -> None:
+    hours = [START + timedelta(hours=hour) for hour in range(4)]
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(0, 1, 2, 3), hours)
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(1, predictions=9), [hours[1], hours[2]])
+    found = read(lake, QUALITY_METRICS, "window_start, predictions")
+    assert [(hours[0], 1), (hours[1], 9), (hours[3], 1)] == [(start.astimezone(UTC), n) for start, n in found]
+
+
+def test_replacing_by_nothing_empties_the_windows_and_no_window_changes_nothing(lake: LakeWriter) -> None:
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(0, 1), [START, START + timedelta(hours=1)])
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(), [])
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(), [START])
+    assert lake.rows("e", "quality_metrics") == 1
+
+
+def test_a_row_outside_of_the_windows_named_is_refused(lake: LakeWriter) -> None:
+    with pytest.raises(Exception, match="(?i)predicate|constraint|check|match"):
+        lake.replace_windows("e", QUALITY_METRICS, quality_rows(0, 5), [START])
+    assert lake.rows("e", "quality_metrics") == 0
+
+
+def test_a_column_that_a_table_has_newly_is_added_and_null_in_what_was_there(lake: LakeWriter) -> None:
+    narrow, wide = (inference_log("regression", features) for features in ({"x": "float"}, {"x": "float", "y": "text"}))
+    row = {"prediction_id": "a-0", "event_time": START, "date": START.date(), "x": 1.0}
+    lake.append_once("e", narrow, pa.Table.from_pylist([row]), "w", 1)
+    assert [(1.0, None)] == read(lake, wide, "x, y")
+    lake.append_once("e", wide, pa.Table.from_pylist([{**row, "prediction_id": "b-0", "y": "new"}]), "w", 2)
+    lake.append_once("e", narrow, pa.Table.from_pylist([{**row, "prediction_id": "c-0"}]), "w", 3)
+    assert [("a-0", None), ("b-0", "new"), ("c-0", None)] == read(lake, wide, "prediction_id, y")
+    assert [("a-0",), ("b-0",), ("c-0",)] == read(lake, narrow, "prediction_id")
+
+
+def test_a_column_that_is_not_declared_is_refused_by_name() -> None:
+    with pytest.raises(SchemaError, match="ghost"):
+        conform(pa.table({"ghost": [1]}), arrow_schema(LABELS))
+
+
+def test_a_table_that_does_not_exist_yet_is_empty_with_all_its_columns(lake: LakeWriter) -> None:
+    with lake.query("e", [LABELS]) as connected:
+        assert list(LABELS.names) == connected.table("labels").columns
+    assert (0, 0, []) == (lake.rows("e", "labels"), lake.committed("e", "labels", "w"), lake.files("e", "labels"))
+
+
+def test_only_the_dates_asked_for_are_opened(lake: LakeWriter) -> None:
+    hours = [START, START + timedelta(hours=5)]
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(0, 5), hours)
+    with lake.query("e", [QUALITY_METRICS], [hours[1].date()]) as connected:
+        assert [(hours[1].date(),)] == connected.execute("SELECT date FROM quality_metrics").fetchall()
+
+
+def test_a_table_whose_files_do_not_tell_all_is_refused(lake: LakeWriter) -> None:
+    path = lake.path("e", "labels")
+    path.mkdir(parents=True)
+    DeltaTable.create(str(path), arrow_schema(LABELS), configuration={"delta.enableDeletionVectors": "true"})
+    entry = path / "_delta_log" / f"{0:020d}.json"
+    actions = [json.loads(line) for line in entry.read_text().splitlines()]
+    for action in actions:
+        if "protocol" in action:
+            features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
+            action["protocol"] = {"minReaderVersion": 3, "minWriterVersion": 7, **features}
+    entry.write_text("\n".join(json.dumps(action) for action in actions))
+    with pytest.raises(SchemaError, match="deletionVectors"):
+        lake.rows("e", "labels")
+
+
+def test_an_immutable_table_is_written_once(lake: LakeWriter) -> None:
+    for value in (1, 2):
+        lake.write_whole("e", "training_sets/abc", pa.table({"x": [value]}))
+    assert [1] == DeltaTable(str(lake.path("e", "training_sets/abc"))).to_pyarrow_table().column("x").to_pylist()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM read_text('/etc/hostname')",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "COPY (SELECT 1) TO '/tmp/leak.csv'",
+        "ATTACH '/tmp/other.duckdb'",
+        "SET enable_external_access = true",
+        "SET allowed_directories = ['/']",
+        "SET lock_configuration = false",
+        "SET TimeZone = 'Asia/Tokyo'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+    ],
+)
+def test_a_connection_reaches_no_other_file_and_changes_no_setting(tmp_path: Path, statement: str) -> None:
+    (tmp_path / "lake").mkdir()
+    with connection(tmp_path / "lake") as connected, pytest.raises(duckdb.Error):
+        connected.execute(statement)
+
+
+def test_a_connection_does_not_leave_the_lake_by_its_parent_or_a_neighbour_of_like_name(tmp_path: Path) -> None:
+    for name in ("lake", "lake-secret"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.csv").write_text("x\n1\n")
+    with connection(tmp_path / "lake") as connected:
+        assert [(1,)] == connected.execute(f"SELECT x FROM read_csv('{tmp_path}/lake/a.csv')").fetchall()
+        for path in (f"{tmp_path}/lake-secret/a.csv", f"{tmp_path}/lake/../lake-secret/a.csv"):
+            with pytest.raises(duckdb.Error):
+                connected.execute(f"SELECT * FROM read_csv('{path}')")
+
+
+def test_a_name_with_a_percent_sign_or_a_blank_is_synced_and_read(tmp_path: Path) -> None:
+    lake = LakeWriter(tmp_path / "a lake 100%")
+    assert lake.append_once("e", LABELS, label_rows("a"), "w", 1)
+    assert [("a",)] == read(lake, LABELS, "label_id")
+
+
+def test_appends_that_race_with_other_appends_lose_nothing(lake: LakeWriter) -> None:
+    lake.append_once("e", LABELS, label_rows("a"), "w", 1)
+    stale = DeltaTable(str(lake.path("e", "labels")))
+    lake.append_once("e", LABELS, label_rows("b"), "w", 2)
+    write_deltalake(stale, label_rows("c"), mode="append")
+    assert [("a",), ("b",), ("c",)] == read(lake, LABELS, "label_id")

@@ -1,0 +1,169 @@
+"""The spool keeps what was acknowledged and never passes damage for a record."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelops_pipelines.store import spool
+from modelops_pipelines.store.spool import Line, SegmentWriter, encode, read_lines, sealed_segments, waiting
+from tests.support import ROOT
+
+HOLDING = """\
+import sys, time
+from pathlib import Path
+from modelops_pipelines.store.spool import SegmentWriter, encode
+writer = SegmentWriter(Path(sys.argv[1]), "e", "labels", "w")
+writer.append(encode({"n": 1}), 0.0)
+print("written", flush=True)
+time.sleep(600)
+"""
+
+
+def write(folder: Path, records: list[dict[str, Any]], worker: str = "w") -> None:
+    writer = SegmentWriter(folder, "e", "labels", worker)
+    writer.append(b"".join(encode(record) for record in records), 0.0)
+    writer.seal()
+
+
+def lines(folder: Path) -> list[Line]:
+    return [line for segment in sealed_segments(folder, "e", "labels") for line in read_lines(segment)]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.text(), JSON, min_size=1, max_size=4))
+@settings(deadline=None)
+def test_a_line_gives_back_its_record_and_no_damaged_byte_goes_unnoticed(record: dict[str, Any]) -> None:
+    line = encode(record)
+    assert line.count(b"\n") == 1
+    assert record == spool._parse(1, line).record
+    for position in range(len(line) - 1):
+        damaged = line[:position] + bytes([line[position] ^ 0x20]) + line[position + 1 :]
+        assert spool._parse(1, damaged).record is None
+
+
+def test_a_torn_tail_is_told_and_keeps_the_lines_before_it(tmp_path: Path) -> None:
+    write(tmp_path, [{"n": 1}, {"n": 2}])
+    path = sealed_segments(tmp_path, "e", "labels")[0].path
+    path.write_bytes(path.read_bytes()[:-5])
+    first, torn = lines(tmp_path)
+    assert ({"n": 1}, None) == (first.record, first.fault)
+    assert torn.record is None
+    assert str(torn.fault).startswith("torn")
+
+
+@pytest.mark.parametrize("damage", [b"x", b"\n", b"\0" * 8])
+def test_a_damaged_line_in_the_middle_keeps_the_others(tmp_path: Path, damage: bytes) -> None:
+    write(tmp_path, [{"n": n} for n in range(5)])
+    path = sealed_segments(tmp_path, "e", "labels")[0].path
+    raw = path.read_bytes()
+    middle = len(raw) // 2
+    path.write_bytes(raw[:middle] + damage + raw[middle + len(damage) :])
+    read = lines(tmp_path)
+    assert [{"n": n} for n in (0, 1, 3, 4)] == [line.record for line in read if line.record]
+    assert all(str(line.fault).startswith("damaged") for line in read if line.record is None)
+
+
+def test_a_segment_stays_its_writers_while_that_lives_and_is_sealed_when_it_died(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", HOLDING, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"written\n"
+    assert ([], []) == (sealed_segments(tmp_path, "e", "labels"), waiting(tmp_path, "e"))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert ["labels/w/0000000001"] == waiting(tmp_path, "e")
+    assert [{"n": 1}] == [line.record for line in lines(tmp_path)]
+
+
+def test_segments_are_numbered_on_and_listed_in_order_each_worker_apart(tmp_path: Path) -> None:
+    writers = [SegmentWriter(tmp_path, "e", "labels", name) for name in ("b", "a")]
+    for number in range(12):
+        for writer in writers:
+            writer.append(encode({"n": number}), float(number))
+            writer.seal()
+            writer.seal()
+    found = [(segment.worker, segment.number) for segment in sealed_segments(tmp_path, "e", "labels")]
+    assert [(worker, number) for worker in "ab" for number in range(1, 13)] == found
+    for segment in sealed_segments(tmp_path, "e", "labels"):
+        spool.drop(segment)
+    spool.remove_empty_workers(tmp_path, "e", "labels")
+    writers[0].append(encode({"n": 99}), 99.0)
+    writers[0].seal()
+    assert [("b", 13)] == [(segment.worker, segment.number) for segment in sealed_segments(tmp_path, "e", "labels")]
+
+
+def test_nothing_is_created_before_the_first_line(tmp_path: Path) -> None:
+    SegmentWriter(tmp_path, "e", "labels", "w").seal()
+    assert [] == list(tmp_path.iterdir())
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Have this process's files refuse to grow beyond a size, as a full disk does."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("extra", [0, 10])
+def test_a_full_disk_refuses_and_leaves_just_what_was_durable(tmp_path: Path, extra: int) -> None:
+    writer, line = SegmentWriter(tmp_path, "e", "labels", "w"), encode({"text": "x" * 100})
+    writer.append(line, 0.0)
+    with files_of_at_most(len(line) + extra), pytest.raises(OSError):
+        writer.append(line, 1.0)
+    assert len(line) == writer.size == (tmp_path / "e/labels/w/0000000001.open").stat().st_size
+    writer.append(encode({"n": 2}), 2.0)
+    writer.seal()
+    assert [{"text": "x" * 100}, {"n": 2}] == [line.record for line in lines(tmp_path)]
+
+
+def test_a_segment_that_cannot_be_cut_back_is_left_and_nothing_follows_what_is_torn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, line = SegmentWriter(tmp_path, "e", "labels", "w"), encode({"text": "x" * 100})
+    writer.append(line, 0.0)
+    with monkeypatch.context() as patched, files_of_at_most(len(line) + 10), pytest.raises(OSError):
+        patched.setattr(os, "fsync", _broken)
+        writer.append(line, 1.0)
+    writer.append(encode({"n": 2}), 2.0)
+    writer.seal()
+    records = [line.record for line in lines(tmp_path)]
+    assert [{"text": "x" * 100}, {"n": 2}] == [record for record in records if record]
+
+
+def test_nothing_more_goes_into_a_segment_that_was_sealed_though_its_sync_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = SegmentWriter(tmp_path, "e", "labels", "w")
+    writer.append(encode({"n": 1}), 0.0)
+    with monkeypatch.context() as patched, pytest.raises(OSError):
+        patched.setattr(spool, "sync_folder", _broken)
+        writer.seal()
+    sealed = sealed_segments(tmp_path, "e", "labels")
+    writer.append(encode({"n": 2}), 1.0)
+    assert [{"n": 1}] == [line.record for segment in sealed for line in read_lines(segment)]
+
+
+def _broken(*_: object) -> None:
+    raise OSError(errno.EIO, "the disk is broken")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from modelops_pipelines.core.endpoint import EndpointSpec
 
-LAST_MONTH = 5
+LAST_MONTH = 4
 BAD_DAYS = 10
 SETTLE_SECONDS = 240.0
 SEAL_SECONDS = 1.0

@@ -10,7 +10,8 @@ nor Dagster; ``gateway/errors.py``, ``cli/errors.py`` and ``resources/failures.p
     │   ├── OnboardingError       one or more faults in endpoints' YAML
     │   ├── SettingsError         the project's own settings or home
     │   ├── InputError            a request's body or a command's argument
-    │   │   └── MalformedError    a body that does not even parse
+    │   │   ├── MalformedError    a body that does not even parse
+    │   │   └── TooLargeError     a body over the limit
     │   ├── UnknownError          a name that nothing bears: endpoint, version, prediction, table
     │   ├── ConflictError         the thing exists, but in a state that does not allow the request
     │   │   └── GateError         a promotion without a passed gate
@@ -57,6 +58,10 @@ class InputError(PermanentError):
 
 class MalformedError(InputError):
     """A body that does not even parse."""
+
+
+class TooLargeError(InputError):
+    """A body over the limit."""
 
 
 class UnknownError(PermanentError):

@@ -6,6 +6,7 @@ from modelops_pipelines.core import errors
 
 STATUS: dict[type[errors.ModelOpsError], int] = {
     errors.MalformedError: 400,
+    errors.TooLargeError: 413,
     errors.InputError: 422,
     errors.UnknownError: 404,
     errors.ConflictError: 409,

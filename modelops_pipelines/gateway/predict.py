@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from modelops_pipelines.core.answers import Answer, interpret
-from modelops_pipelines.core.errors import InputError, ModelOpsError, PredictionError
+from modelops_pipelines.core.errors import InputError, ModelOpsError, PredictionError, TooLargeError
 from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
 from modelops_pipelines.core.rollout import Variant
 from modelops_pipelines.gateway.bodies import Columns, read_body
@@ -27,7 +27,9 @@ OK = 200
 INTERNAL_ERROR = 500
 THREADS = 2
 FUTURE = timedelta(minutes=5)
+MAX_BODY_BYTES = 64 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TOO_LARGE = TooLargeError(f"The body is over {MAX_BODY_BYTES >> 20} MiB", "Send fewer rows a request")
 _LOG = logging.getLogger("modelops.gateway")
 
 
@@ -90,16 +92,17 @@ class Predictor:
 
     def _reply(self, served: Served, call: Call) -> Reply:
         """Predict, or turn whatever went wrong into a reply; runs in a thread."""
+        variant: Variant | None = None
         try:
-            return self._predict(served, call)
+            event_time = _event_time(served, call)
+            variant, loaded = served.choose(call.sticky)
+            return self._predict(served, call, event_time, variant, loaded)
         except ModelOpsError as error:
-            return self._failed(served, call, error, error.__cause__)
+            return self._failed(served, call, variant, error, error.__cause__)
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller gets the one shape and the log the rest
-            return self._failed(served, call, INTERNAL, error)
+            return self._failed(served, call, variant, INTERNAL, error)
 
-    def _predict(self, served: Served, call: Call) -> Reply:
-        event_time = _event_time(served, call)
-        variant, loaded = served.choose(call.sticky)
+    def _predict(self, served: Served, call: Call, event_time: datetime, variant: Variant, loaded: Loaded) -> Reply:
         columns = read_body(call.body, loaded.version.inputs)
         rows = len(next(iter(columns.values())))
         output = _run(loaded, columns)
@@ -112,13 +115,24 @@ class Predictor:
         reply.replayed = call.event_time is not None
         return reply
 
-    def _failed(self, served: Served, call: Call, error: ModelOpsError, cause: BaseException | None = None) -> Reply:
-        """Turn an error into a reply; a failure of ours or of the model is logged under the reply's request id."""
-        request = self._request_id(served, call.received, 1)
+    def _failed(
+        self,
+        served: Served,
+        call: Call,
+        variant: Variant | None,
+        error: ModelOpsError,
+        cause: BaseException | None = None,
+    ) -> Reply:
+        """Turn an error into a reply; a failure of ours or of the model is logged under the reply's request id.
+
+        The id counts no rows: nothing was predicted, so no label or feedback can be for it.
+        """
+        request = self._request_id(served, call.received, 0)
         status = status_of(error)
         if status == INTERNAL_ERROR:
             _LOG.error("endpoint %s, request %s: %s", served.spec.name, request.text, error.message, exc_info=cause)
-        return Reply(status, orjson.dumps(body_of(error, request.text)), request, error=code_of(error))
+        content = orjson.dumps(body_of(error, request.text))
+        return Reply(status, content, request, variant, error=code_of(error))
 
     def _request_id(self, served: Served, event_time: datetime, rows: int) -> RequestId:
         return new_request_id(served.spec.name, event_time, rows, os.urandom(ENTROPY_BYTES), self._secret)
@@ -126,16 +140,22 @@ class Predictor:
 
 async def serve_prediction(predictor: Predictor, endpoint: str, scope: Any, receive: Any, send: Any) -> None:
     """Answer one ASGI request on the prediction path."""
-    body = b""
-    more = True
+    chunks, size, more = [], 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             return
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        more = message.get("more_body", False) and size <= MAX_BODY_BYTES
+    if size > MAX_BODY_BYTES:
+        await _send(send, status_of(_TOO_LARGE), orjson.dumps(body_of(_TOO_LARGE, None)))
+        return
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    status, content = await predictor.answer(endpoint, headers, body)
+    await _send(send, *await predictor.answer(endpoint, headers, b"".join(chunks)))
+
+
+async def _send(send: Any, status: int, content: bytes) -> None:
     extra = [(name.encode(), value.encode()) for name, value in headers_of(status).items()]
     kind = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": [*kind, *extra]})
@@ -218,7 +238,7 @@ def _record(reply: Reply, call: Call, milliseconds: float) -> dict[str, Any]:
         "at": micros(call.received),
         "version": reply.variant.version if reply.variant else None,
         "variant": reply.variant.role if reply.variant else None,
-        "n": reply.request.rows,
+        "n": max(1, reply.request.rows),
         "status": reply.status,
         "error": reply.error,
         "ms": milliseconds,

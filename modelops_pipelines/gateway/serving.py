@@ -8,11 +8,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import sqlalchemy as sa
 
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import ModelError, ModelOpsError, NotReadyError, OnboardingError, UnknownError
@@ -109,8 +107,8 @@ class Serving:
         while not self._stop.wait(pause):
             try:
                 step()
-            except (ModelOpsError, sa.exc.SQLAlchemyError, OSError) as error:
-                _LOG.warning("%s: %s", step.__name__.strip("_"), error)
+            except Exception:
+                _LOG.exception("%s failed; it is tried again", step.__name__.strip("_"))
 
     def _beat(self) -> None:
         self._stores.deployments.heartbeat(self.worker, self._address, self._stores.now())
@@ -175,11 +173,17 @@ class Serving:
             return
         for spec in specs:
             old = self._served.get(spec.name)
+            keep = old is not None and _loads_alike(old.spec, spec)
             self._served[spec.name] = (
-                Served(spec, old.state, old.loaded, old.live) if old else Served(spec, DesiredState(spec.name), {})
+                replace(old, spec=spec) if old and keep else Served(spec, DesiredState(spec.name), {})
             )
         for name in set(self._served) - {spec.name for spec in specs}:
             del self._served[name]
+
+
+def _loads_alike(old: EndpointSpec, new: EndpointSpec) -> bool:
+    """Return whether what was loaded for the old configuration is right for the new one too."""
+    return (old.model_name, old.allow_pickle) == (new.model_name, new.allow_pickle)
 
 
 def _warm_up(predict: Callable[[Any], Any], version: ModelVersion) -> None:

@@ -12,7 +12,7 @@ from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.tables import REJECTS, STREAMS, Table
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.operations.records import Batch, to_batch
-from modelops_pipelines.operations.schemas import log_table, stream_table
+from modelops_pipelines.operations.schemas import stream_table
 from modelops_pipelines.store import spool, sql
 from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.files import exclusive, sync_everything
@@ -29,7 +29,7 @@ CONSUMERS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass
 class IngestReport:
-    """What one ingest did; ``repeated`` counts rows that the table held already."""
+    """What one ingest did; ``repeated`` counts rows held already, ``latest`` is the newest answered event time."""
 
     stream: str
     segments: int = 0
@@ -37,6 +37,7 @@ class IngestReport:
     repeated: int = 0
     rejected: int = 0
     windows: set[datetime] = field(default_factory=set)
+    latest: datetime | None = None
     reasons: list[str] = field(default_factory=list)
 
 
@@ -54,7 +55,7 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
             for chunk in _chunks(of_worker):
                 _ingest_chunk(stores, spec, stream, chunk, report)
         if segments:
-            _record_progress(stores, spec)
+            _record_progress(stores, spec, report)
         for segment in segments:
             spool.drop(segment)
         spool.remove_empty_workers(stores.settings.spool, spec.name, stream)
@@ -81,6 +82,7 @@ def _ingest_chunk(
     report.repeated += len(batch.rows) - len(rows)
     report.rejected += len(rejected)
     report.windows |= windows
+    report.latest = max((*batch.answered_times(), *([report.latest] if report.latest else [])), default=None)
     report.reasons += [str(reject["reason"]) for reject in rejected[:10]]
 
 
@@ -124,11 +126,10 @@ def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.
     return rows.take(pa.array(keep, pa.int64()))
 
 
-def _record_progress(stores: Stores, spec: EndpointSpec) -> None:
+def _record_progress(stores: Stores, spec: EndpointSpec, report: IngestReport) -> None:
     before = stores.journal.progress(spec.name)
-    with stores.lake.query(spec.name, [log_table(stores, spec)]) as connected:
-        row: Any = connected.execute(sql.named("log_progress")).fetchone()
+    known = [moment for moment in (before.watermark, report.latest) if moment is not None]
     predictions = stores.lake.rows(spec.name, STREAMS["predictions"].name)
     labels = stores.lake.rows(spec.name, STREAMS["labels"].name)
-    watermark = row[0] if row and row[0] is not None else before.watermark
-    stores.journal.record_progress(Progress(spec.name, watermark, predictions, labels), stores.now())
+    progress = Progress(spec.name, max(known, default=None), predictions, labels)
+    stores.journal.record_progress(progress, stores.now())

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modelops_pipelines.core.tables import Table
 from modelops_pipelines.store.arrow import arrow_schema
@@ -25,6 +26,13 @@ class Batch:
     def event_times(self) -> list[datetime]:
         """Return the distinct event times of the rows."""
         return list(self.rows.column("event_time").unique().to_pylist())
+
+    def answered_times(self) -> list[datetime]:
+        """Return the distinct event times of answered predictions; labels and feedback are none."""
+        if "status" not in self.rows.column_names:
+            return []
+        answered = self.rows.filter(pc.equal(self.rows.column("status"), 200))
+        return list(answered.column("event_time").unique().to_pylist())
 
     def rows_after(self, segment: int) -> pa.Table:
         """Return the rows that came in segments after this number."""

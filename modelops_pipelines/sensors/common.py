@@ -6,6 +6,7 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
 ENDPOINT_TAG = "endpoint"
+KIND_TAG = "modelops/kind"
 TICK_SECONDS = 4  # under the daemon's own loop of 5 s, or every second loop is skipped
 MONITORING = (
     "inference_log",
@@ -31,9 +32,10 @@ def assets_of(endpoint: str, names: Sequence[str]) -> list[dg.AssetKey]:
     return [dg.AssetKey([endpoint, name]) for name in names]
 
 
-def is_running(context: dg.SensorEvaluationContext, endpoint: str) -> bool:
-    """Return whether a run of this endpoint is queued or under way."""
-    wanted = RunsFilter(tags={ENDPOINT_TAG: endpoint}, statuses=_UNFINISHED)
+def is_running(context: dg.SensorEvaluationContext, endpoint: str, kind: str | None = None) -> bool:
+    """Return whether a run of this endpoint (of this kind, when one is named) is queued or under way."""
+    tags = {ENDPOINT_TAG: endpoint, **({KIND_TAG: kind} if kind else {})}
+    wanted = RunsFilter(tags=tags, statuses=_UNFINISHED)
     return bool(context.instance.get_run_records(wanted, limit=1))
 
 

@@ -8,7 +8,17 @@ from modelops_pipelines.assets.learning import REASON_TAG
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.operations.retraining import decide_retraining
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.sensors.common import ENDPOINT_TAG, LEARNING, TICK_SECONDS, assets_of, told
+from modelops_pipelines.sensors.common import (
+    ENDPOINT_TAG,
+    KIND_TAG,
+    LEARNING,
+    TICK_SECONDS,
+    assets_of,
+    is_running,
+    told,
+)
+
+KIND = "retraining"
 
 
 def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
@@ -21,12 +31,14 @@ def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts a retraining on a signal, enough new labels and after the cool-down.",
     )
-    def retraining(project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
+    def retraining(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
         requests, reasons = [], []
         with project.stores() as stores:
             for spec in specs:
                 decision = decide_retraining(stores, spec)
-                if decision.start:
+                if decision.start and is_running(context, spec.name, KIND):
+                    reasons.append(f"{spec.name}: {decision.reason}; a retraining is under way")
+                elif decision.start:
                     watermark = stores.journal.progress(spec.name).watermark
                     requests.append(_request(spec.name, decision.reason, str(watermark)))
                 else:
@@ -40,5 +52,5 @@ def _request(endpoint: str, reason: str, watermark: str) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"retrain {endpoint} {watermark}",
         asset_selection=assets_of(endpoint, LEARNING),
-        tags={ENDPOINT_TAG: endpoint, REASON_TAG: reason},
+        tags={ENDPOINT_TAG: endpoint, REASON_TAG: reason, KIND_TAG: KIND},
     )

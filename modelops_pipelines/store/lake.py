@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from urllib.parse import unquote
 
 import duckdb
 from deltalake import DeltaTable
@@ -67,7 +68,7 @@ class Lake:
             return []
         wanted = None if dates is None else [("date", "in", [day.isoformat() for day in dates])]
         found: list[str] = delta.file_uris(wanted)
-        return found
+        return [unquote(uri) for uri in found]  # deltalake writes a blank in the home's path as %20
 
     @contextmanager
     def query(

@@ -55,9 +55,9 @@ class LakeWriter(Lake):
         """Replace everything the table holds for these windows by the rows; all at once, durably."""
         if not windows:
             return
-        path = self._open_or_create(endpoint, table).table_uri
+        self._open_or_create(endpoint, table)
         with self._maintenance(endpoint, table.name):
-            delta = DeltaTable(path)
+            delta = DeltaTable(str(self.path(endpoint, table.name)))
             self._commit(delta, rows, mode="overwrite", predicate=_windows_predicate(windows))
 
     def write_whole(self, endpoint: str, name: str, rows: pa.Table) -> None:
@@ -115,7 +115,7 @@ class LakeWriter(Lake):
 
     def _sync(self, delta: DeltaTable) -> None:
         """Make the newest commit durable: its log entry, the files it added and their folders."""
-        root = Path(delta.table_uri.removeprefix("file://"))
+        root = Path(unquote(delta.table_uri.removeprefix("file://")))
         entry = root / "_delta_log" / f"{delta.version():020d}.json"
         actions = [orjson.loads(line) for line in entry.read_bytes().splitlines()]
         added = [root / unquote(action["add"]["path"]) for action in actions if "add" in action]

@@ -19,6 +19,7 @@ TRUSTED_TYPES = frozenset(
     }
 )
 _SKLEARN = "mlflow.sklearn"
+_SKOPS_FILE = "model.skops"
 
 
 def load_model(artifact_uri: str, *, allow_pickle: bool) -> Callable[[Any], Any]:
@@ -51,6 +52,8 @@ def refuse_unsafe(folder: Path) -> None:
         raise _unsafe(folder, "its format can execute code when it is loaded")
     if function.get("code") or sklearn.get("code"):
         raise _unsafe(folder, "it brings code of its own")
+    if "data" in function or {function.get("model_path"), sklearn.get("pickled_model")} != {_SKOPS_FILE}:
+        raise _unsafe(folder, "it points elsewhere for its files")
     untrusted = set(sklearn.get("skops_trusted_types") or ()) - TRUSTED_TYPES
     if untrusted:
         raise _unsafe(folder, f"it asks to trust {', '.join(sorted(untrusted))}")
@@ -60,7 +63,7 @@ def describe_files(folder: Path) -> dict[str, Any]:
     """Return the MLmodel file as data; raises ModelError when it is missing or unreadable."""
     try:
         described = yaml.safe_load((folder / "MLmodel").read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise ModelError(
             f"{folder} holds no readable MLmodel file ({type(error).__name__})", "Log the model again"
         ) from error

@@ -1,6 +1,7 @@
 """The gate passes what is better, not what is lucky, and says so when it cannot tell."""
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def test_every_fifth_day_is_kept_for_evaluation() -> None:
     days = [date(2026, 1, 1) + timedelta(days=n) for n in range(25)]
     kept = [day for day in days if is_evaluation_day(day, 5)]
     assert len(kept) == 5
-    assert {timedelta(days=5)} == {b - a for a, b in zip(kept, kept[1:], strict=False)}
+    assert {timedelta(days=5)} == {b - a for a, b in pairwise(kept)}
 
 
 def test_losses_of_sure_and_wrong_answers_are_finite() -> None:

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import settings
@@ -135,7 +136,7 @@ class AnyHistory(RuleBasedStateMachine):
     def one_champion_at_any_time(self) -> None:
         roles = Counter(variant.role for variant in self.endpoint.state.variants)
         assert roles[CHAMPION] == bool(self.endpoint.events)
-        assert len(set(v.version for v in self.endpoint.state.variants)) == len(self.endpoint.state.variants)
+        assert len({v.version for v in self.endpoint.state.variants}) == len(self.endpoint.state.variants)
 
     @invariant()
     def shares_sum_to_100(self) -> None:
@@ -146,7 +147,7 @@ class AnyHistory(RuleBasedStateMachine):
     def the_line_ends_with_the_champion_and_never_repeats_one(self) -> None:
         line = self.endpoint.line
         assert line[-1:] == ((self.endpoint.state.champion,) if self.endpoint.events else ())
-        assert all(a != b for a, b in zip(line, line[1:], strict=False))
+        assert all(a != b for a, b in pairwise(line))
 
 
 AnyHistory.TestCase.settings = settings(max_examples=150, stateful_step_count=20, deadline=None, database=None)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -25,6 +26,7 @@ STREAMS = ("predictions", "labels", "feedback")
 MOMENTS = [START + timedelta(minutes=minutes) for minutes in (0, 1, 59, 60, 119, 120, 1500)]  # over midnight, two days
 KNOWN_AT = [START + timedelta(days=days) for days in (1, 2, 3)]
 NAMES = count()
+EXAMPLES = int(os.environ.get("MODELOPS_EXAMPLES", "6"))
 Rows = list[dict[str, Any]]
 
 
@@ -68,7 +70,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.mark.parametrize("task", ["binary_classification", "regression"])
 @given(plan=PLANS)
-@settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 def test_any_order_of_arrival_gives_what_a_plain_recount_gives(project: Project, task: str, plan: Plan) -> None:
     name = f"shuffled{next(NAMES)}"
     spec = replace(project.spec, name=name, task=task, window=plan.window)

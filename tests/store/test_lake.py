@@ -73,7 +73,7 @@ def test_replacing_by_nothing_empties_the_windows_and_no_window_changes_nothing(
 
 
 def test_a_row_outside_of_the_windows_named_is_refused(lake: LakeWriter) -> None:
-    with pytest.raises(Exception, match="(?i)predicate|constraint|check|match"):
+    with pytest.raises(Exception, match=r"(?i)predicate|constraint|check|match"):
         lake.replace_windows("e", QUALITY_METRICS, quality_rows(0, 5), [START])
     assert lake.rows("e", "quality_metrics") == 0
 
@@ -161,9 +161,14 @@ def test_a_connection_does_not_leave_the_lake_by_its_parent_or_a_neighbour_of_li
 
 
 def test_a_name_with_a_percent_sign_or_a_blank_is_synced_and_read(tmp_path: Path) -> None:
-    lake = LakeWriter(tmp_path / "a lake 100%")
+    lake = LakeWriter(tmp_path / "a lake 100%" / "lake")
     assert lake.append_once("e", LABELS, label_rows("a"), "w", 1)
     assert [("a",)] == read(lake, LABELS, "label_id")
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(0), [START])
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(0, predictions=7), [START])
+    assert [(7,)] == read(lake, QUALITY_METRICS, "predictions")
+    lake.write_whole("e", "training_sets/abc", pa.table({"x": [1]}))
+    assert lake.rows("e", "training_sets/abc") == 1
 
 
 def test_appends_that_race_with_other_appends_lose_nothing(lake: LakeWriter) -> None:

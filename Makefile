@@ -1,0 +1,41 @@
+# Everything that a fresh machine with Python 3.11 and git needs; .venv is made by the first target that uses it.
+PYTHON ?= python3.11
+VENV := .venv
+RUN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo up test lint bench lock clean
+
+demo: $(STAMP)
+	$(RUN)/modelops demo $(ARGS)
+
+up: $(STAMP)
+	$(RUN)/modelops up $(ARGS)
+
+test: $(STAMP)
+	@start=$$(date +%s); $(RUN)/python -m pytest $(ARGS) && echo "make test took $$(( $$(date +%s) - start )) s"
+
+lint: $(STAMP)
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check modelops_pipelines examples tests benchmarks
+	$(RUN)/mypy
+	$(RUN)/lint-imports --no-logo 2>/dev/null || $(RUN)/lint-imports
+
+bench: $(STAMP)
+	$(RUN)/python -m benchmarks.drift $(ARGS)
+	$(RUN)/python -m benchmarks.serving $(ARGS)
+
+# Resolve the pinned ranges of pyproject.toml into hashes, without any index address.
+lock: $(STAMP)
+	$(RUN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --extra demo --extra dev \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
+		--output-file requirements.lock pyproject.toml
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) .demo .modelops build *.egg-info

@@ -107,7 +107,7 @@ class Serving:
         while not self._stop.wait(pause):
             try:
                 step()
-            except Exception:
+            except Exception:  # noqa: BLE001 - a thread that ends would stop following the desired state
                 _LOG.exception("%s failed; it is tried again", step.__name__.strip("_"))
 
     def _beat(self) -> None:

@@ -19,7 +19,7 @@ lint: $(STAMP)
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check modelops_pipelines examples tests benchmarks
 	$(RUN)/mypy
-	$(RUN)/lint-imports --no-logo 2>/dev/null || $(RUN)/lint-imports
+	$(RUN)/lint-imports
 
 bench: $(STAMP)
 	$(RUN)/python -m benchmarks.drift $(ARGS)
@@ -27,9 +27,8 @@ bench: $(STAMP)
 
 # Resolve the pinned ranges of pyproject.toml into hashes, without any index address.
 lock: $(STAMP)
-	$(RUN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --extra demo --extra dev \
-		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
-		--output-file requirements.lock pyproject.toml
+	$(RUN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+		--extra demo --extra dev --no-emit-index-url --no-header --upgrade -o requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -1,10 +1,11 @@
-"""One YAML is one endpoint: its assets and checks. What spans endpoints is built once, in ``shared``."""
+"""One YAML is one endpoint: its assets and checks. What spans endpoints is built once, in ``shared_definitions``."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
 
 import dagster as dg
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from modelops_pipelines.assets.learning import candidate_for, evaluation_for, training_set_for
 from modelops_pipelines.assets.logs import feedback_for, inference_log_for, labels_for
@@ -16,9 +17,10 @@ from modelops_pipelines.assets.monitoring import (
     service_metrics_for,
 )
 from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.jobs.releases import release_jobs
 from modelops_pipelines.jobs.retrain import retrain_job
-from modelops_pipelines.operations.onboarding import endpoint_from_attributes
+from modelops_pipelines.operations.onboarding import endpoint_from_attributes, read_endpoint
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.alerts import alerts_sensor
 from modelops_pipelines.sensors.cadence import cadence_schedule
@@ -37,28 +39,51 @@ _ASSETS = (
     quality_metrics_for,
 )
 _LEARNING = (training_set_for, candidate_for, evaluation_for)
+RESOURCES = {"project": ProjectResource()}  # the same objects everywhere: Dagster merges no two others of one name
 
 
-class ModelEndpoint(dg.Component, dg.Model, dg.Resolvable):
+class Attributes(dg.Model):
+    """Whatever a YAML says: the project's own rules judge it, by file, line and remedy."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+class ModelEndpoint(dg.Component):
     """An endpoint as a Dagster component; docs/endpoints.md lists the attributes.
 
     The values are checked by the project's own rules, the same as for ``modelops endpoint validate``.
     """
 
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
-    name: str
-    model_name: str
-    task: str
-    label: str
+    def __init__(self, attributes: Mapping[str, Any]) -> None:
+        """Keep what the YAML says."""
+        self.attributes = attributes
+
+    @classmethod
+    def get_model_cls(cls) -> type[Attributes]:
+        """Return what Dagster reads a YAML as."""
+        return Attributes
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
+        """Return the component with the YAML's values, its templates filled in."""
+        given = attributes.model_dump(exclude_unset=True) if attributes else {}
+        return cls(context.resolution_context.at_path("attributes").resolve_value(given))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Return the endpoint's assets and checks; raises OnboardingError."""
-        return endpoint_definitions(self.spec(str(context.path)))
+        """Return the endpoint's assets, with their checks and resource; raises OnboardingError."""
+        path = Path(context.path)
+        file = path / "defs.yaml" if path.is_dir() else path
+        try:
+            spec = self.spec(str(file))
+        except OnboardingError:
+            if file.is_file():
+                read_endpoint(file)  # says the same faults, with the file's own lines
+            raise
+        return dg.Definitions.merge(endpoint_definitions(spec), dg.Definitions(resources=RESOURCES))
 
-    def spec(self, file: str) -> EndpointSpec:
+    def spec(self, file: str = "defs.yaml") -> EndpointSpec:
         """Return the checked endpoint; raises OnboardingError that names ``file``."""
-        attributes: dict[str, Any] = self.model_dump(exclude_unset=True)
-        return endpoint_from_attributes(attributes, file)
+        return endpoint_from_attributes(self.attributes, file)
 
 
 def endpoint_definitions(spec: EndpointSpec) -> dg.Definitions:
@@ -81,6 +106,6 @@ def shared_definitions(specs: Sequence[EndpointSpec]) -> dg.Definitions:
             promotion_sensor(specs, promote),
         ],
         schedules=[cadence_schedule(specs)],
-        resources={"project": ProjectResource()},
+        resources=RESOURCES,
         executor=dg.in_process_executor,
     )

@@ -1,5 +1,6 @@
 """The demo's last word, read back from the lake and the state: a month a row, and whether the counts agree."""
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from modelops_pipelines.cli.output import table
@@ -52,7 +53,7 @@ def print_table(stores: "Stores", spec: "EndpointSpec") -> None:
             "AUC": quality.get(row["month"], {}).get("auc"),
             "Brier skill": quality.get(row["month"], {}).get("brier_skill"),
             "columns drifted": _percent(drifted.get(row["month"])),
-            "alerts opened": ", ".join(alerts.get(row["month"], [])) or "-",
+            "alerts opened": _times(alerts.get(row["month"], [])) or "-",
             "action taken": "; ".join(actions.get(row["month"], [])) or "-",
         }
         for row in traffic
@@ -110,3 +111,9 @@ def _actions(stores: "Stores", spec: "EndpointSpec") -> dict[str, list[str]]:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}"
+
+
+def _times(names: list[str]) -> str:
+    """Return the names, each once, with how often it stands there."""
+    counts = Counter(names)
+    return ", ".join(name if count == 1 else f"{name} ({count} times)" for name, count in counts.items())

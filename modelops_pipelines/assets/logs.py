@@ -2,13 +2,14 @@
 
 import dagster as dg
 
-from modelops_pipelines.assets.describe import asset_options
+from modelops_pipelines.assets.describe import asset_options, key
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.tables import FEEDBACK, INFERENCE_LOG, LABELS, Table
 from modelops_pipelines.operations.ingest import IngestReport, ingest
+from modelops_pipelines.operations.joins import Joined, join_with_log
 from modelops_pipelines.resources.project import ProjectResource
 
-NOTHING_REJECTED = "nothing_rejected"
+NOTHING_REJECTED, JOINS_THE_LOG = "nothing_rejected", "joins_the_log"
 
 
 def inference_log_for(spec: EndpointSpec) -> dg.AssetsDefinition:
@@ -28,16 +29,29 @@ def feedback_for(spec: EndpointSpec) -> dg.AssetsDefinition:
 
 def _stream_asset(spec: EndpointSpec, stream: str, table: Table) -> dg.AssetsDefinition:
     options = asset_options(spec, table.name, kinds=["deltalake", "python"], about=table.about, table=table)
-    check = dg.AssetCheckSpec(NOTHING_REJECTED, asset=options["key"], description="Every captured line became rows.")
+    asset = options["key"]
+    responses = stream != "predictions"
 
-    @dg.asset(**options, check_specs=[check])
+    @dg.asset(
+        **options,
+        deps=[key(spec, INFERENCE_LOG.name)] if responses else [],
+        check_specs=[dg.AssetCheckSpec(name, asset=asset, description=about) for name, about in _checks(responses)],
+    )
     def stream_asset(project: ProjectResource) -> dg.MaterializeResult:
         with project.stores() as stores:
             report = ingest(stores, spec, stream)
+            joined = join_with_log(stores, spec, stream, report.windows) if responses else None
             total = stores.lake.rows(spec.name, table.name)
-        return dg.MaterializeResult(metadata=_metadata(report, total), check_results=[_check(report, options["key"])])
+        checks = [_nothing_rejected(report, asset), *([_joins(joined, asset)] if joined else [])]
+        return dg.MaterializeResult(metadata=_metadata(report, total), check_results=checks)
 
     return stream_asset
+
+
+def _checks(responses: bool) -> list[tuple[str, str]]:  # noqa: FBT001 - a private helper
+    rejected = (NOTHING_REJECTED, "Every captured line became rows.")
+    joins = (JOINS_THE_LOG, "Every row joins exactly one answered prediction.")
+    return [rejected, joins] if responses else [rejected]
 
 
 def _metadata(report: IngestReport, total: int) -> dict[str, int]:
@@ -51,12 +65,17 @@ def _metadata(report: IngestReport, total: int) -> dict[str, int]:
     }
 
 
-def _check(report: IngestReport, asset: dg.AssetKey) -> dg.AssetCheckResult:
+def _nothing_rejected(report: IngestReport, asset: dg.AssetKey) -> dg.AssetCheckResult:
     reasons = "; ".join(dict.fromkeys(report.reasons)) or "none"
-    return dg.AssetCheckResult(
-        asset_key=asset,
-        check_name=NOTHING_REJECTED,
-        passed=not report.rejected,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{report.rejected} line(s) rejected ({reasons}); they are in the table 'rejects'",
-    )
+    about = f"{report.rejected} line(s) rejected ({reasons}); they are in the table 'rejects'"
+    return _warning(NOTHING_REJECTED, asset, passed=not report.rejected, about=about)
+
+
+def _joins(joined: Joined, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    about = f"{joined.unmatched} of {joined.responses} predictions with a response are not in the log (yet)"
+    return _warning(JOINS_THE_LOG, asset, passed=not joined.unmatched, about=about)
+
+
+def _warning(name: str, asset: dg.AssetKey, *, passed: bool, about: str) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(asset_key=asset, check_name=name, passed=passed, severity=severity, description=about)

@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import click
 
+from modelops_pipelines.cli.opening import open_stores, require_endpoint
 from modelops_pipelines.cli.output import json_option, show_rows
 from modelops_pipelines.core.alerts import OPEN
-from modelops_pipelines.store.stores import Stores
 
 
 @click.group()
@@ -20,7 +20,14 @@ def alert() -> None:
 @json_option
 def list_alerts(endpoint: str | None, *, everything: bool, as_json: bool) -> None:
     """List open alerts, newest first."""
-    found = Stores().journal.alerts(endpoint, None if everything else OPEN)
+    stores = open_stores()
+    found = stores.journal.alerts(endpoint, None if everything else OPEN)
+    if endpoint and not found:
+        require_endpoint(stores, endpoint)
     names = ("id", "endpoint", "rule", "status", "severity", "count", "opened_at", "last_seen_at", "message")
     rows = [{name: getattr(one, name) for name in names} for one in found]
-    show_rows([asdict(one) for one in found] if as_json else rows, as_json=as_json, empty="No alert is open.")
+    show_rows(
+        [asdict(one) for one in found] if as_json else rows,
+        as_json=as_json,
+        empty="There is no alert." if everything else "No alert is open.",
+    )

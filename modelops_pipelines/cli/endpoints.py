@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from modelops_pipelines.cli.opening import open_stores
 from modelops_pipelines.cli.output import json_option, show_rows, show_value
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.onboarding import describe, read_endpoint, read_endpoints
@@ -21,7 +22,7 @@ def endpoint() -> None:
 @json_option
 def list_endpoints(*, as_json: bool) -> None:
     """List the endpoints and what each serves."""
-    stores = Stores()
+    stores = open_stores()
     live = {state.endpoint: state for state in stores.deployments.all_desired()}
     rows = []
     for spec in read_endpoints(stores.settings.endpoints):
@@ -44,7 +45,7 @@ def list_endpoints(*, as_json: bool) -> None:
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show one endpoint: its whole configuration with defaults, and what it serves."""
-    stores = Stores()
+    stores = open_stores()
     state = stores.deployments.desired(name)
     spec = endpoint_named(stores, name)
     live = {"generation": state.generation, "variants": [vars(variant) for variant in state.variants]}
@@ -53,7 +54,8 @@ def show(name: str, *, as_json: bool) -> None:
 
 @endpoint.command()
 @click.argument("path", type=click.Path(path_type=Path), required=False)
-def validate(path: Path | None) -> None:
+@json_option
+def validate(path: Path | None, *, as_json: bool) -> None:
     """Check one YAML file, or all of the project: every fault by file, line, culprit and fix."""
     settings = load_settings()
     chosen = path or settings.endpoints
@@ -63,4 +65,7 @@ def validate(path: Path | None) -> None:
     else:
         named = read_endpoint(chosen)
         found = [read_endpoint(chosen, known_features=features.get(named.name))]
-    click.echo(f"{len(found)} endpoint(s) are valid: {', '.join(spec.name for spec in found) or 'none'}")
+    if as_json:
+        show_rows([describe(spec) for spec in found], as_json=True, empty="")
+    else:
+        click.echo(f"{len(found)} endpoint(s) are valid: {', '.join(spec.name for spec in found) or 'none'}")

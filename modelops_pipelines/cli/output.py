@@ -1,8 +1,10 @@
 """How commands print: aligned columns for people, JSON for programs."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -15,7 +17,7 @@ json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=Tr
 def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
     """Print rows as JSON, or as aligned columns; ``empty`` is told on stderr when there are none."""
     if as_json:
-        click.echo(json.dumps([dict(row) for row in rows], default=_plain, indent=2))
+        click.echo(as_text([dict(row) for row in rows]))
     elif not rows:
         click.echo(empty, err=True)
     else:
@@ -25,11 +27,16 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -
 def show_value(value: Mapping[str, Any], *, as_json: bool) -> None:
     """Print one object as JSON, or as lines of name and value."""
     if as_json:
-        click.echo(json.dumps(dict(value), default=_plain, indent=2))
+        click.echo(as_text(dict(value)))
         return
     width = max(len(name) for name in value)
     for name, part in value.items():
         click.echo(f"{name:<{width}}  {cell(part)}")
+
+
+def as_text(value: Any) -> str:
+    """Return a value as JSON that every program reads: NaN and the infinities are null."""
+    return json.dumps(_plain(value), indent=2, allow_nan=False)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -48,13 +55,14 @@ def cell(value: Any) -> str:
     """Return one value as people read it."""
     if value is None:
         return "-"
-    if isinstance(value, float):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float | Decimal):
         return f"{value:.4g}"
     if isinstance(value, datetime):
-        return text(value)[:16].replace("T", " ")
-    if isinstance(value, list | tuple | dict):
-        return json.dumps(value, default=_plain)
-    return str(value)
+        return text(_in_utc(value))[:16].replace("T", " ")
+    shown = json.dumps(_plain(value)) if isinstance(value, list | tuple | Mapping) else str(value)
+    return "".join(letter if letter.isprintable() else " " for letter in shown)
 
 
 def _align(content: str, width: int, right: bool) -> str:  # noqa: FBT001 - a private helper
@@ -62,6 +70,20 @@ def _align(content: str, width: int, right: bool) -> str:  # noqa: FBT001 - a pr
 
 
 def _plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, datetime):
-        return text(value)
-    return value.isoformat() if isinstance(value, date) else str(value)
+        return text(_in_utc(value))
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Return the moment with its offset; one without is UTC, as everything in the lake."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from modelops_pipelines.cli.opening import open_stores, project_settings
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
-from modelops_pipelines.store.stores import Stores
 
 START_SECONDS = 180.0
 
@@ -17,7 +17,7 @@ START_SECONDS = 180.0
 @click.option("--mlflow/--no-mlflow", default=True, show_default=True, help="MLflow's page too.")
 def up(*, mlflow: bool) -> None:
     """Run the gateway, Dagster and MLflow of the project in this folder until Ctrl-C."""
-    stores = Stores()
+    stores = open_stores()
     stores.database.secret()
     with running(stores.settings, Path.cwd()) as platform:
         platform.start_gateway()
@@ -32,6 +32,7 @@ def up(*, mlflow: bool) -> None:
 @click.command()
 def gateway() -> None:
     """Run the gateway alone: it serves what the desired state says, with or without Dagster."""
+    click.echo(f"The gateway will listen on {project_settings().gateway_url}/docs; Ctrl-C ends it.", err=True)
     os.execv(sys.executable, GATEWAY)  # noqa: S606 - our own interpreter, no shell
 
 

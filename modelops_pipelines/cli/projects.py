@@ -9,9 +9,11 @@ from pathlib import Path
 
 import click
 
+from modelops_pipelines.cli.exits import EXIT_PERMANENT
+from modelops_pipelines.cli.opening import project_settings
 from modelops_pipelines.cli.output import json_option, show_rows
 from modelops_pipelines.core.errors import ConflictError, ModelOpsError
-from modelops_pipelines.store.settings import Settings, load_settings
+from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.stores import Stores
 
 LOW_DISK = 0.10
@@ -33,10 +35,10 @@ def init(folder: Path) -> None:
 @click.command()
 @json_option
 def doctor(*, as_json: bool) -> None:
-    """Check this project and this machine; exit code 1 when something is wrong, with what to do about it."""
-    findings = list(_findings(load_settings()))
+    """Check this project and this machine; exit code 3 when something is wrong, with what to do about it."""
+    findings = list(_findings(project_settings()))
     show_rows(findings, as_json=as_json, empty="")
-    sys.exit(0 if all(finding["ok"] for finding in findings) else 1)
+    sys.exit(0 if all(finding["ok"] for finding in findings) else EXIT_PERMANENT)
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:
@@ -78,7 +80,8 @@ def _endpoints(settings: Settings) -> str:
 
 
 def _disk(settings: Settings) -> str:
-    usage = shutil.disk_usage(settings.home)
+    there = next(folder for folder in (settings.home, *settings.home.parents) if folder.is_dir())
+    usage = shutil.disk_usage(there)
     free = usage.free / usage.total
     if free < LOW_DISK:
         raise ConflictError(f"Only {free:.0%} of the disk under {settings.home} is free", "Free some, or move the home")

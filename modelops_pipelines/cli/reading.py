@@ -2,11 +2,11 @@
 
 import click
 
+from modelops_pipelines.cli.opening import open_stores
 from modelops_pipelines.cli.output import json_option, show_rows
 from modelops_pipelines.core.tables import DRIFT, QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.shows import newest, query_lake
-from modelops_pipelines.store.stores import Stores
 
 _WINDOWS = click.option("--windows", type=click.IntRange(1, 1000), default=7, show_default=True, help="How many.")
 
@@ -17,7 +17,7 @@ _WINDOWS = click.option("--windows", type=click.IntRange(1, 1000), default=7, sh
 @json_option
 def metrics(endpoint: str, windows: int, *, as_json: bool) -> None:
     """Show ENDPOINT's traffic and quality of the newest windows that have data."""
-    stores = Stores()
+    stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     quality = {(r["window_start"], r["model_version"]): r for r in newest(stores, spec, QUALITY_METRICS, windows)}
     shown = ["labelled", "coverage", "accuracy", "auc", "log_loss", "brier_skill", "mae", "rmse"]
@@ -35,7 +35,7 @@ def metrics(endpoint: str, windows: int, *, as_json: bool) -> None:
 @json_option
 def drift(endpoint: str, windows: int, *, as_json: bool) -> None:
     """Show the drift verdicts of ENDPOINT's newest windows, a column a row."""
-    stores = Stores()
+    stores = open_stores()
     rows = newest(stores, endpoint_named(stores, endpoint), DRIFT, windows)
     names = ("window_start", "model_version", "column", "statistic", "value", "threshold", "drifted", "n", "reason")
     shown = rows if as_json else [{name: row[name] for name in names} for row in rows]
@@ -48,7 +48,7 @@ def drift(endpoint: str, windows: int, *, as_json: bool) -> None:
 @json_option
 def sql(query: str, endpoint: str | None, *, as_json: bool) -> None:
     """Run QUERY over the lake: tables are ENDPOINT.TABLE, for example flights.inference_log. Reads only the lake."""
-    show_rows(query_lake(Stores(), query, endpoint), as_json=as_json, empty="No row.")
+    show_rows(query_lake(open_stores(), query, endpoint), as_json=as_json, empty="No row.")
 
 
 def _squared(rows: list[dict[str, object]]) -> list[dict[str, object]]:

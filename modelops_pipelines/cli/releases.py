@@ -1,14 +1,15 @@
 """What changes the live model, and its history."""
 
 import getpass
+import os
 from dataclasses import asdict
 
 import click
 
+from modelops_pipelines.cli.opening import open_stores, require_endpoint
 from modelops_pipelines.cli.output import json_option, show_rows, show_value
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.releases import Change
-from modelops_pipelines.store.stores import Stores
 
 _REASON = click.option("--reason", default="", help="Why; the history keeps it.")
 
@@ -23,7 +24,7 @@ def deploy(endpoint: str, version: str, share: int, reason: str, *, as_json: boo
     """Put VERSION on ENDPOINT and wait until every gateway worker serves it."""
     from modelops_pipelines.operations import releases
 
-    stores = Stores()
+    stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     change = releases.deploy(stores, spec, version, share=share, actor=_actor(), reason=reason)
     releases.mirror_aliases(stores, spec)
@@ -42,7 +43,7 @@ def promote(endpoint: str, version: str, reason: str, *, force: bool, as_json: b
 
     if force and not reason:
         raise click.UsageError("--force needs a --reason: the history keeps it")
-    stores = Stores()
+    stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     change = releases.promote(stores, spec, version, force=force, actor=_actor(), reason=reason)
     releases.mirror_aliases(stores, spec)
@@ -58,7 +59,7 @@ def rollback(endpoint: str, to: str | None, reason: str, *, as_json: bool) -> No
     """Return ENDPOINT to the champion before. Needs neither Dagster nor MLflow; their alias follows later."""
     from modelops_pipelines.operations import releases
 
-    stores = Stores()
+    stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     _tell(releases.roll_back(stores, spec, to=to, actor=_actor(), reason=reason), as_json=as_json)
 
@@ -68,7 +69,10 @@ def rollback(endpoint: str, to: str | None, reason: str, *, as_json: bool) -> No
 @json_option
 def history(endpoint: str, *, as_json: bool) -> None:
     """Show what happened to ENDPOINT: who, when, from and to, why."""
-    events = Stores().deployments.events(endpoint)
+    stores = open_stores()
+    events = stores.deployments.events(endpoint)
+    if not events:
+        require_endpoint(stores, endpoint)
     names = ("number", "at", "actor", "action", "from_version", "to_version", "generation", "reason")
     rows = [{name: getattr(event, name) for name in names} for event in events]
     full = [{**asdict(event), "hash": event.hash} for event in events]
@@ -83,4 +87,8 @@ def _tell(change: Change, *, as_json: bool) -> None:
 
 
 def _actor() -> str:
-    return f"cli:{getpass.getuser()}"
+    """Return who asks; a container's user may have no name."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"cli:user-{os.getuid()}"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
+from modelops_pipelines.cli.opening import open_stores
 from modelops_pipelines.cli.output import json_option, show_value
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.operations.endpoints import endpoint_named
-from modelops_pipelines.store.stores import Stores
 
 
 @click.command()
@@ -20,7 +20,7 @@ def train(endpoint: str, data: Path, *, as_json: bool) -> None:
     """Train ENDPOINT's first version on a file of features and the label, and register it."""
     from modelops_pipelines.operations.trainers import train_first
 
-    stores = Stores()
+    stores = open_stores()
     version = train_first(stores, endpoint_named(stores, endpoint), _frame(data))
     click.echo(f"Registered; put it to work: modelops deploy {endpoint} {version.version}", err=True)
     show_value(vars(version), as_json=as_json)
@@ -34,16 +34,17 @@ def retrain(endpoint: str, reason: str, *, as_json: bool) -> None:
     """Train a candidate for ENDPOINT on what the log has learned, and judge it; what is live does not change."""
     from modelops_pipelines.operations.retraining import retrain as whole
 
-    stores = Stores()
+    stores = open_stores()
     gate = whole(stores, endpoint_named(stores, endpoint), reason)
     show_value({"version": gate.version, "verdict": gate.verdict, **dict(gate.numbers)}, as_json=as_json)
 
 
 def _frame(path: Path) -> object:
+    if path.suffix not in (".csv", ".parquet"):
+        raise InputError(f"{path} is neither CSV nor Parquet", "Give a .csv or a .parquet file")
     import pandas as pd
 
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path)
-    if path.suffix == ".csv":
-        return pd.read_csv(path)
-    raise InputError(f"{path} is neither CSV nor Parquet", "Give a .csv or a .parquet file")
+    try:
+        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except (ValueError, OSError) as error:  # pandas' and Arrow's complaints about a file are of these two
+        raise InputError(f"{path} cannot be read as {path.suffix[1:]} ({error})", "Correct the file") from error

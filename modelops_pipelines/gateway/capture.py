@@ -89,10 +89,11 @@ class Capture:
         writer = self._writers.setdefault(key, SegmentWriter(self._spool, *key, self._worker))
         try:
             writer.append(lines, time.monotonic())
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - a writing thread that ends would leave every caller waiting
             self.failed_at = time.time()
+            why = error.strerror if isinstance(error, OSError) else type(error).__name__
             return CaptureError(
-                f"The spool cannot be written ({error.strerror}), so nothing is answered",
+                f"The spool cannot be written ({why}), so nothing is answered",
                 "Free or repair the disk that holds the home, then send the request again",
             )
         self.failed_at = None

@@ -6,12 +6,17 @@ from typing import Any
 import duckdb
 
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.errors import InputError
-from modelops_pipelines.core.tables import LAKE, Table
+from modelops_pipelines.core.errors import InputError, OnboardingError
+from modelops_pipelines.core.tables import LAKE, STREAMS, Table
 from modelops_pipelines.core.windows import LENGTH, window_of
+from modelops_pipelines.operations.endpoints import endpoint_named
+from modelops_pipelines.operations.onboarding import read_endpoints
+from modelops_pipelines.operations.schemas import stream_table
 from modelops_pipelines.store import sql
 from modelops_pipelines.store.lake import connection
 from modelops_pipelines.store.stores import Stores
+
+_STREAM_OF = {table.name: stream for stream, table in STREAMS.items()}
 
 
 def newest(stores: Stores, spec: EndpointSpec, table: Table, windows: int = 7) -> list[dict[str, Any]]:
@@ -32,23 +37,59 @@ def query_lake(stores: Stores, query: str, endpoint: str | None = None) -> list[
     """Run a person's query over snapshots of every endpoint's tables, as ``endpoint.table``; it can read nothing else.
 
     The tables of ``endpoint`` (of the only endpoint, when there is but one) also go by their bare names. Raises
-    InputError with DuckDB's words when the query is wrong.
+    InputError with DuckDB's words when the query is wrong, UnknownError when there is no such endpoint.
     """
-    names = stores.lake.endpoints()
+    specs = _readable_specs(stores)
+    names = sorted({*stores.lake.endpoints(), *specs})
+    if endpoint is not None and endpoint not in names:
+        endpoint_named(stores, endpoint)
     default = endpoint or (names[0] if len(names) == 1 else None)
     with connection(stores.settings.lake) as connected:
         for name in names:
             connected.execute(sql.create_schema(name))
-            for table in LAKE:
+            for table in _tables_of(stores, specs.get(name)):
                 view = f"{name}.{table.name}"
                 stores.lake.attach(connected, view, name, table)
                 connected.execute(sql.alias_view(view, table.name, name))
                 if name == default:
                     connected.execute(sql.alias_view(view, table.name))
         try:
-            result = connected.execute(query)
+            return _selected(connected, query)
         except duckdb.Error as error:
-            tables = ", ".join(f"{name}.{table.name}" for name in names for table in LAKE) or "none yet"
-            raise InputError(f"The query failed ({error})", f"Tables: {tables}") from error
-        columns = [column[0] for column in result.description or []]
-        return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+            tables = ", ".join(table.name for table in LAKE)
+            known = ", ".join(names) or "none yet"
+            fix = f"Tables are ENDPOINT.TABLE; endpoints: {known}; tables: {tables}"
+            raise InputError(f"The query failed ({error})", fix) from error
+
+
+def _readable_specs(stores: Stores) -> dict[str, EndpointSpec]:
+    """Return the endpoints by name; none while their YAML is faulty, which is no reason not to read the lake."""
+    try:
+        return {spec.name: spec for spec in read_endpoints(stores.settings.endpoints)}
+    except OnboardingError:
+        return {}
+
+
+def _tables_of(stores: Stores, spec: EndpointSpec | None) -> list[Table]:
+    """Return the lake's tables, the log with its features also before the first row has come."""
+    return [stream_table(stores, spec, _STREAM_OF[t.name]) if spec and t.name in _STREAM_OF else t for t in LAKE]
+
+
+def _selected(connected: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    """Run one SELECT; anything else is refused: DuckDB may write where it may read, and the lake's files are there."""
+    statements = connected.extract_statements(query)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        found = ", ".join(statement.type.name for statement in statements) or "nothing"
+        raise InputError(f"The query is not one SELECT (found: {found})", "Write one SELECT, DESCRIBE or SUMMARIZE")
+    result = connected.execute(statements[0])
+    columns = _distinct([column[0] for column in result.description or []])
+    return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Return the names with a number after each repetition, so that no column hides another."""
+    made: list[str] = []
+    for name in names:
+        unused = (f"{name}_{number}" for number in range(1, len(names) + 1))
+        made.append(name if name not in made else next(one for one in unused if one not in made))
+    return made

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -64,7 +65,8 @@ class LocalPlatform:
         self.services: list[Service] = []
 
     def start_gateway(self) -> Service:
-        """Start the gateway."""
+        """Start the gateway; like the others, raises SettingsError when its port is in use."""
+        self._require_free("gateway", self._settings.gateway_port)
         url = self._settings.gateway_url
         return self._start("gateway", url, f"{url}/health/live", GATEWAY)
 
@@ -73,6 +75,7 @@ class LocalPlatform:
         workspace = self._folder / "workspace.yaml"
         if not workspace.exists():
             raise SettingsError(f"There is no {workspace}", "Make a project with: modelops init FOLDER")
+        self._require_free("dagster", self._settings.dagster_port)
         host, port = self._settings.host, str(self._settings.dagster_port)
         options = ["-w", str(workspace), "-h", host, "-p", port, "--log-level", "warning"]
         url = f"http://{host}:{port}"
@@ -80,6 +83,7 @@ class LocalPlatform:
 
     def start_mlflow(self) -> Service:
         """Start MLflow's server on the project's registry."""
+        self._require_free("mlflow", self._settings.mlflow_port)
         host, port = self._settings.host, str(self._settings.mlflow_port)
         store = ["--backend-store-uri", self._settings.registry_uri]
         store += ["--default-artifact-root", self._settings.artifacts.as_uri(), "--no-serve-artifacts"]
@@ -108,6 +112,17 @@ class LocalPlatform:
                 _signal(service.process, signal.SIGKILL)
         self.services.clear()
 
+    def _require_free(self, name: str, port: int) -> None:
+        """Refuse a port that somebody else answers on: the probe would take him for our own service."""
+        try:
+            socket.create_connection((self._settings.host, port), timeout=1).close()
+        except OSError:
+            return
+        raise SettingsError(
+            f"The port {self._settings.host}:{port} of {name} is in use",
+            f"End what listens there, or set MODELOPS_{name.upper()}_PORT to another",
+        )
+
     def _start(self, name: str, url: str, probe: str, command: Sequence[str]) -> Service:
         logs = self._settings.home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
@@ -133,13 +148,14 @@ class LocalPlatform:
 
 @contextmanager
 def running(settings: Settings, folder: Path) -> Iterator[LocalPlatform]:
-    """Give a platform whose services end with the block, also on Ctrl-C and SIGTERM."""
+    """Give a platform whose services end with the block, also on Ctrl-C, SIGTERM and a closed terminal."""
     platform = LocalPlatform(settings, folder)
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield platform
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
         platform.stop()
 
 

@@ -19,6 +19,7 @@ from modelops_pipelines.store.state_tables import STATE_TABLES
 
 REVISION = "0001"
 BUSY_SECONDS = 30
+_READ_ONLY = "modelops_read_only"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,6 +30,7 @@ class Database:
         """Connect and, where needed, migrate under a lock; raises SettingsError or SchemaError."""
         self.url = url
         self._engine = _engine(url)
+        self._reader = self._engine.execution_options(**{_READ_ONLY: True})
         if self._revision() != REVISION:
             self._migrate()
 
@@ -37,6 +39,15 @@ class Database:
         """Run the block in one transaction of its own; raises BusyError when another writer holds it up too long."""
         try:
             with self._engine.begin() as connected:
+                yield connected
+        except sa.exc.OperationalError as error:
+            raise _translated(error, self.url) from error
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Run the block on one snapshot, without the write lock: a reader never waits for a writer."""
+        try:
+            with self._reader.begin() as connected:
                 yield connected
         except sa.exc.OperationalError as error:
             raise _translated(error, self.url) from error
@@ -109,7 +120,8 @@ def _engine(url: str) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _on_begin(connected: sa.Connection) -> None:
-        connected.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connected.get_execution_options().get(_READ_ONLY, False)
+        connected.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -59,24 +59,24 @@ class Deployments:
 
     def version(self, model_name: str, version: str) -> ModelVersion | None:
         """Return the version, or None when it was never recorded here."""
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             row = connected.execute(sa.select(_VERSIONS).where(_same_version(model_name, version))).mappings().first()
         return None if row is None else _version(row)
 
     def versions(self, model_name: str) -> list[ModelVersion]:
         """Return the model's versions, oldest first."""
         query = sa.select(_VERSIONS).where(_VERSIONS.c.model_name == model_name).order_by(_VERSIONS.c.registered_at)
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             return [_version(row) for row in connected.execute(query).mappings()]
 
     def desired(self, endpoint: str) -> DesiredState:
         """Return what the endpoint should serve; generation 0 when it never served."""
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             return _desired(connected, endpoint)
 
     def all_desired(self) -> list[DesiredState]:
         """Return every endpoint's desired state."""
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             rows = connected.execute(sa.select(_DESIRED).order_by(_DESIRED.c.endpoint)).mappings().all()
         return [_desired_row(row) for row in rows]
 
@@ -107,7 +107,7 @@ class Deployments:
 
     def sealed_events(self) -> list[tuple[Event, str]]:
         """Return all events with the seals that they were stored with."""
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             rows = connected.execute(sa.select(_EVENTS).order_by(_EVENTS.c.number)).mappings().all()
         return [(_event(row), row["hash"]) for row in rows]
 
@@ -137,7 +137,7 @@ class Deployments:
         """Return what each live worker says of the endpoint."""
         join = _WORKERS.outerjoin(_ACKS, sa.and_(_ACKS.c.worker == _WORKERS.c.worker, _ACKS.c.endpoint == endpoint))
         query = sa.select(_WORKERS.c.worker, _ACKS.c.generation, _ACKS.c.error).select_from(join)
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             rows = connected.execute(query.where(_WORKERS.c.heartbeat >= to_micros(now - ALIVE))).all()
         return [Acknowledgement(worker, generation or 0, error) for worker, generation, error in rows]
 

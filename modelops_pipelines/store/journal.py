@@ -94,7 +94,7 @@ class Journal:
     def touched(self, endpoint: str, consumer: str) -> Touched:
         """Return the consumer's changed windows. Read them before opening the data that they speak of."""
         query = sa.select(_TOUCHED.c.id, _TOUCHED.c.window_start).where(_of(endpoint, consumer))
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             rows = connected.execute(query).all()
         return Touched(tuple(sorted(moment(row.window_start) for row in rows)), max((r.id for r in rows), default=0))
 
@@ -111,7 +111,7 @@ class Journal:
     def pending(self, endpoint: str) -> int:
         """Return how many marks are left for any consumer."""
         query = sa.select(sa.func.count()).select_from(_TOUCHED).where(_TOUCHED.c.endpoint == endpoint)
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             return connected.scalar(query) or 0
 
     def record_progress(self, progress: Progress, now: datetime) -> None:
@@ -123,7 +123,7 @@ class Journal:
 
     def progress(self, endpoint: str) -> Progress:
         """Return how far the data reaches; nothing yet is a watermark of None."""
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             row = connected.execute(sa.select(_PROGRESS).where(_PROGRESS.c.endpoint == endpoint)).mappings().first()
         if row is None:
             return Progress(endpoint, None, 0, 0)
@@ -136,7 +136,7 @@ class Journal:
             query = query.where(_ALERTS.c.endpoint == endpoint)
         if status is not None:
             query = query.where(_ALERTS.c.status == status)
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             return [_alert(row) for row in connected.execute(query).mappings()]
 
     def open_alert(self, endpoint: str, rule: str) -> Alert | None:
@@ -155,7 +155,7 @@ class Journal:
     def last_alert_source(self, endpoint: str) -> str | None:
         """Return the source of the alerts that were written last."""
         query = sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == f"alerts of {endpoint}")
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             return connected.scalar(query)
 
     def record_training_set(self, record: TrainingSet) -> None:
@@ -168,7 +168,7 @@ class Journal:
 
     def training_sets(self, endpoint: str) -> list[TrainingSet]:
         """Return the endpoint's training sets, oldest first."""
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             rows = connected.execute(
                 sa.select(_SETS).where(_SETS.c.endpoint == endpoint).order_by(_SETS.c.at)
             ).mappings()
@@ -186,7 +186,7 @@ class Journal:
     def gates(self, endpoint: str) -> list[Gate]:
         """Return the endpoint's verdicts, oldest first."""
         query = sa.select(_GATES).where(_GATES.c.endpoint == endpoint).order_by(_GATES.c.at)
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             return [Gate(**{**row, "at": moment(row["at"])}) for row in connected.execute(query).mappings()]
 
     def start_retraining(self, endpoint: str, watermark: datetime | None, reason: str, now: datetime) -> int:
@@ -207,7 +207,7 @@ class Journal:
     def retrainings(self, endpoint: str) -> list[Retraining]:
         """Return the endpoint's retrainings, oldest first."""
         query = sa.select(_RETRAININGS).where(_RETRAININGS.c.endpoint == endpoint).order_by(_RETRAININGS.c.id)
-        with self._database.begin() as connected:
+        with self._database.read() as connected:
             rows: Sequence[RowMapping] = connected.execute(query).mappings().all()
         return [
             Retraining(**{**row, "at": moment(row["at"]), "watermark": from_micros(row["watermark"])}) for row in rows

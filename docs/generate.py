@@ -1,0 +1,142 @@
+"""Write docs/reference/ from the code: python docs/generate.py. The same code gives the same pages."""  # noqa: INP001
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from modelops_pipelines.cli.exits import EXIT_PERMANENT, EXIT_TRANSIENT
+from modelops_pipelines.cli.main import cli
+from modelops_pipelines.core import errors
+from modelops_pipelines.core.tables import LAKE, STATE, Table
+from modelops_pipelines.gateway.errors import code_of, status_of
+
+FOLDER = Path(__file__).parent / "reference"
+WIDTH = 110
+HEADER = "<!-- Written by docs/generate.py; change the code, not this page. -->\n"
+TYPES = {
+    "text": "text",
+    "int": "64-bit whole number",
+    "float": "64-bit float",
+    "bool": "true or false",
+    "timestamp": "timestamp, UTC, microseconds",
+    "date": "date",
+    "json": "JSON as text",
+}
+
+
+def pages() -> dict[str, str]:
+    """Return every page by its file's name."""
+    return {"cli.md": _cli_page(), "tables.md": _tables_page(), "errors.md": _errors_page()}
+
+
+def help_texts() -> list[tuple[str, str]]:
+    """Return each command's full name and its help."""
+    return list(_help_of(cli, click.Context(cli, info_name="modelops", **_layout())))
+
+
+def _layout() -> dict[str, int]:
+    return {"terminal_width": WIDTH, "max_content_width": WIDTH}
+
+
+def _help_of(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    context.help_option_names = ["-h", "--help"]
+    yield context.command_path, "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None:
+                yield from _help_of(inner, click.Context(inner, info_name=name, parent=context, **_layout()))
+
+
+def _cli_page() -> str:
+    parts = [HEADER, "# Command line\n", "Data goes to stdout, talk to stderr.\n", _exit_codes()]
+    parts += [f"## {name}\n\n```text\n{text}\n```\n" for name, text in help_texts()]
+    return "\n".join(parts)
+
+
+def _exit_codes() -> str:
+    rows = [
+        (0, "done"),
+        (1, "unforeseen: please report it"),
+        (2, "wrong usage"),
+        (EXIT_PERMANENT, "refused: trying again gives the same"),
+        (EXIT_TRANSIENT, "try again"),
+    ]
+    return _table(("exit code", "meaning"), [(str(code), meaning) for code, meaning in rows])
+
+
+def _tables_page() -> str:
+    about = (
+        "Delta tables, `lake/<endpoint>/<table>`, partitioned by `date`. `modelops sql` shows each as "
+        "`<endpoint>.<table>`. The log has a column more for each feature. A regression's predictions and labels are "
+        "floats.\n"
+    )
+    lake = ["## The lake\n", about]
+    state = ["## The state database\n", "For operators; no interface: it may change with any release.\n"]
+    parts = [HEADER, "# Tables\n", *lake, *map(_section, LAKE), *state, *map(_section, STATE)]
+    return "\n".join(parts)
+
+
+def _section(table: Table) -> str:
+    rows = [
+        (
+            f"`{column.name}`" + (" (key)" if column.name in table.key else ""),
+            TYPES[column.type] + (", may be null" if column.nullable else ""),
+            column.about + (f" ({column.unit})" if column.unit and column.type != "timestamp" else ""),
+        )
+        for column in table.columns
+    ]
+    return f"### {table.name}\n\n{table.about}\n\n{_table(('column', 'type', 'meaning'), rows)}"
+
+
+def _errors_page() -> str:
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if _is_ours(kind)]
+    rows = sorted((_code(kind), str(_status(kind)), _exit(kind), str(inspect.getdoc(kind))) for kind in kinds)
+    about = (
+        'The gateway answers `{"error": {"code", "message", "remedy", "request_id"}}`; the command line prints '
+        "message and remedy and ends with the exit code.\n"
+    )
+    internal = "Anything unforeseen is `internal` with status 500; its text is in the gateway's log only.\n"
+    parts = [HEADER, "# Errors\n", about, _table(("code", "status", "exit code", "meaning"), rows), internal]
+    return "\n".join(parts)
+
+
+def _is_ours(kind: type) -> bool:
+    families = (errors.ModelOpsError, errors.PermanentError, errors.TransientError)
+    return issubclass(kind, errors.ModelOpsError) and kind not in families
+
+
+def _code(kind: type[errors.ModelOpsError]) -> str:
+    return f"`{code_of(_made(kind))}`"
+
+
+def _status(kind: type[errors.ModelOpsError]) -> int:
+    return status_of(_made(kind))
+
+
+def _exit(kind: type[errors.ModelOpsError]) -> str:
+    return str(EXIT_PERMANENT if issubclass(kind, errors.PermanentError) else EXIT_TRANSIENT)
+
+
+def _made(kind: type[errors.ModelOpsError]) -> errors.ModelOpsError:
+    return errors.OnboardingError([]) if kind is errors.OnboardingError else kind("", "")
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    escaped = [[re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in line] for line in lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in escaped) + "\n"
+
+
+def main() -> None:
+    """Write the pages."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, content in pages().items():
+        (FOLDER / name).write_text(content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,538 @@
+"""Every command against a real project, in a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from docs.generate import help_texts
+from modelops_pipelines.cli import releases as release_commands
+from modelops_pipelines.cli.main import COMMANDS
+from modelops_pipelines.cli.opening import open_stores
+from modelops_pipelines.cli.output import as_text, cell, table
+from modelops_pipelines.core.alerts import Verdict
+from modelops_pipelines.core.errors import SettingsError
+from modelops_pipelines.operations.alerting import raise_alerts
+from modelops_pipelines.operations.ingest import ingest
+from modelops_pipelines.operations.measure import measure_quality, measure_service
+from modelops_pipelines.operations.profiling import detect_drift, profile_windows
+from tests.cli.support import START, Done, environment_of, modelops
+from tests.support import Project, cancer_frame, make_project, rows_of, running_gateway, train_first, wait_until
+
+GOLDEN_HELP = Path(__file__).parent / "help.txt"
+ERROR = Verdict("error_rate", "error", False, 0.5, 0.1, 40, "2026-01-01T00:00:00Z", "error_rate 0.5 is above 0.1")
+
+
+@dataclass
+class Loop:
+    """A project that has served, with a copy of its first training data in a file."""
+
+    project: Project
+    data: Path
+    request_id: str
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory: pytest.TempPathFactory) -> Loop:
+    project = make_project(tmp_path_factory.mktemp("cli") / "project")
+    frame = cancer_frame()
+    data = project.folder / "data.csv"
+    frame.to_csv(data, index=False)
+    train_first(project, frame)
+    train_first(project, frame.head(400))
+    assert modelops(project, "deploy", "cancer", "1", "--reason", "first").code == 0
+    with running_gateway(project) as gateway:
+        answer = gateway.predict(rows_of(frame)).json()
+        named = [
+            {"prediction_id": f"{answer['request_id']}-{row}", "label": int(label)}
+            for row, label in enumerate(frame["benign"])
+        ]
+        assert gateway.client.post("/endpoints/cancer/labels", json={"labels": named}).status_code == 202
+    for stream in ("predictions", "labels"):
+        ingest(project.stores, project.spec, stream)
+    for derive in (measure_service, measure_quality, profile_windows, detect_drift):
+        derive(project.stores, project.spec)
+    raise_alerts(project.stores, "cancer", [ERROR], "run 1")
+    return Loop(project, data, answer["request_id"])
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Project:
+    return make_project(tmp_path / "project")
+
+
+# Help and usage
+
+
+def test_the_help_of_every_command_is_as_reviewed() -> None:
+    found = "\n\n".join(f"$ {name} --help\n{text}" for name, text in help_texts()) + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN_HELP.write_text(found)
+    assert found == GOLDEN_HELP.read_text()
+
+
+def test_the_short_help_is_the_first_sentence_of_no_missing_command() -> None:
+    names = {name.split()[1] for name, _ in help_texts() if " " in name}
+    assert names == set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["frobnicate"],
+        ["metrics"],
+        ["deploy", "cancer"],
+        ["deploy", "cancer", "1", "--share", "0"],
+        ["deploy", "cancer", "1", "--share", "many"],
+        ["promote", "cancer", "2", "--force"],
+        ["train", "cancer", "--data", "nowhere.csv"],
+        ["drift", "cancer", "--windows", "0"],
+        ["alert", "list", "--what"],
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_how_to_get_help(fresh: Project, arguments: list[str]) -> None:
+    done = modelops(fresh, *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "--help" in done.err
+
+
+def test_the_version_is_the_package_s(fresh: Project) -> None:
+    assert modelops(fresh, "--version").out.startswith("modelops, version ")
+
+
+# Endpoints
+
+
+def test_endpoint_list_shows_what_is_configured_and_what_serves(loop: Loop) -> None:
+    expected = {
+        "endpoint": "cancer",
+        "model": "tumours",
+        "task": "binary_classification",
+        "champion": "1",
+        "challenger": None,
+    }
+    [row] = modelops(loop.project, "endpoint", "list", "--json").json
+    assert row.pop("generation") >= 1
+    assert expected == row
+    assert modelops(loop.project, "endpoint", "list").out.splitlines()[0].split() == [*expected, "generation"]
+
+
+def test_endpoint_show_gives_every_setting_with_its_default(loop: Loop) -> None:
+    shown = modelops(loop.project, "endpoint", "show", "cancer", "--json").json
+    assert (shown["label_horizon"], shown["window"], shown["promotion"]["strategy"]) == ("2d", "hour", "direct")
+    assert shown["variants"] == [{"version": "1", "role": "champion", "share": 100}]
+    assert "label_horizon" in modelops(loop.project, "endpoint", "show", "cancer").out
+
+
+def test_endpoint_validate_accepts_what_is_right(loop: Loop) -> None:
+    assert modelops(loop.project, "endpoint", "validate").out == "1 endpoint(s) are valid: cancer\n"
+    [described] = modelops(loop.project, "endpoint", "validate", "endpoints/endpoint.yaml", "--json").json
+    assert described["name"] == "cancer"
+
+
+def test_endpoint_validate_names_file_line_culprit_and_fix(fresh: Project) -> None:
+    path = fresh.folder / "endpoints" / "endpoint.yaml"
+    path.write_text(path.read_text().replace("binary_classification", "binry_classification"))
+    done = modelops(fresh, "endpoint", "validate", "endpoints/endpoint.yaml")
+    assert done.code == 3
+    expected = (
+        "endpoints/endpoint.yaml:5: task: 'binry_classification' is no task. Did you mean 'binary_classification'?"
+    )
+    assert expected in done.err
+
+
+def test_an_endpoint_that_is_not_there_is_refused_by_every_command(loop: Loop) -> None:
+    for arguments in (
+        ["endpoint", "show", "cancr"],
+        ["deploy", "cancr", "1"],
+        ["promote", "cancr", "1"],
+        ["rollback", "cancr"],
+        ["history", "cancr"],
+        ["retrain", "cancr"],
+        ["metrics", "cancr"],
+        ["drift", "cancr"],
+        ["alert", "list", "--endpoint", "cancr"],
+        ["sql", "SELECT 1", "-e", "cancr"],
+        ["train", "cancr", "--data", str(loop.data)],
+    ):
+        refused(modelops(loop.project, *arguments), "There is no endpoint 'cancr' (known: cancer). Name one of these")
+
+
+# Training and releases
+
+
+def test_train_registers_a_version_and_says_what_comes_next(loop: Loop) -> None:
+    done = modelops(loop.project, "train", "cancer", "--data", str(loop.data), "--json")
+    assert done.code == 0
+    assert done.json["inputs"] == dict.fromkeys(cancer_frame().columns[:-1], "float")
+    assert f"modelops deploy cancer {done.json['version']}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.csv", b"", "cannot be read as csv (No columns to parse from file). Correct the file"),
+        ("binary.csv", b"\xff\xfe\x00", "cannot be read as csv"),
+        ("torn.parquet", b"PAR1", "cannot be read as parquet"),
+        ("data.json", b"{}", "is neither CSV nor Parquet. Give a .csv or a .parquet file"),
+        ("other.csv", b"a,b\n1,2\n", "The data has no column 'benign', the label (it has: a, b)"),
+    ],
+)
+def test_train_refuses_a_file_by_its_name(loop: Loop, name: str, content: bytes, message: str) -> None:
+    path = loop.project.folder / name
+    path.write_bytes(content)
+    refused(modelops(loop.project, "train", "cancer", "--data", str(path)), message)
+
+
+def test_deploy_promote_and_rollback_tell_what_they_did_and_the_history_keeps_it(fresh: Project) -> None:
+    train_first(fresh)
+    train_first(fresh, cancer_frame().head(400))
+    first = modelops(fresh, "deploy", "cancer", "1", "--reason", "first")
+    assert first.out.startswith("cancer: deploy nothing -> 1 (100 % of the traffic, generation 1); no gateway is run")
+    again = modelops(fresh, "deploy", "cancer", "1")
+    assert again.out == "cancer: version 1 is live already; nothing changed\n"
+    shared = modelops(fresh, "deploy", "cancer", "2", "--share", "10", "--json").json
+    assert (shared["share"], shared["from_version"], shared["changed"]) == (10, "1", True)
+    refused(modelops(fresh, "promote", "cancer", "2"), "has no passed gate against champion 1: it was never judged")
+    forced = modelops(fresh, "promote", "cancer", "2", "--force", "--reason", "we know better")
+    assert "promote 1 -> 2 (100 % of the traffic" in forced.out
+    assert "rollback 2 -> 1" in modelops(fresh, "rollback", "cancer", "--reason", "we did not").out
+    events = modelops(fresh, "history", "cancer", "--json").json
+    assert [(e["action"], e["to_version"], e["reason"]) for e in events] == [
+        ("deploy", "1", "first"),
+        ("deploy", "2", ""),
+        ("promote", "2", "we know better"),
+        ("rollback", "1", "we did not"),
+    ]
+    assert [e["previous_hash"] for e in events[1:]] == [e["hash"] for e in events[:-1]]
+    assert events[2]["evidence"]["forced"] is True
+    assert len(modelops(fresh, "history", "cancer").out.splitlines()) == 5
+
+
+def test_what_cannot_be_released_is_refused_with_the_fix(loop: Loop) -> None:
+    refused(modelops(loop.project, "deploy", "cancer", "99"), "The registry has no version '99' of model 'tumours'")
+    refused(modelops(loop.project, "deploy", "cancer", "latest"), "The registry has no version 'latest'")
+    refused(
+        modelops(loop.project, "deploy", "cancer", "1", "--share", "10"),
+        "has no other champion to share its traffic with version 1. Deploy it with the whole traffic first",
+    )
+    refused(modelops(loop.project, "rollback", "cancer", "--to", "9"), "Version 9 is no earlier champion of endpoint")
+
+
+def test_a_version_that_no_worker_can_serve_ends_with_4_and_the_old_one_stays(fresh: Project) -> None:
+    train_first(fresh)
+    broken = train_first(fresh, cancer_frame().head(400))
+    modelops(fresh, "deploy", "cancer", "1")
+    for path in Path(broken.artifact_uri).glob("*.skops"):
+        path.write_bytes(b"damaged")
+    with running_gateway(fresh):
+        done = modelops(fresh, "deploy", "cancer", broken.version)
+    assert done.code == 4
+    assert f"A gateway worker cannot serve version {broken.version} of 'cancer'" in done.err
+    assert "version 1 was put back" in done.err
+    assert modelops(fresh, "endpoint", "list", "--json").json[0]["champion"] == "1"
+
+
+def test_retrain_judges_a_candidate_and_changes_nothing_that_is_live(loop: Loop) -> None:
+    done = modelops(loop.project, "retrain", "cancer", "--reason", "a test", "--json")
+    if done.code == 3:  # today is one of the days that are kept for evaluation
+        assert "No prediction of endpoint 'cancer' has a label yet" in done.err
+        return
+    assert done.json["verdict"] == "not enough evidence"
+    assert modelops(loop.project, "endpoint", "list", "--json").json[0]["champion"] == "1"
+
+
+def test_retrain_without_labels_says_how_to_send_some(fresh: Project) -> None:
+    refused(modelops(fresh, "retrain", "cancer"), "has a label yet. Send labels: POST /endpoints/")
+
+
+def test_a_user_without_a_name_is_told_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 4321")
+
+    monkeypatch.setattr(release_commands.getpass, "getuser", nameless)
+    assert release_commands._actor() == f"cli:user-{os.getuid()}"
+
+
+# Reading
+
+
+def test_metrics_shows_traffic_and_quality(loop: Loop) -> None:
+    [row] = modelops(loop.project, "metrics", "cancer", "--json").json
+    assert (row["requests"], row["predictions"], row["labelled"], row["server_errors"]) == (1, 569, 569, 0)
+    assert row["accuracy"] > 0.9
+    assert "accuracy" in modelops(loop.project, "metrics", "cancer", "--windows", "1").out
+
+
+def test_drift_shows_a_row_a_column(loop: Loop) -> None:
+    rows = modelops(loop.project, "drift", "cancer", "--json").json
+    assert [row["column"] for row in rows] == sorted([*cancer_frame().columns[:-1], "prediction", "score"])
+    assert {row["drifted"] for row in rows} == {False}
+    assert " no " in modelops(loop.project, "drift", "cancer").out
+
+
+def test_alert_list_shows_what_is_open(loop: Loop) -> None:
+    [alert] = modelops(loop.project, "alert", "list", "--json").json
+    assert (alert["rule"], alert["status"], alert["message"]) == ("error_rate", "open", ERROR.message)
+    assert modelops(loop.project, "alert", "list", "--endpoint", "cancer", "--all").out.count("error_rate") == 2
+
+
+def test_an_empty_listing_is_an_empty_list_and_a_word_on_stderr(fresh: Project) -> None:
+    train_first(fresh)
+    for arguments, word in (
+        (["history", "cancer"], "Nothing has happened to 'cancer' yet."),
+        (["metrics", "cancer"], "Endpoint 'cancer' has no metrics yet."),
+        (["drift", "cancer"], "Endpoint 'cancer' has no drift verdicts yet."),
+        (["alert", "list"], "No alert is open."),
+        (["sql", "SELECT * FROM labels", "-e", "cancer"], "No row."),
+    ):
+        done = modelops(fresh, *arguments)
+        assert (done.code, done.out, done.err) == (0, "", word + "\n")
+        assert modelops(fresh, *arguments, "--json").json == []
+
+
+def test_json_is_the_same_at_every_call(loop: Loop) -> None:
+    for arguments in (
+        ["endpoint", "show", "cancer"],
+        ["history", "cancer"],
+        ["metrics", "cancer"],
+        ["drift", "cancer"],
+    ):
+        first = modelops(loop.project, *arguments, "--json")
+        assert first.out == modelops(loop.project, *arguments, "--json").out
+
+
+# SQL
+
+
+def test_sql_reads_tables_by_their_full_and_their_bare_names(loop: Loop) -> None:
+    query = "SELECT count(*) AS n, min(request_id) AS id FROM {}"
+    expected = [{"n": 569, "id": loop.request_id}]
+    for name in ("cancer.inference_log", "inference_log"):
+        assert modelops(loop.project, "sql", query.format(name), "--json").json == expected
+
+
+def test_sql_loses_no_column_of_the_same_name(loop: Loop) -> None:
+    rows = modelops(loop.project, "sql", "SELECT 1 AS a, 2 AS a, 3 AS a_1", "--json").json
+    assert rows == [{"a": 1, "a_1": 2, "a_1_1": 3}]
+
+
+def test_sql_tells_duckdb_s_words_and_the_tables(loop: Loop) -> None:
+    done = modelops(loop.project, "sql", "SELECT * FROM inference_logs")
+    refused(done, "Table with name inference_logs does not exist")
+    assert "Tables are ENDPOINT.TABLE; endpoints: cancer; tables: inference_log, labels" in done.err
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM read_text('/etc/passwd')",
+        "FROM read_csv('/etc/passwd', columns = {{'a': 'VARCHAR'}})",
+        "SELECT * FROM read_text('{lake}/../state.db')",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT * FROM '/etc/passwd'",
+    ],
+)
+def test_sql_reads_nothing_beside_the_lake(loop: Loop, query: str) -> None:
+    done = modelops(loop.project, "sql", query.format(lake=loop.project.stores.settings.lake))
+    refused(done, "The query failed")
+    assert "root:" not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "COPY (SELECT 1) TO '{lake}/x.csv'",
+        "COPY (SELECT 1) TO '{lake}/../x.csv'",
+        "EXPORT DATABASE '{lake}/x'",
+        "ATTACH '{lake}/x.db'",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{lake}/x.csv'",
+        "SELECT 1; COPY (SELECT 1) TO '{lake}/x.csv'",
+        "CREATE TABLE t AS SELECT 1",
+        "SET lock_configuration = false",
+        "INSTALL httpfs",
+        "",
+    ],
+)
+def test_sql_writes_nothing_not_even_in_the_lake(loop: Loop, query: str) -> None:
+    lake = loop.project.stores.settings.lake
+    before = sorted(lake.rglob("*"))
+    done = modelops(loop.project, "sql", query.format(lake=lake))
+    refused(done, "The query is not one SELECT")
+    assert before == sorted(lake.rglob("*"))
+
+
+# The project and the machine
+
+
+def test_doctor_finds_a_healthy_project_healthy(loop: Loop) -> None:
+    done = modelops(loop.project, "doctor", "--json")
+    assert (done.code, [finding["check"] for finding in done.json if not finding["ok"]]) == (0, [])
+    assert "valid: cancer" in modelops(loop.project, "doctor").out
+
+
+def test_doctor_names_the_line_of_a_broken_yaml(fresh: Project) -> None:
+    (fresh.folder / "endpoints" / "endpoint.yaml").write_text("type: modelops_pipelines.ModelEndpoint\nattributes: 3\n")
+    done = modelops(fresh, "doctor", "--json")
+    [found] = [finding["found"] for finding in done.json if not finding["ok"]]
+    assert done.code == 3
+    assert "endpoint.yaml:2: attributes: must be a mapping, and is a number (3)" in found
+
+
+def test_doctor_tells_of_a_home_that_cannot_be_written(fresh: Project) -> None:
+    (fresh.folder / "file").touch()
+    done = modelops(fresh, "doctor", "--json", MODELOPS_HOME=str(fresh.folder / "file" / "home"))
+    wrong = {finding["check"]: finding["found"] for finding in done.json if not finding["ok"]}
+    assert done.code == 3
+    assert list(wrong) == ["home", "state"]
+    assert (
+        "cannot be written (Not a directory). Give this user write access to it, or set MODELOPS_HOME" in wrong["home"]
+    )
+
+
+def test_a_home_that_cannot_be_written_is_refused_by_every_command_that_needs_it(fresh: Project) -> None:
+    (fresh.folder / "file").touch()
+    home = str(fresh.folder / "file" / "home")
+    for arguments in (["endpoint", "list"], ["history", "cancer"], ["alert", "list"], ["sql", "SELECT 1"]):
+        refused(modelops(fresh, *arguments, MODELOPS_HOME=home), f"The home {home} cannot be written (Not a directory)")
+
+
+def test_a_wrong_setting_is_named_with_its_variable(fresh: Project) -> None:
+    done = modelops(fresh, "doctor", MODELOPS_GATEWAY_PORT="abc")
+    refused(done, "The setting gateway_port is 'abc'. Set MODELOPS_GATEWAY_PORT to a port")
+
+
+def test_a_folder_without_a_project_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("MODELOPS_HOME", "MODELOPS_ENDPOINTS"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SettingsError, match=r"There is no project in .* make one: modelops init FOLDER"):
+        open_stores()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_makes_a_valid_project_and_touches_no_folder_that_holds_something(fresh: Project) -> None:
+    made = modelops(fresh, "init", "mine")
+    assert (made.code, made.out) == (0, "")
+    assert "modelops train tumours --data data.csv" in made.err
+    refused(modelops(fresh, "init", "mine"), "mine is not empty. Name a new folder")
+    assert sorted(path.name for path in (fresh.folder / "mine").iterdir()) == [
+        "README.md",
+        "endpoints",
+        "sample_data.py",
+        "trainer.py",
+        "workspace.yaml",
+    ]
+
+
+def test_a_state_database_that_is_locked_ends_with_4(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelops_pipelines.store.database.BUSY_SECONDS", 0.1)
+    code = f"import modelops_pipelines.store.database as d; d.BUSY_SECONDS = 0.1; {START}"
+    import sqlite3
+
+    with sqlite3.connect(loop.project.stores.settings.home / "state.db", isolation_level=None) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        done = subprocess.run(
+            [sys.executable, "-c", code, "history", "cancer"],
+            cwd=loop.project.folder,
+            env=environment_of(loop.project),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        holder.execute("ROLLBACK")
+    assert done.returncode == 4
+    assert "has been locked by another process" in done.stderr
+
+
+# The gateway
+
+
+@pytest.fixture
+def taken(fresh: Project) -> Iterator[Project]:
+    with socket.create_server(("127.0.0.1", int(fresh.environment["MODELOPS_GATEWAY_PORT"]))):
+        yield fresh
+
+
+def test_gateway_refuses_a_port_that_is_in_use(taken: Project) -> None:
+    port = taken.environment["MODELOPS_GATEWAY_PORT"]
+    done = modelops(taken, "gateway")
+    refused(done, f"127.0.0.1:{port} is in use. End what listens there, or set MODELOPS_GATEWAY_PORT")
+
+
+def test_up_refuses_a_folder_without_workspace_and_a_port_in_use(taken: Project) -> None:
+    refused(modelops(taken, "up"), "is in use. End what listens there, or set MODELOPS_GATEWAY_PORT to another")
+
+
+def test_up_refuses_a_folder_without_workspace_yaml(fresh: Project) -> None:
+    refused(modelops(fresh, "up", "--no-mlflow"), "workspace.yaml. Make a project with: modelops init FOLDER")
+
+
+def test_gateway_says_where_it_listens_and_ends_on_sigterm(fresh: Project) -> None:
+    url = f"http://127.0.0.1:{fresh.environment['MODELOPS_GATEWAY_PORT']}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, "gateway"],
+        cwd=fresh.folder,
+        env=environment_of(fresh),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert f"The gateway will listen on {url}/docs" in process.stderr.readline()
+    wait_until(lambda: _listens(int(fresh.environment["MODELOPS_GATEWAY_PORT"])), 60)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+    process.stderr.close()
+
+
+# How things are printed
+
+
+def test_json_has_numbers_as_numbers_and_no_nan() -> None:
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001 - DuckDB's TIMESTAMP has no offset; the lake is UTC
+    value: dict[str, Any] = {"a": float("nan"), "b": [float("inf")], "c": Decimal("1.5"), "d": naive, "e": {"f": None}}
+    expected = '{"a": null, "b": [null], "c": 1.5, "d": "2026-01-01T00:00:00Z", "e": {"f": null}}'
+    assert (
+        " ".join(as_text(value).split()).replace("{ ", "{").replace(" }", "}").replace("[ ", "[").replace(" ]", "]")
+        == expected
+    )
+
+
+def test_a_cell_is_one_line_and_moves_no_cursor() -> None:
+    assert cell("two\nlines \x1b[31mred") == "two lines  [31mred"
+    assert (cell(True), cell(None), cell(0.123456), cell(datetime(2026, 1, 1, tzinfo=UTC))) == (
+        "yes",
+        "-",
+        "0.1235",
+        "2026-01-01 00:00",
+    )
+
+
+def test_a_table_aligns_numbers_to_the_right() -> None:
+    assert table([{"name": "a", "n": 1}, {"name": "bb", "n": 20}]) == "name   n\na      1\nbb    20"
+
+
+def refused(done: Done, message: str) -> None:
+    """Assert that the command was refused for good, with this message and nothing on stdout."""
+    assert (done.code, done.out) == (3, ""), done
+    assert message in done.err
+    assert done.err.startswith("modelops") or "The gateway will listen" in done.err
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_click_is_not_asked_to_handle_our_errors() -> None:
+    assert not issubclass(SettingsError, click.ClickException)

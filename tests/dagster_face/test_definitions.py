@@ -1,0 +1,226 @@
+"""The code location: what it defines, that a second endpoint takes one YAML, and how a wrong YAML is refused."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster.components.testing import create_defs_folder_sandbox
+
+from modelops_pipelines import ModelEndpoint
+from modelops_pipelines.core.errors import OnboardingError
+from modelops_pipelines.definitions import defs
+from modelops_pipelines.operations import trainers
+from modelops_pipelines.operations.endpoints import endpoint_named
+from modelops_pipelines.operations.releases import deploy
+from modelops_pipelines.sensors.common import LEARNING, MONITORING
+from tests.dagster_face.world import START, World, checks_of, failure_of, send, wait_for_segments, world
+from tests.support import CANCER_YAML, ROOT, cancer_frame, rows_of, running_gateway
+
+GOLDEN = Path(__file__).parent / "flights_definitions.txt"
+DIABETES_YAML = """\
+type: modelops_pipelines.ModelEndpoint
+attributes:
+  name: diabetes
+  model_name: progression
+  task: regression
+  label: progression
+  window: day
+  trainer: tests.trainers:linear
+  owners: ["team:clinic"]
+  allow_replay: true
+  alerts:
+    - {kind: quality, metric: rmse, above: 10, minimum: 20}
+"""
+TABLES = {"inference_log", "labels", "feedback", "service_metrics", "profiles", "drift", "quality_metrics"}
+SHARED = """\
+import dagster as dg
+from modelops_pipelines.components.model_endpoint import ModelEndpoint, shared_definitions
+
+
+@dg.definitions
+def shared(context):
+    endpoints = context.component_tree.get_all_components(of_type=ModelEndpoint)
+    return shared_definitions([endpoint.spec() for endpoint in endpoints])
+"""
+
+
+@pytest.fixture(scope="module")
+def flights() -> dg.Definitions:
+    """Return the code location of this repository, as its workspace.yaml loads it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        for name in [name for name in os.environ if name.startswith("MODELOPS_")]:
+            patch.delenv(name)
+        return defs()
+
+
+def test_the_code_location_loads_and_is_what_it_was(flights: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(flights)
+    assert GOLDEN.read_text() == described(flights)
+
+
+def test_every_asset_says_what_it_is_whose_it_is_and_what_is_in_it(flights: dg.Definitions) -> None:
+    for spec in flights.resolve_all_asset_specs():
+        assert spec.description, spec.key
+        assert (spec.group_name, list(spec.owners), spec.tags["endpoint"]) == ("flights", ["team:data-science"], "flights")
+        assert spec.kinds, spec.key
+        if spec.key.path[-1] in TABLES:
+            columns = spec.metadata["dagster/column_schema"].columns
+            assert all(column.description for column in columns), spec.key
+    assert {spec.key.path[-1] for spec in flights.resolve_all_asset_specs() if "dagster/column_schema" in spec.metadata} == TABLES
+
+
+def described(definitions: dg.Definitions) -> str:
+    """Return what the definitions define, a line each."""
+    graph = definitions.resolve_asset_graph()
+    assets = [
+        f"asset {key.to_user_string()} <- {', '.join(sorted(up.path[-1] for up in graph.get(key).parent_keys)) or 'nothing'}"
+        for key in graph.get_all_asset_keys()
+    ]
+    checks = [
+        f"check {key.asset_key.to_user_string()}: {key.name}{' (blocking)' if graph.get(key).blocking else ''}"
+        for key in graph.asset_check_keys
+    ]
+    jobs = [
+        f"job {job.name} of {', '.join(job.partitions_def.get_partition_keys())}"
+        for job in definitions.resolve_all_job_defs()
+        if job.partitions_def
+    ]
+    sensors = [f"sensor {sensor.name} every {sensor.minimum_interval_seconds} s" for sensor in definitions.sensors]
+    schedules = [f"schedule {schedule.name} at {schedule.cron_schedule}" for schedule in definitions.schedules]
+    return "\n".join([*sorted(assets), *sorted(checks), *sorted(jobs), *sorted(sensors), *schedules]) + "\n"
+
+
+@dataclass
+class Two:
+    """Two endpoints, their first versions, a day of traffic, and the runs that worked it off."""
+
+    world: World
+    runs: dict[str, dg.ExecuteInProcessResult]
+
+
+def diabetes_frame() -> Any:
+    from sklearn.datasets import load_diabetes
+
+    bunch = load_diabetes(as_frame=True)
+    return bunch.data.assign(progression=bunch.target)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
+    frames = {"cancer": cancer_frame(), "diabetes": diabetes_frame()}
+    with world(tmp_path_factory.mktemp("two"), DIABETES_YAML) as made:
+        stores = made.project.stores
+        for name, frame in frames.items():
+            spec = endpoint_named(stores, name)
+            version = trainers.train_first(stores, spec, frame).version
+            deploy(stores, spec, version, actor="ann", reason="first")
+        with running_gateway(made.project) as gateway:
+            for day in range(6):
+                for name, frame in frames.items():
+                    spec = endpoint_named(stores, name)
+                    rows = frame.sample(60, random_state=day)
+                    send(gateway, rows_of(rows, spec.label), rows[spec.label].tolist(), START + timedelta(days=day), name)
+            wait_for_segments(made.project, *frames)
+        names = (*MONITORING, "drift_report", *LEARNING)
+        yield Two(made, {name: made.materialise(names, name) for name in frames})
+
+
+@pytest.mark.parametrize("endpoint", ["cancer", "diabetes"])
+def test_an_endpoint_is_one_yaml_and_all_its_assets_materialise(two: Two, endpoint: str) -> None:
+    run = two.runs[endpoint]
+    made = {event.asset_key.path[-1]: event.materialization.metadata for event in run.get_asset_materialization_events()}
+    assert set(made) == {*MONITORING, "drift_report", *LEARNING}
+    counts = {name: metadata["dagster/row_count"].value for name, metadata in made.items() if name in TABLES}
+    assert (counts["inference_log"], counts["labels"], counts["service_metrics"], counts["quality_metrics"]) == (360, 360, 6, 6)
+    features = 10 if endpoint == "diabetes" else 4
+    assert counts["profiles"] == counts["drift"] == 6 * (features + (1 if endpoint == "diabetes" else 2))
+    assert made["quality_metrics"]["newest"].value.count("\n") == 7
+
+
+def test_a_gate_without_evidence_fails_the_run_and_says_its_numbers(two: Two) -> None:
+    run = two.runs["cancer"]
+    gate = checks_of(run)["gate"]
+    assert (run.success, gate.passed, gate.blocking) == (False, False, True)
+    assert "not enough evidence" in gate.description
+    assert "of 1000 rows and 10 days" in gate.description
+
+
+def test_a_regressions_rule_is_judged_on_its_own_metric(two: Two) -> None:
+    check = checks_of(two.runs["diabetes"])["quality_rmse"]
+    assert not check.passed
+    assert "is above 10" in check.description
+
+
+def test_sensors_speak_of_every_endpoint(two: Two) -> None:
+    said = two.world.tick("new_data").skip_message
+    assert said == "cancer: 0 segments wait, 0 windows are left over; diabetes: 0 segments wait, 0 windows are left over"
+
+
+def test_an_endpoint_without_a_trainer_has_no_learning_assets(tmp_path: Path) -> None:
+    with world(tmp_path, yaml=CANCER_YAML.replace("  trainer: tests.trainers:logistic\n", "")) as made:
+        names = {key.path[-1] for key in made.definitions.resolve_all_asset_keys()}
+        assert names == {*MONITORING, "drift_report"}
+
+
+def test_endpoints_work_as_components_of_a_dagster_project() -> None:
+    with create_defs_folder_sandbox() as sandbox:
+        for name, yaml in (("one", CANCER_YAML), ("two", DIABETES_YAML)):
+            (sandbox.defs_folder_path / name).mkdir()
+            (sandbox.defs_folder_path / name / "defs.yaml").write_text(yaml)
+        (sandbox.defs_folder_path / "shared.py").write_text(SHARED)
+        with sandbox.build_all_defs() as built:
+            dg.Definitions.validate_loadable(built)
+            keys = {key.path[0] for key in built.resolve_all_asset_keys()}
+            assert keys == {"cancer", "diabetes"}
+            assert {sensor.name for sensor in built.sensors} == {"new_data", "alerts", "retraining", "promotion"}
+        with sandbox.load_component_and_build_defs(sandbox.defs_folder_path / "one") as (_, alone):
+            dg.Definitions.validate_loadable(alone)
+
+
+def test_a_component_takes_every_attribute_from_python_too() -> None:
+    component = ModelEndpoint.from_attributes_dict(
+        attributes={"name": "cancer", "model_name": "tumours", "task": "binary_classification", "label": "benign", "window": "day"}
+    )
+    assert component.spec().window == "day"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("  task: binary\n", "defs.yaml:5: task: 'binary' is no task. Did you mean 'binary_classification'?"),
+        ("  windw: hour\n", "defs.yaml:10: windw: "),
+        ("  alerts: [{kind: drifts}]\n", "defs.yaml:10: alerts[0].kind: "),
+        ("  label_horizon: soon\n", "defs.yaml:10: label_horizon: "),
+    ],
+)
+def test_a_wrong_component_is_refused_by_file_line_culprit_and_fix(line: str, said: str) -> None:
+    yaml = CANCER_YAML.replace("  task: binary_classification\n", line) if "task" in line else CANCER_YAML + line
+    with create_defs_folder_sandbox() as sandbox:
+        (sandbox.defs_folder_path / "one").mkdir()
+        (sandbox.defs_folder_path / "one" / "defs.yaml").write_text(yaml)
+        with pytest.raises(Exception, match="defs.yaml") as raised, sandbox.build_all_defs():
+            pass
+    cause = raised.value.__cause__
+    assert isinstance(cause, OnboardingError)
+    assert said in str(cause)
+
+
+def test_a_wrong_yaml_stops_the_code_location_with_our_message(tmp_path: Path) -> None:
+    with pytest.raises(OnboardingError, match=r"endpoint\.yaml:5: task: 'binary' is no task"), world(
+        tmp_path, yaml=CANCER_YAML.replace("binary_classification", "binary")
+    ):
+        pass
+
+
+def test_what_is_wrong_with_a_step_reads_as_our_message(tmp_path: Path) -> None:
+    with world(tmp_path) as made:
+        run = made.materialise(["drift_report"])
+        assert failure_of(run) == "The log of endpoint 'cancer' is empty. Send it requests first"
+        run = made.materialise(["service_metrics"], config={"start": "yesterday", "end": ""})
+        assert failure_of(run).startswith("start is 'yesterday', no time in ISO 8601")

@@ -1,0 +1,107 @@
+"""A project as Dagster runs it: the real code location on a real temporary instance, and traffic for it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+
+from modelops_pipelines.definitions import defs
+from modelops_pipelines.sensors.common import MONITORING
+from modelops_pipelines.store.spool import waiting
+from tests.support import CANCER_YAML, Project, RunningGateway, make_project, wait_until
+
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """A project with its code location and its Dagster instance."""
+
+    project: Project
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+
+    def materialise(
+        self, names: Sequence[str] = MONITORING, endpoint: str = "cancer", config: Mapping[str, Any] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """Run assets of the endpoint as the sensors have them run; a failure is in the result."""
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(
+            instance=self.instance,
+            asset_selection=[dg.AssetKey([endpoint, name]) for name in names],
+            run_config={"ops": {f"{endpoint}__{name}": {"config": dict(config)} for name in names}} if config else None,
+            tags={"endpoint": endpoint},
+            raise_on_error=False,
+        )
+
+    def run(self, job: str, endpoint: str = "cancer", **config: object) -> dg.ExecuteInProcessResult:
+        """Run a job for the endpoint as the launchpad does; a failure is in the result."""
+        found = self.definitions.resolve_job_def(job)
+        op = found.nodes[0].name
+        return found.execute_in_process(
+            instance=self.instance,
+            partition_key=endpoint,
+            run_config={"ops": {op: {"config": config}}},
+            raise_on_error=False,
+        )
+
+    def tick(self, sensor: str, cursor: str | None = None) -> SensorExecutionData:
+        """Evaluate a sensor as the daemon does."""
+        found = self.definitions.resolve_sensor_def(sensor)
+        with dg.build_sensor_context(
+            instance=self.instance, cursor=cursor, definitions=self.definitions, resources=self.definitions.resources
+        ) as context:
+            return found.evaluate_tick(context)
+
+
+@contextmanager
+def world(folder: Path, *more: str, yaml: str = CANCER_YAML) -> Iterator[World]:
+    """Make a project of the endpoints' YAML in an empty folder, and load its code location."""
+    with ExitStack() as stack:
+        project = make_project(folder / "project", yaml)
+        for number, text in enumerate(more):
+            (folder / "project" / "endpoints" / f"more{number}.yaml").write_text(text)
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in project.environment.items():
+            patch.setenv(name, value)
+        dagster_home = folder / "dagster"
+        dagster_home.mkdir()
+        instance = stack.enter_context(dg.DagsterInstance.local_temp(str(dagster_home)))
+        yield World(project, defs(), instance)
+
+
+def send(
+    gateway: RunningGateway, rows: Sequence[Mapping[str, Any]], truth: Sequence[Any], at: datetime, endpoint: str = "cancer"
+) -> None:
+    """Ask for predictions at a time of the past, then say what was true."""
+    answer = gateway.predict([dict(row) for row in rows], endpoint, **{"X-Event-Time": at.isoformat()})
+    assert answer.status_code == 200, answer.text
+    ids = [f"{answer.json()['request_id']}-{row}" for row in range(len(rows))]
+    labels = [{"prediction_id": i, "label": y, "labelled_at": at.isoformat()} for i, y in zip(ids, truth, strict=True)]
+    said = gateway.client.post(f"/endpoints/{endpoint}/labels", json={"labels": labels})
+    assert said.status_code == 202, said.text
+
+
+def wait_for_segments(project: Project, *endpoints: str) -> None:
+    """Wait until all that was sent is sealed."""
+    spool = project.stores.settings.spool
+    for name in endpoints or ("cancer",):
+        wait_until(lambda name=name: waiting(spool, name) and not list((spool / name).glob("*/*/*.open")), 20)
+
+
+def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    """Return the run's check evaluations by the checks' names."""
+    return {said.check_name: said for said in result.get_asset_check_evaluations()}
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """Return what the run's failed step says to the user."""
+    failed = result.filter_events(lambda event: event.is_step_failure)
+    error = failed[0].step_failure_data.user_failure_data
+    return str(error.description if error else failed[0].step_failure_data.error)

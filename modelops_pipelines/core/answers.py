@@ -1,42 +1,38 @@
 """What a model's raw output means: the answer of each row, and its score."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modelops_pipelines.core.errors import PredictionError
+from modelops_pipelines.core.outputs import SCORES, UNKNOWN
 
 Answer = str | float
-THRESHOLD = 0.5
 _MATRIX = 2
 
 
 def interpret(
-    task: str, output: object, rows: int, classes: Sequence[str] | None, positive: str
+    task: str, output: object, rows: int, classes: Sequence[str] | None, positive: str, kind: str = UNKNOWN
 ) -> tuple[list[Answer], list[float] | None]:
     """Return each row's answer and score.
 
     A regression's answer is a number, without a score. A classifier may give a matrix of probabilities (rows x
     classes): the answer is the likeliest class and the score the probability of the positive class, or of the
-    answer where there are more than two classes. Or it may give one value a row: floats between 0 and 1 that are
-    not all whole are scores of the positive class, anything else is the class itself, without a score. Raises
-    PredictionError when the shape fits none of these.
+    answer where there are more than two classes. Or it may give one value a row, which ``kind`` (settled when the
+    version was registered) says is a score of the positive class or the class itself; where that is unknown,
+    floats between 0 and 1 that are not all whole are taken for scores. Raises PredictionError when the output fits
+    none of these.
     """
-    values = np.asarray(output)
-    if values.ndim == _MATRIX and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim not in (1, _MATRIX) or len(values) != rows:
-        raise PredictionError(
-            f"The model answered an array of shape {values.shape} for {rows} rows",
-            "Let the model answer one value, or one row of probabilities, for each row",
-        )
+    values = _shaped(output, rows)
     if task == "regression":
         return _numbers(values), None
     if values.ndim == _MATRIX:
         return _from_probabilities(task, values.astype(np.float64), classes, positive)
-    if values.dtype.kind == "f" and not np.all(values == np.round(values)) and np.all((values >= 0) & (values <= 1)):
-        return _from_probabilities(task, np.stack([1 - values, values], axis=1), _two(positive), positive)
+    if task == "binary_classification" and (kind == SCORES or (kind == UNKNOWN and _look_like_scores(values))):
+        scores = values.astype(np.float64)
+        return _from_probabilities(task, np.stack([1 - scores, scores], axis=1), _two(classes, positive), positive)
     return [class_name(value) for value in values.tolist()], None
 
 
@@ -49,7 +45,25 @@ def class_name(value: object) -> str:
     return str(value)
 
 
-def _numbers(values: NDArray[np.generic]) -> list[Answer]:
+def _shaped(output: object, rows: int) -> NDArray[Any]:
+    """Return the output as one value a row, or one row of a matrix for each."""
+    values = np.asarray(output)
+    if values.ndim == _MATRIX and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim not in (1, _MATRIX) or len(values) != rows:
+        raise PredictionError(
+            f"The model answered an array of shape {values.shape} for {rows} rows",
+            "Let the model answer one value, or one row of probabilities, for each row",
+        )
+    return values
+
+
+def _look_like_scores(values: NDArray[Any]) -> bool:
+    fractions = values.dtype.kind == "f" and not np.all(values == np.round(values))
+    return bool(fractions and np.all((values >= 0) & (values <= 1)))
+
+
+def _numbers(values: NDArray[Any]) -> list[Answer]:
     if values.ndim == _MATRIX:
         raise PredictionError("The model answered a matrix for a regression", "Let it answer one number a row")
     return [float(value) for value in values.astype(np.float64)]
@@ -58,6 +72,11 @@ def _numbers(values: NDArray[np.generic]) -> list[Answer]:
 def _from_probabilities(
     task: str, matrix: NDArray[np.float64], classes: Sequence[str] | None, positive: str
 ) -> tuple[list[Answer], list[float]]:
+    if not np.all((matrix >= 0) & (matrix <= 1)):
+        raise PredictionError(
+            "The model answered a probability that is no number from 0 to 1",
+            "Correct the model, or log it with pyfunc_predict_fn='predict' where it answers classes",
+        )
     names = list(classes) if classes is not None else _default_classes(matrix.shape[1], positive)
     if len(names) != matrix.shape[1]:
         raise PredictionError(
@@ -76,8 +95,10 @@ def _from_probabilities(
 
 
 def _default_classes(width: int, positive: str) -> list[str]:
-    return _two(positive) if width == _MATRIX else [str(index) for index in range(width)]
+    return _two(None, positive) if width == _MATRIX else [str(index) for index in range(width)]
 
 
-def _two(positive: str) -> list[str]:
-    return ["0" if positive != "0" else "not 0", positive]
+def _two(classes: Sequence[str] | None, positive: str) -> list[str]:
+    """Return the negative class, then the positive one."""
+    others = [name for name in classes or () if name != positive]
+    return [others[0] if len(others) == 1 else "0" if positive != "0" else "not 0", positive]

@@ -248,6 +248,7 @@ STATE = (
             _text("training_set?", "content hash of the set it was trained on"),
             _text("run_id?", "MLflow run that logged it"),
             _time("registered_at", "when it was recorded here"),
+            _text("output", "what its answers are: probabilities, scores, labels or unknown"),
         ),
         ("model_name", "version"),
     ),

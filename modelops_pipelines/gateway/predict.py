@@ -107,7 +107,7 @@ class Predictor:
         rows = len(next(iter(columns.values())))
         output = _run(loaded, columns)
         predictions, scores = interpret(
-            served.spec.task, output, rows, loaded.version.classes, served.spec.positive_label
+            served.spec.task, output, rows, loaded.version.classes, served.spec.positive_label, loaded.version.output
         )
         request = self._request_id(served, event_time, rows)
         content = _content(output, request, variant)

@@ -61,7 +61,7 @@ def _losses(spec: EndpointSpec, version: ModelVersion, rows: pa.Table) -> Floats
 
 
 def _loss_of(spec: EndpointSpec, output: Any, version: ModelVersion, rows: pa.Table) -> Floats:
-    answers, scores = interpret(spec.task, output, len(rows), version.classes, spec.positive_label)
+    answers, scores = interpret(spec.task, output, len(rows), version.classes, spec.positive_label, version.output)
     labels = rows.column(spec.label).to_pylist()
     if spec.task == "regression":
         return squared_error(np.asarray(answers, np.float64), np.asarray(labels, np.float64))

@@ -13,6 +13,7 @@ from modelops_pipelines.core.answers import class_name, interpret
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.ids import content_id
+from modelops_pipelines.core.outputs import PROBABILITIES, UNKNOWN
 from modelops_pipelines.core.training import TrainingContext
 from modelops_pipelines.operations.profiling import ANSWERS, make_reference
 from modelops_pipelines.operations.schemas import check_inputs
@@ -125,7 +126,8 @@ def _reference(
     function = "predict_proba" if spec.task != "regression" and hasattr(model, "predict_proba") else "predict"
     output = getattr(model, function)(sample) if hasattr(model, "get_params") else model.predict(None, sample)
     classes = [class_name(value) for value in model.classes_.tolist()] if hasattr(model, "classes_") else None
-    predictions, scores = interpret(spec.task, output, len(sample), classes, spec.positive_label)
+    kind = PROBABILITIES if function == "predict_proba" else UNKNOWN
+    predictions, scores = interpret(spec.task, output, len(sample), classes, spec.positive_label, kind)
     answers = {
         "prediction": pa.array(predictions),
         "score": pa.array(scores, pa.float64()) if scores else pa.nulls(len(sample), pa.float64()),

@@ -9,6 +9,7 @@ from modelops_pipelines.core.ids import content_id
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, MONITORING, TICK_SECONDS, assets_of, is_running, told
 from modelops_pipelines.store.spool import waiting
+from modelops_pipelines.store.stores import Stores
 
 
 def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
@@ -32,16 +33,21 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
                 elif is_running(context, spec.name):
                     reasons.append(f"{spec.name}: {len(segments)} segments wait for the run under way")
                 else:
-                    requests.append(_request(spec.name, segments, pending))
+                    identity = content_id(*segments) if segments else f"left over {_newest_mark(stores, spec.name)}"
+                    requests.append(_request(spec.name, identity, len(segments), pending))
         return told(requests, reasons)
 
     return new_data
 
 
-def _request(endpoint: str, segments: list[str], pending: int) -> dg.RunRequest:
-    identity = content_id(*segments) if segments else f"left over {pending}"
+def _newest_mark(stores: Stores, endpoint: str) -> int:
+    """Return the newest mark that is left: as many windows may be left over again another day."""
+    return max(stores.journal.touched(endpoint, consumer).up_to for consumer in MONITORING)
+
+
+def _request(endpoint: str, identity: str, segments: int, pending: int) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"new data {endpoint} {identity}",
         asset_selection=assets_of(endpoint, MONITORING),
-        tags={ENDPOINT_TAG: endpoint, "modelops/reason": f"{len(segments)} segments, {pending} windows left over"},
+        tags={ENDPOINT_TAG: endpoint, "modelops/reason": f"{segments} segments, {pending} windows left over"},
     )

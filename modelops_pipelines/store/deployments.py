@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from modelops_pipelines.core.errors import UnknownError
+from modelops_pipelines.core.outputs import UNKNOWN
 from modelops_pipelines.core.rollout import GENESIS, DesiredState, Event, Variant
 from modelops_pipelines.store.database import Database, moment, to_micros
 from modelops_pipelines.store.state_tables import STATE_TABLES
@@ -32,6 +33,7 @@ class ModelVersion:
     training_set: str | None
     run_id: str | None
     registered_at: datetime
+    output: str = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,11 @@ class Deployments:
 
     def events(self, endpoint: str | None = None) -> list[Event]:
         """Return an endpoint's events, or all of them, oldest first."""
-        return [event for event, _ in self.sealed_events() if endpoint in (None, event.endpoint)]
+        query = sa.select(_EVENTS).order_by(_EVENTS.c.number)
+        if endpoint is not None:
+            query = query.where(_EVENTS.c.endpoint == endpoint)
+        with self._database.read() as connected:
+            return [_event(row) for row in connected.execute(query).mappings()]
 
     def sealed_events(self) -> list[tuple[Event, str]]:
         """Return all events with the seals that they were stored with."""

@@ -17,6 +17,7 @@ from mlflow.models import ModelSignature, infer_signature
 
 from modelops_pipelines.core.answers import class_name
 from modelops_pipelines.core.errors import ModelError, UnknownError
+from modelops_pipelines.core.outputs import LABELS, PROBABILITIES, SCORES, UNKNOWN
 from modelops_pipelines.store.deployments import ModelVersion
 from modelops_pipelines.store.files import exclusive
 from modelops_pipelines.store.model_files import TRUSTED_TYPES, describe_files
@@ -108,6 +109,7 @@ class Registry:
             training_set=found.tags.get(TRAINING_SET_TAG),
             run_id=found.run_id,
             registered_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+            output=_output(described),
         )
 
     def trainer_of(self, version: ModelVersion) -> str | None:
@@ -210,6 +212,21 @@ def _inputs(described: Mapping[str, Any], what: str) -> dict[str, str]:
     if not inputs:
         raise ModelError(f"Model {what} has no signature", "Log it with signature=infer_signature(frame, answers)")
     return inputs
+
+
+def _output(described: Mapping[str, Any]) -> str:
+    """Return what the version's answers are, by its flavour and its signature's outputs."""
+    flavors = described.get("flavors") or {}
+    if (flavors.get("python_function") or {}).get("predict_fn") == "predict_proba":
+        return PROBABILITIES
+    outputs: list[Mapping[str, Any]] = json.loads((described.get("signature") or {}).get("outputs") or "[]")
+    if len(outputs) != 1:
+        return PROBABILITIES if len(outputs) > 1 else UNKNOWN
+    tensor = outputs[0].get("tensor-spec") or {}
+    shape, kind = tensor.get("shape") or [-1], str(tensor.get("dtype") or outputs[0].get("type"))
+    if len(shape) > 1 and shape[1] != 1:
+        return PROBABILITIES
+    return SCORES if kind.startswith(("float", "double")) else LABELS
 
 
 def _checked_name(model_name: str) -> str:

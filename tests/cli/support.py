@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tests.support import ROOT, Project
+from tests.support import ROOT, Project, free_port
 
+SERVICES = ("GATEWAY", "DAGSTER", "MLFLOW")
 START = "from modelops_pipelines.cli.main import main; main()"
 
 
@@ -47,3 +49,41 @@ def environment_of(project: Project) -> dict[str, str]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
+
+
+class NewUser:
+    """A folder, an environment in which modelops is installed (PYTHONPATH stands in for that), and commands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = {name: free_port() for name in SERVICES}
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("MODELOPS_", "DAGSTER_"))}
+        self.environment = {**own, "PYTHONPATH": str(ROOT), "MODELOPS_SEAL_AFTER_SECONDS": "1"}
+        self.environment |= {f"MODELOPS_{name}_PORT": str(port) for name, port in self.ports.items()}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "modelops_pipelines.cli.main", *arguments]
+
+    def run(self, *arguments: str, cwd: Path | None = None) -> str:
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=cwd or self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    def rows(self, query: str) -> list[dict[str, object]]:
+        return json.loads(self.run("sql", query, "--json"))
+
+
+def new_user(outside: Path) -> NewUser:
+    """Make a project as the README tells, in a folder outside the repository, with version 1 trained."""
+    user = NewUser(outside / "project")
+    user.run("init", "project", cwd=outside)
+    subprocess.run([sys.executable, "sample_data.py"], cwd=user.folder, check=True, timeout=120)
+    user.run("train", "tumours", "--data", "data.csv")
+    return user

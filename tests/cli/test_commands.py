@@ -3,16 +3,17 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from docs.generate import help_texts
@@ -107,7 +108,11 @@ def test_wrong_usage_ends_with_2_and_says_how_to_get_help(fresh: Project, argume
 
 
 def test_the_version_is_the_package_s(fresh: Project) -> None:
-    assert modelops(fresh, "--version").out.startswith("modelops, version ")
+    try:
+        version = metadata.version("modelops_pipelines")
+    except metadata.PackageNotFoundError:
+        pytest.skip("the package is not installed here")
+    assert modelops(fresh, "--version").out == f"modelops, version {version}\n"
 
 
 # Endpoints
@@ -253,6 +258,7 @@ def test_retrain_judges_a_candidate_and_changes_nothing_that_is_live(loop: Loop)
 
 
 def test_retrain_without_labels_says_how_to_send_some(fresh: Project) -> None:
+    train_first(fresh)
     refused(modelops(fresh, "retrain", "cancer"), "has a label yet. Send labels: POST /endpoints/")
 
 
@@ -313,6 +319,14 @@ def test_json_is_the_same_at_every_call(loop: Loop) -> None:
 
 
 # SQL
+
+
+def test_sql_knows_the_features_before_the_first_row_and_while_another_yaml_is_faulty(fresh: Project) -> None:
+    train_first(fresh)
+    query = "SELECT mean_radius FROM cancer.inference_log"
+    assert modelops(fresh, "sql", query, "--json").json == []
+    (fresh.folder / "endpoints" / "other.yaml").write_text("type: modelops_pipelines.ModelEndpoint\n")
+    assert modelops(fresh, "sql", "SELECT 1 AS one", "--json").json == [{"one": 1}]
 
 
 def test_sql_reads_tables_by_their_full_and_their_bare_names(loop: Loop) -> None:
@@ -386,7 +400,8 @@ def test_doctor_names_the_line_of_a_broken_yaml(fresh: Project) -> None:
     done = modelops(fresh, "doctor", "--json")
     [found] = [finding["found"] for finding in done.json if not finding["ok"]]
     assert done.code == 3
-    assert "endpoint.yaml:2: attributes: must be a mapping, and is a number (3)" in found
+    assert "endpoint.yaml:2: " in found
+    assert "must be a mapping, and is a number (3)" in found
 
 
 def test_doctor_tells_of_a_home_that_cannot_be_written(fresh: Project) -> None:
@@ -435,11 +450,8 @@ def test_init_makes_a_valid_project_and_touches_no_folder_that_holds_something(f
     ]
 
 
-def test_a_state_database_that_is_locked_ends_with_4(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelops_pipelines.store.database.BUSY_SECONDS", 0.1)
+def test_a_state_database_that_is_locked_ends_with_4(loop: Loop) -> None:
     code = f"import modelops_pipelines.store.database as d; d.BUSY_SECONDS = 0.1; {START}"
-    import sqlite3
-
     with sqlite3.connect(loop.project.stores.settings.home / "state.db", isolation_level=None) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         done = subprocess.run(
@@ -470,7 +482,7 @@ def test_gateway_refuses_a_port_that_is_in_use(taken: Project) -> None:
     refused(done, f"127.0.0.1:{port} is in use. End what listens there, or set MODELOPS_GATEWAY_PORT")
 
 
-def test_up_refuses_a_folder_without_workspace_and_a_port_in_use(taken: Project) -> None:
+def test_up_refuses_a_port_in_use(taken: Project) -> None:
     refused(modelops(taken, "up"), "is in use. End what listens there, or set MODELOPS_GATEWAY_PORT to another")
 
 
@@ -532,7 +544,3 @@ def refused(done: Done, message: str) -> None:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def test_click_is_not_asked_to_handle_our_errors() -> None:
-    assert not issubclass(SettingsError, click.ClickException)

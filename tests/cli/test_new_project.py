@@ -1,61 +1,25 @@
 """A new user's first quarter of an hour: a project outside the repository, with every process that it starts."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support import ROOT, free_port, wait_until
+from tests.cli.support import NewUser, new_user
+from tests.support import ROOT, wait_until
 
 START_SECONDS, LOOP_SECONDS = 240, 180
 TUMOUR = {"mean_radius": 14.1, "mean_texture": 19.3, "mean_smoothness": 0.1, "mean_concavity": 0.09}
 TEMPLATES = ROOT / "modelops_pipelines" / "cli" / "templates"
-SERVICES = ("GATEWAY", "DAGSTER", "MLFLOW")
-
-
-class NewUser:
-    """A folder, an environment in which modelops is installed (PYTHONPATH stands in for that), and commands."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ports = {name: free_port() for name in SERVICES}
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("MODELOPS_", "DAGSTER_"))}
-        self.environment = {**own, "PYTHONPATH": str(ROOT), "MODELOPS_SEAL_AFTER_SECONDS": "1"}
-        self.environment |= {f"MODELOPS_{name}_PORT": str(port) for name, port in self.ports.items()}
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "modelops_pipelines.cli.main", *arguments]
-
-    def run(self, *arguments: str, cwd: Path | None = None) -> str:
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=cwd or self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
-
-    def rows(self, query: str) -> list[dict[str, object]]:
-        return json.loads(self.run("sql", query, "--json"))
 
 
 @pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewUser]:
-    outside = tmp_path_factory.mktemp("home of a new user")
-    user = NewUser(outside / "project")
-    user.run("init", "project", cwd=outside)
-    subprocess.run([sys.executable, "sample_data.py"], cwd=user.folder, check=True, timeout=120)
-    user.run("train", "tumours", "--data", "data.csv")
-    return user
+def user(tmp_path_factory: pytest.TempPathFactory) -> NewUser:
+    return new_user(tmp_path_factory.mktemp("home of a new user"))
 
 
 def test_the_template_s_workspace_and_dagster_yaml_are_the_repository_s_own() -> None:

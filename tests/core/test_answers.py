@@ -7,6 +7,7 @@ import pytest
 
 from modelops_pipelines.core.answers import class_name, interpret
 from modelops_pipelines.core.errors import PredictionError
+from modelops_pipelines.core.outputs import LABELS, SCORES
 
 BINARY = "binary_classification"
 TWO = ["0", "1"]
@@ -71,3 +72,14 @@ def test_what_fits_no_shape_is_refused_by_name(
 def test_one_class_has_one_name_whatever_type_it_came_in(value: object) -> None:
     assert "1" == class_name(value)
     assert "0.5" == class_name(0.5)
+
+
+def test_what_was_settled_at_registration_decides_not_the_batch() -> None:
+    assert (["late"], [1.0]) == interpret(BINARY, [1.0], 1, None, "late", SCORES)
+    assert (["on time"], [0.0]) == interpret(BINARY, [0.0], 1, ["late", "on time"], "late", SCORES)
+    assert (["0.5"], None) == interpret(BINARY, [0.5], 1, None, "1", LABELS)
+
+
+def test_a_probability_that_is_no_number_is_refused() -> None:
+    with pytest.raises(PredictionError, match="no number from 0 to 1"):
+        interpret(BINARY, [[float("nan"), 0.5]], 1, TWO, "1")

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("training_set", sa.Text(), nullable=True),
         sa.Column("run_id", sa.Text(), nullable=True),
         sa.Column("registered_at", sa.BigInteger(), nullable=False),
+        sa.Column("output", sa.Text(), nullable=False),
     )
     op.create_table(
         "desired_state",

@@ -1,4 +1,4 @@
-"""Write docs/reference/ from the code: python docs/generate.py. The same code gives the same pages."""  # noqa: INP001
+"""Write docs/reference/ from the code: python docs/generate.py. The same code gives the same pages."""
 
 import inspect
 import re

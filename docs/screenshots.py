@@ -17,11 +17,17 @@ from playwright.sync_api import Browser, sync_playwright
 
 from modelops_pipelines.store.settings import Settings, load_settings
 
-ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
-SIZE = {"width": 1400, "height": 900}
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDTH, HEIGHT = 1400, 900
 SETTLE_MS = 2500
 WAIT_MS = 60_000
 MOST_BYTES = 400_000
@@ -29,12 +35,13 @@ MOST_BYTES = 400_000
 
 @dataclass(frozen=True)
 class Picture:
-    """A page: its address, the text that shows it has loaded, and a text to scroll to, if any."""
+    """A page: its address, the text that shows it has loaded, and what to scroll to and to click on, if anything."""
 
     about: str
     url: str
     shows: str
     scroll_to: str = ""
+    click: str = ""
 
 
 def pictures(settings: Settings) -> Mapping[str, Picture]:
@@ -48,10 +55,13 @@ def pictures(settings: Settings) -> Mapping[str, Picture]:
             "a rule that failed, with its numbers and their history",
             f"{dagster}/assets/flights/quality_metrics?view=checks",
             "quality_brier_skill",
-            "Metadata",
+            scroll_to="Latest execution",
         ),
-        "drift_events": Picture(
-            "drift's materialisations with tables", f"{dagster}/assets/flights/drift?view=events", "Materialized"
+        "drift_table": Picture(
+            "drift's newest windows, column by column",
+            f"{dagster}/assets/flights/drift?view=events",
+            "Materialized",
+            click="[Show Markdown]",
         ),
         "runs": Picture("runs, each with its reason", f"{dagster}/runs", "Success"),
         "drift_report": Picture("Evidently's report", _newest_report(settings), "Drift"),
@@ -60,12 +70,15 @@ def pictures(settings: Settings) -> Mapping[str, Picture]:
 
 def take(browser: Browser, picture: Picture, file: Path) -> None:
     """Open the page, wait until it shows what it should, and write the picture."""
-    page = browser.new_page(viewport={"width": SIZE["width"], "height": SIZE["height"]})
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     page.goto(picture.url, timeout=WAIT_MS)
     page.get_by_text(picture.shows).first.wait_for(timeout=WAIT_MS)
     page.wait_for_timeout(SETTLE_MS)
     if picture.scroll_to:
         page.get_by_text(picture.scroll_to, exact=True).last.evaluate("e => e.scrollIntoView({block: 'start'})")
+        page.wait_for_timeout(SETTLE_MS)
+    if picture.click:
+        page.get_by_text(picture.click).first.click()
         page.wait_for_timeout(SETTLE_MS)
     page.screenshot(path=file)
     page.close()

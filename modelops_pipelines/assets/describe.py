@@ -90,7 +90,9 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValu
         return dg.MetadataValue.md("nothing to show")
     names = list(rows[0])
     lines = [names, ["---"] * len(names), *[[_cell(row[name]) for name in names] for row in rows[:SHOWN_ROWS]]]
-    return dg.MetadataValue.md("\n".join("| " + " | ".join(line) + " |" for line in lines))
+    more = len(rows) - SHOWN_ROWS
+    told = ["", f"{more} more rows are in the table"] if more > 0 else []
+    return dg.MetadataValue.md("\n".join([*("| " + " | ".join(line) + " |" for line in lines), *told]))
 
 
 def json_value(value: object) -> Any:

@@ -101,7 +101,8 @@ def _derived(
             metadata = recomputed_metadata(result, stores.lake.rows(spec.name, table.name))
             rows = newest(stores, spec, table)
             verdicts = judge_rules(stores, spec, kinds, result.windows)
-        newest_rows = [{name: row[name] for name in shown} for row in rows]
+        newest_first = sorted(rows, key=lambda row: row["window_start"], reverse=True)
+        newest_rows = [{name: row[name] for name in shown} for row in newest_first]
         plotted = {f"latest_{v.rule}": v.value for v in verdicts if v.value is not None}
         return dg.MaterializeResult(
             metadata={**metadata, **plotted, "newest": markdown_table(newest_rows)},

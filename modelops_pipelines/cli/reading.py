@@ -1,9 +1,12 @@
 """Reading the lake: metrics, drift, and any query."""
 
+import json
+
 import click
 
 from modelops_pipelines.cli.opening import open_stores
 from modelops_pipelines.cli.output import json_option, show_rows
+from modelops_pipelines.core.latency import percentile
 from modelops_pipelines.core.tables import DRIFT, QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.shows import newest, query_lake
@@ -24,8 +27,15 @@ def metrics(endpoint: str, windows: int, *, as_json: bool) -> None:
     rows = []
     for row in newest(stores, spec, SERVICE_METRICS, windows):
         judged = quality.get((row["window_start"], row["model_version"]), {})
-        counts = {name: row[name] for name in SERVICE_METRICS.names if name not in ("latency_counts", "date")}
-        rows.append({**counts, **{name: judged.get(name) for name in shown if judged.get(name) is not None or as_json}})
+        hidden = {"latency_counts", "date"} if as_json else {"latency_counts", "date", "latency_sum_ms"}
+        counts = {name: row[name] for name in SERVICE_METRICS.names if name not in hidden}
+        rows.append(
+            {
+                **counts,
+                "latency_p95_ms": _p95(row["latency_counts"]),
+                **{name: judged.get(name) for name in shown if judged.get(name) is not None or as_json},
+            }
+        )
     show_rows(_squared(rows), as_json=as_json, empty=f"Endpoint {endpoint!r} has no metrics yet.")
 
 
@@ -49,6 +59,11 @@ def drift(endpoint: str, windows: int, *, as_json: bool) -> None:
 def sql(query: str, endpoint: str | None, *, as_json: bool) -> None:
     """Run QUERY over the lake: tables are ENDPOINT.TABLE, for example flights.inference_log. Reads only the lake."""
     show_rows(query_lake(open_stores(), query, endpoint), as_json=as_json, empty="No row.")
+
+
+def _p95(counts: str | None) -> float | None:
+    """Return the 95th percentile of a stored latency histogram."""
+    return percentile({int(bucket): number for bucket, number in json.loads(counts or "{}").items()}, 0.95)
 
 
 def _squared(rows: list[dict[str, object]]) -> list[dict[str, object]]:

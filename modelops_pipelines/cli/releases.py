@@ -27,8 +27,8 @@ def deploy(endpoint: str, version: str, share: int, reason: str, *, as_json: boo
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     change = releases.deploy(stores, spec, version, share=share, actor=_actor(), reason=reason)
+    _tell(change, as_json=as_json)  # before the aliases: it is done, whatever MLflow says
     releases.mirror_aliases(stores, spec)
-    _tell(change, as_json=as_json)
 
 
 @click.command()
@@ -46,8 +46,8 @@ def promote(endpoint: str, version: str, reason: str, *, force: bool, as_json: b
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     change = releases.promote(stores, spec, version, force=force, actor=_actor(), reason=reason)
+    _tell(change, as_json=as_json)  # before the aliases: it is done, whatever MLflow says
     releases.mirror_aliases(stores, spec)
-    _tell(change, as_json=as_json)
 
 
 @click.command()

@@ -16,6 +16,8 @@ from modelops_pipelines.store import sql
 from modelops_pipelines.store.lake import connection
 from modelops_pipelines.store.stores import Stores
 
+_DUCKDB_S_OWN = {"main", "temp", "system", "memory", "information_schema", "pg_catalog"}
+"""Names that DuckDB keeps for itself: endpoints of these names go by their tables' bare names only."""
 _STREAM_OF = {table.name: stream for stream, table in STREAMS.items()}
 
 
@@ -46,13 +48,8 @@ def query_lake(stores: Stores, query: str, endpoint: str | None = None) -> list[
     default = endpoint or (names[0] if len(names) == 1 else None)
     with connection(stores.settings.lake) as connected:
         for name in names:
-            connected.execute(sql.create_schema(name))
-            for table in _tables_of(stores, specs.get(name)):
-                view = f"{name}.{table.name}"
-                stores.lake.attach(connected, view, name, table)
-                connected.execute(sql.alias_view(view, table.name, name))
-                if name == default:
-                    connected.execute(sql.alias_view(view, table.name))
+            shown = [*([name] if name not in _DUCKDB_S_OWN else []), *(["main"] if name == default else [])]
+            _show(connected, stores, specs.get(name), name, shown)
         try:
             return _selected(connected, query)
         except duckdb.Error as error:
@@ -60,6 +57,20 @@ def query_lake(stores: Stores, query: str, endpoint: str | None = None) -> list[
             known = ", ".join(names) or "none yet"
             fix = f"Tables are ENDPOINT.TABLE; endpoints: {known}; tables: {tables}"
             raise InputError(f"The query failed ({error})", fix) from error
+
+
+def _show(
+    connected: duckdb.DuckDBPyConnection, stores: Stores, spec: EndpointSpec | None, name: str, schemas: list[str]
+) -> None:
+    """Make views of an endpoint's tables in these schemas."""
+    for schema in schemas:
+        if schema != "main":
+            connected.execute(sql.create_schema(schema))
+    for table in _tables_of(stores, spec):
+        view = f"{name}.{table.name}"
+        stores.lake.attach(connected, view, name, table)
+        for schema in schemas:
+            connected.execute(sql.alias_view(view, table.name, schema))
 
 
 def _readable_specs(stores: Stores) -> dict[str, EndpointSpec]:

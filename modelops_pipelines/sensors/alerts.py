@@ -1,6 +1,7 @@
 """Finished runs' checks become alerts; a new drift alert asks for the drift report."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,10 +38,8 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         changes: list[AlertChange] = []
         with project.stores() as stores:
             for record in records:
-                endpoint = record.dagster_run.tags.get(ENDPOINT_TAG)
-                if endpoint in names:
-                    verdicts = list(_verdicts(context, record))
-                    changes += raise_alerts(stores, str(endpoint), verdicts, record.dagster_run.run_id)
+                for endpoint, verdicts in _verdicts(context, record, names).items():
+                    changes += raise_alerts(stores, endpoint, verdicts, record.dagster_run.run_id)
         for change in changes:
             alert = change.alert
             context.log.info("alert %s: %s %s: %s", change.change, alert.endpoint, alert.rule, alert.message)
@@ -58,8 +57,15 @@ def _finished(context: dg.SensorEvaluationContext, since: datetime) -> Sequence[
     return [record for record in found if record.update_timestamp > since]
 
 
-def _verdicts(context: dg.SensorEvaluationContext, record: RunRecord) -> Iterator[Verdict]:
-    """Yield the verdicts of a run's checks, and one on the run itself; a refusing gate is no failure of the run."""
+def _verdicts(
+    context: dg.SensorEvaluationContext, record: RunRecord, names: AbstractSet[str]
+) -> dict[str, list[Verdict]]:
+    """Return, by endpoint, the verdicts of a run's checks and one on the run; a refusing gate is no failure of it.
+
+    The sensors' runs bear their endpoint as a tag; a run that a person started is known by its checks' assets.
+    """
+    tagged = record.dagster_run.tags.get(ENDPOINT_TAG, "")
+    found: dict[str, list[Verdict]] = {tagged: []} if tagged in names else {}
     refused = False
     events = context.instance.get_records_for_run(
         record.dagster_run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION
@@ -68,12 +74,18 @@ def _verdicts(context: dg.SensorEvaluationContext, record: RunRecord) -> Iterato
         said = event.event_log_entry.get_dagster_event().asset_check_evaluation_data
         refused = refused or (said.check_name == GATE and not said.passed)
         kept: Any = said.metadata.get(VERDICTS)
-        if kept is not None:
-            yield from (Verdict(**verdict) for verdict in kept.value)
+        if said.asset_key.path[0] in names:
+            of_endpoint = found.setdefault(said.asset_key.path[0], [])
+            of_endpoint += [Verdict(**verdict) for verdict in kept.value] if kept is not None else []
+    for verdicts in found.values():
+        verdicts.append(_on_the_run(record, refused=refused))
+    return found
+
+
+def _on_the_run(record: RunRecord, *, refused: bool) -> Verdict:
     failed = record.dagster_run.status == DagsterRunStatus.FAILURE and not refused
     message = f"run {record.dagster_run.run_id[:8]} failed: see it in Dagster" if failed else "the run succeeded"
-    window = text(record.update_timestamp)
-    yield Verdict(PIPELINE, "error", not failed, None, None, 1, window, message)
+    return Verdict(PIPELINE, "error", not failed, None, None, 1, text(record.update_timestamp), message)
 
 
 def _report(change: AlertChange) -> dg.RunRequest:

@@ -64,10 +64,10 @@ class Lake:
     def files(self, endpoint: str, table: str, dates: Sequence[date] | None = None) -> list[str]:
         """Return the Parquet files of the table's present version, of these dates only where dates are given."""
         delta = self.table(endpoint, table)
-        if delta is None:
+        if delta is None or dates == []:
             return []
-        wanted = None if dates is None else [("date", "in", [day.isoformat() for day in dates])]
-        found: list[str] = delta.file_uris(wanted)
+        days = ", ".join(f"'{day.isoformat()}'" for day in dates or ())
+        found: list[str] = delta.file_uris(file_pruning_predicate=f"date IN ({days})" if days else None)
         return [unquote(uri) for uri in found]  # deltalake writes a blank in the home's path as %20
 
     @contextmanager

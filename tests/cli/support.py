@@ -8,10 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelops_pipelines.core.alerts import Verdict
 from tests.support import ROOT, Project, free_port
 
 SERVICES = ("GATEWAY", "DAGSTER", "MLFLOW")
 START = "from modelops_pipelines.cli.main import main; main()"
+ERROR = Verdict("error_rate", "error", False, 0.5, 0.1, 40, "2026-01-01T00:00:00Z", "error_rate 0.5 is above 0.1")
+
+
+@dataclass
+class Loop:
+    """A project that has served, with a copy of its first training data in a file."""
+
+    project: Project
+    data: Path
+    request_id: str
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,13 @@ def environment_of(project: Project) -> dict[str, str]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
+
+
+def refused(done: Done, message: str) -> None:
+    """Assert that the command was refused for good, with this message and nothing on stdout."""
+    assert (done.code, done.out) == (3, ""), done
+    assert message in done.err
+    assert done.err.startswith("modelops") or "The gateway will listen" in done.err
 
 
 class NewUser:

@@ -63,7 +63,7 @@ def test_init_opens_no_store(project: Project, tmp_path: Path) -> None:
 def test_the_command_line_never_loads_dagster_not_even_to_deploy(project: Project) -> None:
     found = loaded(project, "deploy", "cancer", "1")
     assert "mlflow" in found
-    assert found & {"dagster", "evidently", "fastapi", "uvicorn"} == set()
+    assert found & {"dagster", "evidently", "uvicorn"} == set()
 
 
 def loaded(project: Project, *arguments: str) -> set[str]:

@@ -67,12 +67,18 @@ def test_the_code_location_loads_and_is_what_it_was(flights: dg.Definitions) -> 
 def test_every_asset_says_what_it_is_whose_it_is_and_what_is_in_it(flights: dg.Definitions) -> None:
     for spec in flights.resolve_all_asset_specs():
         assert spec.description, spec.key
-        assert (spec.group_name, list(spec.owners), spec.tags["endpoint"]) == ("flights", ["team:data-science"], "flights")
+        assert (spec.group_name, list(spec.owners), spec.tags["endpoint"]) == (
+            "flights",
+            ["team:data-science"],
+            "flights",
+        )
         assert spec.kinds, spec.key
         if spec.key.path[-1] in TABLES:
             columns = spec.metadata["dagster/column_schema"].columns
             assert all(column.description for column in columns), spec.key
-    assert {spec.key.path[-1] for spec in flights.resolve_all_asset_specs() if "dagster/column_schema" in spec.metadata} == TABLES
+    assert {
+        spec.key.path[-1] for spec in flights.resolve_all_asset_specs() if "dagster/column_schema" in spec.metadata
+    } == TABLES
 
 
 def described(definitions: dg.Definitions) -> str:
@@ -125,7 +131,9 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
                 for name, frame in frames.items():
                     spec = endpoint_named(stores, name)
                     rows = frame.sample(60, random_state=day)
-                    send(gateway, rows_of(rows, spec.label), rows[spec.label].tolist(), START + timedelta(days=day), name)
+                    send(
+                        gateway, rows_of(rows, spec.label), rows[spec.label].tolist(), START + timedelta(days=day), name
+                    )
             wait_for_segments(made.project, *frames)
         names = (*MONITORING, "drift_report", *LEARNING)
         yield Two(made, {name: made.materialise(names, name) for name in frames})
@@ -134,12 +142,19 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
 @pytest.mark.parametrize("endpoint", ["cancer", "diabetes"])
 def test_an_endpoint_is_one_yaml_and_all_its_assets_materialise(two: Two, endpoint: str) -> None:
     run = two.runs[endpoint]
-    made = {event.asset_key.path[-1]: event.materialization.metadata for event in run.get_asset_materialization_events()}
+    made = {
+        event.asset_key.path[-1]: event.materialization.metadata for event in run.get_asset_materialization_events()
+    }
     assert set(made) == {*MONITORING, "drift_report", *LEARNING}
     counts = {name: metadata["dagster/row_count"].value for name, metadata in made.items() if name in TABLES}
-    assert (counts["inference_log"], counts["labels"], counts["service_metrics"], counts["quality_metrics"]) == (360, 360, 6, 6)
-    features = 10 if endpoint == "diabetes" else 4
-    assert counts["profiles"] == counts["drift"] == 6 * (features + (1 if endpoint == "diabetes" else 2))
+    assert (counts["inference_log"], counts["labels"], counts["service_metrics"], counts["quality_metrics"]) == (
+        360,
+        360,
+        6,
+        6,
+    )
+    monitored = (10 if endpoint == "diabetes" else 4) + 2  # the features, the prediction and the score
+    assert counts["profiles"] == counts["drift"] == 6 * monitored
     newest = 7 if endpoint == "diabetes" else 2  # a head of two lines, then the last seven windows: days or hours
     assert made["quality_metrics"]["newest"].value.count("\n") == newest
 
@@ -160,7 +175,9 @@ def test_a_regressions_rule_is_judged_on_its_own_metric(two: Two) -> None:
 
 def test_sensors_speak_of_every_endpoint(two: Two) -> None:
     said = two.world.tick("new_data").skip_message
-    assert said == "cancer: 0 segments wait, 0 windows are left over; diabetes: 0 segments wait, 0 windows are left over"
+    assert (
+        said == "cancer: 0 segments wait, 0 windows are left over; diabetes: 0 segments wait, 0 windows are left over"
+    )
 
 
 def test_an_endpoint_without_a_trainer_has_no_learning_assets(tmp_path: Path) -> None:
@@ -186,7 +203,13 @@ def test_endpoints_work_as_components_of_a_dagster_project() -> None:
 
 def test_a_component_takes_every_attribute_from_python_too() -> None:
     component = ModelEndpoint.from_attributes_dict(
-        attributes={"name": "cancer", "model_name": "tumours", "task": "binary_classification", "label": "benign", "window": "day"}
+        attributes={
+            "name": "cancer",
+            "model_name": "tumours",
+            "task": "binary_classification",
+            "label": "benign",
+            "window": "day",
+        }
     )
     assert component.spec().window == "day"
 
@@ -205,7 +228,7 @@ def test_a_wrong_component_is_refused_by_file_line_culprit_and_fix(line: str, sa
     with create_defs_folder_sandbox() as sandbox:
         (sandbox.defs_folder_path / "one").mkdir()
         (sandbox.defs_folder_path / "one" / "defs.yaml").write_text(yaml)
-        with pytest.raises(Exception, match="defs.yaml") as raised, sandbox.build_all_defs():
+        with pytest.raises(Exception, match=r"defs\.yaml") as raised, sandbox.build_all_defs():
             pass
     cause = raised.value.__cause__
     assert isinstance(cause, OnboardingError)
@@ -213,8 +236,9 @@ def test_a_wrong_component_is_refused_by_file_line_culprit_and_fix(line: str, sa
 
 
 def test_a_wrong_yaml_stops_the_code_location_with_our_message(tmp_path: Path) -> None:
-    with pytest.raises(OnboardingError, match=r"endpoint\.yaml:5: task: 'binary' is no task"), world(
-        tmp_path, yaml=CANCER_YAML.replace("binary_classification", "binary")
+    with (
+        pytest.raises(OnboardingError, match=r"endpoint\.yaml:5: task: 'binary' is no task"),
+        world(tmp_path, yaml=CANCER_YAML.replace("binary_classification", "binary")),
     ):
         pass
 

@@ -50,7 +50,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         pytest.param(LOAD + TICK, HEAVY, id="a tick of every sensor"),
         pytest.param("import modelops_pipelines.cli.main\n", (*HEAVY, "dagster", "fastapi"), id="importing the CLI"),
         pytest.param(CLI, (*HEAVY, "dagster"), id="importing every command"),
-        pytest.param("import modelops_pipelines.gateway.server\n", ("dagster", "evidently"), id="importing the gateway"),
+        pytest.param(
+            "import modelops_pipelines.gateway.server\n", ("dagster", "evidently"), id="importing the gateway"
+        ),
         pytest.param(LAYERS, ("dagster",), id="importing every module but Dagster's face"),
     ],
 )
@@ -63,7 +65,12 @@ def imported(project: Project, code: str, banned: tuple[str, ...]) -> list[str]:
     ask = f"{code}\nimport sys\nprint('imported', *[name for name in {banned!r} if name in sys.modules])"
     environment = {**os.environ, **project.environment, "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", ask], cwd=Path(ROOT), env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "ignore", "-c", ask],
+        cwd=Path(ROOT),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
     return ran.stdout.strip().splitlines()[-1].split()[1:]

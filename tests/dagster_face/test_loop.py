@@ -10,6 +10,7 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
+from modelops_pipelines.assets.describe import markdown_table
 from modelops_pipelines.core.alerts import Alert
 from modelops_pipelines.core.windows import text, window_of
 from modelops_pipelines.operations.releases import deploy
@@ -61,7 +62,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         with running_gateway(made.project) as gateway:
             days(gateway, frame, range(40))
             wait_for_segments(made.project)
-            first = made.materialise()
+            first = made.materialise(by_hand=True)
             alerted = made.tick("alerts")
             opened = stores.journal.alerts("cancer")
             made.tick("alerts")
@@ -79,7 +80,20 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             promoted = made.run("promote", **request.run_config["ops"]["promote_version"]["config"])
             done = made.tick("promotion")
         yield Story(
-            made, too_early, first, alerted, opened, again, not_yet, due, retrained, gate, cooling, passed, promoted, done
+            made,
+            too_early,
+            first,
+            alerted,
+            opened,
+            again,
+            not_yet,
+            due,
+            retrained,
+            gate,
+            cooling,
+            passed,
+            promoted,
+            done,
         )
 
 
@@ -101,9 +115,13 @@ def test_a_failing_check_shows_its_numbers_and_does_not_fail_the_run(story: Stor
     assert "windows failed]" in check.description
 
 
-def test_failing_windows_become_one_open_alert_that_counts_them(story: Story) -> None:
+def test_failing_windows_of_a_run_by_hand_become_one_open_alert_that_counts_them(story: Story) -> None:
     (alert,) = story.opened
-    failed = [v for v in checks_of(story.first)["quality_brier_skill"].metadata["modelops/verdicts"].value if v["passed"] is False]
+    failed = [
+        v
+        for v in checks_of(story.first)["quality_brier_skill"].metadata["modelops/verdicts"].value
+        if v["passed"] is False
+    ]
     assert (alert.rule, alert.status, alert.count) == ("quality_brier_skill", "open", len(failed))
     assert alert.opened_window == failed[0]["window"]
 
@@ -182,7 +200,12 @@ def test_jobs_deploy_promote_and_roll_back_the_endpoint_of_their_partition(made:
     rolled = made.run("rollback", reason="it is worse")
     assert rolled.success
     events = made.project.stores.deployments.events("cancer")
-    assert [(e.action, e.to_version) for e in events] == [("deploy", "1"), ("deploy", "2"), ("promote", "2"), ("rollback", "1")]
+    assert [(e.action, e.to_version) for e in events] == [
+        ("deploy", "1"),
+        ("deploy", "2"),
+        ("promote", "2"),
+        ("rollback", "1"),
+    ]
     assert [e.reason for e in events[1::2]] == ["a canary", "it is worse"]
 
 
@@ -208,7 +231,13 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Run
     """Return a served endpoint with numbers and words, with three hours of traffic worked off."""
     frame = mixed_frame()
     with world(tmp_path_factory.mktemp("mixed"), yaml=MIXED_YAML) as made:
-        deploy(made.project.stores, made.project.spec, train_first(made.project, frame).version, actor="ann", reason="first")
+        deploy(
+            made.project.stores,
+            made.project.spec,
+            train_first(made.project, frame).version,
+            actor="ann",
+            reason="first",
+        )
         with running_gateway(made.project) as gateway:
             for hour in range(3):
                 send(gateway, rows_of(frame.head(50)), frame["benign"].head(50).tolist(), START + timedelta(hours=hour))
@@ -240,7 +269,10 @@ def test_a_late_row_recomputes_only_its_window(mixed: tuple[World, RunningGatewa
     run = made.materialise()
     assert run.success
     spans = {
-        event.asset_key.path[-1]: (event.materialization.metadata["from"].value, event.materialization.metadata["windows"].value)
+        event.asset_key.path[-1]: (
+            event.materialization.metadata["from"].value,
+            event.materialization.metadata["windows"].value,
+        )
         for event in run.get_asset_materialization_events()
         if "windows" in event.materialization.metadata
     }
@@ -262,8 +294,9 @@ def test_a_new_drift_alert_asks_for_a_report_that_bears_odd_columns_and_is_serve
     assert [key.path for key in request.asset_selection] == [["cancer", "drift_report"]]
     (event,) = made.materialise(["drift_report"]).get_asset_materialization_events()
     shown = event.materialization.metadata
-    assert shown["left_out"].value == "mean_radius: every value of the window is null"
-    served = gateway.client.get(shown["report"].url.split("/", 3)[3].join(["/", ""]))
+    assert shown["left_out"].value["mean_radius"] == "every value of the window is null"
+    assert (shown["rows"].value, shown["reference_rows"].value) == (600, 569)
+    served = gateway.client.get(shown["report"].url)
     assert (served.status_code, served.headers["content-type"].split(";")[0]) == (200, "text/html")
     assert 10_000 < len(served.content) < 5_000_000
 
@@ -304,3 +337,10 @@ def test_the_schedule_asks_for_every_endpoint_once_an_hour(tmp_path: Any) -> Non
         context = dg.build_schedule_context(made.instance, scheduled_execution_time=START)
         (request,) = schedule.evaluate_tick(context).run_requests
         assert (request.run_key, request.tags["endpoint"]) == (f"cadence cancer {START.isoformat()}", "cancer")
+
+
+def test_the_newest_windows_come_first_and_what_is_left_out_is_told() -> None:
+    rows = [{"window_start": START + timedelta(hours=hour), "n": hour} for hour in range(40)]
+    lines = markdown_table(rows[::-1]).value.splitlines()
+    assert lines[2].endswith("| 39 |")
+    assert lines[-1] == "10 more rows are in the table"

@@ -28,15 +28,20 @@ class World:
     instance: dg.DagsterInstance
 
     def materialise(
-        self, names: Sequence[str] = MONITORING, endpoint: str = "cancer", config: Mapping[str, Any] | None = None
+        self,
+        names: Sequence[str] = MONITORING,
+        endpoint: str = "cancer",
+        config: Mapping[str, Any] | None = None,
+        *,
+        by_hand: bool = False,
     ) -> dg.ExecuteInProcessResult:
-        """Run assets of the endpoint as the sensors have them run; a failure is in the result."""
+        """Run assets of the endpoint as the sensors (or a person) have them run; a failure is in the result."""
         job = self.definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             instance=self.instance,
             asset_selection=[dg.AssetKey([endpoint, name]) for name in names],
             run_config={"ops": {f"{endpoint}__{name}": {"config": dict(config)} for name in names}} if config else None,
-            tags={"endpoint": endpoint},
+            tags=None if by_hand else {"endpoint": endpoint},
             raise_on_error=False,
         )
 
@@ -77,7 +82,11 @@ def world(folder: Path, *more: str, yaml: str = CANCER_YAML) -> Iterator[World]:
 
 
 def send(
-    gateway: RunningGateway, rows: Sequence[Mapping[str, Any]], truth: Sequence[Any], at: datetime, endpoint: str = "cancer"
+    gateway: RunningGateway,
+    rows: Sequence[Mapping[str, Any]],
+    truth: Sequence[Any],
+    at: datetime,
+    endpoint: str = "cancer",
 ) -> None:
     """Ask for predictions at a time of the past, then say what was true."""
     answer = gateway.predict([dict(row) for row in rows], endpoint, **{"X-Event-Time": at.isoformat()})

@@ -1,0 +1,147 @@
+"""What a person sees and clicks in Dagster's own UI, with a real browser: everything is there, and works."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from modelops_pipelines.operations.releases import deploy
+from modelops_pipelines.platforms.local import running
+from modelops_pipelines.sensors.common import LEARNING, MONITORING
+from tests.dagster_face.world import START, send
+from tests.support import ROOT, Project, RunningGateway, cancer_frame, make_project, rows_of, train_first, wait_until
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+CHROMIUM = shutil.which("chromium")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT_MS = 30_000
+RUNS = '{ runsOrError(filter: {pipelineName: "%s"}) { ... on Runs { results { runId status tags { key } } } } }'
+CHECKS = {
+    "inference_log": ["nothing_rejected"],
+    "service_metrics": ["error_rate", "latency_p95_ms"],
+    "drift": ["drift"],
+    "quality_metrics": ["quality_brier_skill"],
+    "evaluation": ["gate"],
+}
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the PATH: apt-get install chromium"),
+]
+
+
+@dataclass
+class Screen:
+    """A browser's page on a project's running Dagster."""
+
+    page: "playwright.Page"
+    url: str
+    project: Project
+
+    def open(self, path: str) -> None:
+        """Open a page of the UI."""
+        self.page.goto(f"{self.url}{path}", timeout=WAIT_MS)
+
+    def shows(self, text: str) -> None:
+        """Wait until the text is to be seen."""
+        self.page.get_by_text(text, exact=True).first.wait_for(timeout=WAIT_MS)
+
+    def run_succeeds(self, job: str) -> None:
+        """Wait until the run of the job that was launched here, by no sensor, has succeeded, and see so on its page."""
+        wait_until(lambda: self._launched(job).get("status") in ("SUCCESS", "FAILURE"), 60)
+        self.open(f"/runs/{self._launched(job)['runId']}")
+        self.shows("Success")
+
+    def _launched(self, job: str) -> dict[str, Any]:
+        answer = httpx.post(f"{self.url}/graphql", json={"query": RUNS % job}, timeout=30).json()
+        runs = answer["data"]["runsOrError"]["results"]
+        return next((run for run in runs if "dagster/sensor_name" not in {tag["key"] for tag in run["tags"]}), {})
+
+
+@pytest.fixture(scope="module")
+def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
+    """Start the project's gateway and Dagster, with two versions deployed and some traffic; end them all."""
+    project = make_project(tmp_path_factory.mktemp("ui") / "project")
+    frame = cancer_frame()
+    with running(project.stores.settings, ROOT) as platform, playwright.sync_playwright() as started:
+        gateway, dagster = platform.start_gateway(), platform.start_dagster()
+        for rows in (569, 300):
+            version = train_first(project, frame.head(rows)).version
+            deploy(project.stores, project.spec, version, actor="ann", reason="test")
+        platform.wait([gateway, dagster], 120)
+        with httpx.Client(base_url=gateway.url, timeout=60) as client:
+            wait_until(lambda: client.get("/health/ready").status_code == 200, 60)
+            caller = RunningGateway(gateway.process, client, Path(gateway.log))
+            for hour in range(3):
+                rows = frame.head(100)
+                send(caller, rows_of(rows), rows["benign"].tolist(), START + timedelta(hours=hour))
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        yield Screen(page, dagster.url, project)
+        browser.close()
+    for service in (gateway, dagster):
+        with pytest.raises(ProcessLookupError):
+            os.killpg(service.process.pid, 0)
+
+
+def test_every_asset_of_the_endpoint_is_in_its_group(screen: Screen) -> None:
+    screen.open("/locations/modelops/asset-groups/cancer/lineage")
+    for name in (*MONITORING, "drift_report", *LEARNING):
+        screen.shows(name)
+
+
+@pytest.mark.parametrize("asset", CHECKS)
+def test_an_assets_checks_are_on_its_page(screen: Screen, asset: str) -> None:
+    screen.open(f"/assets/cancer/{asset}?view=checks")
+    for check in CHECKS[asset]:
+        screen.shows(check)
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/automation", ["new_data", "alerts", "retraining", "promotion", "cadence"]),
+        ("/jobs", ["deploy", "promote", "rollback", "retrain"]),
+    ],
+)
+def test_every_sensor_schedule_and_job_is_listed(screen: Screen, path: str, names: list[str]) -> None:
+    screen.open(path)
+    for name in names:
+        screen.shows(name)
+
+
+def test_the_monitoring_assets_materialise_at_a_click(screen: Screen) -> None:
+    screen.open("/locations/modelops/asset-groups/cancer/lineage")
+    for number, name in enumerate(MONITORING):
+        node = screen.page.get_by_text(name, exact=True).first
+        node.click(modifiers=["Shift"] if number else [], timeout=WAIT_MS)
+    screen.page.get_by_role("button", name=f"Materialize selected ({len(MONITORING)})").click(timeout=WAIT_MS)
+    screen.page.get_by_text("Launched run").first.wait_for(timeout=WAIT_MS)
+    screen.run_succeeds("__ASSET_JOB")
+    assert screen.project.stores.lake.rows("cancer", "inference_log") == 300
+    screen.open("/assets/cancer/service_metrics?view=events")
+    screen.shows("dagster/row_count")
+
+
+def test_a_rollback_is_launched_from_the_launchpad(screen: Screen) -> None:
+    screen.open("/locations/modelops/jobs/rollback/playground")
+    screen.page.get_by_placeholder("Partition").click(timeout=WAIT_MS)
+    screen.page.get_by_text("cancer", exact=True).last.click(timeout=WAIT_MS)
+    screen.page.get_by_role("button", name="Launch Run").click(timeout=WAIT_MS)
+    screen.run_succeeds("rollback")
+    event = screen.project.stores.deployments.events("cancer")[-1]
+    assert (event.action, event.to_version, event.actor) == ("rollback", "1", "dagster")

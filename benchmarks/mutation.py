@@ -39,7 +39,7 @@ MODULES = {
     "retraining": ((f"{CORE}/retraining.py",), ("tests/core/test_retraining.py",)),
     "releases": ((f"{OPERATIONS}/releases.py",), ("tests/operations/test_releases.py",)),
 }
-SECONDS = 60
+SECONDS = 30
 EXAMPLES = 30
 PRELOADED = ("numpy", "sqlalchemy", "alembic.command", "filelock", "yaml", "httpx", "hypothesis.stateful")
 SKIPPED_FIELDS = {"annotation", "returns", "decorator_list"}
@@ -139,17 +139,22 @@ def _notices(tree: Path, tests: tuple[str, ...], *, output: bool = False) -> boo
 
 def _run_tests(tree: Path, tests: tuple[str, ...], *, output: bool) -> None:
     """Run the tests on the tree and end the process: 0 when all passed."""
-    from hypothesis import settings
+    from hypothesis import Phase, settings
 
     if not output:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
-    settings.register_profile("mutants", max_examples=EXAMPLES, derandomize=True, database=None, deadline=None)
+    found_is_enough = (Phase.explicit, Phase.generate)
+    settings.register_profile(
+        "mutants", max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, phases=found_is_enough
+    )
     settings.load_profile("mutants")
     sys.dont_write_bytecode = True
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     sys.path.insert(0, str(tree))
-    code = pytest.main(["-x", "-q", "--basetemp", str(tree.parent / "tests"), *tests])
+    options = ("-x", "-q", "--tb=short", "--disable-warnings", f"--basetemp={tree.parent / 'tests'}")
+    code = pytest.main([*options, *tests])
     ours = [name for name in sys.modules if name.startswith(f"{PACKAGE}.")]
     foreign = [name for name in ours if not str(sys.modules[name].__file__).startswith(str(tree))]
     assert ours, "the tests did not load the package"

@@ -27,7 +27,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WIDTH, HEIGHT = 1400, 900
+SIZE = (1400, 900)
+WIDE = (1800, 1200)  # where the lineage has room for its details
 SETTLE_MS = 2500
 WAIT_MS = 60_000
 MOST_BYTES = 400_000
@@ -42,6 +43,7 @@ class Picture:
     shows: str
     scroll_to: str = ""
     click: str = ""
+    size: tuple[int, int] = SIZE
 
 
 def pictures(settings: Settings) -> Mapping[str, Picture]:
@@ -49,7 +51,10 @@ def pictures(settings: Settings) -> Mapping[str, Picture]:
     dagster = f"http://{settings.host}:{settings.dagster_port}"
     return {
         "lineage": Picture(
-            "an endpoint's assets, with checks", f"{dagster}/locations/modelops/asset-groups/flights/lineage", "drift"
+            "an endpoint's assets, with checks",
+            f"{dagster}/locations/modelops/asset-groups/flights/lineage",
+            "drift",
+            size=WIDE,
         ),
         "quality_check": Picture(
             "a rule that failed, with its numbers and their history",
@@ -70,7 +75,7 @@ def pictures(settings: Settings) -> Mapping[str, Picture]:
 
 def take(browser: Browser, picture: Picture, file: Path) -> None:
     """Open the page, wait until it shows what it should, and write the picture."""
-    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    page = browser.new_page(viewport={"width": picture.size[0], "height": picture.size[1]})
     page.goto(picture.url, timeout=WAIT_MS)
     page.get_by_text(picture.shows).first.wait_for(timeout=WAIT_MS)
     page.wait_for_timeout(SETTLE_MS)

@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "alert": ("alerts", "List alerts."),
 }
 OBJECTS_A_COLLECTION = 50_000
-"""Python's own 700 collects dozens of times while modules load: a tenth of a short command (measured)."""
+"""Python's own 700 collects dozens of times while modules load: about 0.02 of 0.27 CPU s (measured)."""
 
 
 class LazyGroup(click.Group):

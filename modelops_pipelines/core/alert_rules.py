@@ -12,9 +12,8 @@ KINDS = ("error_rate", "latency_p95_ms", "drift", "quality")
 QUALITY_METRICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "binary_classification": ("auc", "log_loss", "brier", "brier_skill", "accuracy"),
-        "multiclass": ("accuracy", "log_loss"),
+        "multiclass": ("accuracy",),
         "regression": ("mae", "rmse", "bias"),
-        "llm": (),
     }
 )
 
@@ -72,6 +71,10 @@ def _plain_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
         yield Complaint(f"{path}.metric", f"a rule of kind {rule.kind} has no metric", "Remove it, or use kind quality")
     if rule.below is not None:
         yield Complaint(f"{path}.below", f"a rule of kind {rule.kind} has no 'below'", "Use 'above'")
+    if rule.kind == "drift":
+        for key in ("over", "minimum"):
+            if getattr(rule, key) is not None:
+                yield Complaint(f"{path}.{key}", "a drift rule judges each window by itself", "Remove it")
     if rule.above is None:
         yield Complaint(f"{path}.above", "is missing", f"Add 'above': {_RANGES[rule.kind].words}")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, get_args
 
-Task = Literal["binary_classification", "multiclass", "regression", "llm"]
+Task = Literal["binary_classification", "multiclass", "regression"]
 Window = Literal["hour", "day"]
 Strategy = Literal["direct", "canary"]
 

@@ -13,6 +13,7 @@ _OWNER = re.compile(r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7
 _TRAINER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _NOT_IN_MODEL_NAMES = re.compile(r"[/:]|\s$|^\s")
 _LARGEST_SHARE = 100
+PLANNED_TASKS = ("llm",)
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,10 @@ class Surroundings:
 def endpoint_complaints(spec: EndpointSpec, around: Surroundings) -> Iterator[Complaint]:
     """Yield all that is wrong with the spec, in the order of its keys."""
     yield from _name_complaints(spec)
-    yield from one_of("task", spec.task, TASKS)
+    if str(spec.task) in PLANNED_TASKS:
+        yield Complaint("task", f"'{spec.task}' is not built yet", f"Use one of: {', '.join(TASKS)}")
+    else:
+        yield from one_of("task", spec.task, TASKS)
     yield from one_of("window", spec.window, WINDOWS)
     yield from _label_complaints(spec, around)
     yield from _known_feature_complaints(spec, around)

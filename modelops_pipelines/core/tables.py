@@ -85,7 +85,7 @@ INFERENCE_LOG = Table(
         _text("variant?", "champion or challenger"),
         _text("prediction?", "what was answered"),
         _float("score?", "probability of the positive class, or of the class answered"),
-        _float("latency_ms", "from the body read to the answer ready, capture included", "ms"),
+        _float("latency_ms", "from the body read to the answer ready, before it is captured", "ms"),
         _int("status", "HTTP status of the answer"),
         _text("error_code?", "why it failed"),
         _text("user_id?", "who asked, as the caller says"),

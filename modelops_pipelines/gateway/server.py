@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 
-from modelops_pipelines.core.errors import ModelOpsError, SettingsError
+from modelops_pipelines.core.errors import ModelOpsError, PermanentError, SettingsError
 from modelops_pipelines.store.stores import Stores
 
 
@@ -47,7 +47,7 @@ def main() -> None:
         serve(Stores())
     except ModelOpsError as error:
         sys.stderr.write(f"modelops gateway: {error}\n")
-        sys.exit(3)
+        sys.exit(3 if isinstance(error, PermanentError) else 4)
 
 
 if __name__ == "__main__":

@@ -71,12 +71,10 @@ class Serving:
 
     def start(self) -> None:
         """Say that this worker lives, bring it to the desired state once, then follow it in the background."""
-        self._stores.deployments.heartbeat(self.worker, self._address, self._stores.now())
-        self._sync()
-        for name, step, pause in (("heartbeat", self._beat, HEARTBEAT_SECONDS), ("sync", self._sync, POLL_SECONDS)):
-            thread = threading.Thread(target=self._repeat, args=(step, pause), name=name, daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        self._beat()
+        self._follow("heartbeat", self._beat, HEARTBEAT_SECONDS)
+        self._sync()  # loading may take longer than a worker without a heartbeat counts as alive
+        self._follow("sync", self._sync, POLL_SECONDS)
 
     def stop(self) -> None:
         """End the threads and take this worker off the list."""
@@ -102,6 +100,11 @@ class Serving:
     def state_age(self, now: float) -> float | None:
         """Return how many seconds ago the desired state was read; None when it never was."""
         return None if self.synced_at is None else now - self.synced_at
+
+    def _follow(self, name: str, step: Callable[[], None], pause: float) -> None:
+        thread = threading.Thread(target=self._repeat, args=(step, pause), name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def _repeat(self, step: Callable[[], None], pause: float) -> None:
         while not self._stop.wait(pause):

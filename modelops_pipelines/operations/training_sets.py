@@ -36,6 +36,11 @@ def labelled_log(stores: Stores, spec: EndpointSpec, gate: GateConfig) -> Labell
     """Return every answered row that has a label, in a fixed order: row_id, event_time, features, label."""
     table = log_table(stores, spec)
     features = list(feature_types(stores, spec))
+    if not features:
+        raise EvidenceError(
+            f"No version of model {spec.model_name!r} is recorded here",
+            "Train one, or deploy one from the registry",
+        )
     with stores.lake.query(spec.name, [table, typed_for(LABELS, spec.task)]) as connected:
         rows = connected.sql(sql.labelled_rows(table, features)).to_arrow_table()
     rows = rows.rename_columns([ROW_ID, EVENT_TIME, *features, spec.label])

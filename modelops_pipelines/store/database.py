@@ -106,8 +106,8 @@ def moment(value: int) -> datetime:
 
 def _engine(url: str) -> sa.Engine:
     if not url.startswith("sqlite"):
-        return sa.create_engine(url, isolation_level="SERIALIZABLE", pool_pre_ping=True)
-    path = sa.make_url(url).database
+        return _server_engine(url)
+    path = _parsed(url).database
     if path:
         _private_file(Path(path))
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
@@ -124,6 +124,25 @@ def _engine(url: str) -> sa.Engine:
         connected.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _parsed(url: str) -> sa.URL:
+    try:
+        return sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        remedy = "Set MODELOPS_STATE_URL to an SQLAlchemy URL"
+        raise SettingsError("The state database's URL does not parse", remedy) from error
+
+
+def _server_engine(url: str) -> sa.Engine:
+    shown = _parsed(url).render_as_string(hide_password=True)
+    try:
+        return sa.create_engine(url, isolation_level="SERIALIZABLE", pool_pre_ping=True)
+    except (sa.exc.ArgumentError, ImportError) as error:
+        raise SettingsError(
+            f"The state database {shown} has no driver here ({error})",
+            "Install its driver, or correct MODELOPS_STATE_URL",
+        ) from error
 
 
 def _private_file(path: Path) -> None:

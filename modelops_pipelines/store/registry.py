@@ -97,7 +97,7 @@ class Registry:
         except MlflowException as error:
             raise UnknownError(
                 f"The registry has no version {version!r} of model {model_name!r} ({error.error_code})",
-                "Name a version that exists: modelops model list, or the MLflow page",
+                "Name a version that exists: see MLflow's page",
             ) from error
         described = describe_files(Path(folder))
         return ModelVersion(

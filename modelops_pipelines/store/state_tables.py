@@ -43,5 +43,4 @@ sa.Index(
     STATE_TABLES["alerts"].c.rule,
     unique=True,
     sqlite_where=STATE_TABLES["alerts"].c.status == "open",
-    postgresql_where=STATE_TABLES["alerts"].c.status == "open",
 )

@@ -1,5 +1,6 @@
 """One matter is one alert: opened once, counted, resolved after two passes in a row."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from modelops_pipelines.core.alerts import OPEN, RESOLVED, Alert, Verdict, after, worst
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+WEEK = timedelta(days=7)
 
 
 def verdict(passed: bool | None,  # noqa: FBT001 - the one thing that tests vary
@@ -79,3 +81,35 @@ def test_the_worst_of_several_windows_is_shown(passes: list[bool | None], expect
 
 def test_of_equally_bad_windows_the_newest_is_shown() -> None:
     assert worst([verdict(passed=False, window="1"), verdict(passed=False, window="2")]).window == "2"
+
+
+def test_of_passes_and_missing_verdicts_the_newest_of_the_best_told_kind_is_shown() -> None:
+    passes = [verdict(passed=True, window="1"), verdict(passed=True, window="2"), verdict(passed=None, window="3")]
+    assert worst(passes).window == "2"
+    assert worst([verdict(passed=None, window="1"), verdict(passed=None, window="2")]).window == "2"
+
+
+def test_an_alert_opens_with_all_that_the_verdict_says() -> None:
+    opened = after(None, verdict(passed=False, message="too far", window="w1"), "e", NOW)
+    assert Alert("e", "drift", OPEN, "warning", "too far", 1, 0, NOW, NOW, None, "w1", "w1") == opened
+
+
+def test_a_pass_changes_nothing_of_an_alert_but_its_passes_and_its_end() -> None:
+    opened = after(None, verdict(passed=False), "e", NOW)
+    assert opened is not None
+    fine = verdict(passed=True, message="fine", window="w2")
+    once = after(opened, fine, "e", NOW + WEEK)
+    assert replace(opened, passes=1) == once
+    assert replace(opened, passes=2, status=RESOLVED, resolved_at=NOW + WEEK) == after(once, fine, "e", NOW + WEEK)
+
+
+def test_a_further_failure_counts_afresh_towards_the_end_and_brings_its_severity() -> None:
+    opened = after(None, verdict(passed=False), "e", NOW)
+    passed = after(opened, verdict(passed=True), "e", NOW)
+    again = after(passed, replace(verdict(passed=False), severity="error"), "e", NOW + WEEK)
+    assert again is not None
+    assert (2, 0, "error", NOW, NOW + WEEK) == (again.count, again.passes, again.severity, again.opened_at, again.last_seen_at)
+
+
+def test_a_pass_of_a_rule_without_an_alert_is_nothing_to_write() -> None:
+    assert after(None, verdict(passed=True), "e", NOW) is None

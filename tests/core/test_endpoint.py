@@ -16,7 +16,7 @@ from modelops_pipelines.core.endpoint_rules import Surroundings, endpoint_compla
 FLIGHTS = EndpointSpec("flights", "flight-delay", "binary_classification", "late")
 
 
-@pytest.mark.parametrize("task", ["binary_classification", "multiclass", "regression", "llm"])
+@pytest.mark.parametrize("task", ["binary_classification", "multiclass", "regression"])
 def test_an_endpoint_of_defaults_has_nothing_wrong_with_it(task: str) -> None:
     spec = replace(FLIGHTS, task=cast("Task", task), alerts=default_alerts(task))
     assert list(endpoint_complaints(spec, Surroundings(system_columns=()))) == []

@@ -1,5 +1,7 @@
 """The gate passes what is better, not what is lucky, and says so when it cannot tell."""
 
+import math
+from dataclasses import asdict
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -86,6 +88,49 @@ def test_every_setting_is_part_of_the_gates_hash() -> None:
     assert GateConfig().hash == GateConfig().hash
 
 
+def test_the_settings_are_those_that_the_documentation_tells() -> None:
+    told = {"every_nth_day": 5, "min_days": 10, "min_rows": 1000, "confidence": 0.95, "draws": 2000, "seed": 7}
+    assert told == asdict(GateConfig())
+
+
+def test_just_enough_rows_and_days_are_enough() -> None:
+    result = judged(1, better_by=0.5, days=10, a_day=100)
+    assert (PASS, 1000, 10) == (result.verdict, result.rows, result.days)
+
+
+def test_the_reason_tells_the_improvement_and_the_bound_and_on_which_side_of_nothing_it_lies() -> None:
+    losses, days = np.full(2000, 0.5), np.repeat(np.arange(20), 100)
+    passed, failed = (judge(losses, losses - by, days, CONFIG) for by in (0.25, -0.25))
+    assert passed.reason == "improvement 0.25000 a row, lower bound 0.25000 above 0 over 20 days"
+    assert failed.reason == "improvement -0.25000 a row, lower bound -0.25000 not above 0 over 20 days"
+    assert (0.5, 0.25, 0.25) == (passed.champion_loss, passed.candidate_loss, passed.improvement)
+
+
+def test_a_result_tells_every_number_and_its_reason_but_keeps_the_verdict_apart() -> None:
+    told = GateResult(PASS, "better", 2000, 20, 0.5, 0.25, 0.25, 0.125).numbers()
+    losses = {"champion_loss": 0.5, "candidate_loss": 0.25, "improvement": 0.25, "lower_bound": 0.125}
+    assert {"reason": "better", "rows": 2000, "days": 20, **losses} == told
+
+
+def test_the_bound_is_the_quantile_of_means_over_whole_days_drawn_with_replacement() -> None:
+    chance = np.random.default_rng(5)
+    days = np.repeat(np.arange(12), chance.integers(50, 250, 12))
+    champion, candidate = chance.random(len(days)), chance.random(len(days))
+    by_day = [(champion - candidate)[days == day] for day in range(12)]
+    config = GateConfig(draws=60, confidence=0.9, seed=3)
+    drawn = np.random.default_rng(3).integers(0, 12, size=(60, 12))
+    means = [np.concatenate([by_day[day] for day in draw]).mean() for draw in drawn]
+    bound = judge(champion, candidate, days, config).lower_bound
+    assert bound is not None
+    assert abs(np.quantile(means, 0.1) - bound) < 1e-12
+
+
+def test_which_days_are_kept_for_evaluation_never_moves() -> None:
+    assert [date(2026, 1, 4), date(2026, 1, 9)] == [
+        day for n in range(1, 11) if is_evaluation_day(day := date(2026, 1, n), 5)
+    ]
+
+
 def test_every_fifth_day_is_kept_for_evaluation() -> None:
     days = [date(2026, 1, 1) + timedelta(days=n) for n in range(25)]
     kept = [day for day in days if is_evaluation_day(day, 5)]
@@ -97,4 +142,11 @@ def test_losses_of_sure_and_wrong_answers_are_finite() -> None:
     losses = log_loss(np.array([0.0, 1.0, 0.5]), np.array([1.0, 1.0, 0.0]))
     assert np.all(np.isfinite(losses))
     assert losses.argmax() == 0
+    sure = log_loss(np.array([0.0, 1.0]), np.array([1.0, 0.0]))
+    assert np.allclose(sure, -math.log(1e-15), atol=0.2)
     assert [4.0, 0.0] == squared_error(np.array([1.0, 2.0]), np.array([3.0, 2.0])).tolist()
+
+
+def test_the_log_loss_of_a_row_is_the_surprise_at_what_came_true() -> None:
+    losses = log_loss(np.array([0.2, 0.2, 0.9]), np.array([1.0, 0.0, 1.0]))
+    assert np.allclose([-math.log(0.2), -math.log(0.8), -math.log(0.9)], losses)

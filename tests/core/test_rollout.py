@@ -1,10 +1,12 @@
 """Deploy, promote and roll back in any order keep their promises; the split of traffic is fair and sticky."""
 
+import hashlib
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -13,10 +15,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.core.rollout import (
+    CHALLENGER,
     CHAMPION,
+    GENESIS,
     DesiredState,
     Event,
     Variant,
+    broken_link,
     champions,
     deploy,
     next_share,
@@ -208,3 +213,128 @@ def test_a_caller_keeps_its_variant_and_a_growing_canary_only_adds_callers() -> 
 
 def test_a_lone_champion_answers_everyone() -> None:
     assert {"1"} == {route(variants_of("1"), bytes([n])).version for n in range(256)}
+
+
+def test_a_caller_beyond_all_shares_gets_the_champion() -> None:
+    assert route((Variant("1", CHAMPION, 0), Variant("2", CHALLENGER, 0)), b"anyone").version == "1"
+
+
+def test_which_callers_a_canary_takes_first_never_moves() -> None:
+    points = {name: int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) * 100 / 2**32 for name in map(str, range(500))}
+    for share in (5, 50):
+        taken = {name for name in points if route(variants_of("1", "2", share), name.encode()).version == "2"}
+        assert {name for name, point in points.items() if point < share} == taken
+
+
+def test_variants_are_a_lone_champion_or_two_that_share_the_whole() -> None:
+    assert (Variant("1", CHAMPION, 100),) == variants_of("1") == variants_of("1", "2") == variants_of("1", None, 30)
+    assert (Variant("1", CHAMPION, 99), Variant("2", CHALLENGER, 1)) == variants_of("1", "2", 1)
+
+
+def test_an_endpoint_that_never_served_has_no_champion_and_no_generation() -> None:
+    state = DesiredState("e")
+    assert (0, (), None, None) == (state.generation, state.variants, state.champion, state.challenger)
+    assert ("1", "2") == (canary(30).champion, canary(30).challenger)
+
+
+def test_the_whole_traffic_and_the_smallest_share_are_possible() -> None:
+    state = DesiredState("e", 1, variants_of("1"))
+    assert variants_of("2") == deploy(state, "2") == deploy(state, "2", 100)
+    assert variants_of("1", "2", 1) == deploy(state, "2", 1)
+    assert variants_of("1", "2", 99) == deploy(state, "2", 99)
+
+
+@pytest.mark.parametrize("state", [DesiredState("e"), DesiredState("e", 1, variants_of("2"))])
+def test_a_share_needs_another_champion_to_share_with(state: DesiredState) -> None:
+    with pytest.raises(ConflictError, match="no other champion"):
+        deploy(state, "2", 50)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1, 5), (5, 25), (24, 25), (25, 50), (50, 100), (99, 100)])
+def test_a_promotion_goes_to_the_plans_next_step(share: int, expected: int) -> None:
+    assert expected == next_share(canary(share), "2", STEPS)
+
+
+def test_a_version_that_is_no_challenger_begins_at_the_first_step() -> None:
+    assert next_share(canary(50), "3", STEPS) == 5
+    assert next_share(canary(50), "1", STEPS) == 5
+
+
+def test_a_plan_that_ends_before_the_whole_is_completed_by_the_whole() -> None:
+    assert next_share(canary(10), "2", (5, 10)) == 100
+
+
+def test_only_who_had_the_whole_traffic_stands_in_the_line_of_champions() -> None:
+    shares = [("1", {}), ("2", {"share": 99}), ("3", {"share": 100}), ("3", {"share": 100}), ("1", {"share": 100})]
+    line = champions([event(n, to_version=version, evidence=evidence) for n, (version, evidence) in enumerate(shares, 1)])
+    assert ("1", "3", "1") == line
+
+
+def test_a_rollback_to_a_version_that_the_history_does_not_know_leaves_it_as_the_line() -> None:
+    assert ("9",) == champions([event(1, to_version="1"), event(2, to_version="9", action="rollback")])
+
+
+def test_a_rollback_asked_for_goes_before_the_challenger_and_refuses_the_present_champion() -> None:
+    assert rollback_target(canary(10), ("3", "1"), "3") == "3"
+    with pytest.raises(ConflictError, match=r"Version 1 is no earlier champion of endpoint 'e' \(earlier champions: 3, 4\)"):
+        rollback_target(canary(10), ("3", "4", "1"), "1")
+    with pytest.raises(ConflictError, match=r"earlier champions: none"):
+        rollback_target(canary(10), ("1",), "1")
+
+
+def test_without_a_challenger_the_line_is_walked_back_by_one() -> None:
+    state = DesiredState("e", 3, variants_of("3"))
+    assert rollback_target(state, ("1", "2", "3")) == "2"
+    assert rollback_target(state, ("1", "3")) == "1"
+    with pytest.raises(ConflictError, match="no earlier champion to roll back to"):
+        rollback_target(state, ("3",))
+
+
+def test_a_challenger_without_a_champion_is_no_reason_to_return_to_nothing() -> None:
+    alone = DesiredState("e", 1, (Variant("2", CHALLENGER, 100),))
+    assert rollback_target(alone, ("1", "2")) == "1"
+
+
+def test_an_events_seal_is_the_hash_of_its_canonical_json() -> None:
+    sealed = event(3, evidence={"b": 1, "a": "Zoë"})
+    body = (
+        '{"action": "deploy", "actor": "me", "at": "2026-03-01T00:00:00Z", "endpoint": "e", '
+        '"evidence": {"a": "Zo\\u00eb", "b": 1}, "from_version": null, "generation": 3, "number": 3, '
+        f'"previous_hash": "{GENESIS}", "reason": "", "to_version": "1"}}'
+    )
+    assert hashlib.sha256(body.encode()).hexdigest() == sealed.hash
+    assert "0" * 64 == GENESIS
+
+
+def test_a_whole_chain_holds_and_each_way_to_break_it_is_found_where_it_broke() -> None:
+    chain = sealed_chain(4)
+    (first, seal), (second, seal_2), *rest = chain
+    assert broken_link(chain) is None
+    assert broken_link([]) is None
+    assert broken_link([(first, "f" * 64), *chain[1:]]) == 1
+    assert broken_link([(replace(first, actor="another"), seal), *chain[1:]]) == 1
+    assert broken_link(chain[1:]) == 1
+    assert broken_link([chain[0], *rest]) == 2
+    renumbered = replace(second, number=5)
+    assert broken_link([(first, seal), (renumbered, renumbered.hash)]) == 2
+    unlinked = replace(second, previous_hash=GENESIS)
+    assert broken_link([(first, seal), (unlinked, unlinked.hash)]) == 2
+    assert broken_link([*chain[:2], *reversed(rest)]) == 3
+    assert broken_link([*chain[:3], (chain[3][0], seal_2)]) == 4
+
+
+def canary(share: int) -> DesiredState:
+    return DesiredState("e", 2, variants_of("1", "2", share))
+
+
+def event(number: int, **values: Any) -> Event:
+    at: dict[str, Any] = {"number": number, "endpoint": "e", "at": NOW, "actor": "me", "reason": "", "generation": number}
+    return Event(**{**at, "action": "deploy", "from_version": None, "to_version": "1", **values})
+
+
+def sealed_chain(length: int) -> list[tuple[Event, str]]:
+    chain: list[tuple[Event, str]] = []
+    for number in range(1, length + 1):
+        linked = event(number, previous_hash=chain[-1][1] if chain else GENESIS)
+        chain.append((linked, linked.hash))
+    return chain

@@ -1,7 +1,7 @@
 """What a person sees and clicks in Dagster's own UI, with a real browser: everything is there, and works."""
 
-import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -93,9 +93,14 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         yield Screen(page, dagster.url, project)
         browser.close()
-    for service in (gateway, dagster):
-        with pytest.raises(ProcessLookupError):
-            os.killpg(service.process.pid, 0)
+    wait_until(lambda: not any(is_alive(service.process.pid) for service in (gateway, dagster)), 20)
+
+
+def is_alive(group: int) -> bool:
+    """Return whether a process of the group is left, the ended ones that nobody has reaped aside."""
+    listed = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in listed.splitlines()]
+    return any(int(pgid) == group and not stat.startswith("Z") for pgid, stat in rows)
 
 
 def test_every_asset_of_the_endpoint_is_in_its_group(screen: Screen) -> None:

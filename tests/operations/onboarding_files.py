@@ -165,9 +165,12 @@ WHOLE_FILES = {
         + "  alerts: [{kind: quality, metric: auc, below: 0.7}]\n",
         "7: alerts[0].metric: 'auc' is no metric of regression. Use one of: mae, rmse, bias",
     ),
-    "a metric of a task without any": (
-        MINIMAL.replace("binary_classification", "llm")
-        + "  alerts: [{kind: quality, metric: auc, below: 0.7}]\n",
-        "7: alerts[0].metric: 'auc' is no metric of llm. Remove the rule: llm has no quality metrics",
+    "a task that is not built yet": (
+        MINIMAL.replace("binary_classification", "llm"),
+        "5: task: 'llm' is not built yet. Use one of: binary_classification, multiclass, regression",
+    ),
+    "a drift rule that looks back": (
+        MINIMAL + "  alerts: [{kind: drift, over: 7d}]\n",
+        "7: alerts[0].over: a drift rule judges each window by itself. Remove it",
     ),
 }

@@ -132,7 +132,7 @@ ADDED_LINES = {
         f"7: alerts[0].over: must be a duration, and is text (1w). {DURATION_FIX}",
     ),
     "a rule that no row allows": (
-        "alerts: [{kind: drift, minimum: 0}]",
+        "alerts: [{kind: error_rate, above: 0.1, minimum: 0}]",
         (
             "7: alerts[0].minimum: must be at least 1, and is 0. "
             "Write how many rows allow a verdict, such as 100"

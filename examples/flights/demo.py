@@ -124,7 +124,7 @@ class Demo:
         if self._runs(f"statuses: {_UNFINISHED}"):
             return "runs are under way"
         newest = self._runs(f'statuses: [SUCCESS, FAILURE], tags: [{{key: "endpoint", value: "{name}"}}]')
-        if newest and newest[0] != self.stores.journal.last_alert_source(name):
+        if newest and newest[0] not in self.stores.journal.alert_sources(name):
             return "checks wait to become alerts"
         if decide_retraining(self.stores, self.spec).start:
             return "a retraining is due"

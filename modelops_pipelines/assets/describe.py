@@ -9,8 +9,9 @@ import dagster as dg
 import orjson
 
 from modelops_pipelines.core.alerts import Verdict, worst
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import Table
+from modelops_pipelines.core.durations import format_duration
+from modelops_pipelines.core.endpoint import AlertRule, EndpointSpec
+from modelops_pipelines.core.tables import Column, Table
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.recompute import Recomputed
 
@@ -56,7 +57,7 @@ def recomputed_metadata(result: Recomputed, total: int) -> dict[str, Any]:
 def check_specs(spec: EndpointSpec, asset: str, kinds: Sequence[str]) -> list[dg.AssetCheckSpec]:
     """Return a check for each of the endpoint's alert rules of these kinds."""
     return [
-        dg.AssetCheckSpec(rule.name, asset=key(spec, asset), description=_rule_text(rule.above, rule.below))
+        dg.AssetCheckSpec(rule.name, asset=key(spec, asset), description=_rule_text(rule))
         for rule in spec.alerts
         if rule.kind in kinds
     ]
@@ -114,7 +115,8 @@ def _schema(table: Table) -> dg.TableSchema:
             dg.TableColumn(
                 column.name,
                 column.type,
-                description=column.about + (f" ({column.unit})" if column.unit else ""),
+                description=column.about
+                + (f" ({column.unit})" if column.unit and column.unit not in column.about else ""),
                 constraints=dg.TableColumnConstraints(nullable=column.nullable),
             )
             for column in table.columns
@@ -122,5 +124,11 @@ def _schema(table: Table) -> dg.TableSchema:
     )
 
 
-def _rule_text(above: float | None, below: float | None) -> str:
-    return f"fails above {above:g}" if above is not None else f"fails below {below:g}"
+def _about(column: Column) -> str:
+    return f"{column.about} ({column.unit})" if column.unit and column.unit not in column.about else column.about
+
+
+def _rule_text(rule: AlertRule) -> str:
+    span = f" over {format_duration(rule.over)}" if rule.over else ""
+    limit = f"above {rule.above:g}" if rule.above is not None else f"below {rule.below:g}"
+    return f"{rule.metric or rule.kind}{span}: fails {limit}"

@@ -16,8 +16,11 @@ REASON_TAG = "modelops/reason"
 
 def training_set_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of the immutable training set."""
-    about = "The base set and every labelled row of the log, less the evaluation days: immutable, by content hash."
-    upstream = [key(spec, "inference_log"), key(spec, "labels")]
+    about = (
+        "The base set and every labelled row of the log, less the evaluation days: immutable, by content hash. "
+        "Materialising it starts a retraining."
+    )
+    upstream = [key(spec, "labels")]
 
     @dg.asset(**asset_options(spec, "training_set", kinds=["deltalake", "table"], about=about), deps=upstream)
     def training_set(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:

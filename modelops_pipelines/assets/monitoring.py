@@ -61,7 +61,7 @@ def drift_for(spec: EndpointSpec) -> dg.AssetsDefinition:
 def quality_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of quality on the labels that arrived."""
     shown = ("window_start", "model_version", "predictions", "labelled", "coverage", *_QUALITY[spec.task], "reason")
-    upstream = ["inference_log", "labels", "feedback"]
+    upstream = ["labels", "feedback"]  # which wait for inference_log
     return _derived(spec, QUALITY_METRICS, upstream, measure_quality, ["quality"], shown)
 
 

@@ -23,7 +23,7 @@ def raise_alerts(stores: Stores, endpoint: str, verdicts: Iterable[Verdict], sou
     The same source again changes nothing: a sensor that dies half-way may safely repeat itself.
     """
     with exclusive(stores.settings.home / "locks" / f"{endpoint}.alerts.lock", f"the alerts of {endpoint}"):
-        if stores.journal.last_alert_source(endpoint) == source:
+        if source in stores.journal.alert_sources(endpoint):
             return []
         opened = {alert.rule: alert for alert in stores.journal.alerts(endpoint, OPEN)}
         changes = _apply(opened, verdicts, endpoint, stores.now())

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.endpoint import DRIFTED_SHARE, EndpointSpec
 from modelops_pipelines.core.errors import EvidenceError
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.operations.profiling import monitored_columns
 from modelops_pipelines.operations.recompute import dates_of
 from modelops_pipelines.operations.schemas import feature_types, log_table
 from modelops_pipelines.operations.training_sets import read_training_set
@@ -53,7 +52,7 @@ def write_drift_report(stores: Stores, spec: EndpointSpec, window: datetime | No
             "Choose a window with traffic, and deploy a version that was trained here",
         )
     path = stores.settings.reports / spec.name / f"drift-{chosen:%Y-%m-%dT%H}.html"
-    write_atomically(path, _draw(current[columns], reference[columns]))
+    write_atomically(path, _draw(current[columns], reference[columns], _drift_share(spec)))
     return DriftReport(path, chosen, len(current), len(reference), left_out)
 
 
@@ -69,7 +68,12 @@ def comparable(current: "pd.DataFrame", reference: "pd.DataFrame") -> tuple[list
     return [name for name in current.columns if name not in left_out], left_out
 
 
-def _draw(current: "pd.DataFrame", reference: "pd.DataFrame") -> bytes:
+def _drift_share(spec: EndpointSpec) -> float:
+    """Return the share of drifted columns from which the endpoint's own rule speaks of drift."""
+    return next((rule.above for rule in spec.alerts if rule.kind == "drift" and rule.above is not None), DRIFTED_SHARE)
+
+
+def _draw(current: "pd.DataFrame", reference: "pd.DataFrame", share: float) -> bytes:
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
@@ -79,7 +83,7 @@ def _draw(current: "pd.DataFrame", reference: "pd.DataFrame") -> bytes:
     sides = [Dataset.from_pandas(_drawable(frame, words), data_definition=definition) for frame in (current, reference)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # constant columns divide by zero in its correlations
-        drawn = Report([DataDriftPreset()]).run(*sides)
+        drawn = Report([DataDriftPreset(drift_share=share)]).run(*sides)
     content: str = drawn.get_html_str(as_iframe=False)
     return content.encode()
 
@@ -112,7 +116,7 @@ def _newest_window(stores: Stores, spec: EndpointSpec) -> datetime:
 
 def _window_rows(stores: Stores, spec: EndpointSpec, window: datetime) -> pa.Table:
     table = log_table(stores, spec)
-    features = [name for name in monitored_columns(spec, list(feature_types(stores, spec))) if name in table.names]
+    features = list(spec.features or feature_types(stores, spec))
     with stores.lake.query(spec.name, [table], dates_of([window])) as connected:
         rows = connected.sql(
             sql.answered_columns(table, features), params={"size": spec.window, "windows": [window]}
@@ -134,8 +138,8 @@ def _reference_rows(stores: Stores, spec: EndpointSpec) -> pa.Table:
             "Train it with modelops train or retrain",
         )
     rows = read_training_set(stores, sets[0])
-    wanted = [name for name in monitored_columns(spec, list(feature_types(stores, spec))) if name in rows.column_names]
-    return _sampled(rows.select(wanted))
+    features = spec.features or feature_types(stores, spec)
+    return _sampled(rows.select([name for name in features if name in rows.column_names]))
 
 
 def _sampled(rows: pa.Table) -> pa.Table:

@@ -21,7 +21,6 @@ from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.references import Reference
 from modelops_pipelines.store.stores import Stores
 
-ANSWERS = ("prediction", "score")
 REFERENCE_ROWS = 1000
 Group = tuple[datetime, str]
 
@@ -67,7 +66,12 @@ def make_reference(source: str, frame: pa.Table, columns: Sequence[str]) -> Refe
 
 def monitored_columns(spec: EndpointSpec, features: Sequence[str]) -> list[str]:
     """Return the columns that are profiled: the features asked for (all when none are), and the answers."""
-    return [*(spec.features or features), *ANSWERS]
+    return [*(spec.features or features), *answers_of(spec.task)]
+
+
+def answers_of(task: str) -> tuple[str, ...]:
+    """Return the answers' columns: a regression has no score."""
+    return ("prediction",) if task == "regression" else ("prediction", "score")
 
 
 def _groups(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[tuple[Group, pa.Table]]:

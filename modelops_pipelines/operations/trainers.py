@@ -15,7 +15,7 @@ from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.ids import content_id
 from modelops_pipelines.core.outputs import PROBABILITIES, UNKNOWN
 from modelops_pipelines.core.training import TrainingContext
-from modelops_pipelines.operations.profiling import ANSWERS, make_reference
+from modelops_pipelines.operations.profiling import answers_of, make_reference
 from modelops_pipelines.operations.schemas import check_inputs
 from modelops_pipelines.operations.training_sets import as_frame, freeze_frame, read_training_set
 from modelops_pipelines.store.deployments import ModelVersion
@@ -133,6 +133,6 @@ def _reference(
         "score": pa.array(scores, pa.float64()) if scores else pa.nulls(len(sample), pa.float64()),
     }
     features = make_reference("", rows, list(inputs.columns))
-    answered = make_reference("", pa.table(answers), ANSWERS)
+    answered = make_reference("", pa.table(answers), answers_of(spec.task))
     source = f"training set {record.content_hash[:12]}, {record.rows} rows"
     return Reference(source, {**features.profiles, **answered.profiles})

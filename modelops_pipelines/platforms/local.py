@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -106,10 +106,9 @@ class LocalPlatform:
             _signal(service.process, signal.SIGINT if service.name == "dagster" else signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         for service in self.services:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 service.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _signal(service.process, signal.SIGKILL)
+            _end_session(service.process, deadline)
         self.services.clear()
 
     def _require_free(self, name: str, port: int) -> None:
@@ -161,6 +160,17 @@ def running(settings: Settings, folder: Path) -> Iterator[LocalPlatform]:
 
 def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _end_session(process: subprocess.Popen[bytes], deadline: float) -> None:
+    """Wait for what the child started to end too, and kill what is left at the deadline."""
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(POLL_SECONDS / 2)
+    _signal(process, signal.SIGKILL)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -1,5 +1,6 @@
 """What the loop remembers between runs: touched windows, progress, alerts, training sets, gates, retrainings."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from modelops_pipelines.core.alerts import OPEN, Alert
 from modelops_pipelines.store.database import Database, from_micros, moment, to_micros
 from modelops_pipelines.store.state_tables import STATE_TABLES
 
+SOURCES_KEPT = 100
 _TOUCHED = STATE_TABLES["touched_windows"]
 _PROGRESS = STATE_TABLES["progress"]
 _SETTINGS = STATE_TABLES["settings"]
@@ -145,18 +147,17 @@ class Journal:
 
     def write_alerts(self, endpoint: str, alerts: Iterable[Alert], source: str) -> None:
         """Write alerts as they are now, and what they came from: all or nothing."""
-        name = f"alerts of {endpoint}"
         with self._database.begin() as connected:
             for alert in alerts:
                 _write_alert(connected, alert)
-            connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == name))
-            connected.execute(_SETTINGS.insert().values(name=name, value=source))
+            known = [*_sources(connected, endpoint), source][-SOURCES_KEPT:]
+            connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == _sources_name(endpoint)))
+            connected.execute(_SETTINGS.insert().values(name=_sources_name(endpoint), value=json.dumps(known)))
 
-    def last_alert_source(self, endpoint: str) -> str | None:
-        """Return the source of the alerts that were written last."""
-        query = sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == f"alerts of {endpoint}")
+    def alert_sources(self, endpoint: str) -> list[str]:
+        """Return the newest sources whose alerts were written, oldest first."""
         with self._database.read() as connected:
-            return connected.scalar(query)
+            return _sources(connected, endpoint)
 
     def record_training_set(self, record: TrainingSet) -> None:
         """Write a training set's record; the same content is the same record."""
@@ -226,6 +227,15 @@ def _touch(connected: sa.Connection, endpoint: str, consumers: Iterable[str], wi
         rows = [{"endpoint": endpoint, "consumer": consumer, "window_start": start} for start in starts]
         if rows:
             connected.execute(_TOUCHED.insert(), rows)
+
+
+def _sources_name(endpoint: str) -> str:
+    return f"sources of the alerts of {endpoint}"
+
+
+def _sources(connected: sa.Connection, endpoint: str) -> list[str]:
+    kept = connected.scalar(sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == _sources_name(endpoint)))
+    return list(json.loads(kept)) if kept else []
 
 
 def _write_alert(connected: sa.Connection, alert: Alert) -> None:

@@ -92,7 +92,7 @@ def test_a_rule_has_at_most_one_open_alert_and_any_number_of_resolved_ones(journ
     journal.write_alerts("e", [ALERT], "run 1")
     with pytest.raises(sa.exc.IntegrityError):
         journal.write_alerts("e", [ALERT], "run 2")
-    assert journal.last_alert_source("e") == "run 1"
+    assert journal.alert_sources("e") == ["run 1"]
     opened = journal.open_alert("e", "drift")
     assert opened is not None
     journal.write_alerts("e", [replace(opened, status=RESOLVED, resolved_at=NOW)], "run 3")

@@ -1,0 +1,262 @@
+"""What changes the live model, on a real project without a gateway: gates, canaries, many at once, silent workers."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, GateError, UnknownError
+from modelops_pipelines.core.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
+from modelops_pipelines.core.rollout import broken_link, variants_of
+from modelops_pipelines.operations import releases
+from modelops_pipelines.operations.releases import Change, deploy, promote, roll_back
+from modelops_pipelines.store.deployments import ALIVE, ModelVersion
+from modelops_pipelines.store.journal import Gate, Progress
+from modelops_pipelines.store.stores import Stores
+from tests.support import CANCER_YAML, Project, make_project
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+CANARY_YAML = f"{CANCER_YAML}  promotion: {{strategy: canary, steps: [5, 25, 50, 100]}}\n"
+VERSIONS = tuple(str(number) for number in range(1, 9))
+PASSED = Gate("cancer", "2", "1", "data", GateConfig().hash, PASS, {"reason": "better", "lower_bound": 0.01}, NOW)
+WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}
+
+
+class TickingClock(Stores):
+    """Real stores whose clock goes on by a second each time that it is read."""
+
+    moment = NOW
+
+    def now(self) -> datetime:
+        """Return the time, a second after the last."""
+        self.moment += SECOND
+        return self.moment
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Return a project with eight recorded versions, of which nothing is live."""
+    project = make_project(tmp_path, CANARY_YAML)
+    for version in VERSIONS:
+        known = ModelVersion("tumours", version, "/nowhere", {"x": "float"}, ["0", "1"], None, None, NOW)
+        project.stores.deployments.record_version(known)
+    return project
+
+
+@pytest.fixture
+def live(project: Project) -> Project:
+    """Return the project with version 1 live."""
+    deploy(project.stores, project.spec, "1", **WHO)
+    return project
+
+
+def test_a_deploy_is_live_and_in_the_history_with_all_that_it_was(project: Project) -> None:
+    project.stores.journal.record_progress(Progress("cancer", NOW, 5, 2), NOW)
+    change = deploy(project.stores, project.spec, "1", actor="ann", reason="first")
+    assert replace(change, seconds=0.0) == Change("cancer", "deploy", None, "1", 100, 1, 0, 0.0, changed=True)
+    assert variants_of("1") == project.stores.deployments.desired("cancer").variants
+    [event] = project.stores.deployments.events("cancer")
+    told = (event.number, event.actor, event.action, event.from_version, event.to_version, event.generation, event.reason)
+    assert (1, "ann", "deploy", None, "1", 1, "first") == told
+    assert {"share": 100, "watermark": "2026-03-01T12:00:00Z"} == dict(event.evidence)
+
+
+def test_a_change_says_who_serves_it() -> None:
+    change = Change("cancer", "deploy", None, "1", 100, 1, 0, 0.25)
+    shared = "cancer: deploy nothing -> 1 (100 % of the traffic, generation 1)"
+    assert f"{shared}; no gateway is running: it will serve this, 0.25 s" == change.sentence
+    assert f"{shared}; 2 worker(s) serve it, 0.25 s" == replace(change, workers=2).sentence
+    assert replace(change, changed=False).sentence == "cancer: version 1 is live already; nothing changed"
+
+
+def test_an_identical_deploy_changes_nothing(live: Project) -> None:
+    again = deploy(live.stores, live.spec, "1", **WHO)
+    assert Change("cancer", "none", "1", "1", 100, 1, 0, 0.0, changed=False) == again
+    assert len(live.stores.deployments.events("cancer")) == 1
+
+
+def test_a_version_that_does_not_exist_is_refused_with_its_name(live: Project) -> None:
+    for action in (deploy, promote):
+        with pytest.raises(UnknownError, match=r"no version '99'"):
+            action(live.stores, live.spec, "99", **WHO)
+    assert len(live.stores.deployments.events("cancer")) == 1
+
+
+def test_a_promotion_needs_a_gate_at_all(live: Project) -> None:
+    with pytest.raises(GateError, match=r"Version 2 of 'cancer' has no passed gate against champion 1: it was never judged"):
+        promote(live.stores, live.spec, "2", **WHO)
+    assert variants_of("1") == live.stores.deployments.desired("cancer").variants
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        replace(PASSED, verdict=FAIL),
+        replace(PASSED, verdict=NOT_ENOUGH),
+        replace(PASSED, champion="3"),
+        replace(PASSED, champion=None),
+        replace(PASSED, gate_hash=GateConfig(min_rows=1).hash),
+    ],
+    ids=["failed", "not enough evidence", "another champion", "no champion", "other settings"],
+)
+def test_only_a_passed_gate_against_the_present_champion_under_the_present_settings_counts(live: Project, gate: Gate) -> None:
+    live.stores.journal.record_gate(gate)
+    with pytest.raises(GateError, match=rf"its last verdict is '{gate.verdict}' \(better\)"):
+        promote(live.stores, live.spec, "2", **WHO)
+    live.stores.journal.record_gate(replace(PASSED, data_hash="new", at=NOW + SECOND))
+    assert promote(live.stores, live.spec, "2", **WHO).share == 5
+
+
+def test_the_gate_of_another_version_or_endpoint_does_not_count(live: Project) -> None:
+    live.stores.journal.record_gate(replace(PASSED, version="3"))
+    live.stores.journal.record_gate(replace(PASSED, endpoint="other"))
+    with pytest.raises(GateError, match="it was never judged"):
+        promote(live.stores, live.spec, "2", **WHO)
+
+
+def test_a_gate_does_not_outlive_the_champion_that_it_was_passed_against(live: Project) -> None:
+    live.stores.journal.record_gate(PASSED)
+    deploy(live.stores, live.spec, "3", **WHO)
+    with pytest.raises(GateError, match="no passed gate against champion 3: its last verdict is 'pass'"):
+        promote(live.stores, live.spec, "2", **WHO)
+
+
+def test_a_canary_goes_one_step_a_call_and_ends_as_champion(live: Project) -> None:
+    live.stores.journal.record_gate(PASSED)
+    assert [5, 25, 50, 100] == [promote(live.stores, live.spec, "2", **WHO).share for _ in range(4)]
+    assert not promote(live.stores, live.spec, "2", **WHO).changed
+    assert variants_of("2") == live.stores.deployments.desired("cancer").variants
+    assert [100, 5, 25, 50, 100] == [event.evidence["share"] for event in live.stores.deployments.events("cancer")]
+    assert ["1", "1", "1", "1"] == [event.from_version for event in live.stores.deployments.events("cancer")[1:]]
+
+
+def test_the_history_keeps_the_gates_newest_numbers(live: Project) -> None:
+    live.stores.journal.record_gate(PASSED)
+    live.stores.journal.record_gate(replace(PASSED, data_hash="new", numbers={"reason": "newer"}, at=NOW + SECOND))
+    promote(live.stores, live.spec, "2", **WHO)
+    event = live.stores.deployments.events("cancer")[-1]
+    assert ("promote", False, {"reason": "newer"}) == (event.action, event.evidence["forced"], event.evidence["gate"])
+
+
+def test_force_goes_without_a_gate_and_the_history_says_so(live: Project) -> None:
+    assert promote(live.stores, live.spec, "2", **WHO, force=True).share == 5
+    event = live.stores.deployments.events("cancer")[-1]
+    assert {"share": 5, "forced": True, "watermark": None} == dict(event.evidence)
+
+
+def test_force_with_a_passed_gate_was_not_needed_and_the_history_says_so(live: Project) -> None:
+    live.stores.journal.record_gate(PASSED)
+    promote(live.stores, live.spec, "2", **WHO, force=True)
+    assert live.stores.deployments.events("cancer")[-1].evidence["forced"] is False
+
+
+def test_a_rollback_withdraws_the_canary_then_returns_to_the_champion_before(live: Project) -> None:
+    deploy(live.stores, live.spec, "2", **WHO)
+    promote(live.stores, live.spec, "3", **WHO, force=True)
+    changes = [roll_back(live.stores, live.spec, **WHO) for _ in range(2)]
+    assert [("2", "2", 4), ("2", "1", 5)] == [(one.from_version, one.to_version, one.generation) for one in changes]
+    assert ["3", "2"] == [event.evidence["withdrawn"] for event in live.stores.deployments.events("cancer")[-2:]]
+    with pytest.raises(ConflictError, match="no earlier champion"):
+        roll_back(live.stores, live.spec, **WHO)
+
+
+def test_deploys_at_once_make_one_generation_each_and_the_chain_holds(live: Project) -> None:
+    changes = at_once(live, lambda stores, number: deploy(stores, live.spec, VERSIONS[number], share=number + 1, **WHO))
+    made = sorted(change.generation for change in changes if change.changed)
+    events = live.stores.deployments.events("cancer")
+    assert list(range(2, 9)) == made
+    assert list(range(1, 9)) == [event.generation for event in events]
+    assert len(VERSIONS) == len({event.to_version for event in events})
+    assert broken_link(live.stores.deployments.sealed_events()) is None
+    assert live.stores.deployments.desired("cancer").challenger == events[-1].to_version
+
+
+def test_of_identical_deploys_at_once_one_is_a_change(live: Project) -> None:
+    changes = at_once(live, lambda stores, _: deploy(stores, live.spec, "2", **WHO))
+    assert [True] == [change.changed for change in changes if change.changed]
+    assert {2} == {change.generation for change in changes}
+    assert ["1", "2"] == [event.to_version for event in live.stores.deployments.events("cancer")]
+
+
+def test_a_silent_worker_is_waited_for_only_while_it_lives(live: Project) -> None:
+    stores = TickingClock(live.stores.settings)
+    stores.deployments.heartbeat("silent", "http://s", NOW)
+    change = deploy(stores, live.spec, "2", **WHO)
+    assert (True, 0) == (change.changed, change.workers)
+    assert NOW + ALIVE + SECOND == stores.moment
+
+
+def test_every_live_worker_is_waited_for(live: Project) -> None:
+    stores = TickingClock(live.stores.settings)
+    for worker in ("quick", "silent"):
+        stores.deployments.heartbeat(worker, "http://w", NOW)
+    stores.deployments.heartbeat("quick", "http://w", NOW + 60 * SECOND)
+    stores.deployments.acknowledge("quick", "cancer", 2, None, NOW)
+    assert deploy(stores, live.spec, "2", **WHO).workers == 1
+    assert NOW + ALIVE + SECOND == stores.moment
+
+
+def test_a_version_that_a_worker_cannot_load_is_taken_back_and_the_history_says_why(live: Project) -> None:
+    fail_at_generation(live, 2)
+    with pytest.raises(AcknowledgementError, match=r"version 2 of 'cancer': no such file; version 1 was put back"):
+        deploy(live.stores, live.spec, "2", **WHO)
+    assert variants_of("1") == live.stores.deployments.desired("cancer").variants
+    last = live.stores.deployments.events("cancer")[-1]
+    assert ("modelops", "rollback", "2", "1", 3) == (last.actor, last.action, last.from_version, last.to_version, last.generation)
+    assert last.reason == "reverted: no such file"
+    assert {"withdrawn": "2", "automatic": True, "watermark": None} == dict(last.evidence)
+
+
+def test_the_first_version_and_a_rollback_stay_asked_for_though_a_worker_cannot_load_them(project: Project) -> None:
+    fail_at_generation(project, 1)
+    with pytest.raises(AcknowledgementError, match="it stays asked for"):
+        deploy(project.stores, project.spec, "1", **WHO)
+    deploy(project.stores, project.spec, "2", **WHO)
+    fail_at_generation(project, 3)
+    with pytest.raises(AcknowledgementError, match="it stays asked for"):
+        roll_back(project.stores, project.spec, **WHO)
+    assert variants_of("1") == project.stores.deployments.desired("cancer").variants
+    assert len(project.stores.deployments.events("cancer")) == 3
+
+
+def test_an_old_error_of_a_worker_is_no_reason_to_refuse_a_new_version(live: Project) -> None:
+    stores = TickingClock(live.stores.settings)
+    stores.deployments.heartbeat("worker", "http://w", NOW)
+    stores.deployments.acknowledge("worker", "cancer", 1, "no such file", NOW)
+    assert deploy(stores, live.spec, "2", **WHO).changed
+
+
+def test_a_worker_that_lives_but_never_answers_is_given_up_in_the_end(live: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releases, "DEPLOY_SECONDS", 0.0)
+    live.stores.deployments.heartbeat("stuck", "http://w", live.stores.now() + timedelta(hours=1))
+    with pytest.raises(AcknowledgementError, match="no acknowledgement within 0 s; version 1 was put back"):
+        deploy(live.stores, live.spec, "2", **WHO)
+
+
+def fail_at_generation(project: Project, generation: int) -> None:
+    """Let a live worker say that it cannot load what the generation asks for."""
+    project.stores.deployments.heartbeat("worker", "http://w", project.stores.now() + timedelta(hours=1))
+    project.stores.deployments.acknowledge("worker", "cancer", generation, "no such file", NOW)
+
+
+def at_once(project: Project, work: Callable[[Stores, int], Change]) -> list[Change]:
+    """Let eight callers work at once, each with stores of its own as processes have; return what each did or raised."""
+    start, changes = threading.Barrier(len(VERSIONS)), []
+
+    def call(number: int) -> None:
+        stores = Stores(project.stores.settings)
+        stores.deployments.desired("cancer")
+        start.wait()
+        changes.append(work(stores, number))
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(len(VERSIONS))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return changes

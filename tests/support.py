@@ -102,7 +102,9 @@ def running_gateway(project: Project, *, ready: bool = True) -> Iterator[Running
     environment = {**os.environ, **project.environment, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     code = "from modelops_pipelines.gateway.server import serve\nfrom modelops_pipelines.store.stores import Stores\nserve(Stores())"
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=output, stderr=output
+        )
     url = f"http://127.0.0.1:{project.environment['MODELOPS_GATEWAY_PORT']}"
     with httpx.Client(base_url=url, timeout=60) as client:
         try:

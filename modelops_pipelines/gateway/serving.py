@@ -64,7 +64,8 @@ class Serving:
         self._served: dict[str, Served] = {}
         self._refused: dict[str, int] = {}
         self._yaml_seen: tuple[tuple[str, int], ...] = ()
-        self.synced_at: float | None = None
+        self._synced_at: float | None = None
+        self._beaten_at: float | None = None
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._read_yaml()
@@ -98,8 +99,10 @@ class Serving:
         return [self._served[name] for name in sorted(self._served)]
 
     def state_age(self, now: float) -> float | None:
-        """Return how many seconds ago the desired state was read; None when it never was."""
-        return None if self.synced_at is None else now - self.synced_at
+        """Return how many seconds ago the state database was last read and written; None when it never was."""
+        if self._synced_at is None or self._beaten_at is None:
+            return None
+        return now - min(self._synced_at, self._beaten_at)
 
     def _follow(self, name: str, step: Callable[[], None], pause: float) -> None:
         thread = threading.Thread(target=self._repeat, args=(step, pause), name=name, daemon=True)
@@ -115,6 +118,7 @@ class Serving:
 
     def _beat(self) -> None:
         self._stores.deployments.heartbeat(self.worker, self._address, self._stores.now())
+        self._beaten_at = time.time()
 
     def _sync(self) -> None:
         self._read_yaml()
@@ -124,7 +128,7 @@ class Serving:
                 served.state.generation, self._refused.get(state.endpoint, 0)
             ):
                 self._take_over(served, state)
-        self.synced_at = time.time()
+        self._synced_at = time.time()
 
     def _take_over(self, served: Served, state: DesiredState) -> None:
         """Load what the state asks for, swap, acknowledge; on failure keep serving what was and say why."""

@@ -13,8 +13,11 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
 
 
-def verdict(passed: bool | None,  # noqa: FBT001 - the one thing that tests vary
-    message: str = "m", window: str = "w") -> Verdict:
+def verdict(
+    passed: bool | None,  # noqa: FBT001 - the one thing that tests vary
+    message: str = "m",
+    window: str = "w",
+) -> Verdict:
     return Verdict("drift", "warning", passed, 0.5, 0.3, 100, window, message)
 
 
@@ -34,7 +37,12 @@ def test_a_failure_opens_and_further_failures_count() -> None:
     assert [1, 2, 3] == [alert.count for alert in left if alert]
     last = left[-1]
     assert last is not None
-    assert (OPEN, NOW, NOW + timedelta(minutes=2), None) == (last.status, last.opened_at, last.last_seen_at, last.resolved_at)
+    assert (OPEN, NOW, NOW + timedelta(minutes=2), None) == (
+        last.status,
+        last.opened_at,
+        last.last_seen_at,
+        last.resolved_at,
+    )
 
 
 def test_two_passes_in_a_row_resolve_and_one_does_not() -> None:
@@ -108,7 +116,13 @@ def test_a_further_failure_counts_afresh_towards_the_end_and_brings_its_severity
     passed = after(opened, verdict(passed=True), "e", NOW)
     again = after(passed, replace(verdict(passed=False), severity="error"), "e", NOW + WEEK)
     assert again is not None
-    assert (2, 0, "error", NOW, NOW + WEEK) == (again.count, again.passes, again.severity, again.opened_at, again.last_seen_at)
+    assert (2, 0, "error", NOW, NOW + WEEK) == (
+        again.count,
+        again.passes,
+        again.severity,
+        again.opened_at,
+        again.last_seen_at,
+    )
 
 
 def test_a_pass_of_a_rule_without_an_alert_is_nothing_to_write() -> None:

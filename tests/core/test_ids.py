@@ -12,12 +12,16 @@ from modelops_pipelines.core.ids import ENTROPY_BYTES, MAX_ROWS, content_id, new
 SECRET = b"s" * 32
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 ID = new_request_id("flights", NOW, 3, b"\x42" * ENTROPY_BYTES, SECRET)
-MOMENTS = st.integers(-(10**15), 10**16).map(lambda micros: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros))
+MOMENTS = st.integers(-(10**15), 10**16).map(
+    lambda micros: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+)
 
 
 @given(MOMENTS, st.integers(1, MAX_ROWS), st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES), st.data())
 @settings(deadline=None)
-def test_an_id_gives_back_its_time_and_its_row(moment: datetime, rows: int, entropy: bytes, data: st.DataObject) -> None:
+def test_an_id_gives_back_its_time_and_its_row(
+    moment: datetime, rows: int, entropy: bytes, data: st.DataObject
+) -> None:
     made = new_request_id("flights", moment, rows, entropy, SECRET)
     row = data.draw(st.integers(0, rows - 1))
     assert (made, row) == parse_prediction_id(made.prediction_id(row), "flights", SECRET)
@@ -54,7 +58,13 @@ def test_a_row_in_any_other_writing_is_unknown(row: str) -> None:
 
 
 def test_each_prediction_has_one_spelling_only() -> None:
-    spellings = [ID.text.upper(), ID.text.replace("i", "\u0131"), ID.text.replace("s", "\u017f"), f" {ID.text}", f"{ID.text}======"]
+    spellings = [
+        ID.text.upper(),
+        ID.text.replace("i", "\u0131"),
+        ID.text.replace("s", "\u017f"),
+        f" {ID.text}",
+        f"{ID.text}======",
+    ]
     for spelling in spellings:
         if spelling != ID.text:
             with pytest.raises(UnknownError):
@@ -84,7 +94,14 @@ def test_ids_of_one_moment_differ_by_their_entropy_and_sort_by_time() -> None:
 
 
 def test_content_ids_tell_none_from_the_word_and_one_part_from_two() -> None:
-    ids = [content_id(None), content_id("None"), content_id("a", "b"), content_id("ab"), content_id("a", None, "b"), content_id("")]
+    ids = [
+        content_id(None),
+        content_id("None"),
+        content_id("a", "b"),
+        content_id("ab"),
+        content_id("a", None, "b"),
+        content_id(""),
+    ]
     assert len(set(ids)) == len(ids)
     assert content_id("x", 1) == content_id("x", "1")
     assert all(len(one) == 32 for one in ids)

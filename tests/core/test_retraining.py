@@ -9,7 +9,10 @@ WEEK = timedelta(days=7)
 
 
 def decided(
-    signals: tuple[str, ...] = ("drift",), labels: int = 100, watermark: datetime | None = NOW, last: datetime | None = None
+    signals: tuple[str, ...] = ("drift",),
+    labels: int = 100,
+    watermark: datetime | None = NOW,
+    last: datetime | None = None,
 ) -> Decision:
     return decide(RetrainingEvidence(signals, labels, watermark, last), min_new_labels=100, cooldown=WEEK)
 

@@ -49,7 +49,14 @@ class Endpoint:
     def apply(self, action: str, version: str, variants: tuple[Variant, ...], share: int) -> None:
         generation = self.state.generation + 1
         at = {"number": generation, "endpoint": "e", "at": NOW, "actor": "me", "reason": ""}
-        event = Event(**at, action=action, from_version=self.state.champion, to_version=version, generation=generation, evidence={"share": share} if action != "rollback" else {})
+        event = Event(
+            **at,
+            action=action,
+            from_version=self.state.champion,
+            to_version=version,
+            generation=generation,
+            evidence={"share": share} if action != "rollback" else {},
+        )
         self.state = DesiredState("e", generation, variants)
         self.events.append(event)
 
@@ -220,7 +227,9 @@ def test_a_caller_beyond_all_shares_gets_the_champion() -> None:
 
 
 def test_which_callers_a_canary_takes_first_never_moves() -> None:
-    points = {name: int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) * 100 / 2**32 for name in map(str, range(500))}
+    points = {
+        name: int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) * 100 / 2**32 for name in map(str, range(500))
+    }
     for share in (5, 50):
         taken = {name for name in points if route(variants_of("1", "2", share), name.encode()).version == "2"}
         assert {name for name, point in points.items() if point < share} == taken
@@ -266,7 +275,9 @@ def test_a_plan_that_ends_before_the_whole_is_completed_by_the_whole() -> None:
 
 def test_only_who_had_the_whole_traffic_stands_in_the_line_of_champions() -> None:
     shares = [("1", {}), ("2", {"share": 99}), ("3", {"share": 100}), ("3", {"share": 100}), ("1", {"share": 100})]
-    line = champions([event(n, to_version=version, evidence=evidence) for n, (version, evidence) in enumerate(shares, 1)])
+    line = champions(
+        [event(n, to_version=version, evidence=evidence) for n, (version, evidence) in enumerate(shares, 1)]
+    )
     assert ("1", "3", "1") == line
 
 
@@ -276,7 +287,9 @@ def test_a_rollback_to_a_version_that_the_history_does_not_know_leaves_it_as_the
 
 def test_a_rollback_asked_for_goes_before_the_challenger_and_refuses_the_present_champion() -> None:
     assert rollback_target(canary(10), ("3", "1"), "3") == "3"
-    with pytest.raises(ConflictError, match=r"Version 1 is no earlier champion of endpoint 'e' \(earlier champions: 3, 4\)"):
+    with pytest.raises(
+        ConflictError, match=r"Version 1 is no earlier champion of endpoint 'e' \(earlier champions: 3, 4\)"
+    ):
         rollback_target(canary(10), ("3", "4", "1"), "1")
     with pytest.raises(ConflictError, match=r"earlier champions: none"):
         rollback_target(canary(10), ("1",), "1")
@@ -328,7 +341,14 @@ def canary(share: int) -> DesiredState:
 
 
 def event(number: int, **values: Any) -> Event:
-    at: dict[str, Any] = {"number": number, "endpoint": "e", "at": NOW, "actor": "me", "reason": "", "generation": number}
+    at: dict[str, Any] = {
+        "number": number,
+        "endpoint": "e",
+        "at": NOW,
+        "actor": "me",
+        "reason": "",
+        "generation": number,
+    }
     return Event(**{**at, "action": "deploy", "from_version": None, "to_version": "1", **values})
 
 

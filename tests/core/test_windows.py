@@ -11,7 +11,11 @@ from modelops_pipelines.core.windows import LENGTH, text, window_of, windows_bet
 SIZES = st.sampled_from(["hour", "day"])
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-MOMENTS = st.builds(lambda hours, zone: (EPOCH + hours).astimezone(zone), st.timedeltas(timedelta(days=-4000), timedelta(days=80_000)), ZONES)
+MOMENTS = st.builds(
+    lambda hours, zone: (EPOCH + hours).astimezone(zone),
+    st.timedeltas(timedelta(days=-4000), timedelta(days=80_000)),
+    ZONES,
+)
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 
 

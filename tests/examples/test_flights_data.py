@@ -19,9 +19,7 @@ from modelops_pipelines.core.training import TrainingContext
 
 FLIGHTS = 336_776
 NEVER_LANDED = 9_430
-LATE_PERCENT = dict(
-    enumerate((22.7, 23.0, 22.8, 27.9, 22.0, 30.8, 31.5, 23.8, 13.2, 16.8, 17.4, 32.6), start=1)
-)
+LATE_PERCENT = dict(enumerate((22.7, 23.0, 22.8, 27.9, 22.0, 30.8, 31.5, 23.8, 13.2, 16.8, 17.4, 32.6), start=1))
 CONTEXT = TrainingContext(endpoint="flights", task="binary", label=LABEL, features=FEATURES, seed=0)
 
 
@@ -92,9 +90,7 @@ def test_labels_come_hours_after_the_scheduled_departure(flights: pd.DataFrame) 
     assert lag.quantile([0, 0.5, 0.95, 1]).tolist() == [18, 170, 385, 1962]
 
 
-def test_flights_land_when_the_clock_at_the_destination_says_so(
-    flights: pd.DataFrame, source: pd.DataFrame
-) -> None:
+def test_flights_land_when_the_clock_at_the_destination_says_so(flights: pd.DataFrame, source: pd.DataFrame) -> None:
     """New York to Los Angeles: three zones, and a clock that the timetable and the delay do not enter."""
     rows = flights[flights["dest"].eq("LAX") & flights["landed_at"].notna()].set_index("flight_key")
     clock = rows["landed_at"].dt.tz_convert("America/Los_Angeles")
@@ -118,9 +114,7 @@ def test_features_have_the_types_that_a_signature_needs(flights: pd.DataFrame) -
     assert inputs.select_dtypes(object).map(type).eq(str).all(axis=None)
 
 
-def test_origin_delay_counts_only_what_had_left_before_the_lead(
-    flights: pd.DataFrame, source: pd.DataFrame
-) -> None:
+def test_origin_delay_counts_only_what_had_left_before_the_lead(flights: pd.DataFrame, source: pd.DataFrame) -> None:
     left = source["departs_at"] + pd.to_timedelta(source["dep_delay"], unit="m")
     for flight in flights.sample(50, random_state=0).itertuples():
         until = flight.departs_at - LEAD
@@ -170,9 +164,7 @@ def test_a_value_that_training_never_saw_and_a_missing_one_are_answered(
     assert 0 < chance(january_model, row)[0] < 1
 
 
-def test_models_survive_skops_with_the_types_named_and_no_other(
-    flights: pd.DataFrame, january_model: Pipeline
-) -> None:
+def test_models_survive_skops_with_the_types_named_and_no_other(flights: pd.DataFrame, january_model: Pipeline) -> None:
     known = february(flights)
     for model in (january_model, make_bad(january_model, months(flights, 1, 1), CONTEXT)):
         stored = skops.io.dumps(model)

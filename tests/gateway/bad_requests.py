@@ -39,7 +39,12 @@ def _forms(found: str) -> Expected:
 BAD_ROWS: dict[str, tuple[Any, Expected]] = {
     "a malformed body": (
         b"[1",
-        (400, "malformed", "The body is not valid JSON (unexpected end of data: line 1 column 3 (char 2))", f"Send JSON, {EXAMPLE}"),
+        (
+            400,
+            "malformed",
+            "The body is not valid JSON (unexpected end of data: line 1 column 3 (char 2))",
+            f"Send JSON, {EXAMPLE}",
+        ),
     ),
     "no object": ([ROW], (400, "malformed", "The body is not a JSON object", f"Send an object, {EXAMPLE}")),
     "no form": ({}, _forms("none")),
@@ -108,9 +113,19 @@ BAD_TIMES: dict[str, tuple[str, str, str, str]] = {
         "Endpoint 'fragile' takes no event time from callers",
         "Leave the header X-Event-Time out, or set 'allow_replay: true' in the endpoint's YAML",
     ),
-    "in the future": ("cancer", FUTURE, f"X-Event-Time {FUTURE} lies in the future", "Send the time at which it happened"),
+    "in the future": (
+        "cancer",
+        FUTURE,
+        f"X-Event-Time {FUTURE} lies in the future",
+        "Send the time at which it happened",
+    ),
     **{
-        what: ("cancer", given, f"X-Event-Time is '{given}', no time with an offset", "Send ISO 8601, as 2026-01-31T12:00:00Z")
+        what: (
+            "cancer",
+            given,
+            f"X-Event-Time is '{given}', no time with an offset",
+            "Send ISO 8601, as 2026-01-31T12:00:00Z",
+        )
         for what, given in {
             "that is none": "yesterday",
             "without an offset": "2026-01-31T12:00:00",

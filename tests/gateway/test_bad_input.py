@@ -50,7 +50,9 @@ class Running:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         for name, value in self.ids.items():
             content = content.replace(f"{{{name}}}".encode(), value.encode())
-        return self.gateway.client.post(path, content=content, headers={"content-type": "application/json", **(headers or {})})
+        return self.gateway.client.post(
+            path, content=content, headers={"content-type": "application/json", **(headers or {})}
+        )
 
 
 def fragile(_frame: Any, _context: Any) -> Any:
@@ -95,7 +97,9 @@ def _check(response: Any, expected: Expected, ids: dict[str, str]) -> None:
     assert list(response.json()) == ["error"]
     assert number is None or len(number) == 40
     assert response.headers["content-type"] == "application/json"
-    assert not [word for word in ("Traceback", "site-packages", "modelops_pipelines", "/home", "/tmp") if word in response.text]
+    assert not [
+        word for word in ("Traceback", "site-packages", "modelops_pipelines", "/home", "/tmp") if word in response.text
+    ]
 
 
 @pytest.mark.parametrize("case", BAD_ROWS)

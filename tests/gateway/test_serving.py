@@ -76,7 +76,9 @@ def test_every_form_of_a_body_is_answered_as_mlflow_answers_it(
     assert (response.json()["model_version"], response.json()["variant"]) == ("1", "champion")
 
 
-def test_a_request_is_logged_row_by_row_as_it_was_answered(serving: tuple[Project, RunningGateway, ModelVersion]) -> None:
+def test_a_request_is_logged_row_by_row_as_it_was_answered(
+    serving: tuple[Project, RunningGateway, ModelVersion],
+) -> None:
     project, gateway, _ = serving
     headers = {"X-User-Id": "ann", "X-Session-Id": "s1", "X-Client-Request-Id": "c1"}
     answer = gateway.predict(ROWS, **headers).json()
@@ -108,8 +110,8 @@ def test_requests_that_failed_are_rows_too(serving: tuple[Project, RunningGatewa
     failed = gateway.predict([dict.fromkeys(FEATURES)]).json()["error"]["request_id"]
     names = ("status", "error_code", "model_version", "prediction")
     logged = {row["request_id"]: tuple(row[name] for name in names) for row in _log(project)}
-    assert logged[refused] == (422, "input", None, None)
-    assert logged[failed] == (500, "prediction", None, None)
+    assert logged[refused] == (422, "input", "1", None)
+    assert logged[failed] == (500, "prediction", "1", None)
 
 
 def test_a_replayed_request_is_logged_at_its_own_time(serving: tuple[Project, RunningGateway, ModelVersion]) -> None:
@@ -200,7 +202,11 @@ def test_a_spool_that_cannot_be_written_withholds_the_answer_until_it_can(projec
     assert (refused.status_code, error["code"], refused.headers["retry-after"]) == (503, "capture", "1")
     assert error["message"] == "The spool cannot be written (Not a directory), so nothing is answered"
     assert "predictions" not in refused.json()
-    assert (health.status_code, health.json()["status"], health.json()["checks"]["capture"]["ok"]) == (503, "degraded", False)
+    assert (health.status_code, health.json()["status"], health.json()["checks"]["capture"]["ok"]) == (
+        503,
+        "degraded",
+        False,
+    )
     assert {row["request_id"] for row in _log(project)} == {answered.json()["request_id"]}
 
 
@@ -372,3 +378,12 @@ def _log(project: Project) -> list[dict[str, Any]]:
     table = STREAMS["predictions"]
     with project.stores.lake.query("cancer", [table]) as connected:
         return connected.sql(f"SELECT * FROM {table.name} ORDER BY request_id, row_index").to_arrow_table().to_pylist()
+
+
+def test_nothing_can_be_said_about_a_prediction_that_failed(
+    serving: tuple[Project, RunningGateway, ModelVersion],
+) -> None:
+    _, gateway, _ = serving
+    refused = gateway.predict([{"mean_radius": 1.0}]).json()["error"]["request_id"]
+    label = {"labels": [{"prediction_id": f"{refused}-0", "label": 1}]}
+    assert gateway.client.post("/endpoints/cancer/labels", json=label).status_code == 404

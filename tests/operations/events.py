@@ -61,7 +61,12 @@ def feedback_row(record: dict[str, Any], row: int, rating: int | None, thumbs: s
 
 
 def write_segment(
-    stores: Stores, endpoint: str, stream: str, worker: str, records: Iterable[dict[str, Any]], number: int | None = None
+    stores: Stores,
+    endpoint: str,
+    stream: str,
+    worker: str,
+    records: Iterable[dict[str, Any]],
+    number: int | None = None,
 ) -> None:
     """Write the records as one sealed segment of a worker: its next one, unless a number is given."""
     lines = b"".join(encode(record) for record in records)

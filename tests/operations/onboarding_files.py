@@ -128,10 +128,7 @@ WHOLE_FILES = {
     ),
     "a name of capitals": (
         MINIMAL.replace("flights", "Flight-Delays"),
-        (
-            "3: name: 'Flight-Delays' cannot be an asset key, a folder and a URL. "
-            f"Use 'flight_delays': {NAME_FIX}"
-        ),
+        (f"3: name: 'Flight-Delays' cannot be an asset key, a folder and a URL. Use 'flight_delays': {NAME_FIX}"),
     ),
     "a name of digits": (
         MINIMAL.replace("flights", "2024"),

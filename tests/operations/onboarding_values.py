@@ -51,10 +51,7 @@ ADDED_LINES = {
     ),
     "an owner that Dagster refuses": (
         "owners: [me@example.org, data science]",
-        (
-            "7: owners[1]: 'data science' is no owner. "
-            "Write an e-mail address or a team, such as 'team:data-science'"
-        ),
+        ("7: owners[1]: 'data science' is no owner. Write an e-mail address or a team, such as 'team:data-science'"),
     ),
     "a repeated feature": (
         "features:\n  - a\n  - a",
@@ -133,10 +130,7 @@ ADDED_LINES = {
     ),
     "a rule that no row allows": (
         "alerts: [{kind: error_rate, above: 0.1, minimum: 0}]",
-        (
-            "7: alerts[0].minimum: must be at least 1, and is 0. "
-            "Write how many rows allow a verdict, such as 100"
-        ),
+        ("7: alerts[0].minimum: must be at least 1, and is 0. Write how many rows allow a verdict, such as 100"),
     ),
     "quality without metric": (
         "alerts: [{kind: quality, below: 0}]",
@@ -144,10 +138,7 @@ ADDED_LINES = {
     ),
     "an unknown metric": (
         "alerts: [{kind: quality, metric: brier_skil, below: 0}]",
-        (
-            "7: alerts[0].metric: 'brier_skil' is no metric of binary_classification. "
-            "Did you mean 'brier_skill'?"
-        ),
+        ("7: alerts[0].metric: 'brier_skil' is no metric of binary_classification. Did you mean 'brier_skill'?"),
     ),
     "quality without threshold": (
         "alerts: [{kind: quality, metric: auc}]",
@@ -163,10 +154,7 @@ ADDED_LINES = {
     ),
     "retraining without trainer": (
         "retraining: {}",
-        (
-            "7: retraining: needs a trainer, and there is none. "
-            "Add 'trainer: module:function', or remove 'retraining'"
-        ),
+        ("7: retraining: needs a trainer, and there is none. Add 'trainer: module:function', or remove 'retraining'"),
     ),
     "retraining on nothing": (
         "trainer: demo.trainer:train\nretraining:\n  min_new_labels: 0",
@@ -226,10 +214,7 @@ ADDED_LINES = {
     ),
     "a trainer in no package": (
         "trainer: dmo.trainer:train",
-        (
-            "7: trainer: there is no module 'dmo'. "
-            "Create it under {folder}, install it, or run where it can be imported"
-        ),
+        ("7: trainer: there is no module 'dmo'. Create it under {folder}, install it, or run where it can be imported"),
     ),
     "a trainer in no module": (
         "trainer: demo.trainr:train",
@@ -252,10 +237,7 @@ ADDED_LINES = {
     ),
     "a trainer of one argument": (
         "trainer: demo.good:one",
-        (
-            "7: trainer: demo/good.py:4 cannot be called with two positional arguments. "
-            "Write 'def one(frame, context)'"
-        ),
+        ("7: trainer: demo/good.py:4 cannot be called with two positional arguments. Write 'def one(frame, context)'"),
     ),
     "a trainer that needs more": (
         "trainer: demo.good:three",

@@ -1,7 +1,7 @@
 """Verdicts become alerts in a real state database: one open alert a rule, counted, resolved, opened anew, never twice."""
 
-import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -55,7 +55,9 @@ def test_a_failure_opens_an_alert_that_says_what_the_verdict_said(stores: Stoppe
     [change] = raise_alerts(stores, "cancer", [verdict(passed=False)], "run 1")
     expected = Alert("cancer", "drift", OPEN, "warning", "drift in w", 1, 0, NOW, NOW, None, "w", "w")
     assert ("opened", expected) == (change.change, change.alert)
-    assert [(1, expected.message, NOW)] == [(a.id, a.message, a.opened_at) for a in stores.journal.alerts("cancer", OPEN)]
+    assert [(1, expected.message, NOW)] == [
+        (a.id, a.message, a.opened_at) for a in stores.journal.alerts("cancer", OPEN)
+    ]
 
 
 def test_the_windows_of_a_run_are_applied_one_by_one_and_leave_one_change(stores: StoppedClock) -> None:
@@ -145,15 +147,12 @@ def test_verdicts_that_break_off_half_way_leave_nothing_behind(stores: StoppedCl
 
 
 def test_runs_that_end_at_once_count_on_one_alert(stores: StoppedClock) -> None:
-    def work(name: int) -> None:
-        own = Stores(stores.settings)
-        for number in range(5):
-            told(own, [False, False], f"run {name}.{number}")
+    callers = [Stores(stores.settings) for _ in range(4)]
 
-    stores.journal.alerts()
-    threads = [threading.Thread(target=work, args=(name,)) for name in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    def work(number: int) -> None:
+        for turn in range(5):
+            told(callers[number], [False, False], f"run {number}.{turn}")
+
+    with ThreadPoolExecutor(len(callers)) as pool:
+        list(pool.map(work, range(len(callers))))
     assert [("drift", OPEN, 40, 0)] == kept(stores)

@@ -86,7 +86,9 @@ class Client(threading.Thread):
         for _ in range(self.chance.randint(0, 2)):  # the same label may well be sent twice
             if client.post("/endpoints/cancer/labels", json={"labels": [label]}).status_code == 202:
                 self.labels.add((name, str(label["label"])))
-        given = client.post("/endpoints/cancer/feedback", json={"prediction_id": name, "rating": self.chance.randint(1, 5)})
+        given = client.post(
+            "/endpoints/cancer/feedback", json={"prediction_id": name, "rating": self.chance.randint(1, 5)}
+        )
         if given.status_code == 202:
             self.feedback.add(given.json()["feedback_id"])
 
@@ -108,7 +110,9 @@ def test_every_acknowledged_row_is_in_the_lake_exactly_once_after_kills_at_rando
     client.join()
     for stream in STREAMS:
         ingest(project.stores, project.spec, stream)
-    print(f"{done} ingests and {gateway_kills} gateways killed, {len(client.answers)} requests acknowledged, {client.broken} broken")
+    print(
+        f"{done} ingests and {gateway_kills} gateways killed, {len(client.answers)} requests acknowledged, {client.broken} broken"
+    )
     assert len(client.answers) > 0
     assert_all_there_once(project, client)
 
@@ -165,7 +169,12 @@ def assert_all_there_once(project: Project, client: Client) -> None:
 def table_rows(project: Project, table: str) -> list[dict[str, Any]]:
     from modelops_pipelines.core.tables import FEEDBACK, REJECTS
 
-    known = {"inference_log": log_table(project.stores, project.spec), "labels": LABELS, "feedback": FEEDBACK, "rejects": REJECTS}
+    known = {
+        "inference_log": log_table(project.stores, project.spec),
+        "labels": LABELS,
+        "feedback": FEEDBACK,
+        "rejects": REJECTS,
+    }
     with project.stores.lake.query("cancer", [known[table]]) as connected:
         rows: list[dict[str, Any]] = connected.table(table).to_arrow_table().to_pylist()
     return rows
@@ -219,7 +228,9 @@ def write_three_workers(project: Project) -> dict[str, Any]:
     for worker in ("w1", "w2"):
         write_segment(project.stores, "cancer", "labels", worker, [label])
     write_segment(project.stores, "cancer", "feedback", "w1", [{"rows": [feedback_row(records[1], 0, 1, "down")]}])
-    ids = [f"{r['id']}-{row}" for r in records for row in range(2)] + [f"{request_record('cancer', 99, START, 1)['id']}-0"]
+    ids = [f"{r['id']}-{row}" for r in records for row in range(2)] + [
+        f"{request_record('cancer', 99, START, 1)['id']}-0"
+    ]
     return {"ids": sorted(ids), "windows": {START + timedelta(hours=n) for n in range(4)}, "label": label["rows"][0]}
 
 
@@ -260,9 +271,17 @@ def test_a_record_that_fits_no_table_is_rejected_with_its_reason_and_holds_nothi
     project.stores.deployments.record_version(VERSION)
     good = request_record("cancer", 1, START, 1)
     far = {"t": 10**19}
-    poison = [{"n": 1}, good | far, good | {"f": {"x": [1.0, 2.0]}}, good | {"f": {"ghost": [1]}}, good | {"status": 2**63}]
+    poison = [
+        {"n": 1},
+        good | far,
+        good | {"f": {"x": [1.0, 2.0]}},
+        good | {"f": {"ghost": [1]}},
+        good | {"status": 2**63},
+    ]
     write_segment(project.stores, "cancer", "predictions", "w", [*poison, good])
-    write_segment(project.stores, "cancer", "labels", "w", [{"rows": []}, {"rows": [label_row(good, 0, "1", datetime.now(UTC))]}])
+    write_segment(
+        project.stores, "cancer", "labels", "w", [{"rows": []}, {"rows": [label_row(good, 0, "1", datetime.now(UTC))]}]
+    )
     reports = [ingest(project.stores, project.spec, stream) for stream in ("predictions", "labels")]
     assert [(5, 1), (1, 1)] == [(report.rejected, report.rows) for report in reports]
     assert len(table_rows(project, "rejects")) == 6

@@ -66,9 +66,7 @@ def test_a_wrong_value_is_refused_by_line_culprit_and_fix(added: str, message: s
 
 def test_all_faults_of_a_file_are_named_at_once_in_the_order_of_its_lines() -> None:
     content = MINIMAL.replace("late", "date") + "  windw: day\n  owners: me\n  promotion: {strategy: no}\n"
-    assert [fault.split(": ")[0] for fault in faults_of(content)] == [
-        f"flights.yaml:{line}" for line in (6, 7, 8, 9)
-    ]
+    assert [fault.split(": ")[0] for fault in faults_of(content)] == [f"flights.yaml:{line}" for line in (6, 7, 8, 9)]
 
 
 def test_each_missing_package_of_a_trainer_is_named() -> None:

@@ -55,7 +55,10 @@ PLANS = st.builds(
     Plan,
     st.lists(REQUESTS, min_size=1, max_size=14),
     st.lists(st.tuples(ANY, st.integers(0, 2), st.integers(0, 1), st.integers(0, 2)), max_size=25),
-    st.lists(st.tuples(ANY, st.integers(0, 2), st.sampled_from([None, 1, 2, 3, 5]), st.sampled_from([None, "up", "down"])), max_size=10),
+    st.lists(
+        st.tuples(ANY, st.integers(0, 2), st.sampled_from([None, 1, 2, 3, 5]), st.sampled_from([None, "up", "down"])),
+        max_size=10,
+    ),
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1)), min_size=60, max_size=60),
     st.sampled_from(["hour", "day"]),
 )
@@ -70,7 +73,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.mark.parametrize("task", ["binary_classification", "regression"])
 @given(plan=PLANS)
-@settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+)
 def test_any_order_of_arrival_gives_what_a_plain_recount_gives(project: Project, task: str, plan: Plan) -> None:
     name = f"shuffled{next(NAMES)}"
     spec = replace(project.spec, name=name, task=task, window=plan.window)
@@ -99,7 +108,9 @@ def test_a_label_that_is_repeated_marks_its_window_but_changes_nothing(project: 
     one = request_record(spec.name, 1, START, 1)
     write_segment(project.stores, spec.name, "predictions", "w", [one])
     for worker in ("a", "b"):
-        write_segment(project.stores, spec.name, "labels", worker, [{"rows": [label_row(one, 0, "1", KNOWN_AT[0])] * 2}])
+        write_segment(
+            project.stores, spec.name, "labels", worker, [{"rows": [label_row(one, 0, "1", KNOWN_AT[0])] * 2}]
+        )
         derive(project.stores, spec)
     assert project.stores.lake.rows(spec.name, "labels") == 1
     assert [row["labelled"] for row in stored(project.stores, spec, QUALITY_METRICS).values()] == [1]
@@ -129,7 +140,16 @@ def events_of(plan: Plan, spec: EndpointSpec) -> Events:
     return Events(requests, [{"rows": [row]} for row in labels], [{"rows": [row]} for row in feedback])
 
 
-def _request(spec: EndpointSpec, number: int, at: Any, scores: list[float], who: tuple[str, str], status: int, source: str, ms: float) -> dict[str, Any]:
+def _request(
+    spec: EndpointSpec,
+    number: int,
+    at: Any,
+    scores: list[float],
+    who: tuple[str, str],
+    status: int,
+    source: str,
+    ms: float,
+) -> dict[str, Any]:
     if status != 200:
         failed = {"version": None, "variant": None, "status": status, "error": "input", "f": {}, "p": None, "s": None}
         return request_record("any", number, at, 1, source=source, ms=ms, **failed)
@@ -221,7 +241,10 @@ def recount_quality(events: Events, spec: EndpointSpec) -> dict[Any, dict[str, A
                 label = truth[name][2] if name in truth else None
                 groups[start, record["version"]].append((record["p"][index], score, label, said_of[name]))
     measure = _regression if spec.task == "regression" else _binary
-    return {key: _common(rows) | {"date": key[0].date()} | measure([r for r in rows if r[2] is not None]) for key, rows in groups.items()}
+    return {
+        key: _common(rows) | {"date": key[0].date()} | measure([r for r in rows if r[2] is not None])
+        for key, rows in groups.items()
+    }
 
 
 def _common(rows: list[Any]) -> dict[str, Any]:

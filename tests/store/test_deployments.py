@@ -68,7 +68,9 @@ def test_the_chain_of_events_holds_as_it_was_written(history: Deployments) -> No
         ("number", 99),
     ],
 )
-def test_a_change_of_any_field_of_an_event_is_found(history: Deployments, database: Database, column: str, value: Any) -> None:
+def test_a_change_of_any_field_of_an_event_is_found(
+    history: Deployments, database: Database, column: str, value: Any
+) -> None:
     with database.begin() as connected:
         connected.execute(sa.text(f"UPDATE events SET {column} = :value WHERE number = 2"), {"value": value})
     assert broken_link(history.sealed_events()) == 2
@@ -117,7 +119,9 @@ def test_what_was_never_served_is_generation_0_and_all_states_are_listed_by_name
     assert (Variant("3", "champion", 100),) == history.desired("a").variants
 
 
-def test_a_version_is_kept_whole_with_the_order_of_its_inputs_and_replaced_when_written_again(deployments: Deployments) -> None:
+def test_a_version_is_kept_whole_with_the_order_of_its_inputs_and_replaced_when_written_again(
+    deployments: Deployments,
+) -> None:
     deployments.record_version(VERSION)
     found = deployments.version("m", "1")
     assert VERSION == found

@@ -7,6 +7,7 @@ from modelops_pipelines.cli.output import table
 from modelops_pipelines.core.tables import DRIFT, LABELS, SERVICE_METRICS, typed_for
 from modelops_pipelines.operations.measure import quality_of
 from modelops_pipelines.operations.schemas import log_table
+from modelops_pipelines.store import sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +30,8 @@ _DRIFTED = (
 )
 _JUDGED = (
     "SELECT date_trunc('month', p.event_time) AS window_start, '' AS model_version, p.prediction, p.score, l.label, "
-    "0 AS feedback, 0 AS complaints FROM inference_log AS p LEFT JOIN "
-    "(SELECT prediction_id, max({'at': labelled_at, 'id': label_id, 'label': label}).label AS label "
-    "FROM labels GROUP BY 1) AS l USING (prediction_id) WHERE p.status = 200"
+    "0 AS feedback, 0 AS complaints FROM inference_log AS p LEFT JOIN label_now AS l USING (prediction_id) "
+    "WHERE p.status = 200"
 )
 
 
@@ -84,6 +84,7 @@ def counted(stores: "Stores", spec: "EndpointSpec", answered: int) -> bool:
 
 def _quality(stores: "Stores", spec: "EndpointSpec") -> "dict[str, Mapping[str, Any]]":
     with stores.lake.query(spec.name, [log_table(stores, spec), typed_for(LABELS, spec.task)]) as lake:
+        lake.execute(sql.named("label_now"))
         judged = lake.sql(_JUDGED).to_arrow_table()
     return {f"{row['window_start']:%Y-%m}": row for row in quality_of(spec, judged).to_pylist()}
 

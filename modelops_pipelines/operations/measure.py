@@ -38,6 +38,7 @@ def judged_rows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime])
     """Return the answered predictions of the windows with the label that counts and their feedback."""
     tables = [log_table(stores, spec), typed_for(LABELS, spec.task), typed_for(FEEDBACK, spec.task)]
     with stores.lake.query(spec.name, tables, dates_of(windows)) as connected:
+        connected.execute(sql.named("label_now"))
         return rows_of(connected, "judged", {"size": spec.window, "windows": list(windows)})
 
 

@@ -42,6 +42,7 @@ def labelled_log(stores: Stores, spec: EndpointSpec, gate: GateConfig) -> Labell
             "Train one, or deploy one from the registry",
         )
     with stores.lake.query(spec.name, [table, typed_for(LABELS, spec.task)]) as connected:
+        connected.execute(sql.named("label_now"))
         rows = connected.sql(sql.labelled_rows(table, features)).to_arrow_table()
     rows = rows.rename_columns([ROW_ID, EVENT_TIME, *features, spec.label])
     days = rows.column(EVENT_TIME).cast(pa.date32()).to_pylist()

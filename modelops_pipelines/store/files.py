@@ -12,17 +12,8 @@ from modelops_pipelines.core.errors import BusyError
 LOCK_SECONDS = 300.0
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the folder's own entries durable: a rename or a new file in it survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_file(path: Path) -> None:
-    """Make the file's content durable."""
+def sync(path: Path) -> None:
+    """Make a file's content, or a folder's entries, survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -44,7 +35,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     draft.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.tables import Table
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.store.arrow import arrow_schema
-from modelops_pipelines.store.files import exclusive, sync_file, sync_folder
+from modelops_pipelines.store.files import exclusive, sync
 from modelops_pipelines.store.lake import Lake
 
 ATTEMPTS = 20
@@ -119,10 +119,8 @@ class LakeWriter(Lake):
         entry = root / "_delta_log" / f"{delta.version():020d}.json"
         actions = [orjson.loads(line) for line in entry.read_bytes().splitlines()]
         added = [root / unquote(action["add"]["path"]) for action in actions if "add" in action]
-        for file in (*added, entry):
-            sync_file(file)
-        for folder in {root, entry.parent, *(file.parent for file in added)}:
-            sync_folder(folder)
+        for path in (*added, entry, *{root, entry.parent, *(file.parent for file in added)}):
+            sync(path)
 
 
 def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from modelops_pipelines.store.files import sync_folder
+from modelops_pipelines.store.files import sync
 
 DRAFT, OPEN, SEALED = ".draft", ".open", ".jsonl"
 _CRC = b',"crc":"%08x"}\n'
@@ -83,16 +83,16 @@ class SegmentWriter:
         self._path(OPEN).rename(self._path(SEALED))
         handle, self._handle, self.opened_at, self.size = self._handle, None, None, 0
         with handle:  # forgotten before the sync: were that to fail, nothing more may go into a sealed segment
-            sync_folder(self._folder)
+            sync(self._folder)
 
     def _open(self, now: float) -> BinaryIO:
         self._number += 1
         handle = self._create()
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._path(DRAFT).rename(self._path(OPEN))
-        sync_folder(self._folder)
+        sync(self._folder)
         for folder in self._folder.parents[:3]:
-            sync_folder(folder)
+            sync(folder)
         self._handle, self.opened_at, self.size = handle, now, 0
         return handle
 
@@ -144,7 +144,7 @@ def read_lines(segment: Segment) -> Iterator[Line]:
 def drop(segment: Segment) -> None:
     """Remove an ingested segment; the folder of a worker that is gone goes with its last one."""
     segment.path.unlink(missing_ok=True)
-    sync_folder(segment.path.parent)
+    sync(segment.path.parent)
 
 
 def remove_empty_workers(spool: Path, endpoint: str, stream: str) -> None:
@@ -169,7 +169,7 @@ def _seal_orphans(folder: Path) -> None:
     for path in folder.glob(f"*/*{OPEN}"):
         if _is_orphan(path):
             path.rename(path.with_suffix(SEALED))
-            sync_folder(path.parent)
+            sync(path.parent)
 
 
 def _is_orphan(path: Path) -> bool:

@@ -50,13 +50,11 @@ def answered_columns(table: Table, names: Sequence[str]) -> str:
 
 
 def labelled_rows(table: Table, features: Sequence[str]) -> str:
-    """Return the query of training rows: every answered row that has a label, in a fixed order."""
+    """Return the query of training rows: every answered row with a label, in order. Needs the view label_now."""
     return (
-        "WITH label_now AS (SELECT prediction_id, max({'at': labelled_at, 'id': label_id, 'label': label}) AS l "
-        "FROM labels GROUP BY prediction_id) "
-        f"SELECT p.prediction_id, p.event_time, {columns_of(table, features)}, l.l.label AS label "
+        f"SELECT p.prediction_id, p.event_time, {columns_of(table, features)}, l.label "
         "FROM inference_log AS p JOIN label_now AS l USING (prediction_id) "
-        "WHERE p.status = 200 AND p.source <> 'test' AND l.l.label IS NOT NULL "
+        "WHERE p.status = 200 AND p.source <> 'test' AND l.label IS NOT NULL "
         "ORDER BY p.event_time, p.prediction_id"
     )
 

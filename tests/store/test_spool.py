@@ -163,7 +163,7 @@ def test_nothing_more_goes_into_a_segment_that_was_sealed_though_its_sync_failed
     writer = SegmentWriter(tmp_path, "e", "labels", "w")
     writer.append(encode({"n": 1}), 0.0)
     with monkeypatch.context() as patched:
-        patched.setattr(spool, "sync_folder", _broken)
+        patched.setattr(spool, "sync", _broken)
         with pytest.raises(OSError):
             writer.seal()
     sealed = sealed_segments(tmp_path, "e", "labels")

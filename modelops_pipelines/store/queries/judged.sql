@@ -1,12 +1,7 @@
 -- Answered predictions of the windows asked for, each with the label that counts and its feedback.
--- The label that counts is the latest by labelled_at, ties by label_id: no order of arrival changes it.
+-- Needs the view label_now.
 -- Parameters: size ('hour' or 'day'), windows (list of window starts).
-WITH label_now AS (
-    SELECT prediction_id, max({'at': labelled_at, 'id': label_id, 'label': label}).label AS label
-    FROM labels
-    GROUP BY prediction_id
-),
-feedback_now AS (
+WITH feedback_now AS (
     SELECT
         prediction_id,
         count(DISTINCT feedback_id) AS feedback,

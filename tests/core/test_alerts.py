@@ -94,7 +94,7 @@ def test_of_equally_bad_windows_the_newest_is_shown() -> None:
 def test_of_passes_and_missing_verdicts_the_newest_of_the_best_told_kind_is_shown() -> None:
     passes = [verdict(passed=True, window="1"), verdict(passed=True, window="2"), verdict(passed=None, window="3")]
     assert worst(passes).window == "2"
-    assert worst([verdict(passed=None, window="1"), verdict(passed=None, window="2")]).window == "2"
+    assert worst([verdict(passed=None, window=window) for window in "123"]).window == "3"
 
 
 def test_an_alert_opens_with_all_that_the_verdict_says() -> None:

@@ -269,6 +269,10 @@ def test_a_version_that_is_no_challenger_begins_at_the_first_step() -> None:
     assert next_share(canary(50), "1", STEPS) == 5
 
 
+def test_a_plan_may_begin_at_one_percent() -> None:
+    assert next_share(canary(50), "3", (1, 50, 100)) == 1
+
+
 def test_a_plan_that_ends_before_the_whole_is_completed_by_the_whole() -> None:
     assert next_share(canary(10), "2", (5, 10)) == 100
 

@@ -153,7 +153,7 @@ def test_an_endpoint_is_one_yaml_and_all_its_assets_materialise(two: Two, endpoi
         6,
         6,
     )
-    monitored = (10 if endpoint == "diabetes" else 4) + 2  # the features, the prediction and the score
+    monitored = 10 + 1 if endpoint == "diabetes" else 4 + 2  # the features, the prediction, a classifier's score
     assert counts["profiles"] == counts["drift"] == 6 * monitored
     newest = 7 if endpoint == "diabetes" else 2  # a head of two lines, then the last seven windows: days or hours
     assert made["quality_metrics"]["newest"].value.count("\n") == newest

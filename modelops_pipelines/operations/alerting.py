@@ -53,7 +53,6 @@ def _apply(opened: dict[str, Alert], verdicts: Iterable[Verdict], endpoint: str,
             opened[verdict.rule] = alert
         else:
             opened.pop(verdict.rule)
-            place.pop(verdict.rule)
     return changes
 
 

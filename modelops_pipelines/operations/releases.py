@@ -178,11 +178,11 @@ def _event(stores: Stores, before: DesiredState, planned: _Plan, actor: str, rea
 def _await_workers(
     stores: Stores, spec: EndpointSpec, before: DesiredState, after: DesiredState, planned: _Plan, *, revert: bool
 ) -> int:
-    """Wait until every live worker serves the generation; return their number."""
+    """Wait until every live worker serves the generation, or one that has overtaken it; return their number."""
     deadline = time.monotonic() + DEPLOY_SECONDS
     while True:
         said = stores.deployments.acknowledgements(spec.name, stores.now())
-        failed = [worker for worker in said if worker.error and worker.generation >= after.generation]
+        failed = [worker for worker in said if worker.error and worker.generation == after.generation]
         if failed:
             raise _refused(stores, spec, before, after, planned, failed[0].error or "", revert=revert)
         if all(worker.generation >= after.generation for worker in said):
@@ -204,16 +204,22 @@ def _refused(
     revert: bool,
 ) -> AcknowledgementError:
     """Put the previous state back (where there was one) and return the error that says what happened."""
-    put_back = "it stays asked for"
-    if revert and before.variants:
-        target = str(before.champion)
-        undo = _Plan("rollback", before.variants, target, WHOLE, {"withdrawn": planned.to_version, "automatic": True})
-        stores.deployments.change(after, undo.variants, _event(stores, after, undo, "modelops", f"reverted: {why}"))
-        put_back = f"version {target} was put back"
+    put_back = _put_back(stores, before, after, planned, why) if revert and before.variants else "it stays asked for"
     return AcknowledgementError(
         f"A gateway worker cannot serve version {planned.to_version} of {spec.name!r}: {why}; {put_back}",
         "See the gateway's log, then try again",
     )
+
+
+def _put_back(stores: Stores, before: DesiredState, after: DesiredState, planned: _Plan, why: str) -> str:
+    """Restore the state before, unless another change has come since; return what was done, in words."""
+    target = str(before.champion)
+    undo = _Plan("rollback", before.variants, target, WHOLE, {"withdrawn": planned.to_version, "automatic": True})
+    try:
+        stores.deployments.change(after, undo.variants, _event(stores, after, undo, "modelops", f"reverted: {why}"))
+    except StaleStateError:
+        return "another change has overtaken it, so nothing was put back"
+    return f"version {target} was put back"
 
 
 def _known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVersion:

@@ -8,7 +8,7 @@ import duckdb
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import InputError, OnboardingError
 from modelops_pipelines.core.tables import LAKE, STREAMS, Table
-from modelops_pipelines.core.windows import LENGTH, window_of
+from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.onboarding import read_endpoints
 from modelops_pipelines.operations.schemas import stream_table
@@ -22,15 +22,14 @@ _STREAM_OF = {table.name: stream for stream, table in STREAMS.items()}
 
 
 def newest(stores: Stores, spec: EndpointSpec, table: Table, windows: int = 7) -> list[dict[str, Any]]:
-    """Return a window-keyed table's rows of the last windows before the watermark, oldest first."""
-    watermark = stores.journal.progress(spec.name).watermark
-    if watermark is None:
+    """Return a window-keyed table's rows of its last windows, oldest first. Reads the lake only, and few partitions."""
+    last = stores.lake.last_date(spec.name, table.name)
+    if last is None:
         return []
-    last = window_of(watermark, spec.window)
-    since = last - (windows - 1) * LENGTH[spec.window]
-    days = [(since + timedelta(days=n)).date() for n in range((last.date() - since.date()).days + 1)]
+    span = (windows - 1) * LENGTH[spec.window]
+    days = [last - timedelta(days=n) for n in range(span.days + 2)]
     with stores.lake.query(spec.name, [table], days) as connected:
-        result = connected.execute(sql.newest_rows(table.name), {"since": since})
+        result = connected.execute(sql.newest_rows(table.name), {"span": span})
         names = [column[0] for column in result.description or []]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 

@@ -4,6 +4,7 @@ A DuckDB file shared by processes loses commits (facts, decision 2): DuckDB neve
 imports pyarrow, so that the CLI starts fast.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -17,6 +18,7 @@ from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.tables import Table
 from modelops_pipelines.store import sql
 
+_PARTITION = re.compile(r"/date=(\d{4}-\d\d-\d\d)/")
 _SAFE_READER_FEATURES = {"timestampNtz"}
 
 
@@ -69,6 +71,11 @@ class Lake:
         days = ", ".join(f"'{day.isoformat()}'" for day in dates or ())
         found: list[str] = delta.file_uris(file_pruning_predicate=f"date IN ({days})" if days else None)
         return [unquote(uri) for uri in found]  # deltalake writes a blank in the home's path as %20
+
+    def last_date(self, endpoint: str, table: str) -> date | None:
+        """Return the table's newest partition; None while it holds no row."""
+        found = (_PARTITION.search(file) for file in self.files(endpoint, table))
+        return max((date.fromisoformat(match[1]) for match in found if match), default=None)
 
     @contextmanager
     def query(

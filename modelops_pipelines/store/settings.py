@@ -1,6 +1,7 @@
 """Where this installation keeps things and listens: environment, then the project's pyproject.toml, then defaults."""
 
 import os
+import secrets
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def prepare_home(settings: Settings) -> None:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (settings.lake, settings.spool, settings.artifacts, settings.reports):
             folder.mkdir(exist_ok=True)
-        probe = settings.home / f".write-probe-{os.getpid()}"
+        probe = settings.home / f".write-probe-{secrets.token_hex(8)}"
         probe.touch()
         probe.unlink()
     except OSError as error:

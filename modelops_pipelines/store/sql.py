@@ -60,8 +60,9 @@ def labelled_rows(table: Table, features: Sequence[str]) -> str:
 
 
 def newest_rows(view: str) -> str:
-    """Return the query of a window-keyed table's rows since a moment. Parameters: since."""
-    return f"SELECT * FROM {quoted(view)} WHERE window_start >= $since ORDER BY ALL"
+    """Return the query of a window-keyed table's rows up to a span before its last window. Parameters: span."""
+    name = quoted(view)
+    return f"SELECT * FROM {name} WHERE window_start >= (SELECT max(window_start) FROM {name}) - $span ORDER BY ALL"
 
 
 def id_view(column: str, view: str) -> str:

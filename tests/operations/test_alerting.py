@@ -115,6 +115,13 @@ def test_the_same_source_twice_changes_nothing(stores: StoppedClock) -> None:
     assert ["counted"] == told(stores, [False], "run 2")
 
 
+def test_several_sources_repeated_after_one_another_change_nothing(stores: StoppedClock) -> None:
+    for _ in range(2):
+        for source in ("run 1", "run 2", "run 3"):
+            told(stores, [False], source)
+    assert [("drift", OPEN, 3, 0)] == kept(stores)
+
+
 def test_a_source_without_any_change_is_remembered_too(stores: StoppedClock) -> None:
     assert [] == told(stores, [True, None], "run 1")
     assert stores.journal.alert_sources("cancer") == ["run 1"]

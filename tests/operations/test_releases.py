@@ -12,7 +12,7 @@ import pytest
 
 from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, GateError, UnknownError
 from modelops_pipelines.core.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
-from modelops_pipelines.core.rollout import broken_link, variants_of
+from modelops_pipelines.core.rollout import Event, broken_link, variants_of
 from modelops_pipelines.operations import releases
 from modelops_pipelines.operations.releases import Change, deploy, promote, roll_back
 from modelops_pipelines.store.deployments import ALIVE, ModelVersion
@@ -37,6 +37,18 @@ class TickingClock(Stores):
         """Return the time, a second after the last."""
         self.moment += SECOND
         return self.moment
+
+
+class Forestalled(Stores):
+    """Real stores whose owner is forestalled: whenever it has decided, another's change comes first."""
+
+    def now(self) -> datetime:
+        """Return the time, after another has changed what is live."""
+        state = self.deployments.desired("cancer")
+        version = "4" if state.champion == "3" else "3"
+        change = Event(0, "cancer", NOW, "another", "deploy", state.champion, version, state.generation + 1, "")
+        self.deployments.change(state, variants_of(version), change)
+        return NOW
 
 
 @pytest.fixture
@@ -264,6 +276,29 @@ def test_a_version_that_does_not_exist_is_refused_with_its_name(live: Project) -
     assert len(live.stores.deployments.events("cancer")) == 1
 
 
+def test_a_refused_promotion_tells_the_last_verdict(live: Project) -> None:
+    for number, verdict in enumerate((PASS, NOT_ENOUGH, FAIL)):
+        judged = replace(PASSED, champion="9", verdict=verdict, data_hash=str(number), at=NOW + number * SECOND)
+        live.stores.journal.record_gate(replace(judged, numbers={"reason": f"reason {number}"}))
+    with pytest.raises(GateError, match=r"its last verdict is 'fail' \(reason 2\)"):
+        promote(live.stores, live.spec, "2", **WHO)
+
+
+def test_a_promotion_that_a_worker_cannot_load_is_taken_back(live: Project) -> None:
+    fail_at_generation(live, 2)
+    with pytest.raises(AcknowledgementError, match="version 1 was put back"):
+        promote(live.stores, live.spec, "2", **WHO, force=True)
+    assert variants_of("1") == live.stores.deployments.desired("cancer").variants
+
+
+def test_a_caller_whom_others_always_forestall_gives_up_after_ten_attempts_without_a_trace(live: Project) -> None:
+    stores = Forestalled(live.stores.settings)
+    with pytest.raises(ConflictError, match="is being changed by others all the time"):
+        deploy(stores, live.spec, "2", **WHO)
+    events = live.stores.deployments.events("cancer")[1:]
+    assert ["another"] * 10 == [event.actor for event in events]
+
+
 def fail_at_generation(project: Project, generation: int) -> None:
     """Let a live worker say that it cannot load what the generation asks for."""
     project.stores.deployments.heartbeat("worker", "http://w", project.stores.now() + timedelta(hours=1))
@@ -282,3 +317,10 @@ def at_once(project: Project, work: Callable[[Stores, int], Change]) -> list[Cha
 
     with ThreadPoolExecutor(len(callers)) as pool:
         return list(pool.map(call, range(len(callers))))
+
+
+def test_a_change_that_was_overtaken_puts_nothing_back_and_says_so(live: Project) -> None:
+    state = live.stores.deployments.desired("cancer")
+    stores = Forestalled(live.stores.settings)
+    undone = releases._put_back(stores, state, state, releases._Plan("deploy", (), "2", 100, {}), "it broke")
+    assert undone == "another change has overtaken it, so nothing was put back"

@@ -115,8 +115,7 @@ def _schema(table: Table) -> dg.TableSchema:
             dg.TableColumn(
                 column.name,
                 column.type,
-                description=column.about
-                + (f" ({column.unit})" if column.unit and column.unit not in column.about else ""),
+                description=_about(column),
                 constraints=dg.TableColumnConstraints(nullable=column.nullable),
             )
             for column in table.columns

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import Literal
 
 from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.core.windows import text
 
-Action = Literal["deploy", "promote", "rollback"]
 CHAMPION, CHALLENGER = "champion", "challenger"
 WHOLE = 100
 GENESIS = "0" * 64

@@ -401,8 +401,3 @@ def typed_for(table: Table, task: str) -> Table:
         return table
     numeric = {"prediction", "label", "corrected_label"}
     return replace(table, columns=tuple(replace(c, type="float") if c.name in numeric else c for c in table.columns))
-
-
-def state_table(name: str) -> Table:
-    """Return the state table of that name; raises KeyError when there is none."""
-    return {table.name: table for table in STATE}[name]

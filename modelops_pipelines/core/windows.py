@@ -1,9 +1,7 @@
 """Windows of event time: whole hours or whole days, in UTC."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
-WindowSize = Literal["hour", "day"]
 LENGTH = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 

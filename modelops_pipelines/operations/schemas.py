@@ -18,13 +18,11 @@ def feature_types(stores: Stores, spec: EndpointSpec) -> dict[str, ColumnType]:
 
 
 def known_features(stores: Stores) -> dict[str, list[str]]:
-    """Return the features of each deployed endpoint's champion, by the endpoint's name, for checking its YAML."""
-    found = {}
-    for state in stores.deployments.all_desired():
-        for spec in read_endpoints(stores.settings.endpoints):
-            if spec.name == state.endpoint and (types := feature_types(stores, spec)):
-                found[spec.name] = list(types)
-    return found
+    """Return the features of each deployed endpoint's model, by the endpoint's name, for checking its YAML."""
+    deployed = {state.endpoint for state in stores.deployments.all_desired()}
+    specs = [spec for spec in read_endpoints(stores.settings.endpoints) if spec.name in deployed]
+    found = {spec.name: list(feature_types(stores, spec)) for spec in specs}
+    return {name: features for name, features in found.items() if features}
 
 
 def log_table(stores: Stores, spec: EndpointSpec) -> Table:

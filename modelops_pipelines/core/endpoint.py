@@ -58,11 +58,44 @@ class Promotion:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How much an endpoint takes; None is without limit.
+
+    Rates are windows in the notation of the library ``limits``, several of them joined by a semicolon:
+    "100/minute; 10/second" lets nobody send a minute's quota in one burst. ``concurrent`` is the most requests
+    under way at once, ``deadline`` the longest that one may wait for its answer.
+    """
+
+    per_key: str | None = None
+    per_user: str | None = None
+    endpoint: str | None = None
+    concurrent: int = 100
+    deadline: timedelta = timedelta(seconds=30)
+    body_mib: int = 64
+
+
+@dataclass(frozen=True)
+class CapturePolicy:
+    """What of a request's content is kept in the log. The row itself is always there.
+
+    ``sample`` is the share of requests whose features are kept, ``max_kib`` the most that one request's features
+    may take (beyond it they are replaced by a mark and their hash), ``redact`` the features and callers' fields
+    (user_id, session_id, client_request_id) that never reach the disk.
+    """
+
+    sample: float = 1.0
+    max_kib: int = 4096
+    redact: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class EndpointSpec:
     """One endpoint, as its YAML declares it.
 
     ``features`` are the monitored ones, empty for all of the model's inputs. ``alerts`` is empty here unless
-    given: a YAML that has no such key gets ``default_alerts``.
+    given: a YAML that has no such key gets ``default_alerts``. ``allow_pickle`` lets the endpoint's own trainer make
+    models that only pickle can store; one that was made elsewhere loads only when ``accept_pickles`` has its hash.
+    ``row_wise`` False says that a row's answer depends on the rows beside it: requests are then never merged.
     """
 
     name: str
@@ -78,9 +111,13 @@ class EndpointSpec:
     positive_label: str = "1"
     allow_replay: bool = False
     allow_pickle: bool = False
+    accept_pickles: tuple[str, ...] = ()
+    row_wise: bool = True
     alerts: tuple[AlertRule, ...] = ()
     retraining: Retraining | None = None
     promotion: Promotion = field(default_factory=Promotion)
+    limits: Limits = field(default_factory=Limits)
+    capture: CapturePolicy = field(default_factory=CapturePolicy)
 
 
 def completed(rule: AlertRule) -> AlertRule:

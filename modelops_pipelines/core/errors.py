@@ -12,6 +12,8 @@ nor Dagster; ``gateway/errors.py``, ``cli/errors.py`` and ``resources/failures.p
     │   ├── InputError            a request's body or a command's argument
     │   │   ├── MalformedError    a body that does not even parse
     │   │   └── TooLargeError     a body over the limit
+    │   ├── UnauthenticatedError  no key, or one that is wrong, expired or revoked
+    │   ├── ForbiddenError        a key without the role, or for other endpoints
     │   ├── UnknownError          a name that nothing bears: endpoint, version, prediction, table
     │   ├── ConflictError         the thing exists, but in a state that does not allow the request
     │   │   └── GateError         a promotion without a passed gate
@@ -21,6 +23,8 @@ nor Dagster; ``gateway/errors.py``, ``cli/errors.py`` and ``resources/failures.p
     │   └── PredictionError       the model raised on well-formed input
     └── TransientError            trying again may work
         ├── CaptureError          the spool cannot be written: the answer is withheld
+        ├── LimitError            more requests than allowed in a window
+        ├── OverloadError         more requests at once than allowed, or the deadline passed while waiting
         ├── NotReadyError         nothing is loaded for the endpoint yet
         ├── BusyError             another process holds the lock
         └── AcknowledgementError  a worker did not take the desired state over in time
@@ -64,6 +68,14 @@ class TooLargeError(InputError):
     """A body over the limit."""
 
 
+class UnauthenticatedError(PermanentError):
+    """No key, or one that is wrong, expired or revoked."""
+
+
+class ForbiddenError(PermanentError):
+    """A key without the role that was needed, or for other endpoints."""
+
+
 class UnknownError(PermanentError):
     """A name that nothing bears."""
 
@@ -94,6 +106,19 @@ class PredictionError(PermanentError):
 
 class CaptureError(TransientError):
     """The spool cannot be written, so nothing may be answered."""
+
+
+class LimitError(TransientError):
+    """More requests than a limit allows in its window."""
+
+    def __init__(self, message: str, remedy: str, retry_after: int) -> None:
+        """``retry_after`` is in seconds: when the next request of this caller may be taken."""
+        super().__init__(message, remedy)
+        self.retry_after = retry_after
+
+
+class OverloadError(TransientError):
+    """More requests at once than the endpoint takes, or one whose deadline passed while it waited."""
 
 
 class NotReadyError(TransientError):

@@ -92,6 +92,10 @@ INFERENCE_LOG = Table(
         _text("session_id?", "the caller's session"),
         _text("client_request_id?", "the caller's own id"),
         _text("source", "live, replay or test"),
+        _text("key_id?", "the key that asked; null where the gateway needs none"),
+        _column("bool", "sampled?", "false where the features were left out by sampling"),
+        _column("bool", "truncated?", "true where the features were too large to keep"),
+        _text("payload_hash?", "SHA-256 of the features as JSON, where they were too large to keep"),
         *_ORIGIN,
         _DATE,
     ),
@@ -225,7 +229,23 @@ QUALITY_METRICS = Table(
     ("window_start", "model_version"),
 )
 
-LAKE = (INFERENCE_LOG, LABELS, FEEDBACK, REJECTS, SERVICE_METRICS, PROFILES, DRIFT, QUALITY_METRICS)
+KEY_USAGE = Table(
+    "key_usage",
+    "What each key asked for a window; test calls and replays count too.",
+    (
+        _time("window_start", "start of the hour or day of event time"),
+        _text("key_id", "the key; none where the gateway needed none"),
+        _int("requests", "requests", "requests"),
+        _int("predictions", "rows answered", "rows"),
+        _int("client_errors", "requests refused as wrong or over a limit (4xx)", "requests"),
+        _int("server_errors", "requests that we failed (5xx)", "requests"),
+        _time("last_used_at", "latest of them, as received"),
+        _DATE,
+    ),
+    ("window_start", "key_id"),
+)
+
+LAKE = (INFERENCE_LOG, LABELS, FEEDBACK, REJECTS, SERVICE_METRICS, PROFILES, DRIFT, QUALITY_METRICS, KEY_USAGE)
 STREAMS: Mapping[str, Table] = {"predictions": INFERENCE_LOG, "labels": LABELS, "feedback": FEEDBACK}
 TRAINING_SET_COLUMNS = ("row_id", "event_time", "position")
 SYSTEM_COLUMNS = frozenset((*INFERENCE_LOG.names, *TRAINING_SET_COLUMNS, "label", "window_start"))
@@ -249,6 +269,8 @@ STATE = (
             _text("run_id?", "MLflow run that logged it"),
             _time("registered_at", "when it was recorded here"),
             _text("output", "what its answers are: probabilities, scores, labels or unknown"),
+            _text("files_hash?", "SHA-256 of its files when it was recorded; null when recorded by an older release"),
+            _column("bool", "trained_here?", "true when the endpoint's own trainer made it here"),
         ),
         ("model_name", "version"),
     ),
@@ -383,6 +405,39 @@ STATE = (
             _text("reason", "the signal, with its numbers"),
             _text("training_set?", "what was built"),
             _text("version?", "what was trained"),
+        ),
+        ("id",),
+    ),
+    Table(
+        "keys",
+        "Who may call the gateway. A key itself is shown once and never kept.",
+        (
+            _text("key_id", "the part of the key that names it"),
+            _text("name", "whose it is"),
+            _text("mode", "live or test"),
+            _column("json", "roles", "predict, read, operate, admin"),
+            _column("json", "endpoints", "the endpoints that it is for; null in JSON for all"),
+            _text("digest", "SHA-256 of the whole key"),
+            _time("created_at", "when"),
+            _text("created_by", "who made it"),
+            _column("timestamp", "expires_at?", "refused from then on"),
+            _column("timestamp", "revoked_at?", "refused since"),
+            _text("replaces?", "the key that it was made for by rotation"),
+        ),
+        ("key_id",),
+    ),
+    Table(
+        "erasures",
+        "Whose data was erased, and what that took: the subject itself is kept as a sealed hash only.",
+        (
+            _int("id", "its number"),
+            _ENDPOINT,
+            _text("subject", "HMAC-SHA-256 of the user's id under this installation's secret"),
+            _AT,
+            _text("actor", "who asked for it"),
+            _column("timestamp", "finished_at?", "when nothing was left"),
+            _column("json", "rows", "rows erased, by table"),
+            _column("json", "training_sets", "frozen sets that still hold rows of the subject: content hash to rows"),
         ),
         ("id",),
     ),

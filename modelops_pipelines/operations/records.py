@@ -106,6 +106,10 @@ def _prediction_columns(record: dict[str, Any]) -> dict[str, list[Any]]:
         "session_id": record["session"],
         "client_request_id": record["client"],
         "source": record["source"],
+        "key_id": record.get("key"),  # a segment of release 0.1 has none of these four
+        "sampled": record.get("sampled", True),
+        "truncated": record.get("truncated", False),
+        "payload_hash": record.get("payload_hash"),
     }
     spread = {name: [value] * rows for name, value in same.items()}
     own = {

@@ -34,6 +34,8 @@ class ModelVersion:
     run_id: str | None
     registered_at: datetime
     output: str = UNKNOWN
+    files_hash: str | None = None
+    trained_here: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ class CaptureError(TransientError):
 class LimitError(TransientError):
     """More requests than a limit allows in its window."""
 
-    def __init__(self, message: str, remedy: str, retry_after: int) -> None:
+    def __init__(self, message: str, remedy: str, retry_after: int = 1) -> None:
         """``retry_after`` is in seconds: when the next request of this caller may be taken."""
         super().__init__(message, remedy)
         self.retry_after = retry_after

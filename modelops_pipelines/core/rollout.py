@@ -149,6 +149,8 @@ def route(variants: Sequence[Variant], sticky: bytes) -> Variant:
 
     The first four bytes of SHA-256(sticky), scaled to 0..100, pick by cumulative share.
     """
+    if len(variants) == 1:
+        return variants[0]
     point = int.from_bytes(hashlib.sha256(sticky).digest()[:4], "big") / 2**32 * WHOLE
     edge = 0
     for variant in variants[::-1]:

@@ -5,14 +5,16 @@ import secrets
 import socket
 from typing import Any
 
+from modelops_pipelines.gateway.asgi import serve_prediction
 from modelops_pipelines.gateway.capture import Capture
-from modelops_pipelines.gateway.predict import Predictor, serve_prediction
+from modelops_pipelines.gateway.logs import log_as_json
+from modelops_pipelines.gateway.predict import Predictor
 from modelops_pipelines.gateway.responses import Responses
 from modelops_pipelines.gateway.routes import make_routes
 from modelops_pipelines.gateway.serving import Serving
 from modelops_pipelines.store.stores import Stores
 
-_PREDICTION = re.compile(r"/endpoints/([^/]+)/invocations")
+_PREDICTION = re.compile(r"/(?:endpoints/([^/]+)/(invocations|infer)|v2/models/([^/]+)/infer)")
 
 
 class Gateway:
@@ -21,6 +23,7 @@ class Gateway:
     def __init__(self, stores: Stores, address: str) -> None:
         """Read the endpoints and open the spool; nothing is served before the lifespan's start-up."""
         worker = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
+        log_as_json(worker)
         secret = stores.database.secret()
         self.serving = Serving(stores, worker, address)
         self._capture = Capture(stores.settings.spool, worker, stores.settings.seal_after_seconds)
@@ -36,7 +39,8 @@ class Gateway:
             return
         match = _PREDICTION.fullmatch(scope.get("path", ""))
         if match and scope["type"] == "http" and scope["method"] == "POST":
-            await serve_prediction(self._predictor, match[1], scope, receive, send)
+            name, infer = match[1] or match[3], match[2] != "invocations"
+            await serve_prediction(self._predictor, name, scope, receive, send, infer=infer)
         else:
             await self._routes(scope, receive, send)
 
@@ -45,7 +49,6 @@ class Gateway:
         self.serving.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._predictor.close()
         self._capture.close()
         self.serving.stop()
         await send({"type": "lifespan.shutdown.complete"})

@@ -21,6 +21,8 @@ STATUS: dict[type[errors.ModelOpsError], int] = {
     errors.TransientError: 503,
 }
 RETRY_AFTER_SECONDS = 1
+UNAVAILABLE = 503
+CHALLENGE = 'ApiKey realm="modelops", header="X-API-Key"'
 INTERNAL = errors.ModelOpsError("The gateway failed on this request", "See its log under this request id")
 
 
@@ -46,6 +48,10 @@ def body_of(error: errors.ModelOpsError, request_id: str | None) -> dict[str, An
     return {"error": shown}
 
 
-def headers_of(status: int) -> dict[str, str]:
-    """Return the headers that go with a status."""
-    return {"retry-after": str(RETRY_AFTER_SECONDS)} if status == 503 else {}  # noqa: PLR2004 - Service Unavailable
+def headers_of(error: errors.ModelOpsError) -> dict[str, str]:
+    """Return the headers that go with an error: when to try again, where that may help; how to say who one is."""
+    if isinstance(error, errors.UnauthenticatedError):
+        return {"www-authenticate": CHALLENGE}
+    if isinstance(error, errors.LimitError):
+        return {"retry-after": str(error.retry_after)}
+    return {"retry-after": str(RETRY_AFTER_SECONDS)} if status_of(error) == UNAVAILABLE else {}

@@ -1,40 +1,42 @@
-"""Columns of plain values as the DataFrame that a model takes. Imports pandas when it is first used."""
+"""Columns of plain values as what models take: a DataFrame of the signature's types, or an array of numbers."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelops_pipelines.core.errors import InputError
+import numpy as np
+from numpy.typing import NDArray
+
+from modelops_pipelines.gateway.values import Columns
 
 if TYPE_CHECKING:
     import pandas as pd
 
+NUMBERS = frozenset({"float", "int"})
 
-def to_frame(columns: Mapping[str, list[Any]], inputs: Mapping[str, str]) -> "pd.DataFrame":
-    """Return the columns as a DataFrame of the signature's types; a null number is NaN.
 
-    Raises InputError for a null where a whole number or a truth value is due: they have no null.
-    """
-    import numpy as np
+def to_frame(columns: Columns, inputs: Mapping[str, str]) -> "pd.DataFrame":
+    """Return the columns as a DataFrame of the signature's types; a null number is NaN."""
     import pandas as pd
 
     made: dict[str, Any] = {}
     for name, kind in inputs.items():
-        values = columns[name]
-        if kind in ("int", "bool") and None in values:
-            row = values.index(None)
-            raise InputError(
-                f"Feature {name!r} in row {row} is null, which its type does not allow",
-                "Send a value, or log the model with a float input for a feature that may be missing",
-            )
         if kind == "float":
-            made[name] = np.array(values, dtype=np.float64)
+            made[name] = np.array(columns[name], dtype=np.float64)
         elif kind == "text":
-            made[name] = np.array(values, dtype=object)
+            made[name] = np.array(columns[name], dtype=object)
         else:
-            made[name] = pd.Series(values, dtype=_PANDAS[kind])
+            made[name] = pd.Series(columns[name], dtype=_PANDAS[kind])
     return pd.DataFrame(made)
+
+
+def to_array(columns: Columns, inputs: Mapping[str, str]) -> NDArray[np.float64]:
+    """Return columns of numbers as an array of shape (rows, features), laid out in memory as a DataFrame's values are.
+
+    The layout matters: a matrix product over rows in another order differs in the last bit.
+    """
+    return np.array([columns[name] for name in inputs], dtype=np.float64).T
 
 
 def example_of(model: Path) -> "pd.DataFrame | None":

@@ -28,6 +28,7 @@ class LiveMetrics:
         """Start empty."""
         self._lock = threading.Lock()
         self._seconds: deque[_Second] = deque()
+        self.under_way = 0
 
     def add(self, now: float, rows: int, status: int, milliseconds: float) -> None:
         """Count one request (``now`` in seconds)."""

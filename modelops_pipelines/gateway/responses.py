@@ -8,9 +8,9 @@ from typing import Any
 from modelops_pipelines.core.answers import class_name
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.ids import content_id, parse_prediction_id
+from modelops_pipelines.gateway.calls import micros, parse_time
 from modelops_pipelines.gateway.capture import Capture
 from modelops_pipelines.gateway.messages import FeedbackMessage, Label, LabelMessage, LabelsMessage
-from modelops_pipelines.gateway.predict import micros, parse_time
 from modelops_pipelines.gateway.serving import Served
 
 REMEMBERED = 10_000
@@ -93,8 +93,8 @@ def _label(served: Served, given: Label) -> str | float:
             raise InputError(f"The label {str(given)[:60]!r} is no number", "Send a number: the task is a regression")
         return number
     name = class_name(given)
-    champion = served.loaded.get(served.state.champion or "")
-    classes = champion.version.classes if champion else None
+    champion = served.version_of(served.state.champion)
+    classes = champion.classes if champion else None
     if classes is not None and name not in classes:
         raise InputError(f"The label {name[:60]!r} is no class of the model", f"Send one of: {', '.join(classes)}")
     return name

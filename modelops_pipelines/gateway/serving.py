@@ -7,15 +7,29 @@ goes on with the last known state, and says how old it is.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.errors import ModelError, ModelOpsError, NotReadyError, OnboardingError, UnknownError
+from modelops_pipelines.core.errors import (
+    ModelError,
+    ModelOpsError,
+    NotReadyError,
+    OnboardingError,
+    OverloadError,
+    UnknownError,
+)
+from modelops_pipelines.core.outputs import UNKNOWN
 from modelops_pipelines.core.rollout import DesiredState, Variant, champions, route
+from modelops_pipelines.gateway.batching import Batcher
+from modelops_pipelines.gateway.frames import example_of
 from modelops_pipelines.gateway.live import LiveMetrics
+from modelops_pipelines.gateway.models import Model
+from modelops_pipelines.gateway.ways import find_way
 from modelops_pipelines.operations.onboarding import read_endpoints
 from modelops_pipelines.store.deployments import ModelVersion, required_version
 from modelops_pipelines.store.model_files import load_model
@@ -24,15 +38,10 @@ from modelops_pipelines.store.stores import Stores
 POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
 RESIDENT = 4
+THREADS = 8
+RETRY_SECONDS = 10.0
+_DECIDE_LOADING = ("model_name", "task", "positive_label", "allow_pickle", "accept_pickles", "row_wise")
 _LOG = logging.getLogger("modelops.gateway")
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A version in memory."""
-
-    version: ModelVersion
-    predict: Callable[[Any], Any]
 
 
 @dataclass
@@ -41,10 +50,10 @@ class Served:
 
     spec: EndpointSpec
     state: DesiredState
-    loaded: dict[str, Loaded]
+    loaded: dict[str, Batcher]
     live: LiveMetrics = field(default_factory=LiveMetrics)
 
-    def choose(self, sticky: bytes) -> tuple[Variant, Loaded]:
+    def choose(self, sticky: bytes) -> tuple[Variant, Batcher]:
         """Return the variant that answers this caller; raises NotReadyError when nothing is loaded."""
         if not self.state.variants:
             raise NotReadyError(
@@ -54,6 +63,29 @@ class Served:
         variant = route(self.state.variants, sticky)
         return variant, self.loaded[variant.version]
 
+    def version_of(self, version: str | None) -> ModelVersion | None:
+        """Return what is known of a version in memory, or None."""
+        batcher = self.loaded.get(version or "")
+        return batcher.model.version if batcher else None
+
+    @contextmanager
+    def admitted(self, share: int = 1) -> Iterator[None]:
+        """Count a request as under way; raises OverloadError when there are as many as the endpoint takes.
+
+        ``share`` is the number of workers that divide the endpoint's concurrency among them.
+        """
+        most = max(1, self.spec.limits.concurrent // share)
+        if self.live.under_way >= most:
+            raise OverloadError(
+                f"Endpoint {self.spec.name!r} has {self.live.under_way} requests under way, as many as it takes",
+                "Try again in a moment, or raise 'limits: {concurrent: ...}' in the endpoint's YAML",
+            )
+        self.live.under_way += 1
+        try:
+            yield
+        finally:
+            self.live.under_way -= 1
+
 
 class Serving:
     """All endpoints of this worker."""
@@ -62,12 +94,13 @@ class Serving:
         """Read the endpoints' YAML (raises OnboardingError); call ``start`` to follow the desired state."""
         self._stores, self.worker, self._address = stores, worker, address
         self._served: dict[str, Served] = {}
-        self._refused: dict[str, int] = {}
+        self._refused: dict[str, tuple[int, float]] = {}
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
         self._yaml_seen: tuple[tuple[str, int], ...] = ()
         self._synced_at: float | None = None
         self._beaten_at: float | None = None
         self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._followers: list[threading.Thread] = []
         self._read_yaml()
 
     def start(self) -> None:
@@ -80,8 +113,9 @@ class Serving:
     def stop(self) -> None:
         """End the threads and take this worker off the list."""
         self._stop.set()
-        for thread in self._threads:
+        for thread in self._followers:
             thread.join(timeout=5)
+        self._threads.shutdown()
         self._stores.deployments.leave(self.worker)
 
     def endpoint(self, name: str) -> Served:
@@ -107,7 +141,7 @@ class Serving:
     def _follow(self, name: str, step: Callable[[], None], pause: float) -> None:
         thread = threading.Thread(target=self._repeat, args=(step, pause), name=name, daemon=True)
         thread.start()
-        self._threads.append(thread)
+        self._followers.append(thread)
 
     def _repeat(self, step: Callable[[], None], pause: float) -> None:
         while not self._stop.wait(pause):
@@ -124,11 +158,14 @@ class Serving:
         self._read_yaml()
         for state in self._stores.deployments.all_desired():
             served = self._served.get(state.endpoint)
-            if served is not None and state.generation > max(
-                served.state.generation, self._refused.get(state.endpoint, 0)
-            ):
+            if served is not None and state.generation > served.state.generation and self._may_try(state):
                 self._take_over(served, state)
         self._synced_at = time.time()
+
+    def _may_try(self, state: DesiredState) -> bool:
+        """Return whether a generation was not refused, or so long ago that what was missing may be there now."""
+        generation, since = self._refused.get(state.endpoint, (0, 0.0))
+        return state.generation != generation or time.monotonic() - since > RETRY_SECONDS
 
     def _take_over(self, served: Served, state: DesiredState) -> None:
         """Load what the state asks for, swap, acknowledge; on failure keep serving what was and say why."""
@@ -137,7 +174,7 @@ class Serving:
             loaded = {v.version: self._load(served, v.version) for v in state.variants}
         except ModelOpsError as failure:
             error = str(failure)
-            self._refused[name] = state.generation
+            self._refused[name] = (state.generation, time.monotonic())
             _LOG.error("endpoint %s stays at generation %d: %s", name, served.state.generation, error)
         else:
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
@@ -146,14 +183,18 @@ class Serving:
         if error is None:
             self._keep_previous(self._served[name])
 
-    def _load(self, served: Served, version: str) -> Loaded:
+    def _load(self, served: Served, version: str) -> Batcher:
         """Return the version from memory, or load it and warm it up with its own kind of rows."""
         if version in served.loaded:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
-        predict = load_model(found.artifact_uri, allow_pickle=served.spec.allow_pickle)
-        _warm_up(predict, found)
-        return Loaded(found, predict)
+        model = load_model(found.artifact_uri, allow_pickle=served.spec.allow_pickle)
+        folder = Path(found.artifact_uri.removeprefix("file://"))
+        _warm_up(model.predict, found, folder)
+        merges = served.spec.row_wise and found.output != UNKNOWN
+        way = find_way(model, folder, found.inputs, row_wise=merges)
+        _LOG.info("version %s of %s: %s", version, found.model_name, way.describe())
+        return Batcher(Model(found, way, served.spec), self._threads)
 
     def _keep_previous(self, served: Served) -> None:
         """Have the champion before in memory, for a rollback; a failure here harms nobody and is logged."""
@@ -190,15 +231,13 @@ class Serving:
 
 def _loads_alike(old: EndpointSpec, new: EndpointSpec) -> bool:
     """Return whether what was loaded for the old configuration is right for the new one too."""
-    return (old.model_name, old.allow_pickle) == (new.model_name, new.allow_pickle)
+    return all(getattr(old, name) == getattr(new, name) for name in _DECIDE_LOADING)
 
 
-def _warm_up(predict: Callable[[Any], Any], version: ModelVersion) -> None:
+def _warm_up(predict: Callable[[Any], Any], version: ModelVersion, folder: Path) -> None:
     """Predict once on one of the model's own example rows; what fails here would fail every request."""
-    from modelops_pipelines.gateway.frames import example_of
-
     try:
-        example = example_of(Path(version.artifact_uri))
+        example = example_of(folder)
         if example is not None:
             predict(example)
     except Exception as error:  # a model's own code may raise anything

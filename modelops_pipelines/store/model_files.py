@@ -4,7 +4,6 @@ MLflow's own switch is of no use here: it takes the list of trusted skops types 
 crafted model would vouch for itself. The check below reads the MLmodel file as data and decides first.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,8 @@ _SKLEARN = "mlflow.sklearn"
 _SKOPS_FILE = "model.skops"
 
 
-def load_model(artifact_uri: str, *, allow_pickle: bool) -> Callable[[Any], Any]:
-    """Return the version's ``predict``: it takes a DataFrame of the signature's columns and returns an array.
+def load_model(artifact_uri: str, *, allow_pickle: bool) -> Any:
+    """Return the version as MLflow's pyfunc model; ``predict`` takes a DataFrame of the signature's columns.
 
     Raises ModelError when the files are gone, when loading fails, or when they could execute code and the endpoint
     does not accept that (``allow_pickle``).
@@ -51,8 +50,7 @@ def load_model(artifact_uri: str, *, allow_pickle: bool) -> Callable[[Any], Any]
         raise ModelError(
             f"The model in {folder} cannot be loaded ({type(error).__name__}: {error})", "Log it again"
         ) from error
-    predict: Callable[[Any], Any] = model.predict
-    return predict
+    return model
 
 
 def refuse_unsafe(folder: Path) -> None:

@@ -1,41 +1,70 @@
-"""A load generator cheap enough not to be the bottleneck: raw HTTP/1.1 over asyncio, in a process of its own.
+"""A load generator cheap enough not to be the bottleneck: raw HTTP/1.1 over uvloop, in a process of its own.
 
-``python -m benchmarks.load PORT PATH BODY_FILE CONNECTIONS SECONDS`` prints one line of JSON. Each connection sends
-its next request when the last one was answered: a closed loop.
+``python -m benchmarks.load PORT REQUEST_FILE CONNECTIONS SECONDS`` prints one line of JSON; the file holds the request
+as it goes over the wire. Each connection sends it again when it was answered: a closed loop.
 """
 
 import asyncio
 import json
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 
-async def _connection(port: int, request: bytes, deadline: float, latencies: list[float]) -> int:
-    """Ask until the deadline; return how many answers were no 200."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    failed = 0
-    while (started := time.perf_counter()) < deadline:
-        writer.write(request)
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
-        await reader.readexactly(length)
-        latencies.append(time.perf_counter() - started)
-        failed += not head.startswith(b"http/1.1 200")
-    writer.close()
-    return failed
+@dataclass
+class _Seen:
+    """What all connections saw together."""
+
+    request: bytes
+    deadline: float
+    latencies: list[float] = field(default_factory=list)
+    failed: int = 0
+
+
+class _Connection(asyncio.Protocol):
+    """One caller: asks until the deadline, then closes. A connection that the server ends counts as a failure."""
+
+    def __init__(self, seen: _Seen) -> None:
+        self._seen, self._buffer, self._whole, self._started = seen, b"", 0, 0.0
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if not self._whole and (end := self._buffer.find(b"\r\n\r\n")) > 0:
+            length = self._buffer[:end].lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]
+            self._whole = end + 4 + int(length)
+        if self._whole and len(self._buffer) >= self._whole:
+            self._seen.latencies.append(time.perf_counter() - self._started)
+            self._seen.failed += not self._buffer.startswith(b"HTTP/1.1 200")
+            self._ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._seen.failed += exc is not None or time.perf_counter() < self._seen.deadline
+        self.ended.set_result(None)
+
+    def _ask(self) -> None:
+        self._buffer, self._whole, self._started = b"", 0, time.perf_counter()
+        if self._started >= self._seen.deadline:
+            self._transport.close()
+        else:
+            self._transport.write(self._seen.request)
 
 
 async def _run(port: int, request: bytes, connections: int, seconds: float) -> dict[str, float]:
-    latencies: list[float] = []
-    started, cpu = time.perf_counter(), time.process_time()
-    runs = [_connection(port, request, started + seconds, latencies) for _ in range(connections)]
-    failed = sum(await asyncio.gather(*runs))
-    took = time.perf_counter() - started
-    ordered = sorted(latencies)
+    loop, cpu, started = asyncio.get_running_loop(), time.process_time(), time.perf_counter()
+    seen = _Seen(request, started + seconds)
+    made = [await loop.create_connection(lambda: _Connection(seen), "127.0.0.1", port) for _ in range(connections)]
+    await asyncio.gather(*(connection.ended for _, connection in made))
+    took, ordered = time.perf_counter() - started, sorted(seen.latencies)
     return {
         "requests": len(ordered),
-        "failed": failed,
+        "failed": seen.failed,
         "per_second": len(ordered) / took,
         "p50_ms": ordered[len(ordered) // 2] * 1000,
         "p99_ms": ordered[int(len(ordered) * 0.99)] * 1000,
@@ -43,13 +72,12 @@ async def _run(port: int, request: bytes, connections: int, seconds: float) -> d
     }
 
 
-def main(port: str, path: str, body_file: str, connections: str, seconds: str) -> None:
+def main(port: str, request_file: str, connections: str, seconds: str) -> None:
     """Run one load and print what it saw."""
     import uvloop
 
-    body = Path(body_file).read_bytes()
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    print(json.dumps(uvloop.run(_run(int(port), head.encode() + body, int(connections), float(seconds)))))
+    request = Path(request_file).read_bytes()
+    print(json.dumps(uvloop.run(_run(int(port), request, int(connections), float(seconds)))))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 import dagster as dg
 
 from modelops_pipelines.assets.describe import asset_options, key
+from modelops_pipelines.core.capture_health import CAPTURE, CaptureHealth
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.tables import FEEDBACK, INFERENCE_LOG, LABELS, Table
+from modelops_pipelines.operations.capture_health import capture_health
 from modelops_pipelines.operations.ingest import IngestReport, ingest
 from modelops_pipelines.operations.joins import Joined, join_with_log
 from modelops_pipelines.resources.project import ProjectResource
@@ -41,8 +43,9 @@ def _stream_asset(spec: EndpointSpec, stream: str, table: Table) -> dg.AssetsDef
         with project.stores() as stores:
             report = ingest(stores, spec, stream)
             joined = join_with_log(stores, spec, stream, report.windows) if responses else None
+            health = capture_health(stores.settings, spec.name, stores.now())
             total = stores.lake.rows(spec.name, table.name)
-        checks = [_nothing_rejected(report, asset), *([_joins(joined, asset)] if joined else [])]
+        checks = [_nothing_rejected(report, asset), _joins(joined, asset) if joined else _capture(health, asset)]
         return dg.MaterializeResult(metadata=_metadata(report, total), check_results=checks)
 
     return stream_asset
@@ -51,7 +54,8 @@ def _stream_asset(spec: EndpointSpec, stream: str, table: Table) -> dg.AssetsDef
 def _checks(responses: bool) -> list[tuple[str, str]]:  # noqa: FBT001 - a private helper
     rejected = (NOTHING_REJECTED, "Every captured line became rows.")
     joins = (JOINS_THE_LOG, "Every row joins exactly one answered prediction.")
-    return [rejected, joins] if responses else [rejected]
+    capture = (CAPTURE, "What is captured arrives in time, and the disk has room for it.")
+    return [rejected, joins if responses else capture]
 
 
 def _metadata(report: IngestReport, total: int) -> dict[str, int]:
@@ -74,6 +78,18 @@ def _nothing_rejected(report: IngestReport, asset: dg.AssetKey) -> dg.AssetCheck
 def _joins(joined: Joined, asset: dg.AssetKey) -> dg.AssetCheckResult:
     about = f"{joined.unmatched} of {joined.responses} predictions with a response are not in the log (yet)"
     return _warning(JOINS_THE_LOG, asset, passed=not joined.unmatched, about=about)
+
+
+def _capture(health: CaptureHealth, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    """Show the health after this ingest; its alert is the watchers', who look also while nothing is ingested."""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=CAPTURE,
+        passed=health.ok,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=health.message,
+        metadata={check.name: check.value for check in health.checks},
+    )
 
 
 def _warning(name: str, asset: dg.AssetKey, *, passed: bool, about: str) -> dg.AssetCheckResult:

@@ -1,5 +1,7 @@
-"""The project that a command works on; a folder without one is refused before anything is made in it."""
+"""The project that a command works on, and who asks; a folder without one is refused before anything is made in it."""
 
+import getpass
+import os
 from pathlib import Path
 
 from modelops_pipelines.core.errors import SettingsError
@@ -21,6 +23,14 @@ def project_settings() -> Settings:
 def open_stores() -> Stores:
     """Return the stores of the project in this folder."""
     return Stores(project_settings())
+
+
+def actor() -> str:
+    """Return who asks; a container's user may have no name."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"cli:user-{os.getuid()}"
 
 
 def require_endpoint(stores: Stores, name: str) -> None:

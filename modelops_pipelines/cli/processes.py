@@ -3,23 +3,32 @@
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from modelops_pipelines.cli.opening import open_stores, project_settings
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
+from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS
 
 START_SECONDS = 180.0
 
 
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, MOST_WORKERS), help="Gateway processes; MODELOPS_WORKERS (1) when left out."
+)
+
+
 @click.command()
 @click.option("--mlflow/--no-mlflow", default=True, show_default=True, help="MLflow's page too.")
-def up(*, mlflow: bool) -> None:
+@workers_option
+def up(workers: int | None, *, mlflow: bool) -> None:
     """Run the gateway, Dagster and MLflow of the project in this folder until Ctrl-C."""
     stores = open_stores()
     stores.database.secret()
-    with running(stores.settings, Path.cwd()) as platform:
+    settings = replace(stores.settings, workers=workers or stores.settings.workers)
+    with running(settings, Path.cwd()) as platform:
         platform.start_gateway()
         platform.start_dagster()
         if mlflow:
@@ -30,8 +39,11 @@ def up(*, mlflow: bool) -> None:
 
 
 @click.command()
-def gateway() -> None:
+@workers_option
+def gateway(workers: int | None) -> None:
     """Run the gateway alone: it serves what the desired state says, with or without Dagster."""
+    if workers is not None:
+        os.environ[ENVIRONMENT["workers"]] = str(workers)
     click.echo(f"The gateway will listen on {project_settings().gateway_url}/docs; Ctrl-C ends it.", err=True)
     os.execv(sys.executable, GATEWAY)  # noqa: S606 - our own interpreter, no shell
 

@@ -1,12 +1,10 @@
 """What changes the live model, and its history."""
 
-import getpass
-import os
 from dataclasses import asdict
 
 import click
 
-from modelops_pipelines.cli.opening import open_stores, require_endpoint
+from modelops_pipelines.cli.opening import actor, open_stores, require_endpoint
 from modelops_pipelines.cli.output import json_option, show_rows, show_value
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.releases import Change
@@ -26,7 +24,7 @@ def deploy(endpoint: str, version: str, share: int, reason: str, *, as_json: boo
 
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    change = releases.deploy(stores, spec, version, share=share, actor=_actor(), reason=reason)
+    change = releases.deploy(stores, spec, version, share=share, actor=actor(), reason=reason)
     _tell(change, as_json=as_json)  # before the aliases: it is done, whatever MLflow says
     releases.mirror_aliases(stores, spec)
 
@@ -45,7 +43,7 @@ def promote(endpoint: str, version: str, reason: str, *, force: bool, as_json: b
         raise click.UsageError("--force needs a --reason: the history keeps it")
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    change = releases.promote(stores, spec, version, force=force, actor=_actor(), reason=reason)
+    change = releases.promote(stores, spec, version, force=force, actor=actor(), reason=reason)
     _tell(change, as_json=as_json)  # before the aliases: it is done, whatever MLflow says
     releases.mirror_aliases(stores, spec)
 
@@ -61,7 +59,7 @@ def rollback(endpoint: str, to: str | None, reason: str, *, as_json: bool) -> No
 
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    _tell(releases.roll_back(stores, spec, to=to, actor=_actor(), reason=reason), as_json=as_json)
+    _tell(releases.roll_back(stores, spec, to=to, actor=actor(), reason=reason), as_json=as_json)
 
 
 @click.command()
@@ -84,11 +82,3 @@ def _tell(change: Change, *, as_json: bool) -> None:
         show_value(asdict(change), as_json=True)
     else:
         click.echo(change.sentence)
-
-
-def _actor() -> str:
-    """Return who asks; a container's user may have no name."""
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return f"cli:user-{os.getuid()}"

@@ -16,6 +16,7 @@ from modelops_pipelines.assets.monitoring import (
     quality_metrics_for,
     service_metrics_for,
 )
+from modelops_pipelines.assets.usage import key_usage_for
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.jobs.releases import release_jobs
@@ -37,6 +38,7 @@ _ASSETS = (
     drift_for,
     drift_report_for,
     quality_metrics_for,
+    key_usage_for,
 )
 _LEARNING = (training_set_for, candidate_for, evaluation_for)
 RESOURCES = {"project": ProjectResource()}  # the same objects everywhere: Dagster merges no two others of one name

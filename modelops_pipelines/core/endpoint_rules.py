@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from modelops_pipelines.core.alert_rules import alert_complaints
 from modelops_pipelines.core.complaints import Complaint, one_of, suggestion
 from modelops_pipelines.core.endpoint import DIRECT_STEPS, STRATEGIES, TASKS, WINDOWS, EndpointSpec, Promotion
+from modelops_pipelines.core.guard_rules import guard_complaints
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _OWNER = re.compile(r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
@@ -39,6 +40,7 @@ def endpoint_complaints(spec: EndpointSpec, around: Surroundings) -> Iterator[Co
     yield from alert_complaints(spec.alerts, spec.task)
     yield from _training_complaints(spec)
     yield from promotion_complaints(spec.promotion)
+    yield from guard_complaints(spec, around.system_columns, around.known_features)
 
 
 def _name_complaints(spec: EndpointSpec) -> Iterator[Complaint]:

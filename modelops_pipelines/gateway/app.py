@@ -7,11 +7,13 @@ from typing import Any
 
 from modelops_pipelines.gateway.asgi import serve_prediction
 from modelops_pipelines.gateway.capture import Capture
+from modelops_pipelines.gateway.keyring import Keyring
 from modelops_pipelines.gateway.logs import log_as_json
 from modelops_pipelines.gateway.predict import Predictor
 from modelops_pipelines.gateway.responses import Responses
-from modelops_pipelines.gateway.routes import make_routes
+from modelops_pipelines.gateway.routes import make_application
 from modelops_pipelines.gateway.serving import Serving
+from modelops_pipelines.gateway.slots import claim_slot
 from modelops_pipelines.store.stores import Stores
 
 _PREDICTION = re.compile(r"/(?:endpoints/([^/]+)/(invocations|infer)|v2/models/([^/]+)/infer)")
@@ -20,17 +22,19 @@ _PREDICTION = re.compile(r"/(?:endpoints/([^/]+)/(invocations|infer)|v2/models/(
 class Gateway:
     """One worker: an ASGI application that owns its serving state and its spool."""
 
-    def __init__(self, stores: Stores, address: str) -> None:
+    def __init__(self, stores: Stores) -> None:
         """Read the endpoints and open the spool; nothing is served before the lifespan's start-up."""
-        worker = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
+        settings = stores.settings
+        slot = claim_slot(settings.home / "locks", settings.gateway_port, settings.workers)
+        worker = f"{socket.gethostname()[:40]}-{slot}-{secrets.token_hex(4)}"
         log_as_json(worker)
         secret = stores.database.secret()
-        self.serving = Serving(stores, worker, address)
-        self._capture = Capture(stores.settings.spool, worker, stores.settings.seal_after_seconds)
-        self._predictor = Predictor(self.serving, self._capture, secret)
-        self._routes = make_routes(
-            self.serving, Responses(self._capture, secret), self._capture, stores.settings.reports
-        )
+        keyring = Keyring()
+        self.serving = Serving(stores, keyring, worker, settings.gateway_url)
+        self._capture = Capture(settings.spool, worker, settings.seal_after_seconds)
+        self._predictor = Predictor(self.serving, keyring, self._capture, secret)
+        responses = Responses(self._capture, secret)
+        self._routes = make_application(stores, self.serving, keyring, responses, self._capture)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI scope."""

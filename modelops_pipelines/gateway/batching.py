@@ -13,7 +13,6 @@ from functools import partial
 
 from modelops_pipelines.gateway.models import Model, Outcome, Rows
 
-BATCH_ROWS = 2048
 INLINE_ROWS = 256
 MERGING_LANES, SINGLE_LANES = 2, 8
 
@@ -34,7 +33,7 @@ class Batcher:
         self._queue: deque[_Waiting] = deque()
         self._running = 0
         self._scheduled = False
-        self._lanes = SINGLE_LANES if model.way.pad is None else MERGING_LANES
+        self._lanes = MERGING_LANES if model.way.merging else SINGLE_LANES
 
     def submit(self, rows: Rows) -> "asyncio.Future[Outcome]":
         """Queue the rows; the future holds their outcome, or the error that they met.
@@ -75,7 +74,8 @@ class Batcher:
         self._schedule()
 
     def _take(self) -> list[_Waiting]:
-        """Take what waits, in order, up to BATCH_ROWS rows; a single request where requests are not merged."""
+        """Take what waits, in order, up to as many rows as may be merged; at least one request."""
+        most = self.model.way.merging.most if self.model.way.merging else 0
         batch: list[_Waiting] = []
         rows = 0
         while self._queue:
@@ -83,7 +83,7 @@ class Batcher:
                 self._queue.popleft()
                 continue
             rows += self._queue[0].rows.count
-            if batch and (rows > BATCH_ROWS or self.model.way.pad is None):
+            if batch and rows > most:
                 break
             batch.append(self._queue.popleft())
         return batch

@@ -10,6 +10,7 @@ from typing import Any
 
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.gateway.bodies import parse_object
+from modelops_pipelines.gateway.calls import FIELD_LENGTH
 from modelops_pipelines.gateway.values import Columns
 
 _SIZES = 2
@@ -30,8 +31,9 @@ def read_infer(body: bytes, names: Sequence[str]) -> tuple[Columns, int, str | N
         told = f"the key(s) {', '.join(unknown)} are unknown" if unknown else "'inputs' is no list of tensors"
         raise InputError(f"The body is no inference request: {told}", _REMEDY)
     given = parsed.get("id")
-    if given is not None and not isinstance(given, str):
-        raise InputError("The request's 'id' is no text", "Send a text, or leave it out")
+    if given is not None and not (isinstance(given, str) and len(given) <= FIELD_LENGTH):
+        told = f"The request's 'id' is no text of at most {FIELD_LENGTH} characters"
+        raise InputError(told, "Send one, or leave it out")
     columns = _from_matrix(tensors, names) if _is_matrix(tensors, names) else _from_tensors(tensors, names)
     lengths = {len(values) for values in columns.values()}
     if len(lengths) != 1:

@@ -1,18 +1,26 @@
-"""Metrics of the last minutes, in memory: what this worker has answered since it started."""
+"""Metrics of the last hour: what this worker has answered, in memory, and what its fellow workers say they have."""
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
+
+import orjson
 
 from modelops_pipelines.core.latency import bucket, merge, percentile
 
 KEEP_SECONDS = 3600
+ROTATE_BYTES = 4 * 1024 * 1024
 _CLIENT, _SERVER = 400, 500
+_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 @dataclass
-class _Second:
+class Second:
+    """What was answered in one second."""
+
     second: int
     requests: int = 0
     rows: int = 0
@@ -27,7 +35,7 @@ class LiveMetrics:
     def __init__(self) -> None:
         """Start empty."""
         self._lock = threading.Lock()
-        self._seconds: deque[_Second] = deque()
+        self._seconds: deque[Second] = deque()
         self.under_way = 0
 
     def add(self, now: float, rows: int, status: int, milliseconds: float) -> None:
@@ -41,30 +49,94 @@ class LiveMetrics:
             key = bucket(milliseconds)
             current.latencies[key] = current.latencies.get(key, 0) + 1
 
-    def summary(self, now: float, window: int) -> dict[str, Any]:
-        """Return the last ``window`` seconds; what has no request has no latency and no error rate."""
+    def since(self, second: int) -> list[Second]:
+        """Return what was counted in the seconds after this one."""
         with self._lock:
-            recent = [second for second in self._seconds if second.second > now - window]
-        requests = sum(second.requests for second in recent)
-        errors = sum(second.server_errors for second in recent)
-        sketch = merge(second.latencies for second in recent)
-        return {
-            "window_seconds": window,
-            "requests": requests,
-            "predictions": sum(second.rows for second in recent),
-            "client_errors": sum(second.client_errors for second in recent),
-            "server_errors": errors,
-            "error_rate": errors / requests if requests else None,
-            "requests_per_second": requests / window,
-            "latency_ms": {name: percentile(sketch, share) for name, share in _SHARES.items()},
-        }
+            return [one for one in self._seconds if one.second > second]
 
-    def _current(self, second: int) -> _Second:
+    def _current(self, second: int) -> Second:
         if not self._seconds or self._seconds[-1].second < second:
-            self._seconds.append(_Second(second))
+            self._seconds.append(Second(second))
             while self._seconds[0].second < second - KEEP_SECONDS:
                 self._seconds.popleft()
         return self._seconds[-1]
 
 
-_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+def summary(seconds: Iterable[Second], window: int) -> dict[str, Any]:
+    """Return the sum over the seconds; what has no request has no latency and no error rate."""
+    counted = list(seconds)
+    requests = sum(one.requests for one in counted)
+    errors = sum(one.server_errors for one in counted)
+    sketch = merge(one.latencies for one in counted)
+    return {
+        "window_seconds": window,
+        "requests": requests,
+        "predictions": sum(one.rows for one in counted),
+        "client_errors": sum(one.client_errors for one in counted),
+        "server_errors": errors,
+        "error_rate": errors / requests if requests else None,
+        "requests_per_second": requests / window,
+        "latency_ms": {name: percentile(sketch, share) for name, share in _SHARES.items()},
+    }
+
+
+class Board:
+    """Where the workers of a home tell each other what they have answered: a file each, a line an endpoint and second.
+
+    It is for looking at, not for counting: what is true for good is the log.
+    """
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        """Use one file for this worker; nothing is written before there is something to tell."""
+        self._folder, self._worker = folder, worker
+        self._told = 0
+
+    def tell(self, endpoints: Iterable[tuple[str, LiveMetrics]], now: float) -> None:
+        """Append the seconds that are over and not told yet."""
+        over = int(now) - 1
+        lines = [
+            orjson.dumps({"endpoint": name, **asdict(one)}, option=orjson.OPT_NON_STR_KEYS)
+            for name, live in endpoints
+            for one in live.since(self._told)
+            if one.second <= over
+        ]
+        self._told = over
+        if lines:
+            self._folder.mkdir(exist_ok=True)
+            with self._path().open("ab") as handle:
+                handle.write(b"\n".join(lines) + b"\n")
+                if handle.tell() > ROTATE_BYTES:
+                    self._path().replace(self._path().with_suffix(".before"))
+
+    def others(self, endpoint: str, now: float, window: int) -> list[Second]:
+        """Return what the other workers told of the endpoint in the last ``window`` seconds."""
+        start, found = int(now) - window, []
+        for path in self._folder.glob("*"):
+            try:
+                if path.stem == self._worker or path.stat().st_mtime < start:
+                    continue
+                content = path.read_bytes()
+            except FileNotFoundError:
+                continue  # rotated or removed meanwhile
+            found += [one for line in content.splitlines() if (one := _told(line, endpoint, start)) is not None]
+        return found
+
+    def clear(self, now: float) -> None:
+        """Remove the files of workers that have told nothing for an hour, and this one's."""
+        for path in self._folder.glob("*"):
+            if path.stem == self._worker or path.stat().st_mtime < now - KEEP_SECONDS:
+                path.unlink(missing_ok=True)
+
+    def _path(self) -> Path:
+        return self._folder / f"{self._worker}.jsonl"
+
+
+def _told(line: bytes, endpoint: str, start: int) -> Second | None:
+    """Return a line's second when it is the endpoint's and recent; a line still being written is none."""
+    try:
+        told = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if told.pop("endpoint") != endpoint or told["second"] <= start:
+        return None
+    return Second(**{**told, "latencies": {int(key): count for key, count in told["latencies"].items()}})

@@ -1,5 +1,6 @@
 """The gateway's log: one JSON object a line on stderr, with the request's id where there is a request."""
 
+import json
 import logging
 import sys
 import warnings
@@ -33,7 +34,10 @@ class JsonFormatter(logging.Formatter):
         told |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info and record.exc_info[0]:
             told["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(told, default=str).decode()
+        try:
+            return orjson.dumps(told, default=str).decode()
+        except TypeError:  # a lone surrogate, or an integer that orjson cannot hold
+            return json.dumps(told, default=str)
 
 
 def log_as_json(worker: str) -> None:

@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 
 LABELS_A_CALL = 10_000
 ID_LENGTH = LABEL_LENGTH = 200
+TIME_LENGTH = 40
 Label = StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=LABEL_LENGTH)]
+CallersId = Annotated[StrictStr, Field(max_length=ID_LENGTH)]
 PredictionId = Annotated[StrictStr, Field(max_length=ID_LENGTH)]
 
 
@@ -16,7 +18,9 @@ class LabelMessage(BaseModel):
     model_config = ConfigDict(extra="forbid")
     prediction_id: PredictionId = Field(description="request_id of the answer, a dash, the row's index from 0")
     label: Label
-    labelled_at: StrictStr | None = Field(None, description="when it became known, ISO 8601; now when left out")
+    labelled_at: Annotated[StrictStr, Field(max_length=TIME_LENGTH)] | None = Field(
+        None, description="when it became known, ISO 8601; now when left out"
+    )
 
 
 class LabelsMessage(BaseModel):
@@ -35,5 +39,5 @@ class FeedbackMessage(BaseModel):
     thumbs: Literal["up", "down"] | None = None
     comment: Annotated[StrictStr, Field(max_length=4096)] | None = None
     corrected_label: Label | None = None
-    user_id: StrictStr | None = None
-    session_id: StrictStr | None = None
+    user_id: CallersId | None = None
+    session_id: CallersId | None = None

@@ -8,8 +8,9 @@ from typing import Any
 from modelops_pipelines.core.answers import Answer, interpret
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError, PredictionError
+from modelops_pipelines.gateway.probes import padded
 from modelops_pipelines.gateway.values import Columns
-from modelops_pipelines.gateway.ways import Way, padded
+from modelops_pipelines.gateway.ways import Way
 from modelops_pipelines.store.deployments import ModelVersion
 
 
@@ -62,13 +63,15 @@ class Model:
             return error
 
     def _answer(self, rows: Rows) -> Outcome:
-        columns = rows.columns if self.way.pad is None else padded(rows.columns, rows.count, self.way.pad)
+        merging = self.way.merging
+        fill = merging is not None and rows.count <= merging.most
+        columns = padded(rows.columns, rows.count, merging.pad) if merging and fill else rows.columns
         try:
             output = self.way.predict(columns)
-            output = output[: rows.count] if self.way.pad is not None else output
+            output = output[: rows.count] if fill else output
         except ModelOpsError:
             raise
-        except Exception as error:  # a model's own code may raise anything; its text stays in the log
+        except (Exception, SystemExit) as error:  # a model's own code may raise anything; its text stays in the log
             raise PredictionError(
                 f"Version {self.version.version} failed on this input", "See the gateway's log under this request id"
             ) from error

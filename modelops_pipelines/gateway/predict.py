@@ -18,6 +18,7 @@ from modelops_pipelines.gateway.csv_bodies import read_csv
 from modelops_pipelines.gateway.entropy import Entropy
 from modelops_pipelines.gateway.errors import INTERNAL, body_of, code_of, headers_of, status_of
 from modelops_pipelines.gateway.infer_bodies import read_infer, render_infer
+from modelops_pipelines.gateway.keyring import Keyring
 from modelops_pipelines.gateway.models import Outcome, Rows
 from modelops_pipelines.gateway.records import OK, Exchange, record_of
 from modelops_pipelines.gateway.serving import Served, Serving
@@ -42,9 +43,9 @@ class Answer:
 class Predictor:
     """Answers prediction requests; nothing leaves before it is captured."""
 
-    def __init__(self, serving: Serving, capture: Capture, secret: bytes) -> None:
-        """Use the worker's serving state and its spool; ``secret`` seals request ids."""
-        self._serving, self._capture, self._secret = serving, capture, secret
+    def __init__(self, serving: Serving, keyring: Keyring, capture: Capture, secret: bytes) -> None:
+        """Use the worker's serving state, keys and spool; ``secret`` seals request ids."""
+        self._serving, self._keyring, self._capture, self._secret = serving, keyring, capture, secret
         self._entropy = Entropy()
 
     async def answer(self, endpoint: str, call: Call, body: Body, *, infer: bool) -> Answer:
@@ -54,10 +55,12 @@ class Predictor:
         whatever comes of it.
         """
         try:
+            caller = self._keyring.authenticate(call.key, call.received)
+            caller.require("predict", endpoint)
             served = self._serving.endpoint(endpoint)
         except ModelOpsError as error:
             return _refusal(error, None)
-        exchange = Exchange(call, served.spec, None, call.is_test, call.client)
+        exchange = Exchange(call, served.spec, caller.key_id, call.is_test or caller.mode == "test", call.client)
         answer = await self._try(exchange, served, body, infer=infer)
         exchange.milliseconds = (time.perf_counter() - call.started) * 1000
         return await self._captured(exchange, served, answer)

@@ -75,7 +75,7 @@ def _payload(exchange: Exchange, request: RequestId, policy: CapturePolicy) -> d
     if not _is_sampled(request, policy.sample):
         return {"f": {}, "sampled": False}
     kept = {name: values for name, values in exchange.columns.items() if name not in policy.redact}
-    given = orjson.dumps(kept)
+    given = orjson.dumps(kept, default=micros, option=orjson.OPT_PASSTHROUGH_DATETIME)
     if len(given) <= policy.max_kib * KIB:
         return {"f": orjson.Fragment(given)}
     return {"f": {}, "truncated": True, "payload_hash": hashlib.sha256(given).hexdigest()}

@@ -1,92 +1,149 @@
-"""Everything but predictions: labels, feedback, information, live metrics, health, documentation. FastAPI."""
+"""Everything but predictions: labels, feedback, information, live metrics, health, releases, keys. FastAPI."""
 
 import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI, Query, Response
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic.config import JsonDict
 
-from modelops_pipelines.core.errors import InputError, MalformedError, ModelOpsError, UnknownError
+from modelops_pipelines.core.errors import InputError, UnknownError
 from modelops_pipelines.core.windows import text
+from modelops_pipelines.gateway.answers import (
+    EndpointInfo,
+    ErrorBody,
+    FeedbackTaken,
+    Health,
+    LabelsTaken,
+    Live,
+    LiveSummary,
+    Readiness,
+    RolledBack,
+)
 from modelops_pipelines.gateway.capture import Capture
-from modelops_pipelines.gateway.errors import INTERNAL, body_of, headers_of, status_of
+from modelops_pipelines.gateway.docs_routes import add_docs_routes
+from modelops_pipelines.gateway.faults import add_faults
+from modelops_pipelines.gateway.key_routes import add_key_routes
+from modelops_pipelines.gateway.keyring import Keyring
 from modelops_pipelines.gateway.live import KEEP_SECONDS
 from modelops_pipelines.gateway.messages import FeedbackMessage, LabelsMessage
+from modelops_pipelines.gateway.prediction_docs import add_prediction_docs
 from modelops_pipelines.gateway.responses import Responses
+from modelops_pipelines.gateway.routing import PUBLIC, CallerOf, EndpointName, Router, declared_roles
 from modelops_pipelines.gateway.serving import Served, Serving
+from modelops_pipelines.store.stores import Stores
 
 STALE_SECONDS = 10.0
+UNAVAILABLE = 503
 _WINDOW = re.compile(r"([1-9]\d{0,3})(s|m|h)")
 _REPORT = re.compile(r"drift-[0-9T-]{10,20}\.html")
+_WINDOWS: JsonDict = {"pattern": "^(([1-9]|[1-5][0-9]|60)m|[1-9][0-9]{0,2}s|1h)$", "examples": ["30s", "5m"]}
 _UNITS = {"s": 1, "m": 60, "h": 3600}
+_ENDPOINT = "/endpoints/{endpoint}"
 
 
-def make_routes(serving: Serving, responses: Responses, capture: Capture, reports: Path) -> FastAPI:
-    """Return the application of all routes that are not the hot path."""
-    app = FastAPI(title="modelops gateway", docs_url="/docs", redoc_url=None)
-    _add_errors(app)
+class RollbackMessage(BaseModel):
+    """Why, and to which version: the champion before when left out."""
 
-    @app.get("/endpoints")
-    def list_endpoints() -> list[dict[str, Any]]:
-        """List the endpoints and what each serves."""
-        return [describe(served) for served in serving.endpoints()]
+    model_config = ConfigDict(extra="forbid")
+    reason: Annotated[StrictStr, Field(max_length=1000)] = ""
+    to: Annotated[StrictStr, Field(max_length=100)] | None = None
 
-    @app.get("/endpoints/{endpoint}")
-    def show_endpoint(endpoint: str) -> dict[str, Any]:
+
+def make_application(
+    stores: Stores, serving: Serving, keyring: Keyring, responses: Responses, capture: Capture
+) -> FastAPI:
+    """Return the application of all routes that are not the hot path, each with its role."""
+    app = FastAPI(title="modelops gateway", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    router = Router(app, keyring)
+    add_faults(app)
+    _add_information(router, serving, stores.settings.reports)
+    add_prediction_docs(router)
+    _add_responses(router, serving, responses)
+    _add_rollback(router, serving, stores)
+    add_key_routes(router, stores, keyring)
+    _add_health(router, serving, capture)
+    add_docs_routes(router, app)
+    declared_roles(app)
+    return app
+
+
+def _add_information(router: Router, serving: Serving, reports: Path) -> None:
+    @router.get("/endpoints", role="read", lists=True, response_model=list[EndpointInfo])
+    def list_endpoints(caller: CallerOf) -> list[dict[str, Any]]:
+        """List the endpoints that the key is for, and what each serves."""
+        return [describe(served) for served in serving.endpoints() if caller.sees(served.spec.name)]
+
+    @router.get(_ENDPOINT, role="read", response_model=EndpointInfo)
+    def show_endpoint(endpoint: EndpointName) -> dict[str, Any]:
         """Show one endpoint: versions, shares, and the features that its champion takes."""
         return describe(serving.endpoint(endpoint))
 
-    @app.get("/endpoints/{endpoint}/metrics")
-    def live_metrics(endpoint: str, window: str = "5m") -> dict[str, Any]:
-        """Return what this worker has answered in the last minutes, for example ``window=5m``."""
-        return serving.endpoint(endpoint).live.summary(time.time(), _seconds(window))
+    @router.get(f"{_ENDPOINT}/metrics", role="read", response_model=LiveSummary)
+    def live_metrics(
+        endpoint: EndpointName, window: Annotated[str, Query(json_schema_extra=_WINDOWS)] = "5m"
+    ) -> dict[str, Any]:
+        """Return what the gateway's workers have answered in the last minutes, for example ``window=5m``."""
+        return serving.live(endpoint, time.time(), _seconds(window))
 
-    @app.post("/endpoints/{endpoint}/labels", status_code=202)
-    async def add_labels(endpoint: str, message: LabelsMessage) -> dict[str, Any]:
-        """Say what turned out to be true of predictions."""
-        return await responses.take_labels(serving.endpoint(endpoint), message)
+    page = {200: {"description": "The report", "content": {"text/html": {"schema": {"type": "string"}}}}}
 
-    @app.post("/endpoints/{endpoint}/feedback", status_code=202)
-    async def add_feedback(endpoint: str, message: FeedbackMessage) -> dict[str, Any]:
-        """Say what you think of a prediction."""
-        return await responses.take_feedback(serving.endpoint(endpoint), message)
-
-    @app.get("/endpoints/{endpoint}/reports/{name}")
-    def show_report(endpoint: str, name: str) -> FileResponse:
+    @router.get(f"{_ENDPOINT}/reports/{{name}}", role="read", response_class=FileResponse, responses=page)
+    def show_report(endpoint: EndpointName, name: Annotated[str, PathParameter(max_length=100)]) -> FileResponse:
         """Show a drift report."""
         path = reports / serving.endpoint(endpoint).spec.name / name
         if not _REPORT.fullmatch(name) or not path.is_file():
             raise UnknownError(f"Endpoint {endpoint!r} has no report {name[:80]!r}", "Materialise 'drift_report' first")
         return FileResponse(path, media_type="text/html")
 
-    _add_health(app, serving, capture)
-    return app
+
+def _add_responses(router: Router, serving: Serving, responses: Responses) -> None:
+    @router.post(f"{_ENDPOINT}/labels", role="predict", status_code=202, response_model=LabelsTaken)
+    async def add_labels(endpoint: EndpointName, message: LabelsMessage) -> dict[str, Any]:
+        """Say what turned out to be true of predictions."""
+        return await responses.take_labels(serving.endpoint(endpoint), message)
+
+    @router.post(f"{_ENDPOINT}/feedback", role="predict", status_code=202, response_model=FeedbackTaken)
+    async def add_feedback(endpoint: EndpointName, message: FeedbackMessage) -> dict[str, Any]:
+        """Say what you think of a prediction."""
+        return await responses.take_feedback(serving.endpoint(endpoint), message)
 
 
-def _add_health(app: FastAPI, serving: Serving, capture: Capture) -> None:
-    @app.get("/health/live")
-    def live() -> dict[str, str]:
+def _add_rollback(router: Router, serving: Serving, stores: Stores) -> None:
+    @router.post(f"{_ENDPOINT}/rollback", role="operate", response_model=RolledBack, refuses=(409,))
+    def roll_back(endpoint: EndpointName, caller: CallerOf, message: RollbackMessage | None = None) -> dict[str, Any]:
+        """Return to the champion before, or to an earlier one; answered when every live worker serves it."""
+        from modelops_pipelines.operations.releases import roll_back
+
+        asked = message or RollbackMessage()
+        spec = serving.endpoint(endpoint).spec
+        return vars(roll_back(stores, spec, actor=caller.name, reason=asked.reason, to=asked.to))
+
+
+def _add_health(router: Router, serving: Serving, capture: Capture) -> None:
+    @router.get("/health/live", role=PUBLIC, response_model=Live)
+    async def live() -> dict[str, str]:
         """Tell that the process answers."""
         return {"status": "live"}
 
-    @app.get("/health/ready")
-    def ready() -> JSONResponse:
+    @router.get("/health/ready", role=PUBLIC, response_model=Readiness, responses={UNAVAILABLE: {"model": Readiness}})
+    async def ready(response: Response) -> dict[str, Any]:
         """Tell whether every deployed endpoint is loaded and the spool takes records."""
-        return _health(serving, capture)
+        return _health(serving, capture, response)
 
-    @app.get("/health")
-    def health() -> JSONResponse:
+    @router.get("/health", role="read", response_model=Health, responses={UNAVAILABLE: {"model": Health | ErrorBody}})
+    async def health(response: Response) -> dict[str, Any]:
         """Show every check."""
-        return _health(serving, capture)
+        return _health(serving, capture, response)
 
 
 def describe(served: Served) -> dict[str, Any]:
     """Return an endpoint as routes show it."""
-    champion = served.loaded.get(served.state.champion or "")
+    champion = served.version_of(served.state.champion)
     return {
         "name": served.spec.name,
         "model_name": served.spec.model_name,
@@ -94,14 +151,14 @@ def describe(served: Served) -> dict[str, Any]:
         "description": served.spec.description,
         "generation": served.state.generation,
         "variants": [vars(variant) for variant in served.state.variants],
-        "inputs": champion.version.inputs if champion else None,
-        "classes": champion.version.classes if champion else None,
-        "training_set": champion.version.training_set if champion else None,
-        "registered_at": text(champion.version.registered_at) if champion else None,
+        "inputs": champion.inputs if champion else None,
+        "classes": champion.classes if champion else None,
+        "training_set": champion.training_set if champion else None,
+        "registered_at": text(champion.registered_at) if champion else None,
     }
 
 
-def _health(serving: Serving, capture: Capture) -> JSONResponse:
+def _health(serving: Serving, capture: Capture, response: Response) -> dict[str, Any]:
     age = serving.state_age(time.time())
     waiting = [served.spec.name for served in serving.endpoints() if not served.state.variants]
     checks: dict[str, dict[str, Any]] = {
@@ -110,8 +167,8 @@ def _health(serving: Serving, capture: Capture) -> JSONResponse:
         "endpoints": {"ok": len(waiting) < len(serving.endpoints()), "not_deployed": waiting},
     }
     healthy = all(check["ok"] for check in checks.values())
-    body = {"status": "healthy" if healthy else "degraded", "worker": serving.worker, "checks": checks}
-    return JSONResponse(body, status_code=200 if healthy else 503)
+    response.status_code = 200 if healthy else UNAVAILABLE
+    return {"status": "healthy" if healthy else "degraded", "worker": serving.worker, "checks": checks}
 
 
 def _seconds(window: str) -> int:
@@ -120,35 +177,3 @@ def _seconds(window: str) -> int:
     if not 0 < seconds <= KEEP_SECONDS:
         raise InputError(f"The window {window[:20]!r} is no time up to 60m", "Give for example 30s, 5m or 1h")
     return seconds
-
-
-def _add_errors(app: FastAPI) -> None:
-    @app.exception_handler(ModelOpsError)
-    async def _ours(_: Request, error: ModelOpsError) -> JSONResponse:
-        return _response(error)
-
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return _response(_as_input_error(error))
-
-    @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        unknown = UnknownError(f"There is no route {request.method} {request.url.path[:200]}", "See /docs")
-        return JSONResponse(body_of(unknown, None), status_code=error.status_code)
-
-    @app.exception_handler(Exception)
-    async def _unforeseen(_: Request, __: Exception) -> JSONResponse:
-        return _response(INTERNAL)
-
-
-def _response(error: ModelOpsError) -> JSONResponse:
-    status = status_of(error)
-    return JSONResponse(body_of(error, None), status_code=status, headers=headers_of(status))
-
-
-def _as_input_error(error: RequestValidationError) -> InputError:
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        return MalformedError("The body is not valid JSON", "Send a JSON object, see /docs")
-    where = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
-    return InputError(f"{where}: {first['msg']}", "See /docs for the fields of this route")

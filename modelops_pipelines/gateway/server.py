@@ -1,32 +1,60 @@
-"""Run the gateway: one uvicorn process on loopback unless told otherwise."""
+"""Run the gateway: uvicorn with one worker or several, on loopback unless told otherwise."""
 
 import errno
 import os
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 from modelops_pipelines.core.errors import ModelOpsError, PermanentError, SettingsError
+from modelops_pipelines.gateway.keyring import require_safe_binding
 from modelops_pipelines.store.stores import Stores
+
+if TYPE_CHECKING:
+    from modelops_pipelines.gateway.app import Gateway
 
 SWITCH_SECONDS = 0.0005
 """Python's own 0.005 lets a busy event loop keep the capture thread, and so the answers, waiting (measured)."""
+DRAIN_SECONDS = 10
 
 
 def serve(stores: Stores) -> None:
-    """Serve until the process is told to stop; raises SettingsError when the port is in use."""
-    settings = stores.settings
-    listener = bind(settings.host, settings.gateway_port)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # forests' threads fight each other for two cores (measured)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    import uvicorn
+    """Serve until the process is told to stop.
 
+    Several workers share one listening socket; one that dies is started anew. Raises SettingsError when the port is in
+    use, or when others could reach a gateway that has no key.
+    """
+    settings = stores.settings
+    require_safe_binding(settings.host, has_keys=bool(stores.keys.list()))
+    listener = bind(settings.host, settings.gateway_port)
+    os.environ |= settings.environment()  # what the workers read
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # forests' threads fight each other for two cores (measured)
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    config = uvicorn.Config(
+        "modelops_pipelines.gateway.server:application",
+        factory=True,
+        workers=settings.workers,
+        log_config=None,
+        lifespan="on",
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    if settings.workers > 1:
+        stores.database.close()
+        Multiprocess(config, sockets=[listener]).run()
+    else:
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def application() -> "Gateway":
+    """Return the worker's application; uvicorn calls it in each worker's process."""
     from modelops_pipelines.gateway.app import Gateway
 
-    address = f"http://{settings.host}:{listener.getsockname()[1]}"
-    config = uvicorn.Config(
-        Gateway(stores, address), log_config=None, lifespan="on", access_log=False, timeout_graceful_shutdown=10
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    sys.setswitchinterval(SWITCH_SECONDS)
+    return Gateway(Stores())
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -27,7 +27,8 @@ from modelops_pipelines.core.outputs import UNKNOWN
 from modelops_pipelines.core.rollout import DesiredState, Variant, champions, route
 from modelops_pipelines.gateway.batching import Batcher
 from modelops_pipelines.gateway.frames import example_of
-from modelops_pipelines.gateway.live import LiveMetrics
+from modelops_pipelines.gateway.keyring import Keyring
+from modelops_pipelines.gateway.live import Board, LiveMetrics, summary
 from modelops_pipelines.gateway.models import Model
 from modelops_pipelines.gateway.ways import find_way
 from modelops_pipelines.operations.onboarding import read_endpoints
@@ -90,11 +91,12 @@ class Served:
 class Serving:
     """All endpoints of this worker."""
 
-    def __init__(self, stores: Stores, worker: str, address: str) -> None:
-        """Read the endpoints' YAML (raises OnboardingError); call ``start`` to follow the desired state."""
-        self._stores, self.worker, self._address = stores, worker, address
+    def __init__(self, stores: Stores, keyring: Keyring, worker: str, address: str) -> None:
+        """Read the endpoints' YAML (raises OnboardingError); call ``start`` to follow desired state and keys."""
+        self._stores, self._keyring, self.worker, self._address = stores, keyring, worker, address
         self._served: dict[str, Served] = {}
         self._refused: dict[str, tuple[int, float]] = {}
+        self._board = Board(stores.settings.home / "live", worker)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
         self._yaml_seen: tuple[tuple[str, int], ...] = ()
         self._synced_at: float | None = None
@@ -116,6 +118,7 @@ class Serving:
         for thread in self._followers:
             thread.join(timeout=5)
         self._threads.shutdown()
+        self._board.clear(time.time())
         self._stores.deployments.leave(self.worker)
 
     def endpoint(self, name: str) -> Served:
@@ -150,11 +153,18 @@ class Serving:
             except Exception:  # noqa: BLE001 - a thread that ends would stop following the desired state
                 _LOG.exception("%s failed; it is tried again", step.__name__.strip("_"))
 
+    def live(self, endpoint: str, now: float, window: int) -> dict[str, Any]:
+        """Return what all workers have answered in the last ``window`` seconds; raises UnknownError."""
+        own = self.endpoint(endpoint).live.since(int(now) - window)
+        return summary([*own, *self._board.others(endpoint, now, window)], window)
+
     def _beat(self) -> None:
+        self._board.tell([(served.spec.name, served.live) for served in self.endpoints()], time.time())
         self._stores.deployments.heartbeat(self.worker, self._address, self._stores.now())
         self._beaten_at = time.time()
 
     def _sync(self) -> None:
+        self._keyring.refresh(self._stores.keys)
         self._read_yaml()
         for state in self._stores.deployments.all_desired():
             served = self._served.get(state.endpoint)
@@ -188,7 +198,7 @@ class Serving:
         if version in served.loaded:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
-        model = load_model(found.artifact_uri, allow_pickle=served.spec.allow_pickle)
+        model = load_model(found, served.spec)
         folder = Path(found.artifact_uri.removeprefix("file://"))
         _warm_up(model.predict, found, folder)
         merges = served.spec.row_wise and found.output != UNKNOWN

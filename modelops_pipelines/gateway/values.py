@@ -1,6 +1,5 @@
 """A column's values as its type wants them; what does not fit is named by feature and row."""
 
-import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +8,7 @@ from modelops_pipelines.core.errors import InputError
 
 Columns = dict[str, list[Any]]
 _WITHOUT_NULL = frozenset({"int", "bool"})
+_FIRST_YEAR, _LAST_YEAR = 1678, 2261
 
 
 def typed_columns(columns: Mapping[str, list[Any]], inputs: Mapping[str, str]) -> Columns:
@@ -55,10 +55,9 @@ def _float(value: Any) -> float:
 
 
 def _int(value: Any) -> int:
-    if type(value) is int and -(2**63) <= value < 2**63:
-        return value
-    if type(value) is float and math.isfinite(value) and value.is_integer():
-        return int(value)
+    number = int(value) if type(value) is float and value.is_integer() else value
+    if type(number) is int and -(2**63) <= number < 2**63:
+        return number
     raise TypeError
 
 
@@ -75,8 +74,12 @@ def _bool(value: Any) -> bool:
 
 
 def _time(value: Any) -> datetime:
-    moment = datetime.fromisoformat(_text(value))
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    """Return the moment in UTC; pandas, and so a model, knows none before 1678 and none after 2261."""
+    given = datetime.fromisoformat(_text(value))
+    moment = given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+    if _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        return moment
+    raise ValueError
 
 
 _CONVERTERS = {"float": _float, "int": _int, "text": _text, "bool": _bool, "timestamp": _time}
@@ -85,5 +88,5 @@ _NAMES = {
     "int": "whole number",
     "text": "text",
     "bool": "true or false",
-    "timestamp": "time in ISO 8601",
+    "timestamp": f"time in ISO 8601 from {_FIRST_YEAR} to {_LAST_YEAR}",
 }

@@ -42,10 +42,10 @@ def _apply(opened: dict[str, Alert], verdicts: Iterable[Verdict], endpoint: str,
             continue
         if before is None or verdict.rule not in place:
             place[verdict.rule] = len(changes)
-            changes.append(AlertChange(alert, _what(before, alert)))
+            changes.append(AlertChange(alert, what_changed(before, alert)))
         else:
             first = changes[place[verdict.rule]].change
-            what = _what(before, alert)
+            what = what_changed(before, alert)
             changes[place[verdict.rule]] = AlertChange(
                 alert, first if first == "opened" and what != "resolved" else what
             )
@@ -56,7 +56,8 @@ def _apply(opened: dict[str, Alert], verdicts: Iterable[Verdict], endpoint: str,
     return changes
 
 
-def _what(before: Alert | None, now: Alert) -> str:
+def what_changed(before: Alert | None, now: Alert) -> str:
+    """Return what became of an alert: opened, resolved, counted or passed."""
     if before is None:
         return "opened"
     if now.status != OPEN:

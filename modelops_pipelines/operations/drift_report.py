@@ -11,6 +11,7 @@ import pyarrow as pa
 from modelops_pipelines.core.endpoint import DRIFTED_SHARE, EndpointSpec
 from modelops_pipelines.core.errors import EvidenceError
 from modelops_pipelines.core.windows import text
+from modelops_pipelines.operations.profiling import monitored_features
 from modelops_pipelines.operations.recompute import dates_of
 from modelops_pipelines.operations.schemas import feature_types, log_table
 from modelops_pipelines.operations.training_sets import read_training_set
@@ -116,12 +117,12 @@ def _newest_window(stores: Stores, spec: EndpointSpec) -> datetime:
 
 def _window_rows(stores: Stores, spec: EndpointSpec, window: datetime) -> pa.Table:
     table = log_table(stores, spec)
-    features = list(spec.features or feature_types(stores, spec))
+    features = monitored_features(spec, list(feature_types(stores, spec)))
     with stores.lake.query(spec.name, [table], dates_of([window])) as connected:
         rows = connected.sql(
             sql.answered_columns(table, features), params={"size": spec.window, "windows": [window]}
         ).to_arrow_table()
-    return _sampled(rows.drop_columns(["window_start", "model_version"]))
+    return _sampled(rows.filter(rows.column("sampled")).select(features))
 
 
 def _reference_rows(stores: Stores, spec: EndpointSpec) -> pa.Table:
@@ -138,7 +139,7 @@ def _reference_rows(stores: Stores, spec: EndpointSpec) -> pa.Table:
             "Train it with modelops train or retrain",
         )
     rows = read_training_set(stores, sets[0])
-    features = spec.features or feature_types(stores, spec)
+    features = monitored_features(spec, list(feature_types(stores, spec)))
     return _sampled(rows.select([name for name in features if name in rows.column_names]))
 
 

@@ -6,7 +6,9 @@ from typing import cast
 from modelops_pipelines.core.complaints import suggestion
 from modelops_pipelines.core.endpoint import (
     AlertRule,
+    CapturePolicy,
     EndpointSpec,
+    Limits,
     Promotion,
     Retraining,
     Strategy,
@@ -17,10 +19,11 @@ from modelops_pipelines.core.endpoint import (
     default_steps,
 )
 from modelops_pipelines.operations.yaml_lines import Place, Report, Section
-from modelops_pipelines.operations.yaml_values import any_text, boolean, duration, number, text, whole
+from modelops_pipelines.operations.yaml_values import any_text, boolean, duration, number, rate, text, whole
 
 ENDPOINT_TYPE = "modelops_pipelines.ModelEndpoint"
-_KEYS = {cls: tuple(f.name for f in fields(cls)) for cls in (EndpointSpec, AlertRule, Retraining, Promotion)}
+_SECTIONS = (EndpointSpec, AlertRule, Retraining, Promotion, Limits, CapturePolicy)
+_KEYS = {cls: tuple(f.name for f in fields(cls)) for cls in _SECTIONS}
 _REQUIRED = {
     "name": "Add 'name', such as 'name: flights'",
     "model_name": "Add 'model_name', the name of the registered model",
@@ -74,9 +77,13 @@ def _spec(at: Section, report: Report) -> EndpointSpec:
         positive_label=at.take("positive_label", text, EndpointSpec.positive_label),
         allow_replay=at.take("allow_replay", boolean, default=False),
         allow_pickle=at.take("allow_pickle", boolean, default=False),
+        accept_pickles=at.texts("accept_pickles"),
+        row_wise=at.take("row_wise", boolean, EndpointSpec.row_wise),
         alerts=_alerts(at, report, required["task"]),
         retraining=_retraining(at, report),
         promotion=_promotion(at, report),
+        limits=_limits(at, report),
+        capture=_capture(at, report),
     )
 
 
@@ -127,3 +134,28 @@ def _steps(promotion: Section, report: Report, default: tuple[int, ...]) -> tupl
     before = len(report.faults)
     steps = tuple(report.read(place, whole, 0) for place in report.items(promotion.places["steps"]))
     return steps if len(report.faults) == before else default
+
+
+def _limits(at: Section, report: Report) -> Limits:
+    if "limits" not in at.places:
+        return Limits()
+    inner = report.section(at.places["limits"], _KEYS[Limits])
+    return Limits(
+        per_key=inner.take("per_key", rate, None),
+        per_user=inner.take("per_user", rate, None),
+        endpoint=inner.take("endpoint", rate, None),
+        concurrent=inner.take("concurrent", whole, Limits.concurrent),
+        deadline=inner.take("deadline", duration, Limits.deadline),
+        body_mib=inner.take("body_mib", whole, Limits.body_mib),
+    )
+
+
+def _capture(at: Section, report: Report) -> CapturePolicy:
+    if "capture" not in at.places:
+        return CapturePolicy()
+    inner = report.section(at.places["capture"], _KEYS[CapturePolicy])
+    return CapturePolicy(
+        sample=inner.take("sample", number, CapturePolicy.sample),
+        max_kib=inner.take("max_kib", whole, CapturePolicy.max_kib),
+        redact=inner.texts("redact"),
+    )

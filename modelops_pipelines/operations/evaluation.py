@@ -54,7 +54,7 @@ def _losses(spec: EndpointSpec, version: ModelVersion, rows: pa.Table) -> Floats
     """Return the version's loss on each row: log-loss for classes, squared error for a regression."""
     if not len(rows):
         return np.empty(0)
-    predict = load_model(version.artifact_uri, allow_pickle=spec.allow_pickle).predict
+    predict = load_model(version, spec).predict
     frame = as_frame(spec, rows)
     output = predict(as_model_input(frame[list(version.inputs)]))
     return _loss_of(spec, output, version, rows)

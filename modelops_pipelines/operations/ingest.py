@@ -1,6 +1,7 @@
 """Spool to lake, exactly once: sealed segments become rows of the log, the labels and the feedback."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -21,7 +22,7 @@ from modelops_pipelines.store.stores import Stores
 
 CHUNK_BYTES = 64 * 1024 * 1024
 CONSUMERS: Mapping[str, tuple[str, ...]] = {
-    "predictions": ("service_metrics", "profiles", "quality_metrics"),
+    "predictions": ("service_metrics", "profiles", "quality_metrics", "key_usage"),
     "labels": ("quality_metrics",),
     "feedback": ("quality_metrics",),
 }
@@ -48,18 +49,23 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
     durable, its windows are marked and the progress is written, and the table itself remembers which segments it holds.
     """
     report = IngestReport(stream)
-    lock = stores.settings.home / "locks" / f"{spec.name}.{stream}.ingest.lock"
-    with exclusive(lock, f"ingesting {stream} of {spec.name}"):
+    with ingest_lock(stores, spec, stream):
         segments = spool.sealed_segments(stores.settings.spool, spec.name, stream)
         for _, of_worker in groupby(segments, key=lambda segment: segment.worker):
             for chunk in _chunks(of_worker):
                 _ingest_chunk(stores, spec, stream, chunk, report)
         if segments:
-            _record_progress(stores, spec, report)
+            record_progress(stores, spec, report.latest)
         for segment in segments:
             spool.drop(segment)
         spool.remove_empty_workers(stores.settings.spool, spec.name, stream)
     return report
+
+
+def ingest_lock(stores: Stores, spec: EndpointSpec, stream: str) -> AbstractContextManager[None]:
+    """Return the lock under which rows are added and their windows marked: whoever holds it sees both or neither."""
+    lock = stores.settings.home / "locks" / f"{spec.name}.{stream}.ingest.lock"
+    return exclusive(lock, f"ingesting {stream} of {spec.name}")
 
 
 def _ingest_chunk(
@@ -126,9 +132,10 @@ def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.
     return rows.take(pa.array(keep, pa.int64()))
 
 
-def _record_progress(stores: Stores, spec: EndpointSpec, report: IngestReport) -> None:
+def record_progress(stores: Stores, spec: EndpointSpec, latest: datetime | None) -> None:
+    """Count what the lake holds now; the watermark moves on to the latest answered event time, and never back."""
     before = stores.journal.progress(spec.name)
-    known = [moment for moment in (before.watermark, report.latest) if moment is not None]
+    known = [moment for moment in (before.watermark, latest) if moment is not None]
     predictions = stores.lake.rows(spec.name, STREAMS["predictions"].name)
     labels = stores.lake.rows(spec.name, STREAMS["labels"].name)
     progress = Progress(spec.name, max(known, default=None), predictions, labels)

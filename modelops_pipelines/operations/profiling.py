@@ -22,7 +22,10 @@ from modelops_pipelines.store.references import Reference
 from modelops_pipelines.store.stores import Stores
 
 REFERENCE_ROWS = 1000
+ANSWERS = ("prediction", "score")
 Group = tuple[datetime, str]
+_GROUP = ("window_start", "model_version")
+_SAMPLED = "sampled"
 
 
 def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
@@ -64,24 +67,29 @@ def make_reference(source: str, frame: pa.Table, columns: Sequence[str]) -> Refe
     return Reference(source, profiles)
 
 
+def monitored_features(spec: EndpointSpec, features: Sequence[str]) -> list[str]:
+    """Return the features asked for (all when none are), less those that never reach the log."""
+    return [name for name in spec.features or features if name not in spec.capture.redact]
+
+
 def monitored_columns(spec: EndpointSpec, features: Sequence[str]) -> list[str]:
-    """Return the columns that are profiled: the features asked for (all when none are), and the answers."""
-    return [*(spec.features or features), *answers_of(spec.task)]
+    """Return the columns that are profiled: the monitored features, and the answers."""
+    return [*monitored_features(spec, features), *answers_of(spec.task)]
 
 
 def answers_of(task: str) -> tuple[str, ...]:
     """Return the answers' columns: a regression has no score."""
-    return ("prediction",) if task == "regression" else ("prediction", "score")
+    return ANSWERS[:1] if task == "regression" else ANSWERS
 
 
 def _groups(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[tuple[Group, pa.Table]]:
-    """Yield each window and version with its answered rows."""
+    """Yield each window and version with its answered rows; where ``sampled`` is false a row has no features."""
     table = log_table(stores, spec)
     names = monitored_columns(spec, list(feature_types(stores, spec)))
     query = sql.answered_columns(table, names)
     with stores.lake.query(spec.name, [table], dates_of(windows)) as connected:
         rows = connected.sql(query, params={"size": spec.window, "windows": list(windows)}).to_arrow_table()
-    pairs = rows.select(["window_start", "model_version"]).group_by(["window_start", "model_version"]).aggregate([])
+    pairs = rows.select(_GROUP).group_by(_GROUP).aggregate([])
     for pair in pairs.to_pylist():
         same_window = pc.equal(rows.column("window_start"), pair["window_start"])
         mine = pc.and_(same_window, pc.equal(rows.column("model_version"), pair["model_version"]))
@@ -91,22 +99,32 @@ def _groups(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[tu
 def _reference(stores: Stores, spec: EndpointSpec, version: str, frame: pa.Table) -> Reference | None:
     """Return the version's reference; one that has none gets its first window that is large enough."""
     found = stores.references.read(spec.model_name, version)
-    if found is not None or len(frame) < REFERENCE_ROWS:
+    kept = _with_features(frame)
+    if found is not None or len(kept) < REFERENCE_ROWS:
         return found
     window = frame.column("window_start")[0].as_py()
-    columns = [name for name in frame.column_names if name not in ("window_start", "model_version")]
-    made = make_reference(f"first window with {REFERENCE_ROWS} rows: {window:%Y-%m-%d %H:%M} UTC", frame, columns)
+    source = f"first window with {REFERENCE_ROWS} rows: {window:%Y-%m-%d %H:%M} UTC"
+    answers = answers_of(spec.task)
+    features = [name for name in frame.column_names if name not in (*_GROUP, _SAMPLED, *answers)]
+    of_features, of_answers = make_reference(source, kept, features), make_reference(source, frame, answers)
+    made = Reference(source, {**of_features.profiles, **of_answers.profiles})
     stores.references.write(spec.model_name, version, made)
     return made
 
 
+def _with_features(frame: pa.Table) -> pa.Table:
+    return frame.filter(frame.column(_SAMPLED))
+
+
 def _profile_rows(group: Group, frame: pa.Table, reference: Reference) -> list[dict[str, Any]]:
+    """Profile the columns of a group: features on the rows that have them, answers on all."""
     window, version = group
-    rows = []
+    rows, kept = [], _with_features(frame)
     for name, known in reference.profiles.items():
         if name not in frame.column_names:
             continue
-        made = profile(_values(frame.column(name), known.bins.kind), known.bins)
+        values = (frame if name in ANSWERS else kept).column(name)
+        made = profile(_values(values, known.bins.kind), known.bins)
         rows.append(
             {
                 "window_start": window,

@@ -1,6 +1,7 @@
 """Deriving tables window by window: only what changed is computed again, and it replaces what was there."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -47,9 +48,7 @@ def recompute(
     The marks are read before the data is opened and cleared after the result is durable, so that a run killed
     anywhere leaves its windows marked, and rows that arrive meanwhile mark theirs again.
     """
-    with exclusive(
-        stores.settings.home / "locks" / f"{spec.name}.{table.name}.derive.lock", f"{spec.name}/{table.name}"
-    ):
+    with derive_lock(stores, spec, table):
         touched = stores.journal.touched(spec.name, table.name)
         if asked is not None:
             touched = Touched(tuple(windows_between(asked.start, asked.end, spec.window)), 0)
@@ -59,6 +58,12 @@ def recompute(
         stores.writer.replace_windows(spec.name, table, rows, touched.windows)
         stores.journal.settle(spec.name, table.name, touched, then)
         return Recomputed(table.name, touched.windows, len(rows))
+
+
+def derive_lock(stores: Stores, spec: EndpointSpec, table: Table) -> AbstractContextManager[None]:
+    """Return the lock under which a derived table is replaced and its marks are cleared."""
+    lock = stores.settings.home / "locks" / f"{spec.name}.{table.name}.derive.lock"
+    return exclusive(lock, f"{spec.name}/{table.name}")
 
 
 def dates_of(windows: Windows) -> list[date]:

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,8 +75,10 @@ def source_of(trainer: Trainer) -> str:
 
 
 def _already_trained(stores: Stores, spec: EndpointSpec, record: TrainingSet, identity: str) -> ModelVersion | None:
+    """Return the version of this set and trainer; a foreign one that only claims so by its tags does not count."""
     for version in reversed(stores.deployments.versions(spec.model_name)):
-        if version.training_set == record.content_hash and stores.registry.trainer_of(version) == identity:
+        ours = version.trained_here is not False and version.training_set == record.content_hash
+        if ours and stores.registry.trainer_of(version) == identity:
             return version
     return None
 
@@ -93,7 +96,7 @@ def _train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Tra
         ) from error
     inputs = as_model_input(frame[list(features)])
     reference = _reference(spec, record, rows, model, inputs)
-    version = stores.registry.log(
+    logged = stores.registry.log(
         model_name=spec.model_name,
         experiment=spec.name,
         model=model,
@@ -105,7 +108,8 @@ def _train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Tra
         reference=reference.to_json(),
         metrics={"rows": float(record.rows)},
     )
-    check_inputs(stores, spec, version.inputs)
+    check_inputs(stores, spec, logged.inputs)
+    version = replace(logged, trained_here=True)
     stores.references.write(spec.model_name, version.version, reference)
     stores.deployments.record_version(version)
     return version

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROW_ID, EVENT_TIME = "row_id", "event_time"
+GIVEN = "base-"
+"""How the ids of rows begin that a person gave; those of the log's rows are prediction ids, which cannot."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,8 @@ def build_training_set(stores: Stores, spec: EndpointSpec, gate: GateConfig | No
         raise EvidenceError(
             f"No prediction of endpoint {spec.name!r} has a label yet", "Send labels: POST /endpoints/{endpoint}/labels"
         )
-    base = next((known for known in stores.journal.training_sets(spec.name) if known.base_hash is None), None)
-    rows = (
-        learned
-        if base is None
-        else pa.concat_tables([read_training_set(stores, base), learned], promote_options="permissive")
-    )
+    base, given = _given(stores, spec)
+    rows = learned if given is None else pa.concat_tables([given, learned], promote_options="permissive")
     return _freeze(stores, spec, rows, None if base is None else base.content_hash)
 
 
@@ -79,7 +77,7 @@ def freeze_frame(stores: Stores, spec: EndpointSpec, frame: "pd.DataFrame") -> T
         raise InputError(f"The data has no column {spec.label!r}, the label (it has: {columns})", "Add or rename it")
     known = frame[frame[spec.label].notna()].reset_index(drop=True)
     names = [str(name) for name in known.columns if name not in (EVENT_TIME, spec.label)]
-    numbered = {ROW_ID: [f"base-{index}" for index in range(len(known))]}
+    numbered = {ROW_ID: [f"{GIVEN}{index}" for index in range(len(known))]}
     rows = pa.table(numbered).append_column(EVENT_TIME, _times(known))
     for name in [*names, spec.label]:
         rows = rows.append_column(name, pa.array(known[name], from_pandas=True))
@@ -91,7 +89,7 @@ def read_training_set(stores: Stores, record: TrainingSet) -> pa.Table:
     from deltalake import DeltaTable
 
     table: pa.Table = DeltaTable(
-        str(stores.lake.path(record.endpoint, _folder(record.content_hash)))
+        str(stores.lake.path(record.endpoint, frozen_table(record.content_hash)))
     ).to_pyarrow_table()
     return table.sort_by([("position", "ascending")]).drop_columns(["position"])
 
@@ -113,6 +111,17 @@ def content_hash(rows: pa.Table) -> str:
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
+def _given(stores: Stores, spec: EndpointSpec) -> tuple[TrainingSet | None, pa.Table | None]:
+    """Return the base set and the rows in it that a person gave.
+
+    Rows that a base took from the log come from the log again: once, and without those erased since.
+    """
+    base = next((known for known in stores.journal.training_sets(spec.name) if known.base_hash is None), None)
+    rows = None if base is None else read_training_set(stores, base)
+    given = None if rows is None else rows.filter(pc.starts_with(rows.column(ROW_ID), GIVEN))
+    return (base, given) if given is not None and len(given) else (None, None)
+
+
 def _freeze(stores: Stores, spec: EndpointSpec, rows: pa.Table, base: str | None) -> TrainingSet:
     progress = stores.journal.progress(spec.name)
     rows = rows.combine_chunks()
@@ -126,12 +135,13 @@ def _freeze(stores: Stores, spec: EndpointSpec, rows: pa.Table, base: str | None
         at=stores.now(),
     )
     numbered = rows.append_column("position", pa.array(range(len(rows)), pa.int64()))
-    stores.writer.write_whole(spec.name, _folder(record.content_hash), numbered)
+    stores.writer.write_whole(spec.name, frozen_table(record.content_hash), numbered)
     stores.journal.record_training_set(record)
     return record
 
 
-def _folder(content: str) -> str:
+def frozen_table(content: str) -> str:
+    """Return the name of a frozen set's table."""
     return f"training_sets/{content}"
 
 

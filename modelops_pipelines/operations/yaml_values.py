@@ -70,6 +70,13 @@ def any_text(node: yaml.Node) -> str:
     return "" if tag_of(node) == "str" and not node.value else text(node)
 
 
+def rate(node: yaml.Node) -> str:
+    """Read a rate's text, such as 100/minute; what it says is not judged here."""
+    if tag_of(node) != "str" or not node.value.strip():
+        _refuse("a rate", node, "Write a number, a slash and a unit, such as 100/minute")
+    return str(node.value)
+
+
 def _unquoted(node: yaml.Node, otherwise: str) -> str:
     quoted = isinstance(node, yaml.ScalarNode) and node.style in {"'", '"'}
     return f"Remove the quotes: {node.value}" if quoted and tag_of(node) == "str" and node.value else otherwise

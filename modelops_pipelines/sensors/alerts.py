@@ -1,4 +1,4 @@
-"""Finished runs' checks become alerts; a new drift alert asks for the drift report."""
+"""Finished runs' checks become alerts, and capture is watched; a new drift alert asks for the drift report."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -14,6 +14,7 @@ from modelops_pipelines.core.alerts import Verdict
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.alerting import AlertChange, raise_alerts
+from modelops_pipelines.operations.capture_health import watch_capture
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of
 
@@ -22,7 +23,7 @@ PIPELINE = "pipeline"
 
 
 def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
-    """Return the one sensor that turns failed checks, and failed runs, into alerts."""
+    """Return the one sensor that turns failed checks, failed runs and capture that lags into alerts."""
     names = {spec.name for spec in specs}
 
     @dg.sensor(
@@ -37,6 +38,7 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         records = _finished(context, since)
         changes: list[AlertChange] = []
         with project.stores() as stores:
+            changes += watch_capture(stores, specs, stores.now())  # also when every gateway is down
             for record in records:
                 for endpoint, verdicts in _verdicts(context, record, names).items():
                     changes += raise_alerts(stores, endpoint, verdicts, record.dagster_run.run_id)

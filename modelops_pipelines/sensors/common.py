@@ -16,6 +16,7 @@ MONITORING = (
     "profiles",
     "drift",
     "quality_metrics",
+    "key_usage",
 )
 LEARNING = ("training_set", "candidate", "evaluation")
 _UNFINISHED = [

@@ -154,6 +154,12 @@ class Journal:
             connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == _sources_name(endpoint)))
             connected.execute(_SETTINGS.insert().values(name=_sources_name(endpoint), value=json.dumps(known)))
 
+    def update_alerts(self, alerts: Iterable[Alert]) -> None:
+        """Write alerts of any endpoint as they are now, which come from no run: all or nothing."""
+        with self._database.begin() as connected:
+            for alert in alerts:
+                _write_alert(connected, alert)
+
     def alert_sources(self, endpoint: str) -> list[str]:
         """Return the newest sources whose alerts were written, oldest first."""
         with self._database.read() as connected:

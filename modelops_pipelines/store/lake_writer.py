@@ -1,8 +1,8 @@
 """How the lake is written: every commit idempotent, durable when the call returns.
 
-Deltalake never fsyncs on a local disk: a commit's files are synced here before anyone relies on it. Appends need no
-lock; whatever rewrites a table runs under one lock a table, because two rewrites at once both commit and double
-rows (facts, data layer).
+Deltalake never fsyncs on a local disk: a commit's files are synced here before anyone relies on it. Appends go on
+side by side, under a lock that they share and only an erasure holds alone; whatever rewrites a table runs under one
+lock a table, because two rewrites at once both commit and double rows (facts, data layer).
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,7 @@ from modelops_pipelines.core.windows import text
 from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.files import exclusive, sync
 from modelops_pipelines.store.lake import Lake
+from modelops_pipelines.store.turnstile import together
 
 ATTEMPTS = 20
 _CONFIGURATION: Mapping[str, str | None] = {
@@ -41,14 +42,15 @@ class LakeWriter(Lake):
         Durable when it returns. Sequence numbers of a stream must grow.
         """
         for _ in range(ATTEMPTS):
-            delta = self._open_or_create(endpoint, table)
-            if (delta.transaction_version(stream) or 0) >= sequence:
-                return False
-            try:
-                self._commit(delta, rows, mode="append", marks=[Transaction(stream, sequence)])
-            except CommitFailedError:
-                continue
-            return True
+            with together(self._append_lock(endpoint, table.name), f"{endpoint}/{table.name}"):
+                delta = self._open_or_create(endpoint, table)
+                if (delta.transaction_version(stream) or 0) >= sequence:
+                    return False
+                try:
+                    self._commit(delta, rows, mode="append", marks=[Transaction(stream, sequence)])
+                except CommitFailedError:
+                    continue
+                return True
         raise CommitFailedError(f"{endpoint}/{table.name}: {ATTEMPTS} attempts lost against other writers")
 
     def replace_windows(self, endpoint: str, table: Table, rows: pa.Table, windows: Sequence[datetime]) -> None:
@@ -107,6 +109,9 @@ class LakeWriter(Lake):
             options["predicate"] = predicate
         write_deltalake(delta, conformed, **options)
         self._sync(delta)
+
+    def _append_lock(self, endpoint: str, table: str) -> Path:
+        return self.folder.parent / "locks" / f"{endpoint}.{table.replace('/', '.')}.appends.lock"
 
     def _maintenance(self, endpoint: str, table: str) -> AbstractContextManager[None]:
         return exclusive(

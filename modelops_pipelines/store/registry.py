@@ -19,6 +19,7 @@ from modelops_pipelines.core.answers import class_name
 from modelops_pipelines.core.errors import ModelError, UnknownError
 from modelops_pipelines.core.outputs import LABELS, PROBABILITIES, SCORES, UNKNOWN
 from modelops_pipelines.store.deployments import ModelVersion
+from modelops_pipelines.store.file_hashes import hash_files
 from modelops_pipelines.store.files import exclusive
 from modelops_pipelines.store.model_files import TRUSTED_TYPES, describe_files
 from modelops_pipelines.store.settings import Settings
@@ -87,7 +88,10 @@ class Registry:
         return self.describe(model_name, str(made.version))
 
     def describe(self, model_name: str, version: str) -> ModelVersion:
-        """Return what serving needs of a registered version; raises UnknownError or ModelError."""
+        """Return what serving needs of a registered version, its files' hash among it; nothing of them is executed.
+
+        Raises UnknownError when the registry has no such version, ModelError when its files are no servable model.
+        """
         try:
             found = self._client.get_model_version(model_name, version)
             folder = mlflow.artifacts.download_artifacts(
@@ -99,17 +103,21 @@ class Registry:
                 f"The registry has no version {version!r} of model {model_name!r} ({error.error_code})",
                 "Name a version that exists: see MLflow's page",
             ) from error
+        files_hash = hash_files(Path(folder))
         described = describe_files(Path(folder))
+        inputs, classes, output = _declared(described, f"{model_name} version {version}")
         return ModelVersion(
             model_name=model_name,
             version=str(found.version),
             artifact_uri=str(Path(folder).resolve()),
-            inputs=_inputs(described, f"{model_name} version {version}"),
-            classes=(described.get("metadata") or {}).get("classes"),
+            inputs=inputs,
+            classes=classes,
             training_set=found.tags.get(TRAINING_SET_TAG),
             run_id=found.run_id,
             registered_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
-            output=_output(described),
+            output=output,
+            files_hash=files_hash,
+            trained_here=False,
         )
 
     def trainer_of(self, version: ModelVersion) -> str | None:
@@ -194,6 +202,25 @@ def _requirements() -> list[str]:
     from importlib.metadata import version
 
     return [f"{package}=={version(package)}" for package in ("mlflow", "scikit-learn", "skops", "numpy", "pandas")]
+
+
+def _declared(described: Mapping[str, Any], what: str) -> tuple[dict[str, str], list[str] | None, str]:
+    """Return what a MLmodel file says of inputs, classes and output; raises ModelError when it does not make sense."""
+    try:
+        return _inputs(described, what), _classes(described), _output(described)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ModelError(
+            f"Model {what} has a malformed MLmodel file ({type(error).__name__})", "Log the model again"
+        ) from error
+
+
+def _classes(described: Mapping[str, Any]) -> list[str] | None:
+    found = (described.get("metadata") or {}).get("classes")
+    if found is None:
+        return None
+    if not isinstance(found, list) or not all(isinstance(value, str | int | float) for value in found):
+        raise TypeError
+    return [class_name(value) for value in found]
 
 
 def _inputs(described: Mapping[str, Any], what: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.errors import SettingsError
+from modelops_pipelines.core.rates import rate_problem
 
 ENVIRONMENT = {
     "home": "MODELOPS_HOME",
@@ -20,8 +22,14 @@ ENVIRONMENT = {
     "dagster_port": "MODELOPS_DAGSTER_PORT",
     "mlflow_port": "MODELOPS_MLFLOW_PORT",
     "seal_after_seconds": "MODELOPS_SEAL_AFTER_SECONDS",
+    "workers": "MODELOPS_WORKERS",
+    "global_limit": "MODELOPS_GLOBAL_LIMIT",
+    "limits_url": "MODELOPS_LIMITS_URL",
 }
+LIMITS_SCHEMES = ("redis://", "rediss://", "unix://")
 LOOPBACK = "127.0.0.1"
+MOST_WORKERS = 256
+_NUMBERS = ("_port", "_seconds", "workers")
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,9 @@ class Settings:
     dagster_port: int = 3000
     mlflow_port: int = 5000
     seal_after_seconds: float = 10.0
+    workers: int = 1
+    global_limit: str | None = None
+    limits_url: str | None = None
 
     @property
     def lake(self) -> Path:
@@ -65,7 +76,8 @@ class Settings:
 
     def environment(self) -> dict[str, str]:
         """Return the variables that give a child process these same settings."""
-        return {variable: str(getattr(self, name)) for name, variable in ENVIRONMENT.items()}
+        given = {variable: getattr(self, name) for name, variable in ENVIRONMENT.items()}
+        return {variable: str(value) for variable, value in given.items() if value is not None}
 
 
 def load_settings(folder: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -81,7 +93,8 @@ def load_settings(folder: Path | None = None, environment: Mapping[str, str] | N
     endpoints = (root / str(given.pop("endpoints", "endpoints"))).resolve()
     state_url = str(given.pop("state_url", f"sqlite:///{home / 'state.db'}"))
     registry_uri = str(given.pop("registry_uri", f"sqlite:///{home / 'mlflow.db'}"))
-    numbers = {name: _number(name, given.pop(name)) for name in list(given) if name.endswith(("_port", "_seconds"))}
+    numbers = {name: _number(name, given.pop(name)) for name in list(given) if name.endswith(_NUMBERS)}
+    _check_limits(given)
     rest: dict[str, Any] = {**given, **numbers}
     return Settings(home, endpoints, state_url, registry_uri, **rest)
 
@@ -121,8 +134,30 @@ def _number(name: str, value: object) -> float:
         number = float(str(value))
     except ValueError:
         number = -1.0
-    whole = name.endswith("_port")
-    if number < 0 or (whole and (number != int(number) or number > 65535)):  # noqa: PLR2004 - the last port
-        kind = "a port" if whole else "a number of seconds"
+    least, most, kind = _range(name)
+    whole = not name.endswith("_seconds")
+    if not least <= number <= most or (whole and number != int(number)):
         raise SettingsError(f"The setting {name} is {value!r}", f"Set {ENVIRONMENT[name]} to {kind}")
     return int(number) if whole else number
+
+
+def _range(name: str) -> tuple[float, float, str]:
+    if name.endswith("_port"):
+        return 0, 65535, "a port"
+    if name == "workers":
+        return 1, MOST_WORKERS, f"a number of processes, 1 to {MOST_WORKERS}"
+    return 0, sys.float_info.max, "a number of seconds"
+
+
+def _check_limits(given: Mapping[str, Any]) -> None:
+    """Raise SettingsError for a rate that does not parse or an address that is no Redis; a password is not told."""
+    rate, url = given.get("global_limit"), given.get("limits_url")
+    found = None if rate is None else rate_problem(str(rate))
+    if found is not None:
+        problem, fix = found
+        raise SettingsError(f"The setting global_limit: {problem}", f"Correct {ENVIRONMENT['global_limit']}: {fix}")
+    if url is not None and not str(url).startswith(LIMITS_SCHEMES):
+        raise SettingsError(
+            "The setting limits_url is no address of a Redis server",
+            f"Set {ENVIRONMENT['limits_url']} to a URL that begins with {' or '.join(LIMITS_SCHEMES)}",
+        )

@@ -2,27 +2,39 @@
 
 One folder an endpoint, stream and worker: ``spool/<endpoint>/<stream>/<worker>/<segment>.jsonl``, and the segment
 being written as ``<segment>.open``. A worker's name is new with each process, so that a segment's number is never
-used twice. A line is one record, closed by its CRC-32; a line that is torn or damaged never passes for a record.
+used twice. A line is one record, closed by its CRC-32; the last line of a sealed segment is its seal (seals.py). So
+nothing that is damaged, lost or repeated passes for whole, and every record that is intact is still read.
+
 The worker holds a lock on its open segment: one that nobody holds was left by a process that died, and is sealed
-by whoever reads next.
+by whoever reads next. A segment's name has 12 digits. Release 0.1 wrote 10, and no seals: those are taken as they
+are, their last line may be torn, and lines lost from their end cannot be noticed. The name tells them apart because
+damage to a file's content does not reach it.
 """
 
 import errno
 import fcntl
+import logging
 import os
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
 
 from modelops_pipelines.store.files import sync
+from modelops_pipelines.store.seals import Tally, as_seal, closed, opened, seal_line, seal_orphan, survey
 
 DRAFT, OPEN, SEALED = ".draft", ".open", ".jsonl"
-_CRC = b',"crc":"%08x"}\n'
-_CRC_LENGTH = len(_CRC % 0)
+_UNSEALED_DIGITS = 10
+_TORN = "torn: the process died while writing it, so it was never acknowledged"
+_DAMAGED = "damaged: its checksum does not match"
+_REPEATED = "damaged: the line before it was there already"
+_STRAY_SEAL = "damaged: a seal that the lines before it do not fit"
+_NO_END = "the end of the segment is missing: lines may have been lost"
+_LOG = logging.getLogger("modelops.spool")
 
 
 @dataclass(frozen=True)
@@ -46,8 +58,7 @@ class Line:
 
 def encode(record: dict[str, Any]) -> bytes:
     """Return the record as one line with its checksum."""
-    body = orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)[:-1]
-    return body + _CRC % zlib.crc32(body)
+    return closed(orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)[:-1])
 
 
 class SegmentWriter:
@@ -58,8 +69,13 @@ class SegmentWriter:
         self._folder = spool / endpoint / stream / worker
         self._number = 0
         self._handle: BinaryIO | None = None
+        self._tally = Tally()
         self.opened_at: float | None = None
-        self.size = 0
+
+    @property
+    def size(self) -> int:
+        """Return how many durable bytes of lines the open segment holds; 0 when none is open."""
+        return self._tally.size
 
     def append(self, lines: bytes, now: float) -> None:
         """Write the lines and make them durable; raises OSError, after which nothing of them counts as written.
@@ -67,33 +83,37 @@ class SegmentWriter:
         After a failed write the segment is cut back to its last durable byte, and left to the ingest if that fails.
         """
         handle = self._handle or self._open(now)
-        try:
-            if handle.write(lines) != len(lines):
-                raise OSError(errno.ENOSPC, "only a part could be written")  # noqa: TRY301 - as a full disk would
-            os.fdatasync(handle.fileno())
-        except OSError:
-            self._cut(handle)
-            raise
-        self.size += len(lines)
+        self._write(handle, lines)
+        self._tally = self._tally.plus(lines, lines.count(b"\n"))
 
     def seal(self) -> None:
-        """Close the open segment and hand it to whoever ingests; does nothing when none is open."""
+        """Seal the open segment and hand it to whoever ingests; does nothing when none is open.
+
+        Raises OSError: where the seal could not be written the segment stays open, for another try; where it could
+        not be renamed after that, it is left to the ingest.
+        """
         if self._handle is None:
             return
-        self._path(OPEN).rename(self._path(SEALED))
-        handle, self._handle, self.opened_at, self.size = self._handle, None, None, 0
-        with handle:  # forgotten before the sync: were that to fail, nothing more may go into a sealed segment
+        self._write(self._handle, seal_line(self._tally))
+        with self._handle:
+            self._forget()  # before anything else may fail: nothing more may go into a sealed segment
+            self._path(OPEN).rename(self._path(SEALED))
             sync(self._folder)
 
     def _open(self, now: float) -> BinaryIO:
         self._number += 1
         handle = self._create()
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._path(DRAFT).rename(self._path(OPEN))
-        sync(self._folder)
-        for folder in self._folder.parents[:3]:
-            sync(folder)
-        self._handle, self.opened_at, self.size = handle, now, 0
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._path(DRAFT).rename(self._path(OPEN))
+            for folder in (self._folder, *self._folder.parents[:3]):
+                sync(folder)
+        except OSError:
+            handle.close()
+            with suppress(OSError):  # gone where it was renamed already; the ingest takes an empty segment
+                self._path(DRAFT).unlink()
+            raise
+        self._handle, self.opened_at = handle, now
         return handle
 
     def _create(self) -> BinaryIO:
@@ -106,6 +126,15 @@ class SegmentWriter:
                 continue  # an ingest has just removed the empty folder
         raise FileNotFoundError(errno.ENOENT, "the worker's folder keeps vanishing", str(self._folder))
 
+    def _write(self, handle: BinaryIO, lines: bytes) -> None:
+        try:
+            if handle.write(lines) != len(lines):
+                raise OSError(errno.ENOSPC, "only a part could be written")  # noqa: TRY301 - as a full disk would
+            os.fdatasync(handle.fileno())
+        except OSError:
+            self._cut(handle)
+            raise
+
     def _cut(self, handle: BinaryIO) -> None:
         try:
             handle.truncate(self.size)
@@ -113,17 +142,30 @@ class SegmentWriter:
             os.fsync(handle.fileno())
         except OSError:
             handle.close()  # nobody's from now on: whoever ingests seals it, and nothing follows what may be torn
-            self._handle, self.opened_at, self.size = None, None, 0
+            self._forget()
+
+    def _forget(self) -> None:
+        self._handle, self.opened_at, self._tally = None, None, Tally()
 
     def _path(self, ending: str) -> Path:
-        return self._folder / f"{self._number:010d}{ending}"
+        return self._folder / f"{self._number:012d}{ending}"
 
 
 def sealed_segments(spool: Path, endpoint: str, stream: str) -> list[Segment]:
-    """Return the stream's sealed segments, each worker's in order; segments of dead workers are sealed first."""
-    _seal_orphans(spool / endpoint / stream)
-    paths = sorted((spool / endpoint / stream).glob(f"*/*{SEALED}"))
-    return [Segment(path, path.parent.name, int(path.stem)) for path in paths]
+    """Return the stream's sealed segments, each worker's in order; segments of dead workers are sealed first.
+
+    A segment whose worker has an earlier one that is not sealed waits for that: what is ingested out of order
+    would pass for ingested already.
+    """
+    folder = spool / endpoint / stream
+    for path in folder.glob(f"*/*{OPEN}"):
+        _seal_orphan(path)
+    found = [Segment(path, path.parent.name, int(path.stem)) for path in folder.glob(f"*/*{SEALED}")]
+    first_open: dict[str, float] = {}
+    for path in folder.glob(f"*/*{OPEN}"):  # after the sealed ones: what is sealed meanwhile is left for next time
+        first_open[path.parent.name] = min(int(path.stem), first_open.get(path.parent.name, inf))
+    ready = [segment for segment in found if segment.number < first_open.get(segment.worker, inf)]
+    return sorted(ready, key=lambda segment: (segment.worker, segment.number))
 
 
 def waiting(spool: Path, endpoint: str) -> list[str]:
@@ -134,11 +176,23 @@ def waiting(spool: Path, endpoint: str) -> list[str]:
     return sorted(str(path.relative_to(folder).with_suffix("")) for path in found)
 
 
+def in_writing(spool: Path, endpoint: str) -> list[Path]:
+    """Return the endpoint's open segments, those of dead workers too. A path is used once: gone means sealed."""
+    return sorted((spool / endpoint).glob(f"*/*/*{OPEN}"))
+
+
 def read_lines(segment: Segment) -> Iterator[Line]:
-    """Yield every line of the segment, the damaged ones with their fault."""
+    """Yield every record of the segment and every fault: damaged lines, and a seal that is missing or does not fit."""
     with segment.path.open("rb") as handle:
-        for number, raw in enumerate(handle, 1):
-            yield _parse(number, raw)
+        tally, last = survey(handle)
+        handle.seek(0)
+        seal = as_seal(opened(last))
+        if seal is not None and seal.fits(tally):
+            yield from _read_whole(handle, tally.lines, may_be_torn=seal.orphan)
+        elif seal is None and len(segment.path.stem) == _UNSEALED_DIGITS:
+            yield from _read_whole(handle, tally.lines + bool(last), may_be_torn=not last.endswith(b"\n"))
+        else:
+            yield from _read_damaged(handle)
 
 
 def drop(segment: Segment) -> None:
@@ -156,20 +210,52 @@ def remove_empty_workers(spool: Path, endpoint: str, stream: str) -> None:
             continue
 
 
+def _read_whole(handle: BinaryIO, lines: int, *, may_be_torn: bool) -> Iterator[Line]:
+    for number, raw in zip(range(1, lines + 1), handle, strict=False):
+        line = _parse(number, raw)
+        if line.fault and may_be_torn and number == lines:
+            line = replace(line, fault=_TORN)
+        yield replace(line, record=None, fault=_STRAY_SEAL) if as_seal(line.record) else line
+
+
+def _read_damaged(handle: BinaryIO) -> Iterator[Line]:
+    """Yield each line once, and at last what is wrong with the segment as a whole."""
+    seen: set[bytes] = set()
+    sealed: list[Line] = []
+    number = 0
+    for number, raw in enumerate(handle, 1):
+        line = _parse(number, raw)
+        if as_seal(line.record):
+            sealed.append(line)
+        else:
+            yield replace(line, record=None, fault=_REPEATED) if raw in seen else line
+            seen.add(raw)
+    seal = as_seal(sealed[-1].record) if sealed else None
+    if seal is None:
+        yield Line(number + 1, b"", None, _NO_END)
+    else:
+        said = f"damaged: the seal is of {seal.lines} lines, and is line {sealed[-1].number} of {number}"
+        yield replace(sealed[-1], record=None, fault=f"{said}: lines were lost, changed or added")
+
+
 def _parse(number: int, raw: bytes) -> Line:
-    if not raw.endswith(b"\n"):
-        return Line(number, raw, None, "torn: the process died while writing it, so it was never acknowledged")
-    body = raw[:-_CRC_LENGTH]
-    if _CRC % zlib.crc32(body) != raw[-_CRC_LENGTH:]:
-        return Line(number, raw, None, "damaged: its checksum does not match")
-    return Line(number, raw, orjson.loads(body + b"}"), None)
+    record = opened(raw)
+    return Line(number, raw, record, _DAMAGED if record is None else None)
 
 
-def _seal_orphans(folder: Path) -> None:
-    for path in folder.glob(f"*/*{OPEN}"):
-        if _is_orphan(path):
-            path.rename(path.with_suffix(SEALED))
-            sync(path.parent)
+def _seal_orphan(path: Path) -> None:
+    """Seal the segment when its worker is dead; one that cannot be sealed now (a full disk) is left for next time."""
+    try:
+        with path.open("r+b") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists():  # else another reader has just sealed it
+                seal_orphan(handle)
+                path.rename(path.with_name(f"{int(path.stem):012d}{SEALED}"))
+                sync(path.parent)
+    except (BlockingIOError, FileNotFoundError):
+        return  # its worker lives, or it is sealed
+    except OSError as error:
+        _LOG.warning("the segment %s of a dead worker cannot be sealed, and waits (%s)", path, error)
 
 
 def _is_orphan(path: Path) -> bool:

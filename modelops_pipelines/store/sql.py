@@ -19,6 +19,8 @@ _DUCKDB: dict[ColumnType, str] = {
     "timestamp": "TIMESTAMPTZ",
     "date": "DATE",
 }
+_HAS_FEATURES = "(coalesce(sampled, true) AND NOT coalesce(truncated, false))"
+"""Neither left out by sampling nor too large; rows of release 0.1, which know of neither, were kept."""
 
 
 @cache
@@ -41,20 +43,27 @@ def columns_of(table: Table, names: Sequence[str]) -> str:
 
 
 def answered_columns(table: Table, names: Sequence[str]) -> str:
-    """Return the query of an answered window's columns. Parameters: size, windows."""
+    """Return the query of an answered window's columns, and ``sampled``: whether the row's features were kept.
+
+    Parameters: size, windows.
+    """
     return (
-        f"SELECT date_trunc($size, event_time) AS window_start, model_version, {columns_of(table, names)} "
+        f"SELECT date_trunc($size, event_time) AS window_start, model_version, {_HAS_FEATURES} AS sampled, "
+        f"{columns_of(table, names)} "
         "FROM inference_log WHERE status = 200 AND source <> 'test' "
         "AND list_contains($windows, date_trunc($size, event_time)) ORDER BY window_start, model_version"
     )
 
 
 def labelled_rows(table: Table, features: Sequence[str]) -> str:
-    """Return the query of training rows: every answered row with a label, in order. Needs the view label_now."""
+    """Return the query of training rows: every answered row with features and a label, in order.
+
+    Needs the view label_now.
+    """
     return (
         f"SELECT p.prediction_id, p.event_time, {columns_of(table, features)}, l.label "
         "FROM inference_log AS p JOIN label_now AS l USING (prediction_id) "
-        "WHERE p.status = 200 AND p.source <> 'test' AND l.label IS NOT NULL "
+        f"WHERE p.status = 200 AND p.source <> 'test' AND {_HAS_FEATURES} AND l.label IS NOT NULL "
         "ORDER BY p.event_time, p.prediction_id"
     )
 

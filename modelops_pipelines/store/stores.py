@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.database import Database
     from modelops_pipelines.store.deployments import Deployments
     from modelops_pipelines.store.journal import Journal
+    from modelops_pipelines.store.keys import Keys
     from modelops_pipelines.store.lake import Lake
     from modelops_pipelines.store.lake_writer import LakeWriter
     from modelops_pipelines.store.references import References
@@ -44,6 +45,13 @@ class Stores:
         from modelops_pipelines.store.journal import Journal
 
         return Journal(self.database)
+
+    @cached_property
+    def keys(self) -> "Keys":
+        """The gateway's keys."""
+        from modelops_pipelines.store.keys import Keys
+
+        return Keys(self.database)
 
     @cached_property
     def lake(self) -> "Lake":

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from docs.generate import help_texts
-from modelops_pipelines.cli import releases as release_commands
+from modelops_pipelines.cli import opening
 from modelops_pipelines.cli.main import COMMANDS
 from modelops_pipelines.cli.opening import open_stores
 from modelops_pipelines.cli.output import as_text, cell, table
@@ -222,8 +222,8 @@ def test_a_user_without_a_name_is_told_by_number(monkeypatch: pytest.MonkeyPatch
     def nameless() -> str:
         raise KeyError("getpwuid(): uid not found: 4321")
 
-    monkeypatch.setattr(release_commands.getpass, "getuser", nameless)
-    assert release_commands._actor() == f"cli:user-{os.getuid()}"
+    monkeypatch.setattr(opening.getpass, "getuser", nameless)
+    assert opening.actor() == f"cli:user-{os.getuid()}"
 
 
 # Reading

@@ -36,7 +36,16 @@ attributes:
   alerts:
     - {kind: quality, metric: rmse, above: 10, minimum: 20}
 """
-TABLES = {"inference_log", "labels", "feedback", "service_metrics", "profiles", "drift", "quality_metrics"}
+TABLES = {
+    "inference_log",
+    "labels",
+    "feedback",
+    "service_metrics",
+    "profiles",
+    "drift",
+    "quality_metrics",
+    "key_usage",
+}
 SHARED = """\
 import dagster as dg
 from modelops_pipelines.components.model_endpoint import ModelEndpoint, shared_definitions
@@ -147,12 +156,8 @@ def test_an_endpoint_is_one_yaml_and_all_its_assets_materialise(two: Two, endpoi
     }
     assert set(made) == {*MONITORING, "drift_report", *LEARNING}
     counts = {name: metadata["dagster/row_count"].value for name, metadata in made.items() if name in TABLES}
-    assert (counts["inference_log"], counts["labels"], counts["service_metrics"], counts["quality_metrics"]) == (
-        360,
-        360,
-        6,
-        6,
-    )
+    named = ("inference_log", "labels", "service_metrics", "quality_metrics", "key_usage")
+    assert tuple(counts[name] for name in named) == (360, 360, 6, 6, 6)
     monitored = 10 + 1 if endpoint == "diabetes" else 4 + 2  # the features, the prediction, a classifier's score
     assert counts["profiles"] == counts["drift"] == 6 * monitored
     newest = 7 if endpoint == "diabetes" else 2  # a head of two lines, then the last seven windows: days or hours

@@ -36,6 +36,7 @@ CHECKS = {
     "service_metrics": ["error_rate", "latency_p95_ms"],
     "drift": ["drift"],
     "quality_metrics": ["quality_brier_skill"],
+    "key_usage": ["key_usage_complete"],
     "evaluation": ["gate"],
 }
 pytestmark = [

@@ -247,7 +247,7 @@ BAD_ADDRESSES: dict[str, tuple[str, str, Expected]] = {
     "predictions asked for by GET": (
         "GET",
         "/endpoints/cancer/invocations",
-        (404, "unknown", "There is no route GET /endpoints/cancer/invocations", "See /docs"),
+        (405, "unknown", "There is no route GET /endpoints/cancer/invocations", "See /docs"),
     ),
     "an unknown endpoint": ("GET", "/endpoints/nobody", UNKNOWN_ENDPOINT),
     **{

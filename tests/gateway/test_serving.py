@@ -299,6 +299,7 @@ def test_a_malicious_model_is_refused_and_executes_nothing(project: Project, tam
     _deploy(project, first)
     marker = project.folder / "executed"
     said = tamper(Path(second.artifact_uri), pickle.dumps(Payload(marker)))
+    _record_as_foreign(project, second)
     with running_gateway(project) as gateway:
         _refuse(project, second, said)
         assert gateway.predict(ROWS).json()["model_version"] == "1"
@@ -315,9 +316,12 @@ def test_where_pickles_are_accepted_one_is_served(tmp_path: Path) -> None:
 def test_where_pickles_are_accepted_the_malicious_one_executes_so_the_refusals_above_are_worth_something(
     tmp_path: Path,
 ) -> None:
-    project = make_project(tmp_path, CANCER_YAML + "  allow_pickle: true\n")
+    project = make_project(tmp_path)
     version, marker = _pickled(project), tmp_path / "executed"
     _as_pickle(Path(version.artifact_uri), pickle.dumps(Payload(marker)))
+    foreign = _record_as_foreign(project, version)
+    with (tmp_path / "endpoints" / "endpoint.yaml").open("a") as opened:
+        opened.write(f"  accept_pickles: [{foreign.files_hash}]\n")
     _deploy(project, version)
     with running_gateway(project, ready=False):
         wait_until(marker.exists, 20)
@@ -331,6 +335,13 @@ def _pickled(project: Project) -> ModelVersion:
     """Register a version that only pickle can hold, as somebody with access to the registry might."""
     spec = replace(project.spec, allow_pickle=True)
     return trainers.train_first(project.stores, spec, cancer_frame(), _constant)
+
+
+def _record_as_foreign(project: Project, version: ModelVersion) -> ModelVersion:
+    """Record the version's files as they are now, as a first deploy does with what others registered."""
+    foreign = project.stores.registry.describe(version.model_name, version.version)
+    project.stores.deployments.record_version(foreign)
+    return foreign
 
 
 def _constant(_frame: Any, _context: Any) -> Any:

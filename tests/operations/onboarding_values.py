@@ -12,7 +12,7 @@ ADDED_LINES = {
     "an unknown key": ("windw: day", "7: windw: is no key here. Did you mean 'window'?"),
     "a merge key": (
         "<<: {window: day}",
-        f"7: <<: is no key here. Use one of: {', '.join(KEYS[:12])} and 4 more",
+        f"7: <<: is no key here. Use one of: {', '.join(KEYS[:12])} and {len(KEYS) - 12} more",
     ),
     "a repeated key": ("label: later", "7: label: is already given on line 6. Keep one of them"),
     "an unknown window": ("window: dya", "7: window: 'dya' is no window. Did you mean 'day'?"),

@@ -222,7 +222,7 @@ def write_three_workers(project: Project) -> dict[str, Any]:
     for worker, two in (("w1", records[:2]), ("w2", records[2:])):
         for record in two:
             write_segment(project.stores, "cancer", "predictions", worker, [record])
-    damaged = project.stores.settings.spool / "cancer" / "predictions" / "w1" / "0000000001.jsonl"
+    damaged = project.stores.settings.spool / "cancer" / "predictions" / "w1" / "000000000001.jsonl"
     damaged.write_bytes(damaged.read_bytes() + b"damaged\n")
     label = {"rows": [label_row(records[0], 0, "1", START)]}
     for worker in ("w1", "w2"):
@@ -257,7 +257,8 @@ def assert_whole(project: Project, expected: dict[str, Any]) -> None:
     assert expected["ids"] == sorted(row["prediction_id"] for row in table_rows(project, "inference_log"))
     assert [expected["label"]["label_id"]] == [row["label_id"] for row in table_rows(project, "labels")]
     assert len(table_rows(project, "feedback")) == 1
-    assert [("w1", 1, 2)] == [(r["worker"], r["segment"], r["line"]) for r in table_rows(project, "rejects")]
+    rejects = sorted((r["worker"], r["segment"], r["line"]) for r in table_rows(project, "rejects"))
+    assert [("w1", 1, 2), ("w1", 1, 3)] == rejects  # the seal, which is not the last line, and what follows it
     for consumer in CONSUMERS["predictions"]:
         assert expected["windows"] <= set(project.stores.journal.touched("cancer", consumer).windows)
     progress = project.stores.journal.progress("cancer")

@@ -11,10 +11,19 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.endpoint import AlertRule, EndpointSpec, Promotion, Retraining, default_alerts
+from modelops_pipelines.core.endpoint import (
+    AlertRule,
+    CapturePolicy,
+    EndpointSpec,
+    Limits,
+    Promotion,
+    Retraining,
+    default_alerts,
+)
 from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.operations.onboarding import describe, read_endpoint, read_endpoints
 from tests.operations.onboarding_files import FULL, MINIMAL, TRAINERS, WHOLE_FILES
+from tests.operations.onboarding_guards import GUARD_LINES, GUARDED, HASH
 from tests.operations.onboarding_values import ADDED_LINES, KEYS
 
 HOUR = timedelta(hours=1)
@@ -24,6 +33,7 @@ SERVICE_RULES = (
     AlertRule("drift", above=0.3),
 )
 BRIER_SKILL_RULE = AlertRule("quality", metric="brier_skill", below=0)
+WRONG_LINES = ADDED_LINES | GUARD_LINES
 FLIGHTS = EndpointSpec("flights", "flight-delay", "binary_classification", "late")
 
 
@@ -58,7 +68,7 @@ def test_a_wrong_file_is_refused_by_line_culprit_and_fix(content: str, message: 
     assert faults_of(content) == [f"flights.yaml:{message}"]
 
 
-@pytest.mark.parametrize(("added", "message"), ADDED_LINES.values(), ids=ADDED_LINES)
+@pytest.mark.parametrize(("added", "message"), WRONG_LINES.values(), ids=WRONG_LINES)
 def test_a_wrong_value_is_refused_by_line_culprit_and_fix(added: str, message: str, project: Path) -> None:
     content = MINIMAL + "".join(f"  {line}\n" for line in added.splitlines())
     assert faults_of(content) == [f"flights.yaml:{message.replace('{folder}', str(project))}"]
@@ -135,6 +145,31 @@ def test_the_example_of_the_design_is_accepted() -> None:
     )
 
 
+def test_guards_are_read_as_they_are_written() -> None:
+    assert endpoint_of(GUARDED) == replace(
+        FLIGHTS,
+        alerts=(*SERVICE_RULES, BRIER_SKILL_RULE),
+        allow_pickle=True,
+        accept_pickles=(HASH,),
+        row_wise=False,
+        limits=Limits("5000/hour", "100/minute; 10/second", "1000/minute", 50, timedelta(seconds=45), 8),
+        capture=CapturePolicy(0.25, 64, ("tail_number", "user_id")),
+    )
+
+
+def test_a_redacted_name_that_the_model_lacks_is_refused_and_callers_fields_are_not() -> None:
+    content = MINIMAL + "  capture: {redact: [carier, user_id, session_id, client_request_id, distance]}\n"
+    assert faults_of(content, known=("carrier", "distance")) == [
+        "flights.yaml:7: capture.redact[0]: the model has no input 'carier'. Did you mean 'carrier'?"
+    ]
+
+
+def test_all_faults_of_the_guards_are_named_at_once() -> None:
+    content = MINIMAL + "  limits: {per_key: 5, body_mib: 0}\n  capture: {sample: 2, redact: [1, 1]}\n"
+    culprits = ["limits.per_key", "limits.body_mib", "capture.sample", "capture.redact[0]", "capture.redact[1]"]
+    assert sorted(fault.split(": ")[1] for fault in faults_of(content)) == sorted(culprits)
+
+
 def test_a_canary_without_steps_grows_in_four() -> None:
     promotion = endpoint_of(MINIMAL + "  promotion: {strategy: canary, automatic: true}\n").promotion
     assert promotion == Promotion("canary", (5, 25, 50, 100), automatic=True)
@@ -148,7 +183,9 @@ def test_a_trainer_may_take_any_number_of_arguments() -> None:
     assert endpoint_of(MINIMAL + "  trainer: demo.good:any_number\n").trainer == "demo.good:any_number"
 
 
-@pytest.mark.parametrize("content", [MINIMAL, FULL], ids=["the minimal file", "the full file"])
+@pytest.mark.parametrize(
+    "content", [MINIMAL, FULL, GUARDED], ids=["the minimal file", "the full file", "one with guards"]
+)
 def test_a_description_is_a_valid_file_of_the_same_endpoint(content: str) -> None:
     spec = endpoint_of(content)
     written = {"type": "modelops_pipelines.ModelEndpoint", "attributes": describe(spec)}
@@ -168,6 +205,8 @@ LEVELS: dict[str, Callable[[str], str]] = {
     "an alert rule": lambda key: f"{MINIMAL}  alerts:\n    - kind: drift\n      {key}: 1\n",
     "retraining": lambda key: f"{MINIMAL}  trainer: demo.trainer:train\n  retraining:\n    {key}: 1\n",
     "promotion": lambda key: f"{MINIMAL}  promotion:\n    {key}: 1\n",
+    "limits": lambda key: f"{MINIMAL}  limits:\n    {key}: 1\n",
+    "capture": lambda key: f"{MINIMAL}  capture:\n    {key}: 1\n",
 }
 KNOWN_KEYS = {
     *KEYS,
@@ -175,6 +214,8 @@ KNOWN_KEYS = {
     "attributes",
     *AlertRule.__match_args__,
     *Retraining.__match_args__,
+    *Limits.__match_args__,
+    *CapturePolicy.__match_args__,
     "steps",
     "strategy",
 }

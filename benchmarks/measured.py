@@ -1,0 +1,65 @@
+"""What a run of the serving benchmark measures, and the median of several runs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from statistics import median
+from typing import NamedTuple
+
+ROWS, CONNECTIONS = (1, 100), (1, 16)
+
+
+class Cell(NamedTuple):
+    """What is asked, and by how many at once."""
+
+    model: str
+    rows: int
+    connections: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one cell gave on one server: requests a second, and milliseconds of waiting and of CPU a request."""
+
+    per_second: float
+    p50: float
+    p99: float
+    cpu: float
+    client_cpu: float
+    failed: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One start of one server in one configuration."""
+
+    server: str
+    variant: str
+    model: str
+    cells: Mapping[Cell, Measured]
+    start_seconds: float
+    memory_mib: float
+    processes: int
+
+    def describe(self) -> str:
+        """Return it in one line, for whoever waits."""
+        rates = ", ".join(
+            f"{cell.rows}x{cell.connections} {seen.per_second:.0f}/s" for cell, seen in self.cells.items()
+        )
+        size = f"{self.start_seconds:.1f} s, {self.memory_mib:.0f} MiB in {self.processes}"
+        return f"{self.model} {self.server} {self.variant or '-'}: {rates} ({size})"
+
+
+def best(runs: Sequence[Run], server: str, cell: Cell) -> tuple[str, Measured] | None:
+    """Return the server's fastest configuration of a cell, by the median of its runs, with that; None without any."""
+    seen: dict[str, list[Measured]] = {}
+    for run in runs:
+        if run.server == server and cell in run.cells:
+            seen.setdefault(run.variant, []).append(run.cells[cell])
+    medians = {variant: _median(measured) for variant, measured in seen.items()}
+    return max(medians.items(), key=lambda item: item[1].per_second, default=None)
+
+
+def _median(measured: Iterable[Measured]) -> Measured:
+    """Return the median of each number; failures are added up."""
+    columns = list(zip(*(astuple(one) for one in measured), strict=True))
+    return Measured(*(median(column) for column in columns[:-1]), failed=sum(columns[-1]))

@@ -1,0 +1,59 @@
+"""Our gateway as it is meant to run: a key needed and sent, every limit set, each answer captured before it goes."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers.environments import Environments
+from benchmarks.peers.protocol import Ask, Job, Launch, Row
+from tests.support import ROOT
+
+RATE = "1000000/minute"
+LIMITS = f'limits: {{per_key: "{RATE}", per_user: "{RATE}", endpoint: "{RATE}"}}'
+
+
+@dataclass(frozen=True)
+class Ours:
+    """``python -m modelops_pipelines.gateway.server``."""
+
+    name: str = "ours"
+    variant: str = ""
+
+    def launch(self, job: Job, port: int) -> Launch:
+        """Return how to serve the job's project on this port."""
+        own = {
+            "MODELOPS_GATEWAY_PORT": str(port),
+            "MODELOPS_GLOBAL_LIMIT": RATE,
+            "MODELOPS_WORKERS": str(job.workers),
+            "PYTHONPATH": str(ROOT),
+        }
+        command = [sys.executable, "-m", "modelops_pipelines.gateway.server"]
+        return Launch(command, ROOT, {**job.project.environment, **own})
+
+    def ask(self, job: Job, rows: Sequence[Row]) -> Ask:
+        """Return the request in MLflow's form, with the key and a user's name."""
+        headers = {"X-API-Key": job.key, "X-User-Id": "benchmark"}
+        return Ask(f"/endpoints/{job.project.spec.name}/invocations", split_body(job, rows), headers)
+
+    def read(self, content: bytes) -> Sequence[Row]:
+        """Return the probabilities."""
+        rows: Sequence[Row] = json.loads(content)["predictions"]
+        return rows
+
+
+def variants(_environments: Environments) -> Sequence[Ours]:
+    """Return the one configuration."""
+    return [Ours()]
+
+
+def split_body(job: Job, rows: Sequence[Row]) -> bytes:
+    """Return rows as MLflow's dataframe_split."""
+    return json.dumps({"dataframe_split": {"columns": list(job.version.inputs), "data": rows}}).encode()
+
+
+def durable_requests(spool: Path) -> int:
+    """Return how many requests the spool holds: one line each, but for the seals."""
+    lines = (line for path in spool.rglob("*") if path.is_file() for line in path.read_bytes().splitlines())
+    return sum(not line.startswith(b'{"seal"') for line in lines)

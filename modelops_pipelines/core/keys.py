@@ -1,0 +1,139 @@
+"""API keys: how one is written, what its roles permit, whether it is good now. No clock, no randomness, no storage.
+
+A key reads ``sk_<mode>_<id>_<secret><check>``. Its last seven characters are the CRC-32 of all before them, so that a
+scanner tells a leaked key from a look-alike without asking anyone. Only the SHA-256 of the whole text is ever kept.
+"""
+
+import base64
+import hashlib
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal, get_args
+
+from modelops_pipelines.core.errors import InputError
+
+Role = Literal["predict", "read", "operate", "admin"]
+Mode = Literal["live", "test"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+PERMITTED: Final[Mapping[Role, frozenset[Role]]] = {
+    "predict": frozenset({"predict"}),
+    "read": frozenset({"read"}),
+    "operate": frozenset({"operate", "read"}),
+    "admin": frozenset(ROLES),
+}
+"""What each role may do: a role is also the name of what a route asks for."""
+ACTIVE, EXPIRED, REVOKED = "active", "expired", "revoked"
+NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9 ._:@/+-]{0,99}"
+KEY_ID_PATTERN: Final = r"[a-z2-7]{10}"
+
+_ID_BYTES, _SECRET_BYTES, _CHECK_BYTES = 7, 32, 4
+_ID_CHARACTERS, _CHECK_CHARACTERS = 10, 7
+ENTROPY_BYTES = _ID_BYTES + _SECRET_BYTES
+_TEXT = re.compile(rf"sk_(?:live|test)_({KEY_ID_PATTERN})_[a-z2-7]{{52}}[a-z2-7]{{{_CHECK_CHARACTERS}}}")
+_NAME = re.compile(NAME_PATTERN)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key as it is kept: everything but its text. ``endpoints`` is None for all endpoints."""
+
+    key_id: str
+    name: str
+    mode: Mode
+    roles: tuple[Role, ...]
+    endpoints: tuple[str, ...] | None
+    digest: str = field(repr=False)
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    replaces: str | None = None
+
+    def status(self, now: datetime) -> str:
+        """Return active, expired or revoked: what it is at this moment."""
+        if self.revoked_at is not None:
+            return REVOKED
+        return EXPIRED if self.expires_at is not None and now >= self.expires_at else ACTIVE
+
+    @property
+    def permitted(self) -> frozenset[Role]:
+        """What its roles permit together."""
+        return frozenset().union(*(PERMITTED[role] for role in self.roles))
+
+    def describe(self, now: datetime) -> dict[str, object]:
+        """Return it as people may see it: with its status, without its digest."""
+        shown = {name: value for name, value in vars(self).items() if name != "digest"}
+        return {**shown, "status": self.status(now)}
+
+
+@dataclass(frozen=True)
+class IssuedKey:
+    """A key just made, with its text: the only time that there is one."""
+
+    key: Key
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a key is made for, checked: roles and endpoints in order, each once."""
+
+    name: str
+    roles: tuple[Role, ...]
+    mode: Mode = "live"
+    endpoints: tuple[str, ...] | None = None
+
+
+def grant(name: str, roles: Sequence[str], mode: str = "live", endpoints: Sequence[str] | None = None) -> Grant:
+    """Return what a key is to be made for; raises InputError for a name, role, mode or scope that cannot be."""
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name[:100]!r} is no name for a key", "Use 1 to 100 letters, digits, spaces and . _ : @ / + -"
+        )
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown or not roles:
+        told = f"There is no role {unknown[0][:40]!r}" if unknown else f"The key {name!r} has no role"
+        raise InputError(told, f"Use one or more of: {', '.join(ROLES)}")
+    if mode not in MODES:
+        raise InputError(f"There is no mode {mode[:40]!r}", f"Use one of: {', '.join(MODES)}")
+    if endpoints is not None and not endpoints:
+        raise InputError(f"The key {name!r} is for no endpoint at all", "Name one, or leave them out for all endpoints")
+    ordered = tuple(role for role in ROLES if role in roles)
+    return Grant(name, ordered, mode, None if endpoints is None else tuple(sorted(set(endpoints))))
+
+
+def key_text(mode: Mode, entropy: bytes) -> str:
+    """Write a new key of ENTROPY_BYTES random bytes."""
+    key_id, secret = _base32(entropy[:_ID_BYTES])[:_ID_CHARACTERS], _base32(entropy[_ID_BYTES:ENTROPY_BYTES])
+    body = f"sk_{mode}_{key_id}_{secret}"
+    return body + _check(body)
+
+
+def is_wellformed(text: str) -> bool:
+    """Return whether the text is written as a key, its checksum right; that it was ever issued, this does not say."""
+    return id_of(text) is not None
+
+
+def id_of(text: str) -> str | None:
+    """Return the id that a well-formed key names, or None for anything else."""
+    match = _TEXT.fullmatch(text)
+    if match is None or _check(text[:-_CHECK_CHARACTERS]) != text[-_CHECK_CHARACTERS:]:
+        return None
+    return match[1]
+
+
+def digest_of(text: str) -> str:
+    """Return what is kept of a key: SHA-256 of its text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check(body: str) -> str:
+    return _base32(zlib.crc32(body.encode()).to_bytes(_CHECK_BYTES, "big"))
+
+
+def _base32(content: bytes) -> str:
+    return base64.b32encode(content).decode().rstrip("=").lower()

@@ -1,0 +1,182 @@
+"""What routes answer, as the OpenAPI document shows it. What callers send is in messages.py."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, PlainSerializer
+
+from modelops_pipelines.core.keys import Mode, Role
+from modelops_pipelines.core.windows import text
+
+Moment = Annotated[datetime, PlainSerializer(text, return_type=str)]
+_REFUSALS = {
+    400: "The body is not JSON, or broke off",
+    401: "No key, or one that is wrong, expired or revoked",
+    403: "The key has not the role, or is for other endpoints",
+    404: "There is no such thing",
+    405: "The route has no such method; the header Allow says which it has",
+    409: "The thing is in a state that does not allow this",
+    413: "The body is too large",
+    422: "A field is wrong",
+    429: "More requests than allowed; the header Retry-After says when to try again",
+    500: "The gateway, or the model, failed on this request",
+    503: "Not now: try again after the seconds that the header Retry-After says",
+}
+
+
+class ErrorInfo(BaseModel):
+    """What went wrong, and what to do about it. The codes are in the reference of errors."""
+
+    code: str
+    message: str
+    remedy: str
+    request_id: str | None
+
+
+class ErrorBody(BaseModel):
+    """The one shape of every error."""
+
+    error: ErrorInfo
+
+
+def refusals(statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:
+    """Return these statuses as responses that a route declares."""
+    return {status: {"model": ErrorBody, "description": _REFUSALS[status]} for status in statuses}
+
+
+class VariantInfo(BaseModel):
+    """A version that answers, with its share of the traffic in percent."""
+
+    version: str
+    role: str
+    share: int
+
+
+class EndpointInfo(BaseModel):
+    """An endpoint, what it serves, and what its champion takes; null while it serves nothing."""
+
+    name: str
+    model_name: str
+    task: str
+    description: str
+    generation: int
+    variants: list[VariantInfo]
+    inputs: dict[str, str] | None
+    classes: list[str] | None
+    training_set: str | None
+    registered_at: str | None
+
+
+class Latency(BaseModel):
+    """Percentiles in milliseconds; null without a request."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class LiveSummary(BaseModel):
+    """What this worker has answered in the last seconds."""
+
+    window_seconds: int
+    requests: int
+    predictions: int
+    client_errors: int
+    server_errors: int
+    error_rate: float | None
+    requests_per_second: float
+    latency_ms: Latency
+
+
+class LabelsTaken(BaseModel):
+    """How many labels were taken."""
+
+    accepted: int
+
+
+class FeedbackTaken(BaseModel):
+    """Feedback by its content's id: the same again is recorded once."""
+
+    feedback_id: str
+    status: Literal["recorded", "already recorded"]
+
+
+class RolledBack(BaseModel):
+    """What a rollback did."""
+
+    endpoint: str
+    from_version: str | None
+    to_version: str
+    generation: int
+    workers: int = Field(description="gateway workers that serve it now")
+    seconds: float
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    status: Literal["live"]
+
+
+class Readiness(BaseModel):
+    """Whether every check holds; which ones there are, /health says."""
+
+    status: Literal["healthy", "degraded"]
+
+
+class Health(Readiness):
+    """Every check."""
+
+    worker: str
+    checks: dict[str, dict[str, Any]]
+
+
+class KeyInfo(BaseModel):
+    """A key, without its text: that is shown once, when it is made."""
+
+    key_id: str
+    name: str
+    mode: Mode
+    roles: list[Role]
+    endpoints: list[str] | None = Field(description="null for all endpoints")
+    status: Literal["active", "expired", "revoked"]
+    created_at: Moment
+    created_by: str
+    expires_at: Moment | None
+    revoked_at: Moment | None
+    replaces: str | None = Field(description="the key that it was made for by rotation")
+
+
+class NewKey(KeyInfo):
+    """A key just made, with its text."""
+
+    key: str = Field(description="shown this once; keep it")
+
+
+class Answer(BaseModel):
+    """Predictions, one a row, in whatever form the model gives them."""
+
+    predictions: list[Any]
+    request_id: str = Field(description="with a dash and the row's index it is the prediction's id")
+    model_version: str
+    variant: str
+
+
+class Tensor(BaseModel):
+    """A tensor of the Open Inference Protocol V2."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Any]
+
+
+class InferAnswer(BaseModel):
+    """Predictions as the Open Inference Protocol V2 has them."""
+
+    model_name: str
+    model_version: str
+    id: str
+    parameters: dict[str, Any]
+    outputs: list[Tensor]

@@ -1,0 +1,203 @@
+"""Routes are added with a role or not at all, guarded before their body is read, and documented as they are."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from modelops_pipelines.core.keys import ENTROPY_BYTES, Key, digest_of, id_of, key_text
+from modelops_pipelines.gateway.docs_routes import for_page
+from modelops_pipelines.gateway.faults import add_faults
+from modelops_pipelines.gateway.keyring import Keyring
+from modelops_pipelines.gateway.routing import MAX_BODY_BYTES, PUBLIC, CallerOf, Router, declared_roles
+from tests.gateway.asgi_client import ask, in_parts
+
+TEXT = key_text("live", b"k" * ENTROPY_BYTES)
+KEY = Key(str(id_of(TEXT)), "ci", "live", ("read",), ("cancer",), digest_of(TEXT), datetime.now(UTC), "ann")
+HEADERS = {"X-API-Key": TEXT}
+
+
+class Kept:
+    """A store of these keys, for a keyring."""
+
+    def __init__(self, *keys: Key) -> None:
+        self._keys = keys
+
+    def snapshot(self) -> tuple[int, tuple[Key, ...]]:
+        return 1, self._keys
+
+
+class Message(BaseModel):
+    """A body."""
+
+    text: str
+
+
+def application(*keys: Key) -> tuple[FastAPI, Router]:
+    keyring = Keyring()
+    keyring.refresh(Kept(*keys))  # type: ignore[arg-type]
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    add_faults(app)
+    return app, Router(app, keyring)
+
+
+def code(response: Any) -> tuple[int, str]:
+    return response.status_code, response.json()["error"]["code"]
+
+
+# Adding
+
+
+@pytest.mark.parametrize("method", ["get", "post", "delete"])
+def test_a_route_without_a_role_cannot_be_added(method: str) -> None:
+    app, router = application()
+    with pytest.raises(TypeError, match="role"):
+        getattr(router, method)("/things")
+    assert app.routes == []
+
+
+@pytest.mark.parametrize("role", [None, "", "root", "Read", ("read",)])
+def test_a_route_with_a_role_that_there_is_not_cannot_be_added(role: Any) -> None:
+    app, router = application()
+    with pytest.raises(ValueError, match=r"GET /things: .* is no role; use one of predict, read, operate, admin, publ"):
+        router.get("/things", role=role)
+    assert app.routes == []
+
+
+def test_a_route_added_behind_the_routers_back_is_found() -> None:
+    app, router = application()
+    router.get("/things", role="read")(lambda: None)
+    assert {"GET /things": "read"} == declared_roles(app)
+    app.get("/secret")(lambda: None)
+    with pytest.raises(ValueError, match="GET /secret declares no role"):
+        declared_roles(app)
+
+
+def test_a_mounted_application_is_found_too() -> None:
+    app, _ = application()
+    app.mount("/files", FastAPI())
+    with pytest.raises(ValueError, match="/files declares no role"):
+        declared_roles(app)
+
+
+# Guarding
+
+
+@pytest.mark.parametrize("body", [b"{not json", b"\xff", b"[1]", b"x" * (MAX_BODY_BYTES + 1)])
+def test_a_caller_is_judged_before_the_body_is_looked_at(body: bytes) -> None:
+    app, router = application(KEY)
+    router.post("/endpoints/{endpoint}/things", role="predict")(_take)
+    json = {"content-type": "application/json"}
+    assert code(ask(app, "POST", "/endpoints/cancer/things", content=body, headers=json)) == (401, "unauthenticated")
+    assert code(ask(app, "POST", "/endpoints/cancer/things", content=body, headers=json | HEADERS)) == (
+        403,
+        "forbidden",
+    )
+
+
+def _take(endpoint: str, message: Message, caller: CallerOf) -> dict[str, str | None]:
+    return {"endpoint": endpoint, "said": message.text, "by": caller.name}
+
+
+def test_the_handler_knows_who_calls() -> None:
+    app, router = application(KEY)
+    router.post("/endpoints/{endpoint}/things", role="read")(_take)
+    answer = ask(app, "POST", "/endpoints/cancer/things", json={"text": "hello"}, headers=HEADERS)
+    assert {"endpoint": "cancer", "said": "hello", "by": "ci"} == answer.json()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"{not json", (400, "malformed")),
+        (b"\xff\xfe", (400, "malformed")),
+        (b"[" * 100_000, (400, "malformed")),
+        (b"", (422, "input")),
+        (b"{}", (422, "input")),
+        (b"null", (422, "input")),
+        (b'{"text": "' + b"x" * MAX_BODY_BYTES + b'"}', (413, "too_large")),
+    ],
+)
+def test_a_body_that_cannot_be_taken_is_refused_in_the_one_shape(body: bytes, expected: tuple[int, str]) -> None:
+    app, router = application()
+    router.post("/endpoints/{endpoint}/things", role="read")(_take)
+    json = {"content-type": "application/json"}
+    assert expected == code(ask(app, "POST", "/endpoints/cancer/things", content=body, headers=json))
+
+
+def test_a_body_without_a_length_is_counted_as_it_comes() -> None:
+    app, router = application()
+    router.post("/endpoints/{endpoint}/things", role="read")(_take)
+    json = {"content-type": "application/json"}
+    path = "/endpoints/cancer/things"
+    answer = ask(app, "POST", path, content=in_parts(b'{"text"', b': "a', b'b"}'), headers=json)
+    assert answer.json()["said"] == "ab"
+    mib = b"x" * 2**20
+    too_much = in_parts(b'{"text": "', *[mib] * (MAX_BODY_BYTES // 2**20), b'"}')
+    assert code(ask(app, "POST", path, content=too_much, headers=json)) == (413, "too_large")
+
+
+def test_what_nobody_foresaw_says_nothing_of_itself() -> None:
+    app, router = application()
+
+    def broken() -> None:
+        raise RuntimeError("a secret")
+
+    router.get("/things", role="read")(broken)
+    answer = ask(app, "GET", "/things")
+    assert code(answer) == (500, "internal")
+    assert "secret" not in answer.text
+
+
+def test_a_method_that_a_path_has_not_is_told_those_that_it_has() -> None:
+    app, router = application(KEY)
+    router.get("/things", role="read")(lambda: None)
+    router.post("/things", role="admin")(lambda: None)
+    answer = ask(app, "PUT", "/things")
+    assert (*code(answer), answer.headers["allow"]) == (405, "unknown", "GET, POST")
+    answer = ask(app, "PUT", "/nothing")
+    assert (*code(answer), answer.headers.get("allow")) == (404, "unknown", None)
+    assert code(ask(app, "GET", "/things/")) == (404, "unknown")
+
+
+def test_who_sends_no_key_is_told_how() -> None:
+    app, router = application(KEY)
+    router.get("/things", role="read")(lambda: None)
+    answer = ask(app, "GET", "/things")
+    assert answer.headers["www-authenticate"] == 'ApiKey realm="modelops", header="X-API-Key"'
+
+
+# Documenting
+
+
+def test_each_route_declares_what_it_may_refuse_with() -> None:
+    app, router = application()
+    router.get("/public", role=PUBLIC)(lambda: None)
+    router.get("/things", role="read")(lambda: None)
+    router.post("/endpoints/{endpoint}/things", role="predict", refuses=(409,))(_take)
+    paths = app.openapi()["paths"]
+    assert set(paths["/public"]["get"]["responses"]) == {"200", "500", "503"}
+    assert set(paths["/things"]["get"]["responses"]) == {"200", "401", "403", "429", "500", "503"}
+    responses = paths["/endpoints/{endpoint}/things"]["post"]["responses"]
+    assert set(responses) == {"200", "400", "401", "403", "404", "409", "413", "422", "429", "500", "503"}
+    shapes = {str(said["content"]["application/json"]["schema"]) for status, said in responses.items() if status > "3"}
+    assert shapes == {"{'$ref': '#/components/schemas/ErrorBody'}"}
+    assert "security" not in paths["/public"]["get"]
+    assert paths["/things"]["get"]["security"] == [{"api_key": []}]
+
+
+def test_the_page_shows_the_document_as_openapi_3_0_has_it() -> None:
+    document = {
+        "openapi": "3.1.0",
+        "a": {"anyOf": [{"type": "string"}, {"type": "null"}], "title": "A"},
+        "b": [{"anyOf": [{"$ref": "#/c"}, {"type": "integer"}, {"type": "null"}]}],
+        "c": {"const": "x"},
+    }
+    assert for_page(document) == {
+        "openapi": "3.0.3",
+        "a": {"allOf": [{"type": "string"}], "nullable": True, "title": "A"},
+        "b": [{"anyOf": [{"$ref": "#/c"}, {"type": "integer"}], "nullable": True}],
+        "c": {"enum": ["x"]},
+    }

@@ -1,0 +1,88 @@
+"""Several workers behind one address: they agree, they count together, and one that dies is started anew."""
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from modelops_pipelines.operations.releases import deploy, roll_back
+from tests.support import (
+    Project,
+    RunningGateway,
+    cancer_frame,
+    make_project,
+    rows_of,
+    running_gateway,
+    train_first,
+    wait_until,
+)
+
+WORKERS = 3
+ROW = rows_of(cancer_frame().head(1))
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, RunningGateway]]:
+    project = make_project(tmp_path_factory.mktemp("workers"), MODELOPS_WORKERS=str(WORKERS))
+    deploy(project.stores, project.spec, train_first(project).version, actor="test", reason="test")
+    with running_gateway(project) as gateway:
+        wait_until(lambda: len(_workers(project)) == WORKERS, 60)
+        yield project, gateway
+
+
+def test_live_metrics_are_those_of_all_workers(running: tuple[Project, RunningGateway]) -> None:
+    _, gateway = running
+    with ThreadPoolExecutor(8) as pool:
+        assert {200} == set(pool.map(lambda _: _fresh(gateway).status_code, range(120)))
+    wait_until(lambda: _requests(gateway) == 120, 10)
+
+
+def test_every_worker_acknowledges_a_deploy_and_a_rollback(running: tuple[Project, RunningGateway]) -> None:
+    project, gateway = running
+    second = train_first(project, cancer_frame().head(300)).version
+    deploy(project.stores, project.spec, second, actor="test", reason="test")
+    assert {second} == _versions(gateway)
+    roll_back(project.stores, project.spec, actor="test", reason="test")
+    assert {"1"} == _versions(gateway)
+    said = project.stores.deployments.acknowledgements("cancer", project.stores.now())
+    assert [3] * WORKERS == [one.generation for one in said]
+
+
+def test_a_worker_that_is_killed_is_started_anew_in_its_slot(running: tuple[Project, RunningGateway]) -> None:
+    project, gateway = running
+    before = set(_workers(project))
+    os.kill(_children(gateway.process.pid)[0], signal.SIGKILL)
+    wait_until(lambda: len(set(_workers(project)) - before) == 1, 60)
+    wait_until(lambda: len(_workers(project)) == WORKERS, 30)
+    slots = sorted(worker.rsplit("-", 2)[1] for worker in _workers(project))
+    assert [str(slot) for slot in range(WORKERS)] == slots
+    assert 200 == _fresh(gateway).status_code
+
+
+def _fresh(gateway: RunningGateway) -> httpx.Response:
+    """Ask on a connection of its own, so that any worker may take it."""
+    with httpx.Client(base_url=gateway.client.base_url, timeout=60) as client:
+        return client.post("/endpoints/cancer/invocations", json={"dataframe_records": ROW})
+
+
+def _versions(gateway: RunningGateway) -> set[str]:
+    with ThreadPoolExecutor(8) as pool:
+        return {answer.json()["model_version"] for answer in pool.map(lambda _: _fresh(gateway), range(60))}
+
+
+def _requests(gateway: RunningGateway) -> int:
+    return int(gateway.client.get("/endpoints/cancer/metrics", params={"window": "10m"}).json()["requests"])
+
+
+def _workers(project: Project) -> list[str]:
+    return [one.worker for one in project.stores.deployments.acknowledgements("cancer", project.stores.now())]
+
+
+def _children(pid: int) -> list[int]:
+    """Return the worker processes: those that hold a slot, so not multiprocessing's helper."""
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]

@@ -1,0 +1,157 @@
+"""Guards in endpoints' YAML, right and wrong, with the message that each fault must give."""
+
+from tests.operations.onboarding_files import MAPPING_FIX, MINIMAL
+from tests.operations.onboarding_values import DURATION_FIX
+
+RATE_FIX = "Write a number and second, minute, hour or day, such as 5000/hour, or 100/minute; 10/second"
+PICKLE_FIX = "Copy the hash that the refused deployment names"
+HASH = "0123456789abcdef" * 4
+GUARDED = f"""\
+{MINIMAL}\
+  allow_pickle: true
+  accept_pickles: [{HASH}]
+  row_wise: false
+  limits:
+    per_key: 5000/hour
+    per_user: 100/minute; 10/second
+    endpoint: 1000/minute
+    concurrent: 50
+    deadline: 45s
+    body_mib: 8
+  capture: {{sample: 0.25, max_kib: 64, redact: [tail_number, user_id]}}
+"""
+
+# Lines that follow the minimal file: the first of them is line 7.
+GUARD_LINES = {
+    "a rate without unit": (
+        "limits: {per_key: '100'}",
+        f"7: limits.per_key: '100' is no rate. {RATE_FIX}",
+    ),
+    "a number for a rate": (
+        "limits: {per_key: 100}",
+        "7: limits.per_key: must be a rate, and is a number (100). Write a number, a slash and a unit, such as 100/minute",
+    ),
+    "an empty rate": (
+        "limits:\n  endpoint:",
+        "8: limits.endpoint: must be a rate, and is empty. Write a number, a slash and a unit, such as 100/minute",
+    ),
+    "a rate of an unknown unit": (
+        "limits:\n  per_user: 100/minute; 3/fortnight",
+        f"8: limits.per_user: '100/minute; 3/fortnight' is no rate. {RATE_FIX}",
+    ),
+    "a rate in the negative": (
+        "limits: {endpoint: -1/second}",
+        f"7: limits.endpoint: '-1/second' is no rate. {RATE_FIX}",
+    ),
+    "a rate of nothing": (
+        "limits: {endpoint: 10/second; 0/minute}",
+        "7: limits.endpoint: '0/minute' lets nobody in. Write a number from 1, or remove it for no limit",
+    ),
+    "a rate over no time": (
+        "limits: {endpoint: 5/0 seconds}",
+        "7: limits.endpoint: '5/0 seconds' lets nobody in. Write a number from 1, or remove it for no limit",
+    ),
+    "a rate of too many to count": (
+        "limits: {endpoint: 1000001/day}",
+        "7: limits.endpoint: '1000001/day' is more than 1000000 in one window. Write it for a shorter window",
+    ),
+    "a key of no limit": ("limits: {per_kee: 1/second}", "7: limits.per_kee: is no key here. Did you mean 'per_key'?"),
+    "limits that are no mapping": (
+        "limits: 100/minute",
+        f"7: limits: must be a mapping, and is text (100/minute). {MAPPING_FIX}",
+    ),
+    "nobody at once": (
+        "limits: {concurrent: 0}",
+        (
+            "7: limits.concurrent: must be at least 1, and is 0. "
+            "Write how many requests may be under way at once, such as 100"
+        ),
+    ),
+    "less than nobody at once": (
+        "limits: {concurrent: -5}",
+        (
+            "7: limits.concurrent: must be at least 1, and is -5. "
+            "Write how many requests may be under way at once, such as 100"
+        ),
+    ),
+    "a deadline of no time": (
+        "limits: {deadline: 0s}",
+        f"7: limits.deadline: must be a duration, and is text (0s). {DURATION_FIX}",
+    ),
+    "a deadline that nobody waits for": (
+        "limits: {deadline: 2h}",
+        "7: limits.deadline: '2h' is longer than a caller waits. Write at most 1h, such as 30s",
+    ),
+    "no body at all": (
+        "limits: {body_mib: 0}",
+        "7: limits.body_mib: must be from 1 to 1024, and is 0. Write the largest body in MiB, such as 64",
+    ),
+    "a body beyond the memory": (
+        "limits: {body_mib: 1025}",
+        "7: limits.body_mib: must be from 1 to 1024, and is 1025. Write the largest body in MiB, such as 64",
+    ),
+    "a sample of more than all": (
+        "capture: {sample: 1.5}",
+        "7: capture.sample: 1.5 is no share of the requests. Write a number from 0 to 1, such as 0.1",
+    ),
+    "a sample in the negative": (
+        "capture: {sample: -0.1}",
+        "7: capture.sample: -0.1 is no share of the requests. Write a number from 0 to 1, such as 0.1",
+    ),
+    "a capture of nothing": (
+        "capture: {max_kib: 0}",
+        (
+            "7: capture.max_kib: must be at least 1, and is 0. "
+            "Write how many KiB one request's features may take, such as 4096"
+        ),
+    ),
+    "a key of no capture": (
+        "capture:\n  redacted: [height]",
+        "8: capture.redacted: is no key here. Did you mean 'redact'?",
+    ),
+    "a redacted feature that is monitored": (
+        "features: [height]\ncapture: {redact: [height]}",
+        (
+            "8: capture.redact[0]: 'height' is one of 'features': what is not kept cannot be watched. "
+            "Remove it here, or from 'features'"
+        ),
+    ),
+    "a name redacted twice": (
+        "capture: {redact: [height, height]}",
+        "7: capture.redact[1]: 'height' is already capture.redact[0]. Keep one of them",
+    ),
+    "a redacted label": (
+        "capture: {redact: [late]}",
+        "7: capture.redact[0]: 'late' is the label, which no request holds. Remove it",
+    ),
+    "a redacted column of the system": (
+        "capture: {redact: [request_id]}",
+        (
+            "7: capture.redact[0]: 'request_id' is a system column. "
+            "Name features of the model, or user_id, session_id, client_request_id"
+        ),
+    ),
+    "a pickle without hash": (
+        "accept_pickles: [model.pkl]",
+        f"7: accept_pickles[0]: 'model.pkl' is no SHA-256 hash of 64 hex digits in lower case. {PICKLE_FIX}",
+    ),
+    "a hash that is cut off": (
+        f"accept_pickles: [{HASH[:-1]}]",
+        f"7: accept_pickles[0]: '{HASH[:-1]}' is no SHA-256 hash of 64 hex digits in lower case. {PICKLE_FIX}",
+    ),
+    "a pickle accepted twice": (
+        f"accept_pickles:\n  - {HASH}\n  - {HASH}",
+        "9: accept_pickles[1]: repeats accept_pickles[0]. Keep one of them",
+    ),
+    "all pickles accepted": (
+        "accept_pickles: true",
+        (
+            "7: accept_pickles: must be a list, and is a yes or no (true). "
+            "Write [ ] around its items, or a '- ' before each"
+        ),
+    ),
+    "a quoted row_wise": (
+        "row_wise: 'false'",
+        "7: row_wise: must be true or false, and is text (false). Remove the quotes: false",
+    ),
+}

@@ -1,0 +1,51 @@
+"""Settings: what holds, and what is refused by its name."""
+
+from pathlib import Path
+
+import pytest
+
+from modelops_pipelines.core.errors import SettingsError
+from modelops_pipelines.store.settings import load_settings
+
+GUARDS = {
+    "MODELOPS_WORKERS": "3",
+    "MODELOPS_GLOBAL_LIMIT": "1000/minute; 50/second",
+    "MODELOPS_LIMITS_URL": "redis://:secret@127.0.0.1:6379/0",
+}
+WRONG = {
+    "no worker": ({"MODELOPS_WORKERS": "0"}, "The setting workers is '0'. Set MODELOPS_WORKERS to a number of"),
+    "half a worker": ({"MODELOPS_WORKERS": "1.5"}, "The setting workers is '1.5'"),
+    "too many workers": ({"MODELOPS_WORKERS": "1e9"}, "The setting workers is '1e9'"),
+    "a port that is none": ({"MODELOPS_GATEWAY_PORT": "65536"}, "Set MODELOPS_GATEWAY_PORT to a port"),
+    "endless seconds": ({"MODELOPS_SEAL_AFTER_SECONDS": "inf"}, "to a number of seconds"),
+    "seconds that are no number": ({"MODELOPS_SEAL_AFTER_SECONDS": "nan"}, "to a number of seconds"),
+    "no rate": ({"MODELOPS_GLOBAL_LIMIT": "1000"}, "The setting global_limit: '1000' is no rate"),
+    "a rate of nothing": ({"MODELOPS_GLOBAL_LIMIT": "0/day"}, "'0/day' lets nobody in. Correct MODELOPS_GLOBAL_LIMIT"),
+    "no Redis": ({"MODELOPS_LIMITS_URL": "http://:secret@x"}, "begins with redis:// or rediss:// or unix://"),
+}
+
+
+def test_guards_are_off_unless_they_are_set(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, {})
+    assert (1, None, None) == (settings.workers, settings.global_limit, settings.limits_url)
+    assert {"MODELOPS_GLOBAL_LIMIT", "MODELOPS_LIMITS_URL"}.isdisjoint(settings.environment())
+
+
+def test_a_child_process_gets_the_same_settings(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, GUARDS)
+    assert GUARDS.items() <= settings.environment().items()
+    assert settings == load_settings(tmp_path, settings.environment())
+
+
+def test_guards_can_be_set_in_the_project(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.modelops]\nworkers = 2\nglobal_limit = "5/second"\n')
+    settings = load_settings(tmp_path, {})
+    assert (2, "5/second") == (settings.workers, settings.global_limit)
+
+
+@pytest.mark.parametrize(("environment", "message"), WRONG.values(), ids=WRONG)
+def test_a_wrong_setting_is_refused_by_its_name(tmp_path: Path, environment: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(tmp_path, environment)
+    assert message in str(caught.value)
+    assert "secret" not in str(caught.value)

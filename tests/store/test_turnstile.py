@@ -1,0 +1,48 @@
+"""Many together or one alone; who wants to be alone is not starved by those who come and go."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from modelops_pipelines.core.errors import BusyError
+from modelops_pipelines.store.turnstile import alone, together
+
+
+def test_many_are_in_together_and_nobody_beside_one_alone(tmp_path: Path) -> None:
+    lock = tmp_path / "locks" / "a.lock"
+    with (
+        together(lock, "a"),
+        together(lock, "a"),
+        pytest.raises(BusyError, match="working on a"),
+        alone(lock, "a", seconds=0.02),
+    ):
+        pass
+    with alone(lock, "a"):
+        for way in (together, alone):
+            with pytest.raises(BusyError, match="working on a"), way(lock, "a", seconds=0.02):
+                pass
+    with together(lock, "a"):
+        pass
+
+
+def test_one_alone_gets_in_though_somebody_is_always_inside(tmp_path: Path) -> None:
+    lock, ending = tmp_path / "a.lock", threading.Event()
+
+    def come_and_go() -> None:
+        while not ending.is_set():
+            with together(lock, "a"):
+                time.sleep(0.01)
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(5):
+            with alone(lock, "a", seconds=5):
+                pass
+    finally:
+        ending.set()
+        for thread in threads:
+            thread.join()

@@ -77,7 +77,7 @@ class Latency(BaseModel):
 
 
 class LiveSummary(BaseModel):
-    """What this worker has answered in the last seconds."""
+    """What all workers have answered in the last seconds."""
 
     window_seconds: int
     requests: int
@@ -120,14 +120,15 @@ class Live(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether every check holds; which ones there are, /health says."""
+    """Whether this worker can answer and capture."""
+
+    status: Literal["ready", "not ready"]
+
+
+class HealthReport(BaseModel):
+    """Every check; one that fails makes it degraded."""
 
     status: Literal["healthy", "degraded"]
-
-
-class Health(Readiness):
-    """Every check."""
-
     worker: str
     checks: dict[str, dict[str, Any]]
 

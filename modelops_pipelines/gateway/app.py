@@ -7,6 +7,7 @@ from typing import Any
 
 from modelops_pipelines.gateway.asgi import serve_prediction
 from modelops_pipelines.gateway.capture import Capture
+from modelops_pipelines.gateway.health import WATCH_SECONDS, Health
 from modelops_pipelines.gateway.keyring import Keyring
 from modelops_pipelines.gateway.logs import log_as_json
 from modelops_pipelines.gateway.predict import Predictor
@@ -33,8 +34,9 @@ class Gateway:
         self.serving = Serving(stores, keyring, worker, settings.gateway_url)
         self._capture = Capture(settings.spool, worker, settings.seal_after_seconds)
         self._predictor = Predictor(self.serving, keyring, self._capture, secret)
+        self._health = Health(stores, self.serving, self._capture)
         responses = Responses(self._capture, secret)
-        self._routes = make_application(stores, self.serving, keyring, responses, self._capture)
+        self._routes = make_application(stores, self.serving, keyring, responses, self._health)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI scope."""
@@ -51,6 +53,7 @@ class Gateway:
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
         self.serving.start()
+        self.serving.follow("watch", self._health.watch, WATCH_SECONDS)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._capture.close()

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.errors import CaptureError
+from modelops_pipelines.store.files import write_atomically
 from modelops_pipelines.store.spool import SegmentWriter, encode
 
 SEAL_BYTES = 16 * 1024 * 1024
 TICK_SECONDS = 0.25
+PROBE_BYTES = 64 * 1024
 SLOW_SECONDS = 0.02
 CALM_SECONDS = 5.0
 
@@ -100,6 +102,15 @@ class Capture:
                     with contextlib.suppress(RuntimeError):  # the loop is gone: the process is ending
                         loop.call_soon_threadsafe(self._settle, loop, outcomes)
             self._seal_due(everything=not going)
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """After a failure, find out whether the disk takes a write again: nobody may send one that would show it."""
+        if self.failed_at is not None:
+            with contextlib.suppress(OSError):
+                write_atomically(self._spool / f".probe-{self._worker}", b"x" * PROBE_BYTES)
+                (self._spool / f".probe-{self._worker}").unlink()
+                self.failed_at = None
 
     def _write_all(self, items: list[_Item]) -> list[tuple[_Item, Exception | None]]:
         """Append each stream's lines at once; return what came of every item."""

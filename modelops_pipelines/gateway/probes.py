@@ -1,4 +1,4 @@
-"""Rows to try a version on when it is loaded, and what its answers to them prove. How it is served then is ways.py's."""
+"""Rows to try a version on when it is loaded, and what its answers prove. How it is served then is ways.py's."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence

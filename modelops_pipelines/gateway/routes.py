@@ -17,16 +17,16 @@ from modelops_pipelines.gateway.answers import (
     EndpointInfo,
     ErrorBody,
     FeedbackTaken,
-    Health,
+    HealthReport,
     LabelsTaken,
     Live,
     LiveSummary,
     Readiness,
     RolledBack,
 )
-from modelops_pipelines.gateway.capture import Capture
 from modelops_pipelines.gateway.docs_routes import add_docs_routes
 from modelops_pipelines.gateway.faults import add_faults
+from modelops_pipelines.gateway.health import Health
 from modelops_pipelines.gateway.key_routes import add_key_routes
 from modelops_pipelines.gateway.keyring import Keyring
 from modelops_pipelines.gateway.live import KEEP_SECONDS
@@ -37,8 +37,7 @@ from modelops_pipelines.gateway.routing import PUBLIC, CallerOf, EndpointName, R
 from modelops_pipelines.gateway.serving import Served, Serving
 from modelops_pipelines.store.stores import Stores
 
-STALE_SECONDS = 10.0
-UNAVAILABLE = 503
+OK, UNAVAILABLE = 200, 503
 _WINDOW = re.compile(r"([1-9]\d{0,3})(s|m|h)")
 _REPORT = re.compile(r"drift-[0-9T-]{10,20}\.html")
 _WINDOWS: JsonDict = {"pattern": "^(([1-9]|[1-5][0-9]|60)m|[1-9][0-9]{0,2}s|1h)$", "examples": ["30s", "5m"]}
@@ -55,7 +54,7 @@ class RollbackMessage(BaseModel):
 
 
 def make_application(
-    stores: Stores, serving: Serving, keyring: Keyring, responses: Responses, capture: Capture
+    stores: Stores, serving: Serving, keyring: Keyring, responses: Responses, health: Health
 ) -> FastAPI:
     """Return the application of all routes that are not the hot path, each with its role."""
     app = FastAPI(title="modelops gateway", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
@@ -66,7 +65,7 @@ def make_application(
     _add_responses(router, serving, responses)
     _add_rollback(router, serving, stores)
     add_key_routes(router, stores, keyring)
-    _add_health(router, serving, capture)
+    _add_health(router, health)
     add_docs_routes(router, app)
     declared_roles(app)
     return app
@@ -124,21 +123,27 @@ def _add_rollback(router: Router, serving: Serving, stores: Stores) -> None:
         return vars(roll_back(stores, spec, actor=caller.name, reason=asked.reason, to=asked.to))
 
 
-def _add_health(router: Router, serving: Serving, capture: Capture) -> None:
+def _add_health(router: Router, health: Health) -> None:
     @router.get("/health/live", role=PUBLIC, response_model=Live)
     async def live() -> dict[str, str]:
         """Tell that the process answers."""
         return {"status": "live"}
 
     @router.get("/health/ready", role=PUBLIC, response_model=Readiness, responses={UNAVAILABLE: {"model": Readiness}})
-    async def ready(response: Response) -> dict[str, Any]:
-        """Tell whether every deployed endpoint is loaded and the spool takes records."""
-        return _health(serving, capture, response)
+    async def ready(response: Response) -> dict[str, str]:
+        """Tell whether an endpoint is loaded and the spool takes records."""
+        is_ready = health.is_ready()
+        response.status_code = OK if is_ready else UNAVAILABLE
+        return {"status": "ready" if is_ready else "not ready"}
 
-    @router.get("/health", role="read", response_model=Health, responses={UNAVAILABLE: {"model": Health | ErrorBody}})
-    async def health(response: Response) -> dict[str, Any]:
+    responses: dict[int | str, dict[str, Any]] = {UNAVAILABLE: {"model": HealthReport | ErrorBody}}
+
+    @router.get("/health", role="read", response_model=HealthReport, responses=responses)
+    def report(response: Response) -> dict[str, Any]:
         """Show every check."""
-        return _health(serving, capture, response)
+        told = health.report()
+        response.status_code = OK if told["status"] == "healthy" else UNAVAILABLE
+        return told
 
 
 def describe(served: Served) -> dict[str, Any]:
@@ -156,19 +161,6 @@ def describe(served: Served) -> dict[str, Any]:
         "training_set": champion.training_set if champion else None,
         "registered_at": text(champion.registered_at) if champion else None,
     }
-
-
-def _health(serving: Serving, capture: Capture, response: Response) -> dict[str, Any]:
-    age = serving.state_age(time.time())
-    waiting = [served.spec.name for served in serving.endpoints() if not served.state.variants]
-    checks: dict[str, dict[str, Any]] = {
-        "state": {"ok": age is not None and age < STALE_SECONDS, "age_seconds": age},
-        "capture": {"ok": capture.failed_at is None, "failed_at": capture.failed_at},
-        "endpoints": {"ok": len(waiting) < len(serving.endpoints()), "not_deployed": waiting},
-    }
-    healthy = all(check["ok"] for check in checks.values())
-    response.status_code = 200 if healthy else UNAVAILABLE
-    return {"status": "healthy" if healthy else "degraded", "worker": serving.worker, "checks": checks}
 
 
 def _seconds(window: str) -> int:

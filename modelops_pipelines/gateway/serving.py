@@ -108,9 +108,9 @@ class Serving:
     def start(self) -> None:
         """Say that this worker lives, bring it to the desired state once, then follow it in the background."""
         self._beat()
-        self._follow("heartbeat", self._beat, HEARTBEAT_SECONDS)
+        self.follow("heartbeat", self._beat, HEARTBEAT_SECONDS)
         self._sync()  # loading may take longer than a worker without a heartbeat counts as alive
-        self._follow("sync", self._sync, POLL_SECONDS)
+        self.follow("sync", self._sync, POLL_SECONDS)
 
     def stop(self) -> None:
         """End the threads and take this worker off the list."""
@@ -141,7 +141,8 @@ class Serving:
             return None
         return now - min(self._synced_at, self._beaten_at)
 
-    def _follow(self, name: str, step: Callable[[], None], pause: float) -> None:
+    def follow(self, name: str, step: Callable[[], None], pause: float) -> None:
+        """Repeat a step every ``pause`` seconds in a thread of its own, until the end; what fails is logged."""
         thread = threading.Thread(target=self._repeat, args=(step, pause), name=name, daemon=True)
         thread.start()
         self._followers.append(thread)

@@ -1,5 +1,6 @@
 """Models of every kind that the gateway tells apart, as trainers, with the rows that they take."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,47 @@ def empty_project(folder: Path, **environment: str) -> Project:
     project = make_project(folder, **environment)
     (project.folder / "endpoints" / "endpoint.yaml").unlink()
     return project
+
+
+def typed(rows: int = 2) -> pd.DataFrame:
+    """Return rows with a column of every type that a signature may have."""
+    return pd.DataFrame(
+        {
+            "number": [0.5] * rows,
+            "whole": [1] * rows,
+            "flag": [True] * rows,
+            "word": ["a"] * rows,
+            "moment": pd.to_datetime(["2026-01-01T00:00:00"] * rows),
+        }
+    )
+
+
+def echo() -> Any:
+    """Return a pyfunc that answers with what it was given, as text."""
+    import mlflow
+
+    class Echo(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input, params=None):  # noqa: ARG002 - as above
+            rows = zip(*(model_input[name].tolist() for name in model_input.columns), strict=True)
+            return np.array([" | ".join(map(str, row)) for row in rows], dtype=object)
+
+    return Echo()
+
+
+def put_live_as_it_is(project: Project, spec: EndpointSpec, frame: pd.DataFrame, model: Any) -> ModelVersion:
+    """Register a model with the frame's own types (training makes every number a float), and deploy it."""
+    stores = project.stores
+    logged = stores.registry.log(
+        model_name=spec.model_name,
+        experiment=spec.name,
+        model=model,
+        frame=frame,
+        training_set="none",
+        trainer="none",
+        task=spec.task,
+        allow_pickle=True,
+    )
+    version = replace(logged, trained_here=True)
+    stores.deployments.record_version(version)
+    deploy(stores, spec, version.version, actor="test", reason="test")
+    return version

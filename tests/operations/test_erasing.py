@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 
 from modelops_pipelines.core.errors import BusyError, InputError, SchemaError
 from modelops_pipelines.core.tables import FEEDBACK, INFERENCE_LOG, LABELS, QUALITY_METRICS, REJECTS, SERVICE_METRICS
-from modelops_pipelines.operations import erasing
+from modelops_pipelines.operations import erasing, releases
 from modelops_pipelines.operations.erasing import ERASED, MARK, Erased, erase_user
 from modelops_pipelines.operations.ingest import CONSUMERS, ingest
 from modelops_pipelines.operations.measure import measure_quality, measure_service
@@ -33,7 +33,7 @@ from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.spool import SegmentWriter, encode
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
-from tests.support import Project, make_project
+from tests.support import Project, cancer_frame, make_project, rows_of, running_gateway, train_first
 
 CORE = "zorro77"
 USER = f'{CORE}-O\'Brien "ä\\" 名 % _ ; DROP TABLE--'
@@ -291,6 +291,24 @@ def test_a_live_gateway_that_does_not_seal_is_named_and_the_erasure_goes_on_late
     (finished,) = Erasures(project.stores.database).of("cancer")
     assert (finished.id, True) == (unfinished.id, finished.finished_at is not None)
     assert_erased(project, world)
+
+
+def test_what_a_running_gateway_has_just_captured_is_erased_however_the_id_came(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", MODELOPS_SEAL_AFTER_SECONDS="2")
+    version = train_first(project).version
+    releases.deploy(project.stores, project.spec, version, actor="test", reason="first")
+    row, user = rows_of(cancer_frame())[:1], f'{CORE} "é" 名'
+    with running_gateway(project) as gateway:
+        for header in (user.encode(), b"anna"):
+            said = gateway.client.post(
+                "/endpoints/cancer/invocations", json={"dataframe_records": row}, headers={b"x-user-id": header}
+            ).json()
+            about = {"prediction_id": f"{said['request_id']}-0", "rating": 1, "user_id": user, "comment": "no"}
+            assert 202 == gateway.client.post("/endpoints/cancer/feedback", json=about).status_code
+        (erased,) = erase_user(project.stores, user, [project.spec], "test")
+    assert {"feedback": 2, "inference_log": 1, "labels": 0, "rejects": 0} == erased.rows
+    assert [] == [path for part in ("lake", "spool", "reports") for path in hits(project.stores.settings.home / part)]
+    assert ["anna"] == [row["user_id"] for row in rows(project, INFERENCE_LOG)]
 
 
 def test_appends_go_on_while_rows_are_erased_and_nothing_of_them_is_lost(copied: tuple[Project, World]) -> None:

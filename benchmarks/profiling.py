@@ -1,0 +1,222 @@
+"""Where the gateway's time goes, stage by stage, with 16 callers at once and one row each.
+
+Two views of the same path. Over HTTP, with the callers in another process, a timer notes every millisecond what the
+server is at: true shares, coarse. In process and under cProfile every call is counted: what it names is what runs,
+but functions that make many small calls look larger than they are.
+"""
+
+import asyncio
+import cProfile
+import json
+import pstats
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from benchmarks.peers.ours import Ours
+from benchmarks.peers.protocol import Ask, Job
+from modelops_pipelines.store.settings import load_settings
+from modelops_pipelines.store.stores import Stores
+from tests.support import ROOT, free_port
+
+CALLERS, SECONDS, TOP = 16, 4.0, 25
+SAMPLE_SECONDS = 0.001
+STAGES = {
+    ("gateway/calls.py", "read_call"): "parse headers",
+    ("gateway/keyring.py", None): "key",
+    ("gateway/limits.py", None): "limits",
+    ("gateway/quotas.py", None): "limits",
+    ("gateway/asgi.py", "_read"): "read body",
+    ("gateway/bodies.py", None): "parse body",
+    ("gateway/values.py", None): "types",
+    ("gateway/ways.py", None): "predict",
+    ("core/answers.py", None): "interpret",
+    ("core/ids.py", None): "id",
+    ("gateway/predict.py", "_rendered"): "render",
+    ("gateway/asgi.py", "_send"): "send",
+    ("gateway/records.py", None): "record",
+    ("store/spool.py", "encode"): "encode",
+    ("gateway/capture.py", "_write_all"): "write and sync",
+    ("gateway/live.py", None): "live metrics",
+    ("gateway/batching.py", None): "batching",
+    ("gateway/models.py", None): "batching",
+    ("gateway/predict.py", None): "the rest of predict.py",
+    ("uvicorn/", None): "HTTP",
+}
+"""What a function belongs to, by the end of its file's path and its name; the innermost on the stack decides."""
+REST = "the loop, and idle"
+
+
+def profile(job: Job) -> None:
+    """Print both views."""
+    import uvloop
+
+    ask = Ours().ask(job, job.rows[:1])
+    sampled, profiler = _Samples(), cProfile.Profile()
+    over_http = uvloop.run(_over_http(_stores(job), ask, sampled))
+    plain = uvloop.run(_in_process(_stores(job), ask, _nothing))
+    profiled = uvloop.run(_in_process(_stores(job), ask, lambda: _profiling(profiler)))
+    stats: Any = pstats.Stats(profiler)
+    rates = f"over HTTP {over_http:.0f} requests/s, in process {plain:.0f}, under cProfile {profiled:.0f}"
+    print(f"\n{job.name}: {rates}\n")
+    _print(sampled.shares(), _shares(stats.stats), over_http)
+    print(f"\nunder cProfile, by own time of {profiled * SECONDS:.0f} requests:")
+    stats.sort_stats("tottime").print_stats(TOP)
+
+
+def _stores(job: Job) -> Stores:
+    """Return the job's stores with settings as the server's, and a port of their own: a worker's place is by port."""
+    return Stores(load_settings(job.project.folder, Ours().launch(job, free_port()).environment))
+
+
+def _print(sampled: Mapping[str, float], shares: Mapping[str, float], per_second: float) -> None:
+    print("| stage | share over HTTP | us a request | share in process, cProfile |\n|---|---|---|---|")
+    for stage in dict.fromkeys([*STAGES.values(), REST]):
+        share = sampled.get(stage, 0.0)
+        print(f"| {stage} | {share:.1%} | {share * 1e6 / per_second:.0f} | {shares.get(stage, 0.0):.1%} |")
+
+
+@dataclass
+class _Samples:
+    """What the main thread was at, at each tick of a timer of real time."""
+
+    seen: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take samples until the block ends."""
+        before = signal.signal(signal.SIGALRM, self._take)
+        signal.setitimer(signal.ITIMER_REAL, SAMPLE_SECONDS, SAMPLE_SECONDS)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    def shares(self) -> Mapping[str, float]:
+        """Return each stage's share of the samples."""
+        return {stage: count / self.seen.total() for stage, count in self.seen.items()}
+
+    def _take(self, _number: int, frame: FrameType | None) -> None:
+        while frame is not None:
+            if stage := _stage(frame.f_code.co_filename, frame.f_code.co_name):
+                self.seen[stage] += 1
+                return
+            frame = frame.f_back
+        self.seen[REST] += 1
+
+
+async def _over_http(stores: Stores, ask: Ask, samples: _Samples) -> float:
+    """Serve in this process, load it from another; return the requests a second."""
+    import uvicorn
+
+    from modelops_pipelines.gateway.app import Gateway
+
+    port, request = stores.settings.gateway_port, stores.settings.home / "profiled.http"
+    request.write_bytes(ask.wire)
+    server = uvicorn.Server(uvicorn.Config(Gateway(stores), port=port, log_config=None, access_log=False))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.05)
+    await _load(port, request, 1.0)
+    with samples.taken():
+        seen = await _load(port, request, SECONDS)
+    server.should_exit = True
+    await serving
+    return seen["per_second"]
+
+
+async def _load(port: int, request: Path, seconds: float) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.load", str(port), str(request), str(CALLERS), str(seconds)]
+    ran = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    out, _ = await ran.communicate()
+    seen: dict[str, float] = json.loads(out)
+    return seen
+
+
+async def _in_process(stores: Stores, ask: Ask, watched: Callable[[], Any]) -> float:
+    """Call the application without a network; return the requests a second."""
+    from modelops_pipelines.gateway.app import Gateway
+
+    gateway = Gateway(stores)
+    async with _living(gateway):
+        await _call(gateway, ask, 1.0)
+        with watched():
+            return await _call(gateway, ask, SECONDS) / SECONDS
+
+
+async def _call(gateway: Callable[..., Awaitable[None]], ask: Ask, seconds: float) -> int:
+    headers = {"content-type": "application/json", "content-length": str(len(ask.body)), **ask.headers}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": ask.path, "headers": raw}
+    deadline, answered = time.perf_counter() + seconds, 0
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": ask.body, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        nonlocal answered
+        answered += message.get("status") == 200
+
+    async def caller() -> None:
+        while time.perf_counter() < deadline:
+            await gateway(scope, receive, send)
+
+    await asyncio.gather(*(caller() for _ in range(CALLERS)))
+    return answered
+
+
+@asynccontextmanager
+async def _living(gateway: Callable[..., Awaitable[None]]) -> AsyncIterator[None]:
+    """Run the application's lifespan around the block."""
+    said: asyncio.Queue[Any] = asyncio.Queue()
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    life = asyncio.ensure_future(gateway({"type": "lifespan"}, said.get, heard.put))
+    await said.put({"type": "lifespan.startup"})
+    await heard.get()
+    yield
+    await said.put({"type": "lifespan.shutdown"})
+    await life
+
+
+@contextmanager
+def _profiling(profiler: cProfile.Profile) -> Iterator[None]:
+    profiler.enable()
+    try:
+        yield
+    finally:
+        profiler.disable()
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def _shares(stats: Mapping[Any, Any]) -> Mapping[str, float]:
+    """Return each stage's share of all time: what was spent in it as its callers saw it, less the stages inside it."""
+    total = sum(own for _, _, own, _, _ in stats.values())
+    spent: Counter[str] = Counter()
+    for (path, _, name), (_, _, _, _, callers) in stats.items():
+        stage = _stage(path, name)
+        for (calling_path, _, calling_name), (_, _, _, cumulative) in callers.items():
+            calling = _stage(calling_path, calling_name)
+            if stage and stage != calling:
+                spent[stage] += cumulative
+                spent[calling or REST] -= cumulative if calling else 0
+    shares = {stage: seconds / total for stage, seconds in spent.items() if stage != REST}
+    return {**shares, REST: 1 - sum(shares.values())}
+
+
+def _stage(path: str, name: str) -> str | None:
+    for (ending, function), stage in STAGES.items():
+        if ending in path and function in (None, name):
+            return stage
+    return None

@@ -1,0 +1,24 @@
+"""What a running gateway has captured, as the log's rows."""
+
+from typing import Any
+
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.tables import STREAMS
+from modelops_pipelines.operations.ingest import IngestReport, ingest
+from tests.support import Project, wait_until
+
+
+def take_in(project: Project, spec: EndpointSpec) -> IngestReport:
+    """Ingest what the gateway has captured for the endpoint until now."""
+    spool = project.stores.settings.spool / spec.name / "predictions"
+    wait_until(lambda: not list(spool.glob("*/*.open")), 20)
+    return ingest(project.stores, spec, "predictions")
+
+
+def log_of(project: Project, spec: EndpointSpec) -> list[dict[str, Any]]:
+    """Ingest what there is; return the log's rows in order."""
+    take_in(project, spec)
+    table = STREAMS["predictions"]
+    with project.stores.lake.query(spec.name, [table]) as connected:
+        found = connected.sql(f"SELECT * FROM {table.name} ORDER BY request_id, row_index")
+        return [dict(row) for row in found.to_arrow_table().to_pylist()]

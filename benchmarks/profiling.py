@@ -204,13 +204,14 @@ def _shares(stats: Mapping[Any, Any]) -> Mapping[str, float]:
     """Return each stage's share of all time: what was spent in it as its callers saw it, less the stages inside it."""
     total = sum(own for _, _, own, _, _ in stats.values())
     spent: Counter[str] = Counter()
-    for (path, _, name), (_, _, _, _, callers) in stats.items():
-        stage = _stage(path, name)
-        for (calling_path, _, calling_name), (_, _, _, cumulative) in callers.items():
-            calling = _stage(calling_path, calling_name)
-            if stage and stage != calling:
-                spent[stage] += cumulative
-                spent[calling or REST] -= cumulative if calling else 0
+    for (path, _, name), (_, _, _, inside, callers) in stats.items():
+        stage = _stage(path, name) or REST
+        by_caller = [(_stage(calling[0], calling[2]) or REST, times[3]) for calling, times in callers.items()]
+        by_the_loop = (REST, inside - sum(seconds for _, seconds in by_caller))
+        for calling, seconds in (*by_caller, by_the_loop):
+            if REST != stage != calling:
+                spent[stage] += seconds
+                spent[calling] -= seconds
     shares = {stage: seconds / total for stage, seconds in spent.items() if stage != REST}
     return {**shares, REST: 1 - sum(shares.values())}
 

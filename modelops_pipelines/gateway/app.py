@@ -9,6 +9,7 @@ from modelops_pipelines.gateway.asgi import serve_prediction
 from modelops_pipelines.gateway.capture import Capture
 from modelops_pipelines.gateway.health import WATCH_SECONDS, Health
 from modelops_pipelines.gateway.keyring import Keyring
+from modelops_pipelines.gateway.limits import Limiter
 from modelops_pipelines.gateway.logs import log_as_json
 from modelops_pipelines.gateway.predict import Predictor
 from modelops_pipelines.gateway.responses import Responses
@@ -31,9 +32,10 @@ class Gateway:
         log_as_json(worker)
         secret = stores.database.secret()
         keyring = Keyring()
-        self.serving = Serving(stores, keyring, worker, settings.gateway_url)
+        self.serving = Serving(stores, keyring, worker)
         self._capture = Capture(settings.spool, worker, settings.seal_after_seconds)
-        self._predictor = Predictor(self.serving, keyring, self._capture, secret)
+        self._limiter = Limiter(slot, settings.workers, settings.global_limit, settings.limits_url)
+        self._predictor = Predictor(self.serving, keyring, self._limiter, self._capture, secret)
         self._health = Health(stores, self.serving, self._capture)
         responses = Responses(self._capture, secret)
         self._routes = make_application(stores, self.serving, keyring, responses, self._health)
@@ -57,5 +59,6 @@ class Gateway:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._capture.close()
+        await self._limiter.close()
         self.serving.stop()
         await send({"type": "lifespan.shutdown.complete"})

@@ -19,6 +19,7 @@ from modelops_pipelines.gateway.entropy import Entropy
 from modelops_pipelines.gateway.errors import INTERNAL, body_of, code_of, headers_of, status_of
 from modelops_pipelines.gateway.infer_bodies import read_infer, render_infer
 from modelops_pipelines.gateway.keyring import Keyring
+from modelops_pipelines.gateway.limits import Limiter
 from modelops_pipelines.gateway.models import Outcome, Rows
 from modelops_pipelines.gateway.records import OK, Exchange, record_of
 from modelops_pipelines.gateway.serving import Served, Serving
@@ -43,9 +44,10 @@ class Answer:
 class Predictor:
     """Answers prediction requests; nothing leaves before it is captured."""
 
-    def __init__(self, serving: Serving, keyring: Keyring, capture: Capture, secret: bytes) -> None:
-        """Use the worker's serving state, keys and spool; ``secret`` seals request ids."""
-        self._serving, self._keyring, self._capture, self._secret = serving, keyring, capture, secret
+    def __init__(self, serving: Serving, keyring: Keyring, limiter: Limiter, capture: Capture, secret: bytes) -> None:
+        """Use the worker's serving state, keys, limits and spool; ``secret`` seals request ids."""
+        self._serving, self._keyring, self._limiter = serving, keyring, limiter
+        self._capture, self._secret = capture, secret
         self._entropy = Entropy()
 
     async def answer(self, endpoint: str, call: Call, body: Body, *, infer: bool) -> Answer:
@@ -69,7 +71,8 @@ class Predictor:
         """Predict, or turn whatever went wrong into an answer."""
         try:
             content = await body(served.spec.limits.body_mib * MIB)
-            with served.admitted():
+            await self._let_in(exchange)
+            with served.admitted(self._serving.workers):
                 return await self._predict(exchange, served, content, infer=infer)
         except DisconnectedError:
             raise
@@ -77,6 +80,14 @@ class Predictor:
             return self._failed(exchange, error, error.__cause__)
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller gets the one shape and the log the rest
             return self._failed(exchange, INTERNAL, error)
+
+    async def _let_in(self, exchange: Exchange) -> None:
+        """Count the request towards its limits; raises LimitError where one is reached."""
+        asked = exchange.spec, exchange.key_id, exchange.call.user
+        if self._limiter.shared:
+            await self._limiter.check_shared(*asked)
+        else:
+            self._limiter.check(*asked)
 
     async def _predict(self, exchange: Exchange, served: Served, content: bytes, *, infer: bool) -> Answer:
         event_time = event_time_of(exchange.call, served.spec)

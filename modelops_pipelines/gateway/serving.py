@@ -70,12 +70,12 @@ class Served:
         return batcher.model.version if batcher else None
 
     @contextmanager
-    def admitted(self, share: int = 1) -> Iterator[None]:
+    def admitted(self, workers: int) -> Iterator[None]:
         """Count a request as under way; raises OverloadError when there are as many as the endpoint takes.
 
-        ``share`` is the number of workers that divide the endpoint's concurrency among them.
+        The workers divide the endpoint's concurrency among them.
         """
-        most = max(1, self.spec.limits.concurrent // share)
+        most = max(1, self.spec.limits.concurrent // workers)
         if self.live.under_way >= most:
             raise OverloadError(
                 f"Endpoint {self.spec.name!r} has {self.live.under_way} requests under way, as many as it takes",
@@ -91,9 +91,10 @@ class Served:
 class Serving:
     """All endpoints of this worker."""
 
-    def __init__(self, stores: Stores, keyring: Keyring, worker: str, address: str) -> None:
+    def __init__(self, stores: Stores, keyring: Keyring, worker: str) -> None:
         """Read the endpoints' YAML (raises OnboardingError); call ``start`` to follow desired state and keys."""
-        self._stores, self._keyring, self.worker, self._address = stores, keyring, worker, address
+        self._stores, self._keyring, self.worker = stores, keyring, worker
+        self.workers = stores.settings.workers
         self._served: dict[str, Served] = {}
         self._refused: dict[str, tuple[int, float]] = {}
         self._board = Board(stores.settings.home / "live", worker)
@@ -107,6 +108,8 @@ class Serving:
 
     def start(self) -> None:
         """Say that this worker lives, bring it to the desired state once, then follow it in the background."""
+        self._read_keys()
+        self.follow("keys", self._read_keys, POLL_SECONDS)  # apart from the models: a revocation waits for no loading
         self._beat()
         self.follow("heartbeat", self._beat, HEARTBEAT_SECONDS)
         self._sync()  # loading may take longer than a worker without a heartbeat counts as alive
@@ -161,11 +164,13 @@ class Serving:
 
     def _beat(self) -> None:
         self._board.tell([(served.spec.name, served.live) for served in self.endpoints()], time.time())
-        self._stores.deployments.heartbeat(self.worker, self._address, self._stores.now())
+        self._stores.deployments.heartbeat(self.worker, self._stores.settings.gateway_url, self._stores.now())
         self._beaten_at = time.time()
 
-    def _sync(self) -> None:
+    def _read_keys(self) -> None:
         self._keyring.refresh(self._stores.keys)
+
+    def _sync(self) -> None:
         self._read_yaml()
         for state in self._stores.deployments.all_desired():
             served = self._served.get(state.endpoint)

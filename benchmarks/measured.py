@@ -25,6 +25,7 @@ class Measured:
     p99: float
     cpu: float
     client_cpu: float
+    requests: int
     failed: int
 
 
@@ -60,6 +61,6 @@ def best(runs: Sequence[Run], server: str, cell: Cell) -> tuple[str, Measured] |
 
 
 def _median(measured: Iterable[Measured]) -> Measured:
-    """Return the median of each number; failures are added up."""
-    columns = list(zip(*(astuple(one) for one in measured), strict=True))
-    return Measured(*(median(column) for column in columns[:-1]), failed=sum(columns[-1]))
+    """Return the median of each number; requests and failures are added up."""
+    *numbers, requests, failed = zip(*(astuple(one) for one in measured), strict=True)
+    return Measured(*(median(column) for column in numbers), requests=sum(requests), failed=sum(failed))

@@ -1,4 +1,4 @@
-"""Where the gateway's time goes, stage by stage, with 16 callers at once and one row each.
+"""Where the gateway's time goes, stage by stage.
 
 Two views of the same path. Over HTTP, with the callers in another process, a timer notes every millisecond what the
 server is at: true shares, coarse. In process and under cProfile every call is counted: what it names is what runs,
@@ -26,6 +26,7 @@ from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
 from tests.support import ROOT, free_port
 
+CELLS = ((1, 16), (100, 16), (1, 1), (100, 1))
 CALLERS, SECONDS, TOP = 16, 4.0, 25
 SAMPLE_SECONDS = 0.001
 STAGES = {
@@ -55,19 +56,18 @@ REST = "the loop, and idle"
 
 
 def profile(job: Job) -> None:
-    """Print both views."""
+    """Print both views: microseconds a request of each cell over HTTP, and the shares of CALLERS with one row."""
     import uvloop
 
-    ask = Ours().ask(job, job.rows[:1])
-    sampled, profiler = _Samples(), cProfile.Profile()
-    over_http = uvloop.run(_over_http(_stores(job), ask, sampled))
+    over_http = {
+        cell: uvloop.run(_over_http(_stores(job), Ours().ask(job, job.rows[: cell[0]]), cell[1])) for cell in CELLS
+    }
+    ask, profiler = Ours().ask(job, job.rows[:1]), cProfile.Profile()
     plain = uvloop.run(_in_process(_stores(job), ask, _nothing))
     profiled = uvloop.run(_in_process(_stores(job), ask, lambda: _profiling(profiler)))
     stats: Any = pstats.Stats(profiler)
-    rates = f"over HTTP {over_http:.0f} requests/s, in process {plain:.0f}, under cProfile {profiled:.0f}"
-    print(f"\n{job.name}: {rates}\n")
-    _print(sampled.shares(), _shares(stats.stats), over_http)
-    print(f"\nunder cProfile, by own time of {profiled * SECONDS:.0f} requests:")
+    _print(job, over_http, _shares(stats.stats))
+    print(f"\nin process {plain:.0f} requests/s, under cProfile {profiled:.0f}; by own time, of {SECONDS:.0f} s:")
     stats.sort_stats("tottime").print_stats(TOP)
 
 
@@ -76,11 +76,15 @@ def _stores(job: Job) -> Stores:
     return Stores(load_settings(job.project.folder, Ours().launch(job, free_port()).environment))
 
 
-def _print(sampled: Mapping[str, float], shares: Mapping[str, float], per_second: float) -> None:
-    print("| stage | share over HTTP | us a request | share in process, cProfile |\n|---|---|---|---|")
+def _print(job: Job, over_http: Mapping[tuple[int, int], "_Samples"], shares: Mapping[str, float]) -> None:
+    titles = [f"{rows} x {connections}" for rows, connections in over_http]
+    print(f"\n{job.name}: us a request over HTTP, rows x connections; share under cProfile in process\n")
+    print(f"| stage | {' | '.join(titles)} | cProfile |\n|{'---|' * (2 + len(titles))}")
     for stage in dict.fromkeys([*STAGES.values(), REST]):
-        share = sampled.get(stage, 0.0)
-        print(f"| {stage} | {share:.1%} | {share * 1e6 / per_second:.0f} | {shares.get(stage, 0.0):.1%} |")
+        spent = [f"{samples.microseconds(stage):.0f}" for samples in over_http.values()]
+        print(f"| {stage} | {' | '.join(spent)} | {shares.get(stage, 0.0):.1%} |")
+    rates = [f"{samples.per_second:.0f}" for samples in over_http.values()]
+    print(f"| requests/s | {' | '.join(rates)} | |")
 
 
 @dataclass
@@ -88,6 +92,7 @@ class _Samples:
     """What the main thread was at, at each tick of a timer of real time."""
 
     seen: Counter[str] = field(default_factory=Counter)
+    per_second: float = 0.0
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -100,9 +105,9 @@ class _Samples:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
 
-    def shares(self) -> Mapping[str, float]:
-        """Return each stage's share of the samples."""
-        return {stage: count / self.seen.total() for stage, count in self.seen.items()}
+    def microseconds(self, stage: str) -> float:
+        """Return what the stage takes of each request."""
+        return self.seen[stage] / self.seen.total() * 1e6 / self.per_second
 
     def _take(self, _number: int, frame: FrameType | None) -> None:
         while frame is not None:
@@ -113,8 +118,8 @@ class _Samples:
         self.seen[REST] += 1
 
 
-async def _over_http(stores: Stores, ask: Ask, samples: _Samples) -> float:
-    """Serve in this process, load it from another; return the requests a second."""
+async def _over_http(stores: Stores, ask: Ask, connections: int) -> _Samples:
+    """Serve in this process, load it from another, and take samples."""
     import uvicorn
 
     from modelops_pipelines.gateway.app import Gateway
@@ -125,16 +130,17 @@ async def _over_http(stores: Stores, ask: Ask, samples: _Samples) -> float:
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.05)
-    await _load(port, request, 1.0)
+    await _load(port, request, connections, 1.0)
+    samples = _Samples()
     with samples.taken():
-        seen = await _load(port, request, SECONDS)
+        samples.per_second = (await _load(port, request, connections, SECONDS))["per_second"]
     server.should_exit = True
     await serving
-    return seen["per_second"]
+    return samples
 
 
-async def _load(port: int, request: Path, seconds: float) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.load", str(port), str(request), str(CALLERS), str(seconds)]
+async def _load(port: int, request: Path, connections: int, seconds: float) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.load", str(port), str(request), str(connections), str(seconds)]
     ran = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     out, _ = await ran.communicate()
     seen: dict[str, float] = json.loads(out)

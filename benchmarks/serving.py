@@ -105,7 +105,9 @@ def _measure(job: Job, peer: Peer, seconds: float) -> Run:
             for connections in CONNECTIONS:
                 cells[Cell(job.name, rows, connections)] = _cell(server.pid, port, request, connections, seconds)
         tree = Tree(server.pid)
-        return Run(peer.name, peer.variant, job.name, cells, server.start_seconds, tree.memory_mib, len(tree.ticks))
+    if peer.name == "ours":
+        ours.require_captured(job, sum(cell.requests - cell.failed for cell in cells.values()))
+    return Run(peer.name, peer.variant, job.name, cells, server.start_seconds, tree.memory_mib, len(tree.ticks))
 
 
 def _answers(job: Job, peer: Peer, port: int) -> bool:
@@ -154,6 +156,7 @@ def _cell(pid: int, port: int, request: Path, connections: int, seconds: float) 
         p99=seen["p99_ms"],
         cpu=cpu,
         client_cpu=seen["client_cpu_ms"],
+        requests=int(seen["requests"]),
         failed=int(seen["failed"]),
     )
 

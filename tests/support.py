@@ -116,6 +116,18 @@ def running_gateway(project: Project, *, ready: bool = True) -> Iterator[Running
                 process.wait(timeout=20)
 
 
+def worker_pids(gateway: RunningGateway) -> list[int]:
+    """Return the processes of a gateway of several workers: the children of the server that they are forked from."""
+    for child in _children(gateway.process.pid):
+        if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes():
+            return _children(child)
+    return []
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def wait_until(condition: Any, seconds: float) -> None:
     """Wait until the condition holds; fail when it does not in time."""
     deadline = time.monotonic() + seconds

@@ -1,13 +1,13 @@
 """Our gateway as it is meant to run: a key needed and sent, every limit set, each answer captured before it goes."""
 
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.peers.environments import Environments
-from benchmarks.peers.protocol import Ask, Job, Launch, Row
+from benchmarks.peers.protocol import Ask, Job, Launch, Row, UnavailableError
 from tests.support import ROOT
 
 RATE = "1000000/minute"
@@ -53,7 +53,11 @@ def split_body(job: Job, rows: Sequence[Row]) -> bytes:
     return json.dumps({"dataframe_split": {"columns": list(job.version.inputs), "data": rows}}).encode()
 
 
-def durable_requests(spool: Path) -> int:
-    """Return how many requests the spool holds: one line each, but for the seals."""
-    lines = (line for path in spool.rglob("*") if path.is_file() for line in path.read_bytes().splitlines())
-    return sum(not line.startswith(b'{"seal"') for line in lines)
+def require_captured(job: Job, requests: int) -> None:
+    """Raise UnavailableError unless the spool holds a line for each request answered; empty it for the next run."""
+    spool = job.project.stores.settings.spool
+    lines = (line for path in spool.rglob("*.*") for line in path.read_bytes().splitlines())
+    captured = sum(not line.startswith(b'{"seal"') for line in lines)
+    shutil.rmtree(spool)
+    if captured < requests:
+        raise UnavailableError(f"captured {captured} of {requests} requests")

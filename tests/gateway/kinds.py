@@ -1,6 +1,7 @@
 """Models of every kind that the gateway tells apart, as trainers, with the rows that they take."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.outputs import UNKNOWN
 from modelops_pipelines.operations import trainers
 from modelops_pipelines.operations.onboarding import read_endpoint
 from modelops_pipelines.operations.releases import deploy
@@ -23,7 +25,7 @@ YAML = """\
 type: modelops_pipelines.ModelEndpoint
 attributes:
   name: {name}
-  model_name: {name}
+  model_name: {model}
   task: {task}
   label: bought
   allow_replay: true
@@ -120,10 +122,12 @@ def demeaned(_frame: Any, _context: Any) -> Any:
     return Demeaned()
 
 
-def add_endpoint(project: Project, name: str, more: str = "", task: str = "binary_classification") -> EndpointSpec:
-    """Add an endpoint's YAML to the project; ``more`` are further lines of it."""
+def add_endpoint(
+    project: Project, name: str, more: str = "", *, task: str = "binary_classification", model: str = ""
+) -> EndpointSpec:
+    """Add an endpoint's YAML to the project; ``more`` are further lines of it, ``model`` is its own unless given."""
     path = project.folder / "endpoints" / f"{name}.yaml"
-    path.write_text(YAML.format(name=name, task=task) + more)
+    path.write_text(YAML.format(name=name, model=model or name, task=task) + more)
     return read_endpoint(path)
 
 
@@ -185,3 +189,8 @@ def put_live_as_it_is(project: Project, spec: EndpointSpec, frame: pd.DataFrame,
     stores.deployments.record_version(version)
     deploy(stores, spec, version.version, actor="test", reason="test")
     return version
+
+
+def version_of(model_name: str, number: str, output: str = UNKNOWN) -> ModelVersion:
+    """Return a version that is nowhere but in memory."""
+    return ModelVersion(model_name, number, "nowhere", {}, None, None, None, datetime(2026, 1, 1, tzinfo=UTC), output)

@@ -1,6 +1,7 @@
 """Limits in memory: never more than the rate in any window, wherever it begins; a refusal costs nothing."""
 
 import random
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.endpoint import EndpointSpec, Limits
-from modelops_pipelines.core.errors import LimitError
+from modelops_pipelines.core.errors import LimitError, SettingsError
 from modelops_pipelines.core.rates import parse_rates
 from modelops_pipelines.gateway import quotas
 from modelops_pipelines.gateway.limits import Limiter
@@ -249,3 +250,9 @@ def test_callers_who_were_made_up_are_forgotten_and_do_not_fill_the_memory(
         clock.move(1)
         one.ask(user=f"new {at}")
     assert len(quota._hits) < 80  # 61 have a hit in the window
+
+
+def test_a_shared_limit_without_the_client_of_redis_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+    with pytest.raises(SettingsError, match=r"pip install 'modelops_pipelines\[redis\]'"):
+        Limiter(redis_url="redis://127.0.0.1:6379/0")

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,17 @@ from modelops_pipelines.core.outputs import PROBABILITIES
 from modelops_pipelines.core.training import TrainingContext
 from modelops_pipelines.gateway.batching import Batcher
 from modelops_pipelines.gateway.models import Model, Outcome, Rows
-from modelops_pipelines.gateway.probes import Merging, padded
+from modelops_pipelines.gateway.probes import padded
 from modelops_pipelines.gateway.ways import Way, find_way
-from modelops_pipelines.store.deployments import ModelVersion
 from tests.gateway import kinds
 from tests.gateway.forms import columns_of
 
 NUMBERS = kinds.numbers(300, seed=1)
 MIXED = kinds.mixed(300, seed=1)
 SPEC = EndpointSpec("ways", "ways", "binary_classification", kinds.LABEL)
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:X does not have valid feature names", "ignore:Stochastic Optimizer", "ignore:.*Add type hints"
+)
 TYPES = {"float64": "float", "object": "text", "float32": "float", "int32": "int"}
 Answer = Callable[[pd.DataFrame], Any]
 
@@ -235,9 +236,7 @@ async def _queued(model: Model, requests: list[Rows]) -> list[Outcome | BaseExce
 
 
 def _model(way: Way) -> Model:
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    version = ModelVersion("ways", "7", "nowhere", {}, None, None, None, now, output=PROBABILITIES)
-    return Model(version, way, SPEC)
+    return Model(kinds.version_of("ways", "7", PROBABILITIES), way, SPEC)
 
 
 def _rows(frame: pd.DataFrame) -> Rows:

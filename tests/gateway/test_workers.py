@@ -4,7 +4,6 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
@@ -19,6 +18,7 @@ from tests.support import (
     running_gateway,
     train_first,
     wait_until,
+    worker_pids,
 )
 
 WORKERS = 3
@@ -55,7 +55,7 @@ def test_every_worker_acknowledges_a_deploy_and_a_rollback(running: tuple[Projec
 def test_a_worker_that_is_killed_is_started_anew_in_its_slot(running: tuple[Project, RunningGateway]) -> None:
     project, gateway = running
     before = set(_workers(project))
-    os.kill(_children(gateway.process.pid)[0], signal.SIGKILL)
+    os.kill(worker_pids(gateway)[0], signal.SIGKILL)
     wait_until(lambda: len(set(_workers(project)) - before) == 1, 60)
     wait_until(lambda: len(_workers(project)) == WORKERS, 30)
     slots = sorted(worker.rsplit("-", 2)[1] for worker in _workers(project))
@@ -80,9 +80,3 @@ def _requests(gateway: RunningGateway) -> int:
 
 def _workers(project: Project) -> list[str]:
     return [one.worker for one in project.stores.deployments.acknowledgements("cancer", project.stores.now())]
-
-
-def _children(pid: int) -> list[int]:
-    """Return the worker processes: those that hold a slot, so not multiprocessing's helper."""
-    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]

@@ -28,21 +28,40 @@ from modelops_pipelines.store import spool
 from modelops_pipelines.store.journal import Journal
 from modelops_pipelines.store.lake_writer import LakeWriter
 from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
-from tests.support import ROOT, Project, cancer_frame, make_project, rows_of, running_gateway, train_first
+from tests.support import (
+    ROOT,
+    Project,
+    RunningGateway,
+    cancer_frame,
+    make_project,
+    rows_of,
+    running_gateway,
+    train_first,
+    wait_until,
+    worker_pids,
+)
 
-KILLS = int(os.environ.get("MODELOPS_KILLS", "50"))
+KILLS = int(os.environ.get("MODELOPS_KILLS", "200"))
+GATEWAYS_SHARE = 0.3
 SEED = int(os.environ.get("MODELOPS_KILL_SEED", "20260301"))
 STREAMS = ("predictions", "labels", "feedback")
 INGESTING = """\
+import os
+import sys
 from pathlib import Path
-from modelops_pipelines.operations.ingest import ingest
+import modelops_pipelines.operations.ingest as ingesting
 from modelops_pipelines.operations.onboarding import read_endpoint
 from modelops_pipelines.store.stores import Stores
-stores, spec = Stores(), read_endpoint(Path({path!r}))
-print("ready", flush=True)
-while True:
-    for stream in ("predictions", "labels", "feedback"):
-        ingest(stores, spec, stream)
+for _ in sys.stdin:  # a line asks for a process that ingests until it is killed; it is forked, so that none waits
+    child = os.fork()
+    if child == 0:
+        stores, spec = Stores(), read_endpoint(Path({path!r}))
+        while True:
+            for stream in ("predictions", "labels", "feedback"):
+                ingesting.ingest(stores, spec, stream)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+    print("gone", flush=True)
 """
 
 
@@ -95,70 +114,81 @@ class Client(threading.Thread):
 
 @pytest.mark.slow
 def test_every_acknowledged_row_is_in_the_lake_exactly_once_after_kills_at_random_moments(tmp_path: Path) -> None:
-    project = make_project(tmp_path / "project")
+    project = make_project(tmp_path / "project", MODELOPS_WORKERS="2")
     version = train_first(project)
     releases.deploy(project.stores, project.spec, version.version, actor="test", reason="first")
-    url = f"http://127.0.0.1:{project.environment['MODELOPS_GATEWAY_PORT']}"
-    client = Client(url, rows_of(cancer_frame()), random.Random(SEED))
-    gateway_kills = KILLS * 10 // 50
-    killer = threading.Thread(target=kill_gateways, args=(project, gateway_kills, random.Random(SEED + 1)))
-    client.start()
-    killer.start()
-    done = kill_ingests(project, KILLS - gateway_kills, random.Random(SEED + 2), killer.is_alive)
-    killer.join()
-    client.ending.set()
-    client.join()
+    clients = []
+    with running_gateway(project) as gateway:
+        for number in range(2):
+            clients.append(Client(str(gateway.client.base_url), rows_of(cancer_frame()), random.Random(SEED + number)))
+            clients[-1].start()
+        kills = round(KILLS * GATEWAYS_SHARE)
+        killer = threading.Thread(target=kill_workers, args=(gateway, kills, random.Random(SEED + 3)))
+        killer.start()
+        done = kill_ingests(project, KILLS - kills, random.Random(SEED + 4), killer.is_alive)
+        killer.join()
+        for client in clients:
+            client.ending.set()
+            client.join()
     for stream in STREAMS:
         ingest(project.stores, project.spec, stream)
-    print(
-        f"{done} ingests and {gateway_kills} gateways killed, {len(client.answers)} requests acknowledged, {client.broken} broken"
-    )
-    assert len(client.answers) > 0
-    assert_all_there_once(project, client)
+    acknowledged = sum(len(client.answers) for client in clients)
+    broken = sum(client.broken for client in clients)
+    print(f"{done} ingests and {kills} workers killed, {acknowledged} requests acknowledged, {broken} broken")
+    assert acknowledged > 0
+    assert_all_there_once(project, clients)
 
 
-def kill_gateways(project: Project, kills: int, chance: random.Random) -> None:
+def kill_workers(gateway: RunningGateway, kills: int, chance: random.Random) -> None:
+    """Kill a worker of the running gateway, again and again, in the middle of its work."""
     for _ in range(kills):
-        with running_gateway(project) as gateway:
-            time.sleep(chance.uniform(0.1, 2.0))
-            gateway.kill()
+        time.sleep(chance.uniform(0.1, 1.0))
+        wait_until(lambda: worker_pids(gateway), 30)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(chance.choice(worker_pids(gateway)), signal.SIGKILL)
 
 
 def kill_ingests(project: Project, kills: int, chance: random.Random, more: Callable[[], bool]) -> int:
-    """Start and kill ingesting processes: at least so many, and on while the gateways are still being killed."""
+    """Start and kill ingesting processes: at least so many, and on while the gateway's workers are still being killed."""
     code = INGESTING.format(path=str(project.folder / "endpoints" / "endpoint.yaml"))
     environment = {**os.environ, **project.environment, "PYTHONPATH": str(ROOT)}
     done = 0
-    while done < kills or more():
-        process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        if chance.random() < 0.9:
-            assert process.stdout.readline() == b"ready\n"
-        time.sleep(chance.uniform(0, 0.8))
-        assert process.poll() is None, "the ingest ended by itself"
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        done += 1
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, text=True, **pipes) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        while done < kills or more():
+            parent.stdin.write("go\n")
+            parent.stdin.flush()
+            child = int(parent.stdout.readline())
+            time.sleep(chance.uniform(0, 0.8))
+            assert Path(f"/proc/{child}/stat").read_text().split()[2] != "Z", "the ingest ended by itself"
+            os.kill(child, signal.SIGKILL)
+            assert "gone\n" == parent.stdout.readline()
+            done += 1
+        parent.stdin.close()
     return done
 
 
-def assert_all_there_once(project: Project, client: Client) -> None:
+def assert_all_there_once(project: Project, clients: list[Client]) -> None:
+    answers = {request: said for client in clients for request, said in client.answers.items()}
     log = table_rows(project, "inference_log")
     assert [name for name, n in Counter(row["prediction_id"] for row in log).items() if n > 1] == []
     by_id = {row["prediction_id"]: row for row in log if row["status"] == 200}
     per_request = Counter(row["request_id"] for row in by_id.values())
-    for request, said in client.answers.items():
+    for request, said in answers.items():
         assert per_request[request] == len(said["predictions"])
         for index, output in enumerate(said["predictions"]):
             row = by_id[f"{request}-{index}"]
             answered = (str(int(output[1] > output[0])), output[1], said["model_version"])
             assert answered == (row["prediction"], row["score"], row["model_version"])
     labels = Counter((row["prediction_id"], row["label"]) for row in table_rows(project, "labels"))
-    assert dict.fromkeys(client.labels, 1) == {name: labels[name] for name in client.labels}
+    sent = {label for client in clients for label in client.labels}
+    assert dict.fromkeys(sent, 1) == {name: labels[name] for name in sent}
     assert set(labels.values()) <= {1}
     feedback = Counter(row["feedback_id"] for row in table_rows(project, "feedback"))
-    assert dict.fromkeys(client.feedback, 1) == {name: feedback[name] for name in client.feedback}
+    given = {number for client in clients for number in client.feedback}
+    assert dict.fromkeys(given, 1) == {name: feedback[name] for name in given}
     assert set(feedback.values()) <= {1}
     assert [row for row in table_rows(project, "rejects") if not row["reason"].startswith("torn")] == []
     assert list(project.stores.settings.spool.glob("*/*/*/*.jsonl")) == []

@@ -124,10 +124,19 @@ def _check(job: Job, peer: Peer, port: int) -> None:
     spans = [(start, start + 1 + start % 7) for start in range(CHECKS)] + [(0, max(ROWS))]
     with ThreadPoolExecutor(max(CONNECTIONS)) as threads:
         found = threads.map(lambda span: _predicted(job, peer, port, job.rows[slice(*span)]), spans)
-        for span, answer in zip(spans, found, strict=True):
-            expected = np.array(job.answers[slice(*span)])
-            if np.shape(answer) != expected.shape or np.abs(np.array(answer) - expected).max() > TOLERANCE:
-                raise UnavailableError("answers other than the registered model does")
+        try:
+            differs = any(
+                _differs(answer, job.answers[slice(*span)]) for span, answer in zip(spans, found, strict=True)
+            )
+        except (OSError, http.client.HTTPException) as error:
+            raise UnavailableError(f"refuses a request ({error!r})") from error
+    if differs:
+        raise UnavailableError("answers other than the registered model does")
+
+
+def _differs(answer: Sequence[Row], expected: Sequence[Row]) -> bool:
+    found, known = np.array(answer), np.array(expected)
+    return found.shape != known.shape or bool(np.abs(found - known).max() > TOLERANCE)
 
 
 def _predicted(job: Job, peer: Peer, port: int, rows: Sequence[Row]) -> Sequence[Row]:

@@ -56,7 +56,7 @@ def split_body(job: Job, rows: Sequence[Row]) -> bytes:
 def require_captured(job: Job, requests: int) -> None:
     """Raise UnavailableError unless the spool holds a line for each request answered; empty it for the next run."""
     spool = job.project.stores.settings.spool
-    lines = (line for path in spool.rglob("*.*") for line in path.read_bytes().splitlines())
+    lines = (line for path in spool.rglob("*") if path.is_file() for line in path.read_bytes().splitlines())
     captured = sum(not line.startswith(b'{"seal"') for line in lines)
     shutil.rmtree(spool)
     if captured < requests:

@@ -171,8 +171,10 @@ def test_a_version_with_a_broken_example_is_refused_and_the_worker_goes_on_follo
     whole = example.read_text()
     with running_gateway(project) as gateway:
         example.write_text("{broken")
+        _record_as_foreign(project, second)
         _refuse(project, second, "fails on its own input example (JSONDecodeError)")
         example.write_text(whole)
+        _record_as_foreign(project, second)
         deploy(project.stores, project.spec, second.version, actor="test", reason="mended")
         assert gateway.predict(ROWS).json()["model_version"] == "2"
 

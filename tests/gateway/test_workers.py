@@ -2,12 +2,15 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import httpx
 import pytest
 
+from modelops_pipelines.core.keys import Grant
 from modelops_pipelines.operations.releases import deploy, roll_back
 from tests.support import (
     Project,
@@ -22,6 +25,7 @@ from tests.support import (
 )
 
 WORKERS = 3
+LIFETIME = 15
 ROW = rows_of(cancer_frame().head(1))
 
 
@@ -63,10 +67,31 @@ def test_a_worker_that_is_killed_is_started_anew_in_its_slot(running: tuple[Proj
     assert 200 == _fresh(gateway).status_code
 
 
-def _fresh(gateway: RunningGateway) -> httpx.Response:
+def test_a_key_is_good_and_no_more_good_on_every_worker_within_a_second(
+    running: tuple[Project, RunningGateway],
+) -> None:
+    project, gateway = running
+    assert {200} == _statuses(gateway, None)
+    grant, now = Grant("caller", ("predict",)), project.stores.now()
+    issued = project.stores.keys.create(grant, now=now, actor="test")
+    brief = project.stores.keys.create(grant, now=now, actor="test", expires_at=now + timedelta(seconds=LIFETIME))
+    time.sleep(1)
+    assert [{401}, {200}, {200}] == [_statuses(gateway, key) for key in (None, issued.text, brief.text)]
+    project.stores.keys.revoke(issued.key.key_id, now=project.stores.now())
+    time.sleep(max(1.0, (now + timedelta(seconds=LIFETIME) - project.stores.now()).total_seconds()))
+    assert [{401}, {401}] == [_statuses(gateway, key) for key in (issued.text, brief.text)]
+
+
+def _fresh(gateway: RunningGateway, key: str | None = None) -> httpx.Response:
     """Ask on a connection of its own, so that any worker may take it."""
-    with httpx.Client(base_url=gateway.client.base_url, timeout=60) as client:
+    headers = {} if key is None else {"X-API-Key": key}
+    with httpx.Client(base_url=gateway.client.base_url, timeout=60, headers=headers) as client:
         return client.post("/endpoints/cancer/invocations", json={"dataframe_records": ROW})
+
+
+def _statuses(gateway: RunningGateway, key: str | None) -> set[int]:
+    with ThreadPoolExecutor(8) as pool:
+        return set(pool.map(lambda _: _fresh(gateway, key).status_code, range(40)))
 
 
 def _versions(gateway: RunningGateway) -> set[str]:

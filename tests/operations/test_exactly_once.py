@@ -41,7 +41,6 @@ from tests.support import (
     worker_pids,
 )
 
-KILLS = int(os.environ.get("MODELOPS_KILLS", "200"))
 GATEWAYS_SHARE = 0.3
 SEED = int(os.environ.get("MODELOPS_KILL_SEED", "20260301"))
 STREAMS = ("predictions", "labels", "feedback")
@@ -113,7 +112,10 @@ class Client(threading.Thread):
 
 
 @pytest.mark.slow
-def test_every_acknowledged_row_is_in_the_lake_exactly_once_after_kills_at_random_moments(tmp_path: Path) -> None:
+def test_every_acknowledged_row_is_in_the_lake_exactly_once_after_kills_at_random_moments(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    total = pytestconfig.getoption("kills")
     project = make_project(tmp_path / "project", MODELOPS_WORKERS="2")
     version = train_first(project)
     releases.deploy(project.stores, project.spec, version.version, actor="test", reason="first")
@@ -122,10 +124,10 @@ def test_every_acknowledged_row_is_in_the_lake_exactly_once_after_kills_at_rando
         for number in range(2):
             clients.append(Client(str(gateway.client.base_url), rows_of(cancer_frame()), random.Random(SEED + number)))
             clients[-1].start()
-        kills = round(KILLS * GATEWAYS_SHARE)
+        kills = round(total * GATEWAYS_SHARE)
         killer = threading.Thread(target=kill_workers, args=(gateway, kills, random.Random(SEED + 3)))
         killer.start()
-        done = kill_ingests(project, KILLS - kills, random.Random(SEED + 4), killer.is_alive)
+        done = kill_ingests(project, total - kills, random.Random(SEED + 4), killer.is_alive)
         killer.join()
         for client in clients:
             client.ending.set()

@@ -23,7 +23,8 @@ RESIDENT, LOADED = 2, 6
 """Two versions stay in memory, both of them; of six some are loaded from their files at each swap."""
 SETTLED, MANY = 20, 200
 GROWTH = 1.05
-ROWS = cancer_frame().head(3).drop(columns=["benign"])
+FRAME = cancer_frame().drop(columns=["benign"])
+ROWS = FRAME.head(3)
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Running:
     gateway: RunningGateway
     project: Project
     versions: dict[str, Any]
-    """What each version answers to the rows, in MLflow's own hands."""
+    """What each version answers to the rows in MLflow's own hands, among all of the frame's (gateway/ways.py)."""
 
     def deploy(self, version: str) -> Swap:
         started = time.monotonic()
@@ -70,7 +71,8 @@ class Running:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     project = make_project(tmp_path_factory.mktemp("hot_swap"))
     made = [train_first(project, cancer_frame().head(569 - 40 * number)) for number in range(LOADED)]
-    versions = {one.version: mlflow.pyfunc.load_model(one.artifact_uri).predict(ROWS).tolist() for one in made}
+    whole = {one.version: mlflow.pyfunc.load_model(one.artifact_uri).predict(FRAME) for one in made}
+    versions = {version: answers[: len(ROWS)].tolist() for version, answers in whole.items()}
     with running_gateway(project, ready=False) as gateway:
         yield Running(gateway, project, versions)
 

@@ -1,0 +1,107 @@
+"""The newest rows of a table, out of as few of its files as hold them. Made for being asked often by one process."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from modelops_pipelines.core.errors import BusyError
+from modelops_pipelines.store import sql
+from modelops_pipelines.store.lake import Lake, connection
+from modelops_pipelines.store.table_files import LakeFile, TableFiles
+
+ATTEMPTS = 3
+MOST_FILES = 1024
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows: at most ``limit`` of these event times, both ends included. None is no condition."""
+
+    limit: int
+    since: datetime
+    until: datetime
+    failed: bool | None = None
+    users: Sequence[str] | None = None
+    request_id: str | None = None
+
+
+class Recent:
+    """The newest rows of the lake's tables, by event time. Safe to ask from several threads."""
+
+    def __init__(self, lake: Lake) -> None:
+        """Connect and list files at the first question; both are kept, because they cost more than an answer."""
+        self._lake = lake
+        self._lock = threading.Lock()
+        self._open = ExitStack()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._tables: dict[tuple[str, str], TableFiles] = {}
+
+    def rows(self, endpoint: str, table: str, wanted: Wanted) -> list[Row]:
+        """Return the newest rows, newest first; a column that their files do not have is missing from them.
+
+        Raises BusyError when the files keep vanishing under the query, which an erasure's end may do for a moment.
+        """
+        files = self._of(endpoint, table)
+        for _ in range(ATTEMPTS):
+            try:
+                return self._newest(files.newest_first(), wanted)
+            except duckdb.IOException:
+                files.forget()
+        raise BusyError(f"The files of {endpoint}/{table} are being rewritten", "Try again in a moment")
+
+    def received_up_to(self, endpoint: str, table: str) -> datetime | None:
+        """Return when the newest row that the table holds was received, or None."""
+        files = self._of(endpoint, table).newest_first()
+        return max((file.received for file in files if file.received), default=None)
+
+    def _of(self, endpoint: str, table: str) -> TableFiles:
+        with self._lock:
+            return self._tables.setdefault((endpoint, table), TableFiles(self._lake, endpoint, table))
+
+    def _newest(self, files: Sequence[LakeFile], wanted: Wanted) -> list[Row]:
+        """Read the newest files, then twice as many, until none that is left can hold a row that belongs here."""
+        left = [file for file in files if file.latest >= wanted.since and file.earliest <= wanted.until]
+        found: list[Row] = []
+        for batch in _batches(left, wanted.limit):
+            if len(found) >= wanted.limit:
+                oldest = found[wanted.limit - 1]["event_time"]
+                batch = [file for file in batch if file.latest >= oldest]  # noqa: PLW2901 - the same, less what is older
+            if not batch:
+                break
+            found = sorted(found + self._read(batch, wanted), key=_order)[: wanted.limit]
+        return found
+
+    def _read(self, files: Sequence[LakeFile], wanted: Wanted) -> list[Row]:
+        parameters: Mapping[str, Any] = {**vars(wanted), "files": [file.path for file in files]}
+        with self._cursor() as cursor:
+            cursor.execute(sql.named("recent_logs"), parameters)
+            names = [column[0] for column in cursor.description or []]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            if self._connection is None:
+                self._connection = self._open.enter_context(connection(self._lake.folder))
+            return self._connection.cursor()
+
+
+def _batches(files: Sequence[LakeFile], limit: int) -> Iterator[list[LakeFile]]:
+    """Yield the files in order: so many that their rows reach the limit, then twice as many each time."""
+    start, size, rows = 0, 0, 0
+    while size < len(files) and rows < limit:
+        rows += files[size].rows
+        size += 1
+    while start < len(files):
+        yield list(files[start : start + size])
+        start, size = start + size, min(2 * size, MOST_FILES)
+
+
+def _order(row: Row) -> tuple[float, str, int]:
+    """Sort as recent_logs.sql does: newest first, a request's rows together and in order."""
+    return -row["event_time"].timestamp(), row["request_id"], row["row_index"]

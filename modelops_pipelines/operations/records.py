@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelops_pipelines.core.tables import Table
+from modelops_pipelines.operations.captured import prediction_columns, response_columns
 from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.spool import Line, Segment, read_lines
 
 RAW_CHARACTERS = 4096
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def to_batch(table: Table, stream: str, segments: Sequence[Segment], now: dateti
     schema = arrow_schema(table)
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     rejects: list[dict[str, Any]] = []
-    expand = _prediction_columns if stream == "predictions" else _row_columns
+    expand = prediction_columns if stream == "predictions" else response_columns
     for segment in segments:
         for line in read_lines(segment):
             fault = line.fault or _add(columns, schema, expand, line, segment)
@@ -89,50 +89,6 @@ def _checked(values: list[Any] | None, field: pa.Field, rows: int) -> list[Any]:
         raise ValueError(f"{field.name} has {len(values)} values for {rows} rows")
     pa.array(values, field.type)
     return values
-
-
-def _prediction_columns(record: dict[str, Any]) -> dict[str, list[Any]]:
-    rows = record["n"]
-    same = {
-        "request_id": record["id"],
-        "event_time": _time(record["t"]),
-        "received_at": _time(record["at"]),
-        "model_version": record["version"],
-        "variant": record["variant"],
-        "latency_ms": record["ms"],
-        "status": record["status"],
-        "error_code": record["error"],
-        "user_id": record["user"],
-        "session_id": record["session"],
-        "client_request_id": record["client"],
-        "source": record["source"],
-        "key_id": record.get("key"),  # a segment of release 0.1 has none of these four
-        "sampled": record.get("sampled", True),
-        "truncated": record.get("truncated", False),
-        "payload_hash": record.get("payload_hash"),
-    }
-    spread = {name: [value] * rows for name, value in same.items()}
-    own = {
-        "prediction_id": [f"{record['id']}-{row}" for row in range(rows)],
-        "row_index": list(range(rows)),
-        "prediction": record["p"] or [None] * rows,
-        "score": record["s"] or [None] * rows,
-    }
-    return {**record["f"], **spread, **own}
-
-
-def _row_columns(record: dict[str, Any]) -> dict[str, list[Any]]:
-    rows = record["rows"]
-    names = rows[0].keys()
-    columns = {name: [row[name] for row in rows] for name in names}
-    for name in ("event_time", "labelled_at", "received_at"):
-        if name in columns:
-            columns[name] = [_time(value) for value in columns[name]]
-    return columns
-
-
-def _time(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def _reject(stream: str, segment: Segment, line: Line, reason: str, now: datetime) -> dict[str, Any]:

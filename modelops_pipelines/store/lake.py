@@ -116,7 +116,7 @@ def connection(readable: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open DuckDB in memory, in UTC, able to read one folder and nothing else."""
     connected = duckdb.connect(":memory:")
     try:
-        connected.execute("SET TimeZone = 'UTC'")
+        connected.execute("SET GLOBAL TimeZone = 'UTC'")
         connected.execute("SET enable_progress_bar = false")
         connected.execute("SET allowed_directories = ?", [[f"{readable}/"]])
         connected.execute("SET enable_external_access = false")

@@ -105,9 +105,10 @@ def _measure(job: Job, peer: Peer, seconds: float) -> Run:
             for connections in CONNECTIONS:
                 cells[Cell(job.name, rows, connections)] = _cell(server.pid, port, request, connections, seconds)
         tree = Tree(server.pid)
+        memory = tree.memory_mib
     if peer.name == "ours":
         ours.require_captured(job, sum(cell.requests - cell.failed for cell in cells.values()))
-    return Run(peer.name, peer.variant, job.name, cells, server.start_seconds, tree.memory_mib, len(tree.ticks))
+    return Run(peer.name, peer.variant, job.name, cells, server.start_seconds, memory, len(tree.ticks))
 
 
 def _answers(job: Job, peer: Peer, port: int) -> bool:

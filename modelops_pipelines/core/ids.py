@@ -59,6 +59,17 @@ def parse_prediction_id(text: str, endpoint: str, secret: bytes) -> tuple[Reques
     return RequestId(request, _EPOCH + timedelta(microseconds=micros), rows), int(row)
 
 
+def time_of(request: str) -> datetime | None:
+    """Return the event time that a request id carries, whoever made it; None for what is not written as one."""
+    body, _ = _split(request)
+    if body is None:
+        return None
+    try:
+        return _EPOCH + timedelta(microseconds=int.from_bytes(body[:_TIME], "big", signed=True))
+    except OverflowError:
+        return None
+
+
 def content_id(*parts: object) -> str:
     """Return a short hash of the parts: equal parts give equal ids (32 hex characters)."""
     text = "\x1f".join("\x00" if part is None else str(part) for part in parts)

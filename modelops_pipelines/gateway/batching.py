@@ -7,7 +7,7 @@ the model's own work, which goes to a thread unless the model is so quick that t
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,16 +24,19 @@ class _Waiting:
 
 
 class Batcher:
-    """The queue before one version in memory."""
+    """The queue before one version in memory, and the threads that it predicts in where it is slow.
 
-    def __init__(self, model: Model, threads: Executor) -> None:
-        """Answer with the model, in these threads where it is slow."""
+    Each version has its own: a model that hangs keeps nobody waiting but its own callers. They end with the batcher.
+    """
+
+    def __init__(self, model: Model) -> None:
+        """Answer with the model; no thread is started before it is needed."""
         self.model = model
-        self._threads = threads
         self._queue: deque[_Waiting] = deque()
         self._running = 0
         self._scheduled = False
         self._lanes = MERGING_LANES if model.way.merging else SINGLE_LANES
+        self._threads = ThreadPoolExecutor(self._lanes, thread_name_prefix="predict")
 
     def submit(self, rows: Rows) -> "asyncio.Future[Outcome]":
         """Queue the rows; the future holds their outcome, or the error that they met.

@@ -30,6 +30,7 @@ from modelops_pipelines.gateway.health import Health
 from modelops_pipelines.gateway.key_routes import add_key_routes
 from modelops_pipelines.gateway.keyring import Keyring
 from modelops_pipelines.gateway.live import KEEP_SECONDS
+from modelops_pipelines.gateway.log_routes import add_log_routes
 from modelops_pipelines.gateway.messages import FeedbackMessage, LabelsMessage
 from modelops_pipelines.gateway.prediction_docs import add_prediction_docs
 from modelops_pipelines.gateway.responses import Responses
@@ -61,6 +62,7 @@ def make_application(
     router = Router(app, keyring)
     add_faults(app)
     _add_information(router, serving, stores.settings.reports)
+    add_log_routes(router, serving, stores)
     add_prediction_docs(router)
     _add_responses(router, serving, responses)
     _add_rollback(router, serving, stores)

@@ -8,7 +8,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,7 +38,6 @@ from modelops_pipelines.store.stores import Stores
 POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
 RESIDENT = 4
-THREADS = 8
 RETRY_SECONDS = 10.0
 _DECIDE_LOADING = ("model_name", "task", "positive_label", "allow_pickle", "accept_pickles", "row_wise")
 _LOG = logging.getLogger("modelops.gateway")
@@ -98,7 +96,6 @@ class Serving:
         self._served: dict[str, Served] = {}
         self._refused: dict[str, tuple[int, float]] = {}
         self._board = Board(stores.settings.home / "live", worker)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
         self._yaml_seen: tuple[tuple[str, int], ...] = ()
         self._synced_at: float | None = None
         self._beaten_at: float | None = None
@@ -120,7 +117,6 @@ class Serving:
         self._stop.set()
         for thread in self._followers:
             thread.join(timeout=5)
-        self._threads.shutdown()
         self._board.clear(time.time())
         self._stores.deployments.leave(self.worker)
 
@@ -210,7 +206,7 @@ class Serving:
         merges = served.spec.row_wise and found.output != UNKNOWN
         way = find_way(model, folder, found.inputs, row_wise=merges)
         _LOG.info("version %s of %s: %s", version, found.model_name, way.describe())
-        return Batcher(Model(found, way, served.spec), self._threads)
+        return Batcher(Model(found, way, served.spec))
 
     def _keep_previous(self, served: Served) -> None:
         """Have the champion before in memory, for a rollback; a failure here harms nobody and is logged."""

@@ -1,15 +1,15 @@
 """The newest rows of a table, out of as few of its files as hold them. Made for being asked often by one process."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from modelops_pipelines.core.errors import BusyError
+from modelops_pipelines.core.log_search import Wanted
 from modelops_pipelines.store import sql
 from modelops_pipelines.store.lake import Lake, connection
 from modelops_pipelines.store.table_files import LakeFile, TableFiles
@@ -17,18 +17,6 @@ from modelops_pipelines.store.table_files import LakeFile, TableFiles
 ATTEMPTS = 3
 MOST_FILES = 1024
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which rows: at most ``limit`` of these event times, both ends included. None is no condition."""
-
-    limit: int
-    since: datetime
-    until: datetime
-    failed: bool | None = None
-    users: Sequence[str] | None = None
-    request_id: str | None = None
 
 
 class Recent:
@@ -74,7 +62,7 @@ class Recent:
                 batch = [file for file in batch if file.latest >= oldest]  # noqa: PLW2901 - the same, less what is older
             if not batch:
                 break
-            found = sorted(found + self._read(batch, wanted), key=_order)[: wanted.limit]
+            found = newest_first(found + self._read(batch, wanted))[: wanted.limit]
         return found
 
     def _read(self, files: Sequence[LakeFile], wanted: Wanted) -> list[Row]:
@@ -102,6 +90,7 @@ def _batches(files: Sequence[LakeFile], limit: int) -> Iterator[list[LakeFile]]:
         start, size = start + size, min(2 * size, MOST_FILES)
 
 
-def _order(row: Row) -> tuple[float, str, int]:
+def newest_first(rows: Iterable[Row]) -> list[Row]:
     """Sort as recent_logs.sql does: newest first, a request's rows together and in order."""
-    return -row["event_time"].timestamp(), row["request_id"], row["row_index"]
+    in_order = sorted(rows, key=lambda row: (row["request_id"], row["row_index"]))
+    return sorted(in_order, key=lambda row: row["event_time"], reverse=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.keys import Keys
     from modelops_pipelines.store.lake import Lake
     from modelops_pipelines.store.lake_writer import LakeWriter
+    from modelops_pipelines.store.recent import Recent
     from modelops_pipelines.store.references import References
     from modelops_pipelines.store.registry import Registry
 
@@ -66,6 +67,13 @@ class Stores:
         from modelops_pipelines.store.lake_writer import LakeWriter
 
         return LakeWriter(self.settings.lake)
+
+    @cached_property
+    def recent(self) -> "Recent":
+        """The newest rows of the lake, for asking often."""
+        from modelops_pipelines.store.recent import Recent
+
+        return Recent(self.lake)
 
     @cached_property
     def registry(self) -> "Registry":

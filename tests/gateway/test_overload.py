@@ -21,12 +21,13 @@ from modelops_pipelines.gateway.models import Model, Rows
 from modelops_pipelines.gateway.ways import Way
 from tests.gateway import kinds
 from tests.gateway.logged import log_of
-from tests.support import Project, RunningGateway, running_gateway, wait_until
+from tests.support import Project, RunningGateway, running_gateway
 
 CONCURRENT, DEADLINE_SECONDS, MIB = 3, 1, 1024 * 1024
 LIMITS = "  allow_pickle: true\n  limits: {{{}}}\n"
 NARROW = LIMITS.format(f"concurrent: {CONCURRENT}, body_mib: 1")
 HASTY = LIMITS.format(f"deadline: {DEADLINE_SECONDS}s")
+LONER = "  allow_pickle: true\n  row_wise: false\n"
 QUICK = {"wait": 0.0}
 ROW = json.dumps({"dataframe_records": [QUICK]}).encode()
 
@@ -72,13 +73,15 @@ class Running:
     def busy(self, endpoint: str, requests: int, milliseconds: float) -> Iterator[list[Future[httpx.Response]]]:
         """Have so many slow requests under way."""
         with ThreadPoolExecutor(requests) as callers:
-            yield [callers.submit(self.ask, endpoint, milliseconds) for _ in range(requests)]
+            futures = [callers.submit(self.ask, endpoint, milliseconds) for _ in range(requests)]
+            time.sleep(0.1)
+            yield futures
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     project = kinds.empty_project(tmp_path_factory.mktemp("overload"))
-    limits = {"narrow": NARROW, "hasty": HASTY}
+    limits = {"narrow": NARROW, "hasty": HASTY, "loner": LONER}
     specs = {name: kinds.add_endpoint(project, name, more, model="sleeping") for name, more in limits.items()}
     frame = pd.DataFrame({"wait": [0.0] * 20, kinds.LABEL: [0, 1] * 10})
     for spec in specs.values():
@@ -95,21 +98,13 @@ def _refusal(response: httpx.Response) -> tuple[int, str, str, str]:
 
 
 def test_more_requests_at_once_than_allowed_are_refused_and_those_under_way_answered(running: Running) -> None:
-    refused: list[httpx.Response] = []
-
-    def full() -> bool:
-        response = running.ask("narrow")
-        refused.extend([response] if response.status_code != 200 else [])
-        return bool(refused)
-
-    with running.busy("narrow", CONCURRENT, 1000) as slow:
-        wait_until(full, 10)
+    with running.busy("narrow", CONCURRENT + 2, 1500) as slow:
         answers = [future.result() for future in slow]
+    refused = [answer for answer in answers if answer.status_code != 200]
     remedy = "Try again in a moment, or raise 'limits: {concurrent: ...}' in the endpoint's YAML"
     message = "Endpoint 'narrow' has 3 requests under way, as many as it takes"
-    assert (503, "overload", message, remedy) == _refusal(refused[0])
-    assert "1" == refused[0].headers["retry-after"]
-    assert [200] * CONCURRENT == [answer.status_code for answer in answers]
+    assert [(503, "overload", message, remedy)] * 2 == [_refusal(response) for response in refused]
+    assert ["1", "1"] == [response.headers["retry-after"] for response in refused]
     assert 200 == running.ask("narrow").status_code
     row = running.rows("narrow")[refused[0].json()["error"]["request_id"]][0]
     assert (503, "overload", None) == (row["status"], row["error_code"], row["model_version"])
@@ -141,6 +136,13 @@ def test_the_rest_of_the_gateway_answers_while_a_slow_model_predicts(running: Ru
         found["another endpoint"] = running.gateway.predict([row], "linear").status_code
         assert not any(future.done() for future in slow)
     assert {**dict.fromkeys(paths, 200), "another endpoint": 200} == found
+
+
+def test_however_many_requests_wait_for_one_slow_model_another_one_answers(running: Running) -> None:
+    with running.busy("loner", 16, 700) as slow:
+        assert 200 == running.ask("narrow").status_code
+        assert not any(future.done() for future in slow)
+        assert [200] * 16 == [future.result().status_code for future in slow]
 
 
 @pytest.mark.parametrize("form", ["with its length told", "in parts"])
@@ -185,12 +187,11 @@ def test_a_request_that_nobody_waits_for_any_more_costs_the_model_nothing() -> N
         return np.zeros(1)
 
     async def leave() -> None:
-        with ThreadPoolExecutor(8) as threads:
-            batcher = Batcher(Model(_VERSION, Way(predict, "mlflow", None, None), _SPEC), threads)
-            futures = [batcher.submit(Rows({"wait": [number]}, 1)) for number in range(20)]
-            for future in futures[12:]:
-                future.cancel()
-            await asyncio.gather(*futures[:12])
+        batcher = Batcher(Model(_VERSION, Way(predict, "mlflow", None, None), _SPEC))
+        futures = [batcher.submit(Rows({"wait": [number]}, 1)) for number in range(20)]
+        for future in futures[12:]:
+            future.cancel()
+        await asyncio.gather(*futures[:12])
 
     asyncio.run(leave())
     assert list(range(12)) == sorted(asked)

@@ -82,6 +82,7 @@ ROUTES = [
     Route("POST", "/v2/models/{endpoint}/infer", "predict", 503, TENSORS),
     Route("POST", "/endpoints/{endpoint}/labels", "predict", 404, LABEL),
     Route("POST", "/endpoints/{endpoint}/feedback", "predict", 404, {"prediction_id": "nobody-0", "rating": 5}),
+    Route("GET", "/endpoints/{endpoint}/logs", "operate", 200),
     Route("POST", "/endpoints/{endpoint}/rollback", "operate", 409, {}),
     Route("GET", "/keys", "admin", 200),
     Route("POST", "/keys", "admin", 404, {"name": "new", "roles": ["read"], "endpoints": ["nowhere"]}),

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -230,9 +229,8 @@ def test_a_filled_up_batch_is_its_rows_and_then_the_last_one_again(rows: int, pa
 
 
 async def _queued(model: Model, requests: list[Rows]) -> list[Outcome | BaseException]:
-    with ThreadPoolExecutor(2) as threads:
-        batcher = Batcher(model, threads)
-        return list(await asyncio.gather(*(batcher.submit(rows) for rows in requests), return_exceptions=True))
+    batcher = Batcher(model)
+    return list(await asyncio.gather(*(batcher.submit(rows) for rows in requests), return_exceptions=True))
 
 
 def _model(way: Way) -> Model:

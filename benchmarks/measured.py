@@ -18,13 +18,17 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Measured:
-    """What one cell gave on one server: requests a second, and milliseconds of waiting and of CPU a request."""
+    """What one cell gave on one server: requests a second, and milliseconds of waiting and of CPU a request.
+
+    ``others`` is the share of the machine's CPU time that neither the server nor its callers took: the noise.
+    """
 
     per_second: float
     p50: float
     p99: float
     cpu: float
     client_cpu: float
+    others: float
     requests: int
     failed: int
 
@@ -58,6 +62,13 @@ def best(runs: Sequence[Run], server: str, cell: Cell) -> tuple[str, Measured] |
             seen.setdefault(run.variant, []).append(run.cells[cell])
     medians = {variant: _median(measured) for variant, measured in seen.items()}
     return max(medians.items(), key=lambda item: item[1].per_second, default=None)
+
+
+def spread(runs: Sequence[Run], server: str, variant: str, cell: Cell) -> float:
+    """Return how many times its smallest rate the largest is, over the rounds: the noise."""
+    same = [run for run in runs if (run.server, run.variant) == (server, variant) and cell in run.cells]
+    rates = [run.cells[cell].per_second for run in same]
+    return max(rates) / min(rates)
 
 
 def _median(measured: Iterable[Measured]) -> Measured:

@@ -75,6 +75,12 @@ class Tree:
         return sum(_proportional_bytes(pid) for pid in self.ticks) / MIB
 
 
+def busy_seconds() -> float:
+    """Return the CPU time that the machine has spent on anything so far, of which others may have stolen some."""
+    user, nice, system, _idle, _waiting, irq, softirq, steal = Path("/proc/stat").read_text().split()[1:9]
+    return sum(map(int, (user, nice, system, irq, softirq, steal))) / os.sysconf("SC_CLK_TCK")
+
+
 def _proportional_bytes(pid: int) -> int:
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

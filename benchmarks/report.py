@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
-from benchmarks.measured import Cell, Measured, Run, best
+from benchmarks.measured import Cell, Measured, Run, best, spread
 
 OURS = "ours"
 
@@ -55,12 +55,19 @@ def _shown(server: str, numbers: Mapping[str, float], *, more_is_better: bool) -
 
 
 def _configurations(runs: Sequence[Run], servers: Sequence[str], cells: Sequence[Cell]) -> None:
-    print(f"\nfastest configuration; failed requests\n\n| model | rows | conns | {' | '.join(servers)} |")
-    print(f"|{'---|' * (3 + len(servers))}")
+    print("\nfastest configuration; failed requests; others' share of the CPU; largest rate of a round by smallest\n")
+    print(f"| model | rows | conns | {' | '.join(servers)} |\n|{'---|' * (3 + len(servers))}")
     for cell in cells:
-        found = [best(runs, server, cell) for server in servers]
-        shown = [f"{seen[0] or 'as it is'}; {seen[1].failed}" if seen else "-" for seen in found]
+        shown = [_configuration(runs, server, cell) for server in servers]
         print(f"| {cell.model} | {cell.rows} | {cell.connections} | {' | '.join(shown)} |")
+
+
+def _configuration(runs: Sequence[Run], server: str, cell: Cell) -> str:
+    found = best(runs, server, cell)
+    if found is None:
+        return "-"
+    variant, seen = found
+    return f"{variant or 'as it is'}; {seen.failed}; {seen.others:.0%}; {spread(runs, server, variant, cell):.2f}x"
 
 
 def _servers(runs: Sequence[Run]) -> None:

@@ -45,4 +45,5 @@ def variants(environments: Environments) -> Sequence[LitServe]:
         LitServe(python, "plain", 1, "plain"),
         LitServe(python, "fast queue", 1, "fast"),
         LitServe(python, f"batches of {BATCH}", BATCH, "plain"),
+        LitServe(python, f"fast queue, batches of {BATCH}", BATCH, "fast"),
     ]

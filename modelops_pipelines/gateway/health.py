@@ -32,13 +32,11 @@ class Health:
         """Nothing is looked at before the first ``watch``."""
         self._stores, self._serving, self._capture = stores, serving, capture
         self._registry_seen_at: float | None = None
-        self._registry_fault: str | None = "not looked at yet"
+        self._registry_fault: str | None = None
 
     def watch(self) -> None:
         """Look whether the registry answers, and raise or resolve the alerts on capture; called every few seconds."""
-        self._registry_fault = registry_fault(self._stores.settings.registry_uri)
-        if self._registry_fault is None:
-            self._registry_seen_at = time.time()
+        self._look_at_registry()
         specs = [served.spec for served in self._serving.endpoints()]
         watch_capture(self._stores, specs, self._stores.now())
 
@@ -49,7 +47,7 @@ class Health:
 
     def report(self) -> dict[str, Any]:
         """Return every check; it is degraded when one fails."""
-        checks = self._own_checks() | self._arrival()
+        checks = self._own_checks() | {"registry": self._registry()} | self._arrival()
         status = "healthy" if all(check["ok"] for check in checks.values()) else "degraded"
         return {"status": status, "worker": self._serving.worker, "checks": checks}
 
@@ -58,14 +56,24 @@ class Health:
         age, failed_at = self._serving.state_age(now), self._capture.failed_at
         endpoints = self._serving.endpoints()
         waiting = [served.spec.name for served in endpoints if not served.state.variants]
-        seen = self._registry_seen_at
-        registry = {"age_seconds": None if seen is None else now - seen, "fault": self._registry_fault}
         return {
             "state": {"ok": age is not None and age < STALE_SECONDS, "age_seconds": age},
-            "registry": {"ok": self._registry_fault is None, **registry},
             "capture": {"ok": failed_at is None, "failed_at": failed_at},
             "endpoints": {"ok": len(waiting) < len(endpoints), "not_deployed": waiting},
         }
+
+    def _look_at_registry(self) -> None:
+        self._registry_fault = registry_fault(self._stores.settings.registry_uri)
+        if self._registry_fault is None:
+            self._registry_seen_at = time.time()
+
+    def _registry(self) -> dict[str, Any]:
+        """Return whether the registry answered lately; it is looked at here only when nobody has looked yet."""
+        if self._registry_seen_at is None and self._registry_fault is None:
+            self._look_at_registry()
+        seen = self._registry_seen_at
+        age = None if seen is None else time.time() - seen
+        return {"ok": self._registry_fault is None, "age_seconds": age, "fault": self._registry_fault}
 
     def _arrival(self) -> dict[str, dict[str, Any]]:
         """Return whether what is captured arrives: the worst of all endpoints' checks of each kind."""

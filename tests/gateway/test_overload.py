@@ -129,7 +129,7 @@ def test_an_answer_that_takes_too_long_is_given_up_at_the_deadline_and_captured_
 
 
 def test_the_rest_of_the_gateway_answers_while_a_slow_model_predicts(running: Running) -> None:
-    paths = ("/health/live", "/health/ready", "/health", "/endpoints", "/endpoints/narrow", "/endpoints/narrow/metrics")
+    paths = ("/health/live", "/health/ready", "/endpoints", "/endpoints/narrow", "/endpoints/narrow/metrics")
     with running.busy("narrow", 2, 2000) as slow:
         found = {path: running.gateway.client.get(path).status_code for path in paths}
         row = dict.fromkeys(kinds.NUMBERS, 1.0)

@@ -1,0 +1,155 @@
+"""The recent log of an endpoint with 20 million rows: the operation, its route, and the plain query as their peer.
+
+``python -m benchmarks.recent_logs [--rows 20000000] [--small-files 8640]``. The log has 30 days; the newest day lies
+as the ingest leaves it, a file each ten seconds, and is measured again after a compaction. Rows wait in the spool
+meanwhile, as between two ingests. Everything lies in a temporary folder beside the current one (or in TMPDIR), about
+4 GB at 20 million rows, and is removed at the end.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from benchmarks.log_lake import (
+    ENDPOINT,
+    FEATURES,
+    TABLE,
+    arguments,
+    compact_newest_day,
+    log_rows,
+    write_log,
+    write_spool,
+)
+from modelops_pipelines.core.log_search import Asked
+from modelops_pipelines.operations.recent_logs import recent_logs
+from modelops_pipelines.store.deployments import ModelVersion
+from modelops_pipelines.store.lake_writer import LakeWriter
+from modelops_pipelines.store.stores import Stores
+from tests.support import Project, make_project, running_gateway
+
+CALLS, PEER_CALLS = 200, 5
+NAIVE = f"SELECT * FROM {TABLE.name} WHERE event_time >= now() - INTERVAL 24 HOUR ORDER BY event_time DESC LIMIT 100"
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long calls took, in milliseconds: the first one, and the others in order of length."""
+
+    first: float
+    others: Sequence[float]
+
+    def at(self, share: float) -> float:
+        """Return a quantile of all but the first."""
+        return self.others[min(int(len(self.others) * share), len(self.others) - 1)]
+
+
+def main() -> None:
+    """Make the log, measure, compact, measure again."""
+    given = arguments().parse_args()
+    with _project() as project:
+        now, started = datetime.now(UTC), time.monotonic()
+        commits = write_log(project.stores.settings.lake, given.rows, given.small_files, now)
+        write_spool(project.stores.settings.spool, max(1, given.rows // 30 // 8640), now)
+        print(f"{given.rows:,} rows in {commits:,} files, written in {time.monotonic() - started:.0f} s\n")
+        _table(f"{given.small_files:,} files in the newest day", _measure(project, now))
+        started = time.monotonic()
+        files = compact_newest_day(project.stores.settings.lake)
+        print(f"\ncompacted to {files:,} files in {time.monotonic() - started:.0f} s\n")
+        _table("newest day compacted", _measure(project, now))
+
+
+@contextmanager
+def _project() -> Iterator[Project]:
+    beside = os.environ.get("TMPDIR") or Path.cwd().parent
+    with tempfile.TemporaryDirectory(prefix="recent-logs-", dir=beside) as folder:
+        project = make_project(Path(folder) / "project")
+        version = ModelVersion("tumours", "3", "nowhere", dict(FEATURES), None, None, None, datetime.now(UTC))
+        project.stores.deployments.record_version(version)
+        yield project
+
+
+def _measure(project: Project, now: datetime) -> Mapping[str, Times]:
+    stores = Stores(project.stores.settings)  # with nothing kept of what was asked before
+    found = {
+        what: _timed(_operation(stores, project, asked), calls) for what, asked, calls in _questions(stores, project)
+    }
+    found["limit 100, a commit before each"] = _timed(_after_commits(stores, project, now), 20)
+    with running_gateway(project, ready=False) as gateway:
+
+        def route(**query: str | int) -> Callable[[], object]:
+            return lambda: gateway.client.get(f"/endpoints/{ENDPOINT}/logs", params=query).raise_for_status()
+
+        found["the route, limit 100"] = _timed(route(), CALLS)
+        found["the route, limit 1000"] = _timed(route(limit=1000), CALLS)
+    found["peer: the plain query over the day"] = _timed(_naive(stores, now), PEER_CALLS)
+    return found
+
+
+def _questions(stores: Stores, project: Project) -> Sequence[tuple[str, Asked, int]]:
+    """Return what is asked, and how often; at first what everybody asks."""
+    some = recent_logs(stores, project.spec, Asked(1000)).rows[-1]["request_id"]
+    return [
+        ("limit 100", Asked(), CALLS),
+        ("limit 1000", Asked(1000), CALLS),
+        ("status error", Asked(status="error"), CALLS),
+        ("one request", Asked(request_id=some), CALLS),
+        ("a user of 50,000, all 24 h", Asked(user="user-1"), PEER_CALLS),
+        ("nobody, all 24 h", Asked(user="nobody"), PEER_CALLS),
+    ]
+
+
+def _operation(stores: Stores, project: Project, asked: Asked) -> Callable[[], object]:
+    return lambda: recent_logs(stores, project.spec, asked)
+
+
+def _after_commits(stores: Stores, project: Project, now: datetime) -> Callable[[], object]:
+    """Return a call that finds one more commit each time; the commits themselves are not measured."""
+    writer, numbers = LakeWriter(project.stores.settings.lake), iter(range(1, 1000))
+
+    def prepare() -> None:
+        rows = log_rows(now, now + timedelta(seconds=10), 77, 2_000_000 + next(numbers))
+        writer.append_once(ENDPOINT, TABLE, rows, f"later-{time.monotonic_ns()}", 1)
+
+    def call() -> object:
+        return recent_logs(stores, project.spec, Asked())
+
+    call.prepare = prepare  # type: ignore[attr-defined]
+    return call
+
+
+def _naive(stores: Stores, now: datetime) -> Callable[[], object]:
+    days = [(now - timedelta(days=days)).date() for days in (0, 1)]
+
+    def ask() -> object:
+        with stores.lake.query(ENDPOINT, [TABLE], days) as connected:
+            return connected.execute(NAIVE).fetchall()
+
+    return ask
+
+
+def _timed(call: Callable[[], object], calls: int) -> Times:
+    took = []
+    for _ in range(calls + 1):
+        getattr(call, "prepare", lambda: None)()
+        started = time.perf_counter()
+        call()
+        took.append((time.perf_counter() - started) * 1000)
+    return Times(took[0], sorted(took[1:]))
+
+
+def _table(title: str, found: Mapping[str, Times]) -> None:
+    print(f"| {title} | calls | first ms | p50 ms | p99 ms | slowest ms |\n|{'---|' * 6}")
+    for what, times in found.items():
+        numbers = " | ".join(
+            f"{number:.1f}" for number in (times.first, times.at(0.5), times.at(0.99), times.others[-1])
+        )
+        print(f"| {what} | {len(times.others)} | {numbers} |")
+
+
+if __name__ == "__main__":
+    main()

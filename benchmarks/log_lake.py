@@ -1,4 +1,4 @@
-"""A log as a busy endpoint leaves it: a month of hourly commits, and the newest day as the ingest writes it, in seconds.
+"""A log as a busy endpoint leaves it: a month of hourly commits, and the newest day in files of seconds.
 
 Written by our own writer. It opens the table at every commit, which costs more with every file: here it keeps the
 table open for a while, the commits are the same.
@@ -6,6 +6,7 @@ table open for a while, the commits are the same.
 
 import argparse
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,11 @@ def write_spool(spool: Path, rows: int, now: datetime) -> None:
             writer.seal()
 
 
-def compact_newest_day(lake: Path) -> int:
-    """Merge the small files of each day; return how many files the table has then."""
+def compact_newest_day(lake: Path, now: datetime) -> int:
+    """Merge the small files of the last two dates; return how many files the table has then."""
     delta = DeltaTable(str(lake / ENDPOINT / TABLE.name))
-    delta.optimize.compact()
+    days = [(now - timedelta(days=number)).date().isoformat() for number in (0, 1)]
+    delta.optimize.compact(partition_filters=[("date", "in", days)])
     return len(delta.file_uris())
 
 
@@ -148,7 +150,7 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
 
 def _spans(start: datetime, end: datetime, parts: int) -> list[tuple[datetime, datetime]]:
     edges = [start + (end - start) * part / parts for part in range(parts + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _micros(moment: datetime) -> int:

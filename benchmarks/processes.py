@@ -81,6 +81,14 @@ def busy_seconds() -> float:
     return sum(map(int, (user, nice, system, irq, softirq, steal))) / os.sysconf("SC_CLK_TCK")
 
 
+def disturbance(pid: int, seconds: float) -> float:
+    """Return the share of the machine's CPU time that others than this server take, over so many seconds from now."""
+    server, busy = Tree(pid).cpu_seconds, busy_seconds()
+    time.sleep(seconds)
+    server, busy = Tree(pid).cpu_seconds - server, busy_seconds() - busy
+    return (busy - server) / (seconds * (os.cpu_count() or 1))
+
+
 def _proportional_bytes(pid: int) -> int:
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

@@ -58,7 +58,7 @@ def main() -> None:
         print(f"{given.rows:,} rows in {commits:,} files, written in {time.monotonic() - started:.0f} s\n")
         _table(f"{given.small_files:,} files in the newest day", _measure(project, now))
         started = time.monotonic()
-        files = compact_newest_day(project.stores.settings.lake)
+        files = compact_newest_day(project.stores.settings.lake, now)
         print(f"\ncompacted to {files:,} files in {time.monotonic() - started:.0f} s\n")
         _table("newest day compacted", _measure(project, now))
 
@@ -78,7 +78,6 @@ def _measure(project: Project, now: datetime) -> Mapping[str, Times]:
     found = {
         what: _timed(_operation(stores, project, asked), calls) for what, asked, calls in _questions(stores, project)
     }
-    found["limit 100, a commit before each"] = _timed(_after_commits(stores, project, now), 20)
     with running_gateway(project, ready=False) as gateway:
 
         def route(**query: str | int) -> Callable[[], object]:
@@ -86,6 +85,7 @@ def _measure(project: Project, now: datetime) -> Mapping[str, Times]:
 
         found["the route, limit 100"] = _timed(route(), CALLS)
         found["the route, limit 1000"] = _timed(route(limit=1000), CALLS)
+    found["limit 100, a commit before each"] = _timed(_after_commits(stores, project), 20)
     found["peer: the plain query over the day"] = _timed(_naive(stores, now), PEER_CALLS)
     return found
 
@@ -107,12 +107,13 @@ def _operation(stores: Stores, project: Project, asked: Asked) -> Callable[[], o
     return lambda: recent_logs(stores, project.spec, asked)
 
 
-def _after_commits(stores: Stores, project: Project, now: datetime) -> Callable[[], object]:
+def _after_commits(stores: Stores, project: Project) -> Callable[[], object]:
     """Return a call that finds one more commit each time; the commits themselves are not measured."""
     writer, numbers = LakeWriter(project.stores.settings.lake), iter(range(1, 1000))
 
     def prepare() -> None:
-        rows = log_rows(now, now + timedelta(seconds=10), 77, 2_000_000 + next(numbers))
+        begin = datetime.now(UTC)
+        rows = log_rows(begin, begin + timedelta(milliseconds=1), 77, 2_000_000 + next(numbers))
         writer.append_once(ENDPOINT, TABLE, rows, f"later-{time.monotonic_ns()}", 1)
 
     def call() -> object:

@@ -7,12 +7,8 @@ on are installed into virtual environments in DIR, or in a folder that goes agai
 
 import argparse
 import http.client
-import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,14 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measured import CONNECTIONS, ROWS, Cell, Measured, Run
+from benchmarks.cells import Plan, measure
+from benchmarks.measured import CONNECTIONS, ROWS, Cell, Run
 from benchmarks.models import TRAINERS, make_job
 from benchmarks.peers import litserve_peer, mlflow_peer, mlserver_peer, ours
 from benchmarks.peers.environments import Environments
 from benchmarks.peers.protocol import Job, Peer, Row, UnavailableError
-from benchmarks.processes import Tree, busy_seconds, running
+from benchmarks.processes import Tree, running
 from benchmarks.report import show
-from tests.support import ROOT, free_port
+from tests.support import free_port
 
 VARIANTS: Mapping[str, Callable[[Environments], Sequence[Peer]]] = {
     "ours": ours.variants,
@@ -35,10 +32,8 @@ VARIANTS: Mapping[str, Callable[[Environments], Sequence[Peer]]] = {
     "LitServe": litserve_peer.variants,
     "MLServer": mlserver_peer.variants,
 }
-WARM_UP_SECONDS = 1.0
 TOLERANCE = 1e-9
 CHECKS = 32
-TRIES, QUIET = 4, 0.1
 
 
 def main() -> None:
@@ -51,11 +46,11 @@ def main() -> None:
             for model in given.models:
                 profile(make_job(model, Path(folder) / model, 1))
             return
-        peers, missing = _peers(given.only, Environments(given.peers or Path(folder) / "peers"))
+        peers, missing = _peers(given.only, Environments((given.peers or Path(folder) / "peers").absolute()))
         jobs = [make_job(model, Path(folder) / model, given.workers) for model in given.models]
         runs = []
         for number in range(given.rounds):
-            for run in _round(jobs, peers, given.seconds, missing):
+            for run in _round(jobs, peers, Plan(given.seconds, given.patience), missing):
                 print(f"round {number + 1}: {run.describe()}", file=sys.stderr, flush=True)
                 runs.append(run)
     show(runs, missing, workers=given.workers)
@@ -64,6 +59,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each cell (default 3)")
+    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for a quiet machine, before each")
     parser.add_argument("--rounds", type=int, default=1, help="over all servers; medians are shown (default 1)")
     parser.add_argument("--workers", type=int, default=1, help="worker processes of each server (default 1)")
     parser.add_argument("--peers", type=Path, help="where to keep the peers' virtual environments")
@@ -86,16 +82,16 @@ def _peers(names: Sequence[str], environments: Environments) -> tuple[list[Peer]
     return peers, missing
 
 
-def _round(jobs: Sequence[Job], peers: Sequence[Peer], seconds: float, missing: dict[str, str]) -> Iterator[Run]:
+def _round(jobs: Sequence[Job], peers: Sequence[Peer], plan: Plan, missing: dict[str, str]) -> Iterator[Run]:
     for job in jobs:
         for peer in peers:
             try:
-                yield _measure(job, peer, seconds)
+                yield _measure(job, peer, plan)
             except UnavailableError as error:
                 missing[f"{peer.name} {peer.variant}".strip()] = str(error)
 
 
-def _measure(job: Job, peer: Peer, seconds: float) -> Run:
+def _measure(job: Job, peer: Peer, plan: Plan) -> Run:
     """Start the server, check its answers, measure each cell and what it takes of memory."""
     port = free_port()
     log = job.project.folder / f"{peer.name}-{port}.log"
@@ -106,7 +102,7 @@ def _measure(job: Job, peer: Peer, seconds: float) -> Run:
             request = job.project.folder / f"{peer.name}-{rows}.http"
             request.write_bytes(peer.ask(job, job.rows[:rows]).wire)
             for connections in CONNECTIONS:
-                cells[Cell(job.name, rows, connections)] = _cell(server.pid, port, request, connections, seconds)
+                cells[Cell(job.name, rows, connections)] = measure(server.pid, port, request, connections, plan)
         tree = Tree(server.pid)
         memory = tree.memory_mib
     if peer.name == "ours":
@@ -156,39 +152,6 @@ def _predicted(job: Job, peer: Peer, port: int, rows: Sequence[Row]) -> Sequence
     if response.status != http.client.OK:
         raise http.client.HTTPException(content[:200])
     return peer.read(content)
-
-
-def _cell(pid: int, port: int, request: Path, connections: int, seconds: float) -> Measured:
-    """Warm up, then measure; again while other processes disturb it. The least disturbed try counts."""
-    _load(port, request, connections, WARM_UP_SECONDS)
-    tries: list[Measured] = []
-    while len(tries) < TRIES and not any(one.others < QUIET for one in tries):
-        tries.append(_try(pid, port, request, connections, seconds))
-    return min(tries, key=lambda one: one.others)
-
-
-def _try(pid: int, port: int, request: Path, connections: int, seconds: float) -> Measured:
-    server, busy, started = Tree(pid).cpu_seconds, busy_seconds(), time.monotonic()
-    seen = _load(port, request, connections, seconds)
-    server, busy = Tree(pid).cpu_seconds - server, busy_seconds() - busy
-    whole = (time.monotonic() - started) * (os.cpu_count() or 1)
-    return Measured(
-        per_second=seen["per_second"],
-        p50=seen["p50_ms"],
-        p99=seen["p99_ms"],
-        cpu=server * 1000 / seen["requests"],
-        client_cpu=seen["client_cpu_ms"],
-        others=(busy - server - seen["client_cpu"]) / whole,
-        requests=int(seen["requests"]),
-        failed=int(seen["failed"]),
-    )
-
-
-def _load(port: int, request: Path, connections: int, seconds: float) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.load", str(port), str(request), str(connections), str(seconds)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=seconds + 60)
-    seen: dict[str, float] = json.loads(ran.stdout)
-    return seen
 
 
 if __name__ == "__main__":

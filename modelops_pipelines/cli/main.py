@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import keyword
 import sys
 from collections.abc import Mapping
 
@@ -24,6 +25,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "promote": ("releases", "Take a version a step towards champion."),
     "rollback": ("releases", "Return to the champion before."),
     "history": ("releases", "Show what happened to an endpoint."),
+    "try": ("trying", "Send an endpoint a test call."),
+    "snippet": ("trying", "Print example code for an endpoint."),
+    "logs": ("logs", "Show the newest requests and answers."),
     "metrics": ("reading", "Show traffic and quality."),
     "drift": ("reading", "Show the newest drift verdicts."),
     "alert": ("alerts", "List alerts."),
@@ -46,7 +50,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"modelops_pipelines.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -84,6 +84,27 @@ def champions(events: Iterable[Event]) -> tuple[str, ...]:
     return tuple(line)
 
 
+@dataclass(frozen=True)
+class Reign:
+    """A version that was the champion from some moment on, and who made it that, how and why."""
+
+    version: str
+    since: datetime
+    actor: str
+    action: str
+    reason: str
+
+
+def reigns(events: Iterable[Event]) -> tuple[Reign, ...]:
+    """Return the champions as they followed each other, also those that were rolled back, the present one last."""
+    found: list[Reign] = []
+    for event in events:
+        whole = event.action == "rollback" or dict(event.evidence).get("share", WHOLE) == WHOLE
+        if whole and (not found or found[-1].version != event.to_version):
+            found.append(Reign(event.to_version, event.at, event.actor, event.action, event.reason))
+    return tuple(found)
+
+
 def _withdrawn(line: Sequence[str], to_version: str) -> list[str]:
     """Return the line up to the version's last reign, without the versions that came after it, wherever they stand."""
     back = list(line)

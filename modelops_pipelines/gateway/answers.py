@@ -68,6 +68,67 @@ class EndpointInfo(BaseModel):
     registered_at: str | None
 
 
+class WayInfo(BaseModel):
+    """How the champion is served: past MLflow's own checks or by them, and how many rows are merged into a batch."""
+
+    path: Literal["array", "frame", "mlflow"]
+    merged_rows: int = Field(description="0 where requests are never merged")
+    probe_ms: float | None
+
+
+class EvaluationInfo(BaseModel):
+    """A verdict of the gate, with every number that it rests on."""
+
+    verdict: str
+    champion: str | None = Field(description="the version that it was held against")
+    at: Moment
+    numbers: dict[str, Any]
+
+
+class QualityInfo(BaseModel):
+    """A window's quality, on the labels that have arrived; a metric that the task does not have is null."""
+
+    window_start: Moment
+    predictions: int
+    labelled: int
+    coverage: float
+    accuracy: float | None
+    auc: float | None
+    log_loss: float | None
+    brier: float | None
+    brier_skill: float | None
+    mae: float | None
+    rmse: float | None
+    bias: float | None
+
+
+class ReignInfo(BaseModel):
+    """A champion: since when, by whom, by which action, and why."""
+
+    version: str
+    since: Moment
+    actor: str
+    action: Literal["deploy", "promote", "rollback"]
+    reason: str
+
+
+class EndpointDetails(EndpointInfo):
+    """An endpoint with what is known of its champion; null where nothing is, or while its store is away."""
+
+    version: str | None = Field(description="the champion's")
+    output: str | None = Field(description="what its answers are: probabilities, scores, labels or unknown")
+    way: WayInfo | None
+    evaluation: EvaluationInfo | None
+    quality: QualityInfo | None = Field(description="of its newest window with labels")
+    champions: list[ReignInfo] | None = Field(description="the last 20, newest first")
+
+
+class ExampleBody(BaseModel):
+    """A body that the champion takes: a row of its own input example, or one made up from its signature."""
+
+    dataframe_records: list[dict[str, bool | int | float | str]]
+
+
 class Latency(BaseModel):
     """Percentiles in milliseconds; null without a request."""
 

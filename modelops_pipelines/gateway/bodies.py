@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from modelops_pipelines.core.errors import InputError, MalformedError
-from modelops_pipelines.gateway.values import Columns
+from modelops_pipelines.gateway.values import Columns, check_rows
 
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 _EXAMPLE = 'for example {"dataframe_records": [{"feature": 1.0}]}'
@@ -50,6 +50,7 @@ def _from_split(content: Any, names: Sequence[str]) -> tuple[Columns, int]:
     if not isinstance(header, list) or not isinstance(data, list):
         raise InputError("dataframe_split needs 'columns' and 'data', both lists", "Send pandas' to_dict('split')")
     _require(names, header)
+    check_rows(len(data))  # before any of them is looked at: there may be millions
     for index, row in enumerate(data):
         if not isinstance(row, list) or len(row) != len(header):
             raise InputError(
@@ -72,6 +73,7 @@ def _from_columns(content: dict[str, Any], names: Sequence[str]) -> tuple[Column
 def _from_records(form: str, content: Any, names: Sequence[str]) -> tuple[Columns, int]:
     if not isinstance(content, list):
         raise InputError(f"{form} is no list of rows", f"Send a list of objects, {_EXAMPLE}")
+    check_rows(len(content))
     try:
         return {name: [row[name] for row in content] for name in names}, len(content)
     except (KeyError, TypeError, IndexError):

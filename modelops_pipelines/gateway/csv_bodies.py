@@ -4,9 +4,11 @@ import csv
 import io
 import math
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from modelops_pipelines.core.errors import InputError, MalformedError
+from modelops_pipelines.core.ids import MAX_ROWS
 from modelops_pipelines.gateway.values import Columns
 
 _NULLS = frozenset({"", "NA", "NaN", "nan", "null", "None"})
@@ -20,10 +22,12 @@ def read_csv(body: bytes, inputs: Mapping[str, str]) -> tuple[Columns, int]:
     An empty field is null (in a text column too, as pandas reads it), and so are NA, NaN and null in the other columns.
     Raises MalformedError for what is no CSV in UTF-8, InputError for rows that are not of these features.
     """
-    header, rows = _lines(body)
+    header, *rows = _lines(body)
     missing = [name for name in inputs if name not in header]
     if missing:
         raise InputError(f"Feature(s) {', '.join(missing)} missing in the CSV's first line", _EXAMPLE)
+    if len(rows) > MAX_ROWS:
+        raise InputError(f"The CSV has over {MAX_ROWS} rows", f"Send 1 to {MAX_ROWS} rows a request")
     for index, row in enumerate(rows):
         if len(row) != len(header):
             raise InputError(f"Row {index} of the CSV has {len(row)} fields, the first line {len(header)}", _EXAMPLE)
@@ -31,14 +35,16 @@ def read_csv(body: bytes, inputs: Mapping[str, str]) -> tuple[Columns, int]:
     return {name: [_value(kind, row[places[name]]) for row in rows] for name, kind in inputs.items()}, len(rows)
 
 
-def _lines(body: bytes) -> tuple[list[str], list[list[str]]]:
+def _lines(body: bytes) -> list[list[str]]:
+    """Return the lines that are not empty; of too many, only as many as it takes to know."""
     try:
-        lines = [line for line in csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True) if line]
+        reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        lines = list(islice(filter(None, reader), MAX_ROWS + 2))
     except (UnicodeDecodeError, csv.Error) as error:
         raise MalformedError(f"The body is no CSV in UTF-8 ({type(error).__name__})", _EXAMPLE) from error
     if not lines:
         raise MalformedError("The body is empty", _EXAMPLE)
-    return lines[0], lines[1:]
+    return lines
 
 
 def _value(kind: str, given: str) -> Any:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import orjson
 
-from modelops_pipelines.core.errors import InputError, ModelOpsError, OverloadError, PredictionError
-from modelops_pipelines.core.ids import ENTROPY_BYTES, MAX_ROWS, RequestId, new_request_id
+from modelops_pipelines.core.errors import ModelOpsError, OverloadError, PredictionError
+from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
 from modelops_pipelines.gateway.bodies import read_json
 from modelops_pipelines.gateway.calls import Call, DisconnectedError, event_time_of
 from modelops_pipelines.gateway.capture import Capture
@@ -23,10 +24,12 @@ from modelops_pipelines.gateway.limits import Limiter
 from modelops_pipelines.gateway.models import Outcome, Rows
 from modelops_pipelines.gateway.records import OK, Exchange, record_of
 from modelops_pipelines.gateway.serving import Served, Serving
-from modelops_pipelines.gateway.values import Columns, typed_columns
+from modelops_pipelines.gateway.values import Columns, check_rows, typed_columns
 
 INTERNAL_ERROR = 500
 MIB = 1024 * 1024
+LARGE_BODY = MIB // 4
+"""From here on a body is read in a thread: it would keep everyone else waiting for milliseconds, or seconds."""
 CSV_TYPES = frozenset({"text/csv", "application/csv"})
 Body = Callable[[int], Awaitable[bytes]]
 _LOG = logging.getLogger("modelops.gateway")
@@ -92,7 +95,8 @@ class Predictor:
     async def _predict(self, exchange: Exchange, served: Served, content: bytes, *, infer: bool) -> Answer:
         event_time = event_time_of(exchange.call, served.spec)
         exchange.variant, batcher = served.choose(exchange.call.sticky)
-        columns, rows = _read(exchange, content, batcher.model.version.inputs, infer=infer)
+        read = partial(_read, exchange, content, batcher.model.version.inputs, infer=infer)
+        columns, rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
         outcome = await _in_time(batcher.submit(Rows(columns, rows)), served)
         exchange.request = self._request_id(exchange, event_time, rows)
         answer = Answer(OK, _rendered(exchange, outcome, exchange.request.text, infer=infer))
@@ -137,8 +141,7 @@ def _read(exchange: Exchange, content: bytes, inputs: Mapping[str, str], *, infe
         columns, rows = read_csv(content, inputs)
     else:
         columns, rows = read_json(content, names)
-    if not 0 < rows <= MAX_ROWS:
-        raise InputError(f"The body has {rows} rows", f"Send 1 to {MAX_ROWS} rows a request")
+    check_rows(rows)
     return typed_columns(columns, inputs), rows
 
 

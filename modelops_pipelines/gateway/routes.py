@@ -2,7 +2,6 @@
 
 import re
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Response
@@ -12,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr
 from pydantic.config import JsonDict
 
 from modelops_pipelines.core.errors import InputError, UnknownError
-from modelops_pipelines.core.windows import text
 from modelops_pipelines.gateway.answers import (
+    EndpointDetails,
     EndpointInfo,
     ErrorBody,
+    ExampleBody,
     FeedbackTaken,
     HealthReport,
     LabelsTaken,
@@ -27,6 +27,7 @@ from modelops_pipelines.gateway.answers import (
 from modelops_pipelines.gateway.docs_routes import add_docs_routes
 from modelops_pipelines.gateway.faults import add_faults
 from modelops_pipelines.gateway.health import Health
+from modelops_pipelines.gateway.information import describe, details, example
 from modelops_pipelines.gateway.key_routes import add_key_routes
 from modelops_pipelines.gateway.keyring import Keyring
 from modelops_pipelines.gateway.live import KEEP_SECONDS
@@ -35,7 +36,7 @@ from modelops_pipelines.gateway.messages import FeedbackMessage, LabelsMessage
 from modelops_pipelines.gateway.prediction_docs import add_prediction_docs
 from modelops_pipelines.gateway.responses import Responses
 from modelops_pipelines.gateway.routing import PUBLIC, CallerOf, EndpointName, Router, declared_roles
-from modelops_pipelines.gateway.serving import Served, Serving
+from modelops_pipelines.gateway.serving import Serving
 from modelops_pipelines.store.stores import Stores
 
 OK, UNAVAILABLE = 200, 503
@@ -61,7 +62,7 @@ def make_application(
     app = FastAPI(title="modelops gateway", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     router = Router(app, keyring)
     add_faults(app)
-    _add_information(router, serving, stores.settings.reports)
+    _add_information(router, serving, stores)
     add_log_routes(router, serving, stores)
     add_prediction_docs(router)
     _add_responses(router, serving, responses)
@@ -73,16 +74,21 @@ def make_application(
     return app
 
 
-def _add_information(router: Router, serving: Serving, reports: Path) -> None:
+def _add_information(router: Router, serving: Serving, stores: Stores) -> None:
     @router.get("/endpoints", role="read", lists=True, response_model=list[EndpointInfo])
     def list_endpoints(caller: CallerOf) -> list[dict[str, Any]]:
         """List the endpoints that the key is for, and what each serves."""
         return [describe(served) for served in serving.endpoints() if caller.sees(served.spec.name)]
 
-    @router.get(_ENDPOINT, role="read", response_model=EndpointInfo)
+    @router.get(_ENDPOINT, role="read", response_model=EndpointDetails)
     def show_endpoint(endpoint: EndpointName) -> dict[str, Any]:
-        """Show one endpoint: versions, shares, and the features that its champion takes."""
-        return describe(serving.endpoint(endpoint))
+        """Show one endpoint: versions and shares, what its champion takes, how good it is, and the champions before."""
+        return details(stores, serving.endpoint(endpoint))
+
+    @router.get(f"{_ENDPOINT}/example", role="read", response_model=ExampleBody)
+    def show_example(endpoint: EndpointName) -> dict[str, Any]:
+        """Return a body that the endpoint takes, to try it with."""
+        return example(serving.endpoint(endpoint))
 
     @router.get(f"{_ENDPOINT}/metrics", role="read", response_model=LiveSummary)
     def live_metrics(
@@ -96,7 +102,7 @@ def _add_information(router: Router, serving: Serving, reports: Path) -> None:
     @router.get(f"{_ENDPOINT}/reports/{{name}}", role="read", response_class=FileResponse, responses=page)
     def show_report(endpoint: EndpointName, name: Annotated[str, PathParameter(max_length=100)]) -> FileResponse:
         """Show a drift report."""
-        path = reports / serving.endpoint(endpoint).spec.name / name
+        path = stores.settings.reports / serving.endpoint(endpoint).spec.name / name
         if not _REPORT.fullmatch(name) or not path.is_file():
             raise UnknownError(f"Endpoint {endpoint!r} has no report {name[:80]!r}", "Materialise 'drift_report' first")
         return FileResponse(path, media_type="text/html")
@@ -146,23 +152,6 @@ def _add_health(router: Router, health: Health) -> None:
         told = health.report()
         response.status_code = OK if told["status"] == "healthy" else UNAVAILABLE
         return told
-
-
-def describe(served: Served) -> dict[str, Any]:
-    """Return an endpoint as routes show it."""
-    champion = served.version_of(served.state.champion)
-    return {
-        "name": served.spec.name,
-        "model_name": served.spec.model_name,
-        "task": served.spec.task,
-        "description": served.spec.description,
-        "generation": served.state.generation,
-        "variants": [vars(variant) for variant in served.state.variants],
-        "inputs": champion.inputs if champion else None,
-        "classes": champion.classes if champion else None,
-        "training_set": champion.training_set if champion else None,
-        "registered_at": text(champion.registered_at) if champion else None,
-    }
 
 
 def _seconds(window: str) -> int:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modelops_pipelines.core.errors import InputError
+from modelops_pipelines.core.ids import MAX_ROWS
 
 Columns = dict[str, list[Any]]
 _WITHOUT_NULL = frozenset({"int", "bool"})
@@ -17,6 +18,12 @@ def typed_columns(columns: Mapping[str, list[Any]], inputs: Mapping[str, str]) -
     Raises InputError for a value that is not of the type, and for a null where a whole number or a truth value is due.
     """
     return {name: _typed(name, kind, columns[name]) for name, kind in inputs.items()}
+
+
+def check_rows(rows: int) -> None:
+    """Raise InputError for a number of rows that no request may have."""
+    if not 0 < rows <= MAX_ROWS:
+        raise InputError(f"The body has {rows} rows", f"Send 1 to {MAX_ROWS} rows a request")
 
 
 def _typed(name: str, kind: str, values: list[Any]) -> list[Any]:

@@ -75,6 +75,10 @@ BAD_CSV: dict[str, tuple[bytes, Expected]] = {
     "nothing": (b"", (400, "malformed", "The body is empty", LINES)),
     "empty lines only": (b"\r\n\n", (400, "malformed", "The body is empty", LINES)),
     "no row": (HEADER.encode(), (422, "input", "The body has 0 rows", f"Send 1 to {MAX_ROWS} rows a request")),
+    "too many rows": (
+        _csv(ROW * (MAX_ROWS + 1)),
+        (422, "input", f"The CSV has over {MAX_ROWS} rows", f"Send 1 to {MAX_ROWS} rows a request"),
+    ),
     "no UTF-8": (_csv("1,2,1,S\xe3o,\n").decode().encode("latin-1"), _malformed("UnicodeDecodeError")),
     "UTF-16": (_csv(ROW).decode().encode("utf-16"), _malformed("UnicodeDecodeError")),
     "a quote that does not end": (_csv('1.5,2,true,"Oslo,x\n'), _malformed("Error")),

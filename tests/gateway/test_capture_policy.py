@@ -33,6 +33,15 @@ FEATURES = (*kinds.NUMBERS, "city")
 CALLER = {"X-User-Id": "ann-4711", "X-Session-Id": "session-4712", "X-Client-Request-Id": "order-4713"}
 SECRETS = (*CALLER.values(), "Atlantis-4714", "47154715.5", "body-4716")
 SECRET_ROW = {**dict.fromkeys(kinds.NUMBERS, 1.0), "city": "Atlantis-4714", "income": 47154715.5}
+PAST = {"X-Event-Time": "2025-06-01T12:00:00Z"}
+SOURCES: list[tuple[str, dict[str, str]]] = [
+    ("live", {}),
+    ("test", {"X-Test-Call": "1"}),
+    ("test", {"X-Test-Call": "TRUE"}),
+    ("live", {"X-Test-Call": "0"}),
+    ("replay", PAST),
+    ("test", {**PAST, "X-Test-Call": "yes"}),
+]
 
 
 @dataclass
@@ -126,28 +135,13 @@ def test_what_is_not_redacted_is_found_so_the_search_above_is_worth_something(ru
     assert list(SECRETS[:5]) == _hits(raw, SECRETS) == _hits(found, SECRETS)
 
 
-@pytest.mark.parametrize(
-    ("headers", "source"),
-    [
-        ({}, "live"),
-        ({"X-Test-Call": "1"}, "test"),
-        ({"X-Test-Call": "TRUE"}, "test"),
-        ({"X-Test-Call": "0"}, "live"),
-        ({"X-Event-Time": "2025-06-01T12:00:00Z"}, "replay"),
-        ({"X-Event-Time": "2025-06-01T12:00:00Z", "X-Test-Call": "yes"}, "test"),
-    ],
-)
-def test_the_log_tells_test_calls_and_replays_from_live_ones(
-    running: Running, headers: dict[str, str], source: str
-) -> None:
-    (row,) = running.logged("open", running.ask("open", _rows(1), **headers))
-    assert source == row["source"]
-
-
-def test_a_test_call_that_is_refused_is_a_test_call_too(running: Running) -> None:
+def test_the_log_tells_test_calls_and_replays_from_live_ones(running: Running) -> None:
+    row = _rows(1)
+    sent = {running.ask("open", row, **headers): source for source, headers in SOURCES}
     refused = running.gateway.predict([{}], "open", **{"X-Test-Call": "1"}).json()["error"]["request_id"]
-    (row,) = running.logged("open", refused)
-    assert ("test", 422) == (row["source"], row["status"])
+    sent[refused] = "test"
+    log = {row["request_id"]: row["source"] for row in log_of(running.project, running.specs["open"])}
+    assert sent == {number: log[number] for number in sent}
 
 
 def _is_sampled(number: str, share: float) -> bool:

@@ -81,7 +81,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def test_versions_are_swapped_under_load_without_a_failure_or_a_wrong_answer(
     running: Running, count: int, pytestconfig: pytest.Config, record_property: Any
 ) -> None:
-    number = pytestconfig.getoption("swaps")
+    asked = pytestconfig.getoption("swaps")
+    number = asked if count == RESIDENT or asked >= MANY else LOADED + 2
     cycle = list(running.versions)[:count]
     swaps, kib = [running.deploy(cycle[-1])], []
     with _load(running) as answers:

@@ -75,6 +75,7 @@ ROUTES = [
     Route("GET", "/openapi.json", "read", 200),
     Route("GET", "/endpoints", "read", 200, lists=True),
     Route("GET", "/endpoints/{endpoint}", "read", 200),
+    Route("GET", "/endpoints/{endpoint}/example", "read", 503),
     Route("GET", "/endpoints/{endpoint}/metrics", "read", 200),
     Route("GET", "/endpoints/{endpoint}/reports/{name}", "read", 404),
     Route("POST", "/endpoints/{endpoint}/invocations", "predict", 503, ROW),

@@ -10,6 +10,7 @@ import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from modelops_pipelines.store.deployments import ModelVersion
 from tests.gateway import kinds
@@ -20,6 +21,7 @@ ROWS = 10_000
 MOST_ROWS = 200
 CONNECTIONS = 16
 PICKLE = "  allow_pickle: true\n"
+WAYS = {"linear": "array", "forest": "array", "by_name": "frame", "own": "mlflow"}
 TRAINERS = {"linear": kinds.logistic, "forest": kinds.forest, "by_name": kinds.by_name, "own": kinds.own}
 DEMEANED = "demeaned"
 
@@ -41,8 +43,9 @@ class Running:
         return answers_of(response.json())
 
     def by_mlflow(self, kind: str, frame: pd.DataFrame) -> "np.ndarray[Any, Any]":
-        """Return what the same version answers in MLflow's own hands."""
-        return np.asarray(mlflow.pyfunc.load_model(self.versions[kind].artifact_uri).predict(frame))
+        """Return what the same version answers in MLflow's own hands, computed by one thread, as the gateway does."""
+        with threadpool_limits(1):
+            return np.asarray(mlflow.pyfunc.load_model(self.versions[kind].artifact_uri).predict(frame))
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,7 @@ def test_ten_thousand_rows_are_answered_as_mlflow_answers_them_all_at_once(runni
     with ThreadPoolExecutor(CONNECTIONS) as callers:
         answered += callers.map(lambda request: running.ask(kind, *request), together)
     assert _bytes(whole) == _bytes([row for answers in answered for row in answers])
+    assert f"version 1 of {kind}: {{'path': '{WAYS[kind]}', 'merged_rows': 2048" in running.gateway.log.read_text()
 
 
 def test_a_model_that_looks_at_the_rows_beside_each_is_answered_as_mlflow_answers_each_request(

@@ -18,6 +18,7 @@ from modelops_pipelines.core.errors import PredictionError
 from modelops_pipelines.core.outputs import PROBABILITIES
 from modelops_pipelines.core.training import TrainingContext
 from modelops_pipelines.gateway.batching import Batcher
+from modelops_pipelines.gateway.frames import example_of
 from modelops_pipelines.gateway.models import Model, Outcome, Rows
 from modelops_pipelines.gateway.probes import padded
 from modelops_pipelines.gateway.ways import Way, find_way
@@ -172,7 +173,9 @@ def test_a_model_that_declares_numbers_of_32_bits_gets_them(tmp_path: Path, dtyp
     def kind_of(rows: pd.DataFrame) -> Any:
         return np.full(len(rows), float(set(map(str, rows.dtypes)) == {dtype}))
 
-    way = way_of(logged(tmp_path / "model", function(kind_of), frame), frame)
+    folder = logged(tmp_path / "model", function(kind_of), frame)
+    way = way_of(folder, frame)
+    assert {dtype} == {str(found) for found in example_of(folder).dtypes}
     assert [1.0, 1.0] == way.predict(columns_of(frame.head(2))).tolist()
     assert way.merging is not None
 

@@ -1,11 +1,12 @@
 """What a run of the serving benchmark measures, and the median of several runs."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
 
 ROWS, CONNECTIONS = (1, 100), (1, 16)
+_NUMBERS = ("per_second", "p50", "p99", "cpu", "client_cpu", "others")
 
 
 class Cell(NamedTuple):
@@ -71,7 +72,8 @@ def spread(runs: Sequence[Run], server: str, variant: str, cell: Cell) -> float:
     return max(rates) / min(rates)
 
 
-def _median(measured: Iterable[Measured]) -> Measured:
+def _median(measured: Sequence[Measured]) -> Measured:
     """Return the median of each number; requests and failures are added up."""
-    *numbers, requests, failed = zip(*(astuple(one) for one in measured), strict=True)
-    return Measured(*(median(column) for column in numbers), requests=sum(requests), failed=sum(failed))
+    middle = {name: median(getattr(one, name) for one in measured) for name in _NUMBERS}
+    requests, failed = sum(one.requests for one in measured), sum(one.failed for one in measured)
+    return Measured(**middle, requests=requests, failed=failed)

@@ -71,7 +71,7 @@ class Limits:
     endpoint: str | None = None
     concurrent: int = 100
     deadline: timedelta = timedelta(seconds=30)
-    body_mib: int = 64
+    body_mib: int = 16
 
 
 @dataclass(frozen=True)

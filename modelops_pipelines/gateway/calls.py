@@ -47,7 +47,7 @@ def read_call(headers: Iterable[tuple[bytes, bytes]]) -> Call:
 
     def field(name: bytes) -> str | None:
         value = given.get(name)
-        return value.decode("latin-1")[:FIELD_LENGTH] if value else None
+        return _text(value)[:FIELD_LENGTH] if value else None
 
     length = given.get(b"content-length", b"")
     return Call(
@@ -62,6 +62,14 @@ def read_call(headers: Iterable[tuple[bytes, bytes]]) -> Call:
         received=datetime.now(UTC),
         started=time.perf_counter(),
     )
+
+
+def _text(value: bytes) -> str:
+    """Return a header's text: UTF-8, as most clients send it, or Latin-1, as the standard has it."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def event_time_of(call: Call, spec: EndpointSpec) -> datetime:

@@ -46,8 +46,7 @@ class Responses:
             "thumbs": message.thumbs,
             "comment": message.comment,
             "corrected_label": corrected,
-            "user_id": message.user_id,
-            "session_id": message.session_id,
+            **_who(served, message),
             "received_at": micros(datetime.now(UTC)),
         }
         await self._capture.write(served.spec.name, "feedback", {"rows": [row]})
@@ -76,6 +75,12 @@ class Responses:
         if len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)
         return "already recorded" if known else "recorded"
+
+
+def _who(served: Served, message: FeedbackMessage) -> dict[str, str | None]:
+    """Return who says it, but for what the endpoint's capture policy keeps off the disk."""
+    said = {"user_id": message.user_id, "session_id": message.session_id}
+    return {name: None if name in served.spec.capture.redact else value for name, value in said.items()}
 
 
 def _finite(given: Label) -> float | None:

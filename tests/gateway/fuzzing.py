@@ -54,7 +54,12 @@ class Sent:
     @property
     def text(self) -> str:
         """All that the caller said himself."""
-        parts = [self.path.encode(), unquote_to_bytes(self.path), self.body, *(part for pair in self.headers for part in pair)]
+        parts = [
+            self.path.encode(),
+            unquote_to_bytes(self.path),
+            self.body,
+            *(part for pair in self.headers for part in pair),
+        ]
         return " ".join(part.decode("latin-1") for part in parts) + self.body.decode(errors="replace")
 
 
@@ -120,7 +125,9 @@ JSON, CSV = b"application/json", b"text/csv"
 TIMES = st.one_of(
     st.datetimes().map(lambda moment: moment.isoformat().encode()),
     st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat().encode()),
-    st.sampled_from([b"2026-01-31T12:00:00Z", b"0001-01-01T00:00:00+14:00", b"9999-12-31T23:59:59-14:00", b"now", b"1e9"]),
+    st.sampled_from(
+        [b"2026-01-31T12:00:00Z", b"0001-01-01T00:00:00+14:00", b"9999-12-31T23:59:59-14:00", b"now", b"1e9"]
+    ),
 )
 HEADERS: dict[bytes, st.SearchStrategy[bytes]] = {
     b"x-user-id": GARBAGE,
@@ -140,7 +147,9 @@ HEADERS: dict[bytes, st.SearchStrategy[bytes]] = {
 def headers(draw: st.DrawFn, key: str, content_type: bytes = JSON) -> list[tuple[bytes, bytes]]:
     """Mostly the key and the right content type, with some others that a caller may set; bytes that HTTP allows."""
     keys = st.sampled_from([key.encode()] * 12 + [key.encode()[:-1], b"", key.upper().encode()]) | GARBAGE
-    types = st.sampled_from([content_type] * 8 + [JSON, CSV, content_type + b"; charset=latin-1", b"", b"a/b"]) | GARBAGE
+    types = (
+        st.sampled_from([content_type] * 8 + [JSON, CSV, content_type + b"; charset=latin-1", b"", b"a/b"]) | GARBAGE
+    )
     names = draw(st.lists(st.sampled_from(sorted(HEADERS)), max_size=3))
     made = [(b"x-api-key", draw(keys) if draw(st.integers(0, 9)) == 0 else key.encode())]
     made += [(b"content-type", draw(types) if draw(st.integers(0, 3)) == 0 else content_type)]
@@ -167,7 +176,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 @st.composite
 def rows(draw: st.DrawFn, inputs: Mapping[str, str]) -> list[dict[str, Any]]:
     """One row to three; in one case of four something is wrong with them."""
-    made = draw(st.lists(st.fixed_dictionaries({n: VALUES[kind] for n, kind in inputs.items()}), min_size=1, max_size=3))
+    made = draw(
+        st.lists(st.fixed_dictionaries({n: VALUES[kind] for n, kind in inputs.items()}), min_size=1, max_size=3)
+    )
     if draw(st.integers(0, 3)) == 0:
         name = draw(st.sampled_from(sorted(inputs)))
         match draw(st.integers(0, 3)):
@@ -229,7 +240,8 @@ def _field(value: Any) -> str:
 def _tensors(given: list[Any], inputs: Mapping[str, str]) -> tuple[str, bytes, bytes]:
     whole = [row for row in given if isinstance(row, dict)]
     made = [
-        {"name": name, "shape": [len(whole)], "datatype": "FP64", "data": [row.get(name) for row in whole]} for name in inputs
+        {"name": name, "shape": [len(whole)], "datatype": "FP64", "data": [row.get(name) for row in whole]}
+        for name in inputs
     ]
     return "infer", JSON, _json({"id": "a", "inputs": made})
 
@@ -244,7 +256,16 @@ def _json(value: Any) -> bytes:
     return json.dumps(value).encode(errors="replace")
 
 
-FORMS = [_records("dataframe_records"), _records("inputs"), _records("instances"), _columns, _split, _csv, _tensors, _matrix]
+FORMS = [
+    _records("dataframe_records"),
+    _records("inputs"),
+    _records("instances"),
+    _columns,
+    _split,
+    _csv,
+    _tensors,
+    _matrix,
+]
 
 
 def path_of(template: str, **parts: str) -> str:

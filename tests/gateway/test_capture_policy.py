@@ -118,6 +118,8 @@ def test_what_is_redacted_is_on_the_disk_nowhere_and_the_rest_is(running: Runnin
     infer = running.gateway.client.post("/endpoints/discreet/infer", json=body, headers=CALLER)
     refused = running.gateway.predict([{"city": "Atlantis-4714"}], "discreet", **CALLER)
     assert (200, "body-4716", 422) == (infer.status_code, infer.json()["id"], refused.status_code)
+    said = {"prediction_id": f"{number}-0", "rating": 1, "user_id": "ann-4711", "session_id": "session-4712"}
+    assert 202 == running.gateway.client.post("/endpoints/discreet/feedback", json=said).status_code
     raw = _sealed_bytes(running.project, "discreet")
     assert number.encode() in raw
     (row,) = running.logged("discreet", number)

@@ -17,7 +17,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise MalformedError(f"The body is not valid JSON ({error})", f"Send JSON, {_EXAMPLE}") from error
+        where = f"line {error.lineno}, column {error.colno}"
+        raise MalformedError(f"The body is not valid JSON ({where})", f"Send JSON, {_EXAMPLE}") from error
     if not isinstance(parsed, dict):
         raise MalformedError("The body is not a JSON object", f"Send an object, {_EXAMPLE}")
     return parsed

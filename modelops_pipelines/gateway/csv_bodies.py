@@ -13,6 +13,7 @@ from modelops_pipelines.gateway.values import Columns
 
 _NULLS = frozenset({"", "NA", "NaN", "nan", "null", "None"})
 _BOOLS = {"true": True, "false": False, "1": True, "0": False}
+csv.field_size_limit(2**31 - 1)  # the body's size is limited already, and JSON's texts may be as long
 _EXAMPLE = "Send a line of feature names, then a line a row"
 
 
@@ -39,9 +40,15 @@ def _lines(body: bytes) -> list[list[str]]:
     """Return the lines that are not empty; of too many, only as many as it takes to know."""
     try:
         reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"The body is not in UTF-8 (byte {error.start})", "Send the CSV in UTF-8") from error
+    try:
         lines = list(islice(filter(None, reader), MAX_ROWS + 2))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise MalformedError(f"The body is no CSV in UTF-8 ({type(error).__name__})", _EXAMPLE) from error
+    except csv.Error as error:
+        raise MalformedError(
+            f"Line {reader.line_num} of the CSV cannot be read",
+            "Close each quote that opens a field, double those within",
+        ) from error
     if not lines:
         raise MalformedError("The body is empty", _EXAMPLE)
     return lines

@@ -42,7 +42,7 @@ BAD_ROWS: dict[str, tuple[Any, Expected]] = {
         (
             400,
             "malformed",
-            "The body is not valid JSON (unexpected end of data: line 1 column 3 (char 2))",
+            "The body is not valid JSON (line 1, column 3)",
             f"Send JSON, {EXAMPLE}",
         ),
     ),

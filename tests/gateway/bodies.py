@@ -67,8 +67,13 @@ def _null(feature: str) -> Expected:
     return 422, "input", f"Feature '{feature}' in row 0 is null, which its type does not allow", NULL
 
 
-def _malformed(why: str) -> Expected:
-    return 400, "malformed", f"The body is no CSV in UTF-8 ({why})", LINES
+def _no_utf8(byte: int) -> Expected:
+    return 400, "malformed", f"The body is not in UTF-8 (byte {byte})", "Send the CSV in UTF-8"
+
+
+def _no_line(line: int) -> Expected:
+    remedy = "Close each quote that opens a field, double those within"
+    return 400, "malformed", f"Line {line} of the CSV cannot be read", remedy
 
 
 BAD_CSV: dict[str, tuple[bytes, Expected]] = {
@@ -79,10 +84,10 @@ BAD_CSV: dict[str, tuple[bytes, Expected]] = {
         _csv(ROW * (MAX_ROWS + 1)),
         (422, "input", f"The CSV has over {MAX_ROWS} rows", f"Send 1 to {MAX_ROWS} rows a request"),
     ),
-    "no UTF-8": (_csv("1,2,1,S\xe3o,\n").decode().encode("latin-1"), _malformed("UnicodeDecodeError")),
-    "UTF-16": (_csv(ROW).decode().encode("utf-16"), _malformed("UnicodeDecodeError")),
-    "a quote that does not end": (_csv('1.5,2,true,"Oslo,x\n'), _malformed("Error")),
-    "text after a quote": (_csv('1.5,2,true,"Oslo"x,y\n'), _malformed("Error")),
+    "no UTF-8": (_csv("1,2,1,S\xe3o,\n").decode().encode("latin-1"), _no_utf8(37)),
+    "UTF-16": (_csv(ROW).decode().encode("utf-16"), _no_utf8(0)),
+    "a quote that does not end": (_csv('1.5,2,true,"Oslo,x\n'), _no_line(2)),
+    "text after a quote": (_csv('1.5,2,true,"Oslo"x,y\n'), _no_line(2)),
     "a missing column": (
         f"number,whole,flag,moment\n1.5,2,true,{MOMENT}\n".encode(),
         (422, "input", "Feature(s) word missing in the CSV's first line", LINES),

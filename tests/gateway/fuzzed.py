@@ -1,0 +1,293 @@
+"""Requests that are sent to a gateway to break it: nearly right ones, so that they get far."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from hypothesis import strategies as st
+
+from tests.gateway import kinds
+from tests.gateway.fuzzing import Sent
+
+E = "/endpoints/{endpoint}"
+REPORT = "drift-2026-01-31T12.html"
+INPUTS: dict[str, dict[str, str]] = {
+    "mixed": {**dict.fromkeys(kinds.NUMBERS, "float"), "city": "text"},
+    "typed": {"number": "float", "whole": "int", "flag": "bool", "word": "text", "moment": "timestamp"},
+}
+MOMENT = "2026-01-31T12:00:00Z"
+_PART = re.compile(r"\{[a-z_]+\}")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What exists: the key that may do everything, keys' ids, and requests' ids."""
+
+    key: str
+    key_ids: Sequence[str]
+    request_ids: Sequence[str]
+
+
+# Headers
+
+GARBAGE = st.one_of(st.binary(max_size=40), st.text(max_size=20).map(str.encode), st.just(b"\xff" * 300))
+JSON, CSV = b"application/json", b"text/csv"
+TIMES = st.one_of(
+    st.datetimes().map(lambda moment: moment.isoformat().encode()),
+    st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat().encode()),
+    st.sampled_from(
+        [b"2026-01-31T12:00:00Z", b"0001-01-01T00:00:00+14:00", b"9999-12-31T23:59:59-14:00", b"now", b"1e9"]
+    ),
+)
+HEADERS: dict[bytes, st.SearchStrategy[bytes]] = {
+    b"x-user-id": GARBAGE,
+    b"x-session-id": GARBAGE,
+    b"x-client-request-id": GARBAGE,
+    b"x-event-time": TIMES | GARBAGE,
+    b"x-test-call": st.sampled_from([b"1", b"TRUE", b"yes", b"no", b""]) | GARBAGE,
+    b"accept": GARBAGE,
+    b"accept-encoding": GARBAGE,
+    b"expect": st.just(b"100-continue"),
+    b"x-http-method-override": st.just(b"DELETE"),
+    b"forwarded": GARBAGE,
+}
+
+
+@st.composite
+def headers(draw: st.DrawFn, key: str, content_type: bytes = JSON) -> list[tuple[bytes, bytes]]:
+    """Mostly the key and the right content type, with some others that a caller may set; bytes that HTTP allows."""
+    keys = st.sampled_from([key.encode()] * 12 + [key.encode()[:-1], b"", key.upper().encode()]) | GARBAGE
+    types = (
+        st.sampled_from([content_type] * 8 + [JSON, CSV, content_type + b"; charset=latin-1", b"", b"a/b"]) | GARBAGE
+    )
+    names = draw(st.lists(st.sampled_from(sorted(HEADERS)), max_size=3))
+    made = [(b"x-api-key", draw(keys) if draw(st.integers(0, 9)) == 0 else key.encode())]
+    made += [(b"content-type", draw(types) if draw(st.integers(0, 3)) == 0 else content_type)]
+    made += [(name, draw(HEADERS[name])) for name in names]
+    return [(name, bytes(byte for byte in value if byte >= 32 and byte != 127).strip()) for name, value in made]
+
+
+# Rows to predict
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "float": st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70),
+    "int": st.integers(-(2**63), 2**63 - 1),
+    "bool": st.booleans(),
+    "text": st.none() | st.text(max_size=12),
+    "timestamp": st.none() | st.datetimes().map(lambda moment: moment.isoformat()) | st.just(MOMENT),
+}
+
+
+@st.composite
+def rows(draw: st.DrawFn, inputs: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One row to three; in one case of four something is wrong with them."""
+    made = draw(
+        st.lists(st.fixed_dictionaries({n: VALUES[kind] for n, kind in inputs.items()}), min_size=1, max_size=3)
+    )
+    if draw(st.integers(0, 3)) == 0:
+        name = draw(st.sampled_from(sorted(inputs)))
+        match draw(st.integers(0, 3)):
+            case 0:
+                made[0][name] = draw(ANY)
+            case 1:
+                made[0].pop(name)
+            case 2:
+                made[0][draw(st.text(max_size=5))] = draw(ANY)
+            case _:
+                made = draw(st.sampled_from([[], made * 40, [*made, None], [[1]]]))
+    return made
+
+
+@st.composite
+def body(draw: st.DrawFn, inputs: Mapping[str, str]) -> tuple[str, bytes, bytes]:
+    """A body's route, content type and bytes, in every form; sometimes cut, doubled or of other bytes."""
+    given = draw(rows(inputs))
+    route, kind, content = draw(st.sampled_from(FORMS))(given, inputs)
+    match draw(st.integers(0, 19)):
+        case 0:
+            content = content[: draw(st.integers(0, len(content)))]
+        case 1:
+            content = draw(st.binary(max_size=60))
+        case 2:
+            content = json.dumps(draw(ANY)).encode(errors="replace")
+        case 3:
+            content = content.replace(b":", draw(st.sampled_from([b"", b"::", b":\x00", b":NaN,", b":1e999,"])), 1)
+    return route, kind, content
+
+
+def _records(name: str) -> Any:
+    return lambda given, _: ("invocations", JSON, _json({name: given}))
+
+
+def _columns(given: list[Any], inputs: Mapping[str, str]) -> tuple[str, bytes, bytes]:
+    whole = [row for row in given if isinstance(row, dict)]
+    return "invocations", JSON, _json({"inputs": {name: [row.get(name) for row in whole] for name in inputs}})
+
+
+def _split(given: list[Any], inputs: Mapping[str, str]) -> tuple[str, bytes, bytes]:
+    data = [list(row.values()) if isinstance(row, dict) else row for row in given]
+    return "invocations", JSON, _json({"dataframe_split": {"columns": list(inputs), "data": data}})
+
+
+def _csv(given: list[Any], inputs: Mapping[str, str]) -> tuple[str, bytes, bytes]:
+    lines = [",".join(inputs)]
+    lines += [",".join(_field(row.get(name)) for name in inputs) for row in given if isinstance(row, dict)]
+    return "invocations", CSV, "\n".join(lines).encode(errors="replace")
+
+
+def _field(value: Any) -> str:
+    if value is None or isinstance(value, float):
+        return "" if value is None else repr(value)
+    text = str(value)
+    return '"' + text.replace('"', '""') + '"' if isinstance(value, str) else text
+
+
+def _tensors(given: list[Any], inputs: Mapping[str, str]) -> tuple[str, bytes, bytes]:
+    whole = [row for row in given if isinstance(row, dict)]
+    made = [
+        {"name": name, "shape": [len(whole)], "datatype": "FP64", "data": [row.get(name) for row in whole]}
+        for name in inputs
+    ]
+    return "infer", JSON, _json({"id": "a", "inputs": made})
+
+
+def _matrix(given: list[Any], inputs: Mapping[str, str]) -> tuple[str, bytes, bytes]:
+    data = [row.get(name) for row in given if isinstance(row, dict) for name in inputs]
+    tensor = {"name": "x", "shape": [len(data) // len(inputs), len(inputs)], "datatype": "FP64", "data": data}
+    return "infer", JSON, _json({"inputs": [tensor]})
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode(errors="replace")
+
+
+FORMS = [
+    _records("dataframe_records"),
+    _records("inputs"),
+    _records("instances"),
+    _columns,
+    _split,
+    _csv,
+    _tensors,
+    _matrix,
+]
+
+
+def path_of(template: str, **parts: str) -> str:
+    """Return a route's path; its parts are quoted as a caller would have to."""
+    return _PART.sub(lambda match: quote(parts[match[0][1:-1]], safe=""), template)
+
+
+@st.composite
+def prediction(draw: st.DrawFn, known: Known) -> Sent:
+    """A request for predictions, in any form."""
+    endpoint = draw(st.sampled_from(sorted(INPUTS)))
+    route, kind, content = draw(body(INPUTS[endpoint]))
+    name = draw(st.sampled_from([endpoint] * 18 + ["idle", "ghost"]))
+    template = f"{E}/{route}"
+    if route == "infer" and draw(st.booleans()):
+        template = "/v2/models/{endpoint}/infer"
+    return Sent("POST", path_of(template, endpoint=name), draw(headers(known.key, kind)), content, template)
+
+
+# The other routes
+
+NAMES = st.sampled_from(["mixed", "typed"]) | st.sampled_from(["idle", "ghost"]) | st.text(min_size=1, max_size=120)
+LABELS = st.sampled_from(["0", "1", 1, 0, True, 1.0, "maybe"])
+REPORTS = (
+    st.sampled_from([REPORT, "swagger-ui.css"]) | st.sampled_from(["../../state.db", "%2e%2e"]) | st.text(max_size=30)
+)
+WORDS = ["5", "1000", "0", "24h", "30d", "31d", "ok", "error", "5m", "61m"]
+QUERIES = ["limit", "since", "status", "user", "request_id", "window", "x"]
+READS = [E, f"{E}/logs", f"{E}/metrics", f"{E}/example", f"{E}/reports/{{name}}", "/endpoints", "/keys"]
+REST = ["/health", "/health/ready", "/health/live", "/docs", "/openapi.json", "/docs/static/{name}", "/{name}"]
+
+
+def messages(known: Known) -> dict[str, st.SearchStrategy[Any]]:
+    """Return nearly right bodies of the routes that take one, predictions aside."""
+    made = [f"{one}-{row}" for one in known.request_ids for row in range(3)]
+    ids = st.sampled_from(made) | st.sampled_from(made) | st.text(max_size=60)
+    label = _object(
+        {"prediction_id": ids, "label": _mostly(LABELS)}, labelled_at=st.just(MOMENT) | TIMES.map(bytes.decode)
+    )
+    said = {
+        "thumbs": st.sampled_from(["up", "down", "left"]),
+        "comment": st.text(max_size=30),
+        "user_id": st.text(max_size=9),
+    }
+    roles = st.lists(st.sampled_from(["read", "predict", "root"]))
+    scope = {"endpoints": st.lists(NAMES, max_size=2), "mode": st.sampled_from(["live", "test", "x"])}
+    terms = st.sampled_from(["1h", "90d", "0d", "9999d", "soon"])
+    return {
+        f"{E}/labels": _object({"labels": st.lists(label, max_size=3)}),
+        f"{E}/feedback": _object({"prediction_id": ids}, rating=st.integers(-1, 7), corrected_label=LABELS, **said),
+        f"{E}/rollback": _object(
+            {}, reason=st.text(max_size=9) | ANY, to=st.sampled_from(["1", "2"]) | st.text(max_size=9)
+        ),
+        "/keys": _object({"name": st.just("ci") | st.text(max_size=12), "roles": roles}, expires_in=terms, **scope),
+        "/keys/{key_id}/rotate": _object({}, overlap=terms),
+    }
+
+
+def _object(required: Mapping[str, Any], **optional: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries(dict(required), optional={name: _mostly(value) for name, value in optional.items()})
+
+
+def _mostly(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.integers(0, 9).flatmap(lambda chance: ANY if chance == 0 else right)
+
+
+@st.composite
+def other(draw: st.DrawFn, known: Known, bodies: Mapping[str, st.SearchStrategy[Any]]) -> Sent:
+    """A request of any route but predictions, or of none."""
+    template = draw(st.sampled_from([*bodies] * 2 + READS + REST + ["/keys/{key_id}"]))
+    key_id = draw(st.sampled_from(known.key_ids) | st.text(alphabet="abc234567", min_size=1, max_size=11))
+    path = path_of(template, endpoint=draw(NAMES), key_id=key_id, name=draw(REPORTS))
+    given = draw(headers(known.key))
+    if template in bodies:
+        content = json.dumps(draw(ANY if draw(st.integers(0, 5)) == 0 else bodies[template]))
+        return Sent("POST", path, given, content.encode(errors="replace"), template)
+    method = draw(st.sampled_from(["GET"] * 9 + ["PUT", "HEAD", "OPTIONS", "PATCH"]))
+    values = st.sampled_from([*WORDS, *known.request_ids]) | st.text(max_size=45)
+    query = urlencode(draw(st.dictionaries(st.sampled_from(QUERIES), values, max_size=2)), errors="replace")
+    whole = f"{path}?{query}" if query else path
+    return Sent("DELETE" if template == "/keys/{key_id}" else method, whole, given, b"", template)
+
+
+# Bytes
+
+LINES = [
+    *[b"POST /endpoints/typed/invocations HTTP/1.1"] * 4,
+    b"POST /endpoints/typed/labels HTTP/1.1",
+    b"POST /keys HTTP/1.0",
+    b"POST //endpoints/typed/infer HTTP/1.1",
+    b"GET /endpoints/%ff%00/logs HTTP/1.1",
+    b"GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1",
+    b"PRI * HTTP/2.0",
+]
+ODD = [
+    *[b"Content-Length: %s" % value for value in (b"-1", b"1e3", b"9" * 20, b"\xb2", b"+5", b"")],
+    *[b"Transfer-Encoding: %s" % value for value in (b"chunked", b"x", b"chunked, identity")],
+    *[b"X-User-Id: a\x00b", b"X-Api-Key", b"\xff: 1", b": 1", b"Content-Encoding: gzip", b"Expect: 100-continue"],
+    *[b"Upgrade: websocket\r\nConnection: Upgrade", b"Connection: close", b"Host: other", b" folded: 1"],
+]
+
+
+@st.composite
+def raw(draw: st.DrawFn, known: Known) -> bytes:
+    """A request whose length, framing or header lines are wrong or at odds."""
+    row = {"number": 1.5, "whole": 1, "flag": True, "word": "a", "moment": MOMENT}
+    content = json.dumps({"dataframe_records": [row]}).encode()
+    lengths = [b"Content-Length: %d" % (len(content) + more) for more in (-5, 0, 0, 7)]
+    more = draw(st.lists(st.sampled_from(lengths) | st.sampled_from(ODD), min_size=1, max_size=3))
+    sent = draw(st.just(content) | st.binary(max_size=200))
+    head = [draw(st.sampled_from(LINES)), b"Host: gateway", b"X-API-Key: " + known.key.encode()]
+    return b"\r\n".join([*head, b"Content-Type: application/json", *more, b"", sent])

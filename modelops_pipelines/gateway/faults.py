@@ -1,4 +1,6 @@
-"""Whatever goes wrong in a FastAPI route, in the one shape of errors."""
+"""Whatever goes wrong in a FastAPI route, in the one shape of errors; what is this installation's fault is logged."""
+
+import logging
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -6,18 +8,34 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from modelops_pipelines.core import errors
 from modelops_pipelines.core.errors import InputError, MalformedError, ModelOpsError, UnknownError
 from modelops_pipelines.gateway.errors import INTERNAL, body_of, headers_of, status_of
 
 BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED = 400, 404, 405
+BUSY = errors.BusyError("What the gateway keeps its state in is busy", "Try again in a moment")
+_FOR_CALLERS = (
+    errors.InputError,
+    errors.UnauthenticatedError,
+    errors.ForbiddenError,
+    errors.UnknownError,
+    errors.ConflictError,
+    errors.EvidenceError,
+    errors.PredictionError,
+    errors.CaptureError,
+    errors.LimitError,
+    errors.OverloadError,
+    errors.NotReadyError,
+)
+_LOG = logging.getLogger("modelops.gateway")
 
 
 def add_faults(app: FastAPI) -> None:
     """Answer every error of ours, of FastAPI's and of nobody's in the one shape."""
 
     @app.exception_handler(ModelOpsError)
-    async def _ours(_: Request, error: ModelOpsError) -> JSONResponse:
-        return _response(error)
+    async def _ours(request: Request, error: ModelOpsError) -> JSONResponse:
+        return _response(_for_caller(error, request))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -37,6 +55,16 @@ def add_faults(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _unforeseen(_: Request, __: Exception) -> JSONResponse:
         return _response(INTERNAL)
+
+
+def _for_caller(error: ModelOpsError, request: Request) -> ModelOpsError:
+    """Return what the caller may read; an error that names what lies within (a path, a worker's own) is logged."""
+    if isinstance(error, _FOR_CALLERS):
+        return error
+    _LOG.error("%s failed: %s", getattr(request.scope.get("route"), "path", "a route"), error)
+    if isinstance(error, errors.AcknowledgementError):
+        return errors.AcknowledgementError(error.message.partition(": ")[0], error.remedy)
+    return BUSY if isinstance(error, errors.TransientError) else INTERNAL
 
 
 def _methods(app: FastAPI, request: Request) -> list[str]:

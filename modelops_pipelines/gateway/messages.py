@@ -1,15 +1,23 @@
 """What callers send beside rows to predict: labels and feedback. Unknown fields are refused."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 LABELS_A_CALL = 10_000
 ID_LENGTH = LABEL_LENGTH = 200
 TIME_LENGTH = 40
 Label = StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=LABEL_LENGTH)]
+
+
+def _whole(value: Any) -> Any:
+    """Return a whole number as one, however it is written: to JSON 5.0 is 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 CallersId = Annotated[StrictStr, Field(max_length=ID_LENGTH)]
 PredictionId = Annotated[StrictStr, Field(max_length=ID_LENGTH)]
+Rating = Annotated[StrictInt, BeforeValidator(_whole), Field(ge=1, le=5)]
 
 
 class LabelMessage(BaseModel):
@@ -35,7 +43,7 @@ class FeedbackMessage(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     prediction_id: PredictionId
-    rating: Annotated[StrictInt, Field(ge=1, le=5)] | None = None
+    rating: Rating | None = None
     thumbs: Literal["up", "down"] | None = None
     comment: Annotated[StrictStr, Field(max_length=4096)] | None = None
     corrected_label: Label | None = None

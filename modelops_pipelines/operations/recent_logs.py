@@ -1,12 +1,12 @@
 """The newest rows of an endpoint's log: those of the lake, and those that still wait in this host's spool."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.log_search import Asked, wanted
+from modelops_pipelines.core.log_search import Asked, Wanted, wanted
 from modelops_pipelines.core.tables import INFERENCE_LOG
 from modelops_pipelines.operations.captured import moment_of
 from modelops_pipelines.operations.schemas import feature_types
@@ -37,11 +37,17 @@ def recent_logs(stores: Stores, spec: EndpointSpec, asked: Asked) -> RecentLogs:
     query = wanted(asked, stores.now())
     waiting = waiting_rows(stores.settings.spool, spec, query)  # first: what is ingested meanwhile is in the lake then
     up_to = stores.recent.received_up_to(spec.name, INFERENCE_LOG.name)
-    found = [*waiting.rows, *stores.recent.rows(spec.name, INFERENCE_LOG.name, query)]
+    found = [*waiting.rows, *stores.recent.rows(spec.name, INFERENCE_LOG.name, _newer(query, waiting.rows))]
     once = {row["prediction_id"]: row for row in found}.values()
     features = feature_types(stores, spec)
     rows = [_shaped(row, features) for row in newest_first(once)[: query.limit]]
     return RecentLogs(rows, query.since, up_to, waiting.complete)
+
+
+def _newer(query: Wanted, rows: Sequence[Row]) -> Wanted:
+    """Return the query for what may still be among the newest, beside these rows."""
+    newest = sorted((row["event_time"] for row in rows), reverse=True)[: query.limit]
+    return replace(query, since=newest[-1]) if len(newest) == query.limit else query
 
 
 def _shaped(row: Row, features: Mapping[str, str]) -> Row:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from itertools import islice, takewhile
 from typing import Any
 
 import duckdb
@@ -16,6 +17,7 @@ from modelops_pipelines.store.table_files import LakeFile, TableFiles
 
 ATTEMPTS = 3
 MOST_FILES = 1024
+FAILED = 400
 Row = dict[str, Any]
 
 
@@ -45,8 +47,7 @@ class Recent:
 
     def received_up_to(self, endpoint: str, table: str) -> datetime | None:
         """Return when the newest row that the table holds was received, or None."""
-        files = self._of(endpoint, table).newest_first()
-        return max((file.received for file in files if file.received), default=None)
+        return self._of(endpoint, table).received_up_to()
 
     def _of(self, endpoint: str, table: str) -> TableFiles:
         with self._lock:
@@ -54,9 +55,9 @@ class Recent:
 
     def _newest(self, files: Sequence[LakeFile], wanted: Wanted) -> list[Row]:
         """Read the newest files, then twice as many, until none that is left can hold a row that belongs here."""
-        left = [file for file in files if file.latest >= wanted.since and file.earliest <= wanted.until]
+        recent = takewhile(lambda file: file.latest >= wanted.since, files)
         found: list[Row] = []
-        for batch in _batches(left, wanted.limit):
+        for batch in _batches((file for file in recent if _may_hold(file, wanted)), wanted.limit):
             if len(found) >= wanted.limit:
                 oldest = found[wanted.limit - 1]["event_time"]
                 batch = [file for file in batch if file.latest >= oldest]  # noqa: PLW2901 - the same, less what is older
@@ -79,15 +80,25 @@ class Recent:
             return self._connection.cursor()
 
 
-def _batches(files: Sequence[LakeFile], limit: int) -> Iterator[list[LakeFile]]:
+def _may_hold(file: LakeFile, wanted: Wanted) -> bool:
+    fails = file.status is None or file.status >= FAILED
+    return file.earliest <= wanted.until and (fails or not wanted.failed)
+
+
+def _batches(files: Iterator[LakeFile], limit: int) -> Iterator[list[LakeFile]]:
     """Yield the files in order: so many that their rows reach the limit, then twice as many each time."""
-    start, size, rows = 0, 0, 0
-    while size < len(files) and rows < limit:
-        rows += files[size].rows
-        size += 1
-    while start < len(files):
-        yield list(files[start : start + size])
-        start, size = start + size, min(2 * size, MOST_FILES)
+    batch: list[LakeFile] = []
+    rows = 0
+    for file in files:
+        batch.append(file)
+        rows += file.rows
+        if rows >= limit:
+            break
+    size = len(batch)
+    while batch:
+        yield batch
+        size = min(2 * size, MOST_FILES)
+        batch = list(islice(files, size))
 
 
 def newest_first(rows: Iterable[Row]) -> list[Row]:

@@ -24,13 +24,17 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class LakeFile:
-    """A Parquet file: its rows, the earliest and latest event time of them, and when the last of them came in."""
+    """A Parquet file: its rows, the earliest and latest event time of them, and when the last of them came in.
+
+    ``status`` is the greatest of a log's rows; None where it is not known.
+    """
 
     path: str
     rows: int
     earliest: datetime
     latest: datetime
     received: datetime | None
+    status: int | None
 
 
 class TableFiles:
@@ -44,6 +48,7 @@ class TableFiles:
         self._version = -1
         self._files: dict[str, LakeFile] = {}
         self._sorted: tuple[LakeFile, ...] = ()
+        self._received: datetime | None = None
 
     def newest_first(self) -> tuple[LakeFile, ...]:
         """Return the files of the table's present version by their latest event time; none while there is no table.
@@ -56,7 +61,14 @@ class TableFiles:
                 self._open()
             if self._version != before:
                 self._sorted = tuple(sorted(self._files.values(), key=lambda file: file.latest, reverse=True))
+                received = (file.received for file in self._sorted if file.received)
+                self._received = max(received, default=None)
             return self._sorted
+
+    def received_up_to(self) -> datetime | None:
+        """Return when the newest row of the table's present version came in; None without any. Raises SchemaError."""
+        self.newest_first()
+        return self._received
 
     def forget(self) -> None:
         """Open the table anew at the next question: a file that was in it is gone."""
@@ -116,10 +128,19 @@ class TableFiles:
             earliest or start,
             latest + _CUT if latest else start + _DAY,
             _moment(told.get("max.received_at")),
+            told.get("max.status"),
         )
 
 
-_COLUMNS = ("path", "num_records", "partition.date", "min.event_time", "max.event_time", "max.received_at")
+_COLUMNS = (
+    "path",
+    "num_records",
+    "partition.date",
+    "min.event_time",
+    "max.event_time",
+    "max.received_at",
+    "max.status",
+)
 
 
 def _told(add: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,6 +153,7 @@ def _told(add: Mapping[str, Any]) -> dict[str, Any]:
         "min.event_time": least.get("event_time"),
         "max.event_time": greatest.get("event_time"),
         "max.received_at": greatest.get("received_at"),
+        "max.status": greatest.get("status"),
     }
 
 

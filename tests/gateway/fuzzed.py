@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -200,15 +200,24 @@ def prediction(draw: st.DrawFn, known: Known) -> Sent:
 
 # The other routes
 
-NAMES = st.sampled_from(["mixed", "typed"]) | st.sampled_from(["idle", "ghost"]) | st.text(min_size=1, max_size=120)
+NAMES = st.sampled_from(["mixed"] * 8 + ["typed"] * 4 + ["idle", "ghost", "x" * 120, "a/b", "%00", "é"])
 LABELS = st.sampled_from(["0", "1", 1, 0, True, 1.0, "maybe"])
 REPORTS = (
     st.sampled_from([REPORT, "swagger-ui.css"]) | st.sampled_from(["../../state.db", "%2e%2e"]) | st.text(max_size=30)
 )
 WORDS = ["5", "1000", "0", "24h", "30d", "31d", "ok", "error", "5m", "61m"]
 QUERIES = ["limit", "since", "status", "user", "request_id", "window", "x"]
-READS = [E, f"{E}/logs", f"{E}/metrics", f"{E}/example", f"{E}/reports/{{name}}", "/endpoints", "/keys"]
-REST = ["/health", "/health/ready", "/health/live", "/docs", "/openapi.json", "/docs/static/{name}", "/{name}"]
+ROUTES = [E, f"{E}/logs", f"{E}/metrics", f"{E}/example", f"{E}/reports/{{name}}", "/endpoints", "/keys"]
+ROUTES += [
+    "/health",
+    "/health/ready",
+    "/health/live",
+    "/docs",
+    "/openapi.json",
+    "/docs/static/{name}",
+    "/{name}",
+    "/keys/{key_id}",
+]
 
 
 def messages(known: Known) -> dict[str, st.SearchStrategy[Any]]:
@@ -245,49 +254,30 @@ def _mostly(right: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.integers(0, 9).flatmap(lambda chance: ANY if chance == 0 else right)
 
 
+def others(known: Known) -> Iterator[st.SearchStrategy[Sent]]:
+    """Yield requests of each route but predictions, and of none."""
+    yield from (message(known, template, body) for template, body in messages(known).items())
+    yield from (question(known, template) for template in ROUTES)
+
+
 @st.composite
-def other(draw: st.DrawFn, known: Known, bodies: Mapping[str, st.SearchStrategy[Any]]) -> Sent:
-    """A request of any route but predictions, or of none."""
-    template = draw(st.sampled_from([*bodies] * 2 + READS + REST + ["/keys/{key_id}"]))
-    key_id = draw(st.sampled_from(known.key_ids) | st.text(alphabet="abc234567", min_size=1, max_size=11))
-    path = path_of(template, endpoint=draw(NAMES), key_id=key_id, name=draw(REPORTS))
-    given = draw(headers(known.key))
-    if template in bodies:
-        content = json.dumps(draw(ANY if draw(st.integers(0, 5)) == 0 else bodies[template]))
-        return Sent("POST", path, given, content.encode(errors="replace"), template)
-    method = draw(st.sampled_from(["GET"] * 9 + ["PUT", "HEAD", "OPTIONS", "PATCH"]))
+def message(draw: st.DrawFn, known: Known, template: str, body: st.SearchStrategy[Any]) -> Sent:
+    """A request with a body."""
+    content = json.dumps(draw(_mostly(body))).encode(errors="replace")
+    return Sent("POST", _path(draw, known, template), draw(headers(known.key)), content, template)
+
+
+@st.composite
+def question(draw: st.DrawFn, known: Known, template: str) -> Sent:
+    """A request without one, with something to look for."""
+    method = "DELETE" if template == "/keys/{key_id}" else "GET"
+    odd = draw(st.sampled_from([method] * 9 + ["PUT", "HEAD", "OPTIONS", "PATCH"]))
     values = st.sampled_from([*WORDS, *known.request_ids]) | st.text(max_size=45)
     query = urlencode(draw(st.dictionaries(st.sampled_from(QUERIES), values, max_size=2)), errors="replace")
-    whole = f"{path}?{query}" if query else path
-    return Sent("DELETE" if template == "/keys/{key_id}" else method, whole, given, b"", template)
+    path = _path(draw, known, template)
+    return Sent(odd, f"{path}?{query}" if query else path, draw(headers(known.key)), b"", template)
 
 
-# Bytes
-
-LINES = [
-    *[b"POST /endpoints/typed/invocations HTTP/1.1"] * 4,
-    b"POST /endpoints/typed/labels HTTP/1.1",
-    b"POST /keys HTTP/1.0",
-    b"POST //endpoints/typed/infer HTTP/1.1",
-    b"GET /endpoints/%ff%00/logs HTTP/1.1",
-    b"GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1",
-    b"PRI * HTTP/2.0",
-]
-ODD = [
-    *[b"Content-Length: %s" % value for value in (b"-1", b"1e3", b"9" * 20, b"\xb2", b"+5", b"")],
-    *[b"Transfer-Encoding: %s" % value for value in (b"chunked", b"x", b"chunked, identity")],
-    *[b"X-User-Id: a\x00b", b"X-Api-Key", b"\xff: 1", b": 1", b"Content-Encoding: gzip", b"Expect: 100-continue"],
-    *[b"Upgrade: websocket\r\nConnection: Upgrade", b"Connection: close", b"Host: other", b" folded: 1"],
-]
-
-
-@st.composite
-def raw(draw: st.DrawFn, known: Known) -> bytes:
-    """A request whose length, framing or header lines are wrong or at odds."""
-    row = {"number": 1.5, "whole": 1, "flag": True, "word": "a", "moment": MOMENT}
-    content = json.dumps({"dataframe_records": [row]}).encode()
-    lengths = [b"Content-Length: %d" % (len(content) + more) for more in (-5, 0, 0, 7)]
-    more = draw(st.lists(st.sampled_from(lengths) | st.sampled_from(ODD), min_size=1, max_size=3))
-    sent = draw(st.just(content) | st.binary(max_size=200))
-    head = [draw(st.sampled_from(LINES)), b"Host: gateway", b"X-API-Key: " + known.key.encode()]
-    return b"\r\n".join([*head, b"Content-Type: application/json", *more, b"", sent])
+def _path(draw: st.DrawFn, known: Known, template: str) -> str:
+    key_id = draw(st.sampled_from(known.key_ids) | st.text(alphabet="abc234567", min_size=1, max_size=11))
+    return path_of(template, endpoint=draw(NAMES), key_id=key_id, name=draw(REPORTS))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import DeltaTable, WriterProperties
 
 from modelops_pipelines.core.tables import ColumnType, inference_log
 from modelops_pipelines.store.arrow import arrow_schema
@@ -26,6 +26,7 @@ FEATURES: dict[str, ColumnType] = {**{f"x{number}": "float" for number in range(
 TABLE = inference_log("binary_classification", FEATURES)
 USERS = 50_000
 KEPT_OPEN = 50
+ROW_GROUP = 16_384
 _ALPHABET = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", dtype=np.uint8)
 _BITS = np.array([16, 8, 4, 2, 1], dtype=np.uint8)
 
@@ -67,10 +68,11 @@ def write_spool(spool: Path, rows: int, now: datetime) -> None:
 
 
 def compact_newest_day(lake: Path, now: datetime) -> int:
-    """Merge the small files of the last two dates; return how many files the table has then."""
+    """Merge the small files of the last two dates, in row groups that time can tell apart; return all files' number."""
     delta = DeltaTable(str(lake / ENDPOINT / TABLE.name))
     days = [(now - timedelta(days=number)).date().isoformat() for number in (0, 1)]
-    delta.optimize.compact(partition_filters=[("date", "in", days)])
+    properties = WriterProperties(max_row_group_size=ROW_GROUP)
+    delta.optimize.compact(partition_filters=[("date", "in", days)], writer_properties=properties)
     return len(delta.file_uris())
 
 

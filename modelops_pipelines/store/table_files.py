@@ -132,15 +132,8 @@ class TableFiles:
         )
 
 
-_COLUMNS = (
-    "path",
-    "num_records",
-    "partition.date",
-    "min.event_time",
-    "max.event_time",
-    "max.received_at",
-    "max.status",
-)
+_TIMES = ("min.event_time", "max.event_time", "max.received_at")
+_COLUMNS = frozenset(("path", "num_records", "partition.date", *_TIMES, "max.status"))
 
 
 def _told(add: Mapping[str, Any]) -> dict[str, Any]:

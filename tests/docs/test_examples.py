@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ import pytest
 
 from docs.generate import FOLDER, pages
 from tests.cli.support import NewUser, new_user
+from tests.gateway.test_roles import ROUTES
 from tests.support import ROOT, wait_until
 
 BLOCK = re.compile(r"^```(sh|json) test\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
-VARYING = frozenset({"request_id", "feedback_id"})
+ROUTE = re.compile(r"^\| `((?:GET|POST|DELETE) /[^`]*)` \| (\w+) \|", re.MULTILINE)
+VARYING = frozenset({"request_id", "feedback_id", "key_id", "key", "created_at", "expires_at"})
 DOCS = ROOT / "docs"
 
 
@@ -29,6 +32,11 @@ def test_the_reference_is_up_to_date() -> None:
 def test_every_link_between_pages_leads_somewhere(page: str) -> None:
     links = [link for link in LINK.findall((DOCS / page).read_text()) if not link.startswith("http")]
     assert [link for link in links if not (DOCS / page).parent.joinpath(link).exists()] == []
+
+
+def test_the_gateway_s_table_has_every_route_with_its_role() -> None:
+    told = ROUTE.findall((DOCS / "gateway.md").read_text())
+    assert sorted(told) == sorted((route.name, route.role) for route in ROUTES)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +71,15 @@ def test_the_gateway_s_examples_answer_as_the_page_says(user: NewUser) -> None:
 def run(user: NewUser, commands: str) -> Any:
     """Run a block's commands against this project's gateway; return the JSON answered."""
     here = commands.replace("localhost:8000", f"127.0.0.1:{user.ports['GATEWAY']}")
-    done = subprocess.run(["bash", "-euc", here], capture_output=True, text=True, timeout=60)
+    installed = f'modelops() {{ {shlex.join(user.command())} "$@"; }}\n'
+    done = subprocess.run(
+        ["bash", "-euc", installed + here],
+        cwd=user.folder,
+        env=user.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

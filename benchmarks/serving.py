@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -49,10 +50,11 @@ def main() -> None:
         peers, missing = _peers(given.only, Environments((given.peers or Path(folder) / "peers").absolute()))
         jobs = [make_job(model, Path(folder) / model, given.workers) for model in given.models]
         runs = []
-        for number in range(given.rounds):
-            for run in _round(jobs, peers, Plan(given.seconds, given.patience), missing):
-                print(f"round {number + 1}: {run.describe()}", file=sys.stderr, flush=True)
-                runs.append(run)
+        with suppress(KeyboardInterrupt):  # whoever has waited long enough sees what there is
+            for number in range(given.rounds):
+                for run in _round(jobs, peers, Plan(given.seconds, given.patience), missing):
+                    print(f"round {number + 1}: {run.describe()}", file=sys.stderr, flush=True)
+                    runs.append(run)
     show(runs, missing, workers=given.workers)
 
 

@@ -4,10 +4,11 @@ SQLite by default (WAL, BEGIN IMMEDIATE: a deferred BEGIN gave up with 'database
 changing the URL.
 """
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -146,10 +147,17 @@ def _server_engine(url: str) -> sa.Engine:
 
 
 def _private_file(path: Path) -> None:
-    """Create the file for this user only: it holds the key that seals request ids."""
+    """Create the file for this user only, when there is none: it holds the key that seals request ids.
+
+    One that is there is not opened: closing it would release the locks that SQLite holds on it for this process
+    (POSIX has one set of them a process), and whoever closed it next would delete the journal that we write to.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise SettingsError(
             f"The state database {path} cannot be opened for writing ({error.strerror})",

@@ -43,7 +43,7 @@ TIMES = st.one_of(
     ),
 )
 HEADERS: dict[bytes, st.SearchStrategy[bytes]] = {
-    b"x-user-id": GARBAGE,
+    b"x-user-id": GARBAGE | st.just(b"ann"),
     b"x-session-id": GARBAGE,
     b"x-client-request-id": GARBAGE,
     b"x-event-time": TIMES | GARBAGE,
@@ -120,6 +120,8 @@ def body(draw: st.DrawFn, inputs: Mapping[str, str]) -> tuple[str, bytes, bytes]
             content = json.dumps(draw(ANY)).encode(errors="replace")
         case 3:
             content = content.replace(b":", draw(st.sampled_from([b"", b"::", b":\x00", b":NaN,", b":1e999,"])), 1)
+        case 4:
+            content += b" " * 2**20
     return route, kind, content
 
 

@@ -29,7 +29,7 @@ from tests.support import Project, RunningGateway, running_gateway
 
 REPEATABLE = 2_000
 SHARES = {"schema": 0.4, "rows": 0.35, "others": 0.2, "bytes": 0.05}
-LIMITED = "  allow_pickle: true\n  limits: {per_user: 50/second, body_mib: 1}\n"
+LIMITED = "  allow_pickle: true\n  limits: {per_user: 3/minute, body_mib: 1}\n"
 
 
 @dataclass
@@ -162,9 +162,9 @@ def test_bytes_that_are_hardly_a_request(world: World, requests: int) -> None:
     @many(requests, "bytes")
     @given(raw(world.known))
     def run(sent: bytes) -> None:
-        head, _, content = _exchange(world, sent).decode("latin-1").partition("\r\n\r\n")
-        assert head[:10] in {"", *(f"HTTP/1.1 {digit}" for digit in "1234")}, (sent, head, content)
-        assert leaks(content, sent.decode("latin-1")) == [], (sent, head, content)
+        answer = _exchange(world, sent).decode("latin-1").replace("\r\nserver: uvicorn\r\n", "\r\n")
+        assert answer[:10] in {"", *(f"HTTP/1.1 {digit}" for digit in "1234")}, (sent, answer)
+        assert leaks(answer, sent.decode("latin-1")) == [], (sent, answer)
 
     run()
 

@@ -131,3 +131,38 @@ def test_a_moment_is_kept_to_the_microsecond(micros: int) -> None:
     assert micros == to_micros(moment(micros))
     assert moment(micros) == from_micros(micros)
     assert (None, None) == (to_micros(None), from_micros(None))
+
+
+COUNTING = """\
+import sys
+import sqlalchemy as sa
+from modelops_pipelines.store.database import Database
+from modelops_pipelines.store.state_tables import STATE_TABLES
+settings = STATE_TABLES["settings"]
+opened = Database(sys.argv[1])
+with opened.begin() as connected:
+    connected.execute(settings.insert().values(name=sys.argv[2], value="there"))
+with opened.read() as connected:
+    print(*sorted(connected.scalars(sa.select(settings.c.name))))
+"""
+
+
+def test_a_process_that_opens_the_state_again_and_others_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    def elsewhere(name: str) -> list[str]:
+        command = [sys.executable, "-c", COUNTING, url(tmp_path), name]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+    def here(opened: Database, name: str) -> None:
+        settings = database.STATE_TABLES["settings"]
+        with opened.begin() as connected:
+            connected.execute(settings.insert().values(name=name, value="here"))
+
+    first = Database(url(tmp_path))
+    first.secret()
+    again = Database(url(tmp_path))  # as a gateway's server and its application do
+    here(again, "a")
+    assert ["a", "b", "seal"] == elsewhere("b")
+    here(again, "c")
+    assert ["a", "b", "c", "d", "seal"] == elsewhere("d")
+    here(first, "e")
+    assert ["a", "b", "c", "d", "e", "f", "seal"] == elsewhere("f")

@@ -7,6 +7,7 @@ on are installed into virtual environments in DIR, or in a folder that goes agai
 
 import argparse
 import http.client
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ CHECKS = 32
 def main() -> None:
     """Measure every cell on every server, then print the tables; or profile ours."""
     given = _arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or a server would be left behind
     with tempfile.TemporaryDirectory() as folder:
         if given.profile:
             from benchmarks.profiling import profile

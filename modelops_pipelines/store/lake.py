@@ -112,9 +112,9 @@ class Lake:
 
 
 @contextmanager
-def connection(readable: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open DuckDB in memory, in UTC, able to read one folder and nothing else."""
-    connected = duckdb.connect(":memory:")
+def connection(readable: Path, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open DuckDB in memory, in UTC, able to read one folder and nothing else; with a thread a core unless told."""
+    connected = duckdb.connect(":memory:", config={} if threads is None else {"threads": threads})
     try:
         connected.execute("SET GLOBAL TimeZone = 'UTC'")
         connected.execute("SET enable_progress_bar = false")

@@ -17,6 +17,7 @@ from modelops_pipelines.store.table_files import LakeFile, TableFiles
 
 ATTEMPTS = 3
 MOST_FILES = 1024
+THREADS = 2  # a gateway has better things to do with the others
 FAILED = 400
 Row = dict[str, Any]
 
@@ -76,7 +77,7 @@ class Recent:
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
             if self._connection is None:
-                self._connection = self._open.enter_context(connection(self._lake.folder))
+                self._connection = self._open.enter_context(connection(self._lake.folder, THREADS))
             return self._connection.cursor()
 
 

@@ -199,7 +199,17 @@ def test_logs_show_a_row_a_line_and_how_fresh_they_are(served: Project) -> None:
     modelops(served, "try", "cancer")
     done = modelops(served, "logs", "cancer", "--limit", "1")
     header, row = done.out.splitlines()
-    assert header.split() == ["event_time", "prediction_id", "version", "status", "prediction", "score", "ms", "user", "source"]
+    assert header.split() == [
+        "event_time",
+        "prediction_id",
+        "version",
+        "status",
+        "prediction",
+        "score",
+        "ms",
+        "user",
+        "source",
+    ]
     assert row.split()[4] == "200"
     assert "1 row(s), nothing is ingested yet." in done.err
 

@@ -24,7 +24,7 @@ LEAKS = [
         r"<[\w.]+ object at",
         r"\bSELECT\b.*\bFROM\b",
         r"\b(?:INSERT INTO|DELETE FROM|UPDATE \w+ SET)\b",
-        r"(?i)sqlite|sqlalchemy|duckdb|deltalake|pydantic|starlette|uvicorn|sklearn|\bnumpy\b|\bpandas\b",
+        r"(?i)sqlite|sqlalchemy|duckdb|deltalake|pydantic|starlette|uvicorn|sklearn|\bnumpy\b",
         r"\b[A-Z]\w*(?:Error|Exception)\b",
     )
 ]

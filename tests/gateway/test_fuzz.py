@@ -185,5 +185,5 @@ def test_the_gateway_is_well_after_all_that(world: World, requests: int) -> None
     assert world.gateway.predict(rows_of(kinds.mixed(3, 1)), "mixed", **own).status_code == 200
     lines = [json.loads(line) for line in world.gateway.log.read_text().splitlines()]
     assert [line for line in lines if line["level"] not in {"info", "warning"}] == []
-    assert world.judge.never_answered() == []
+    assert requests < REPEATABLE or world.judge.never_answered() == []
     print(f"{requests:,} requests asked for: {dict(sorted(world.judge.statuses.items()))}")

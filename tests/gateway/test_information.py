@@ -10,12 +10,12 @@ import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.tables import QUALITY_METRICS
-from modelops_pipelines.operations.ingest import ingest
 from modelops_pipelines.operations.releases import deploy, roll_back
 from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.deployments import ModelVersion
 from modelops_pipelines.store.journal import Gate
 from tests.gateway.kinds import add_endpoint, echo, put_live_as_it_is, typed
+from tests.gateway.logged import take_in
 from tests.support import Project, RunningGateway, cancer_frame, make_project, rows_of, running_gateway, train_first
 
 E = "/endpoints/cancer"
@@ -143,10 +143,7 @@ def test_a_request_is_in_the_log_as_soon_as_it_is_answered_and_stays_there(told:
     assert [f"{answer['request_id']}-{number}" for number in (0, 1)] == [one["prediction_id"] for one in found["rows"]]
     assert all(one["features"] == row for one in found["rows"])
     assert (found["endpoint"], found["ingested_up_to"], found["complete"]) == ("cancer", None, True)
-    spool = told.project.stores.settings.spool / "cancer" / "predictions"
-    while list(spool.glob("*/*.open")):
-        continue
-    ingest(told.project.stores, told.project.spec, "predictions")
+    take_in(told.project, told.project.spec)
     later = told.get(f"{E}/logs", user="ann").json()
     assert later["rows"] == found["rows"]
     assert later["ingested_up_to"][:22] == found["rows"][0]["received_at"][:22]

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -279,3 +280,17 @@ def test_files_that_are_rewritten_or_removed_are_noticed(project: Project) -> No
     write(project, "later", some())
     ingest(project.stores, project.spec, "predictions")
     assert len(recent_logs(stores, project.spec, Asked()).rows) == len(expected) + 5
+
+
+def test_many_who_ask_while_rows_are_ingested_all_see_every_row(project: Project) -> None:
+    stores, known = Stores(project.stores.settings), some(12)
+    write(project, "first", known)
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(5):
+            asked = [threads.submit(recent_logs, stores, project.spec, Asked(since="1h")) for _ in range(8)]
+            ingest(project.stores, project.spec, "predictions")
+            for one in asked:
+                assert {record["id"] for record in known} <= {row["request_id"] for row in one.result().rows}
+            more = some(12, timedelta(minutes=number + 2))
+            write(project, f"w{number}", more)
+            known += more

@@ -11,6 +11,7 @@ import httpx
 import jsonschema_rs
 
 CREATED = 201
+OK = 200
 LEAKS = [
     re.compile(pattern)
     for pattern in (
@@ -37,6 +38,8 @@ UNAVAILABLE = {
     ("/endpoints/{endpoint}/example", "not_ready"),
 }
 """Where a 503 is right, and what it says: an endpoint serves nothing, or nobody has ingested for a while."""
+OTHERS_WORDS = {"/endpoints/{endpoint}/logs", "/endpoints/{endpoint}", "/keys"}
+"""What shows what other callers said: their users and features, their reasons, their keys' names."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ class Judge:
         status = answer.status_code
         self.statuses[status] = self.statuses.get(status, 0) + 1
         if answer.headers.get("content-type", "").startswith("application/json"):
-            assert leaks(answer.text, sent.text) == [], told(sent, answer)
+            if status >= 400 or sent.template not in OTHERS_WORDS:
+                if not (status == OK and str(sent.template).endswith("/logs")):  # that shows what callers said before
+                assert leaks(answer.text, sent.text) == [], told(sent, answer)
             assert status == CREATED or "sk_live_" not in answer.text, told(sent, answer)
         operation = self.document["paths"].get(sent.template or "", {}).get(sent.method.lower())
         if operation is None:

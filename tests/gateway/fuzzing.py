@@ -11,7 +11,6 @@ import httpx
 import jsonschema_rs
 
 CREATED = 201
-OK = 200
 LEAKS = [
     re.compile(pattern)
     for pattern in (
@@ -79,7 +78,6 @@ class Judge:
         self.statuses[status] = self.statuses.get(status, 0) + 1
         if answer.headers.get("content-type", "").startswith("application/json"):
             if status >= 400 or sent.template not in OTHERS_WORDS:
-                if not (status == OK and str(sent.template).endswith("/logs")):  # that shows what callers said before
                 assert leaks(answer.text, sent.text) == [], told(sent, answer)
             assert status == CREATED or "sk_live_" not in answer.text, told(sent, answer)
         operation = self.document["paths"].get(sent.template or "", {}).get(sent.method.lower())

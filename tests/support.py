@@ -31,6 +31,7 @@ attributes:
   window: hour
   trainer: tests.trainers:logistic
   allow_replay: true
+  drift: {method: fixed, minimum: 500}
 """
 
 

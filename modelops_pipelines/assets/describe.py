@@ -13,6 +13,7 @@ from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoint import AlertRule, EndpointSpec
 from modelops_pipelines.core.tables import Column, Table
 from modelops_pipelines.core.windows import text
+from modelops_pipelines.operations.judging_drift import drift_limit
 from modelops_pipelines.operations.recompute import Recomputed
 
 VERDICTS = "modelops/verdicts"
@@ -57,7 +58,7 @@ def recomputed_metadata(result: Recomputed, total: int) -> dict[str, Any]:
 def check_specs(spec: EndpointSpec, asset: str, kinds: Sequence[str]) -> list[dg.AssetCheckSpec]:
     """Return a check for each of the endpoint's alert rules of these kinds."""
     return [
-        dg.AssetCheckSpec(rule.name, asset=key(spec, asset), description=_rule_text(rule))
+        dg.AssetCheckSpec(rule.name, asset=key(spec, asset), description=_rule_text(spec, rule))
         for rule in spec.alerts
         if rule.kind in kinds
     ]
@@ -127,7 +128,13 @@ def _about(column: Column) -> str:
     return f"{column.about} ({column.unit})" if column.unit and column.unit not in column.about else column.about
 
 
-def _rule_text(rule: AlertRule) -> str:
+def _rule_text(spec: EndpointSpec, rule: AlertRule) -> str:
     span = f" over {format_duration(rule.over)}" if rule.over else ""
-    limit = f"above {rule.above:g}" if rule.above is not None else f"below {rule.below:g}"
+    above = drift_limit(spec, rule) if rule.kind == "drift" else rule.above
+    if rule.kind == "data_quality":
+        limit = "when two chunks of requests in a row are unlike the days before"
+    elif above is None and rule.below is None:
+        limit = "with a single drifted column"
+    else:
+        limit = f"above {above:g}" if above is not None else f"below {rule.below:g}"
     return f"{rule.metric or rule.kind}{span}: fails {limit}"

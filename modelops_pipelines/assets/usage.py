@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from modelops_pipelines.assets.derived import Recompute
 from modelops_pipelines.assets.describe import asset_options, key, markdown_table, recomputed_metadata
-from modelops_pipelines.assets.monitoring import Recompute
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.tables import KEY_USAGE
 from modelops_pipelines.operations.shows import newest

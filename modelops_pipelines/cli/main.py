@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "logs": ("logs", "Show the newest requests and answers."),
     "metrics": ("reading", "Show traffic and quality."),
     "drift": ("reading", "Show the newest drift verdicts."),
+    "report": ("reading", "Write a page on an endpoint's health, to look at and to send."),
     "alert": ("alerts", "List alerts."),
     "erase": ("erase", "Erase everything captured of a user."),
     "key": ("keys", "Make, list, rotate and revoke the gateway's keys."),

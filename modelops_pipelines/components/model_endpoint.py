@@ -7,12 +7,12 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import BaseModel, ConfigDict
 
+from modelops_pipelines.assets.drift import data_quality_for, drift_for, drift_report_for, profiles_for
 from modelops_pipelines.assets.learning import candidate_for, evaluation_for, training_set_for
 from modelops_pipelines.assets.logs import feedback_for, inference_log_for, labels_for
 from modelops_pipelines.assets.monitoring import (
-    drift_for,
-    drift_report_for,
-    profiles_for,
+    custom_metrics_for,
+    estimated_quality_for,
     quality_metrics_for,
     service_metrics_for,
 )
@@ -36,6 +36,7 @@ _ASSETS = (
     service_metrics_for,
     profiles_for,
     drift_for,
+    data_quality_for,
     drift_report_for,
     quality_metrics_for,
     key_usage_for,
@@ -89,8 +90,10 @@ class ModelEndpoint(dg.Component):
 
 
 def endpoint_definitions(spec: EndpointSpec) -> dg.Definitions:
-    """Return one endpoint's assets, with their checks; retraining only where there is a trainer."""
-    factories = (*_ASSETS, *(_LEARNING if spec.trainer else ()))
+    """Return one endpoint's assets, with their checks: those that its task, metrics and trainer allow."""
+    estimated = [estimated_quality_for] if spec.task == "binary_classification" else []
+    own = [custom_metrics_for] if spec.metrics else []
+    factories = (*_ASSETS, *estimated, *own, *(_LEARNING if spec.trainer else ()))
     return dg.Definitions(assets=[factory(spec) for factory in factories])
 
 

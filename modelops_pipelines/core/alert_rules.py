@@ -8,14 +8,28 @@ from types import MappingProxyType
 from modelops_pipelines.core.complaints import Complaint, one_of, suggestion
 from modelops_pipelines.core.endpoint import TASKS, AlertRule
 
-KINDS = ("error_rate", "latency_p95_ms", "drift", "quality")
+KINDS = ("error_rate", "latency_p95_ms", "drift", "data_quality", "quality", "estimated_quality", "metric")
+MEASURED = ("quality", "estimated_quality", "metric")
+"""Kinds that name a metric and one threshold, above or below."""
 QUALITY_METRICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "binary_classification": ("auc", "log_loss", "brier", "brier_skill", "accuracy"),
-        "multiclass": ("accuracy",),
-        "regression": ("mae", "rmse", "bias"),
+        "binary_classification": (
+            "auc",
+            "log_loss",
+            "brier",
+            "brier_skill",
+            "calibration_error",
+            "accuracy",
+            "precision",
+            "recall",
+            "f1",
+            "confidence",
+        ),
+        "multiclass": ("accuracy", "f1", "confidence"),
+        "regression": ("mae", "rmse", "bias", "r2"),
     }
 )
+ESTIMATED_METRICS = ("auc", "log_loss", "brier", "accuracy", "precision", "recall", "f1")
 
 
 @dataclass(frozen=True)
@@ -39,19 +53,24 @@ _RANGES: Mapping[str, _Range] = MappingProxyType(
         "error_rate": _SHARE,
         "drift": _SHARE,
         "latency_p95_ms": _Range(1, inf, open_end=True, words="milliseconds from 1, such as 10000"),
-        "quality_auc": _SCORE,
-        "quality_accuracy": _SCORE,
-        "quality_brier": _SCORE,
-        "quality_brier_skill": _Range(-inf, 1, open_end=False, words="a number up to 1; 0 is the base rate's"),
-        "quality_log_loss": _AMOUNT,
-        "quality_mae": _AMOUNT,
-        "quality_rmse": _AMOUNT,
+    }
+)
+_METRIC_RANGES: Mapping[str, _Range] = MappingProxyType(
+    {
+        **dict.fromkeys(("auc", "accuracy", "brier", "precision", "recall", "f1"), _SCORE),
+        **dict.fromkeys(("calibration_error", "confidence"), _SCORE),
+        "brier_skill": _Range(-inf, 1, open_end=False, words="a number up to 1; 0 is the base rate's"),
+        "r2": _Range(-inf, 1, open_end=False, words="a number up to 1; 0 is the mean's"),
+        **dict.fromkeys(("log_loss", "mae", "rmse"), _AMOUNT),
     }
 )
 
 
-def alert_complaints(rules: Sequence[AlertRule], task: str) -> Iterator[Complaint]:
-    """Yield all that is wrong with the rules. An unknown task forgives metrics: it has its own complaint."""
+def alert_complaints(rules: Sequence[AlertRule], task: str, own: Sequence[str] = ()) -> Iterator[Complaint]:
+    """Yield all that is wrong with the rules; ``own`` are the names of the user's metrics.
+
+    An unknown task forgives metrics: it has its own complaint.
+    """
     names = [rule.name for rule in rules]
     for index, rule in enumerate(rules):
         path = f"alerts[{index}]"
@@ -61,7 +80,11 @@ def alert_complaints(rules: Sequence[AlertRule], task: str) -> Iterator[Complain
         if rule.name in names[:index]:
             first = names.index(rule.name)
             yield Complaint(path, f"repeats the rule '{rule.name}' of alerts[{first}]", "Keep one of them")
-        yield from (_quality_complaints(rule, path, task) if rule.kind == "quality" else _plain_complaints(rule, path))
+        if rule.kind in MEASURED:
+            yield from _metric_complaints(rule, path, task, own)
+            yield from _one_threshold_complaints(rule, path)
+        else:
+            yield from _plain_complaints(rule, path)
         yield from _threshold_complaints(rule, path)
         yield from _minimum_complaints(rule, path)
 
@@ -70,34 +93,63 @@ def _plain_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
     if rule.metric is not None:
         yield Complaint(f"{path}.metric", f"a rule of kind {rule.kind} has no metric", "Remove it, or use kind quality")
     if rule.below is not None:
-        yield Complaint(f"{path}.below", f"a rule of kind {rule.kind} has no 'below'", "Use 'above'")
-    if rule.kind == "drift":
-        for key in ("over", "minimum"):
-            if getattr(rule, key) is not None:
-                yield Complaint(f"{path}.{key}", "a drift rule judges each window by itself", "Remove it")
-    if rule.above is None:
+        fix = "Remove it" if rule.kind == "data_quality" else "Use 'above'"
+        yield Complaint(f"{path}.below", f"a rule of kind {rule.kind} has no 'below'", fix)
+    if rule.kind in {"drift", "data_quality"}:
+        yield from _refused(rule, path, ("over", "minimum"), "judges each window by itself")
+    if rule.kind == "data_quality":
+        yield from _refused(rule, path, ("above",), "has no threshold of its own")
+    elif rule.above is None and rule.kind != "drift":
         yield Complaint(f"{path}.above", "is missing", f"Add 'above': {_RANGES[rule.kind].words}")
 
 
-def _quality_complaints(rule: AlertRule, path: str, task: str) -> Iterator[Complaint]:
-    allowed = QUALITY_METRICS.get(task, ())
+def _refused(rule: AlertRule, path: str, keys: Sequence[str], why: str) -> Iterator[Complaint]:
+    for key in keys:
+        if getattr(rule, key) is not None:
+            yield Complaint(f"{path}.{key}", f"a rule of kind {rule.kind} {why}", "Remove it")
+
+
+def _metric_complaints(rule: AlertRule, path: str, task: str, own: Sequence[str]) -> Iterator[Complaint]:
+    allowed = {
+        "quality": QUALITY_METRICS.get(task, ()),
+        "estimated_quality": ESTIMATED_METRICS if task == "binary_classification" else (),
+        "metric": tuple(own),
+    }[rule.kind]
     if rule.metric is None:
-        yield Complaint(f"{path}.metric", "is missing", f"Add one of: {', '.join(allowed)}" if allowed else _none(task))
+        fix = f"Add one of: {', '.join(allowed)}" if allowed else _none(rule.kind, task)
+        yield Complaint(f"{path}.metric", "is missing", fix)
+    elif rule.kind == "metric" and rule.metric not in allowed:
+        fix = suggestion(rule.metric, allowed) if allowed else _none(rule.kind, task)
+        yield Complaint(f"{path}.metric", f"'{rule.metric}' is none of 'metrics'", fix)
     elif task in TASKS and rule.metric not in allowed:
-        fix = suggestion(rule.metric, allowed) if allowed else _none(task)
-        yield Complaint(f"{path}.metric", f"'{rule.metric}' is no metric of {task}", fix)
-    if rule.above is None and rule.below is None:
-        yield Complaint(path, "a quality rule needs a threshold", "Add 'above' or 'below'")
-    if rule.above is not None and rule.below is not None:
-        yield Complaint(path, "a quality rule has one threshold, and this has two", "Keep either 'above' or 'below'")
+        fix = suggestion(rule.metric, allowed) if allowed else _none(rule.kind, task)
+        yield Complaint(f"{path}.metric", f"'{rule.metric}' is no {_WORD[rule.kind]} of {task}", fix)
+    if rule.kind != "quality":
+        yield from _refused(rule, path, ("over",), "judges each window by itself")
 
 
-def _none(task: str) -> str:
+_WORD = {"quality": "metric", "estimated_quality": "metric that is estimated"}
+
+
+def _none(kind: str, task: str) -> str:
+    if kind == "metric":
+        return "Define it under 'metrics', with a name and 'sql' or 'function'"
+    if kind == "estimated_quality":
+        return "Remove the rule: quality is estimated for binary_classification only"
     return f"Remove the rule: {task} has no quality metrics" if task in TASKS else "Correct the task first"
 
 
+def _one_threshold_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+    if rule.above is None and rule.below is None:
+        yield Complaint(path, f"a {rule.kind} rule needs a threshold", "Add 'above' or 'below'")
+    if rule.above is not None and rule.below is not None:
+        problem = f"a {rule.kind} rule has one threshold, and this has two"
+        yield Complaint(path, problem, "Keep either 'above' or 'below'")
+
+
 def _threshold_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
-    allowed = _RANGES.get(rule.name)
+    built_in = rule.kind in {"quality", "estimated_quality"}
+    allowed = _METRIC_RANGES.get(str(rule.metric)) if built_in else _RANGES.get(rule.kind)
     for key, value in (("above", rule.above), ("below", rule.below)):
         if allowed is not None and value is not None and not allowed.holds(value):
             yield Complaint(f"{path}.{key}", f"{value:g} is no threshold for {rule.name}", f"Write {allowed.words}")

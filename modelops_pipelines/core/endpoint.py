@@ -7,15 +7,20 @@ from typing import Literal, get_args
 Task = Literal["binary_classification", "multiclass", "regression"]
 Window = Literal["hour", "day"]
 Strategy = Literal["direct", "canary"]
+DriftMethod = Literal["calibrated", "evidently", "fixed"]
+DriftReference = Literal["rolling", "training"]
 
 TASKS: tuple[str, ...] = get_args(Task)
 WINDOWS: tuple[str, ...] = get_args(Window)
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
+DRIFT_METHODS: tuple[str, ...] = get_args(DriftMethod)
+DRIFT_REFERENCES: tuple[str, ...] = get_args(DriftReference)
 
 DIRECT_STEPS = (100,)
 CANARY_STEPS = (5, 25, 50, 100)
 SERVICE_ALERT_OVER = timedelta(hours=1)
-DRIFTED_SHARE = 0.3
+DRIFTED_SHARES = {"fixed": 0.3, "evidently": 0.5}
+"""Share of drifted columns from which a rule of kind drift fails unless it says; calibrated, a single one is enough."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +94,35 @@ class CapturePolicy:
 
 
 @dataclass(frozen=True)
+class DriftPolicy:
+    """How drift is judged.
+
+    ``reference`` is what a window is held against when ``method`` is calibrated: the ``days`` before it (rolling), or
+    the last ``days`` of the version's training set (training). The other methods hold it against the whole training
+    set. ``minimum`` is the fewest rows that a verdict takes.
+    """
+
+    method: DriftMethod = "calibrated"
+    reference: DriftReference = "rolling"
+    days: int = 28
+    minimum: int = 1000
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of the user's own: one SELECT in a file, or a function ``module:function`` of a window's rows."""
+
+    name: str
+    sql: str | None = None
+    function: str | None = None
+
+
+@dataclass(frozen=True)
 class EndpointSpec:
     """One endpoint, as its YAML declares it.
 
-    ``features`` are the monitored ones, empty for all of the model's inputs. ``alerts`` is empty here unless
+    ``features`` are the monitored ones, empty for all of the model's inputs; quality is also measured for each value of
+    the ``segments`` among them. ``alerts`` is empty here unless
     given: a YAML that has no such key gets ``default_alerts``. ``allow_pickle`` lets the endpoint's own trainer make
     models that only pickle can store; one that was made elsewhere loads only when ``accept_pickles`` has its hash.
     ``row_wise`` False says that a row's answer depends on the rows beside it: requests are then never merged.
@@ -113,6 +143,9 @@ class EndpointSpec:
     allow_pickle: bool = False
     accept_pickles: tuple[str, ...] = ()
     row_wise: bool = True
+    segments: tuple[str, ...] = ()
+    drift: DriftPolicy = field(default_factory=DriftPolicy)
+    metrics: tuple[Metric, ...] = ()
     alerts: tuple[AlertRule, ...] = ()
     retraining: Retraining | None = None
     promotion: Promotion = field(default_factory=Promotion)
@@ -124,8 +157,6 @@ def completed(rule: AlertRule) -> AlertRule:
     """Return the rule with its kind's defaults where it says nothing."""
     if rule.kind in {"error_rate", "latency_p95_ms"} and rule.over is None:
         return replace(rule, over=SERVICE_ALERT_OVER)
-    if rule.kind == "drift" and rule.above is None:
-        return replace(rule, above=DRIFTED_SHARE)
     return rule
 
 
@@ -135,6 +166,7 @@ def default_alerts(task: str) -> tuple[AlertRule, ...]:
         AlertRule("error_rate", above=0.10),
         AlertRule("latency_p95_ms", above=10_000),
         AlertRule("drift"),
+        AlertRule("data_quality"),
     ]
     if task == "binary_classification":
         rules.append(AlertRule("quality", metric="brier_skill", below=0))

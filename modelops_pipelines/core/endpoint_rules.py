@@ -8,6 +8,7 @@ from modelops_pipelines.core.alert_rules import alert_complaints
 from modelops_pipelines.core.complaints import Complaint, one_of, suggestion
 from modelops_pipelines.core.endpoint import DIRECT_STEPS, STRATEGIES, TASKS, WINDOWS, EndpointSpec, Promotion
 from modelops_pipelines.core.guard_rules import guard_complaints
+from modelops_pipelines.core.monitoring_rules import monitoring_complaints
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _OWNER = re.compile(r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
@@ -37,7 +38,8 @@ def endpoint_complaints(spec: EndpointSpec, around: Surroundings) -> Iterator[Co
     yield from _known_feature_complaints(spec, around)
     yield from _feature_complaints(spec, around)
     yield from _owner_complaints(spec)
-    yield from alert_complaints(spec.alerts, spec.task)
+    yield from monitoring_complaints(spec, around.known_features)
+    yield from alert_complaints(spec.alerts, spec.task, [metric.name for metric in spec.metrics])
     yield from _training_complaints(spec)
     yield from promotion_complaints(spec.promotion)
     yield from guard_complaints(spec, around.system_columns, around.known_features)

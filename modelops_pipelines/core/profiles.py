@@ -20,18 +20,17 @@ import numpy as np
 import numpy.typing as npt
 
 from modelops_pipelines.core.errors import SchemaError
+from modelops_pipelines.core.quantiles import Ordered, quantile_edges
+from modelops_pipelines.core.tallies import TEXT_BUCKETS, tally, word_buckets
 
-Kind: TypeAlias = Literal["numeric", "categorical"]
+Kind: TypeAlias = Literal["numeric", "categorical", "text"]
 Floats: TypeAlias = npt.NDArray[np.float64]
-Values: TypeAlias = npt.NDArray[Any] | Sequence[float | None] | Sequence[str | None]
+Values: TypeAlias = npt.NDArray[Any] | Sequence[float | None] | Sequence[str | None] | Mapping[str | None, int]
 
-DECILES = 10
 CATEGORY_LIMIT = 200
 """Categories that bins list by name."""
 NEW_LIMIT = 50
 """Categories outside that list which a profile counts by name."""
-NAME_LENGTH = 200
-"""Characters of a category's name that are kept, so that free text cannot swell a profile."""
 LARGEST = 1e140
 """Magnitudes beyond this count as infinite: sums of their squares would overflow."""
 
@@ -44,7 +43,8 @@ class ColumnBins:
     from just below the reference's minimum to its maximum and include ``deciles``: the cuts of the population
     stability index, which are the nine deciles without repetition and, where a decile repeats, the float just
     below it, so that a move off a constant to either side is seen. ``edges`` is empty when the reference had
-    no finite value, and ``categories`` (most frequent first) when the column is numeric.
+    no finite value, and ``categories`` (most frequent first) unless the column is categorical. Text needs
+    neither: its bins are the same ``TEXT_BUCKETS`` for every column.
     """
 
     name: str
@@ -53,6 +53,11 @@ class ColumnBins:
     categories: tuple[str, ...]
     centre: float
     deciles: tuple[float, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Counts that a profile in this frame holds."""
+        return {"numeric": len(self.edges) + 1, "categorical": len(self.categories), "text": TEXT_BUCKETS}[self.kind]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -89,6 +94,8 @@ class Profile:
     list (unseen by the reference, or beyond its ``CATEGORY_LIMIT`` most frequent), and ``new`` counts the
     alphabetically first ``NEW_LIMIT`` of those by name. First by name, not most frequent: a name that
     survives a merge survived in each part, so its count is exact and merging stays associative.
+
+    Text: ``counts`` are of words, by hashed bucket (``tallies.word_buckets``), and ``other`` counts the texts.
     """
 
     bins: ColumnBins
@@ -104,8 +111,8 @@ class Profile:
 
     @property
     def present(self) -> int:
-        """Values that are neither null nor infinite."""
-        return sum(self.counts) + self.other
+        """Values that are neither null nor infinite: texts, not their words."""
+        return self.other if self.bins.kind == "text" else sum(self.counts) + self.other
 
     @property
     def missing(self) -> int:
@@ -156,37 +163,43 @@ def fit_bins(name: str, values: Values, kind: Kind, bins: int = 256) -> ColumnBi
     Numeric: at most ``max(bins, 13)`` bins between quantiles (linear interpolation, numpy's default), the
     deciles among them. A value that spans two quantiles, and every value of a column with few distinct ones,
     is a bin of its own. Nulls and infinities are ignored. Categorical: the ``CATEGORY_LIMIT`` most frequent
-    categories, ties by name. Raises SchemaError when the values are not of the kind.
+    categories, ties by name. Text: nothing is fitted. Raises SchemaError when the values are not of the kind.
     """
+    return fit_profile(name, values, kind, bins).bins
+
+
+def fit_profile(name: str, values: Values, kind: Kind, bins: int = 256) -> Profile:
+    """Fit the frame of a column and summarise the same values in it, in half the time of doing one by one.
+
+    The same as ``profile(values, fit_bins(name, values, kind, bins))``, to the last bit.
+    """
+    if kind == "text":
+        return _of_texts(values, ColumnBins(name, kind, (), (), 0.0))
     if kind == "categorical":
-        tally, _ = _tally(values, name)
-        ranked = sorted(tally, key=lambda category: (-tally[category], category))
-        return ColumnBins(name, kind, (), tuple(ranked[:CATEGORY_LIMIT]), 0.0)
-    finite = _usable(_floats(values, name))
-    if not finite.size:
-        return ColumnBins(name, kind, (), (), 0.0)
-    edges, deciles = _quantile_edges(finite, bins)
-    centre = float(np.median(finite))
-    return ColumnBins(name, kind, tuple(edges.tolist()), (), centre, tuple(deciles.tolist()))
+        counted, nulls = tally(values, name)
+        ranked = sorted(counted, key=lambda category: (-counted[category], category))
+        return _of_categories(counted, nulls, ColumnBins(name, kind, (), tuple(ranked[:CATEGORY_LIMIT]), 0.0))
+    ordered = _ordered(values, name)
+    return _of_numbers(ordered, _numeric_bins(name, ordered, bins))
 
 
 def empty(bins: ColumnBins) -> Profile:
     """Summarise no values: the identity of ``merge``."""
-    if bins.kind == "categorical":
-        return Profile(bins, (0,) * len(bins.categories))
-    size = len(bins.edges) + 1
-    return Profile(bins, (0,) * size, (0.0,) * size)
+    return Profile(bins, (0,) * bins.width, (0.0,) * bins.width if bins.kind == "numeric" else ())
 
 
 def profile(values: Values, bins: ColumnBins) -> Profile:
     """Summarise values of shape (n,); the order of rows changes nothing, to the last bit.
 
-    Numeric: numbers, with NaN (or None) for a null. Categorical: str, with None (or NaN) for a null. Raises
-    SchemaError when the values are not of the bins' kind.
+    Numeric: numbers, with NaN (or None) for a null. Categorical and text: str, with None (or NaN) for a null;
+    whoever has counted them already passes a mapping of value to count instead. Raises SchemaError when the
+    values are not of the bins' kind.
     """
+    if bins.kind == "text":
+        return _of_texts(values, bins)
     if bins.kind == "categorical":
-        return _profile_categorical(values, bins)
-    return _profile_numeric(_floats(values, bins.name), bins)
+        return _of_categories(*tally(values, bins.name), bins)
+    return _of_numbers(_ordered(values, bins.name), bins)
 
 
 def merge(a: Profile, b: Profile) -> Profile:
@@ -206,7 +219,7 @@ def merge(a: Profile, b: Profile) -> Profile:
         infinities=a.infinities + b.infinities,
         nulls=a.nulls + b.nulls,
         other=a.other + b.other,
-        new=_first_names(Counter(a.new) + Counter(b.new)) if a.new or b.new else {},
+        new=first_names(Counter(a.new) + Counter(b.new)) if a.new or b.new else {},
     )
 
 
@@ -219,81 +232,52 @@ def require_same_bins(a: Profile, b: Profile) -> None:
     raise SchemaError(message, "Rebuild one of them with the other's bins")
 
 
-def _quantile_edges(finite: Floats, bins: int) -> tuple[Floats, Floats]:
-    """All edges, and the cuts of the stability index among them, of finite values of shape (n > 0,)."""
-    distinct = np.unique(finite)
-    steps = max(DECILES, (bins - 3) // DECILES * DECILES)
-    grid = np.quantile(finite, np.arange(steps + 1) / steps)
-    deciles = grid[steps // DECILES : steps : steps // DECILES]
-    cuts = np.unique(np.concatenate([deciles, _below(_repeated(deciles))]))
-    if 2 * distinct.size + DECILES <= bins:
-        return np.unique(np.concatenate([distinct, _below(distinct), cuts])), cuts
-    return np.unique(np.concatenate([grid, _below(_repeated(grid)), _below(distinct[:1])])), cuts
+def first_names(tally: Mapping[str, int]) -> dict[str, int]:
+    """Return the alphabetically first ``NEW_LIMIT`` names with their counts."""
+    return {name: tally[name] for name in sorted(tally)[:NEW_LIMIT]}
 
 
-def _repeated(ordered: Floats) -> Floats:
-    return np.extract(ordered[1:] == ordered[:-1], ordered[1:])
-
-
-def _below(values: Floats) -> Floats:
-    return np.asarray(np.nextafter(values, -np.inf), np.float64)
-
-
-def _floats(values: Values, name: str) -> Floats:
+def _ordered(values: Values, name: str) -> Ordered:
     try:
-        return np.asarray(values, dtype=np.float64)
+        return Ordered.of(np.asarray(values, dtype=np.float64), LARGEST)
     except (TypeError, ValueError) as error:
         message = f"Column {name!r} is not numeric: {error}"
         raise SchemaError(message, "Declare it categorical, or convert it to float") from error
 
 
-def _usable(values: Floats) -> Floats:
-    return np.extract(np.abs(values) <= LARGEST, values)
+def _numeric_bins(name: str, ordered: Ordered, bins: int) -> ColumnBins:
+    if not ordered.finite.size:
+        return ColumnBins(name, "numeric", (), (), 0.0)
+    edges, deciles = quantile_edges(ordered.finite, bins)
+    return ColumnBins(name, "numeric", tuple(edges.tolist()), (), ordered.median, tuple(deciles.tolist()))
 
 
-def _profile_numeric(values: Floats, bins: ColumnBins) -> Profile:
-    """Sort once, then find the edges in the values: one cost for any number of bins."""
-    ordered = np.sort(_usable(values))
-    starts = np.append(0, np.searchsorted(ordered, np.asarray(bins.edges), side="right"))
-    counts = np.diff(starts, append=ordered.size)
-    centred = ordered - bins.centre
+def _of_numbers(ordered: Ordered, bins: ColumnBins) -> Profile:
+    """Find the edges in the sorted values: one cost for any number of bins."""
+    finite, starts = ordered.finite, ordered.starts(bins.edges)
+    counts = np.diff(starts, append=finite.size)
+    centred = finite - bins.centre
     sums = np.zeros(counts.size)
-    if ordered.size:
+    if finite.size:
         sums[counts > 0] = np.add.reduceat(centred, starts[counts > 0])
-    nulls = int(np.isnan(values).sum())
     return Profile(
         bins,
         counts=tuple(counts.tolist()),
         sums=tuple(sums.tolist()),
         squares=float(np.einsum("i,i->", centred, centred)),  # not `@`: threaded BLAS spins on long vectors
-        minimum=float(ordered[0]) if ordered.size else None,
-        maximum=float(ordered[-1]) if ordered.size else None,
-        infinities=values.size - ordered.size - nulls,
-        nulls=nulls,
+        minimum=float(finite[0]) + 0.0 if finite.size else None,  # the same for 0.0 and -0.0, whichever came first
+        maximum=float(finite[-1]) + 0.0 if finite.size else None,
+        infinities=ordered.infinities,
+        nulls=ordered.nulls,
     )
 
 
-def _profile_categorical(values: Values, bins: ColumnBins) -> Profile:
-    tally, nulls = _tally(values, bins.name)
-    counts = tuple(tally.pop(category, 0) for category in bins.categories)
-    return Profile(bins, counts, other=sum(tally.values()), new=_first_names(tally), nulls=nulls)
+def _of_categories(counted: Mapping[str, int], nulls: int, bins: ColumnBins) -> Profile:
+    rest = Counter(counted)
+    counts = tuple(rest.pop(category, 0) for category in bins.categories)
+    return Profile(bins, counts, other=rest.total(), new=first_names(rest), nulls=nulls)
 
 
-def _tally(values: Values, name: str) -> tuple[Counter[str], int]:
-    """Count a category each, and nulls; looks at distinct values only."""
-    raw: Counter[object] = Counter(values.tolist() if isinstance(values, np.ndarray) else values)
-    tally: Counter[str] = Counter()
-    nulls = 0
-    for value, count in raw.items():
-        if value is None or (isinstance(value, float) and math.isnan(value)):
-            nulls += count
-        elif isinstance(value, str | int | float | np.generic):
-            tally[str(value)[:NAME_LENGTH]] += count
-        else:  # such as pandas.NA, whose text would become a category
-            message = f"Column {name!r} holds {value!r}, neither text nor null"
-            raise SchemaError(message, "Convert its values to str or None")
-    return tally, nulls
-
-
-def _first_names(tally: Mapping[str, int]) -> dict[str, int]:
-    return {name: tally[name] for name in sorted(tally)[:NEW_LIMIT]}
+def _of_texts(values: Values, bins: ColumnBins) -> Profile:
+    counted, nulls = tally(values, bins.name, length=None)
+    return Profile(bins, tuple(word_buckets(counted).tolist()), other=counted.total(), nulls=nulls)

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-ColumnType = Literal["text", "int", "float", "bool", "timestamp", "date", "json"]
+ColumnType = Literal["text", "int", "float", "bool", "timestamp", "date", "json", "ints", "floats"]
 Task = Literal["binary_classification", "multiclass", "regression"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column. ``json`` is kept as text; ``timestamp`` is UTC microseconds."""
+    """One column. ``json`` is kept as text; ``timestamp`` is UTC microseconds; ``ints`` and ``floats`` are lists."""
 
     name: str
     type: ColumnType
@@ -152,16 +152,21 @@ _WINDOW = (
     _time("window_start", "start of the hour or day of event time"),
     _text("model_version", "the version that answered"),
 )
+_HOUR = (
+    _time("window_start", "start of the hour of event time, whatever the endpoint's window is"),
+    _text("model_version", "the version that answered"),
+)
 SERVICE_METRICS = Table(
     "service_metrics",
-    "Traffic, failures and latency a window, version and variant.",
+    "Traffic, failures and latency an hour, version and variant; any longer window is their sum.",
     (
-        *_WINDOW,
+        *_HOUR,
         _text("variant", "champion or challenger; none when nothing could answer"),
         _int("requests", "requests", "requests"),
         _int("predictions", "rows answered", "rows"),
         _int("client_errors", "requests refused as wrong (4xx)", "requests"),
         _int("server_errors", "requests that we failed (5xx)", "requests"),
+        _column("json", "errors?", "requests that failed by error code"),
         _float("latency_sum_ms", "sum over requests", "ms"),
         _column("json", "latency_counts", "requests by bucket floor(ln(ms)/ln(1.02))"),
         _DATE,
@@ -170,59 +175,109 @@ SERVICE_METRICS = Table(
 )
 PROFILES = Table(
     "profiles",
-    "A mergeable summary of each column a window and version.",
+    "A mergeable summary of each column an hour and version; any longer window is their sum.",
     (
-        *_WINDOW,
+        *_HOUR,
         _text("column", "feature, or prediction, or score"),
-        _text("kind", "numeric or categorical"),
+        _text("kind", "numeric, categorical or text"),
         _int("n", "values, nulls among them", "rows"),
         _int("nulls", "nulls among them", "rows"),
+        _int("infinities?", "infinities among them", "rows"),
         _text("bins_id", "content hash of the bins that it was counted on"),
-        _column("json", "profile", "counts and sums, see core/profiles.py"),
+        _column("ints", "counts?", "values a bin, or a category of the bins, or words a hashed bucket"),
+        _column("floats", "sums?", "sum of value - centre a bin; empty unless numeric"),
+        _float("squares?", "sum of (value - centre) squared"),
+        _float("minimum?", "least finite value"),
+        _float("maximum?", "greatest finite value"),
+        _int("other?", "values of categories that the bins do not list", "rows"),
+        _column("json", "new?", "of these, the first 50 categories by name, with their counts"),
         _DATE,
     ),
     ("window_start", "model_version", "column"),
 )
 DRIFT = Table(
     "drift",
-    "Each column's distance from the version's reference, and the verdict on it.",
+    "Each column's distance from its reference, and the verdict on it.",
     (
         *_WINDOW,
         _text("column", "feature, or prediction, or score"),
-        _text("kind", "numeric or categorical"),
+        _text("kind", "numeric, categorical or text"),
         _text("statistic", "what was measured"),
         _float("value?", "the statistic; null with a reason"),
-        _float("threshold", "what it is held against"),
+        _float("threshold?", "what it is held against; calibrated, the value at which it would just have been flagged"),
         _column("bool", "drifted?", "the verdict; null with a reason"),
         _int("n", "values in the window", "rows"),
         _int("n_reference", "values in the reference", "rows"),
         _float("missing?", "share of nulls in the window"),
         _float("missing_reference?", "share of nulls in the reference"),
         _text("reason?", "why there is no value or no verdict, or what else decided it"),
+        _text("method?", "calibrated, evidently or fixed"),
+        _text("reference?", "what the window was held against"),
+        _column("bool", "flagged?", "beyond chance in this window; drifted when it lasts or is gross"),
+        _float("p_value?", "chance of such a distance between ordinary windows"),
+        _text("channel?", "what moved most: distribution, missing or range"),
+        _float("effect?", "the distance in units of the smallest that matters"),
+        _float("importance?", "how much the model's answers hang on the column; all columns' add up to 1"),
+        _text("severity?", "none, low, medium or high: effect times importance"),
         _DATE,
     ),
     ("window_start", "model_version", "column"),
 )
+WHOLE = "all"
+"""The segment of ``quality_metrics`` that is all rows of a window; rows of earlier releases have null there."""
 QUALITY_METRICS = Table(
     "quality_metrics",
-    "Quality a window and version, on the labels that have arrived, with their coverage.",
+    "Quality a window and version on the labels that have arrived, of all rows and of each value of the segments.",
     (
         *_WINDOW,
+        _text("segment", "all, or a feature's name"),
+        _text("segment_value", "its value, or (other), (null), (not kept) where features were left out; empty for all"),
         _int("predictions", "rows answered", "rows"),
         _int("labelled", "of these, with a label", "rows"),
         _float("coverage", "labelled / predictions"),
         _int("feedback", "pieces of feedback", "rows"),
         _int("complaints", "of these thumbs down, or rated 1 or 2", "rows"),
         _float("accuracy?", "share answered right"),
+        _float("precision?", "share of the answers of the positive class that are right"),
+        _float("recall?", "share of the positive class that is answered so"),
+        _float("f1?", "2 hits / (answers + labels) of the positive class; of more classes the plain mean of theirs"),
+        _column("json", "confusion?", "labelled rows by true class, then by answer"),
+        _float("confidence?", "mean of max(score, 1 - score), or of the answer's score; of all rows, labelled or not"),
         _float("base_rate?", "share of positives among the labels"),
         _float("mean_score?", "mean score of the labelled"),
         _float("auc?", "area under the ROC curve, ties counted half"),
         _float("log_loss?", "mean log-loss, scores clipped at 1e-15", "nats"),
         _float("brier?", "mean squared error of the score"),
         _float("brier_skill?", "1 - brier / (base_rate (1 - base_rate))"),
+        _float("calibration_error?", "mean distance of score and share of positives, over 10 equal bins of the score"),
+        _column(
+            "json", "score_counts?", "labelled rows by score bin, and exact sums, so that windows merge; of all rows"
+        ),
         _float("mae?", "mean absolute error", "label"),
         _float("rmse?", "root of the mean squared error", "label"),
         _float("bias?", "mean of prediction - label", "label"),
+        _float("r2?", "1 - mean squared error / variance of the labels"),
+        _text("reason?", "why a metric is null"),
+        _DATE,
+    ),
+    ("window_start", "model_version", "segment", "segment_value"),
+)
+ESTIMATED_QUALITY = Table(
+    "estimated_quality",
+    "Quality a window and version as the scores alone let one expect it (CBPE), before labels arrive. It holds as long "
+    "as a score means what it meant on earlier labels: it follows changes of the inputs, and cannot see concept drift.",
+    (
+        *_WINDOW,
+        _int("predictions", "rows answered", "rows"),
+        _int("scored", "of these, with a score: what the estimate is of", "rows"),
+        _int("labelled", "earlier rows with score and label, which the calibration rests on", "rows"),
+        _float("auc?", "expected area under the ROC curve"),
+        _float("log_loss?", "expected log-loss", "nats"),
+        _float("brier?", "expected mean squared error of the score"),
+        _float("accuracy?", "expected share answered right"),
+        _float("precision?", "expected precision of the positive class"),
+        _float("recall?", "expected recall of the positive class"),
+        _float("f1?", "expected f1 of the positive class"),
         _text("reason?", "why a metric is null"),
         _DATE,
     ),
@@ -245,7 +300,55 @@ KEY_USAGE = Table(
     ("window_start", "key_id"),
 )
 
-LAKE = (INFERENCE_LOG, LABELS, FEEDBACK, REJECTS, SERVICE_METRICS, PROFILES, DRIFT, QUALITY_METRICS, KEY_USAGE)
+CUSTOM_METRICS = Table(
+    "custom_metrics",
+    "The user's own metrics a window and version.",
+    (
+        *_WINDOW,
+        _text("metric", "its name in the endpoint's YAML"),
+        _float("value?", "what it came to; null with a reason"),
+        _int("n", "answered rows that it was computed on", "rows"),
+        _text("reason?", "why there is no value"),
+        _DATE,
+    ),
+    ("window_start", "model_version", "metric"),
+)
+DATA_QUALITY = Table(
+    "data_quality",
+    "The newest requests of a window, a hundred at a time, against the days before: units, ranges, categories, nulls.",
+    (
+        *_WINDOW,
+        _int("chunk", "its place in the window, from 0"),
+        _time("first_event", "event time of its first row"),
+        _int("n", "rows", "rows"),
+        _column("bool", "passed?", "the verdict; null with a reason"),
+        _text("column?", "the column that moved most"),
+        _text("channel?", "how: distribution, missing or range"),
+        _float("value?", "its distance, or share"),
+        _float("reference?", "the share among the days before, for missing and range"),
+        _float("effect?", "the distance in units of the smallest that matters"),
+        _text("reason?", "what was found, or why there is no verdict"),
+        _DATE,
+    ),
+    ("window_start", "model_version", "chunk"),
+)
+
+LAKE = (
+    INFERENCE_LOG,
+    LABELS,
+    FEEDBACK,
+    REJECTS,
+    SERVICE_METRICS,
+    PROFILES,
+    DRIFT,
+    DATA_QUALITY,
+    QUALITY_METRICS,
+    ESTIMATED_QUALITY,
+    CUSTOM_METRICS,
+    KEY_USAGE,
+)
+HOURLY = frozenset({SERVICE_METRICS.name, PROFILES.name})
+"""Tables whose rows are of hours whatever the endpoint's window is."""
 STREAMS: Mapping[str, Table] = {"predictions": INFERENCE_LOG, "labels": LABELS, "feedback": FEEDBACK}
 TRAINING_SET_COLUMNS = ("row_id", "event_time", "position")
 SYSTEM_COLUMNS = frozenset((*INFERENCE_LOG.names, *TRAINING_SET_COLUMNS, "label", "window_start"))

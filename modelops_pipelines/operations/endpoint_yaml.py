@@ -7,8 +7,12 @@ from modelops_pipelines.core.complaints import suggestion
 from modelops_pipelines.core.endpoint import (
     AlertRule,
     CapturePolicy,
+    DriftMethod,
+    DriftPolicy,
+    DriftReference,
     EndpointSpec,
     Limits,
+    Metric,
     Promotion,
     Retraining,
     Strategy,
@@ -22,7 +26,7 @@ from modelops_pipelines.operations.yaml_lines import Place, Report, Section
 from modelops_pipelines.operations.yaml_values import any_text, boolean, duration, number, rate, text, whole
 
 ENDPOINT_TYPE = "modelops_pipelines.ModelEndpoint"
-_SECTIONS = (EndpointSpec, AlertRule, Retraining, Promotion, Limits, CapturePolicy)
+_SECTIONS = (EndpointSpec, AlertRule, Retraining, Promotion, Limits, CapturePolicy, DriftPolicy, Metric)
 _KEYS = {cls: tuple(f.name for f in fields(cls)) for cls in _SECTIONS}
 _REQUIRED = {
     "name": "Add 'name', such as 'name: flights'",
@@ -79,11 +83,37 @@ def _spec(at: Section, report: Report) -> EndpointSpec:
         allow_pickle=at.take("allow_pickle", boolean, default=False),
         accept_pickles=at.texts("accept_pickles"),
         row_wise=at.take("row_wise", boolean, EndpointSpec.row_wise),
+        segments=at.texts("segments"),
+        drift=_drift(at, report),
+        metrics=tuple(_metric(place, report) for place in report.items(at.places["metrics"]))
+        if "metrics" in at.places
+        else (),
         alerts=_alerts(at, report, required["task"]),
         retraining=_retraining(at, report),
         promotion=_promotion(at, report),
         limits=_limits(at, report),
         capture=_capture(at, report),
+    )
+
+
+def _drift(at: Section, report: Report) -> DriftPolicy:
+    if "drift" not in at.places:
+        return DriftPolicy()
+    inner = report.section(at.places["drift"], _KEYS[DriftPolicy])
+    return DriftPolicy(
+        method=cast("DriftMethod", inner.take("method", text, str(DriftPolicy.method))),
+        reference=cast("DriftReference", inner.take("reference", text, str(DriftPolicy.reference))),
+        days=inner.take("days", whole, DriftPolicy.days),
+        minimum=inner.take("minimum", whole, DriftPolicy.minimum),
+    )
+
+
+def _metric(place: Place, report: Report) -> Metric:
+    metric = report.section(place, _KEYS[Metric])
+    return Metric(
+        name="" if place.path in report.stand_ins else metric.require("name", "Add 'name', such as 'name: late_share'"),
+        sql=metric.take("sql", text, None),
+        function=metric.take("function", text, None),
     )
 
 

@@ -24,7 +24,7 @@ from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import BusyError, InputError
 from modelops_pipelines.core.tables import FEEDBACK, INFERENCE_LOG, LABELS, LAKE, REJECTS, STREAMS
 from modelops_pipelines.core.windows import text, window_of
-from modelops_pipelines.operations.ingest import CONSUMERS, ingest, ingest_lock, record_progress
+from modelops_pipelines.operations.ingest import consumers, ingest, ingest_lock, record_progress
 from modelops_pipelines.operations.recompute import derive_lock
 from modelops_pipelines.operations.training_sets import ROW_ID, frozen_table
 from modelops_pipelines.store import spool
@@ -179,12 +179,12 @@ def _renew(stores: Stores, spec: EndpointSpec) -> None:
         match = _REPORT.fullmatch(path.name)
         if match and match[1] in days:
             path.unlink()
-    stores.journal.settle(spec.name, MARK, touched, then=sorted(_consumers()))
+    stores.journal.settle(spec.name, MARK, touched, then=sorted(_consumers(spec)))
     record_progress(stores, spec, None)
 
 
-def _consumers() -> set[str]:
-    return {name for names in CONSUMERS.values() for name in names}
+def _consumers(spec: EndpointSpec) -> set[str]:
+    return {name for stream in STREAMS for name in consumers(spec, stream)}
 
 
 @contextmanager
@@ -194,6 +194,6 @@ def _nobody_reading(stores: Stores, spec: EndpointSpec) -> Iterator[None]:
         for stream in STREAMS:
             held.enter_context(ingest_lock(stores, spec, stream))
         for table in LAKE:
-            if table.name in _consumers():
+            if table.name in _consumers(spec):
                 held.enter_context(derive_lock(stores, spec, table))
         yield

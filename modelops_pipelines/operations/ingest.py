@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import REJECTS, STREAMS, Table
+from modelops_pipelines.core.tables import CUSTOM_METRICS, ESTIMATED_QUALITY, REJECTS, STREAMS, Table
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.operations.records import Batch, to_batch
 from modelops_pipelines.operations.schemas import stream_table
@@ -26,6 +26,7 @@ CONSUMERS: Mapping[str, tuple[str, ...]] = {
     "labels": ("quality_metrics",),
     "feedback": ("quality_metrics",),
 }
+"""What every endpoint derives from each stream."""
 
 
 @dataclass
@@ -62,6 +63,13 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
     return report
 
 
+def consumers(spec: EndpointSpec, stream: str) -> tuple[str, ...]:
+    """Return the derived tables that the endpoint computes from the stream itself."""
+    estimated = stream == "predictions" and spec.task == "binary_classification"
+    more = [ESTIMATED_QUALITY.name] * estimated + [CUSTOM_METRICS.name] * bool(spec.metrics)
+    return (*CONSUMERS[stream], *more)
+
+
 def ingest_lock(stores: Stores, spec: EndpointSpec, stream: str) -> AbstractContextManager[None]:
     """Return the lock under which rows are added and their windows marked: whoever holds it sees both or neither."""
     lock = stores.settings.home / "locks" / f"{spec.name}.{stream}.ingest.lock"
@@ -82,7 +90,7 @@ def _ingest_chunk(
         rows = rows.slice(0, 0)
     if len(fresh) < len(batch.rows) or len(rejected) < len(batch.rejects):
         sync_everything()
-    stores.journal.touch(spec.name, CONSUMERS[stream], windows)
+    stores.journal.touch(spec.name, consumers(spec, stream), windows)
     report.segments += len(chunk)
     report.rows += len(rows)
     report.repeated += len(batch.rows) - len(rows)

@@ -14,7 +14,8 @@ from modelops_pipelines.core.endpoint_rules import Surroundings, endpoint_compla
 from modelops_pipelines.core.errors import Fault, OnboardingError
 from modelops_pipelines.core.tables import SYSTEM_COLUMNS
 from modelops_pipelines.operations.endpoint_yaml import ENDPOINT_TYPE, declared_type, parse_endpoint
-from modelops_pipelines.operations.trainer_source import trainer_complaints
+from modelops_pipelines.operations.function_source import TRAINER, function_complaints
+from modelops_pipelines.operations.metric_source import metric_complaints
 from modelops_pipelines.operations.yaml_lines import Place, Report, root_of
 
 _SUFFIXES = frozenset({".yaml", ".yml"})
@@ -139,7 +140,9 @@ def _content(path: Path, report: Report) -> str | None:
 def _judge(spec: EndpointSpec, report: Report, around: Surroundings) -> None:
     complaints = list(endpoint_complaints(spec, around))
     if spec.trainer is not None and not any(complaint.path == "trainer" for complaint in complaints):
-        complaints += trainer_complaints(spec.trainer, Path.cwd())
+        complaints += function_complaints(spec.trainer, Path.cwd(), "trainer", TRAINER)
+    wrong = {complaint.path for complaint in complaints}
+    complaints += metric_complaints(spec.metrics, Path.cwd(), wrong)
     for complaint in complaints:
         report.complain(complaint)
 

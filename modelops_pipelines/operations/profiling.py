@@ -1,179 +1,121 @@
-"""Profiles of what was asked and answered, and their distance from the reference."""
+"""Profiles of what was asked and answered, hour by hour: the log is read once, and any window is a sum of hours."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelops_pipelines.core.drift import judge_fixed
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.profiles import Kind, Profile, fit_bins, profile
-from modelops_pipelines.core.tables import DRIFT, PROFILES
+from modelops_pipelines.core.profiles import ColumnBins, Profile, empty, merge
+from modelops_pipelines.core.tables import DATA_QUALITY, DRIFT, PROFILES
+from modelops_pipelines.core.windows import LENGTH, windows_between
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
+from modelops_pipelines.operations.references import ANSWERS, ensure_reference, monitored_columns, profile_by_hour
 from modelops_pipelines.operations.schemas import feature_types, log_table
 from modelops_pipelines.store import sql
-from modelops_pipelines.store.arrow import arrow_schema
+from modelops_pipelines.store.profile_rows import HourlyProfile, Hours, from_rows, hour_of, to_rows
 from modelops_pipelines.store.references import Reference
 from modelops_pipelines.store.stores import Stores
 
-REFERENCE_ROWS = 1000
-ANSWERS = ("prediction", "score")
-Group = tuple[datetime, str]
-_GROUP = ("window_start", "model_version")
-_SAMPLED = "sampled"
+BATCH_ROWS = 500_000
+Profiles = dict[tuple[int, str], dict[str, Profile]]
 
 
 def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
-    """Bring ``profiles`` up to date; ``drift`` of the same windows is marked for computing."""
+    """Bring ``profiles`` up to date; what is judged from them is marked for the same windows."""
 
     def compute(windows: Windows) -> pa.Table:
-        rows: list[dict[str, Any]] = []
-        for group, frame in _groups(stores, spec, windows):
-            reference = _reference(stores, spec, group[1], frame)
-            rows += _profile_rows(group, frame, reference) if reference else []
-        return pa.Table.from_pylist(rows, schema=arrow_schema(PROFILES))
+        references = _references_for(stores, spec, windows)
+        hours = {hour_of(one) for window in windows for one in windows_between(window, window + _length(spec), "hour")}
+        found: Profiles = {}
+        for batch in _batches(stores, spec, windows):
+            wanted = batch.filter(pc.is_in(batch.column("hour"), value_set=pa.array(sorted(hours), pa.int64())))
+            for version in wanted.column("model_version").unique().to_pylist():
+                if version in references:
+                    mine = wanted.filter(pc.equal(wanted.column("model_version"), version))
+                    _add(found, version, mine, references[version].bins)
+        ordered = sorted(found.items())
+        return to_rows([HourlyProfile(h, v, made) for (h, v), columns in ordered for made in columns.values()])
 
-    return recompute(stores, spec, PROFILES, compute, then=[DRIFT.name], asked=asked)
-
-
-def detect_drift(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
-    """Bring ``drift`` up to date, from stored profiles alone: the log is not read again."""
-
-    def compute(windows: Windows) -> pa.Table:
-        rows: list[dict[str, Any]] = []
-        references = _references(stores, spec)
-        for (window, version), current in _stored_profiles(stores, spec, windows, references).items():
-            verdicts = judge_fixed(current, _monitored(spec, references[version].profiles))
-            same = {"window_start": window, "model_version": version, "date": window.date()}
-            rows += [{**asdict(verdict), **same} for verdict in verdicts]
-        return pa.Table.from_pylist(rows, schema=arrow_schema(DRIFT))
-
-    return recompute(stores, spec, DRIFT, compute, asked=asked)
+    return recompute(stores, spec, PROFILES, compute, then=[DRIFT.name, DATA_QUALITY.name], asked=asked)
 
 
-def make_reference(source: str, frame: pa.Table, columns: Sequence[str]) -> Reference:
-    """Fit bins on the frame's columns and profile it on them."""
-    profiles = {}
-    for name in columns:
-        values = _values(frame.column(name))
-        kind: Kind = "numeric" if isinstance(values, np.ndarray) else "categorical"
-        bins = fit_bins(name, values, kind)
-        profiles[name] = profile(values, bins)
-    return Reference(source, profiles)
-
-
-def monitored_features(spec: EndpointSpec, features: Sequence[str]) -> list[str]:
-    """Return the features asked for (all when none are), less those that never reach the log."""
-    return [name for name in spec.features or features if name not in spec.capture.redact]
-
-
-def monitored_columns(spec: EndpointSpec, features: Sequence[str]) -> list[str]:
-    """Return the columns that are profiled: the monitored features, and the answers."""
-    return [*monitored_features(spec, features), *answers_of(spec.task)]
-
-
-def answers_of(task: str) -> tuple[str, ...]:
-    """Return the answers' columns: a regression has no score."""
-    return ANSWERS[:1] if task == "regression" else ANSWERS
-
-
-def _groups(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[tuple[Group, pa.Table]]:
-    """Yield each window and version with its answered rows; where ``sampled`` is false a row has no features."""
-    table = log_table(stores, spec)
-    names = monitored_columns(spec, list(feature_types(stores, spec)))
-    query = sql.answered_columns(table, names)
-    with stores.lake.query(spec.name, [table], dates_of(windows)) as connected:
-        rows = connected.sql(query, params={"size": spec.window, "windows": list(windows)}).to_arrow_table()
-    pairs = rows.select(_GROUP).group_by(_GROUP).aggregate([])
-    for pair in pairs.to_pylist():
-        same_window = pc.equal(rows.column("window_start"), pair["window_start"])
-        mine = pc.and_(same_window, pc.equal(rows.column("model_version"), pair["model_version"]))
-        yield (pair["window_start"], pair["model_version"]), rows.filter(mine)
-
-
-def _reference(stores: Stores, spec: EndpointSpec, version: str, frame: pa.Table) -> Reference | None:
-    """Return the version's reference; one that has none gets its first window that is large enough."""
-    found = stores.references.read(spec.model_name, version)
-    kept = _with_features(frame)
-    if found is not None or len(kept) < REFERENCE_ROWS:
+def stored_profiles(
+    stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]
+) -> dict[tuple[datetime, str], dict[str, Profile]]:
+    """Return the windows' profiles by window and version, then by column; nothing of the log is read."""
+    length = _length(spec) // timedelta(hours=1)
+    first, last = min(windows, default=None), max(windows, default=None)
+    found: dict[tuple[datetime, str], dict[str, Profile]] = {}
+    if first is None or last is None:
         return found
-    window = frame.column("window_start")[0].as_py()
-    source = f"first window with {REFERENCE_ROWS} rows: {window:%Y-%m-%d %H:%M} UTC"
-    answers = answers_of(spec.task)
-    features = [name for name in frame.column_names if name not in (*_GROUP, _SAMPLED, *answers)]
-    of_features, of_answers = make_reference(source, kept, features), make_reference(source, frame, answers)
-    made = Reference(source, {**of_features.profiles, **of_answers.profiles})
-    stores.references.write(spec.model_name, version, made)
-    return made
-
-
-def _with_features(frame: pa.Table) -> pa.Table:
-    return frame.filter(frame.column(_SAMPLED))
-
-
-def _profile_rows(group: Group, frame: pa.Table, reference: Reference) -> list[dict[str, Any]]:
-    """Profile the columns of a group: features on the rows that have them, answers on all."""
-    window, version = group
-    rows, kept = [], _with_features(frame)
-    for name, known in reference.profiles.items():
-        if name not in frame.column_names:
-            continue
-        values = (frame if name in ANSWERS else kept).column(name)
-        made = profile(_values(values, known.bins.kind), known.bins)
-        rows.append(
-            {
-                "window_start": window,
-                "model_version": version,
-                "column": name,
-                "kind": known.bins.kind,
-                "n": made.n,
-                "nulls": made.nulls,
-                "bins_id": known.bins.fingerprint,
-                "profile": orjson.dumps(made.to_dict()).decode(),
-                "date": window.date(),
-            }
-        )
-    return rows
-
-
-def _stored_profiles(
-    stores: Stores, spec: EndpointSpec, windows: Windows, references: Mapping[str, Reference]
-) -> Mapping[Group, dict[str, Profile]]:
-    """Return the stored profiles of the windows, by window and version, then by column."""
-    found: dict[Group, dict[str, Profile]] = {}
-    with stores.lake.query(spec.name, [PROFILES], dates_of(windows)) as connected:
-        rows = connected.table(PROFILES.name).to_arrow_table().to_pylist()
-    for row in rows:
-        window, version, column = row["window_start"], row["model_version"], row["column"]
-        known = references[version].profiles.get(column) if version in references else None
-        if window in windows and known is not None and known.bins.fingerprint == row["bins_id"]:
-            made = Profile.from_dict(orjson.loads(row["profile"]), known.bins)
-            found.setdefault((window, version), {})[column] = made
+    for version, columns in stored_hours(stores, spec, first, last + _length(spec)).items():
+        for window in windows:
+            start = hour_of(window)
+            merged = {name: hours.total(start, start + length) for name, hours in columns.items()}
+            if any(made.n for made in merged.values()):
+                found[window, version] = merged
     return found
 
 
-def _references(stores: Stores, spec: EndpointSpec) -> dict[str, Reference]:
-    """Return the reference of every version that has one."""
-    versions = [version.version for version in stores.deployments.versions(spec.model_name)]
-    found = {version: stores.references.read(spec.model_name, version) for version in versions}
-    return {version: reference for version, reference in found.items() if reference is not None}
+def stored_hours(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> dict[str, dict[str, Hours]]:
+    """Return the stored hours of [start, end) by version, then by column, on the bins of the version's reference."""
+    days = dates_of(windows_between(start, end, "day"))
+    with stores.lake.query(spec.name, [PROFILES], days) as connected:
+        rows = connected.sql(sql.hours_between(), params={"start": start, "end": end}).to_arrow_table()
+    found = {}
+    for version in sorted(rows.column("model_version").unique().to_pylist()):
+        reference = stores.references.read(spec.model_name, version)
+        if reference is not None:
+            bins = monitored_bins(spec, reference)
+            found[version] = from_rows(rows.filter(pc.equal(rows.column("model_version"), version)), bins)
+    return found
 
 
-def _monitored(spec: EndpointSpec, profiles: Mapping[str, Profile]) -> dict[str, Profile]:
-    wanted = set(monitored_columns(spec, list(profiles)))
-    return {name: known for name, known in profiles.items() if name in wanted}
+def monitored_bins(spec: EndpointSpec, reference: Reference) -> dict[str, ColumnBins]:
+    """Return the bins of the reference's columns that the endpoint watches."""
+    wanted = set(monitored_columns(spec, list(reference.profiles)))
+    return {name: bins for name, bins in reference.bins.items() if name in wanted}
 
 
-def _values(column: pa.ChunkedArray, kind: str | None = None) -> Any:
-    """Return a column as profiles take it: floats with NaN for null, or text with None."""
-    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-    if numeric and kind != "categorical":
-        return column.cast(pa.float64()).to_numpy()
-    if pa.types.is_timestamp(column.type):
-        return pc.divide(column.cast(pa.int64()).cast(pa.float64()), 1e6).to_numpy()
-    return column.cast(pa.string()).to_pylist()
+def _length(spec: EndpointSpec) -> timedelta:
+    return LENGTH[spec.window]
+
+
+def _references_for(stores: Stores, spec: EndpointSpec, windows: Windows) -> dict[str, Reference]:
+    """Return the reference of every version that answered in the windows; one without gets its first large window."""
+    table = log_table(stores, spec)
+    with stores.lake.query(spec.name, [table], dates_of(windows)) as connected:
+        asked = {"size": spec.window, "windows": list(windows)}
+        seen = connected.execute(sql.named("answered_windows"), asked).fetchall()
+    found: dict[str, Reference] = {}
+    for window, version in seen:
+        made = found.get(version) or ensure_reference(stores, spec, version, window)
+        if made is not None:
+            found[version] = made
+    return found
+
+
+def _batches(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[pa.Table]:
+    """Yield the answered rows of the windows' days in batches, so that memory does not grow with the days."""
+    table, days = log_table(stores, spec), dates_of(windows)
+    query = sql.answered_hours(table, monitored_columns(spec, list(feature_types(stores, spec))))
+    with stores.lake.query(spec.name, [table], days) as connected:
+        for day in days:
+            for batch in connected.sql(query, params={"day": day}).to_arrow_reader(BATCH_ROWS):
+                yield pa.Table.from_batches([batch])
+
+
+def _add(found: Profiles, version: str, rows: pa.Table, bins: Mapping[str, ColumnBins]) -> None:
+    """Add the rows' profiles: features on the rows that have them, answers on all."""
+    kept = rows.filter(rows.column("sampled"))
+    held = {name: known for name, known in bins.items() if name in rows.column_names}
+    answers = {name: known for name, known in held.items() if name in ANSWERS}
+    features = {name: known for name, known in held.items() if name not in ANSWERS}
+    for frame, columns in ((rows, answers), (kept, features)):
+        hours = frame.column("hour").to_numpy().astype(np.int64, copy=False)
+        for hour, made in profile_by_hour(frame, hours, columns):
+            so_far = found.setdefault((hour, version), {name: empty(known) for name, known in held.items()})
+            so_far |= {name: merge(so_far[name], one) for name, one in made.items()}

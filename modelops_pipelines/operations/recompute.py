@@ -1,6 +1,6 @@
 """Deriving tables window by window: only what changed is computed again, and it replaces what was there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,13 +8,15 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import Table
-from modelops_pipelines.core.windows import windows_between
+from modelops_pipelines.core.tables import HOURLY, Table
+from modelops_pipelines.core.windows import LENGTH, windows_between
 from modelops_pipelines.store.files import exclusive
 from modelops_pipelines.store.journal import Touched
 from modelops_pipelines.store.stores import Stores
 
 Windows = Sequence[datetime]
+AT_ONCE = {"hour": 24 * 31, "day": 31}
+"""Windows that are computed and written in one go, so that a backfill of years stays small in memory."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,26 @@ def recompute(
             touched = Touched(tuple(windows_between(asked.start, asked.end, spec.window)), 0)
         if not touched.windows:
             return Recomputed(table.name, (), 0)
-        rows = compute(touched.windows)
-        stores.writer.replace_windows(spec.name, table, rows, touched.windows)
+        written = 0
+        for part in _parts(touched.windows, AT_ONCE[spec.window]):
+            rows = compute(part)
+            stores.writer.replace_windows(spec.name, table, rows, _replaced(table, part, spec))
+            written += len(rows)
         stores.journal.settle(spec.name, table.name, touched, then)
-        return Recomputed(table.name, touched.windows, len(rows))
+        return Recomputed(table.name, touched.windows, written)
+
+
+def _parts(windows: Windows, size: int) -> Iterator[Windows]:
+    for start in range(0, len(windows), size):
+        yield windows[start : start + size]
+
+
+def _replaced(table: Table, windows: Windows, spec: EndpointSpec) -> Windows:
+    """Return the windows as the table has them: their hours, where it is of hours."""
+    if table.name not in HOURLY:
+        return windows
+    length = LENGTH[spec.window]
+    return [hour for window in windows for hour in windows_between(window, window + length, "hour")]
 
 
 def derive_lock(stores: Stores, spec: EndpointSpec, table: Table) -> AbstractContextManager[None]:

@@ -226,8 +226,11 @@ def _known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVer
     """Return the version, taken from the registry when it was never recorded here, and fit for the endpoint."""
     found = stores.deployments.version(spec.model_name, version)
     if found is None:
+        from modelops_pipelines.operations.references import adopt_reference  # profiles: not before they are needed
+
         found = stores.registry.describe(spec.model_name, version)
         check_inputs(stores, spec, found.inputs)
+        adopt_reference(stores, found)
         stores.deployments.record_version(found)
     return required_version(stores.deployments, spec.model_name, version)
 

@@ -1,6 +1,7 @@
 """Reading what was derived, for people: newest rows of a table, an endpoint's state."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,6 +17,8 @@ from modelops_pipelines.store import sql
 from modelops_pipelines.store.lake import connection
 from modelops_pipelines.store.stores import Stores
 
+SHIPPED = ("health_hourly", "health_daily")
+"""Queries that come with the project: files under ``store/queries``."""
 _DUCKDB_S_OWN = {"main", "temp", "system", "memory", "information_schema", "pg_catalog"}
 """Names that DuckDB keeps for itself: endpoints of these names go by their tables' bare names only."""
 _STREAM_OF = {table.name: stream for stream, table in STREAMS.items()}
@@ -29,7 +32,7 @@ def newest(stores: Stores, spec: EndpointSpec, table: Table, windows: int = 7) -
     span = (windows - 1) * LENGTH[spec.window]
     days = [last - timedelta(days=n) for n in range(span.days + 2)]
     with stores.lake.query(spec.name, [table], days) as connected:
-        result = connected.execute(sql.newest_rows(table.name), {"span": span})
+        result = connected.execute(sql.newest_rows(table.name), {"size": spec.window, "span": span})
         names = [column[0] for column in result.description or []]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -56,6 +59,18 @@ def query_lake(stores: Stores, query: str, endpoint: str | None = None) -> list[
             known = ", ".join(names) or "none yet"
             fix = f"Tables are ENDPOINT.TABLE; endpoints: {known}; tables: {tables}"
             raise InputError(f"The query failed ({error})", fix) from error
+
+
+def query_text(named: str) -> str:
+    """Return the query in a file, or one that comes with the project by its name; raises InputError without either."""
+    path = Path(named)
+    if not path.exists() and named.removesuffix(".sql") in SHIPPED:
+        return sql.named(named.removesuffix(".sql"))
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fix = f"Name a file of UTF-8 text, or one of: {', '.join(SHIPPED)}"
+        raise InputError(f"The query {named} cannot be read ({error})", fix) from error
 
 
 def _show(

@@ -16,9 +16,10 @@ from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.ids import content_id
 from modelops_pipelines.core.outputs import PROBABILITIES, UNKNOWN
 from modelops_pipelines.core.training import TrainingContext
-from modelops_pipelines.operations.profiling import answers_of, make_reference
+from modelops_pipelines.operations.importance import importance_of
+from modelops_pipelines.operations.references import SAMPLE_ROWS, answers_of, make_reference, reference_hours
 from modelops_pipelines.operations.schemas import check_inputs
-from modelops_pipelines.operations.training_sets import as_frame, freeze_frame, read_training_set
+from modelops_pipelines.operations.training_sets import EVENT_TIME, as_frame, freeze_frame, read_training_set
 from modelops_pipelines.store.deployments import ModelVersion
 from modelops_pipelines.store.journal import TrainingSet
 from modelops_pipelines.store.references import Reference
@@ -27,7 +28,6 @@ from modelops_pipelines.store.stores import Stores
 if TYPE_CHECKING:
     import pandas as pd
 
-REFERENCE_ROWS = 50_000
 Trainer = Callable[["pd.DataFrame", TrainingContext], Any]
 
 
@@ -105,7 +105,7 @@ def _train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Tra
         trainer=identity,
         task=spec.task,
         allow_pickle=spec.allow_pickle,
-        reference=reference.to_json(),
+        reference=reference.to_files(),
         metrics={"rows": float(record.rows)},
     )
     check_inputs(stores, spec, logged.inputs)
@@ -125,18 +125,27 @@ def _reference(
     spec: EndpointSpec, record: TrainingSet, rows: pa.Table, model: Any, inputs: "pd.DataFrame"
 ) -> Reference:
     """Profile the set's features and the model's own answers on (at most 50,000 of) its rows."""
-    step = max(1, len(inputs) // REFERENCE_ROWS)
-    sample = inputs.iloc[::step]
-    function = "predict_proba" if spec.task != "regression" and hasattr(model, "predict_proba") else "predict"
-    output = getattr(model, function)(sample) if hasattr(model, "get_params") else model.predict(None, sample)
-    classes = [class_name(value) for value in model.classes_.tolist()] if hasattr(model, "classes_") else None
-    kind = PROBABILITIES if function == "predict_proba" else UNKNOWN
-    predictions, scores = interpret(spec.task, output, len(sample), classes, spec.positive_label, kind)
+    step = max(1, len(inputs) // SAMPLE_ROWS)
+    predictions, scores = _answers(spec, model, inputs.iloc[::step])
     answers = {
         "prediction": pa.array(predictions),
-        "score": pa.array(scores, pa.float64()) if scores else pa.nulls(len(sample), pa.float64()),
+        "score": pa.array(scores, pa.float64()) if scores else pa.nulls(len(predictions), pa.float64()),
     }
     features = make_reference("", rows, list(inputs.columns))
     answered = make_reference("", pa.table(answers), answers_of(spec.task))
-    source = f"training set {record.content_hash[:12]}, {record.rows} rows"
-    return Reference(source, {**features.profiles, **answered.profiles})
+    return Reference(
+        source=f"training set {record.content_hash[:12]}, {record.rows} rows",
+        profiles={**features.profiles, **answered.profiles},
+        importance=importance_of(lambda frame: _answers(spec, model, frame), inputs),
+        hours=reference_hours(rows, features, rows.column(EVENT_TIME)),
+    )
+
+
+def _answers(spec: EndpointSpec, model: Any, inputs: "pd.DataFrame") -> tuple[list[Any], list[float] | None]:
+    """Return the model's predictions and scores on features, as the gateway would answer."""
+    function = "predict_proba" if spec.task != "regression" and hasattr(model, "predict_proba") else "predict"
+    output = getattr(model, function)(inputs) if hasattr(model, "get_params") else model.predict(None, inputs)
+    classes = [class_name(value) for value in model.classes_.tolist()] if hasattr(model, "classes_") else None
+    kind = PROBABILITIES if function == "predict_proba" else UNKNOWN
+    predictions, scores = interpret(spec.task, output, len(inputs), classes, spec.positive_label, kind)
+    return list(predictions), None if scores is None else list(scores)

@@ -7,7 +7,7 @@ import dagster as dg
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.ids import content_id
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.sensors.common import ENDPOINT_TAG, MONITORING, TICK_SECONDS, assets_of, is_running, told
+from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of, is_running, monitored, told
 from modelops_pipelines.store.spool import waiting
 from modelops_pipelines.store.stores import Stores
 
@@ -33,21 +33,21 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
                 elif is_running(context, spec.name):
                     reasons.append(f"{spec.name}: {len(segments)} segments wait for the run under way")
                 else:
-                    identity = content_id(*segments) if segments else f"left over {_newest_mark(stores, spec.name)}"
-                    requests.append(_request(spec.name, identity, len(segments), pending))
+                    identity = content_id(*segments) if segments else f"left over {_newest_mark(stores, spec)}"
+                    requests.append(_request(spec, identity, len(segments), pending))
         return told(requests, reasons)
 
     return new_data
 
 
-def _newest_mark(stores: Stores, endpoint: str) -> int:
+def _newest_mark(stores: Stores, spec: EndpointSpec) -> int:
     """Return the newest mark that is left: as many windows may be left over again another day."""
-    return max(stores.journal.touched(endpoint, consumer).up_to for consumer in MONITORING)
+    return max(stores.journal.touched(spec.name, consumer).up_to for consumer in monitored(spec))
 
 
-def _request(endpoint: str, identity: str, segments: int, pending: int) -> dg.RunRequest:
+def _request(spec: EndpointSpec, identity: str, segments: int, pending: int) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=f"new data {endpoint} {identity}",
-        asset_selection=assets_of(endpoint, MONITORING),
-        tags={ENDPOINT_TAG: endpoint, "modelops/reason": f"{segments} segments, {pending} windows left over"},
+        run_key=f"new data {spec.name} {identity}",
+        asset_selection=assets_of(spec.name, monitored(spec)),
+        tags={ENDPOINT_TAG: spec.name, "modelops/reason": f"{segments} segments, {pending} windows left over"},
     )

@@ -12,6 +12,8 @@ ARROW: dict[ColumnType, pa.DataType] = {
     "bool": pa.bool_(),
     "timestamp": pa.timestamp("us", "UTC"),
     "date": pa.date32(),
+    "ints": pa.list_(pa.int64()),
+    "floats": pa.list_(pa.float64()),
 }
 
 

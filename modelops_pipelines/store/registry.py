@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,7 @@ COLUMN_TYPES = {
 }
 TRAINING_SET_TAG = "modelops.training_set"
 TRAINER_TAG = "modelops.trainer"
+REFERENCE_FILES = ("reference.json", "reference_hours.parquet")
 
 
 class Registry:
@@ -64,7 +66,7 @@ class Registry:
         trainer: str,
         task: str,
         allow_pickle: bool,
-        reference: bytes | None = None,
+        reference: Mapping[str, bytes] | None = None,
         metrics: Mapping[str, float] | None = None,
     ) -> ModelVersion:
         """Log a trained model with signature, input example and training-set hash; register and return its version.
@@ -78,8 +80,7 @@ class Registry:
         with mlflow.start_run(experiment_id=experiment_id, run_name=f"train {experiment}") as run:
             mlflow.set_tags({TRAINING_SET_TAG: training_set, TRAINER_TAG: trainer})
             mlflow.log_metrics(dict(metrics or {}))
-            if reference is not None:
-                mlflow.log_text(reference.decode(), "reference.json")
+            _log_files(reference or {})
             logged = _log_model(model, frame, task, allow_pickle=allow_pickle)
             self._ensure_model(model_name)
             made = self._client.create_model_version(
@@ -120,6 +121,14 @@ class Registry:
             trained_here=False,
         )
 
+    def reference_files(self, version: ModelVersion) -> dict[str, bytes]:
+        """Return the files of the reference among the artefacts of the version's run, by name; empty without one."""
+        if version.run_id is None:
+            return {}
+        held = {one.path for one in self._client.list_artifacts(version.run_id)}
+        names = [name for name in REFERENCE_FILES if name in held]
+        return {name: Path(self._client.download_artifacts(version.run_id, name)).read_bytes() for name in names}
+
     def trainer_of(self, version: ModelVersion) -> str | None:
         """Return the identity of the trainer that a version was logged with, or None when it was logged elsewhere."""
         if version.run_id is None:
@@ -154,6 +163,15 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+
+
+def _log_files(files: Mapping[str, bytes]) -> None:
+    """Log files by name among the artefacts of the active run."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        if files:
+            mlflow.log_artifacts(folder)
 
 
 def _log_model(model: Any, frame: "pd.DataFrame", task: str, *, allow_pickle: bool) -> Any:

@@ -18,7 +18,10 @@ _DUCKDB: dict[ColumnType, str] = {
     "bool": "BOOLEAN",
     "timestamp": "TIMESTAMPTZ",
     "date": "DATE",
+    "ints": "BIGINT[]",
+    "floats": "DOUBLE[]",
 }
+_ANSWERED = "status = 200 AND source <> 'test'"
 _HAS_FEATURES = "(coalesce(sampled, true) AND NOT coalesce(truncated, false))"
 """Neither left out by sampling nor too large; rows of release 0.1, which know of neither, were kept."""
 
@@ -50,9 +53,37 @@ def answered_columns(table: Table, names: Sequence[str]) -> str:
     return (
         f"SELECT date_trunc($size, event_time) AS window_start, model_version, {_HAS_FEATURES} AS sampled, "
         f"{columns_of(table, names)} "
-        "FROM inference_log WHERE status = 200 AND source <> 'test' "
+        f"FROM inference_log WHERE {_ANSWERED} "
         "AND list_contains($windows, date_trunc($size, event_time)) ORDER BY window_start, model_version"
     )
+
+
+def answered_of_window(table: Table, names: Sequence[str]) -> str:
+    """Return the query of a version's rows in one window, and ``sampled``, in an order that is always the same.
+
+    Parameters: size, window, version, most.
+    """
+    return (
+        f"SELECT {_HAS_FEATURES} AS sampled, {columns_of(table, names)} FROM inference_log "
+        f"WHERE {_ANSWERED} AND model_version = $version AND date_trunc($size, event_time) = $window "
+        "ORDER BY event_time, prediction_id LIMIT $most"
+    )
+
+
+def answered_hours(table: Table, names: Sequence[str]) -> str:
+    """Return the query of a day's answered rows with their ``hour`` (since 1970 UTC), and ``sampled``.
+
+    Parameters: day.
+    """
+    return (
+        f"SELECT epoch_us(event_time) // 3600000000 AS hour, model_version, {_HAS_FEATURES} AS sampled, "
+        f"{columns_of(table, names)} FROM inference_log WHERE date = $day AND {_ANSWERED}"
+    )
+
+
+def hours_between() -> str:
+    """Return the query of stored profiles from ``start`` up to ``end``."""
+    return "SELECT * FROM profiles WHERE window_start >= $start AND window_start < $end"
 
 
 def labelled_rows(table: Table, features: Sequence[str]) -> str:
@@ -69,9 +100,13 @@ def labelled_rows(table: Table, features: Sequence[str]) -> str:
 
 
 def newest_rows(view: str) -> str:
-    """Return the query of a window-keyed table's rows up to a span before its last window. Parameters: span."""
+    """Return the query of a table's rows from a span before its last window on; rows may be of hours.
+
+    Parameters: size, span.
+    """
     name = quoted(view)
-    return f"SELECT * FROM {name} WHERE window_start >= (SELECT max(window_start) FROM {name}) - $span ORDER BY ALL"
+    last = f"SELECT date_trunc($size, max(window_start)) FROM {name}"
+    return f"SELECT * FROM {name} WHERE window_start >= ({last}) - $span ORDER BY ALL"
 
 
 def id_view(column: str, view: str) -> str:

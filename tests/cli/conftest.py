@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from modelops_pipelines.operations.alerting import raise_alerts
+from modelops_pipelines.operations.drifting import detect_drift
 from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.measure import measure_quality, measure_service
-from modelops_pipelines.operations.profiling import detect_drift, profile_windows
+from modelops_pipelines.operations.measure import measure_quality
+from modelops_pipelines.operations.profiling import profile_windows
+from modelops_pipelines.operations.service_metrics import measure_service
 from tests.cli.support import ERROR, Loop, modelops
 from tests.support import Project, cancer_frame, make_project, rows_of, running_gateway, train_first
 

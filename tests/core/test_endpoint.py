@@ -24,7 +24,7 @@ def test_an_endpoint_of_defaults_has_nothing_wrong_with_it(task: str) -> None:
 
 def test_the_names_of_rules_are_stable_slugs() -> None:
     names = [rule.name for rule in default_alerts("binary_classification")]
-    assert names == ["error_rate", "latency_p95_ms", "drift", "quality_brier_skill"]
+    assert names == ["error_rate", "latency_p95_ms", "drift", "data_quality", "quality_brier_skill"]
 
 
 def test_a_rule_is_named_by_its_kind_and_metric_alone() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -17,14 +18,18 @@ from modelops_pipelines.core.profiles import (
     Profile,
     empty,
     fit_bins,
+    fit_profile,
     merge,
     profile,
 )
 
+KINDS = ("numeric", "categorical", "text")
 SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 5e-324, 1e139, -1e200, 1.7976931348623157e308]
 number = st.sampled_from(SPECIAL) | st.floats(-1e6, 1e6) | st.integers(-3, 3).map(float)
 numbers = st.lists(number, max_size=40)
 words = st.lists(st.none() | st.sampled_from("abcdef") | st.text(max_size=3), max_size=40)
+texts = st.lists(st.none() | st.sampled_from(["", "?!", "a b", "A, b", "The END"]) | st.text(max_size=9), max_size=20)
+COLUMNS = st.one_of(*(st.tuples(st.just(k), v) for k, v in zip(KINDS, (numbers, words, texts), strict=True)))
 RNG_SEED = 7
 
 
@@ -92,6 +97,49 @@ def test_the_order_of_categories_changes_nothing(values, data):
     assert profile(shuffled, bins) == profile(values, bins)
 
 
+@given(texts, texts, texts)
+def test_texts_merge_exactly_in_any_order_and_grouping(first, left, right):
+    bins = fit_bins("x", [], "text")
+    a, b, c = (profile(values, bins) for values in (first, left, right))
+    assert merge(a, b) == merge(b, a)
+    assert merge(a, empty(bins)) == a
+    assert merge(merge(a, b), c) == merge(a, merge(b, c))
+    assert merge(merge(a, b), c) == profile([*first, *left, *right], bins)
+
+
+@given(texts, st.data())
+def test_the_order_of_texts_changes_nothing(values, data):
+    bins = fit_bins("x", values, "text")
+    assert profile(data.draw(st.permutations(values)), bins) == profile(values, bins)
+
+
+@given(texts)
+def test_a_text_is_one_row_however_many_words_it_has(values):
+    summary = profile(values, fit_bins("x", values, "text"))
+    assert (summary.n, summary.nulls) == (len(values), values.count(None))
+    assert sum(summary.counts) >= summary.present
+
+
+@given(COLUMNS)
+def test_fitting_and_summarising_in_one_step_is_the_same_as_in_two(column):
+    kind, values = column
+    bins = fit_bins("x", values, kind)
+    summary = fit_profile("x", values, kind)
+    assert (summary, summary.bins.fingerprint) == (profile(values, bins), bins.fingerprint)
+
+
+@given(st.one_of(words, texts), st.sampled_from(KINDS[1:]))
+def test_a_mapping_of_value_to_count_is_the_same_as_the_values(values, kind):
+    counted = dict(Counter(values))
+    assert fit_profile("x", counted, kind) == fit_profile("x", values, kind)
+
+
+@given(st.permutations([0.0, -0.0, -0.0, 1.0]))
+def test_both_zeros_are_one_value_whichever_comes_first(values):
+    summary = fit_profile("x", values, "numeric")
+    assert json.dumps(summary.to_dict()) == json.dumps(fit_profile("x", [0.0, 0.0, 0.0, 1.0], "numeric").to_dict())
+
+
 @given(numbers, numbers)
 def test_a_numeric_profile_and_its_bins_survive_json_exactly(reference, values):
     bins = numeric_bins(reference)
@@ -102,9 +150,9 @@ def test_a_numeric_profile_and_its_bins_survive_json_exactly(reference, values):
     assert Profile.from_dict(stored, ColumnBins.from_dict(stored_bins)) == summary
 
 
-@given(words, words)
-def test_a_categorical_profile_and_its_bins_survive_json_exactly(reference, values):
-    bins = fit_bins("x", reference, "categorical")
+@given(words, words, st.sampled_from(KINDS[1:]))
+def test_a_profile_of_strings_and_its_bins_survive_json_exactly(reference, values, kind):
+    bins = fit_bins("x", reference, kind)
     summary = profile(values, bins)
     stored_bins, stored = json.loads(json.dumps([bins.to_dict(), summary.to_dict()]))
     assert ColumnBins.from_dict(stored_bins) == bins

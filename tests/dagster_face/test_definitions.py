@@ -17,8 +17,8 @@ from modelops_pipelines.definitions import defs
 from modelops_pipelines.operations import trainers
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.sensors.common import LEARNING, MONITORING
-from tests.dagster_face.world import START, World, checks_of, failure_of, send, wait_for_segments, world
+from modelops_pipelines.sensors.common import LEARNING
+from tests.dagster_face.world import MONITORING, START, World, checks_of, failure_of, send, wait_for_segments, world
 from tests.support import CANCER_YAML, ROOT, cancer_frame, rows_of, running_gateway
 
 GOLDEN = Path(__file__).parent / "flights_definitions.txt"

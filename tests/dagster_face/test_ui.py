@@ -13,8 +13,8 @@ import pytest
 
 from modelops_pipelines.operations.releases import deploy
 from modelops_pipelines.platforms.local import running
-from modelops_pipelines.sensors.common import LEARNING, MONITORING
-from tests.dagster_face.world import START, send
+from modelops_pipelines.sensors.common import LEARNING
+from tests.dagster_face.world import MONITORING, START, send
 from tests.support import ROOT, Project, RunningGateway, cancer_frame, make_project, rows_of, train_first, wait_until
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")

@@ -11,12 +11,14 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
+from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.definitions import defs
-from modelops_pipelines.sensors.common import MONITORING
+from modelops_pipelines.sensors.common import monitored
 from modelops_pipelines.store.spool import waiting
 from tests.support import CANCER_YAML, Project, RunningGateway, make_project, wait_until
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MONITORING = monitored(EndpointSpec("cancer", "tumours", "binary_classification", "benign"))
 
 
 @dataclass
@@ -29,18 +31,21 @@ class World:
 
     def materialise(
         self,
-        names: Sequence[str] = MONITORING,
+        names: Sequence[str] | None = None,
         endpoint: str = "cancer",
         config: Mapping[str, Any] | None = None,
         *,
         by_hand: bool = False,
     ) -> dg.ExecuteInProcessResult:
         """Run assets of the endpoint as the sensors (or a person) have them run; a failure is in the result."""
+        chosen = MONITORING if names is None else names
         job = self.definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             instance=self.instance,
-            asset_selection=[dg.AssetKey([endpoint, name]) for name in names],
-            run_config={"ops": {f"{endpoint}__{name}": {"config": dict(config)} for name in names}} if config else None,
+            asset_selection=[dg.AssetKey([endpoint, name]) for name in chosen],
+            run_config={"ops": {f"{endpoint}__{name}": {"config": dict(config)} for name in chosen}}
+            if config
+            else None,
             tags=None if by_hand else {"endpoint": endpoint},
             raise_on_error=False,
         )

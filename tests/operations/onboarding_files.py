@@ -168,6 +168,6 @@ WHOLE_FILES = {
     ),
     "a drift rule that looks back": (
         MINIMAL + "  alerts: [{kind: drift, over: 7d}]\n",
-        "7: alerts[0].over: a drift rule judges each window by itself. Remove it",
+        "7: alerts[0].over: a rule of kind drift judges each window by itself. Remove it",
     ),
 }

@@ -23,7 +23,8 @@ from modelops_pipelines.core.tables import FEEDBACK, INFERENCE_LOG, LABELS, QUAL
 from modelops_pipelines.operations import erasing, releases
 from modelops_pipelines.operations.erasing import ERASED, MARK, Erased, erase_user
 from modelops_pipelines.operations.ingest import CONSUMERS, ingest
-from modelops_pipelines.operations.measure import measure_quality, measure_service
+from modelops_pipelines.operations.measure import measure_quality
+from modelops_pipelines.operations.service_metrics import measure_service
 from modelops_pipelines.operations.training_sets import frozen_table, read_training_set
 from modelops_pipelines.store import lake_eraser, spool
 from modelops_pipelines.store.erasures import Erasures, subject_of

@@ -13,10 +13,12 @@ from modelops_pipelines.core.gate import GateConfig, is_evaluation_day
 from modelops_pipelines.core.tables import DRIFT, PROFILES, QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.operations import drift_report
 from modelops_pipelines.operations.drift_report import write_drift_report
+from modelops_pipelines.operations.drifting import detect_drift
 from modelops_pipelines.operations.erasing import erase_user
 from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.measure import measure_quality, measure_service
-from modelops_pipelines.operations.profiling import detect_drift, profile_windows
+from modelops_pipelines.operations.measure import measure_quality
+from modelops_pipelines.operations.profiling import profile_windows
+from modelops_pipelines.operations.service_metrics import measure_service
 from modelops_pipelines.operations.training_sets import (
     build_training_set,
     freeze_frame,

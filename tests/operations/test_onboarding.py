@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from modelops_pipelines.core.endpoint import (
     AlertRule,
     CapturePolicy,
+    DriftPolicy,
     EndpointSpec,
     Limits,
+    Metric,
     Promotion,
     Retraining,
     default_alerts,
@@ -24,16 +26,18 @@ from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.operations.onboarding import describe, read_endpoint, read_endpoints
 from tests.operations.onboarding_files import FULL, MINIMAL, TRAINERS, WHOLE_FILES
 from tests.operations.onboarding_guards import GUARD_LINES, GUARDED, HASH
+from tests.operations.onboarding_monitoring import METRICS, MONITORING_LINES, WATCHED
 from tests.operations.onboarding_values import ADDED_LINES, KEYS
 
 HOUR = timedelta(hours=1)
 SERVICE_RULES = (
     AlertRule("error_rate", above=0.10, over=HOUR),
     AlertRule("latency_p95_ms", above=10_000, over=HOUR),
-    AlertRule("drift", above=0.3),
+    AlertRule("drift"),
 )
+DEFAULT_RULES = (*SERVICE_RULES, AlertRule("data_quality"))
 BRIER_SKILL_RULE = AlertRule("quality", metric="brier_skill", below=0)
-WRONG_LINES = ADDED_LINES | GUARD_LINES
+WRONG_LINES = ADDED_LINES | GUARD_LINES | MONITORING_LINES
 FLIGHTS = EndpointSpec("flights", "flight-delay", "binary_classification", "late")
 
 
@@ -46,6 +50,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package.mkdir()
     for name, source in TRAINERS.items():
         (package / name).write_text(source)
+    (package / "metrics.py").write_text(METRICS)
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "mean_score.sql").write_text("SELECT avg(score) FROM predictions\n")
+    (tmp_path / "metrics" / "empty.sql").write_text("\n")
     return tmp_path
 
 
@@ -126,11 +134,11 @@ def test_a_file_that_is_not_there_and_one_that_is_not_text_are_refused() -> None
 
 
 def test_four_keys_are_enough() -> None:
-    assert endpoint_of(MINIMAL) == replace(FLIGHTS, alerts=(*SERVICE_RULES, BRIER_SKILL_RULE))
+    assert endpoint_of(MINIMAL) == replace(FLIGHTS, alerts=(*DEFAULT_RULES, BRIER_SKILL_RULE))
 
 
 def test_only_binary_classification_has_a_quality_rule_by_default() -> None:
-    assert default_alerts("regression") == SERVICE_RULES
+    assert default_alerts("regression") == DEFAULT_RULES
 
 
 def test_the_example_of_the_design_is_accepted() -> None:
@@ -148,13 +156,43 @@ def test_the_example_of_the_design_is_accepted() -> None:
 def test_guards_are_read_as_they_are_written() -> None:
     assert endpoint_of(GUARDED) == replace(
         FLIGHTS,
-        alerts=(*SERVICE_RULES, BRIER_SKILL_RULE),
+        alerts=(*DEFAULT_RULES, BRIER_SKILL_RULE),
         allow_pickle=True,
         accept_pickles=(HASH,),
         row_wise=False,
         limits=Limits("5000/hour", "100/minute; 10/second", "1000/minute", 50, timedelta(seconds=45), 8),
         capture=CapturePolicy(0.25, 64, ("tail_number", "user_id")),
     )
+
+
+def test_what_is_watched_is_read_as_it_is_written() -> None:
+    assert endpoint_of(WATCHED) == replace(
+        FLIGHTS,
+        segments=("carrier", "origin"),
+        drift=DriftPolicy("evidently", "training", 14, 500),
+        metrics=(
+            Metric("mean_score", sql="metrics/mean_score.sql"),
+            Metric("late_share", function="demo.metrics:late_share"),
+        ),
+        alerts=(
+            AlertRule("metric", metric="late_share", above=0.4, minimum=50),
+            AlertRule("estimated_quality", metric="auc", below=0.6),
+            AlertRule("data_quality"),
+        ),
+    )
+
+
+def test_a_metrics_file_that_is_not_there_is_refused_with_the_folder_it_was_looked_for_in(project: Path) -> None:
+    assert faults_of(MINIMAL + "  metrics: [{name: a, sql: a.sql}]\n") == [
+        "flights.yaml:7: metrics[0].sql: a.sql cannot be read: No such file or directory. "
+        f"Create it under {project}, or correct the path, which starts there"
+    ]
+
+
+def test_a_segment_that_the_model_lacks_is_refused() -> None:
+    assert faults_of(MINIMAL + "  segments: [carier]\n", known=("carrier", "distance")) == [
+        "flights.yaml:7: segments[0]: the model has no input 'carier'. Did you mean 'carrier'?"
+    ]
 
 
 def test_a_redacted_name_that_the_model_lacks_is_refused_and_callers_fields_are_not() -> None:
@@ -184,7 +222,9 @@ def test_a_trainer_may_take_any_number_of_arguments() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [MINIMAL, FULL, GUARDED], ids=["the minimal file", "the full file", "one with guards"]
+    "content",
+    [MINIMAL, FULL, GUARDED, WATCHED],
+    ids=["the minimal file", "the full file", "one with guards", "a watched one"],
 )
 def test_a_description_is_a_valid_file_of_the_same_endpoint(content: str) -> None:
     spec = endpoint_of(content)
@@ -207,6 +247,8 @@ LEVELS: dict[str, Callable[[str], str]] = {
     "promotion": lambda key: f"{MINIMAL}  promotion:\n    {key}: 1\n",
     "limits": lambda key: f"{MINIMAL}  limits:\n    {key}: 1\n",
     "capture": lambda key: f"{MINIMAL}  capture:\n    {key}: 1\n",
+    "drift": lambda key: f"{MINIMAL}  drift:\n    {key}: 1\n",
+    "a metric": lambda key: f"{MINIMAL}  metrics:\n    - name: a\n      sql: metrics/mean_score.sql\n      {key}: 1\n",
 }
 KNOWN_KEYS = {
     *KEYS,
@@ -216,6 +258,8 @@ KNOWN_KEYS = {
     *Retraining.__match_args__,
     *Limits.__match_args__,
     *CapturePolicy.__match_args__,
+    *DriftPolicy.__match_args__,
+    *Metric.__match_args__,
     "steps",
     "strategy",
 }

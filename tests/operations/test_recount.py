@@ -17,7 +17,8 @@ from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.tables import QUALITY_METRICS, SERVICE_METRICS, Table
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.measure import measure_quality, measure_service
+from modelops_pipelines.operations.measure import measure_quality
+from modelops_pipelines.operations.service_metrics import measure_service
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
 from tests.support import Project, make_project
@@ -27,6 +28,7 @@ MOMENTS = [START + timedelta(minutes=minutes) for minutes in (0, 1, 59, 60, 119,
 KNOWN_AT = [START + timedelta(days=days) for days in (1, 2, 3)]
 NAMES = count()
 EXAMPLES = int(os.environ.get("MODELOPS_EXAMPLES", "6"))
+COUNTED = ("latency_counts", "errors")
 Rows = list[dict[str, Any]]
 
 
@@ -87,7 +89,7 @@ def test_any_order_of_arrival_gives_what_a_plain_recount_gives(project: Project,
     deliver_in_batches(project.stores, spec, events, plan.arrivals)
     at_once = replace(spec, name=f"{name}-at-once")
     deliver(project.stores, at_once, events, "w")
-    naive_service, naive_quality = recount_service(events, spec.window), recount_quality(events, spec)
+    naive_service, naive_quality = recount_service(events), recount_quality(events, spec)
     for one in (spec, at_once):
         assert_same(naive_service, stored(project.stores, one, SERVICE_METRICS))
         assert_same(naive_quality, stored(project.stores, one, QUALITY_METRICS))
@@ -201,23 +203,24 @@ def stored(stores: Stores, spec: EndpointSpec, table: Table) -> dict[Any, dict[s
     return keyed
 
 
-def recount_service(events: Events, size: str) -> dict[Any, dict[str, Any]]:
-    """Count request by request, in Python."""
+def recount_service(events: Events) -> dict[Any, dict[str, Any]]:
+    """Count request by request, in Python: hours, whatever the endpoint's window is."""
     found: dict[Any, dict[str, Any]] = {}
     for record in events.predictions:
         if record["source"] == "test":
             continue
-        start = window_of(START.fromtimestamp(record["t"] / 1e6, START.tzinfo), size)
+        start = window_of(START.fromtimestamp(record["t"] / 1e6, START.tzinfo), "hour")
         key = (start, record["version"] or "none", record["variant"] or "none")
         zero = {"requests": 0, "predictions": 0, "client_errors": 0, "server_errors": 0, "latency_sum_ms": 0.0}
-        row = found.setdefault(key, zero | {"latency_counts": Counter(), "date": start.date()})
+        row = found.setdefault(key, zero | {"latency_counts": Counter(), "errors": Counter(), "date": start.date()})
         row["requests"] += 1
         row["predictions"] += record["n"] if record["status"] == 200 else 0
         row["client_errors"] += 400 <= record["status"] < 500
         row["server_errors"] += record["status"] >= 500
+        row["errors"].update([record["error"]] if record["status"] >= 400 else [])
         row["latency_sum_ms"] += record["ms"]
         row["latency_counts"][str(math.floor(math.log(record["ms"]) / math.log(1.02)))] += 1
-    return {key: {**row, "latency_counts": dict(row["latency_counts"])} for key, row in found.items()}
+    return {key: {**row, **{name: dict(row[name]) for name in COUNTED}} for key, row in found.items()}
 
 
 def recount_quality(events: Events, spec: EndpointSpec) -> dict[Any, dict[str, Any]]:
@@ -239,7 +242,7 @@ def recount_quality(events: Events, spec: EndpointSpec) -> dict[Any, dict[str, A
                 name = f"{record['id']}-{index}"
                 score = record["s"][index] if record["s"] else None
                 label = truth[name][2] if name in truth else None
-                groups[start, record["version"]].append((record["p"][index], score, label, said_of[name]))
+                groups[start, record["version"], "all", ""].append((record["p"][index], score, label, said_of[name]))
     measure = _regression if spec.task == "regression" else _binary
     return {
         key: _common(rows) | {"date": key[0].date()} | measure([r for r in rows if r[2] is not None])
@@ -289,7 +292,7 @@ def assert_same(expected: dict[Any, dict[str, Any]], actual: dict[Any, dict[str,
     assert set(expected) == set(actual)
     for key, row in expected.items():
         for name, value in row.items():
-            found = json.loads(actual[key][name]) if name == "latency_counts" else actual[key][name]
+            found = json.loads(actual[key][name] or "{}") if name in COUNTED else actual[key][name]
             if isinstance(value, float) and found is not None:
                 assert math.isclose(value, found, rel_tol=1e-9, abs_tol=1e-12), (key, name, value, found)
             else:

@@ -1,5 +1,6 @@
--- Answered predictions of the windows asked for, each with the label that counts and its feedback.
--- Needs the view label_now.
+-- Answered predictions of the windows asked for, each with the label that counts, its feedback, whether its features
+-- were kept, and then the features that are segments.
+-- Needs the views label_now and answered_log.
 -- Parameters: size ('hour' or 'day'), windows (list of window starts).
 WITH feedback_now AS (
     SELECT
@@ -11,14 +12,15 @@ WITH feedback_now AS (
 )
 SELECT
     date_trunc($size, p.event_time) AS window_start,
-    p.event_time,
     p.model_version,
     p.prediction,
     p.score,
     l.label,
     coalesce(f.feedback, 0) AS feedback,
-    coalesce(f.complaints, 0) AS complaints
-FROM inference_log AS p
+    coalesce(f.complaints, 0) AS complaints,
+    coalesce(p.sampled, true) AND NOT coalesce(p.truncated, false) AS kept,
+    p.* EXCLUDE (prediction_id, event_time, model_version, prediction, score, status, source, sampled, truncated)
+FROM answered_log AS p
 LEFT JOIN label_now AS l USING (prediction_id)
 LEFT JOIN feedback_now AS f USING (prediction_id)
 WHERE p.status = 200 AND p.source <> 'test' AND list_contains($windows, date_trunc($size, p.event_time))

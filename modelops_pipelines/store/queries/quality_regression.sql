@@ -1,8 +1,10 @@
--- Quality of a regression a window and version over `judged`.
--- Parameters: none.
+-- Quality of a regression a window, version and value of a segment, over `judged`.
+-- Parameters: segment.
 SELECT
     window_start,
     model_version,
+    $segment::VARCHAR AS segment,
+    segment_value,
     count(*) AS predictions,
     count(label) AS labelled,
     count(label) / count(*) AS coverage,
@@ -11,8 +13,12 @@ SELECT
     avg(abs(prediction - label)) AS mae,
     sqrt(avg((prediction - label) ** 2)) AS rmse,
     avg(prediction - label) AS bias,
-    CASE WHEN count(label) = 0 THEN 'no label has arrived' END AS reason,
+    1 - avg((prediction - label) ** 2) / nullif(var_pop(label), 0) AS r2,
+    CASE
+        WHEN count(label) = 0 THEN 'no label has arrived'
+        WHEN min(label) = max(label) THEN 'all labels are the same: no r2'
+    END AS reason,
     window_start::DATE AS date
 FROM judged
-GROUP BY window_start, model_version
-ORDER BY window_start, model_version
+GROUP BY window_start, model_version, segment_value
+ORDER BY window_start, model_version, segment_value

@@ -1,18 +1,23 @@
--- Traffic, failures and latency of the windows asked for. Every request has a row 0, answered or not.
+-- Traffic, failures and latency of the windows asked for, hour by hour. Every request has a row 0, answered or not.
 -- Parameters: size ('hour' or 'day'), windows (list of window starts).
+WITH asked AS (
+    SELECT date_trunc('hour', event_time) AS window_start, *
+    FROM inference_log
+    WHERE source <> 'test' AND list_contains($windows, date_trunc($size, event_time))
+)
 SELECT
-    date_trunc($size, event_time) AS window_start,
+    window_start,
     coalesce(model_version, 'none') AS model_version,
     coalesce(variant, 'none') AS variant,
     count(*) FILTER (row_index = 0) AS requests,
     count(*) FILTER (status = 200) AS predictions,
     count(*) FILTER (row_index = 0 AND status BETWEEN 400 AND 499) AS client_errors,
     count(*) FILTER (row_index = 0 AND status >= 500) AS server_errors,
+    to_json(histogram(coalesce(error_code, 'unknown')) FILTER (row_index = 0 AND status >= 400))::VARCHAR AS errors,
     coalesce(sum(latency_ms) FILTER (row_index = 0), 0)::DOUBLE AS latency_sum_ms,
     to_json(histogram(floor(ln(greatest(latency_ms, 1e-3)) / ln(1.02))::BIGINT) FILTER (row_index = 0))::VARCHAR
         AS latency_counts,
-    date_trunc($size, event_time)::DATE AS date
-FROM inference_log
-WHERE source <> 'test' AND list_contains($windows, date_trunc($size, event_time))
+    window_start::DATE AS date
+FROM asked
 GROUP BY ALL
 ORDER BY ALL

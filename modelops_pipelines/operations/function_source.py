@@ -1,21 +1,32 @@
-"""Whether a trainer can be imported and called, told from its source: nothing of it is run."""
+"""Whether a function of the user's can be imported and called, told from its source: nothing of it is run."""
 
 import ast
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from modelops_pipelines.core.complaints import Complaint, suggestion
 
-_ARGUMENTS = 2
-_SIGNATURE = "(frame, context)"
+_HERE = ""
+TRAINER = ("frame", "context")
+METRIC = ("frame",)
+"""What a trainer and a metric are called with, by position."""
 
 
-def trainer_complaints(trainer: str, folder: Path) -> Iterator[Complaint]:
-    """Yield all that is wrong with ``module:function``, looked for in the folder and on the path."""
-    module, _, function = trainer.partition(":")
+def function_complaints(named: str, folder: Path, path: str, arguments: Sequence[str]) -> Iterator[Complaint]:
+    """Yield all that is wrong with ``module:function``, looked for in the folder and on the path.
+
+    ``path`` is the key of the YAML that names it.
+    """
+    for complaint in _complaints(named, folder, arguments):
+        yield replace(complaint, path=path)
+
+
+def _complaints(named: str, folder: Path, arguments: Sequence[str]) -> Iterator[Complaint]:
+    module, _, function = named.partition(":")
     found = _find_module(module, folder)
     if isinstance(found, Complaint):
         yield found
@@ -25,7 +36,7 @@ def trainer_complaints(trainer: str, folder: Path) -> Iterator[Complaint]:
     if isinstance(tree, Complaint):
         yield tree
         return
-    yield from _function_complaints(tree, shown, function)
+    yield from _function_complaints(tree, shown, function, arguments)
     yield from _import_complaints(tree, shown, folder)
 
 
@@ -33,9 +44,9 @@ def _parsed(path: Path, shown: Path) -> ast.Module | Complaint:
     try:
         return ast.parse(path.read_bytes())
     except SyntaxError as error:
-        return Complaint("trainer", f"{shown}:{error.lineno or 1} is no Python: {error.msg}", "Correct that line")
+        return Complaint(_HERE, f"{shown}:{error.lineno or 1} is no Python: {error.msg}", "Correct that line")
     except (ValueError, OSError) as error:
-        return Complaint("trainer", f"{shown} cannot be read: {error}", "Correct the trainer's source")
+        return Complaint(_HERE, f"{shown} cannot be read: {error}", "Correct its source")
 
 
 def _find_module(module: str, folder: Path) -> Path | Complaint:
@@ -49,16 +60,16 @@ def _find_module(module: str, folder: Path) -> Path | Complaint:
     if spec is None:
         return _not_found(parts, spec, folder)
     if spec.origin is None or not spec.origin.endswith(".py"):
-        return Complaint("trainer", f"'{module}' has no Python source", "Name the module that defines the function")
+        return Complaint(_HERE, f"'{module}' has no Python source", "Name the module that defines the function")
     return Path(spec.origin)
 
 
 def _not_found(parts: list[str], spec: ModuleSpec | None, folder: Path) -> Complaint:
     name = ".".join(parts)
     if spec is not None:
-        return Complaint("trainer", f"'{name}' is a module, not a package", "Write module:function, one ':' before it")
+        return Complaint(_HERE, f"'{name}' is a module, not a package", "Write module:function, one ':' before it")
     fix = f"Create it under {folder}, install it, or run where it can be imported"
-    return Complaint("trainer", f"there is no module '{name}'", fix)
+    return Complaint(_HERE, f"there is no module '{name}'", fix)
 
 
 def _find_root(name: str, folder: Path) -> ModuleSpec | None:
@@ -71,24 +82,26 @@ def _find_root(name: str, folder: Path) -> ModuleSpec | None:
         return ModuleSpec(name, loader=None)
 
 
-def _function_complaints(tree: ast.Module, path: Path, name: str) -> Iterator[Complaint]:
+def _function_complaints(tree: ast.Module, path: Path, name: str, arguments: Sequence[str]) -> Iterator[Complaint]:
+    signature = f"({', '.join(arguments)})"
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     function = functions.get(name)
     if function is None:
-        fix = suggestion(name, list(functions)) if functions else f"Define 'def {name}{_SIGNATURE}' there"
-        yield Complaint("trainer", f"{path} defines no function '{name}' at its top level", fix)
+        fix = suggestion(name, list(functions)) if functions else f"Define 'def {name}{signature}' there"
+        yield Complaint(_HERE, f"{path} defines no function '{name}' at its top level", fix)
     elif isinstance(function, ast.AsyncFunctionDef):
-        yield Complaint("trainer", f"{path}:{function.lineno} is async", f"Write 'def {name}{_SIGNATURE}'")
-    elif not _takes_two(function.args):
-        problem = f"{path}:{function.lineno} cannot be called with two positional arguments"
-        yield Complaint("trainer", problem, f"Write 'def {name}{_SIGNATURE}'")
+        yield Complaint(_HERE, f"{path}:{function.lineno} is async", f"Write 'def {name}{signature}'")
+    elif not _takes(function.args, len(arguments)):
+        count = {1: "one positional argument", 2: "two positional arguments"}[len(arguments)]
+        problem = f"{path}:{function.lineno} cannot be called with {count}"
+        yield Complaint(_HERE, problem, f"Write 'def {name}{signature}'")
 
 
-def _takes_two(arguments: ast.arguments) -> bool:
+def _takes(arguments: ast.arguments, given: int) -> bool:
     positional = len(arguments.posonlyargs) + len(arguments.args)
     needed = positional - len(arguments.defaults)
     free = all(default is not None for default in arguments.kw_defaults)
-    return free and needed <= _ARGUMENTS and (positional >= _ARGUMENTS or arguments.vararg is not None)
+    return free and needed <= given and (positional >= given or arguments.vararg is not None)
 
 
 def _import_complaints(tree: ast.Module, path: Path, folder: Path) -> Iterator[Complaint]:
@@ -97,7 +110,7 @@ def _import_complaints(tree: ast.Module, path: Path, folder: Path) -> Iterator[C
         for root in _imported_roots(node):
             if root not in checked and _find_root(root, folder) is None:
                 problem = f"{path}:{node.lineno} imports '{root}', which is not installed"
-                yield Complaint("trainer", problem, f"Install the package that provides '{root}'")
+                yield Complaint(_HERE, problem, f"Install the package that provides '{root}'")
             checked.add(root)
 
 

@@ -1,0 +1,92 @@
+"""What every table derived from the log is as an asset: computed where it changed, judged, shown."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from modelops_pipelines.assets.describe import (
+    asset_options,
+    check_results,
+    check_specs,
+    key,
+    markdown_table,
+    recomputed_metadata,
+)
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.tables import Table
+from modelops_pipelines.operations.judging import judge_rules
+from modelops_pipelines.operations.recompute import Range, Recomputed
+from modelops_pipelines.operations.shows import newest
+from modelops_pipelines.resources.project import ProjectResource
+from modelops_pipelines.store.stores import Stores
+
+Derive = Callable[[Stores, EndpointSpec, Range | None], Recomputed]
+Rows = list[dict[str, Any]]
+Picture = Callable[[Stores, EndpointSpec, Rows], Mapping[str, str]]
+"""Markdown with a picture by metadata name, of a table's newest rows."""
+
+
+class Recompute(dg.Config):
+    """Leave both empty to compute what changed; give both (ISO 8601) to compute a range again, in one run."""
+
+    start: str = ""
+    end: str = ""
+
+    def asked(self) -> Range | None:
+        """Return the range asked for, or None."""
+        if not self.start and not self.end:
+            return None
+        return Range(_moment("start", self.start), _moment("end", self.end))
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A derived table: what it is computed from and by, the rules that judge it, and what of it is shown."""
+
+    table: Table
+    upstream: Sequence[str]
+    derive: Derive
+    shown: Sequence[str]
+    rules: Sequence[str] = ()
+    picture: Picture | None = None
+    windows: int = 7
+
+
+def derived_asset(spec: EndpointSpec, of: Derived) -> dg.AssetsDefinition:
+    """Return the asset of a derived table, with a check for each of the endpoint's rules that judge it."""
+    table = of.table
+
+    @dg.asset(
+        **asset_options(spec, table.name, kinds=["deltalake", "duckdb"], about=table.about, table=table),
+        deps=[key(spec, name) for name in of.upstream],
+        check_specs=check_specs(spec, table.name, of.rules),
+    )
+    def derived(config: Recompute, project: ProjectResource) -> dg.MaterializeResult:
+        with project.stores() as stores:
+            result = of.derive(stores, spec, config.asked())
+            metadata = recomputed_metadata(result, stores.lake.rows(spec.name, table.name))
+            rows = newest(stores, spec, table, of.windows)
+            verdicts = judge_rules(stores, spec, of.rules, result.windows)
+            drawn = of.picture(stores, spec, rows) if of.picture and rows else {}
+        newest_first = sorted(rows, key=lambda row: row["window_start"], reverse=True)
+        plotted = {f"latest_{v.rule}": v.value for v in verdicts if v.value is not None}
+        table_shown = markdown_table([{name: row[name] for name in of.shown} for row in newest_first])
+        pictures = {name: dg.MetadataValue.md(content) for name, content in drawn.items()}
+        return dg.MaterializeResult(
+            metadata={**metadata, **plotted, **pictures, "newest": table_shown},
+            check_results=check_results(spec, table.name, verdicts),
+        )
+
+    return derived
+
+
+def _moment(name: str, given: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        description = f"{name} is {given!r}, no time in ISO 8601. Give both start and end, as 2026-01-31T00:00:00Z"
+        raise dg.Failure(description=description, allow_retries=False) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

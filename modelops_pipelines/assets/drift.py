@@ -1,0 +1,56 @@
+"""Whether what is asked and answered has changed: profiles, drift, data quality, and Evidently's report."""
+
+import dagster as dg
+
+from modelops_pipelines.assets.derived import Derived, derived_asset
+from modelops_pipelines.assets.describe import asset_options, key
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.tables import DATA_QUALITY, DRIFT, PROFILES
+from modelops_pipelines.operations.data_quality import watch_data
+from modelops_pipelines.operations.drift_report import write_drift_report
+from modelops_pipelines.operations.drifting import detect_drift
+from modelops_pipelines.operations.gallery import draw_drift
+from modelops_pipelines.operations.profiling import profile_windows
+from modelops_pipelines.resources.project import ProjectResource
+
+
+def profiles_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+    """Return the asset of mergeable column profiles."""
+    shown = ("window_start", "model_version", "column", "kind", "n", "nulls", "minimum", "maximum", "other")
+    return derived_asset(spec, Derived(PROFILES, ["inference_log"], profile_windows, shown, windows=1))
+
+
+def drift_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+    """Return the asset of drift against each version's reference."""
+    shown = ("window_start", "column", "statistic", "value", "threshold", "drifted", "severity", "importance", "n")
+    return derived_asset(spec, Derived(DRIFT, ["profiles"], detect_drift, (*shown, "reason"), ["drift"], draw_drift))
+
+
+def data_quality_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+    """Return the asset of the newest requests' units, ranges, categories and nulls."""
+    shown = ("window_start", "model_version", "chunk", "first_event", "n", "passed", "column", "channel", "effect")
+    return derived_asset(
+        spec, Derived(DATA_QUALITY, ["profiles"], watch_data, (*shown, "reason"), ["data_quality"], windows=2)
+    )
+
+
+def drift_report_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+    """Return the asset of Evidently's report, made on demand."""
+    about = "Evidently's drift report of the newest window against the champion's training set, for people."
+
+    @dg.asset(**asset_options(spec, "drift_report", kinds=["report"], about=about), deps=[key(spec, "drift")])
+    def drift_report(project: ProjectResource) -> dg.MaterializeResult:
+        with project.stores() as stores:
+            report = write_drift_report(stores, spec)
+            url = f"{stores.settings.gateway_url}/endpoints/{spec.name}/reports/{report.path.name}"
+        return dg.MaterializeResult(
+            metadata={
+                "report": dg.MetadataValue.url(url),
+                "file": dg.MetadataValue.path(str(report.path)),
+                "rows": report.rows,
+                "reference_rows": report.reference_rows,
+                "left_out": report.left_out,
+            }
+        )
+
+    return drift_report

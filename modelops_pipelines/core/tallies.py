@@ -1,0 +1,91 @@
+"""Counting what is not a number: categories, the words of texts, and which of the two a column of strings holds."""
+
+import math
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from modelops_pipelines.core.errors import SchemaError
+
+Strings: TypeAlias = npt.NDArray[Any] | Sequence[Any] | Mapping[Any, int]
+
+NAME_LENGTH = 200
+"""Characters of a category's name that are kept, so that free text cannot swell a profile."""
+TEXT_BUCKETS = 4096
+"""Buckets that words are hashed into."""
+WORDS_OF_TEXT = 3.0
+"""Words a value, on average, from which strings that hardly repeat are text."""
+_BATCH = 2_000
+_WORD = re.compile(r"\w+")
+
+
+def tally(values: Strings, name: str, length: int | None = NAME_LENGTH) -> tuple[Counter[str], int]:
+    """Count each string, cut to ``length`` characters, and the nulls (None or NaN); looks at distinct values only.
+
+    Values are of shape (n,), or a mapping of value to count. Raises SchemaError with the column's ``name`` for
+    a value that is neither a scalar nor null.
+    """
+    counted: Counter[str] = Counter()
+    nulls = 0
+    for value, count in _distinct(values).items():
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            nulls += count
+        elif isinstance(value, str | int | float | np.generic):
+            counted[str(value)[:length]] += count
+        else:  # such as pandas.NA, whose text would become a category
+            message = f"Column {name!r} holds {value!r}, neither text nor null"
+            raise SchemaError(message, "Convert its values to str or None")
+    return counted, nulls
+
+
+def word_buckets(texts: Mapping[str, int]) -> npt.NDArray[np.int64]:
+    """Return the words of texts, each as often as it says, counted by bucket, of shape (TEXT_BUCKETS,).
+
+    A word is a run of letters, digits and underscores in lower case; its bucket is CRC-32 (of UTF-8) modulo
+    ``TEXT_BUCKETS``, the same in every process. A text without a word counts as one empty word, so that texts
+    that fall silent are seen.
+    """
+    by_times: dict[int, list[str]] = {}
+    for text, times in texts.items():
+        by_times.setdefault(times, []).append(text)
+    buckets = np.zeros(TEXT_BUCKETS, np.int64)
+    for times, same in by_times.items():
+        words = _words(same)
+        at = np.fromiter((zlib.crc32(word.encode()) for word in words), np.int64, len(words)) % TEXT_BUCKETS
+        np.add.at(buckets, at, times * np.fromiter(words.values(), np.int64, len(words)))
+    return buckets
+
+
+def string_kind(values: Strings) -> Literal["categorical", "text"]:
+    """Say whether a column of strings is free text or a list of categories, by its reference values of shape (n,).
+
+    It is text when more than half of the values that are present are distinct, and they have three words each
+    on average, split at white space: identifiers are distinct as well, but have one word.
+    """
+    counted, _ = tally(values, "", length=None)
+    words = sum(len(text.split()) for text in counted)
+    hardly_repeats = 2 * len(counted) > counted.total()
+    return "text" if hardly_repeats and words >= WORDS_OF_TEXT * len(counted) else "categorical"
+
+
+def _distinct(values: Strings) -> Mapping[Any, int]:
+    if isinstance(values, Mapping):
+        return values
+    return Counter(values.tolist() if isinstance(values, np.ndarray) else values)
+
+
+def _words(texts: Iterable[str]) -> Counter[str]:
+    """Count words, the empty word for a text without any; joins some texts at a time, as one search is quicker."""
+    found: Counter[str] = Counter()
+    rest = iter(texts)
+    while batch := list(islice(rest, _BATCH)):
+        found.update(_WORD.findall("\n".join(batch).lower()))
+        if silent := sum(not _WORD.search(text) for text in batch):
+            found[""] += silent
+    return found

@@ -1,0 +1,161 @@
+"""Making what drift is judged against: a version's bins, its reference profiles, and the same hour by hour."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.errors import SchemaError
+from modelops_pipelines.core.profiles import ColumnBins, Kind, Profile, Values, fit_profile, profile
+from modelops_pipelines.core.tallies import string_kind
+from modelops_pipelines.operations.recompute import dates_of
+from modelops_pipelines.operations.schemas import feature_types, log_table
+from modelops_pipelines.store import sql
+from modelops_pipelines.store.deployments import ModelVersion
+from modelops_pipelines.store.profile_rows import HOUR_US, HourlyProfile, to_rows
+from modelops_pipelines.store.references import Reference
+from modelops_pipelines.store.stores import Stores
+
+REFERENCE_ROWS = 1000
+SAMPLE_ROWS = 50_000
+KEPT_DAYS = 60
+"""Days of the training set, from its end, that are kept hour by hour."""
+ANSWERS = ("prediction", "score")
+
+
+def make_reference(source: str, frame: pa.Table, columns: Sequence[str]) -> Reference:
+    """Fit bins on the frame's columns and profile it on them."""
+    values = {name: column_values(frame.column(name)) for name in columns}
+    return Reference(source, {name: fit_profile(name, of, _kind(name, of)) for name, of in values.items()})
+
+
+def _kind(name: str, values: Values) -> Kind:
+    if isinstance(values, np.ndarray):
+        return "numeric"
+    return "categorical" if name in ANSWERS else string_kind(values)
+
+
+def reference_hours(frame: pa.Table, reference: Reference, times: pa.ChunkedArray) -> pa.Table | None:
+    """Return the last days of a training set hour by hour, as rows; None where it has no times."""
+    known = pc.drop_null(times)
+    if not len(known):
+        return None
+    first = pc.max(known).as_py() - timedelta(days=KEPT_DAYS)
+    recent = pc.fill_null(pc.greater(times, pa.scalar(first, times.type)), fill_value=False)
+    hours = pc.floor_temporal(times.filter(recent), unit="hour").cast(pa.int64()).to_numpy() // HOUR_US
+    bins = {name: one for name, one in reference.bins.items() if name in frame.column_names}
+    found = profile_by_hour(frame.filter(recent), hours, bins)
+    return to_rows([HourlyProfile(hour, "", made) for hour, of_hour in found for made in of_hour.values()])
+
+
+def profile_by_hour(
+    frame: pa.Table, hours: np.ndarray[Any, np.dtype[np.int64]], bins: Mapping[str, ColumnBins]
+) -> Iterator[tuple[int, dict[str, Profile]]]:
+    """Yield each hour with its rows' profiles by column; ``hours`` of shape (rows,) says which row is whose."""
+    if not len(hours):
+        return
+    order = np.argsort(hours, kind="stable")
+    in_order = bool(np.all(order[1:] > order[:-1]))
+    changes = (np.flatnonzero(np.diff(hours[order])) + 1).tolist()
+    columns = {}
+    for name, known in bins.items():
+        column = frame.column(name) if in_order else frame.column(name).take(pa.array(order))
+        columns[name] = _sliced(column, known.kind)
+    for start, end in pairwise([0, *changes, len(hours)]):
+        profiles = {name: profile(columns[name](start, end), known) for name, known in bins.items()}
+        yield int(hours[order[start]]), profiles
+
+
+def _sliced(column: pa.ChunkedArray, kind: Kind) -> Callable[[int, int], Values]:
+    """Return what gives the values from a row up to another, as profiles take them; strings are told apart once."""
+    if kind == "numeric":
+        numbers = column_values(column, kind)
+        return lambda start, end: numbers[start:end]
+    coded = pc.dictionary_encode(column.cast(pa.string()), null_encoding="encode").combine_chunks()
+    names: list[str | None] = coded.dictionary.to_pylist()
+    codes = coded.indices.to_numpy()
+
+    def counted(start: int, end: int) -> Mapping[str | None, int]:
+        counts = np.bincount(codes[start:end], minlength=len(names))
+        return {names[code]: int(counts[code]) for code in np.flatnonzero(counts)}
+
+    return counted
+
+
+def ensure_reference(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> Reference | None:
+    """Return the version's reference, made of the window when there is none and the window has enough rows."""
+    found = stores.references.read(spec.model_name, version)
+    if found is not None:
+        return found
+    frame = _window_rows(stores, spec, version, window)
+    kept = frame.filter(frame.column("sampled"))
+    if len(kept) < REFERENCE_ROWS:
+        return None
+    answers = answers_of(spec.task)
+    source = f"first window with {REFERENCE_ROWS} rows: {window.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    of_features = make_reference(source, kept, monitored_features(spec, list(feature_types(stores, spec))))
+    made = Reference(source, {**of_features.profiles, **make_reference(source, frame, answers).profiles})
+    stores.references.write(spec.model_name, version, made)
+    return made
+
+
+def adopt_reference(stores: Stores, version: ModelVersion) -> None:
+    """Take over the reference that lies among a version's artefacts, where there is one and none is known here.
+
+    Raises SchemaError when it cannot be read.
+    """
+    if stores.references.read(version.model_name, version.version) is not None:
+        return
+    files = stores.registry.reference_files(version)
+    if not files:
+        return
+    try:
+        reference = Reference.from_files(files)
+        reference.by_hour()
+    except (LookupError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
+        raise SchemaError(
+            f"The reference among the artefacts of {version.model_name} version {version.version} cannot be read "
+            f"({type(error).__name__}: {error})",
+            "Remove it from the run, or train the version again",
+        ) from error
+    stores.references.write(version.model_name, version.version, reference)
+
+
+def monitored_features(spec: EndpointSpec, features: Sequence[str]) -> list[str]:
+    """Return the features asked for (all when none are), less those that never reach the log."""
+    return [name for name in spec.features or features if name not in spec.capture.redact]
+
+
+def monitored_columns(spec: EndpointSpec, features: Sequence[str]) -> list[str]:
+    """Return the columns that are profiled: the monitored features, and the answers."""
+    return [*monitored_features(spec, features), *answers_of(spec.task)]
+
+
+def answers_of(task: str) -> tuple[str, ...]:
+    """Return the answers' columns: a regression has no score."""
+    return ANSWERS[:1] if task == "regression" else ANSWERS
+
+
+def column_values(column: pa.ChunkedArray, kind: str | None = None) -> Values:
+    """Return a column as profiles take it: floats with NaN for null, or strings and null with their counts."""
+    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if numeric and kind not in {"categorical", "text"}:
+        return column.cast(pa.float64()).to_numpy()
+    if pa.types.is_timestamp(column.type):
+        return pc.divide(column.cast(pa.int64()).cast(pa.float64()), 1e6).to_numpy()
+    counted = column.cast(pa.string()).value_counts()
+    return dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
+
+
+def _window_rows(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> pa.Table:
+    """Return at most SAMPLE_ROWS of a window's rows, the same at every call."""
+    table = log_table(stores, spec)
+    query = sql.answered_of_window(table, monitored_columns(spec, list(feature_types(stores, spec))))
+    asked = {"size": spec.window, "window": window, "version": version, "most": SAMPLE_ROWS}
+    with stores.lake.query(spec.name, [table], dates_of([window])) as connected:
+        return connected.sql(query, params=asked).to_arrow_table()

@@ -1,0 +1,29 @@
+-- Health a day and version over the last 30 days of the log, with the labels that have arrived:
+-- modelops sql --file health_daily -e ENDPOINT
+WITH label_now AS (
+    SELECT prediction_id, max({'at': labelled_at, 'id': label_id, 'label': label}).label AS label
+    FROM labels
+    GROUP BY prediction_id
+)
+SELECT
+    p.date AS day,
+    coalesce(p.model_version, 'none') AS model_version,
+    count(*) FILTER (p.row_index = 0) AS requests,
+    count(*) FILTER (p.status = 200) AS predictions,
+    count(*) FILTER (p.row_index = 0 AND p.status BETWEEN 400 AND 499) AS client_errors,
+    count(*) FILTER (p.row_index = 0 AND p.status >= 500) AS server_errors,
+    count(*) FILTER (p.row_index = 0 AND p.status >= 500) / count(*) FILTER (p.row_index = 0) AS error_rate,
+    avg(p.latency_ms) FILTER (p.row_index = 0) AS latency_mean_ms,
+    quantile_disc(p.latency_ms, 0.50) FILTER (p.row_index = 0) AS latency_p50_ms,
+    quantile_disc(p.latency_ms, 0.95) FILTER (p.row_index = 0) AS latency_p95_ms,
+    quantile_disc(p.latency_ms, 0.99) FILTER (p.row_index = 0) AS latency_p99_ms,
+    count(DISTINCT p.user_id) AS users,
+    avg(p.score) FILTER (p.status = 200) AS mean_score,
+    count(l.label) FILTER (p.status = 200) AS labelled,
+    avg((p.prediction::VARCHAR = l.label::VARCHAR)::INT) FILTER (p.status = 200 AND l.label IS NOT NULL) AS accuracy
+FROM inference_log AS p
+LEFT JOIN label_now AS l USING (prediction_id)
+WHERE p.source <> 'test' AND p.date > (SELECT max(date) FROM inference_log) - INTERVAL 30 DAY
+GROUP BY ALL
+HAVING requests > 0
+ORDER BY ALL

@@ -1,0 +1,230 @@
+"""Evidently's defaults from profiles, beside the real Evidently on the same columns."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from modelops_pipelines.core.distances import Statistic
+from modelops_pipelines.core.drift import share_drifted
+from modelops_pipelines.core.errors import SchemaError
+from modelops_pipelines.core.evidently_rules import as_categories, judge_evidently, kolmogorov_smirnov_p
+from modelops_pipelines.core.profiles import empty, fit_bins, fit_profile, merge, profile
+
+SIZES = {"small": (1_000, 900), "small against large": (800, 12_000), "large": (1_001, 5_000)}
+
+
+def columns(rng, n, *, moved):
+    """Every kind of column that the rules tell apart, nulls and infinities among them."""
+    shift = 0.4 * moved
+    normal = rng.normal(shift, 1, n)
+    holes = np.where(rng.random(n) < 0.1 + 0.3 * moved, np.nan, rng.normal(size=n))
+    holes[:3] = math.inf
+    return {
+        "normal": normal,
+        "same": rng.normal(size=n),
+        "skewed": np.exp(rng.normal(shift / 2, 1, n)),
+        "holes": holes,
+        "counts": rng.poisson(4 + shift, n) * 1.0,
+        "unit": rng.normal(68 if moved else 20, 9 if moved else 5, n),
+        "five values": rng.choice(5, n, p=[0.3, 0.2, 0.2, 0.2, 0.1]) * 1.5,
+        "five values moved": rng.choice(5, n, p=[0.1, 0.2, 0.2, 0.2, 0.3][:: 1 if moved else -1]) / 3,
+        "a sixth value": rng.choice(5 + moved, n) * 1.0,
+        "a fourth value between": rng.choice([0.0, 1.0, 2.0, 0.5][: 3 + moved], n),
+        "three values of four": rng.choice([7.0, 8.0, 9.0, 1e6][moved:], n),
+        "two values": (rng.random(n) < 0.5) * 1.0,
+        "two values moved": (rng.random(n) < 0.5 + shift / 2) * 1.0,
+        "constant": np.full(n, 5.0),
+        "another constant": np.full(n, 5.0 + moved),
+        "category": rng.choice(list("abcd"), n),
+        "category moved": rng.choice(list("abcd"), n, p=[0.1, 0.2, 0.3, 0.4][:: 1 if moved else -1]),
+        "new category": rng.choice(list("abcde"[: 4 + moved]), n),
+        "gone category": rng.choice(list("abcde"[moved:]), n),
+        "two categories": np.where(rng.random(n) < 0.5 + shift / 3, "yes", "no"),
+        "one category": np.full(n, "only"),
+        "many categories": np.array([f"n{code}" for code in rng.geometric(0.1 - 0.02 * moved, n)]),
+        "category with nulls": np.where(rng.random(n) < 0.2 + 0.5 * moved, None, rng.choice(list("xyz"), n)),
+    }
+
+
+def kind_of(values):
+    return "numeric" if values.dtype == np.float64 else "categorical"
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def pair(request):
+    reference_rows, current_rows = SIZES[request.param]
+    rng = np.random.default_rng(11)
+    return columns(rng, reference_rows, moved=False), columns(rng, current_rows, moved=True)
+
+
+@pytest.fixture(scope="module")
+def report(pair):
+    """Return what the real Evidently says of the columns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pandas as pd
+        from evidently import DataDefinition, Dataset, Report
+        from evidently.presets import DataDriftPreset
+
+        kinds = {name: kind_of(values) for name, values in pair[0].items()}
+        numeric, categorical = ([name for name in kinds if kinds[name] == kind] for kind in ("numeric", "categorical"))
+        definition = DataDefinition(numerical_columns=numeric, categorical_columns=categorical)
+        then, now = (Dataset.from_pandas(pd.DataFrame(side), definition) for side in pair)
+        return Report([DataDriftPreset()]).run(now, then).dict()["metrics"]
+
+
+@pytest.fixture(scope="module")
+def theirs(report):
+    """Return Evidently's value, threshold and method for each column."""
+    return {metric["config"]["column"]: metric for metric in report if "column" in metric["config"]}
+
+
+@pytest.fixture(scope="module")
+def ours(pair):
+    reference, current = pair
+    then = {name: fit_profile(name, values, kind_of(values)) for name, values in reference.items()}
+    now = {name: profile(values, then[name].bins) for name, values in current.items()}
+    return {verdict.column: verdict for verdict in judge_evidently(now, then)}
+
+
+METHODS = {
+    "kolmogorov_smirnov_p": "K-S p_value",
+    "chi_square": "chi-square p_value",
+    "two_proportion_z": "Z-test p_value",
+    "wasserstein": "Wasserstein distance (normed)",
+    "jensen_shannon": "Jensen-Shannon distance",
+}
+
+
+def test_every_column_gets_evidentlys_test_and_threshold(ours, theirs):
+    expected = {name: (metric["config"]["method"], metric["config"]["threshold"]) for name, metric in theirs.items()}
+    assert {name: (METHODS[verdict.statistic], verdict.threshold) for name, verdict in ours.items()} == expected
+
+
+def test_every_verdict_is_evidentlys(ours, theirs):
+    expected = {name: _drifted(metric) for name, metric in theirs.items()}
+    assert {name: verdict.drifted for name, verdict in ours.items()} == expected
+    assert 5 < sum(expected.values()) < len(expected) - 3
+
+
+def test_every_value_is_evidentlys(ours, theirs):
+    tested = [verdict for verdict in ours.values() if verdict.statistic != "kolmogorov_smirnov_p"]
+    values = {verdict.column: verdict.value for verdict in tested}
+    within = {verdict.column: 0.002 if verdict.statistic == "wasserstein" else 1e-6 for verdict in tested}
+    assert {name: pytest.approx(theirs[name]["value"], abs=within[name]) for name in values} == values
+
+
+def test_the_share_of_drifted_columns_is_evidentlys(ours, theirs, report):
+    (count,) = [metric["value"] for metric in report if "column" not in metric["config"]]
+    assert share_drifted(list(ours.values())) == pytest.approx(count["share"])
+
+
+def _drifted(metric):
+    value, threshold, method = metric["value"], metric["config"]["threshold"], metric["config"]["method"]
+    if method == METHODS["kolmogorov_smirnov_p"]:
+        return bool(value <= threshold)
+    return bool(value < threshold if "p_value" in method else value >= threshold)
+
+
+@pytest.mark.parametrize("rows", [(1_000, 900), (400, 7_000), (1_000, 30_000), (37, 5), (1, 1)])
+@pytest.mark.parametrize("shift", [0.0, 0.1, 0.5])
+def test_scipys_p_value_lies_within_the_bound(rows, shift):
+    rng = np.random.default_rng(5)
+    reference, current = rng.normal(size=rows[0]), rng.normal(shift, 1, rows[1])
+    then = fit_profile("x", reference, "numeric")
+    found = kolmogorov_smirnov_p(profile(current, then.bins), then)
+    expected = stats.ks_2samp(reference, current).pvalue
+    assert found.value + found.bound - 1e-12 <= expected <= found.value + 1e-12
+
+
+def test_a_p_value_is_exact_when_every_value_is_a_bin_of_its_own():
+    rng = np.random.default_rng(6)
+    reference, current = rng.poisson(9, 900) * 1.0, rng.poisson(9.4, 700) * 1.0
+    then = fit_profile("x", reference, "numeric")
+    expected = stats.ks_2samp(reference, current).pvalue
+    assert kolmogorov_smirnov_p(profile(current, then.bins), then) == Statistic(pytest.approx(expected, rel=1e-12))
+
+
+def test_a_verdict_that_rows_would_have_to_decide_says_so():
+    reference = np.linspace(0, 1, 1_000)
+    then = fit_profile("x", reference, "numeric")
+    open_ones = []
+    for shift in np.linspace(0.05, 0.07, 41):
+        (verdict,) = judge_evidently({"x": profile(reference + shift, then.bins)}, {"x": then})
+        found = kolmogorov_smirnov_p(profile(reference + shift, then.bins), then)
+        between = found.value + found.bound <= 0.05 < found.value
+        assert (verdict.reason is not None) == between
+        open_ones.append(between)
+    assert any(open_ones)
+
+
+def test_numbers_of_up_to_five_values_become_categories_and_those_of_six_do_not():
+    five, six = ([float(code % distinct) for code in range(60)] for distinct in (5, 6))
+    then = fit_profile("x", five, "numeric")
+    now, same = as_categories(profile([1.0, 1.0, 4.0], then.bins), then)
+    assert (now.counts, same.counts) == ((0, 2, 0, 0, 1), (12,) * 5)
+    assert as_categories(profile(six, then.bins), then) is None
+
+
+def test_a_value_between_two_known_ones_is_a_category_and_two_of_them_are_not():
+    then = fit_profile("x", [0.0, 3.0] * 50, "numeric")
+    now, _ = as_categories(profile([1.0] * 30, then.bins), then)
+    assert (now.n, len(now.counts)) == (30, 3)
+    assert as_categories(profile([1.0, 1.2] * 30, then.bins), then) is None
+
+
+def test_a_side_without_values_is_not_judged_and_the_reason_has_the_numbers():
+    then = fit_profile("x", [1.0, 2.0], "numeric")
+    (verdict,) = judge_evidently({"x": profile([math.nan] * 9, then.bins)}, {"x": then})
+    assert (verdict.drifted, verdict.value, verdict.missing) == (None, None, 1.0)
+    assert verdict.reason == "no value to compare: 9 rows, 9 of them missing against 2 rows, 0 of them missing"
+
+
+def test_a_column_missing_on_one_side_is_not_judged_and_says_which():
+    one = fit_profile("x", ["a"], "categorical")
+    old, new = judge_evidently({"new": one}, {"gone": one})
+    assert (old.column, old.drifted, old.reason) == ("gone", None, "absent from the current side")
+    assert (new.column, new.drifted, new.reason) == ("new", None, "absent from the reference side")
+    assert (old.statistic, old.kind) == ("jensen_shannon", "categorical")
+
+
+def test_text_is_not_judged_as_evidently_needs_the_texts():
+    one = fit_profile("x", ["some words"], "text")
+    (verdict,) = judge_evidently({"x": one}, {"x": one})
+    assert (verdict.drifted, verdict.value) == (None, None)
+    assert "the texts, which are not kept" in verdict.reason
+
+
+def test_profiles_of_different_bins_are_refused():
+    with pytest.raises(SchemaError, match="different bins"):
+        judge_evidently({"x": fit_profile("x", [1.0], "numeric")}, {"x": fit_profile("x", [2.0], "numeric")})
+
+
+number = st.sampled_from([math.nan, math.inf, 0.0, 1e139, -1e139, 5e-324]) | st.integers(-3, 3).map(float)
+numbers = st.lists(number, max_size=20)
+words = st.lists(st.none() | st.sampled_from("abc"), max_size=20)
+
+
+@given(numbers, numbers, numbers)
+def test_any_numbers_are_judged_or_have_a_reason(fitted, reference, current):
+    assert_defined(fit_bins("x", fitted, "numeric"), reference, current)
+
+
+@given(words, words, words)
+def test_any_categories_are_judged_or_have_a_reason(fitted, reference, current):
+    assert_defined(fit_bins("x", fitted, "categorical"), reference, current)
+
+
+def assert_defined(bins, reference, current):
+    then, now = profile(reference, bins), profile(current, bins)
+    (verdict,) = judge_evidently({"x": now}, {"x": then})
+    assert (verdict.drifted is None) == (verdict.value is None)
+    assert verdict.value is not None or verdict.reason
+    assert verdict.value is None or math.isfinite(verdict.value)
+    (alone,) = judge_evidently({"x": merge(now, then)}, {"x": empty(bins)})
+    assert alone.drifted is None

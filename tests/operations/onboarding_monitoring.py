@@ -1,0 +1,109 @@
+"""What an endpoint watches, in YAML, right and wrong, with the message that each fault must give."""
+
+from tests.operations.onboarding_files import MINIMAL
+
+WATCHED = f"""\
+{MINIMAL}\
+  segments: [carrier, origin]
+  drift: {{method: evidently, reference: training, days: 14, minimum: 500}}
+  metrics:
+    - {{name: mean_score, sql: metrics/mean_score.sql}}
+    - {{name: late_share, function: demo.metrics:late_share}}
+  alerts:
+    - {{kind: metric, metric: late_share, above: 0.4, minimum: 50}}
+    - {{kind: estimated_quality, metric: auc, below: 0.6}}
+    - {{kind: data_quality}}
+"""
+METRICS = "def late_share(frame):\n    return frame.prediction.mean()\n\n\ndef two(frame, context): ...\n"
+_FIX = "Give either 'sql', a file with one SELECT, or 'function', module:function"
+
+# Lines that follow the minimal file: the first of them is line 7.
+MONITORING_LINES = {
+    "a segment twice": (
+        "segments: [carrier, carrier]",
+        "7: segments[1]: 'carrier' is already segments[0]. Keep one of them",
+    ),
+    "a segment that is not kept": (
+        "segments: [tail]\ncapture: {redact: [tail]}",
+        "7: segments[0]: 'tail' is one of 'capture.redact': what is not kept cannot be a segment. "
+        "Remove it here, or from 'capture.redact'",
+    ),
+    "too many segments": (
+        f"segments: [{', '.join('abcdefghijk')}]",
+        "7: segments: are 11: each is measured in every window. Keep at most 10",
+    ),
+    "an unknown method": (
+        "drift: {method: calibratd}",
+        "7: drift.method: 'calibratd' is no method. Did you mean 'calibrated'?",
+    ),
+    "an unknown reference": (
+        "drift: {reference: yesterday}",
+        "7: drift.reference: 'yesterday' is no reference. Use one of: rolling, training",
+    ),
+    "too few days": (
+        "drift: {days: 3}",
+        "7: drift.days: must be from 7 to 366, and is 3. Write how many days are looked back upon, such as 28",
+    ),
+    "a verdict on nothing": (
+        "drift: {minimum: 0}",
+        "7: drift.minimum: must be at least 1, and is 0. Write how many rows a verdict takes, such as 1000",
+    ),
+    "a metric without name": (
+        "metrics: [{sql: metrics/mean_score.sql}]",
+        "7: metrics[0].name: is missing. Add 'name', such as 'name: late_share'",
+    ),
+    "a metric of a strange name": (
+        "metrics: [{name: Late share, sql: metrics/mean_score.sql}]",
+        "7: metrics[0].name: 'Late share' is no name of a metric. Use a-z, 0-9 and _, a letter first, up to 63",
+    ),
+    "a metric twice": (
+        "metrics:\n    - {name: a, sql: metrics/mean_score.sql}\n    - {name: a, sql: metrics/mean_score.sql}",
+        "9: metrics[1].name: repeats metrics[0]. Rename one of them",
+    ),
+    "a metric of nothing": ("metrics: [{name: a}]", f"7: metrics[0]: says not how it is computed. {_FIX}"),
+    "a metric of two": (
+        "metrics: [{name: a, sql: x.sql, function: 'm:f'}]",
+        f"7: metrics[0]: has both 'sql' and 'function'. {_FIX}",
+    ),
+    "a metric's function without module": (
+        "metrics: [{name: a, function: late_share}]",
+        "7: metrics[0].function: 'late_share' is not of the form module:function. "
+        "Write it such as my_metrics:late_share",
+    ),
+    "a metric's function that is not there": (
+        "metrics: [{name: a, function: 'demo.metrics:late_shar'}]",
+        "7: metrics[0].function: demo/metrics.py defines no function 'late_shar' at its top level. "
+        "Did you mean 'late_share'?",
+    ),
+    "a metric's function of two": (
+        "metrics: [{name: a, function: 'demo.metrics:two'}]",
+        "7: metrics[0].function: demo/metrics.py:5 cannot be called with one positional argument. "
+        "Write 'def two(frame)'",
+    ),
+    "a metric's empty file": (
+        "metrics: [{name: a, sql: metrics/empty.sql}]",
+        "7: metrics[0].sql: metrics/empty.sql is empty. "
+        "Write one SELECT of one number FROM predictions, such as SELECT avg(score) FROM predictions",
+    ),
+    "a rule on no metric": (
+        "metrics: [{name: a, sql: metrics/mean_score.sql}]\nalerts: [{kind: metric, metric: b, above: 1}]",
+        "8: alerts[0].metric: 'b' is none of 'metrics'. Use one of: a",
+    ),
+    "a rule on a metric where none is": (
+        "alerts: [{kind: metric, metric: b, above: 1}]",
+        "7: alerts[0].metric: 'b' is none of 'metrics'. Define it under 'metrics', with a name and 'sql' or 'function'",
+    ),
+    "a rule on a metric without threshold": (
+        "metrics: [{name: a, sql: metrics/mean_score.sql}]\nalerts: [{kind: metric, metric: a}]",
+        "8: alerts[0]: a metric rule needs a threshold. Add 'above' or 'below'",
+    ),
+    "a rule on an estimate that there is none of": (
+        "alerts: [{kind: estimated_quality, metric: brier_skill, below: 0}]",
+        "7: alerts[0].metric: 'brier_skill' is no metric that is estimated of binary_classification. "
+        "Did you mean 'brier'?",
+    ),
+    "a data rule with a threshold": (
+        "alerts: [{kind: data_quality, above: 0.1}]",
+        "7: alerts[0].above: a rule of kind data_quality has no threshold of its own. Remove it",
+    ),
+}

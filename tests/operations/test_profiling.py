@@ -1,0 +1,145 @@
+"""Profiles are kept by the hour and add up: to days, over batches, whatever the order of arrival."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modelops_pipelines.core.profiles import profile
+from modelops_pipelines.core.tables import PROFILES
+from modelops_pipelines.operations import profiling
+from modelops_pipelines.operations.ingest import ingest
+from modelops_pipelines.operations.profiling import profile_windows, stored_hours, stored_profiles
+from modelops_pipelines.operations.recompute import Range
+from modelops_pipelines.store.profile_rows import HourlyProfile, from_rows, hour_of, to_rows
+from tests.operations.events import START, VERSION, request_record, write_segment
+from tests.support import Project, make_project
+
+HOUR = timedelta(hours=1)
+DAY = START.replace(hour=0)
+Frame = dict[str, list[Any]]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = make_project(tmp_path / "project")
+    made.stores.deployments.record_version(VERSION)
+    yield made
+    made.stores.database.close()
+
+
+def drawn(seed: int, rows: int) -> Frame:
+    """Return values with nulls, and categories that come and go."""
+    draw = np.random.default_rng(seed)
+    x = draw.normal(size=rows)
+    words = draw.choice([None, "a", "b", f"new-{seed}"], rows, p=[0.1, 0.5, 0.3, 0.1])
+    return {"x": [None if draw.random() < 0.1 else float(value) for value in x], "c": words.tolist()}
+
+
+def send(project: Project, spec: Any, number: int, at: Any, frame: Frame) -> None:
+    rows = len(frame["x"])
+    record = request_record(spec.name, number, at, rows, f=frame, p=["1"] * rows, s=[0.5] * rows)
+    write_segment(project.stores, spec.name, "predictions", f"w{number}", [record])
+    ingest(project.stores, spec, "predictions")
+
+
+def numbers(frame: Frame) -> list[float]:
+    return [np.nan if value is None else value for value in frame["x"]]
+
+
+@pytest.mark.parametrize("window", ["hour", "day"])
+@pytest.mark.parametrize("batch", [7, 500_000])
+def test_a_window_is_the_sum_of_its_hours_and_equals_a_profile_of_its_rows(
+    project: Project, monkeypatch: pytest.MonkeyPatch, window: Any, batch: int
+) -> None:
+    monkeypatch.setattr(profiling, "BATCH_ROWS", batch)
+    spec = replace(project.spec, window=window)
+    frames = {hour: drawn(hour, 1200 if hour == 0 else 50) for hour in (0, 1, 5)}
+    for hour, frame in frames.items():
+        send(project, spec, hour, DAY + hour * HOUR, frame)
+    profile_windows(project.stores, spec)
+    bins = project.stores.references.read("tumours", "1")
+    assert bins is not None
+    windows = [DAY + hour * HOUR for hour in frames] if window == "hour" else [DAY]
+    stored = stored_profiles(project.stores, spec, windows)
+    together = {DAY + hour * HOUR: [frame] for hour, frame in frames.items()}
+    for start in windows:
+        mine = together[start] if window == "hour" else list(frames.values())
+        expected_x = profile([v for frame in mine for v in numbers(frame)], bins.bins["x"])
+        expected_c = profile([v for frame in mine for v in frame["c"]], bins.bins["c"])
+        found = stored[start, "1"]
+        assert (expected_c.counts, expected_c.new, expected_c.nulls) == (
+            found["c"].counts,
+            found["c"].new,
+            found["c"].nulls,
+        )
+        assert (expected_x.counts, expected_x.nulls) == (found["x"].counts, found["x"].nulls)
+        assert np.allclose(expected_x.sums, found["x"].sums, rtol=1e-12, atol=1e-9)
+        assert (expected_x.minimum, expected_x.maximum) == (found["x"].minimum, found["x"].maximum)
+    with project.stores.lake.query("cancer", [PROFILES]) as connected:
+        hours = connected.execute("SELECT DISTINCT hour(window_start) FROM profiles ORDER BY 1").fetchall()
+    assert [(0,), (1,), (5,)] == hours
+
+
+def test_a_late_row_computes_its_window_again_and_no_other(project: Project) -> None:
+    for hour in (0, 1):
+        send(project, project.spec, hour, DAY + hour * HOUR, drawn(hour, 1100))
+    profile_windows(project.stores, project.spec)
+    before = stored_profiles(project.stores, project.spec, [DAY, DAY + HOUR])
+    send(project, project.spec, 9, DAY + HOUR, drawn(9, 3))
+    assert profile_windows(project.stores, project.spec).windows == (DAY + HOUR,)
+    after = stored_profiles(project.stores, project.spec, [DAY, DAY + HOUR])
+    assert before[DAY, "1"] == after[DAY, "1"]
+    assert (1100, 1103) == (before[DAY + HOUR, "1"]["c"].n, after[DAY + HOUR, "1"]["c"].n)
+
+
+def test_order_of_arrival_and_computing_again_change_nothing(project: Project) -> None:
+    backwards = replace(project.spec, name="backwards", model_name="others")
+    project.stores.deployments.record_version(replace(VERSION, model_name="others"))
+    frames = {hour: drawn(hour, 1100 + hour) for hour in range(3)}
+    for spec, order in ((project.spec, (0, 1, 2)), (backwards, (2, 1, 0))):
+        for hour in order:
+            send(project, spec, hour, DAY + hour * HOUR, frames[hour])
+            if spec is project.spec:
+                profile_windows(project.stores, spec)
+        profile_windows(project.stores, spec)
+    windows = [DAY + hour * HOUR for hour in frames]
+    found = stored_profiles(project.stores, project.spec, windows)
+    assert found == stored_profiles(project.stores, backwards, windows)
+    profile_windows(project.stores, project.spec, Range(DAY, DAY + 3 * HOUR))
+    assert found == stored_profiles(project.stores, project.spec, windows)
+
+
+def test_rows_of_profiles_are_read_back_as_they_were(project: Project) -> None:
+    send(project, project.spec, 1, DAY, drawn(1, 1500))
+    profile_windows(project.stores, project.spec)
+    [hours] = stored_hours(project.stores, project.spec, DAY, DAY + HOUR).values()
+    written = [HourlyProfile(hour_of(DAY), "1", of.total(hour_of(DAY), hour_of(DAY) + 1)) for of in hours.values()]
+    again = from_rows(to_rows(written), {name: of.bins for name, of in hours.items()})
+    assert [one.profile for one in written] == [again[name].total(hour_of(DAY), hour_of(DAY) + 1) for name in again]
+
+
+def test_rows_of_an_older_release_are_passed_over(project: Project) -> None:
+    send(project, project.spec, 1, DAY, drawn(1, 1500))
+    profile_windows(project.stores, project.spec)
+    with project.stores.lake.query("cancer", [PROFILES]) as connected:
+        rows = connected.table("profiles").to_arrow_table()
+    place = rows.column_names.index("counts")
+    older = rows.set_column(place, "counts", [[None] * len(rows)]).cast(rows.schema)
+    reference = project.stores.references.read("tumours", "1")
+    assert reference is not None
+    assert from_rows(older, reference.bins) == {}
+
+
+def test_memory_holds_a_batch_of_rows_and_not_the_log(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiling, "BATCH_ROWS", 2048)
+    for hour in range(4):
+        send(project, project.spec, hour, DAY + hour * HOUR, drawn(hour, 3000))
+    largest = max(
+        len(one) for one in profiling._batches(project.stores, project.spec, [DAY + n * HOUR for n in range(4)])
+    )
+    assert 0 < largest <= 4096

@@ -1,0 +1,360 @@
+"""Quality of windows and segments, counted again by scikit-learn, however late rows and labels come."""
+
+import json
+import math
+from collections import Counter, defaultdict
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn import metrics
+
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.errors import SchemaError
+from modelops_pipelines.core.quality import SCORE_EDGES, ScoreCounts, score_bins
+from modelops_pipelines.core.tables import QUALITY_METRICS
+from modelops_pipelines.core.windows import window_of
+from modelops_pipelines.operations.ingest import ingest
+from modelops_pipelines.operations.measure import judged_rows, measure_quality, quality_of
+from modelops_pipelines.store import sql
+from modelops_pipelines.store.stores import Stores
+from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
+from tests.support import Project, make_project
+
+TASKS = ("binary_classification", "multiclass", "regression")
+SEGMENTS = ("c", "x")
+CLASSES = {"binary_classification": ["0", "1"], "multiclass": ["a", "b", "c"]}
+NO_SCORE = 'the model answers no score: log it with pyfunc_predict_fn="predict_proba"'
+ONE_CLASS = "one class only among the labels: no auc, no skill"
+SCORED = {"log_loss", "brier_skill", "calibration_error", "base_rate", "mean_score"}
+NAMES = count()
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    made = make_project(tmp_path_factory.mktemp("quality") / "project")
+    made.stores.deployments.record_version(VERSION)
+    return made
+
+
+def spec_of(project: Project, task: str = "binary_classification", segments: tuple[str, ...] = ()) -> EndpointSpec:
+    return replace(project.spec, name=f"judged{next(NAMES)}", task=task, segments=segments)
+
+
+def deliver(project: Project, spec: EndpointSpec, stream: str, records: Rows) -> None:
+    write_segment(project.stores, spec.name, stream, f"w{next(NAMES)}", records)
+    assert ingest(project.stores, spec, stream).reasons == []
+
+
+def stored(stores: Stores, spec: EndpointSpec) -> dict[Any, dict[str, Any]]:
+    with stores.lake.query(spec.name, [QUALITY_METRICS]) as connected:
+        rows = connected.table("quality_metrics").to_arrow_table().to_pylist()
+    keyed = {tuple(row[name] for name in QUALITY_METRICS.key): row for row in rows}
+    assert len(keyed) == len(rows)
+    return keyed
+
+
+# Against a recount
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("seed", range(2))
+def test_late_rows_and_late_labels_give_what_a_recount_gives(project: Project, task: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    spec = spec_of(project, task, SEGMENTS)
+    requests = [made_up(rng, task, number) for number in range(40)]
+    truths = [
+        (record, row, truth(rng, task)) for record in requests for row in range(record["n"]) if rng.random() < 0.7
+    ]
+    for batch in (requests[::2], requests[1::2]):
+        deliver(project, spec, "predictions", batch)
+        measure_quality(project.stores, spec)
+    for wave in (truths[1::2], truths[::2]):
+        labels = [label_row(record, row, label, START + timedelta(days=2)) for record, row, label in wave]
+        deliver(project, spec, "labels", [{"rows": labels}])
+        measure_quality(project.stores, spec)
+    deliver(project, spec, "feedback", [{"rows": [feedback_row(requests[0], 0, 1, None)]}])
+    measure_quality(project.stores, spec)
+    assert_same(recount(requests, truths, spec), stored(project.stores, spec))
+
+
+def made_up(rng: np.random.Generator, task: str, number: int) -> dict[str, Any]:
+    """Return a request's record: its rows' features, answers and scores drawn; some without features, or scores."""
+    n = int(rng.integers(1, 30))
+    scores = rng.beta(0.5, 0.5, n).round(int(rng.integers(1, 6))).tolist()
+    answers: list[Any] = [float(v) for v in rng.normal(size=n)]
+    if task == "binary_classification":
+        answers = [str(int(score >= 0.5)) for score in scores]
+    elif task == "multiclass":
+        answers = [CLASSES[task][k] for k in rng.integers(0, 3, n)]
+    features = {
+        "x": [None if v == 3 else float(v) for v in rng.integers(0, 4, n)],
+        "c": [None if v == 5 else f"c{v}" for v in rng.integers(0, 6, n)],
+    }
+    kept = number % 8 != 3
+    said = {"p": answers, "s": None if task == "regression" or number % 9 == 4 else scores}
+    where = {"version": str(rng.integers(1, 3)), "source": "test" if number % 10 == 9 else "live"}
+    at = START + timedelta(minutes=int(rng.integers(0, 180)))  # over midnight
+    return request_record("any", number, at, n, f=features if kept else {}, sampled=kept, **said, **where)
+
+
+def truth(rng: np.random.Generator, task: str) -> Any:
+    return float(rng.normal()) if task == "regression" else str(rng.choice(CLASSES[task]))
+
+
+def recount(requests: Rows, truths: list[tuple[dict[str, Any], int, Any]], spec: EndpointSpec) -> dict[Any, Any]:
+    labels = {(record["id"], row): label for record, row, label in truths}
+    groups: dict[Any, Rows] = defaultdict(list)
+    for record in requests:
+        if record["source"] == "test":
+            continue
+        window = window_of(datetime.fromtimestamp(record["t"] / 1e6, START.tzinfo), spec.window)
+        for row in range(record["n"]):
+            one = {
+                "prediction": record["p"][row],
+                "score": record["s"][row] if record["s"] else None,
+                "label": labels.get((record["id"], row)),
+                "complaint": (record, row) == (requests[0], 0),
+            }
+            for segment, value in [("all", ""), *((name, value_of(record, name, row)) for name in spec.segments)]:
+                groups[window, record["version"], segment, value].append(one)
+    return {key: recounted(rows, spec.task) | {"date": key[0].date()} for key, rows in groups.items()}
+
+
+def value_of(record: dict[str, Any], segment: str, row: int) -> str:
+    if not record["f"]:
+        return "(not kept)"
+    value = record["f"][segment][row]
+    return "(null)" if value is None else str(value)
+
+
+def recounted(rows: Rows, task: str) -> dict[str, Any]:
+    known = [row for row in rows if row["label"] is not None]
+    shares = {"predictions": len(rows), "labelled": len(known), "coverage": len(known) / len(rows)}
+    complaints = sum(row["complaint"] for row in rows)
+    own = {"regression": of_numbers, "multiclass": of_classes, "binary_classification": of_scores}[task]
+    confidences = [of_one(row["score"], task) for row in rows if row["score"] is not None]
+    confidence = sum(confidences) / len(confidences) if confidences else None
+    empty = dict.fromkeys(set(QUALITY_METRICS.names) - {*QUALITY_METRICS.key, "date", "reason", "score_counts"})
+    said = {"feedback": complaints, "complaints": complaints, "confidence": confidence}
+    return empty | shares | said | (own(known) if known else {"reason": "no label has arrived"})
+
+
+def of_one(score: float, task: str) -> float:
+    return score if task == "multiclass" else max(score, 1 - score)
+
+
+def of_numbers(rows: Rows) -> dict[str, Any]:
+    truths, answers = [row["label"] for row in rows], [row["prediction"] for row in rows]
+    return {
+        "mae": metrics.mean_absolute_error(truths, answers),
+        "rmse": metrics.root_mean_squared_error(truths, answers),
+        "bias": sum(answers) / len(rows) - sum(truths) / len(rows),
+        "r2": metrics.r2_score(truths, answers) if len(rows) > 1 else None,
+        "reason": None if len(rows) > 1 else "all labels are the same: no r2",
+    }
+
+
+def of_classes(rows: Rows) -> dict[str, Any]:
+    truths, answers = [row["label"] for row in rows], [row["prediction"] for row in rows]
+    return {
+        "accuracy": metrics.accuracy_score(truths, answers),
+        "f1": metrics.f1_score(truths, answers, average="macro", zero_division=0),
+        "confusion": confusion(rows),
+        "reason": "more than two classes: nothing that rests on one score",
+    }
+
+
+def confusion(rows: Rows) -> dict[str, dict[str, int]]:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        counts[row["label"]][row["prediction"]] += 1
+    return {label: dict(answers) for label, answers in counts.items()}
+
+
+def of_scores(rows: Rows) -> dict[str, Any]:
+    truths, answers = [row["label"] for row in rows], [row["prediction"] for row in rows]
+    scored = [row for row in rows if row["score"] is not None]
+    y, p = [row["label"] == "1" for row in scored], [row["score"] for row in scored]
+    hit = metrics.confusion_matrix(truths, answers, labels=["0", "1"])
+    reasons = {
+        NO_SCORE: not scored,
+        ONE_CLASS: len(set(y)) == 1,
+        "no answer is the positive class: no precision": "1" not in answers,
+        "no label is the positive class: no recall": "1" not in truths,
+    }
+    return {
+        "accuracy": metrics.accuracy_score(truths, answers),
+        "precision": hit[1, 1] / hit[:, 1].sum() if "1" in answers else None,
+        "recall": hit[1, 1] / hit[1].sum() if "1" in truths else None,
+        "f1": metrics.f1_score(truths, answers, pos_label="1") if "1" in {*answers, *truths} else None,
+        "confusion": confusion(rows),
+        **(of_probabilities(y, p) if scored else {}),
+        "reason": "; ".join(reason for reason, holds in reasons.items() if holds) or None,
+    }
+
+
+def of_probabilities(y: list[bool], p: list[float]) -> dict[str, Any]:
+    base, both = sum(y) / len(y), len(set(y)) > 1
+    brier = metrics.brier_score_loss(y, p, pos_label=True)
+    gaps: Counter[int] = Counter()
+    for truth_, score in zip(y, p, strict=True):
+        gaps[min(int(score * 10), 9)] += score - truth_
+    return {
+        "base_rate": base,
+        "mean_score": sum(p) / len(p),
+        "auc": metrics.roc_auc_score(y, p) if both else None,
+        "log_loss": sum(-math.log(max(s if t else 1 - s, 1e-15)) for t, s in zip(y, p, strict=True)) / len(y),
+        "brier": brier,
+        "brier_skill": 1 - brier / (base * (1 - base)) if both else None,
+        "calibration_error": sum(abs(gap) for gap in gaps.values()) / len(y),
+    }
+
+
+def assert_same(expected: dict[Any, dict[str, Any]], actual: dict[Any, dict[str, Any]]) -> None:
+    assert set(expected) == set(actual)
+    for key, row in expected.items():
+        for name, value in row.items():
+            found = json.loads(actual[key][name] or "null") if name == "confusion" else actual[key][name]
+            if isinstance(value, float) and found is not None:
+                assert math.isclose(value, found, rel_tol=1e-9, abs_tol=1e-12), (key, name, value, found)
+            else:
+                assert value == found, (key, name)
+
+
+# Counts that merge
+
+
+def test_the_score_counts_of_windows_merge_into_the_quality_of_them_all(project: Project) -> None:
+    rng = np.random.default_rng(11)
+    spec = spec_of(project)
+    requests = [made_up(rng, spec.task, number) | {"version": "1", "source": "live"} for number in range(60)]
+    deliver(project, spec, "predictions", requests)
+    known = [label_row(record, row, truth(rng, spec.task), START) for record in requests for row in range(record["n"])]
+    deliver(project, spec, "labels", [{"rows": known}])
+    windows = measure_quality(project.stores, spec).windows
+    parts = [json.loads(row["score_counts"]) for row in stored(project.stores, spec).values()]
+    assert 3 == len(parts)
+    merged = ScoreCounts.merge(map(ScoreCounts.read, parts)).quality()
+    judged = judged_rows(project.stores, spec, windows)
+    place = judged.column_names.index("window_start")
+    one_window = judged.set_column(place, "window_start", pa.array([START] * len(judged), pa.timestamp("us", "UTC")))
+    [whole] = quality_of(spec, one_window).to_pylist()
+    assert {name: pytest.approx(value, abs=1e-9) for name, value in merged.items() if name != "auc"} == {
+        name: whole[name] for name in merged if name != "auc"
+    }
+    assert merged["auc"] == pytest.approx(whole["auc"], abs=0.002)
+
+
+def test_the_bins_of_sql_are_those_of_the_core() -> None:
+    rng = np.random.default_rng(3)
+    near = [SCORE_EDGES, np.nextafter(SCORE_EDGES, 0), np.nextafter(SCORE_EDGES, 1)]
+    scores = np.concatenate([*near, rng.random(5000), rng.random(5000) ** 9, [-1.0, 5e-324, 1e-9, 2.0]])
+    with duckdb.connect(":memory:") as connected:
+        connected.execute(sql.named("score_bin"))
+        query = "SELECT score_bin(score) AS bin FROM (SELECT unnest($scores::DOUBLE[]) AS score)"
+        found = connected.execute(query, {"scores": scores.tolist()}).fetchnumpy()["bin"]
+    assert score_bins(scores).tolist() == found.tolist()
+
+
+# Windows that say little
+
+
+@pytest.mark.parametrize(
+    ("answers", "scores", "labels", "nulls", "reason"),
+    [
+        ("1", [0.9], "", "accuracy precision recall f1 auc brier score_counts confusion", "no label has arrived"),
+        ("1", [0.9], "1", "auc brier_skill", ONE_CLASS),
+        (
+            "00",
+            [0.1, 0.2],
+            "00",
+            "auc brier_skill precision recall f1",
+            f"{ONE_CLASS}; no answer is the positive class: no precision; no label is the positive class: no recall",
+        ),
+        ("01", [0.1, 0.2], "10", "", None),
+        ("00", [0.1, 0.2], "10", "precision", "no answer is the positive class: no precision"),
+        (
+            "01",
+            None,
+            "10",
+            "auc log_loss brier brier_skill calibration_error base_rate mean_score confidence score_counts",
+            NO_SCORE,
+        ),
+    ],
+)
+def test_what_a_window_cannot_tell_is_null_with_a_reason(
+    project: Project, answers: str, scores: list[float] | None, labels: str, nulls: str, reason: str | None
+) -> None:
+    spec = spec_of(project)
+    record = request_record(spec.name, 1, START, len(answers), p=list(answers), s=scores, f={})
+    deliver(project, spec, "predictions", [record])
+    if labels:
+        known = [label_row(record, row, label, START) for row, label in enumerate(labels)]
+        deliver(project, spec, "labels", [{"rows": known}])
+    measure_quality(project.stores, spec)
+    [found] = stored(project.stores, spec).values()
+    assert reason == found["reason"]
+    always = {"mae", "rmse", "bias", "r2"}
+    unlabelled = set() if labels else SCORED
+    missing = {name for name in QUALITY_METRICS.names if found[name] is None} - {"reason"}
+    assert {*nulls.split(), *always, *unlabelled} == missing
+
+
+def test_labels_without_spread_have_no_r2(project: Project) -> None:
+    spec = spec_of(project, "regression")
+    record = request_record(spec.name, 1, START, 2, p=[1.0, 2.0], s=None)
+    deliver(project, spec, "predictions", [record])
+    deliver(project, spec, "labels", [{"rows": [label_row(record, row, 1.0, START) for row in range(2)]}])
+    measure_quality(project.stores, spec)
+    [found] = stored(project.stores, spec).values()
+    assert (None, 0.5, "all labels are the same: no r2") == (found["r2"], found["mae"], found["reason"])
+
+
+# Segments
+
+
+def test_the_fifty_most_frequent_values_of_a_window_have_rows_and_the_rest_share_one(project: Project) -> None:
+    spec = spec_of(project, segments=("c",))
+    values = [f"v{number:02}" for number in range(53) for _ in range(1 + (number >= 4))] + [None]
+    n = len(values)
+    first = request_record(spec.name, 1, START, n, f={"x": [1.0] * n, "c": values})
+    later = request_record(spec.name, 2, START + timedelta(hours=1), 2, f={"x": [1.0] * 2, "c": ["v00", "v01"]})
+    deliver(project, spec, "predictions", [first, later])
+    measure_quality(project.stores, spec)
+    found = {key[::3]: row["predictions"] for key, row in stored(project.stores, spec).items() if key[2] == "c"}
+    frequent = {(START, f"v{number:02}"): 2 for number in range(4, 53)} | {(START, "v00"): 1}
+    rest = {(START, "(other)"): 3, (START, "(null)"): 1}
+    assert frequent | rest | {(later_start := START + timedelta(hours=1), "v00"): 1, (later_start, "v01"): 1} == found
+
+
+def test_a_segment_called_as_a_column_of_ours_is_no_trouble(project: Project) -> None:
+    inputs = {"feedback": "int", "kept": "bool", "value": "text", "segment_value": "text", "place": "float"}
+    project.stores.deployments.record_version(replace(VERSION, model_name="clashing", version="9", inputs=inputs))
+    spec = replace(spec_of(project, segments=tuple(inputs)), model_name="clashing")
+    features = {"feedback": [7], "kept": [False], "value": ["v"], "segment_value": ["s"], "place": [0.5]}
+    deliver(project, spec, "predictions", [request_record(spec.name, 1, START, 1, f=features)])
+    measure_quality(project.stores, spec)
+    found = {(key[2], key[3]): row["predictions"] for key, row in stored(project.stores, spec).items()}
+    values = {("feedback", "7"), ("kept", "false"), ("value", "v"), ("segment_value", "s"), ("place", "0.5")}
+    assert dict.fromkeys({("all", ""), *values}, 1) == found
+
+
+def test_a_segment_that_is_no_feature_is_refused(project: Project) -> None:
+    spec = spec_of(project, segments=("nothing",))
+    deliver(project, spec, "predictions", [request_record(spec.name, 1, START, 1)])
+    with pytest.raises(SchemaError, match="nothing that the model does not take"):
+        measure_quality(project.stores, spec)
+
+
+def test_quality_of_rows_without_segments_is_of_the_whole(project: Project) -> None:
+    spec = spec_of(project, segments=("c",))
+    deliver(project, spec, "predictions", [request_record(spec.name, 1, START, 3)])
+    rows = quality_of(spec, judged_rows(project.stores, spec, [START])).to_pylist()
+    assert [("all", "", 3)] == [(row["segment"], row["segment_value"], row["predictions"]) for row in rows]

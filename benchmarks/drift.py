@@ -1,27 +1,35 @@
-"""Drift of 13 columns by our profiles, beside Evidently's DataDriftPreset: CPU time, memory and verdicts.
+"""Drift of 13 columns by our profiles, beside Evidently and others: CPU time, memory, verdicts and values.
 
-``python -m benchmarks.drift [--rows 1000000]``. Each way runs in a process of its own on the same seeded data, ten
-numeric columns and three categorical ones, some of which are shifted or swapped. Both begin with what they take in
-practice: we with Arrow tables, as the lake gives them, Evidently with DataFrames. Making the data and imports are not
-counted.
+``python -m benchmarks.drift [--rows 100000 1000000] [--peers DIR] [--only WAY ...]``. Each way runs in a process of its
+own on the same seeded data, ten numeric columns and three categorical ones, some of which are shifted or swapped; what
+is measured is said in ``drift_ways.py``. Tools that we do not depend on are installed into virtual environments in DIR,
+or in a folder that goes again; one that does not install or run is named with the reason.
 """
 
 import argparse
 import json
-import resource
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from benchmarks.drift_ways import WAYS, Columns, write
 
 NUMERIC, CATEGORICAL = 10, 3
 SHIFTED = {"x0": 0.3, "x1": 0.15, "x2": 0.5, "x3": 0.05}
 SWAPPED = {"c0": 0.3, "c1": 0.02}
+PACKAGES = {
+    "nannyml": ("nannyml", "statsmodels"),  # it imports statsmodels without asking for it
+    "whylogs": ("whylogs[viz]", "pandas<3", "numpy<2"),  # it uses names that numpy 2 took away
+    "alibi-detect": ("alibi-detect",),
+}
+EVIDENTLY, SCIPY = "evidently", "scipy by hand"
 HEADER = (
     "rows a side",
     "way",
@@ -31,54 +39,108 @@ HEADER = (
     "peak MB (before)",
     "drifted",
     "verdicts as Evidently",
-    "largest difference",
+    "largest difference from scipy",
 )
 ROOT = Path(__file__).parents[1]
-Columns = dict[str, npt.NDArray[Any]]
-Verdicts = dict[str, tuple[float, bool]]
+INSTALL_SECONDS, RUN_SECONDS = 900, 900
+Measured = dict[str, Any]
 
 
 def main() -> None:
     """Run each way in a process of its own, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000], help="a side (default both sizes)")
-    parser.add_argument("--way", choices=sorted(WAYS), help=argparse.SUPPRESS)
+    parser.add_argument("--peers", type=Path, help="where to keep the peers' virtual environments")
+    parser.add_argument("--only", nargs="+", choices=WAYS, default=list(WAYS), help="these ways only")
     given = parser.parse_args()
-    if given.way:
-        print(json.dumps(_measure(given.way, given.rows[0])))
-        return
-    print(f"\n{time.strftime('%Y-%m-%d')}; {NUMERIC} numeric and {CATEGORICAL} categorical columns\n")
-    print(f"| {' | '.join(HEADER)} |\n|{'---|' * len(HEADER)}")
-    for rows in given.rows:
-        found = {way: _in_own_process(way, rows) for way in WAYS}
-        for way, ran in found.items():
-            _print(rows, way, ran, found["evidently"])
+    with tempfile.TemporaryDirectory() as folder:
+        missing: dict[str, str] = {}
+        pythons = _pythons(given.only, given.peers or Path(folder) / "peers", missing)
+        print(f"\n{time.strftime('%Y-%m-%d')}; {NUMERIC} numeric and {CATEGORICAL} categorical columns\n")
+        print(f"| {' | '.join(HEADER)} |\n|{'---|' * len(HEADER)}", flush=True)
+        for rows in given.rows:
+            data = str(Path(folder) / f"{rows}.npz")
+            write(data, _columns(rows, 1), _columns(rows, 2, SHIFTED, SWAPPED))
+            found = {way: ran for way, python in pythons.items() if (ran := _run(way, python, data, missing))}
+            for way in found:
+                _print(rows, way, found)
+    print(f"\nfree text of 25 words: {_text_cost():.1f} us CPU a text")
+    for way, why in missing.items():
+        print(f"\nnot measured: {way} {why}")
 
 
-def _print(rows: int, way: str, ran: dict[str, Any], peer: dict[str, Any]) -> None:
-    pairs = [(ran["verdicts"][name], peer["verdicts"][name]) for name in peer["verdicts"]]
-    agreed = sum(ours[1] == theirs[1] for ours, theirs in pairs)
-    apart = max(abs(ours[0] - theirs[0]) for ours, theirs in pairs)
-    share = f"1/{peer['cpu'] / ran['cpu']:.0f}" if way != "evidently" else "1"
-    drifted = sum(ours[1] for ours, _ in pairs)
+def _print(rows: int, way: str, found: Mapping[str, Measured]) -> None:
+    ran, verdicts = found[way], found[way]["verdicts"]
+    times = f"{ran['cpu']:.3f} | {_share(ran, found.get(EVIDENTLY))} | {ran['wall']:.3f}"
     memory = f"{ran['peak_mb']:.0f} ({ran['before_mb']:.0f})"
-    times = f"{ran['cpu']:.2f} | {share} | {ran['wall']:.2f}"
-    print(f"| {rows:,} | {way} | {times} | {memory} | {drifted} | {agreed}/{len(pairs)} | {apart:.1e} |")
+    drifted = sum(drift for _, drift in verdicts.values())
+    theirs = found.get(EVIDENTLY, {}).get("verdicts", {})
+    agreed = f"{sum(verdicts[name][1] == drift for name, (_, drift) in theirs.items())}/{len(theirs)}"
+    exact = found.get(SCIPY, {}).get("verdicts", {})
+    apart = [abs(verdicts[name][0] - value) for name, (value, _) in exact.items() if verdicts[name][0] is not None]
+    difference = f"{max(apart):.1e}" if apart else "another measure"
+    print(f"| {rows:,} | {way} | {times} | {memory} | {drifted} | {agreed} | {difference} |", flush=True)
 
 
-def _in_own_process(way: str, rows: int) -> dict[str, Any]:
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.drift", "--way", way, "--rows", str(rows)]
-    ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, timeout=900)
-    measured: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+def _share(ran: Measured, peer: Measured | None) -> str:
+    if peer is None:
+        return "-"
+    ratio = peer["cpu"] / ran["cpu"]
+    return f"1/{ratio:.0f}" if ratio >= 2 else f"{1 / ratio:.2g}"
+
+
+def _pythons(ways: Sequence[str], folder: Path, missing: dict[str, str]) -> dict[str, str]:
+    """Return each way's interpreter: ours, or that of an environment made for it; notes those that do not install."""
+    found = {}
+    for way in ways:
+        try:
+            found[way] = _environment(folder.absolute() / way, PACKAGES[way]) if way in PACKAGES else sys.executable
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            missing[way] = f"did not install: {_last_line(error.stderr)}"
+    return found
+
+
+def _environment(home: Path, packages: Sequence[str]) -> str:
+    """Return the interpreter of a virtual environment with these packages, kept as it is when it has them."""
+    done, python = home / "installed", str(home / "bin" / "python")
+    if not done.exists() or done.read_text() != " ".join(packages):
+        for command in (
+            [sys.executable, "-m", "venv", "--clear", str(home)],
+            [python, "-m", "pip", "install", "--quiet", *packages],
+        ):
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+        done.write_text(" ".join(packages))
+    return python
+
+
+def _run(way: str, python: str, data: str, missing: dict[str, str]) -> Measured | None:
+    command = [python, "-W", "ignore", "-m", "benchmarks.drift_ways", way, data]
+    try:
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=RUN_SECONDS)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        missing[way] = f"did not run: {_last_line(error.stderr)}"
+        return None
+    measured: Measured = json.loads(ran.stdout.splitlines()[-1])
     return measured
 
 
-def _measure(way: str, rows: int) -> dict[str, Any]:
-    job = WAYS[way](_columns(rows, 1), _columns(rows, 2, SHIFTED, SWAPPED))
-    before, cpu, started = _peak_mb(), _cpu(), time.perf_counter()
-    verdicts = job()
-    took, spent = time.perf_counter() - started, _cpu() - cpu
-    return {"cpu": spent, "wall": took, "before_mb": before, "peak_mb": _peak_mb(), "verdicts": verdicts}
+def _last_line(output: object) -> str:
+    lines = str(output or "no word").strip().splitlines()
+    return lines[-1]
+
+
+def _text_cost(texts: int = 20_000, words: int = 25) -> float:
+    """Return microseconds of CPU a text, of words as frequent as a language's; the median of five runs."""
+    from modelops_pipelines.core.profiles import fit_profile
+
+    drawn = np.minimum(np.random.default_rng(1).zipf(1.3, (texts, words)), 50_000)
+    made = [" ".join(f"word{number}" for number in row) for row in drawn.tolist()]
+    spent = []
+    for _ in range(5):
+        started = time.process_time()
+        fit_profile("text", made, "text")
+        spent.append((time.process_time() - started) / texts * 1e6)
+    return statistics.median(spent)
 
 
 def _columns(rows: int, seed: int, shifted: Any = (), swapped: Any = ()) -> Columns:
@@ -97,63 +159,6 @@ def _columns(rows: int, seed: int, shifted: Any = (), swapped: Any = ()) -> Colu
         made[name] = names[np.where(turned, count - 1 - codes, codes)]
     return made
 
-
-def _ours(reference: Columns, current: Columns, *, stored: bool) -> Callable[[], Verdicts]:
-    """Profile and judge; with ``stored`` the reference's profiles are there already, as they are in production."""
-    import pyarrow as pa
-
-    from modelops_pipelines.core.drift import judge_fixed
-    from modelops_pipelines.core.profiles import profile
-    from modelops_pipelines.operations.profiling import make_reference
-
-    then, now = pa.table(reference), pa.table(current)
-    kept = make_reference("benchmark", then, list(reference)) if stored else None
-
-    def job() -> Verdicts:
-        known = (kept or make_reference("benchmark", then, list(reference))).profiles
-        profiles = {name: profile(_values(now.column(name)), made.bins) for name, made in known.items()}
-        return {v.column: (float(v.value or 0.0), bool(v.drifted)) for v in judge_fixed(profiles, known)}
-
-    return job
-
-
-def _values(column: Any) -> Any:
-    """Return a column as profiling takes it from the lake."""
-    return column.to_numpy() if str(column.type) == "double" else column.to_pylist()
-
-
-def _evidently(reference: Columns, current: Columns) -> Callable[[], Verdicts]:
-    import pandas as pd
-    from evidently import Report
-    from evidently.presets import DataDriftPreset
-
-    then, now = pd.DataFrame(reference), pd.DataFrame(current)
-
-    def job() -> Verdicts:
-        found = Report([DataDriftPreset()]).run(now, then).dict()["metrics"]
-        drifts = [metric for metric in found if "column" in metric["config"]]
-        return {
-            metric["config"]["column"]: (float(metric["value"]), bool(metric["value"] >= metric["config"]["threshold"]))
-            for metric in drifts
-        }
-
-    return job
-
-
-def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-WAYS: dict[str, Callable[[Columns, Columns], Callable[[], Verdicts]]] = {
-    "ours, both sides": lambda reference, current: _ours(reference, current, stored=False),
-    "ours, reference stored": lambda reference, current: _ours(reference, current, stored=True),
-    "evidently": _evidently,
-}
 
 if __name__ == "__main__":
     main()

@@ -28,6 +28,18 @@ _TRAFFIC = (
     "latency_p99_ms",
 )
 _QUALITY = ("labelled", "coverage", "accuracy", "f1", "auc", "log_loss", "brier_skill", "mae", "rmse")
+_DRIFT = (
+    "window_start",
+    "model_version",
+    "column",
+    "statistic",
+    "value",
+    "threshold",
+    "drifted",
+    "severity",
+    "n",
+    "reason",
+)
 _WINDOWS = click.option("--windows", type=click.IntRange(1, 1000), default=7, show_default=True, help="How many.")
 
 
@@ -85,9 +97,7 @@ def drift(endpoint: str, windows: int, *, as_json: bool) -> None:
     """Show the drift verdicts of ENDPOINT's newest windows, a column a row."""
     stores = open_stores()
     rows = newest(stores, endpoint_named(stores, endpoint), DRIFT, windows)
-    names = ("window_start", "model_version", "column", "statistic", "value", "threshold", "drifted", "severity", "n")
-    names = (*names, "importance", "reason")
-    shown = rows if as_json else [{name: row[name] for name in names} for row in rows]
+    shown = rows if as_json else [{name: row[name] for name in _DRIFT} for row in rows]
     show_rows(shown, as_json=as_json, empty=f"Endpoint {endpoint!r} has no drift verdicts yet.")
 
 

@@ -93,11 +93,27 @@ class Stack:
         arrays = {n: np.concatenate([v, vars(other)[n]]) for n, v in vars(self).items() if isinstance(v, np.ndarray)}
         return type(self)(**arrays, bins=self.bins, new=(*self.new, *other.new))
 
+    def merged(self, starts: Indices, stops: Indices) -> Self:
+        """Return one window for each span: the windows ``starts[i]`` up to, not including, ``stops[i]`` merged.
+
+        Spans may overlap; a span without a window raises ValueError, for it would have no extremes.
+        """
+        low, high = np.asarray(starts, np.intp), np.asarray(stops, np.intp)
+        if (low >= high).any():
+            message = "A span holds no window"
+            raise ValueError(message)
+        pairs = np.stack([low, high], axis=1).ravel()
+        ways = {"minimum": np.fmin, "maximum": np.fmax}
+        arrays = {
+            name: _spans(ways.get(name, np.add), value, pairs)
+            for name, value in vars(self).items()
+            if isinstance(value, np.ndarray)
+        }
+        names = tuple(_names(self.new[first:end]) for first, end in zip(low, high, strict=True))
+        return type(self)(**arrays, bins=self.bins, new=names)
+
     def total(self) -> Profile:
         """Merge all windows into one profile: what ``profiles.merge`` gives, in one step."""
-        names: Counter[str] = Counter()
-        for one in self.new:
-            names.update(one)
         return Profile(
             self.bins,
             counts=tuple(map(int, self.counts.sum(axis=0).tolist())),
@@ -108,8 +124,24 @@ class Stack:
             infinities=int(self.infinities.sum()),
             nulls=int(self.nulls.sum()),
             other=int(self.other.sum()),
-            new=first_names(names) if names else {},
+            new=_names(self.new),
         )
+
+
+def _names(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    names: Counter[str] = Counter()
+    for one in parts:
+        names.update(one)
+    return first_names(names) if names else {}
+
+
+def _spans(way: np.ufunc, rows: Floats, pairs: npt.NDArray[np.intp]) -> Floats:
+    """Reduce the rows between each pair; what lies between two pairs is dropped, and a row added for the last end."""
+    if not pairs.size:
+        return rows[:0]
+    padded = np.concatenate([rows, np.zeros_like(rows[:1])])
+    reduced: Floats = way.reduceat(padded, pairs, axis=0)[::2]
+    return reduced
 
 
 def _matrix(rows: Sequence[Sequence[float]], width: int) -> Floats:

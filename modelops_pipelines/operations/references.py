@@ -74,7 +74,7 @@ def profile_by_hour(
 def _sliced(column: pa.ChunkedArray, kind: Kind) -> Callable[[int, int], Values]:
     """Return what gives the values from a row up to another, as profiles take them; strings are told apart once."""
     if kind == "numeric":
-        numbers = column_values(column, kind)
+        numbers = np.asarray(column_values(column, kind), np.float64)
         return lambda start, end: numbers[start:end]
     coded = pc.dictionary_encode(column.cast(pa.string()), null_encoding="encode").combine_chunks()
     names: list[str | None] = coded.dictionary.to_pylist()
@@ -145,9 +145,9 @@ def column_values(column: pa.ChunkedArray, kind: str | None = None) -> Values:
     """Return a column as profiles take it: floats with NaN for null, or strings and null with their counts."""
     numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
     if numeric and kind not in {"categorical", "text"}:
-        return column.cast(pa.float64()).to_numpy()
+        return np.asarray(column.cast(pa.float64()).to_numpy())
     if pa.types.is_timestamp(column.type):
-        return pc.divide(column.cast(pa.int64()).cast(pa.float64()), 1e6).to_numpy()
+        return np.asarray(pc.divide(column.cast(pa.int64()).cast(pa.float64()), 1e6).to_numpy())
     counted = column.cast(pa.string()).value_counts()
     return dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
 

@@ -1,7 +1,6 @@
 """Drift statistics: against scipy, by their laws, and on data that has nothing to say."""
 
 import math
-import zlib
 
 import numpy as np
 import pytest
@@ -19,10 +18,11 @@ from modelops_pipelines.core.distances import (
     psi,
     two_proportion_z,
     wasserstein,
-    words_by_chance,
 )
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.profiles import empty, fit_bins, fit_profile, merge, profile
+from modelops_pipelines.core.profiles import empty, fit_bins, merge, profile
+
+pytestmark = pytest.mark.filterwarnings("error")
 
 ALL = (psi, jensen_shannon, kolmogorov_smirnov, wasserstein, chi_square, two_proportion_z, missing_shift)
 OF_NUMBERS = (psi, jensen_shannon, kolmogorov_smirnov, wasserstein, chi_square)
@@ -31,7 +31,6 @@ SPECIAL = [math.nan, math.inf, -math.inf, 0.0, 5e-324, 1e139, -1e139, 1e-300]
 number = st.sampled_from(SPECIAL) | st.floats(-1e6, 1e6) | st.integers(-3, 3).map(float)
 numbers = st.lists(number, max_size=30)
 words = st.lists(st.none() | st.sampled_from("abcdef"), max_size=30)
-texts = st.lists(st.none() | st.sampled_from(["", "...", "a b", "A, b", "c c c", "the end"]), max_size=30)
 
 # name, reference, current
 SAMPLES = {
@@ -127,36 +126,10 @@ def test_the_chi_square_p_value_equals_scipys(seed):
     assert chi_square(*categorical(current, reference)).value == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("moved", range(0, 300, 60))
-def test_a_tiny_chi_square_p_value_keeps_its_digits(moved):
-    p, q = [500 + moved, 500 - moved, 500], [500, 500, 500]
-    found = chi_square(*categorical(*(list("a" * a + "b" * b + "c" * c) for a, b, c in (p, q))))
+def test_a_tiny_chi_square_p_value_keeps_its_digits():
+    p, q = (740, 260, 500), (500, 500, 500)
+    found = chi_square(*categorical(*("a" * a + "b" * b + "c" * c for a, b, c in (p, q))))
     assert found.value == pytest.approx(stats.chisquare(p, q).pvalue, rel=1e-9)
-
-
-def test_jensen_shannon_of_texts_is_that_of_their_words():
-    reference, current = ["the cat sat", "The mat!"], ["the dog", "a cat sat", "?"]
-    names = ["the", "cat", "sat", "mat", "dog", "a", ""]
-    p, q = [1, 1, 1, 0, 1, 1, 1], [2, 1, 1, 1, 0, 0, 0]
-    assert len({zlib.crc32(name.encode()) % 4096 for name in names}) == 7
-    then = fit_profile("x", reference, "text")
-    found = jensen_shannon(profile(current, then.bins), then)
-    assert found.value == pytest.approx(distance.jensenshannon(p, q), rel=1e-12)
-
-
-def test_tests_of_independent_values_give_a_reason_on_texts():
-    one = fit_profile("x", ["some words"], "text")
-    for statistic in (chi_square, two_proportion_z, wasserstein, kolmogorov_smirnov):
-        assert statistic(one, one) == Statistic(None, "column 'x' is text")
-
-
-def test_chance_gives_words_about_the_distance_that_is_expected_of_it():
-    rng = np.random.default_rng(8)
-    then, now = ([f"w{word}" for word in rng.integers(0, 300, 6_000)] for _ in range(2))
-    reference = fit_profile("x", then, "text")
-    current = profile(now, reference.bins)
-    expected = jensen_shannon(current, reference).value ** 2
-    assert words_by_chance(current, reference) == pytest.approx(expected, rel=0.3)
 
 
 def test_a_category_that_the_reference_lacks_has_no_chance_under_it():
@@ -191,12 +164,6 @@ def test_categories_do_not_differ_from_themselves(values):
     assert chi_square(p, q).value == 1.0
 
 
-@given(texts.filter(any))
-def test_texts_do_not_differ_from_themselves(values):
-    p = fit_profile("x", values, "text")
-    assert [psi(p, p).value, jensen_shannon(p, p).value, missing_shift(p, p).value] == [0.0, 0.0, 0.0]
-
-
 @given(words.filter(any), words.filter(any), words)
 def test_jensen_shannon_and_psi_of_categories_are_symmetric(current, reference, fitted):
     bins = fit_bins("x", fitted, "categorical")
@@ -218,12 +185,6 @@ def test_every_statistic_of_any_categories_is_a_number_or_has_a_reason(current, 
     bins = fit_bins("x", fitted, "categorical")
     p, q = profile(current, bins), profile(reference, bins)
     assert_defined(p, q)
-
-
-@given(texts, texts)
-def test_every_statistic_of_any_texts_is_a_number_or_has_a_reason(current, reference):
-    bins = fit_bins("x", [], "text")
-    assert_defined(profile(current, bins), profile(reference, bins))
 
 
 def assert_defined(p, q):

@@ -10,6 +10,8 @@ from modelops_pipelines.core.distances import jensen_shannon
 from modelops_pipelines.core.drift import ColumnVerdict, judge_fixed, share_drifted
 from modelops_pipelines.core.profiles import fit_bins, fit_profile, profile
 
+pytestmark = pytest.mark.filterwarnings("error")
+
 
 def numeric(current, reference):
     bins = fit_bins("x", reference, "numeric")

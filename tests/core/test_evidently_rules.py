@@ -15,6 +15,8 @@ from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.evidently_rules import as_categories, judge_evidently, kolmogorov_smirnov_p
 from modelops_pipelines.core.profiles import empty, fit_bins, fit_profile, merge, profile
 
+pytestmark = pytest.mark.filterwarnings("error")
+
 SIZES = {"small": (1_000, 900), "small against large": (800, 12_000), "large": (1_001, 5_000)}
 
 

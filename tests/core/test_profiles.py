@@ -4,6 +4,7 @@ import json
 import math
 from collections import Counter
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -22,6 +23,9 @@ from modelops_pipelines.core.profiles import (
     merge,
     profile,
 )
+from modelops_pipelines.core.stacks import Stack
+
+pytestmark = pytest.mark.filterwarnings("error")
 
 KINDS = ("numeric", "categorical", "text")
 SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 5e-324, 1e139, -1e200, 1.7976931348623157e308]
@@ -266,3 +270,14 @@ def test_text_in_a_numeric_column_is_refused_with_its_name():
 def test_an_object_in_a_categorical_column_is_refused_with_its_name():
     with pytest.raises(SchemaError, match="'x' holds"):
         fit_bins("x", np.array([object()]), "categorical")
+
+
+@given(st.lists(COLUMNS, min_size=1, max_size=4))
+def test_a_stack_adds_up_to_the_merge_of_its_profiles(columns):
+    kind, first = columns[0]
+    bins = fit_bins("x", first, kind)
+    profiles = [profile(values, bins) for other, values in columns if other == kind]
+    stack = Stack.of(bins, profiles)
+    whole = reduce(merge, profiles)
+    assert_close(stack.total(), whole, largest(*(values for other, values in columns if other == kind == "numeric")))
+    assert (stack.n.sum(), stack.present.sum()) == (whole.n, whole.present)

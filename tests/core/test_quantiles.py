@@ -3,10 +3,13 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.quantiles import Ordered, quantiles
+
+pytestmark = pytest.mark.filterwarnings("error")
 
 finite = st.lists(st.floats(-1e140, 1e140) | st.integers(-3, 3).map(float), min_size=1, max_size=60)
 shares = st.lists(st.floats(0, 1), min_size=1, max_size=20)

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.tallies import NAME_LENGTH, TEXT_BUCKETS, string_kind, tally, word_buckets
 
+pytestmark = pytest.mark.filterwarnings("error")
+
 SENTENCES = [f"Order {number} has not arrived yet" for number in range(50)]
 
 
@@ -24,7 +26,7 @@ def test_words_are_counted_in_lower_case_by_a_hash_that_every_process_shares():
     for word, count in {"the": 2, "cat": 4, "naïve_1": 2}.items():
         expected[bucket(word)] += count
     assert found.tolist() == expected.tolist()
-    assert bucket("cat") == 3316
+    assert bucket("cat") == 936
 
 
 def test_a_text_without_a_word_counts_as_one_empty_word():
@@ -44,7 +46,7 @@ def test_texts_are_counted_one_by_one_or_all_at_once_alike(texts):
     [
         (SENTENCES, "text"),
         ([*SENTENCES, None, *["Where is my order then?"] * 49], "text"),
-        ([*SENTENCES, *["Where is my order then?"] * 50], "categorical"),
+        ([*SENTENCES, *["Where is my order then?"] * 52], "categorical"),
         ([str(uuid.UUID(int=number)) for number in range(50)], "categorical"),
         ([f"2026-11-{day:02} 10:00:00" for day in range(1, 29)], "categorical"),
         (["red", "green", "blue"] * 20, "categorical"),

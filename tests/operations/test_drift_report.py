@@ -104,6 +104,10 @@ def test_sixty_columns_and_odd_ones_are_a_page_under_five_megabytes(report: Drif
     assert 100_000 < report.path.stat().st_size < 5_000_000
 
 
+def test_no_figure_carries_a_template_along(report: DriftReport) -> None:
+    assert '"colorbar": {"outlinewidth"' not in report.path.read_text()
+
+
 def test_every_column_that_is_not_drawn_has_its_reason(report: DriftReport) -> None:
     others = {name: reason for name, reason in report.left_out.items() if name not in PLAIN}
     expected = {"gone": "every value of the window is null", "endless": "no value of the reference is finite"}
@@ -134,6 +138,11 @@ def test_nobodys_text_ends_the_pages_script(report: DriftReport) -> None:
     assert EVIL not in page
     assert "<b>bold" not in page
     assert "\\u2039b>bold" in page or "\u2039b>bold" in page
+
+
+def test_the_note_escapes_names_and_stands_only_where_something_is_left_out() -> None:
+    assert "&lt;i&gt;: why." in drift_report._with_note("<body>", {"<i>": "why"})
+    assert "<body>" == drift_report._with_note("<body>", {})
 
 
 def test_a_column_that_evidently_fails_on_costs_no_other_column() -> None:
@@ -171,3 +180,10 @@ def test_categories_beyond_the_most_frequent_are_one_and_none_is_lost() -> None:
     assert drift_report.CATEGORIES + 1 == len({one for one in drawn if one is not None})
     assert drawn[-1] is None
     assert sum(range(1, 21)) == drawn.count("(other)")
+
+
+@pytest.mark.parametrize("letter", ["a", "\u4e2d"])
+def test_long_names_are_cut_and_stay_different(letter: str) -> None:
+    drawn = drift_report._categories(pd.Series([f"{letter * 300}{n}" for n in range(9)]))
+    assert 9 == len(set(drawn))
+    assert max(len(str(name)) for name in drawn) < 70

@@ -4,10 +4,9 @@ import base64
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 from xml.etree.ElementTree import Element, fromstring
 
 import numpy as np
@@ -133,9 +132,7 @@ def test_a_side_without_values_is_told(reference: Any, current: Any, empty: str)
 
 
 def test_text_has_no_picture() -> None:
-    current, reference = pair(["a b"], ["c d"], "categorical")
-    bins = replace(reference.bins, kind=cast("Any", "text"))
-    made = distribution(replace(current, bins=bins), replace(reference, bins=bins), "x")
+    made = distribution(*pair(["a b"], ["c d"], "text"), "x")
     assert ("", "") == (made, as_markdown(made))
 
 
@@ -184,6 +181,12 @@ def test_values_are_drawn_where_they_lie_on_the_axis() -> None:
     marks = {text.text: float(text.get("y", "nan")) - 4 for text in texts(picture) if text.get("x") == "41.0"}
     assert [marks["0"], marks["100"]] == [points[0][1], points[2][1]]
     assert points[1] == ((points[0][0] + points[2][0]) / 2, (points[0][1] + points[2][1]) / 2)
+
+
+def test_marks_that_lie_near_one_another_have_as_many_digits_as_tell_them_apart() -> None:
+    picture = over_time(line([1_000_000.2, 1_000_000.6]), None, "x")
+    marks = [text.text for text in texts(picture) if text.get("x") == "41.0"]
+    assert len(marks) == len(set(marks)) > 2
 
 
 def test_a_band_is_drawn_where_it_is_known_and_reaches_the_edge_where_one_side_is_open() -> None:

@@ -1,0 +1,204 @@
+"""How far drift verdicts can be trusted: false alarms, power and delay, simulated, and on a year of real flights.
+
+Run ``python -m benchmarks.verdicts`` (under 8 minutes); ``--seeds``, ``--weeks`` and ``--part`` make it shorter.
+An episode is a run of windows, as long as it goes, in each of which at least one column drifted. The simulated
+world is ``seasonal_world``; its first four weeks are the reference, the rest is judged. A change starts at a random
+window and lasts; it is found when the column that it is in has drifted within ``PATIENCE`` windows.
+Power counts what was found of it by a method, whatever the method's false alarms.
+"""
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import mean, median
+
+import numpy as np
+
+from benchmarks.seasonal_world import FAHRENHEIT, Change, World
+from modelops_pipelines.core.calibration import flags_of, judge_calibrated
+from modelops_pipelines.core.distances import chi_square, jensen_shannon, kolmogorov_smirnov, psi, wasserstein
+from modelops_pipelines.core.profiles import Profile
+from modelops_pipelines.core.seasons import season_of
+from modelops_pipelines.core.stacks import Stack
+
+Drifted = set[str]
+Windows = Mapping[str, Profile]
+
+REFERENCE_DAYS, MINIMUM = 28, 1000
+PATIENCE = {1: 12, 24: 5}
+STARTS = {1: 12, 24: 8}
+CHANGES = (
+    *(Change(f"shift {size:g} sigma", "x3", shift=size) for size in (0.1, 0.2, 0.3, 0.5, 1.0)),
+    Change("skewed column, shift 0.3", "x8", shift=0.3 * math.sqrt((math.e - 1) * math.e)),
+    Change("variance x1.5", "x3", stretch=math.sqrt(1.5)),
+    Change("5 points swapped", "some", swapped=0.05),
+    Change("+5 points missing", "x3", missing=0.05),
+    Change("+5 points missing, of 10 %", "x9", missing=0.05 / 0.9),
+    Change("unit change", FAHRENHEIT, celsius=True),
+)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One seed's world in hours, and the reference of the methods that hold windows against it whole."""
+
+    world: World
+    hours: dict[str, Stack]
+    whole: dict[str, Profile]
+    length: int
+
+    @property
+    def windows(self) -> range:
+        """Starts of the windows to judge, in hours."""
+        return range(self.world.hours.start + 24 * REFERENCE_DAYS, self.world.hours.stop, self.length)
+
+    def calibrated(self, starts: Sequence[int], hours: Mapping[str, Stack]) -> list[Drifted]:
+        """Judge windows in a row, the last one's flags carried on."""
+        at, before, found = np.asarray(self.world.hours), frozenset[tuple[str, str]](), []
+        for start in starts:
+            seasons = {name: season_of(at, one, start, start + self.length, MINIMUM) for name, one in hours.items()}
+            current = {name: one.current for name, one in seasons.items()}
+            verdicts = judge_calibrated(current, {n: one.reference for n, one in seasons.items()}, before=before)
+            before = flags_of(verdicts)
+            found.append({one.column for one in verdicts if one.drifted})
+        return found
+
+    def fixed(self, drifts: Callable[[Profile, Profile], bool]) -> "Method":
+        """Return a method that holds each window's column against the whole reference."""
+
+        def judged(starts: Sequence[int], hours: Mapping[str, Stack]) -> list[Drifted]:
+            first = self.world.hours.start
+            rows = [np.arange(start - first, start - first + self.length) for start in starts]
+            return [{n for n, one in hours.items() if drifts(one.take(r).total(), self.whole[n])} for r in rows]
+
+        return judged
+
+
+Method = Callable[[Sequence[int], Mapping[str, Stack]], list[Drifted]]
+
+
+def evidently(current: Profile, reference: Profile) -> bool:
+    """Decide as Evidently's defaults for more than 1,000 reference rows: a distance of 0.1 or more."""
+    distance = wasserstein if reference.bins.kind == "numeric" else jensen_shannon
+    return (distance(current, reference).value or 0.0) >= 0.1
+
+
+def significance(current: Profile, reference: Profile) -> bool:
+    """Decide by p < 0.05, Kolmogorov-Smirnov (its asymptotic law) or chi-square."""
+    if reference.bins.kind != "numeric":
+        return (chi_square(current, reference).value or 0.0) < 0.05
+    from scipy.special import kolmogorov
+
+    n, m = current.present, reference.present
+    return float(kolmogorov(math.sqrt(n * m / (n + m)) * (kolmogorov_smirnov(current, reference).value or 0.0))) < 0.05
+
+
+def stability(current: Profile, reference: Profile) -> bool:
+    """Decide by a population stability index of 0.2 or more."""
+    return (psi(current, reference).value or 0.0) >= 0.2
+
+
+@dataclass
+class Tally:
+    """What a method did in all seeds: episodes and weeks, flagged windows, and by change the delays (None: missed)."""
+
+    episodes: int = 0
+    drifted: int = 0
+    windows: int = 0
+    weeks: float = 0.0
+    delays: dict[str, list[int | None]] = field(default_factory=dict)
+    cpu: float = 0.0
+
+
+def episodes(found: Sequence[Drifted]) -> int:
+    """Count maximal runs of windows with any drifted column."""
+    hit = [bool(one) for one in found]
+    return sum(now and not before for now, before in zip(hit, [False, *hit], strict=False))
+
+
+def measure_world(tallies: dict[str, Tally], judge: Judge) -> None:
+    """Add a seed's false alarms and powers to the tallies."""
+    methods: dict[str, Method] = {
+        "calibrated": judge.calibrated,
+        "Evidently's defaults": judge.fixed(evidently),
+        "KS, chi-square p < .05": judge.fixed(significance),
+        "PSI >= 0.2": judge.fixed(stability),
+    }
+    for name, method in methods.items():
+        tally, cpu = tallies.setdefault(name, Tally()), time.process_time()
+        found = method(judge.windows, judge.hours)
+        tally.cpu += time.process_time() - cpu
+        tally.episodes += episodes(found)
+        tally.drifted += sum(map(bool, found))
+        tally.windows += len(found)
+        tally.weeks += len(found) * judge.length / 168
+    rng = np.random.default_rng(judge.world.seed)
+    for change in CHANGES:
+        last = len(judge.windows) - PATIENCE[judge.length]
+        for begun in rng.choice(last, min(STARTS[judge.length], last), replace=False).tolist():
+            starts = judge.windows[begun : begun + PATIENCE[judge.length]]
+            hours = broken(judge, change, starts)
+            for name, method in methods.items():
+                found = next((i for i, one in enumerate(method(starts, hours)) if change.column in one), None)
+                tallies[name].delays.setdefault(change.name, []).append(found)
+
+
+def broken(judge: Judge, change: Change, starts: range) -> dict[str, Stack]:
+    """Return the hours with the change in those of the windows; of three columns, for the rest cost time only."""
+    column, first = judge.hours[change.column], judge.world.hours.start
+    bins = column.bins
+    low, high = starts.start - first, starts.stop - first
+    new = [judge.world.profile(bins, hour, change) for hour in range(starts.start, starts.stop)]
+    parts = [column.take(np.arange(low)), Stack.of(bins, new), column.take(np.arange(high, len(column)))]
+    return {**judge.hours, change.column: parts[0].joined(parts[1]).joined(parts[2])}
+
+
+def simulated(seeds: int, weeks: int, day_effect: float) -> None:
+    """Print the simulated world's tables."""
+    for length, name in ((1, "Hourly"), (24, "Daily")):
+        tallies: dict[str, Tally] = {}
+        for seed in range(seeds):
+            world = World(seed, weeks, day_effect)
+            hours = world.profiled(world.fitted())
+            whole = {n: one.take(np.arange(24 * REFERENCE_DAYS)).total() for n, one in hours.items()}
+            measure_world(tallies, Judge(world, hours, whole, length))
+        print(f"\n{name} windows, day effects of {day_effect:g} sigma, {seeds} seeds of {weeks} weeks\n")
+        print(f"| method | {' | '.join(tallies)} |\n|{'---|' * (1 + len(tallies))}")
+        row("false alarm episodes a week", [f"{t.episodes / t.weeks:.1f}" for t in tallies.values()])
+        row("windows with a drifted column", [f"{t.drifted / t.windows:.0%}" for t in tallies.values()])
+        for change in CHANGES:
+            row(f"{change.name}: found, delay", [power(t.delays[change.name]) for t in tallies.values()])
+        row("CPU ms a window", [f"{1000 * t.cpu / t.windows:.0f}" for t in tallies.values()])
+
+
+def row(title: str, cells: Sequence[str]) -> None:
+    """Print a row of a table."""
+    print(f"| {title} | {' | '.join(cells)} |", flush=True)
+
+
+def power(delays: Sequence[int | None]) -> str:
+    """Tell the share found, and the median of windows that it took, the first one being 1."""
+    found = [delay + 1 for delay in delays if delay is not None]
+    return f"{mean(delay is not None for delay in delays):.0%}, {median(found):g}" if found else "0 %"
+
+
+def main() -> None:
+    """Parse the options and run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--weeks", type=int, default=8)
+    parser.add_argument("--day-effect", type=float, default=0.03)
+    parser.add_argument("--part", choices=("simulated", "flights", "all"), default="all")
+    asked = parser.parse_args()
+    if asked.part != "flights":
+        simulated(asked.seeds, asked.weeks, asked.day_effect)
+    if asked.part != "simulated":
+        from benchmarks.verdicts_on_flights import flights
+
+        flights()
+
+
+if __name__ == "__main__":
+    main()

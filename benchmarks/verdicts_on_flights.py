@@ -1,0 +1,165 @@
+"""The real year: every departure from New York in 2013, judged by the day, and in chunks of the newest requests.
+
+A month from February on is ordinary unless it jumps or is restless, by two numbers that no verdict enters. Its jump
+is how far the mean of its first 7 days lies from that of the 28 days before, and its restlessness the standard
+deviation of its daily means; each is normed by January's standard deviation of the feature and averaged over the
+numeric features. The two months of the largest jump and the two of the largest restlessness are not ordinary.
+This was written down before any verdict was looked at. An alarm in an ordinary month counts as false.
+
+Bins are January's; the reference is the 28 days before the window, season-matched. A unit change turns
+``temp`` and ``dewp`` from Fahrenheit to Celsius from a random request on.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import mean, median
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from benchmarks.seasonal_world import Change
+from examples.flights.data import CATEGORIES, FEATURES, NEW_YORK, flights_frame, months
+from modelops_pipelines.core.calibration import Calibration, CalibratedVerdict, flags_of, judge_calibrated
+from modelops_pipelines.core.profiles import ColumnBins, fit_bins, profile
+from modelops_pipelines.core.seasons import Matching, reference_of, season_of
+from modelops_pipelines.core.stacks import Stack
+
+CHUNK, STARTS, PATIENCE = 100, 200, 20
+CELSIUS = {name: Change("unit change", name, celsius=True) for name in ("temp", "dewp")}
+NUMBERS = tuple(name for name in FEATURES if name not in CATEGORIES)
+
+
+@dataclass(frozen=True, eq=False)
+class Year:
+    """All flights in order of departure, and their profiles hour by hour on January's bins."""
+
+    frame: pd.DataFrame
+
+    @cached_property
+    def hour(self) -> npt.NDArray[np.int64]:
+        """The hour since 1970 UTC in which each flight departs."""
+        seconds = self.frame["departs_at"].astype("datetime64[s, UTC]").astype("int64")
+        return np.asarray(seconds // 3600, np.int64)
+
+    @cached_property
+    def bins(self) -> dict[str, ColumnBins]:
+        """January's bins."""
+        january = months(self.frame, 1, 1)
+        kinds = {name: "categorical" if name in CATEGORIES else "numeric" for name in FEATURES}
+        return {name: fit_bins(name, january[name].to_numpy(), kinds[name]) for name in FEATURES}  # type: ignore[arg-type]
+
+    @cached_property
+    def at(self) -> npt.NDArray[np.int64]:
+        """Hours with departures."""
+        return np.unique(self.hour)
+
+    @cached_property
+    def hours(self) -> dict[str, Stack]:
+        """Every feature's profiles, hour by hour."""
+        starts = np.searchsorted(self.hour, self.at)
+        return {
+            name: Stack.of(bins, [profile(part, bins) for part in np.split(self.frame[name].to_numpy(), starts[1:])])
+            for name, bins in self.bins.items()
+        }
+
+    @property
+    def first(self) -> int:
+        """The row of the first flight that is judged: 28 days are behind it."""
+        return int(np.searchsorted(self.hour, self.hour[0] // 24 * 24 + 24 * 29))
+
+    def judged_days(self, minimum: int) -> dict[int, list[CalibratedVerdict]]:
+        """Judge every day after the first 28, by the hour at which it starts."""
+        found: dict[int, list[CalibratedVerdict]] = {}
+        before: frozenset[tuple[str, str]] = frozenset()
+        for start in range(int(self.hour[self.first]) // 24 * 24, int(self.at[-1]) - 23, 24):
+            seasons = {name: season_of(self.at, one, start, start + 24, minimum) for name, one in self.hours.items()}
+            current = {name: one.current for name, one in seasons.items()}
+            reference = {name: one.reference for name, one in seasons.items()}
+            found[start] = judge_calibrated(current, reference, Calibration(minimum=minimum), before)
+            before = flags_of(found[start])
+        return found
+
+    def chunk(self, first: int, columns: Sequence[str], changes: Mapping[str, Change]) -> list[CalibratedVerdict]:
+        """Judge the rows from ``first`` on against the same hours of earlier days."""
+        rows = slice(first, first + CHUNK)
+        start, end = int(self.hour[rows][0]), int(self.hour[rows][-1]) + 1
+        rng = np.random.default_rng(first)
+        values = {name: self.frame[name].to_numpy()[rows] for name in columns}
+        values |= {name: change.of(values[name], rng) for name, change in changes.items()}
+        current = {name: profile(one, self.bins[name]) for name, one in values.items()}
+        reference = {n: reference_of(self.at, self.hours[n], start, end, Matching()) for n in columns}
+        return judge_calibrated(current, reference)
+
+
+def ordinary_months(frame: pd.DataFrame) -> list[int]:
+    """Return the months from February on that neither jump nor are restless, as the module says."""
+    spread = months(frame, 1, 1)[list(NUMBERS)].std()
+    day = frame["departs_at"].dt.tz_convert(NEW_YORK).dt.tz_localize(None).dt.floor("D")
+    daily = frame[list(NUMBERS)].groupby(day).mean() / spread
+    jump, restless = {}, {}
+    for month in range(2, 13):
+        first = pd.Timestamp(2013, month, 1)
+        earlier = daily[(daily.index < first) & (daily.index >= first - pd.Timedelta(days=28))]
+        mine = daily[daily.index.month == month]
+        jump[month] = float((mine.head(7).mean() - earlier.mean()).abs().mean())
+        restless[month] = float(mine.std().mean())
+        print(f"month {month}: jump {jump[month]:.2f}, restlessness {restless[month]:.2f}")
+    left_out = {month for of in (jump, restless) for month in sorted(of, key=lambda m: of[m])[-2:]}
+    return [month for month in jump if month not in left_out]
+
+
+def flights() -> None:
+    """Print what happens on the real year."""
+    year = Year(flights_frame())
+    ordinary = ordinary_months(year.frame)
+    print(f"\nReal flights by the day; ordinary months: {ordinary}\n")
+    print("| minimum | episodes a month, ordinary | other months | by month | columns, days drifted |\n|---|---|---|---|---|")
+    for minimum in (1000, 500):
+        _days(year, ordinary, minimum)
+    _chunks(year)
+
+
+def _days(year: Year, ordinary: Sequence[int], minimum: int) -> None:
+    by_month, columns, earlier = Counter[int](), Counter[str](), False
+    for start, verdicts in year.judged_days(minimum).items():
+        drifted = [f"{one.column} {one.channel}" for one in verdicts if one.drifted]
+        month = pd.Timestamp(start, unit="h").month
+        by_month[month] += bool(drifted) and not earlier
+        earlier = bool(drifted)
+        columns.update(drifted)
+    own = mean(by_month[month] for month in ordinary)
+    others = mean(by_month[month] for month in range(2, 13) if month not in ordinary)
+    worst = ", ".join(f"{name} {count}" for name, count in columns.most_common(8))
+    print(f"| {minimum} | {own:.1f} | {others:.1f} | {[by_month[m] for m in range(2, 13)]} | {worst} |", flush=True)
+
+
+def _chunks(year: Year) -> None:
+    """Print the delay of the unit change, and the false alarms of the same check."""
+    rng = np.random.default_rng(7)
+    last = len(year.hour) - CHUNK * PATIENCE
+    delays = [_delay(year, int(first)) for first in rng.integers(year.first, last, STARTS)]
+    found = [delay for delay in delays if delay is not None]
+    within = [sum(delay <= requests for delay in found) / STARTS for requests in (100, 200, 500, 1000, 2000)]
+    print(f"\nCelsius for Fahrenheit, {STARTS} starts: found within 100, 200, 500, 1000, 2000 requests: ", end="")
+    print(", ".join(f"{share:.0%}" for share in within), f"; median {median(found):g} requests", flush=True)
+    columns, alarms, twice, chunks, earlier = Counter[str](), 0, 0, 0, False
+    for first in range(year.first, len(year.hour) - CHUNK, CHUNK):
+        drifted = [f"{one.column} {one.channel}" for one in year.chunk(first, FEATURES, {}) if one.flagged]
+        chunks += 1
+        alarms += bool(drifted)
+        twice += bool(drifted) and earlier
+        earlier = bool(drifted)
+        columns.update(drifted)
+    worst = ", ".join(f"{name} {count}" for name, count in columns.most_common(8))
+    print(f"False alarms of the same check: {alarms} of {chunks} chunks, {twice} straight after another: {worst}")
+
+
+def _delay(year: Year, first: int) -> int | None:
+    for number in range(PATIENCE):
+        verdicts = year.chunk(first + CHUNK * number, tuple(CELSIUS), CELSIUS)
+        if any(one.flagged for one in verdicts):
+            return CHUNK * (number + 1)
+    return None

@@ -1,0 +1,277 @@
+"""Whether a window differs from its season by more than ordinary days differ from each other, and by enough to matter.
+
+Each column is tested for its distribution, its missing share and, if numeric, its share out of range. What the
+reference windows are is decided by ``core/seasons.py``; how far apart they lie is measured by
+``core/left_out.py``. The scale of each test is what the reference windows show when each is held against the
+other days: day effects, correlated rows and heavy tails raise the bar by themselves.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from modelops_pipelines.core.distances import missing_share
+from modelops_pipelines.core.left_out import Distances, LeftOut
+from modelops_pipelines.core.profiles import Kind, Profile
+from modelops_pipelines.core.scales import STUDENT, fitted, kappa, levels, offset_fitted
+from modelops_pipelines.core.seasons import SeasonReference
+
+Channel: TypeAlias = Literal["distribution", "missing", "range"]
+Flags: TypeAlias = Collection[tuple[str, str]]
+
+NARROW = 0.1
+"""Parts of a floor: two columns that differ by less than this by chance are called equal."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What counts as drift.
+
+    A test is flagged when it reaches its floor (``distance``: standard deviations or Jensen-Shannon distance;
+    ``share``: 0 .. 1) and passes Benjamini and Hochberg's procedure at ``level`` over all tests of the window.
+    It is gross from ``gross`` floors on at a p-value of ``strict`` or less. With under ``minimum`` rows, but
+    ``least``, only what is gross is flagged. ``days`` is the fewest reference days that a verdict takes.
+    """
+
+    minimum: int = 1000
+    least: int = 100
+    days: int = 4
+    level: float = 0.05
+    strict: float = 1e-4
+    distance: float = 0.05
+    share: float = 0.02
+    gross: float = 5.0
+
+
+@dataclass(frozen=True)
+class CalibratedVerdict:
+    """What a column's tests say, told by the ``channel`` that moved most; the distribution if none is flagged.
+
+    ``statistic`` names what ``value`` and ``threshold`` are: ``wasserstein`` (in standard deviations),
+    ``jensen_shannon``, or the move of a share (``missing_shift``, ``range_shift``; absolute). ``threshold`` is
+    the value from which the column would have been flagged in this window, and ``effect`` is ``value`` in floors.
+    ``flagged`` is of this window alone and ``channels`` are all that were; ``drifted`` says that it lasts or is
+    gross. Both are None where nothing could be judged, and ``reason`` says why. ``n`` counts rows, ``days``
+    the reference days.
+    """
+
+    column: str
+    kind: Kind
+    statistic: str
+    value: float | None
+    threshold: float
+    drifted: bool | None
+    n: int
+    n_reference: int
+    missing: float | None
+    missing_reference: float | None
+    reason: str | None
+    p_value: float | None
+    channel: Channel
+    effect: float | None
+    flagged: bool | None
+    days: int
+    channels: tuple[Channel, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Test:
+    """A test of one column: its value (never negative), its scale and the p-value; ``value / floor`` its effect."""
+
+    channel: Channel
+    value: float
+    floor: float
+    scale: float
+    kappa: float
+    days: int
+
+    @property
+    def effect(self) -> float:
+        return self.value / self.floor
+
+    @property
+    def p_value(self) -> float:
+        """Chance of such a value: F.sf(T^2 / s^2, 2 kappa, 2 kappa (days - 1)).
+
+        T^2 / s^2 is a gamma variable of shape kappa and mean 1 over the mean of ``days`` - 1 such.
+        """
+        from scipy.special import fdtrc
+
+        return float(fdtrc(2 * self.kappa, 2 * self.kappa * (self.days - 1), self.value**2 / self.scale))
+
+    def value_at(self, level: float) -> float:
+        """Return the value whose p-value is ``level``."""
+        from scipy.special import fdtri
+
+        return math.sqrt(self.scale * float(fdtri(2 * self.kappa, 2 * self.kappa * (self.days - 1), 1 - level)))
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    kind: Kind
+    current: Profile | None
+    reference: SeasonReference | None
+    tests: tuple[_Test, ...]
+    reason: str | None
+    few: bool
+
+    @property
+    def days(self) -> int:
+        return self.reference.day_count if self.reference else 0
+
+
+def judge_calibrated(
+    current: Mapping[str, Profile],
+    reference: Mapping[str, SeasonReference],
+    policy: Calibration | None = None,
+    before: Flags = (),
+) -> list[CalibratedVerdict]:
+    """Judge every column of either side, by name.
+
+    ``before`` is what was flagged in the window before this (``flags_of``): a column drifted when it is
+    flagged in both by the same channel, or flagged once and gross. Raises SchemaError for a column with two
+    bins. Source of the tests: facts measured on seasonal traffic; of the procedure over all columns:
+    Benjamini and Hochberg 1995.
+    """
+    rules = policy or Calibration()
+    kinds = {name: one.windows.bins.kind for name, one in reference.items()}
+    kinds |= {name: one.bins.kind for name, one in current.items()}
+    columns = [_column(name, kinds[name], current.get(name), reference.get(name), rules) for name in sorted(kinds)]
+    tried = [test for column in columns if not column.few for test in column.tests]
+    bars = dict(zip(map(id, tried), levels([test.p_value for test in tried], rules.level), strict=True))
+    verdicts = [_verdict(column, bars, rules) for column in columns]
+    return settled(verdicts, before, rules)
+
+
+def settled(
+    verdicts: Sequence[CalibratedVerdict], before: Flags, policy: Calibration | None = None
+) -> list[CalibratedVerdict]:
+    """Say of each verdict whether it drifted: flagged now and ``before`` by the same channel, or gross now."""
+    rules = policy or Calibration()
+    return [replace(one, drifted=_drifted(one, before, rules)) for one in verdicts]
+
+
+def flags_of(verdicts: Sequence[CalibratedVerdict]) -> frozenset[tuple[str, str]]:
+    """Return the flagged columns, each with each channel that was flagged."""
+    return frozenset((one.column, channel) for one in verdicts for channel in one.channels)
+
+
+def _drifted(one: CalibratedVerdict, before: Flags, rules: Calibration) -> bool | None:
+    if not one.flagged:
+        return one.flagged
+    lasts = any((one.column, channel) in before for channel in one.channels)
+    chance = 1.0 if one.p_value is None else one.p_value
+    return lasts or ((one.effect or 0.0) >= rules.gross and chance <= rules.strict)
+
+
+def _column(
+    name: str, kind: Kind, current: Profile | None, reference: SeasonReference | None, rules: Calibration
+) -> _Column:
+    reason = _unjudged(current, reference, rules)
+    if reason or current is None or reference is None:
+        return _Column(name, kind, current, reference, (), reason, few=True)
+    found = LeftOut.of(current, reference)
+    windows, tests = found.windows, []
+    enough = current.present >= rules.least
+    apart = (found.wasserstein() if kind == "numeric" else found.jensen_shannon()) if enough else None
+    if apart:
+        tests.append(_of_distances(apart, rules, reference.day_count))
+    shares: list[tuple[Channel, Distances | None]] = [("missing", found.shares(windows.missing, windows.n))]
+    if kind == "numeric" and enough and windows.bins.edges:
+        shares.append(("range", found.shares(windows.out_of_range, windows.present)))
+    tests += [_of_shares(channel, one, rules, reference.day_count) for channel, one in shares if one]
+    reason = None if apart else f"{current.present} values in {current.n} rows: too few, or none in the reference"
+    return _Column(name, kind, current, reference, tuple(tests), reason, few=current.n < rules.minimum)
+
+
+def _unjudged(current: Profile | None, reference: SeasonReference | None, rules: Calibration) -> str | None:
+    """Why no test is made at all, if so."""
+    if current is None:
+        return "absent from the window"
+    if reference is None:
+        return "absent from the reference"
+    if current.n < rules.least:
+        return f"{current.n} rows, of {rules.minimum} that a verdict takes, and {rules.least} for a gross change"
+    if reference.day_count < rules.days:
+        return f"{reference.day_count} days to compare with; {rules.days} are needed"
+    return None
+
+
+def _of_distances(found: Distances, rules: Calibration, days: int) -> _Test:
+    squared = found.others**2
+    a, b = fitted(squared, 1 / found.sizes)
+    least = (NARROW * rules.distance) ** 2
+    expected = np.maximum(a / found.sizes + b, least)
+    fewer = max(0.0, 1 / found.n - 1 / float(found.sizes.min()))  # fewer rows than any fitted: by theory
+    scale = max(a * (1 / found.n - fewer) + b, least) + max(a, found.unit) * fewer
+    return _Test("distribution", found.value, rules.distance, scale, kappa(squared / expected), days)
+
+
+def _of_shares(channel: Channel, found: Distances, rules: Calibration, days: int) -> _Test:
+    """Test |delta|^2 / (p (1 - p) / n + b): the square of a Student variable, kappa 1/2, or of a heavier law."""
+    squared, chance = found.others**2, found.unit / found.sizes
+    b = offset_fitted(squared, chance)
+    shape = min(STUDENT, kappa(squared / (chance + b)))
+    scale = max(found.unit / found.n + b, (NARROW * rules.share) ** 2)
+    return _Test(channel, abs(found.value), rules.share, scale, shape, days)
+
+
+def _verdict(column: _Column, bars: Mapping[int, float], rules: Calibration) -> CalibratedVerdict:
+    bar = [bars.get(id(test), rules.strict) for test in column.tests]
+    limits = [
+        max(rules.gross * test.floor if column.few else test.floor, test.value_at(level))
+        for test, level in zip(column.tests, bar, strict=True)
+    ]
+    hit = [t.value >= limit and t.p_value <= p for t, limit, p in zip(column.tests, limits, bar, strict=True)]
+    flagged = [test for test, passed in zip(column.tests, hit, strict=True) if passed]
+    shown = _shown(column, flagged)
+    total = column.reference.windows.total() if column.reference and len(column.reference.windows) else None
+    judged = bool(flagged) or (bool(column.tests) and not column.few and column.reason is None)
+    threshold = limits[column.tests.index(shown)] if shown else rules.distance
+    return CalibratedVerdict(
+        column=column.name,
+        kind=column.kind,
+        statistic=_statistic(column.kind, shown.channel if shown else "distribution"),
+        value=shown.value if shown else None,
+        threshold=threshold,
+        drifted=None,
+        n=column.current.n if column.current else 0,
+        n_reference=total.n if total else 0,
+        missing=missing_share(column.current),
+        missing_reference=missing_share(total),
+        reason=_reason(column, shown, flagged, rules),
+        p_value=shown.p_value if shown else None,
+        channel=shown.channel if shown else "distribution",
+        effect=shown.effect if shown else None,
+        flagged=bool(flagged) if judged else None,
+        days=column.days,
+        channels=tuple(test.channel for test in flagged),
+    )
+
+
+def _shown(column: _Column, flagged: Sequence[_Test]) -> _Test | None:
+    """Return the flagged test of the largest effect, or the distribution's."""
+    if flagged:
+        return max(flagged, key=lambda test: test.effect)
+    return next((test for test in column.tests if test.channel == "distribution"), None)
+
+
+def _statistic(kind: Kind, channel: Channel) -> str:
+    if channel != "distribution":
+        return f"{channel}_shift"
+    return "wasserstein" if kind == "numeric" else "jensen_shannon"
+
+
+def _reason(column: _Column, shown: _Test | None, flagged: Sequence[_Test], rules: Calibration) -> str | None:
+    if flagged and shown:
+        what = "distance" if shown.channel == "distribution" else f"shift of the {shown.channel} share"
+        return f"a {what} of {shown.value:.3g} comes by chance in {shown.p_value:.1e} of windows"
+    if column.reason:
+        return column.reason
+    if column.few and column.current:
+        return f"{column.current.n} rows, of {rules.minimum} that a verdict takes; no gross change"
+    return None

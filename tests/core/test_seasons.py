@@ -1,0 +1,122 @@
+"""Seasons: which earlier hours a window is held against, and how far it is widened."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelops_pipelines.core.profiles import fit_bins, profile
+from modelops_pipelines.core.seasons import Matching, reference_of, reference_spans, season_of, widened
+from modelops_pipelines.core.stacks import Stack
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+BINS = fit_bins("x", [float(i) for i in range(50)], "numeric")
+MONDAY = 24 * 18_267  # 6 January 2020
+FRIDAY, SATURDAY = MONDAY + 4 * 24, MONDAY + 5 * 24
+
+
+def hourly(rows):
+    return Stack.of(BINS, [profile([float(i % 50)] * n, BINS) for i, n in enumerate(rows)])
+
+
+def traffic(first, end, rows=5):
+    return np.arange(first, end), hourly([rows] * (end - first))
+
+
+def weekday(hour):
+    return (hour // 24 + 3) % 7
+
+
+def test_an_hour_is_held_against_the_same_hour_and_its_neighbours_of_every_earlier_day():
+    start = FRIDAY + 9
+    starts, days, _ = reference_spans(start, start + 1, 28)
+    expected = {start - 24 * back + shift for back in range(1, 29) for shift in (-1, 0, 1)} - {start - 28 * 24 - 1}
+    assert expected == set(starts.tolist())
+    assert {start // 24 - back for back in range(1, 29)} == set(days.tolist())
+
+
+def test_a_day_is_held_against_whole_earlier_days():
+    starts, days, alike = reference_spans(SATURDAY, SATURDAY + 24, 28)
+    assert [SATURDAY - 24 * back for back in range(1, 29)] == starts.tolist()
+    assert (starts // 24).tolist() == days.tolist()
+    assert [weekday(start) >= 5 for start in starts] == alike.tolist()
+
+
+@given(st.integers(MONDAY, MONDAY + 300), st.integers(1, 168), st.integers(1, 40))
+def test_reference_spans_are_as_long_as_the_window_and_end_before_it(start, length, days):
+    starts, numbers, alike = reference_spans(start, start + length, days)
+    assert len(starts) == len(numbers) == len(alike)
+    assert (starts + length <= start).all()
+    assert (starts >= start - 24 * days).all()
+
+
+@given(st.integers(MONDAY, MONDAY + 300), st.integers(24, 168))
+def test_reference_spans_of_a_day_or_longer_never_overlap(start, length):
+    starts, _, _ = reference_spans(start, start + length, 60)
+    assert (np.diff(np.sort(starts)) >= length).all()
+
+
+def test_weekends_are_held_against_weekends():
+    at, stack = traffic(MONDAY - 28 * 24, SATURDAY + 24)
+    found = reference_of(at, stack, SATURDAY, SATURDAY + 24, Matching())
+    assert {5, 6} == {weekday(24 * day) for day in found.days.tolist()}
+    assert found.day_count == 8
+
+
+def test_all_days_are_taken_where_too_few_of_the_same_class_hold_data():
+    at, stack = traffic(SATURDAY - 14 * 24, SATURDAY + 24)
+    found = reference_of(at, stack, SATURDAY, SATURDAY + 24, Matching())
+    assert (14, 4) == (found.day_count, sum(weekday(24 * day) >= 5 for day in found.days.tolist()))
+
+
+def test_spans_without_rows_are_left_out():
+    at, stack = traffic(FRIDAY - 24, FRIDAY + 24, rows=0)
+    found = reference_of(at, stack, FRIDAY, FRIDAY + 24, Matching())
+    assert (0, 0) == (len(found.windows), found.day_count)
+
+
+def test_hours_that_lack_count_as_hours_without_rows():
+    at, stack = traffic(FRIDAY - 24, FRIDAY)
+    kept = np.arange(0, 24, 2)
+    found = reference_of(at[kept], stack.take(kept), FRIDAY, FRIDAY + 24, Matching())
+    assert [12 * 5] == found.windows.n.tolist()
+
+
+@given(st.lists(st.integers(0, 9), min_size=24, max_size=24), st.integers(1, 60))
+def test_a_window_is_widened_by_as_few_hours_as_hold_enough_rows(rows, minimum):
+    at, stack = np.arange(24), hourly(rows)
+    found = widened(at, stack, 23, 24, minimum)
+    assert found <= 23
+    held = sum(rows[found:])
+    assert held == sum(rows) or held >= minimum
+    assert found == 23 or sum(rows[found + 1 :]) < min(minimum, sum(rows))
+
+
+def test_an_hour_is_widened_to_a_day_at_most_and_a_day_to_a_week():
+    at, stack = traffic(MONDAY - 500, MONDAY + 24)
+    assert MONDAY + 24 - 24 == widened(at, stack, MONDAY + 23, MONDAY + 24, 10**6)
+    assert MONDAY + 24 - 168 == widened(at, stack, MONDAY, MONDAY + 24, 10**6)
+
+
+def test_the_reference_of_a_widened_window_is_as_long_as_it():
+    at, stack = traffic(MONDAY - 28 * 24, FRIDAY + 12)
+    found = season_of(at, stack, FRIDAY + 11, FRIDAY + 12, minimum=20)
+    assert (FRIDAY + 8, FRIDAY + 12) == (found.start, found.end)
+    assert {20} == {found.current.n, *found.reference.windows.n.astype(int).tolist()}
+
+
+def test_a_window_without_rows_has_an_empty_profile_and_a_reference():
+    at, stack = traffic(FRIDAY - 24 * 10, FRIDAY - 24)
+    found = season_of(at, stack, FRIDAY, FRIDAY + 1, minimum=20)
+    assert (0, FRIDAY, 8) == (found.current.n, found.start, found.reference.day_count)
+
+
+def test_no_history_at_all_gives_an_empty_reference():
+    found = season_of(np.arange(0), hourly([]), FRIDAY, FRIDAY + 1, minimum=20)
+    assert (0, 0) == (found.current.n, found.reference.day_count)
+
+
+def test_a_window_that_ends_before_it_starts_is_refused():
+    with pytest.raises(ValueError, match="not after its start"):
+        widened(np.arange(0), hourly([]), 5, 5, 1)

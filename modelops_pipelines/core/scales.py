@@ -6,7 +6,7 @@ import numpy as np
 
 from modelops_pipelines.core.profiles import Floats
 
-KAPPA = (0.5, 15.0)
+KAPPA = (0.1, 15.0)
 """Least and largest shape of the gamma law that squared distances are taken to follow."""
 STUDENT = 0.5
 """Shape of the square of one normal variable, whose ratio to its scale is a squared Student variable."""

@@ -2,20 +2,25 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
+from modelops_pipelines.core.calibration import Calibration, Flags, flags_of, judge_calibrated
 from modelops_pipelines.core.drift import ColumnVerdict, judge_fixed
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.evidently_rules import judge_evidently
 from modelops_pipelines.core.profiles import Profile
 from modelops_pipelines.core.severity import severity_of
 from modelops_pipelines.core.tables import DRIFT
+from modelops_pipelines.core.windows import LENGTH
+from modelops_pipelines.operations.history import histories
 from modelops_pipelines.operations.profiling import stored_profiles
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, recompute
+from modelops_pipelines.operations.rule_verdicts import stored
 from modelops_pipelines.store.arrow import arrow_schema
+from modelops_pipelines.store.profile_rows import hour_of
 from modelops_pipelines.store.references import Reference
 from modelops_pipelines.store.stores import Stores
 
@@ -49,6 +54,44 @@ def judged_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetim
     return rows
 
 
+def _calibrated(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
+    """Hold windows against their season; what was flagged in the window before is judged or stored already."""
+    length, rules = LENGTH[spec.window], Calibration(minimum=spec.drift.minimum)
+    rows: list[Row] = []
+    for run in runs(windows, timedelta(days=spec.drift.days)):
+        flags = _stored_flags(stores, spec, [window - length for window in run])
+        for version, history in histories(stores, spec, run[0], run[-1] + length).items():
+            for window in run:
+                start, end = hour_of(window), hour_of(window + length)
+                if not any(hours.between(start, end).n.sum() for hours in history.served.values()):
+                    continue
+                current, seasons = history.season(start, end)
+                verdicts = judge_calibrated(current, seasons, rules, flags.get((window - length, version), ()))
+                flags[window, version] = flags_of(verdicts)
+                rows += [_row(window, version, history.reference, history.described, vars(v), spec) for v in verdicts]
+    return sorted(rows, key=lambda row: (row["window_start"], row["model_version"], row["column"]))
+
+
+def runs(windows: Sequence[datetime], gap: timedelta) -> list[list[datetime]]:
+    """Return the windows in order of time, parted where more than the gap lies between two: those share no days."""
+    parted: list[list[datetime]] = []
+    for window in sorted(windows):
+        if parted and window - parted[-1][-1] <= gap:
+            parted[-1].append(window)
+        else:
+            parted.append([window])
+    return parted
+
+
+def _stored_flags(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> dict[tuple[datetime, str], Flags]:
+    """Return what is stored as flagged in windows, by window and version: columns with their channels."""
+    found: dict[tuple[datetime, str], set[tuple[str, str]]] = {}
+    for row in stored(stores, spec, DRIFT, windows):
+        if row["flagged"] and row["channel"]:
+            found.setdefault((row["window_start"], row["model_version"]), set()).add((row["column"], row["channel"]))
+    return dict(found)
+
+
 def _judge_whole(spec: EndpointSpec) -> Callable[[Mapping[str, Profile], Mapping[str, Profile]], list[ColumnVerdict]]:
     """Return the method that holds a window against the whole training set."""
     if spec.drift.method == "evidently":
@@ -60,7 +103,8 @@ def _row(
     window: datetime, version: str, reference: Reference, held_against: str, verdict: Row, spec: EndpointSpec
 ) -> Row:
     """Return a verdict as a row, with what every method adds: importance, severity, what it was held against."""
-    column, effect = verdict["column"], verdict.get("effect", _effect(verdict))
+    column = verdict["column"]
+    effect = verdict["effect"] if "effect" in verdict else _effect(verdict)
     severity = severity_of(column, effect, reference.importance, drifted=verdict["drifted"])
     return {
         **{name: verdict[name] for name in DRIFT.names if name in verdict},
@@ -69,7 +113,7 @@ def _row(
         "date": window.date(),
         "method": spec.drift.method,
         "reference": held_against,
-        "flagged": verdict.get("flagged", verdict["drifted"]),
+        "flagged": verdict["flagged"] if "flagged" in verdict else verdict["drifted"],
         "effect": effect,
         "importance": reference.importance.get(column),
         "severity": severity,

@@ -1,9 +1,11 @@
 """The hours that a version's windows are held against: of its training set, and those that it has served since."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.endpoint import DriftPolicy, EndpointSpec
 from modelops_pipelines.core.profiles import Profile
+from modelops_pipelines.core.seasons import WEEK, Matching, SeasonReference, reference_of, widened
 from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.profiling import monitored_bins, stored_hours
 from modelops_pipelines.store.profile_rows import Hours, hour_of
@@ -13,21 +15,69 @@ from modelops_pipelines.store.stores import Stores
 Columns = dict[str, Hours]
 
 
-def histories(
-    stores: Stores, spec: EndpointSpec, start: datetime, end: datetime
-) -> dict[str, tuple[Reference, Columns, Columns]]:
-    """Return by version its reference, the hours to judge in [start, end), and all hours to judge them by.
+@dataclass(frozen=True, eq=False)
+class History:
+    """A version's hours: those it has ``served``, and those ``behind`` that windows are held against, by column."""
 
-    The latter are those served since ``days`` before ``start``, after those of the training set; only the training set's
-    own when the endpoint's drift policy says so. Whoever judges takes those before the window.
+    reference: Reference
+    served: Columns
+    behind: Columns
+    policy: DriftPolicy
+
+    @property
+    def described(self) -> str:
+        """What windows are held against, in words."""
+        if self.policy.reference == "training":
+            return f"the same season of the training set's last {self.policy.days} days"
+        return f"the same season of the {self.policy.days} days before"
+
+    def season(self, start: int, end: int) -> tuple[dict[str, Profile], dict[str, SeasonReference]]:
+        """Return the window [start, end) of whole hours, widened if it is small, and its reference, by column."""
+        current, reference = {}, {}
+        for name, hours in self.served.items():
+            first = widened(hours.at, hours.stack, start, end, self.policy.minimum)
+            current[name] = hours.total(first, end)
+            reference[name] = self.reference_of(name, first, end)
+        return current, reference
+
+    def reference_of(self, name: str, start: int, end: int) -> SeasonReference:
+        """Return a column's reference of [start, end): the season before it, or before the training set's end."""
+        hours = self.behind[name] if name in self.behind else self.served[name].none()
+        if self.policy.reference == "training" and len(hours.at):
+            back = max(0, start - int(hours.at[-1]) - 1) // WEEK * WEEK  # the same hour of the same weekday
+            start, end = start - back, end - back
+        return reference_of(hours.at, hours.stack, start, end, Matching(self.policy.days))
+
+
+def histories(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> dict[str, History]:
+    """Return by version the hours to judge in [start, end) and what to judge them by.
+
+    That is the hours served since ``days`` before ``start``, after those of the training set; only the training
+    set's own when the endpoint's drift policy says so.
     """
     served = stored_hours(stores, spec, start - timedelta(days=spec.drift.days), end)
     found = {}
     for version, hours in served.items():
         reference = stores.references.read(spec.model_name, version)
         if reference is not None:
-            found[version] = (reference, hours, _behind(spec, reference, hours))
+            found[version] = History(reference, hours, _behind(spec, reference, hours), spec.drift)
     return found
+
+
+def reference_before(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> dict[str, Profile]:
+    """Return what a window is shown against: the windows that judge it as one profile a column.
+
+    The whole training set's where there are none, or the endpoint's method compares with it.
+    """
+    end = window + LENGTH[spec.window]
+    found = histories(stores, spec, window, end).get(version)
+    if found is None:
+        return {}
+    whole = dict(found.reference.profiles)
+    if spec.drift.method != "calibrated":
+        return whole
+    _, seasons = found.season(hour_of(window), hour_of(end))
+    return whole | {name: one.windows.total() for name, one in seasons.items() if len(one.windows)}
 
 
 def _behind(spec: EndpointSpec, reference: Reference, served: Columns) -> Columns:
@@ -36,20 +86,3 @@ def _behind(spec: EndpointSpec, reference: Reference, served: Columns) -> Column
     if spec.drift.reference == "training":
         return trained
     return trained | {name: hours.after(trained.get(name)) for name, hours in served.items()}
-
-
-def reference_before(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> dict[str, Profile]:
-    """Return what a window is shown against: the hours before it that judge it, as one profile a column.
-
-    The whole training set's where there are no such hours, or the endpoint's method compares with it.
-    """
-    found = histories(stores, spec, window, window + LENGTH[spec.window]).get(version)
-    if found is None:
-        return {}
-    reference, _, behind = found
-    if spec.drift.method != "calibrated":
-        return dict(reference.profiles)
-    end = hour_of(window)
-    start = end - 24 * spec.drift.days if spec.drift.reference == "rolling" else 0
-    totals = {name: hours.total(start, end) for name, hours in behind.items()}
-    return dict(reference.profiles) | {name: total for name, total in totals.items() if total.present}

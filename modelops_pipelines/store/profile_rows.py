@@ -47,6 +47,10 @@ class Hours:
         """The bins that all were counted on."""
         return self.stack.bins
 
+    def none(self) -> "Hours":
+        """Return no hours of the same column."""
+        return Hours(self.at[:0], self.stack.take([]))
+
     def between(self, first: int, end: int) -> Stack:
         """Return the stack of the hours from ``first`` up to, not including, ``end``."""
         start, stop = np.searchsorted(self.at, [first, end])

@@ -81,6 +81,19 @@ def answered_hours(table: Table, names: Sequence[str]) -> str:
     )
 
 
+def answered_until(table: Table, names: Sequence[str]) -> str:
+    """Return the query of a version's rows in a window, in order of time, and of so many before that it has ``least``.
+
+    Parameters: version, start (how far back at most), window, end, least.
+    """
+    return (
+        f"SELECT event_time, {_HAS_FEATURES} AS sampled, {columns_of(table, names)} FROM inference_log "
+        f"WHERE {_ANSWERED} AND model_version = $version AND event_time >= $start AND event_time < $end "
+        "QUALIFY event_time >= $window OR row_number() OVER (ORDER BY event_time DESC, prediction_id DESC) <= $least "
+        "ORDER BY event_time, prediction_id"
+    )
+
+
 def hours_between() -> str:
     """Return the query of stored profiles from ``start`` up to ``end``."""
     return "SELECT * FROM profiles WHERE window_start >= $start AND window_start < $end"

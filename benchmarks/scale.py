@@ -152,7 +152,9 @@ def _day(draw: np.random.Generator, day: int, rows: int) -> Any:
     columns |= {"event_time": times, "received_at": times, "date": times.cast(pa.date32())}
     columns |= {name: draw.normal(day / 100, 1, rows) for name in _numbers()}
     columns |= {
-        name: pa.DictionaryArray.from_arrays(draw.integers(0, CATEGORIES, rows).astype(np.int32), names).cast(pa.string())
+        name: pa.DictionaryArray.from_arrays(draw.integers(0, CATEGORIES, rows).astype(np.int32), names).cast(
+            pa.string()
+        )
         for name in _words()
     }
     return pa.table(columns)
@@ -164,7 +166,7 @@ def _sum(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001 
     from modelops_pipelines.operations.schemas import log_table
 
     sums = ", ".join([*(f"sum({name})" for name in _numbers()), *(f"max({name})" for name in _words())])
-    query = f"SELECT epoch_us(event_time) // 3600000000 AS hour, {sums} FROM inference_log GROUP BY 1"  # noqa: S608
+    query = f"SELECT epoch_us(event_time) // 3600000000 AS hour, {sums} FROM inference_log GROUP BY 1"
     with stores.lake.query("scale", [log_table(stores, spec)]) as connected:
         return _timed(lambda: connected.execute(query).fetchall())
 

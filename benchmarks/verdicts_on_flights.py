@@ -13,19 +13,23 @@ Bins are January's; the reference is the 28 days before the window, season-match
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from statistics import mean, median
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from benchmarks.seasonal_world import Change
 from examples.flights.data import CATEGORIES, FEATURES, NEW_YORK, flights_frame, months
-from modelops_pipelines.core.calibration import Calibration, CalibratedVerdict, flags_of, judge_calibrated
+from modelops_pipelines.core.calibration import CalibratedVerdict, Calibration, flags_of, judge_calibrated
 from modelops_pipelines.core.profiles import ColumnBins, fit_bins, profile
 from modelops_pipelines.core.seasons import Matching, reference_of, season_of
 from modelops_pipelines.core.stacks import Stack
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CHUNK, STARTS, PATIENCE = 100, 200, 20
 CELSIUS = {name: Change("unit change", name, celsius=True) for name in ("temp", "dewp")}
@@ -36,7 +40,7 @@ NUMBERS = tuple(name for name in FEATURES if name not in CATEGORIES)
 class Year:
     """All flights in order of departure, and their profiles hour by hour on January's bins."""
 
-    frame: pd.DataFrame
+    frame: "pd.DataFrame"
 
     @cached_property
     def hour(self) -> npt.NDArray[np.int64]:
@@ -94,8 +98,10 @@ class Year:
         return judge_calibrated(current, reference)
 
 
-def ordinary_months(frame: pd.DataFrame) -> list[int]:
+def ordinary_months(frame: "pd.DataFrame") -> list[int]:
     """Return the months from February on that neither jump nor are restless, as the module says."""
+    import pandas as pd
+
     spread = months(frame, 1, 1)[list(NUMBERS)].std()
     day = frame["departs_at"].dt.tz_convert(NEW_YORK).dt.tz_localize(None).dt.floor("D")
     daily = frame[list(NUMBERS)].groupby(day).mean() / spread
@@ -116,7 +122,8 @@ def flights() -> None:
     year = Year(flights_frame())
     ordinary = ordinary_months(year.frame)
     print(f"\nReal flights by the day; ordinary months: {ordinary}\n")
-    print("| minimum | episodes a month, ordinary | other months | by month | columns, days drifted |\n|---|---|---|---|---|")
+    print("| minimum | episodes a month, ordinary | other months | by month | columns, days drifted |")
+    print("|---|---|---|---|---|")
     for minimum in (1000, 500):
         _days(year, ordinary, minimum)
     _chunks(year)
@@ -126,7 +133,7 @@ def _days(year: Year, ordinary: Sequence[int], minimum: int) -> None:
     by_month, columns, earlier = Counter[int](), Counter[str](), False
     for start, verdicts in year.judged_days(minimum).items():
         drifted = [f"{one.column} {one.channel}" for one in verdicts if one.drifted]
-        month = pd.Timestamp(start, unit="h").month
+        month = datetime.fromtimestamp(3600 * start, UTC).month
         by_month[month] += bool(drifted) and not earlier
         earlier = bool(drifted)
         columns.update(drifted)
@@ -145,16 +152,18 @@ def _chunks(year: Year) -> None:
     within = [sum(delay <= requests for delay in found) / STARTS for requests in (100, 200, 500, 1000, 2000)]
     print(f"\nCelsius for Fahrenheit, {STARTS} starts: found within 100, 200, 500, 1000, 2000 requests: ", end="")
     print(", ".join(f"{share:.0%}" for share in within), f"; median {median(found):g} requests", flush=True)
-    columns, alarms, twice, chunks, earlier = Counter[str](), 0, 0, 0, False
-    for first in range(year.first, len(year.hour) - CHUNK, CHUNK):
-        drifted = [f"{one.column} {one.channel}" for one in year.chunk(first, FEATURES, {}) if one.flagged]
-        chunks += 1
-        alarms += bool(drifted)
-        twice += bool(drifted) and earlier
-        earlier = bool(drifted)
-        columns.update(drifted)
-    worst = ", ".join(f"{name} {count}" for name, count in columns.most_common(8))
-    print(f"False alarms of the same check: {alarms} of {chunks} chunks, {twice} straight after another: {worst}")
+    flagged = [
+        {(one.column, one.channel) for one in year.chunk(first, FEATURES, {}) if one.flagged}
+        for first in range(year.first, len(year.hour) - CHUNK, CHUNK)
+    ]
+    alarms = sum(map(bool, flagged))
+    twice = sum(bool(now & before) for now, before in zip(flagged[1:], flagged, strict=False))
+    channels = Counter(channel for one in flagged for channel in {channel for _, channel in one})
+    worst = Counter(f"{column} {channel}" for one in flagged for column, channel in one).most_common(8)
+    print(
+        f"The same check, nothing changed: {alarms} of {len(flagged)} chunks alarm, {twice} of them as the one before"
+    )
+    print(f"By channel: {dict(channels)}; by column: {', '.join(f'{name} {count}' for name, count in worst)}")
 
 
 def _delay(year: Year, first: int) -> int | None:

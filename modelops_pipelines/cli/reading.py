@@ -8,7 +8,7 @@ import click
 from modelops_pipelines.cli.opening import open_stores
 from modelops_pipelines.cli.output import json_option, show_rows, show_value
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import CUSTOM_METRICS, DRIFT, ESTIMATED_QUALITY, QUALITY_METRICS
+from modelops_pipelines.core.tables import CUSTOM_METRICS, DRIFT, ESTIMATED_QUALITY, QUALITY_METRICS, WHOLE
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.shows import SHIPPED, newest, query_lake, query_text
 from modelops_pipelines.operations.traffic import newest_traffic
@@ -40,6 +40,8 @@ _DRIFT = (
     "n",
     "reason",
 )
+_WHOLE = (WHOLE, None)
+"""How the rows of all predictions are marked: those of release 0.1 are not."""
 _WINDOWS = click.option("--windows", type=click.IntRange(1, 1000), default=7, show_default=True, help="How many.")
 
 
@@ -54,11 +56,11 @@ def metrics(endpoint: str, windows: int, *, segments: bool, as_json: bool) -> No
     spec = endpoint_named(stores, endpoint)
     quality = newest(stores, spec, QUALITY_METRICS, windows)
     if segments:
-        rows = [_segment_row(row, as_json=as_json) for row in quality if row["segment"] != "all"]
+        rows = [_segment_row(row, as_json=as_json) for row in quality if row["segment"] not in _WHOLE]
         empty = f"Endpoint {endpoint!r} has no quality by segment yet; name features under 'segments' in its YAML."
         show_rows(_squared(rows), as_json=as_json, empty=empty)
         return
-    beside = _beside(stores, spec, [row for row in quality if row["segment"] == "all"], windows)
+    beside = _beside(stores, spec, [row for row in quality if row["segment"] in _WHOLE], windows)
     rows = []
     for row in newest_traffic(stores, spec, windows):
         counts = row if as_json else {name: row[name] for name in _TRAFFIC}
@@ -84,7 +86,7 @@ def _beside(
 
 def _segment_row(row: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
     if as_json:
-        return row
+        return {name: value for name, value in row.items() if name not in {"score_counts", "date"}}
     names = ("window_start", "model_version", "segment", "segment_value", "predictions", *_QUALITY)
     return {name: row[name] for name in names if row[name] is not None}
 

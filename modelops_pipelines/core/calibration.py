@@ -174,18 +174,23 @@ def _column(
     reason = _unjudged(current, reference, rules)
     if reason or current is None or reference is None:
         return _Column(name, kind, current, reference, (), reason, few=True)
-    found = LeftOut.of(current, reference)
+    tests = _tests(kind, LeftOut.of(current, reference), reference.day_count, rules)
+    told = any(test.channel == "distribution" for test in tests)
+    reason = None if told else f"{current.present} values in {current.n} rows: too few, or none in the reference"
+    return _Column(name, kind, current, reference, tests, reason, few=current.n < rules.minimum)
+
+
+def _tests(kind: Kind, found: LeftOut, days: int, rules: Calibration) -> tuple[_Test, ...]:
+    """Make the tests that there are values for."""
     windows, tests = found.windows, []
-    enough = current.present >= rules.least
+    enough = windows.present[-1] >= rules.least
     apart = (found.wasserstein() if kind == "numeric" else found.jensen_shannon()) if enough else None
     if apart:
-        tests.append(_of_distances(apart, rules, reference.day_count))
+        tests.append(_of_distances(apart, rules, days))
     shares: list[tuple[Channel, Distances | None]] = [("missing", found.shares(windows.missing, windows.n))]
     if kind == "numeric" and enough and windows.bins.edges:
         shares.append(("range", found.shares(windows.out_of_range, windows.present)))
-    tests += [_of_shares(channel, one, rules, reference.day_count) for channel, one in shares if one]
-    reason = None if apart else f"{current.present} values in {current.n} rows: too few, or none in the reference"
-    return _Column(name, kind, current, reference, tuple(tests), reason, few=current.n < rules.minimum)
+    return (*tests, *(_of_shares(channel, one, rules, days) for channel, one in shares if one))
 
 
 def _unjudged(current: Profile | None, reference: SeasonReference | None, rules: Calibration) -> str | None:
@@ -221,23 +226,18 @@ def _of_shares(channel: Channel, found: Distances, rules: Calibration, days: int
 
 
 def _verdict(column: _Column, bars: Mapping[int, float], rules: Calibration) -> CalibratedVerdict:
-    bar = [bars.get(id(test), rules.strict) for test in column.tests]
-    limits = [
-        max(rules.gross * test.floor if column.few else test.floor, test.value_at(level))
-        for test, level in zip(column.tests, bar, strict=True)
-    ]
-    hit = [t.value >= limit and t.p_value <= p for t, limit, p in zip(column.tests, limits, bar, strict=True)]
-    flagged = [test for test, passed in zip(column.tests, hit, strict=True) if passed]
+    bounds = [_bound(column, test, bars.get(id(test), rules.strict), rules) for test in column.tests]
+    flagged = [test for test, (limit, p) in zip(column.tests, bounds, strict=True) if _passes(test, limit, p)]
     shown = _shown(column, flagged)
     total = column.reference.windows.total() if column.reference and len(column.reference.windows) else None
     judged = bool(flagged) or (bool(column.tests) and not column.few and column.reason is None)
-    threshold = limits[column.tests.index(shown)] if shown else rules.distance
+    channel = shown.channel if shown else "distribution"
     return CalibratedVerdict(
         column=column.name,
         kind=column.kind,
-        statistic=_statistic(column.kind, shown.channel if shown else "distribution"),
+        statistic=_statistic(column.kind, channel),
         value=shown.value if shown else None,
-        threshold=threshold,
+        threshold=bounds[column.tests.index(shown)][0] if shown else rules.distance,
         drifted=None,
         n=column.current.n if column.current else 0,
         n_reference=total.n if total else 0,
@@ -245,12 +245,22 @@ def _verdict(column: _Column, bars: Mapping[int, float], rules: Calibration) -> 
         missing_reference=missing_share(total),
         reason=_reason(column, shown, flagged, rules),
         p_value=shown.p_value if shown else None,
-        channel=shown.channel if shown else "distribution",
+        channel=channel,
         effect=shown.effect if shown else None,
         flagged=bool(flagged) if judged else None,
         days=column.days,
         channels=tuple(test.channel for test in flagged),
     )
+
+
+def _bound(column: _Column, test: _Test, level: float, rules: Calibration) -> tuple[float, float]:
+    """Return the value from which the test is flagged, and its p-value up to which it is."""
+    floor = rules.gross * test.floor if column.few else test.floor
+    return max(floor, test.value_at(level)), level
+
+
+def _passes(test: _Test, limit: float, level: float) -> bool:
+    return test.value >= limit and test.p_value <= level
 
 
 def _shown(column: _Column, flagged: Sequence[_Test]) -> _Test | None:

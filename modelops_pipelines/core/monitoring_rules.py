@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 
 from modelops_pipelines.core.complaints import Complaint, one_of, suggestion
 from modelops_pipelines.core.endpoint import DRIFT_METHODS, DRIFT_REFERENCES, DriftPolicy, EndpointSpec, Metric
+from modelops_pipelines.core.tables import WHOLE
 
 MOST_SEGMENTS = 10
 FEWEST_DAYS, MOST_DAYS = 7, 366
@@ -25,6 +26,8 @@ def _segment_complaints(spec: EndpointSpec, known: Collection[str] | None) -> It
         path = f"segments[{index}]"
         if name in spec.segments[:index]:
             yield Complaint(path, f"'{name}' is already segments[{spec.segments.index(name)}]", "Keep one of them")
+        elif name == WHOLE:
+            yield Complaint(path, f"'{name}' is what the rows of all predictions are called", "Rename the feature")
         elif name in spec.capture.redact:
             problem = f"'{name}' is one of 'capture.redact': what is not kept cannot be a segment"
             yield Complaint(path, problem, "Remove it here, or from 'capture.redact'")

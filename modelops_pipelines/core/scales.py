@@ -8,6 +8,8 @@ from modelops_pipelines.core.profiles import Floats
 
 KAPPA = (0.1, 15.0)
 """Least and largest shape of the gamma law that squared distances are taken to follow."""
+HEAVY = 0.25
+"""Twenty squares of a normal variable seldom give a shape below this; one above it is no sign of heavier tails."""
 STUDENT = 0.5
 """Shape of the square of one normal variable, whose ratio to its scale is a squared Student variable."""
 OUTLYING = 9.0
@@ -44,10 +46,16 @@ def offset_fitted(squared: Floats, chance: Floats) -> float:
 
 
 def kappa(ratios: Floats) -> float:
-    """Return the shape of a gamma law of these ratios by its moments, mean^2 / variance, within ``KAPPA``."""
+    """Return the shape of a gamma law of these ratios by its moments, mean^2 / variance, within ``KAPPA``.
+
+    No less than ``STUDENT`` unless it is clearly so (under ``HEAVY``), for few ratios give it poorly.
+    """
     cut = np.minimum(ratios, WILD)
     mean, variance = float(np.mean(cut)), float(np.var(cut))
-    return min(max(mean**2 / variance, KAPPA[0]), KAPPA[1]) if variance > 0 else KAPPA[0]
+    if variance == 0:
+        return STUDENT
+    shape = mean**2 / variance
+    return min(max(shape, STUDENT if shape > HEAVY else KAPPA[0]), KAPPA[1])
 
 
 def levels(p_values: Sequence[float], level: float) -> list[float]:

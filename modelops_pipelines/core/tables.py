@@ -326,9 +326,7 @@ DATA_QUALITY = Table(
         _text("channel?", "how: distribution, missing or range"),
         _float("value?", "its distance, or share"),
         _float("effect?", "the distance in units of the smallest that matters"),
-        _text(
-            "flags?", "all that is unlike the days before, lasting or not: column, tab, channel; a line each"
-        ),
+        _text("flags?", "all that is unlike the days before, lasting or not: column, tab, channel; a line each"),
         _text("reason?", "what was found, or why there is no verdict"),
         _DATE,
     ),

@@ -4,7 +4,7 @@ from typing import Any
 
 from modelops_pipelines.core.errors import ModelOpsError, NotReadyError
 from modelops_pipelines.core.rollout import reigns
-from modelops_pipelines.core.tables import QUALITY_METRICS
+from modelops_pipelines.core.tables import QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.gateway.serving import Served
 from modelops_pipelines.operations.examples import example_body
@@ -12,6 +12,7 @@ from modelops_pipelines.store.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 CHAMPIONS = 20
+_HIDDEN = {"date", "segment", "segment_value", "score_counts"}
 
 
 def describe(served: Served) -> dict[str, Any]:
@@ -81,5 +82,6 @@ def _quality(stores: Stores, served: Served, champion: ModelVersion) -> dict[str
         rows = newest(stores, served.spec, QUALITY_METRICS)
     except (ModelOpsError, duckdb.Error):
         return None
-    mine = [row for row in rows if row["model_version"] == champion.version and row["labelled"]]
-    return {name: value for name, value in mine[-1].items() if name != "date"} if mine else None
+    whole = [row for row in rows if row["segment"] in {None, WHOLE}]  # rows of release 0.1 know of no segments
+    mine = [row for row in whole if row["model_version"] == champion.version and row["labelled"]]
+    return {name: value for name, value in mine[-1].items() if name not in _HIDDEN} if mine else None

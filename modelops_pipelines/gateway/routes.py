@@ -41,7 +41,7 @@ from modelops_pipelines.store.stores import Stores
 
 OK, UNAVAILABLE = 200, 503
 _WINDOW = re.compile(r"([1-9]\d{0,3})(s|m|h)")
-_REPORT = re.compile(r"drift-[0-9T-]{10,20}\.html")
+_REPORT = re.compile(r"(drift-[0-9T-]{10,20}|health)\.html")
 _WINDOWS: JsonDict = {"pattern": "^(([1-9]|[1-5][0-9]|60)m|[1-9][0-9]{0,2}s|1h)$", "examples": ["30s", "5m"]}
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _ENDPOINT = "/endpoints/{endpoint}"

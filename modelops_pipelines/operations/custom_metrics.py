@@ -9,7 +9,7 @@ DataFrame. What fails for one window is that window's reason; the other windows 
 import importlib
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,17 @@ def _groups(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[tu
     """Yield each window and version with its rows, a window in memory at a time."""
     features = list(feature_types(stores, spec))
     for window in windows:
-        rows = judged_rows(stores, spec, [window], features)
+        rows = _named(judged_rows(stores, spec, [window], features), features)
         for version in sorted(rows.column("model_version").unique().to_pylist()):
             mine = rows.filter(pc.equal(rows.column("model_version"), version))
             yield window, version, mine.drop_columns(["window_start"])
+
+
+def _named(rows: pa.Table, features: Sequence[str]) -> pa.Table:
+    """Return judged rows with the features' own names; one that is named like a column of ours takes its place."""
+    ours = rows.column_names[: len(rows.column_names) - len(features)]
+    named = rows.rename_columns([*(f" {name}" if name in features else name for name in ours), *features])
+    return named.drop_columns([name for name in named.column_names if name.startswith(" ")])
 
 
 def _computation(metric: Metric) -> Compute:

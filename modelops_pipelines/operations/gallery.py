@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import DRIFT, ESTIMATED_QUALITY
+from modelops_pipelines.core.tables import DRIFT, ESTIMATED_QUALITY, WHOLE
 from modelops_pipelines.operations.history import reference_before
 from modelops_pipelines.operations.pictures import Points, as_markdown, distribution, over_time
 from modelops_pipelines.operations.profiling import stored_profiles
@@ -47,7 +47,7 @@ def draw_traffic(_: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
 
 def draw_quality(stores: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
     """Return quality over time, beside its estimate and the limits of the endpoint's rules."""
-    whole = [row for row in rows if row["segment"] == "all"]
+    whole = [row for row in rows if row["segment"] in {WHOLE, None}]
     estimated = newest(stores, spec, ESTIMATED_QUALITY, DRIFT_WINDOWS) if spec.task == "binary_classification" else []
     drawn = {}
     for name, form in _MAIN[spec.task]:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from modelops_pipelines.core.alerts import Verdict
 from modelops_pipelines.core.endpoint import SERVICE_ALERT_OVER, AlertRule, EndpointSpec
-from modelops_pipelines.core.tables import CUSTOM_METRICS, ESTIMATED_QUALITY, SERVICE_METRICS, Table
+from modelops_pipelines.core.tables import CUSTOM_METRICS, ESTIMATED_QUALITY, SERVICE_METRICS, WHOLE, Table
 from modelops_pipelines.core.windows import LENGTH, text, windows_between
 from modelops_pipelines.operations.judging_drift import judge_data, judge_drift
 from modelops_pipelines.operations.measure import judged_rows, quality_of
@@ -93,7 +93,7 @@ def _ripe_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime
 
 
 def _quality_verdict(spec: EndpointSpec, rule: AlertRule, window: datetime, judged: pa.Table) -> Verdict:
-    found = [row for row in quality_of(spec, judged).to_pylist() if row["segment"] == "all"]
+    found = [row for row in quality_of(spec, judged).to_pylist() if row["segment"] == WHOLE]
     rows = sorted(found, key=lambda row: -row["predictions"])
     minimum = rule.minimum or MINIMUM_LABELLED
     labelled = rows[0]["labelled"] if rows else 0

@@ -43,12 +43,13 @@ def check_inputs(stores: Stores, spec: EndpointSpec, inputs: dict[str, str]) -> 
             f"Feature(s) {', '.join(clashes)} of model {spec.model_name!r} bear a system column's name or the label's",
             "Rename them in the model's signature",
         )
-    missing = sorted(set(spec.features) - set(inputs))
-    if missing:
-        raise SchemaError(
-            f"Endpoint {spec.name!r} monitors feature(s) {', '.join(missing)} that the model does not take",
-            "Correct 'features' in the endpoint's YAML, or the model's signature",
-        )
+    for key, wanted in (("features", spec.features), ("segments", spec.segments)):
+        missing = sorted(set(wanted) - set(inputs))
+        if missing:
+            raise SchemaError(
+                f"Endpoint {spec.name!r} monitors feature(s) {', '.join(missing)} that the model does not take",
+                f"Correct {key!r} in the endpoint's YAML, or the model's signature",
+            )
     known = feature_types(stores, spec)
     changed = sorted(name for name in inputs if name in known and known[name] != inputs[name])
     if changed:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -91,13 +92,23 @@ def to_rows(profiles: Sequence[HourlyProfile]) -> pa.Table:
 
 def from_rows(rows: pa.Table, bins: Mapping[str, ColumnBins]) -> dict[str, Hours]:
     """Return one version's rows by column, in order of time; rows counted on other bins are passed over."""
+    ordered = rows.sort_by([("column", "ascending"), ("window_start", "ascending")]).combine_chunks()
+    names = ordered.column("column").to_numpy(zero_copy_only=False)
+    changes = (np.flatnonzero(names[1:] != names[:-1]) + 1).tolist()
     found: dict[str, Hours] = {}
-    for name, known in bins.items():
-        same = pc.and_(pc.equal(rows.column("column"), name), pc.equal(rows.column("bins_id"), known.fingerprint))
-        mine = rows.filter(pc.and_(same, pc.is_valid(rows.column("counts")))).sort_by("window_start")
-        if len(mine):
-            found[name] = Hours(_hours(mine), _stack(mine, known))
+    for start, end in pairwise([0, *changes, len(names)] if len(names) else []):
+        known = bins.get(names[start])
+        mine = None if known is None else _countable(ordered.slice(start, end - start), known)
+        if known is not None and mine is not None:
+            found[known.name] = Hours(_hours(mine), _stack(mine, known))
     return found
+
+
+def _countable(rows: pa.Table, bins: ColumnBins) -> pa.Table | None:
+    """Return the rows that were counted on these bins; None without any."""
+    fits = pc.and_(pc.equal(rows.column("bins_id"), bins.fingerprint), pc.is_valid(rows.column("counts")))
+    chosen = rows if pc.all(fits).as_py() else rows.filter(fits)
+    return chosen if len(chosen) else None
 
 
 def hour_of(moment: datetime) -> int:

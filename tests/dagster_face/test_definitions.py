@@ -17,7 +17,8 @@ from modelops_pipelines.definitions import defs
 from modelops_pipelines.operations import trainers
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.sensors.common import LEARNING
+from modelops_pipelines.sensors.common import LEARNING, monitored
+from modelops_pipelines.store.stores import Stores
 from tests.dagster_face.world import MONITORING, START, World, checks_of, failure_of, send, wait_for_segments, world
 from tests.support import CANCER_YAML, ROOT, cancer_frame, rows_of, running_gateway
 
@@ -43,7 +44,9 @@ TABLES = {
     "service_metrics",
     "profiles",
     "drift",
+    "data_quality",
     "quality_metrics",
+    "estimated_quality",
     "key_usage",
 }
 SHARED = """\
@@ -144,8 +147,11 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
                         gateway, rows_of(rows, spec.label), rows[spec.label].tolist(), START + timedelta(days=day), name
                     )
             wait_for_segments(made.project, *frames)
-        names = (*MONITORING, "drift_report", *LEARNING)
-        yield Two(made, {name: made.materialise(names, name) for name in frames})
+        yield Two(made, {name: made.materialise(all_of(stores, name), name) for name in frames})
+
+
+def all_of(stores: Stores, endpoint: str) -> set[str]:
+    return {*monitored(endpoint_named(stores, endpoint)), "drift_report", *LEARNING}
 
 
 @pytest.mark.parametrize("endpoint", ["cancer", "diabetes"])
@@ -154,13 +160,13 @@ def test_an_endpoint_is_one_yaml_and_all_its_assets_materialise(two: Two, endpoi
     made = {
         event.asset_key.path[-1]: event.materialization.metadata for event in run.get_asset_materialization_events()
     }
-    assert set(made) == {*MONITORING, "drift_report", *LEARNING}
+    assert set(made) == all_of(two.world.project.stores, endpoint)
     counts = {name: metadata["dagster/row_count"].value for name, metadata in made.items() if name in TABLES}
     named = ("inference_log", "labels", "service_metrics", "quality_metrics", "key_usage")
     assert tuple(counts[name] for name in named) == (360, 360, 6, 6, 6)
     monitored = 10 + 1 if endpoint == "diabetes" else 4 + 2  # the features, the prediction, a classifier's score
     assert counts["profiles"] == counts["drift"] == 6 * monitored
-    newest = 7 if endpoint == "diabetes" else 2  # a head of two lines, then the last seven windows: days or hours
+    newest = 7 if endpoint == "diabetes" else 3  # a head of two lines, then the last thirty windows: days or hours
     assert made["quality_metrics"]["newest"].value.count("\n") == newest
 
 
@@ -223,9 +229,9 @@ def test_a_component_takes_every_attribute_from_python_too() -> None:
     ("line", "said"),
     [
         ("  task: binary\n", "defs.yaml:5: task: 'binary' is no task. Did you mean 'binary_classification'?"),
-        ("  windw: hour\n", "defs.yaml:10: windw: "),
-        ("  alerts: [{kind: drifts}]\n", "defs.yaml:10: alerts[0].kind: "),
-        ("  label_horizon: soon\n", "defs.yaml:10: label_horizon: "),
+        ("  windw: hour\n", "defs.yaml:11: windw: "),
+        ("  alerts: [{kind: drifts}]\n", "defs.yaml:11: alerts[0].kind: "),
+        ("  label_horizon: soon\n", "defs.yaml:11: label_horizon: "),
     ],
 )
 def test_a_wrong_component_is_refused_by_file_line_culprit_and_fix(line: str, said: str) -> None:

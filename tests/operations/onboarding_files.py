@@ -160,7 +160,7 @@ WHOLE_FILES = {
     "a metric of another task": (
         MINIMAL.replace("binary_classification", "regression")
         + "  alerts: [{kind: quality, metric: auc, below: 0.7}]\n",
-        "7: alerts[0].metric: 'auc' is no metric of regression. Use one of: mae, rmse, bias",
+        "7: alerts[0].metric: 'auc' is no metric of regression. Use one of: mae, rmse, bias, r2",
     ),
     "a task that is not built yet": (
         MINIMAL.replace("binary_classification", "llm"),

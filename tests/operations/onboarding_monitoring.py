@@ -25,8 +25,10 @@ MONITORING_LINES = {
     ),
     "a segment that is not kept": (
         "segments: [tail]\ncapture: {redact: [tail]}",
-        "7: segments[0]: 'tail' is one of 'capture.redact': what is not kept cannot be a segment. "
-        "Remove it here, or from 'capture.redact'",
+        (
+            "7: segments[0]: 'tail' is one of 'capture.redact': what is not kept cannot be a segment. "
+            "Remove it here, or from 'capture.redact'"
+        ),
     ),
     "too many segments": (
         f"segments: [{', '.join('abcdefghijk')}]",
@@ -67,23 +69,31 @@ MONITORING_LINES = {
     ),
     "a metric's function without module": (
         "metrics: [{name: a, function: late_share}]",
-        "7: metrics[0].function: 'late_share' is not of the form module:function. "
-        "Write it such as my_metrics:late_share",
+        (
+            "7: metrics[0].function: 'late_share' is not of the form module:function. "
+            "Write it such as my_metrics:late_share"
+        ),
     ),
     "a metric's function that is not there": (
         "metrics: [{name: a, function: 'demo.metrics:late_shar'}]",
-        "7: metrics[0].function: demo/metrics.py defines no function 'late_shar' at its top level. "
-        "Did you mean 'late_share'?",
+        (
+            "7: metrics[0].function: demo/metrics.py defines no function 'late_shar' at its top level. "
+            "Did you mean 'late_share'?"
+        ),
     ),
     "a metric's function of two": (
         "metrics: [{name: a, function: 'demo.metrics:two'}]",
-        "7: metrics[0].function: demo/metrics.py:5 cannot be called with one positional argument. "
-        "Write 'def two(frame)'",
+        (
+            "7: metrics[0].function: demo/metrics.py:5 cannot be called with one positional argument. "
+            "Write 'def two(frame)'"
+        ),
     ),
     "a metric's empty file": (
         "metrics: [{name: a, sql: metrics/empty.sql}]",
-        "7: metrics[0].sql: metrics/empty.sql is empty. "
-        "Write one SELECT of one number FROM predictions, such as SELECT avg(score) FROM predictions",
+        (
+            "7: metrics[0].sql: metrics/empty.sql is empty. "
+            "Write one SELECT of one number FROM predictions, such as SELECT avg(score) FROM predictions"
+        ),
     ),
     "a rule on no metric": (
         "metrics: [{name: a, sql: metrics/mean_score.sql}]\nalerts: [{kind: metric, metric: b, above: 1}]",
@@ -99,8 +109,10 @@ MONITORING_LINES = {
     ),
     "a rule on an estimate that there is none of": (
         "alerts: [{kind: estimated_quality, metric: brier_skill, below: 0}]",
-        "7: alerts[0].metric: 'brier_skill' is no metric that is estimated of binary_classification. "
-        "Did you mean 'brier'?",
+        (
+            "7: alerts[0].metric: 'brier_skill' is no metric that is estimated of binary_classification. "
+            "Did you mean 'brier'?"
+        ),
     ),
     "a data rule with a threshold": (
         "alerts: [{kind: data_quality, above: 0.1}]",

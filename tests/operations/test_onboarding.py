@@ -184,8 +184,10 @@ def test_what_is_watched_is_read_as_it_is_written() -> None:
 
 def test_a_metrics_file_that_is_not_there_is_refused_with_the_folder_it_was_looked_for_in(project: Path) -> None:
     assert faults_of(MINIMAL + "  metrics: [{name: a, sql: a.sql}]\n") == [
-        "flights.yaml:7: metrics[0].sql: a.sql cannot be read: No such file or directory. "
-        f"Create it under {project}, or correct the path, which starts there"
+        (
+            "flights.yaml:7: metrics[0].sql: a.sql cannot be read: No such file or directory. "
+            f"Create it under {project}, or correct the path, which starts there"
+        )
     ]
 
 

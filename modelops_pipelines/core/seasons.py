@@ -109,15 +109,16 @@ def reference_spans(start: int, end: int, days: int) -> tuple[Hours, Hours, npt.
     A span is as long as the window and lies a whole number of days before it, between ``start`` - ``days``
     days and ``start``. Under a day, the spans an hour earlier and later are taken too. Over a day, spans are
     so many days apart that they do not overlap. Alike are spans whose first and last hours fall on the same
-    sorts of day (Monday to Friday, or weekend) as the window's.
+    sorts of day (Monday to Friday, or weekend) as the window's. What lies less than a window's length before
+    ``start`` is left out: were it the first window of a drift, it would hide the second.
     """
     length = end - start
-    step = -(-length // DAY)
+    step = -(-length // DAY)  # days from span to span
     shifts = np.array([-1, 0, 1] if length < DAY else [0])
     back = np.arange(step, days + 1, step)
     moved = np.repeat(back, len(shifts)) * DAY - np.tile(shifts, len(back))
     number = start // DAY - np.repeat(back, len(shifts))
-    inside = (moved >= length) & (moved <= days * DAY)
+    inside = (moved >= 2 * length) & (moved <= days * DAY)
     unshifted = start - np.repeat(back, len(shifts)) * DAY
     alike = (_weekend(unshifted) == _weekend(start)) & (_weekend(unshifted + length - 1) == _weekend(end - 1))
     return (start - moved)[inside].astype(np.int64), number[inside].astype(np.int64), alike[inside]

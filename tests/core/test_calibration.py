@@ -13,7 +13,7 @@ from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.left_out import LeftOut
 from modelops_pipelines.core.profiles import fit_bins, profile
 from modelops_pipelines.core.scales import fitted, kappa, levels
-from modelops_pipelines.core.seasons import SeasonReference
+from modelops_pipelines.core.seasons import SeasonReference, season_of
 from modelops_pipelines.core.stacks import Stack
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -160,6 +160,20 @@ def test_drift_that_lasts_two_windows_or_is_gross_is_drift():
     (other,) = judge_calibrated(current, {"x": reference}, before={("x", "missing"), ("y", "distribution")})
     assert [(True, False), (True, True), (True, False)] == [(one.flagged, one.drifted) for one in (once, twice, other)]
     assert judge(normal(0.4), reference).drifted is True
+
+
+def test_the_first_day_of_a_drift_does_not_hide_the_second():
+    rng, days = np.random.default_rng(3), 30
+    shifts = [0.2 if day >= days - 2 else 0.02 * rng.normal() for day in range(days)]
+    bins = fit_bins("x", normal(rows=5_000), "numeric")
+    stack = Stack.of(bins, [profile(rng.normal(shift, 1, 2_000), bins) for shift in shifts])
+    before, found = frozenset(), []
+    for day in (days - 2, days - 1):
+        one = season_of(24 * np.arange(days), stack, 24 * day, 24 * day + 24, 1_000)
+        (verdict,) = judge_calibrated({"x": one.current}, {"x": one.reference}, before=before)
+        before = flags_of([verdict])
+        found.append(verdict.drifted)
+    assert [False, True] == found
 
 
 def test_what_was_not_judged_stays_so_whatever_was_flagged_before():

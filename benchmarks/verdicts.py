@@ -28,7 +28,7 @@ from modelops_pipelines.core.stacks import Stack
 Drifted = set[str]
 Windows = Mapping[str, Profile]
 
-REFERENCE_DAYS, MINIMUM = 28, 1000
+REFERENCE_DAYS, MINIMUM = 28, 500
 PATIENCE = {1: 12, 24: 5}
 STARTS = {1: 8, 24: 8}
 CHANGES = (

@@ -24,6 +24,8 @@ TYPES = {
     "timestamp": "timestamp, UTC, microseconds",
     "date": "date",
     "json": "JSON as text",
+    "ints": "list of 64-bit whole numbers",
+    "floats": "list of 64-bit floats",
 }
 
 

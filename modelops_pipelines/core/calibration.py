@@ -33,17 +33,21 @@ class Calibration:
     A test is flagged when it reaches its floor (``distance``: standard deviations or Jensen-Shannon distance;
     ``share``: 0 .. 1) and passes Benjamini and Hochberg's procedure at ``level`` over all tests of the window.
     It is gross from ``gross`` floors on at a p-value of ``strict`` or less. With under ``minimum`` rows, but
-    ``least``, only what is gross is flagged. ``days`` is the fewest reference days that a verdict takes.
+    ``least``, only what is gross is flagged. What is flagged in one window drifted when it is flagged in the
+    next as well, or at once when it is as gross as ``at_once`` floors: never by default, for a storm is gross too,
+    and what cannot wait is told by the hundred requests (``operations/data_quality.py``). ``days`` is the fewest
+    reference days that a verdict takes.
     """
 
-    minimum: int = 1000
+    minimum: int = 500
     least: int = 100
     days: int = 4
-    level: float = 0.05
+    level: float = 0.02
     strict: float = 1e-4
     distance: float = 0.05
     share: float = 0.02
     gross: float = 5.0
+    at_once: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class CalibratedVerdict:
 
     ``statistic`` names what ``value`` and ``threshold`` are: ``wasserstein`` (in standard deviations),
     ``jensen_shannon``, or the move of a share (``missing_shift``, ``range_shift``; absolute). ``threshold`` is
-    the value from which the column would have been flagged in this window, and ``effect`` is ``value`` in floors.
+    the value from which the column would have been flagged in this window, ``effect`` is ``value`` in floors, and
+    ``most`` is the greatest value of a reference window held against the other days.
     ``flagged`` is of this window alone and ``channels`` are all that were; ``drifted`` says that it lasts or is
     gross. Both are None where nothing could be judged, and ``reason`` says why. ``n`` counts rows, ``days``
     the reference days.
@@ -72,6 +77,7 @@ class CalibratedVerdict:
     p_value: float | None
     channel: Channel
     effect: float | None
+    most: float | None
     flagged: bool | None
     days: int
     channels: tuple[Channel, ...] = ()
@@ -87,6 +93,7 @@ class _Test:
     scale: float
     kappa: float
     days: int
+    most: float
 
     @property
     def effect(self) -> float:
@@ -165,7 +172,7 @@ def _drifted(one: CalibratedVerdict, before: Flags, rules: Calibration) -> bool 
         return one.flagged
     lasts = any((one.column, channel) in before for channel in one.channels)
     chance = 1.0 if one.p_value is None else one.p_value
-    return lasts or ((one.effect or 0.0) >= rules.gross and chance <= rules.strict)
+    return lasts or ((one.effect or 0.0) >= rules.at_once and chance <= rules.strict)
 
 
 def _column(
@@ -213,7 +220,8 @@ def _of_distances(found: Distances, rules: Calibration, days: int) -> _Test:
     expected = np.maximum(a / found.sizes + b, least)
     fewer = max(0.0, 1 / found.n - 1 / float(found.sizes.min()))  # fewer rows than any fitted: by theory
     scale = max(a * (1 / found.n - fewer) + b, least) + max(a, found.unit) * fewer
-    return _Test("distribution", found.value, rules.distance, scale, kappa(squared / expected), days)
+    most = float(np.max(found.others))
+    return _Test("distribution", found.value, rules.distance, scale, kappa(squared / expected), days, most)
 
 
 def _of_shares(channel: Channel, found: Distances, rules: Calibration, days: int) -> _Test:
@@ -222,7 +230,8 @@ def _of_shares(channel: Channel, found: Distances, rules: Calibration, days: int
     b = offset_fitted(squared, chance)
     shape = min(STUDENT, kappa(squared / (chance + b)))
     scale = max(found.unit / found.n + b, (NARROW * rules.share) ** 2)
-    return _Test(channel, abs(found.value), rules.share, scale, shape, days)
+    most = float(np.max(np.abs(found.others)))
+    return _Test(channel, abs(found.value), rules.share, scale, shape, days, most)
 
 
 def _verdict(column: _Column, bars: Mapping[int, float], rules: Calibration) -> CalibratedVerdict:
@@ -247,6 +256,7 @@ def _verdict(column: _Column, bars: Mapping[int, float], rules: Calibration) -> 
         p_value=shown.p_value if shown else None,
         channel=channel,
         effect=shown.effect if shown else None,
+        most=shown.most if shown else None,
         flagged=bool(flagged) if judged else None,
         days=column.days,
         channels=tuple(test.channel for test in flagged),

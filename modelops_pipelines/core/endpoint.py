@@ -105,7 +105,7 @@ class DriftPolicy:
     method: DriftMethod = "calibrated"
     reference: DriftReference = "rolling"
     days: int = 28
-    minimum: int = 1000
+    minimum: int = 500
 
 
 @dataclass(frozen=True)

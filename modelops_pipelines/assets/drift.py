@@ -28,7 +28,7 @@ def drift_for(spec: EndpointSpec) -> dg.AssetsDefinition:
 
 def data_quality_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of the newest requests' units, ranges, categories and nulls."""
-    shown = ("window_start", "model_version", "chunk", "first_event", "n", "passed", "column", "channel", "effect")
+    shown = ("window_start", "model_version", "chunk", "first_event", "n", "passed", "column", "channel", "value")
     return derived_asset(
         spec, Derived(DATA_QUALITY, ["profiles"], watch_data, (*shown, "reason"), ["data_quality"], windows=2)
     )

@@ -1,23 +1,25 @@
 """The newest requests, a hundred at a time, against the days before: what need not wait for a window to end.
 
-Only gross changes are told: a unit that changed, a category renamed, a column that went missing or out of range. It
-takes two chunks in a row, so that an odd hundred raises nothing.
+A unit that changed, a category renamed, a column that went missing: what has not been there in a month. It takes two
+chunks in a row, so that an odd hundred raises nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from modelops_pipelines.core.calibration import CalibratedVerdict, Calibration, Flags, flags_of, judge_calibrated
+from modelops_pipelines.core.data_quality import Oddity, oddities
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.profiles import profile
+from modelops_pipelines.core.seasons import DAY
+from modelops_pipelines.core.stacks import Stack
 from modelops_pipelines.core.tables import DATA_QUALITY
-from modelops_pipelines.core.windows import LENGTH
+from modelops_pipelines.core.windows import LENGTH, windows_between
 from modelops_pipelines.operations.drifting import runs
 from modelops_pipelines.operations.history import History, histories
-from modelops_pipelines.operations.profiling import monitored_bins
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.operations.references import ANSWERS, column_values, monitored_columns
 from modelops_pipelines.operations.rule_verdicts import stored
@@ -32,8 +34,11 @@ MOST_CHUNKS = 50
 """A window of more rows than this many chunks is cut into this many larger ones."""
 LOOK_BACK = timedelta(days=1)
 """How far back a window with fewer rows than a chunk is filled up from."""
-GROSS = Calibration(minimum=10**12, least=CHUNK // 2)
-"""Rules under which only gross changes are flagged, however many rows a chunk has."""
+REMEMBERED = timedelta(days=7)
+"""How long a window that failed is no measure of what is usual; what lasts longer is the new usual."""
+FEWEST_DAYS = 4
+"""Days of history that a verdict takes."""
+Flags = frozenset[tuple[str, str]]
 Row = dict[str, Any]
 
 
@@ -61,16 +66,47 @@ def chunks_of(rows: int) -> Iterator[tuple[int, int]]:
 def _watched(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
     length = LENGTH[spec.window]
     rows: list[Row] = []
-    flags = _stored_flags(stores, spec, [window - length for window in windows])
+    known = _Known.stored(stores, spec, windows)
     for version, history in histories(stores, spec, windows[0], windows[-1] + length).items():
         for window in windows:
-            before = flags.get((window - length, version), frozenset())
+            past = _Past.before(window, history, known.odd_hours(version, window, length))
+            before = known.flags.get((window - length, version), Flags())
             for number, frame in enumerate(_frames(stores, spec, version, window)):
-                verdicts = _verdicts(spec, history, frame, before)
-                rows.append(_row(window, version, number, frame, verdicts, before))
-                before = flags_of(verdicts)
-            flags[window, version] = before
+                odd = _odd(past, frame)
+                rows.append(_row(window, version, frame, odd, past, before) | {"chunk": number})
+                before = flags_of(odd)
+                known.add(rows[-1])
     return rows
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What was found already: the flags of each window's last chunk, and the windows that failed."""
+
+    flags: dict[tuple[datetime, str], Flags]
+    failed: set[tuple[datetime, str]]
+
+    @classmethod
+    def stored(cls, stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> "_Known":
+        """Return what is stored of the days before windows that are computed again."""
+        found = cls({}, set())
+        earlier = set(windows_between(windows[0] - REMEMBERED, windows[-1], spec.window)) - set(windows)
+        for row in sorted(stored(stores, spec, DATA_QUALITY, sorted(earlier)), key=lambda row: row["chunk"]):
+            found.add(row)
+        return found
+
+    def add(self, row: Row) -> None:
+        """Take over a row; of a window's rows the last counts for its flags."""
+        key = row["window_start"], row["model_version"]
+        lines = [line.partition("\t") for line in (row["flags"] or "").splitlines()]
+        self.flags[key] = frozenset((column, channel) for column, _, channel in lines)
+        if row["passed"] is False:
+            self.failed.add(key)
+
+    def odd_hours(self, version: str, window: datetime, length: timedelta) -> list[int]:
+        """Return the hours of windows that failed shortly before: they are no measure of what is usual."""
+        near = (one for one, of in self.failed if of == version and window - REMEMBERED <= one < window)
+        return [hour_of(hour) for one in near for hour in windows_between(one, one + length, "hour")]
 
 
 def _frames(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> Iterator[pa.Table]:
@@ -86,63 +122,62 @@ def _frames(stores: Stores, spec: EndpointSpec, version: str, window: datetime) 
             yield rows.slice(start, stop - start)
 
 
-def _verdicts(spec: EndpointSpec, history: History, frame: pa.Table, before: Flags) -> list[CalibratedVerdict]:
-    times = frame.column("event_time")
-    start, end = hour_of(times[0].as_py()), hour_of(times[-1].as_py()) + 1
+@dataclass(frozen=True, eq=False)
+class _Past:
+    """The hours of the days before a window by column, and how many days they are."""
+
+    hours: Mapping[str, Stack]
+    days: int
+
+    @classmethod
+    def before(cls, window: datetime, history: History, without: Sequence[int]) -> "_Past":
+        """Return the days before the window's own, less some hours."""
+        end = hour_of(window) // DAY * DAY
+        past = {name: of.within(end - DAY * history.policy.days, end) for name, of in history.recent.items()}
+        kept = {name: of.stack.take(np.flatnonzero(~np.isin(of.at, without))) for name, of in past.items()}
+        days = max((len(np.unique(of.at[~np.isin(of.at, without)] // DAY)) for of in past.values()), default=0)
+        return cls({name: stack for name, stack in kept.items() if len(stack)}, days)
+
+
+def _odd(past: _Past, frame: pa.Table) -> list[Oddity]:
+    """Return what is unlike the days before in a chunk."""
+    if past.days < FEWEST_DAYS:
+        return []
     kept = frame.filter(frame.column("sampled"))
-    bins = {name: one for name, one in monitored_bins(spec, history.reference).items() if name in history.served}
-    sides = {name: (frame if name in ANSWERS else kept).column(name) for name in bins if name in frame.column_names}
-    current = {name: profile(column_values(column, bins[name].kind), bins[name]) for name, column in sides.items()}
-    seasons = {name: history.reference_of(name, start, end) for name in current}
-    return judge_calibrated(current, seasons, GROSS, before)
+    found: list[Oddity] = []
+    for name, hours in past.hours.items():
+        if name in frame.column_names:
+            column = (frame if name in ANSWERS else kept).column(name)
+            found += oddities(name, column_values(column, hours.bins.kind), hours)
+    return found
 
 
-def _row(
-    window: datetime, version: str, number: int, frame: pa.Table, verdicts: Sequence[CalibratedVerdict], before: Flags
-) -> Row:
-    """Return a chunk's row: what lasts since the chunk before, else what moved most, else why nothing was judged."""
-    lasting = [one for one in verdicts if any((one.column, channel) in before for channel in one.channels)]
-    tested = [one for one in verdicts if one.effect is not None]
-    moved = max(lasting or tested, key=lambda one: one.effect or 0.0, default=None)
-    told = _told(moved) if lasting and moved else None if tested else verdicts[0].reason if verdicts else "no column"
+def _row(window: datetime, version: str, frame: pa.Table, odd: Sequence[Oddity], past: _Past, before: Flags) -> Row:
+    """Return a chunk's row: what lasts since the chunk before, else what is odd in it alone."""
+    judged = past.days >= FEWEST_DAYS
+    lasting = [one for one in odd if (one.column, one.channel) in before]
+    shown = max(lasting or odd, key=lambda one: one.value, default=None)
+    few = f"{past.days} days to compare with; {FEWEST_DAYS} are needed"
     return {
         "window_start": window,
         "model_version": version,
-        "chunk": number,
         "first_event": frame.column("event_time")[0].as_py(),
         "n": len(frame),
-        "passed": not lasting if tested else None,
-        "flags": text_of(flags_of(verdicts)),
-        "column": moved.column if moved else None,
-        "channel": moved.channel if moved else None,
-        "value": moved.value if moved else None,
-        "effect": moved.effect if moved else None,
-        "reason": told,
+        "passed": not lasting if judged else None,
+        "flags": _text_of(flags_of(odd)),
+        "column": shown.column if shown else None,
+        "channel": shown.channel if shown else None,
+        "value": shown.value if shown else None,
+        "reason": (shown.reason if shown else None) if judged else few,
         "date": window.date(),
     }
 
 
-def _told(one: CalibratedVerdict) -> str:
-    what = {"distribution": f"its {one.statistic} distance", "missing": "its missing share", "range": "its share"}
-    tail = " out of range" if one.channel == "range" else ""
-    verb = "is" if one.channel == "distribution" else "moved by"
-    return f"{one.column}: {what[one.channel]}{tail} {verb} {one.value:.3g}, {one.effect:.0f} times what matters"
+def flags_of(odd: Iterable[Oddity]) -> Flags:
+    """Return the columns that are odd, each with how."""
+    return frozenset((one.column, one.channel) for one in odd)
 
 
-def text_of(flags: Flags) -> str:
+def _text_of(flags: Iterable[tuple[str, str]]) -> str:
     """Return flags as they are stored: column and channel, a tab between them, a line each."""
     return "\n".join(sorted(f"{column}\t{channel}" for column, channel in flags))
-
-
-def _stored_flags(
-    stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]
-) -> dict[tuple[datetime, str], frozenset[tuple[str, str]]]:
-    """Return the flags of each window's last chunk, by window and version."""
-    last: dict[tuple[datetime, str], Row] = {}
-    for row in sorted(stored(stores, spec, DATA_QUALITY, windows), key=lambda row: row["chunk"]):
-        last[row["window_start"], row["model_version"]] = row
-    return {
-        key: frozenset((column, channel) for column, _, channel in (f.partition("\t") for f in lines if f))
-        for key, row in last.items()
-        for lines in [(row["flags"] or "").split("\n")]
-    }

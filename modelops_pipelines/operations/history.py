@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from modelops_pipelines.core.endpoint import DriftPolicy, EndpointSpec
 from modelops_pipelines.core.profiles import Profile
@@ -17,12 +18,22 @@ Columns = dict[str, Hours]
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """A version's hours: those it has ``served``, and those ``behind`` that windows are held against, by column."""
+    """A version's hours by column: those it has ``served``, and those of its training set before them."""
 
     reference: Reference
     served: Columns
-    behind: Columns
+    trained: Columns
     policy: DriftPolicy
+
+    @cached_property
+    def recent(self) -> Columns:
+        """All hours by column, in order of time."""
+        return self.trained | {name: hours.after(self.trained.get(name)) for name, hours in self.served.items()}
+
+    @property
+    def behind(self) -> Columns:
+        """The hours that windows are held against: those of the training set alone, if the policy says so."""
+        return self.trained if self.policy.reference == "training" else self.recent
 
     @property
     def described(self) -> str:
@@ -60,7 +71,9 @@ def histories(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime
     for version, hours in served.items():
         reference = stores.references.read(spec.model_name, version)
         if reference is not None:
-            found[version] = History(reference, hours, _behind(spec, reference, hours), spec.drift)
+            bins = monitored_bins(spec, reference)
+            trained = {name: known for name, known in reference.by_hour().items() if name in bins}
+            found[version] = History(reference, hours, trained, spec.drift)
     return found
 
 
@@ -78,11 +91,3 @@ def reference_before(stores: Stores, spec: EndpointSpec, version: str, window: d
         return whole
     _, seasons = found.season(hour_of(window), hour_of(end))
     return whole | {name: one.windows.total() for name, one in seasons.items() if len(one.windows)}
-
-
-def _behind(spec: EndpointSpec, reference: Reference, served: Columns) -> Columns:
-    bins = monitored_bins(spec, reference)
-    trained = {name: hours for name, hours in reference.by_hour().items() if name in bins}
-    if spec.drift.reference == "training":
-        return trained
-    return trained | {name: hours.after(trained.get(name)) for name, hours in served.items()}

@@ -81,4 +81,4 @@ def _data_verdict(rule: AlertRule, window: datetime, rows: Rows) -> Verdict:
         return Verdict(rule.name, SEVERITY[rule.kind], True, 0.0, None, n, text(window), message)
     first = wrong[0]
     message = f"since {text(first['first_event'])[:19]}Z {first['reason']} ({len(wrong)} of {len(judged)} chunks)"
-    return Verdict(rule.name, SEVERITY[rule.kind], False, first["effect"], None, n, text(window), message)
+    return Verdict(rule.name, SEVERITY[rule.kind], False, first["value"], None, n, text(window), message)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -141,7 +142,7 @@ def answers_of(task: str) -> tuple[str, ...]:
     return ANSWERS[:1] if task == "regression" else ANSWERS
 
 
-def column_values(column: pa.ChunkedArray, kind: str | None = None) -> Values:
+def column_values(column: pa.ChunkedArray, kind: str | None = None) -> npt.NDArray[np.float64] | dict[str | None, int]:
     """Return a column as profiles take it: floats with NaN for null, or strings and null with their counts."""
     numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
     if numeric and kind not in {"categorical", "text"}:

@@ -52,10 +52,14 @@ class Hours:
         """Return no hours of the same column."""
         return Hours(self.at[:0], self.stack.take([]))
 
+    def within(self, first: int, end: int) -> "Hours":
+        """Return the hours from ``first`` up to, not including, ``end``."""
+        start, stop = np.searchsorted(self.at, [first, end])
+        return Hours(self.at[start:stop], self.stack.take(np.arange(start, stop)))
+
     def between(self, first: int, end: int) -> Stack:
         """Return the stack of the hours from ``first`` up to, not including, ``end``."""
-        start, stop = np.searchsorted(self.at, [first, end])
-        return self.stack.take(np.arange(start, stop))
+        return self.within(first, end).stack
 
     def after(self, earlier: "Hours | None") -> "Hours":
         """Return both in order of time; of an hour that both have, this one's profile."""

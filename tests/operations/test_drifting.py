@@ -1,0 +1,219 @@
+"""Calibrated drift through the real stores: the season before, persistence, severity; and chunks of a hundred requests."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from modelops_pipelines.core.endpoint import AlertRule, DriftPolicy
+from modelops_pipelines.core.tables import DATA_QUALITY, DRIFT, Table
+from modelops_pipelines.operations.data_quality import watch_data
+from modelops_pipelines.operations.drifting import detect_drift
+from modelops_pipelines.operations.ingest import ingest
+from modelops_pipelines.operations.judging import judge_rules
+from modelops_pipelines.operations.profiling import profile_windows
+from modelops_pipelines.operations.recompute import Range
+from modelops_pipelines.operations.references import make_reference, reference_hours
+from modelops_pipelines.store.references import Reference
+from tests.operations.events import START, VERSION, request_record, write_segment
+from tests.support import Project, make_project
+
+HOUR = timedelta(hours=1)
+MONDAY = (START - timedelta(days=START.weekday())).replace(hour=10)
+DAYS = [day for day in range(14) if day % 7 < 5]
+ROWS = 600
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """Return a project whose endpoint has ten working days of two ordinary hours behind it."""
+    made = make_project(tmp_path / "project")
+    made.spec = replace(
+        made.spec, drift=DriftPolicy(minimum=500), alerts=(AlertRule("drift"), AlertRule("data_quality"))
+    )
+    made.stores.deployments.record_version(VERSION)
+    for day in DAYS:
+        for hour in (0, 1):
+            send(made, MONDAY + timedelta(days=day) + hour * HOUR, rows=1200 if day + hour == 0 else ROWS)
+    derive(made)
+    yield made
+    made.stores.database.close()
+
+
+def send(project: Project, at: Any, rows: int = ROWS, *, shift: float = 0.0, word: str = "a", spec: Any = None) -> None:
+    """Answer requests of one row a second apart: x is as tall as the hour of the day makes it, plus a shift."""
+    draw = np.random.default_rng(int(at.timestamp()))
+    x = draw.normal(at.hour / 50 + draw.normal(0, 0.02) + shift, 1, rows)
+    c = draw.choice([word, "b"], rows, p=[0.7, 0.3])
+    scores = (1 / (1 + np.exp(-x))).tolist()
+    records = [
+        request_record(
+            "cancer",
+            int(at.timestamp()) + n,
+            at + timedelta(seconds=n),
+            1,
+            f={"x": [x[n]], "c": [str(c[n])]},
+            s=[scores[n]],
+        )
+        for n in range(rows)
+    ]
+    write_segment(project.stores, "cancer", "predictions", f"w{int(at.timestamp())}", records)
+    ingest(project.stores, spec or project.spec, "predictions")
+
+
+def derive(project: Project) -> tuple[Any, ...]:
+    for step in (profile_windows, watch_data):
+        step(project.stores, project.spec)
+    return detect_drift(project.stores, project.spec).windows
+
+
+def stored(project: Project, table: Table) -> list[dict[str, Any]]:
+    with project.stores.lake.query("cancer", [table]) as connected:
+        rows: list[dict[str, Any]] = connected.table(table.name).to_arrow_table().to_pylist()
+    return sorted(rows, key=lambda row: [str(row[name]) for name in table.key])
+
+
+def of_column(project: Project, column: str, at: Any) -> dict[str, Any]:
+    [row] = [row for row in stored(project, DRIFT) if (row["column"], row["window_start"]) == (column, at)]
+    return row
+
+
+def test_ordinary_hours_of_the_same_season_have_not_drifted_however_the_hours_differ(project: Project) -> None:
+    at = MONDAY + timedelta(days=14)
+    send(project, at)
+    assert derive(project) == (at,)
+    rows = [row for row in stored(project, DRIFT) if row["window_start"] == at]
+    assert {"x": False, "c": False, "prediction": False, "score": False} == {r["column"]: r["drifted"] for r in rows}
+    assert {"the same season of the 28 days before"} == {row["reference"] for row in rows}
+    assert {"none"} == {row["severity"] for row in rows}
+    [verdict] = judge_rules(project.stores, project.spec, ["drift"], [at])
+    assert (True, ROWS) == (verdict.passed, verdict.n)
+
+
+def test_a_shift_is_flagged_at_once_and_has_drifted_when_it_lasts(project: Project) -> None:
+    first, second = MONDAY + timedelta(days=14), MONDAY + timedelta(days=14) + HOUR
+    for at in (first, second):
+        send(project, at, shift=0.5)
+        derive(project)
+    assert (True, False) == tuple(of_column(project, "x", first)[name] for name in ("flagged", "drifted"))
+    row = of_column(project, "x", second)
+    assert (True, True) == (row["flagged"], row["drifted"])
+    assert row["value"] > row["threshold"] > 0.05
+    assert row["effect"] == pytest.approx(row["value"] / 0.05)
+    assert row["p_value"] < 0.02
+    assert of_column(project, "c", second)["drifted"] is False
+    passed, failed = judge_rules(project.stores, project.spec, ["drift"], [first, second])
+    assert (True, False) == (passed.passed, failed.passed)
+    assert "x wasserstein" in failed.message
+    assert "the same season of the 28 days before" in failed.message
+
+
+def test_computing_again_and_another_order_of_windows_change_nothing(project: Project) -> None:
+    first = MONDAY + timedelta(days=14)
+    for at in (first, first + HOUR):
+        send(project, at, shift=0.5)
+    derive(project)
+    before = stored(project, DRIFT)
+    detect_drift(project.stores, project.spec, Range(first, first + 2 * HOUR))
+    assert before == stored(project, DRIFT)
+    detect_drift(project.stores, project.spec, Range(first + HOUR, first + 2 * HOUR))
+    assert before == stored(project, DRIFT)
+
+
+def test_a_version_of_few_days_is_not_judged_and_says_so(project: Project) -> None:
+    early = MONDAY + timedelta(days=2)
+    row = of_column(project, "x", early)
+    assert (None, None) == (row["drifted"], row["value"])
+    assert row["reason"] == "2 days to compare with; 4 are needed"
+    [verdict] = judge_rules(project.stores, project.spec, ["drift"], [early])
+    assert verdict.passed is None
+
+
+def test_a_training_set_with_times_is_a_season_from_the_first_day_on(project: Project) -> None:
+    draw = np.random.default_rng(5)
+    times = [MONDAY + timedelta(days=day, seconds=s) for day in DAYS for s in range(0, 7200, 12)]
+    frame = pa.table(
+        {
+            "x": [draw.normal(at.hour / 50, 1) for at in times],
+            "c": draw.choice(["a", "b"], len(times), p=[0.7, 0.3]).tolist(),
+        }
+    )
+    made = make_reference("training set", frame, ["x", "c"])
+    hours = reference_hours(frame, made, pa.chunked_array([pa.array(times, pa.timestamp("us", "UTC"))]))
+    reference = Reference("training set", made.profiles, {"x": 0.9, "c": 0.1}, hours)
+    project.stores.deployments.record_version(replace(VERSION, model_name="fresh"))
+    project.stores.references.write("fresh", "1", reference)
+    fresh = replace(project, spec=replace(project.spec, name="cancer", model_name="fresh"))
+    for method, days in ((DriftPolicy(minimum=500), 15), (DriftPolicy(minimum=500, reference="training"), 60)):
+        fresh.spec = replace(fresh.spec, drift=method)
+        monday = MONDAY + timedelta(days=days - days % 7)
+        for at in (monday, monday + HOUR):
+            send(fresh, at, shift=0.6)
+            derive(fresh)
+        row = of_column(fresh, "x", monday + HOUR)
+        assert (True, 0.9) == (row["drifted"], row["importance"]), method
+        assert row["severity"] == "high"
+        assert of_column(fresh, "c", monday + HOUR)["drifted"] is False
+
+
+def test_a_small_window_is_widened_into_the_past(project: Project) -> None:
+    at = MONDAY + timedelta(days=14)
+    send(project, at, rows=300)
+    send(project, at + HOUR, rows=300)
+    derive(project)
+    assert (300, 600) == (of_column(project, "x", at)["n"], of_column(project, "x", at + HOUR)["n"])
+
+
+def test_a_window_long_after_the_others_is_judged_by_its_own_days(project: Project) -> None:
+    late = MONDAY + timedelta(days=280)
+    send(project, MONDAY + timedelta(days=14))
+    send(project, late)
+    derive(project)
+    assert of_column(project, "x", MONDAY + timedelta(days=14))["drifted"] is False
+    assert of_column(project, "x", late)["reason"] == "0 days to compare with; 4 are needed"
+
+
+def test_a_unit_that_changes_is_told_within_two_hundred_requests(project: Project) -> None:
+    at = MONDAY + timedelta(days=14)
+    send(project, at, rows=250)
+    send(project, at + timedelta(minutes=10), rows=200, shift=12.0)
+    derive(project)
+    rows = [row for row in stored(project, DATA_QUALITY) if row["window_start"] == at]
+    assert [True, True, True, False] == [row["passed"] for row in rows]
+    assert ("x", "range", 150) == (rows[-1]["column"], rows[-1]["channel"], rows[-1]["n"])
+    [verdict] = judge_rules(project.stores, project.spec, ["data_quality"], [at])
+    assert verdict.passed is False
+    assert "x: 100% lie beyond" in verdict.message
+
+
+def test_a_renamed_category_is_told_and_an_ordinary_hour_is_not(project: Project) -> None:
+    at = MONDAY + timedelta(days=14)
+    send(project, at, rows=400)
+    send(project, at + HOUR, rows=400, word="A")
+    derive(project)
+    first, second = judge_rules(project.stores, project.spec, ["data_quality"], [at, at + HOUR])
+    assert (True, False) == (first.passed, second.passed)
+    assert "c: 71% are of categories that the days before did not have, such as 'A'" in second.message
+
+
+def test_chunks_go_on_over_windows_and_are_the_same_when_computed_again(project: Project) -> None:
+    at = MONDAY + timedelta(days=14)
+    send(project, at, rows=100, shift=12.0)
+    derive(project)
+    send(project, at + HOUR, rows=100, shift=12.0)
+    derive(project)
+    rows = stored(project, DATA_QUALITY)
+    assert [True, False] == [row["passed"] for row in rows if row["window_start"] >= at]
+    watch_data(project.stores, project.spec, Range(at + HOUR, at + 2 * HOUR))
+    assert rows == stored(project, DATA_QUALITY)
+
+
+def test_there_is_no_verdict_on_chunks_before_there_are_days_to_compare_with(project: Project) -> None:
+    first = [row for row in stored(project, DATA_QUALITY) if row["window_start"] == MONDAY]
+    assert {None} == {row["passed"] for row in first}
+    assert first[0]["reason"] == "0 days to compare with; 4 are needed"

@@ -1,9 +1,9 @@
 """Hourly profiles of 13 columns at 1.7 M, 10 M and 50 M rows, beside summing the same columns.
 
-``python -m benchmarks.scale [--rows 1700000 10000000 50000000]``. A log of that many rows is written as Delta files, a
-day a partition; each size is measured in a process of its own: profiling through the project's own operation (read, bin,
-write), against DuckDB's sum of each column an hour over the same files. Then a verdict on the last day from 30 days of
-stored profiles, what the profiles take on disk, and what one more day costs after a week and after a year of history.
+``python -m benchmarks.scale [--rows 1700000 10000000 50000000]``. A log of that many rows is written as Delta files,
+a day a partition. Each size is measured in a process of its own: profiling through the project's own operation (read,
+bin, write), against DuckDB's sum of each column an hour over the same files. Then a verdict on the last day from 30
+days of stored profiles, what the profiles take on disk, and what one more day costs after a week and after a year.
 """
 
 import argparse

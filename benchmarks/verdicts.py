@@ -19,7 +19,7 @@ from statistics import mean, median
 import numpy as np
 
 from benchmarks.seasonal_world import FAHRENHEIT, Change, World
-from modelops_pipelines.core.calibration import flags_of, judge_calibrated
+from modelops_pipelines.core.calibration import LEVELS, Calibration, flags_of, judge_calibrated
 from modelops_pipelines.core.distances import chi_square, jensen_shannon, kolmogorov_smirnov, psi, wasserstein
 from modelops_pipelines.core.profiles import Profile
 from modelops_pipelines.core.seasons import season_of
@@ -29,6 +29,7 @@ Drifted = set[str]
 Windows = Mapping[str, Profile]
 
 REFERENCE_DAYS, MINIMUM = 28, 500
+RULES = {1: Calibration(MINIMUM, level=LEVELS["hour"]), 24: Calibration(MINIMUM, level=LEVELS["day"])}
 PATIENCE = {1: 12, 24: 5}
 STARTS = {1: 8, 24: 8}
 CHANGES = (
@@ -62,7 +63,8 @@ class Judge:
         for start in starts:
             seasons = {name: season_of(at, one, start, start + self.length, MINIMUM) for name, one in hours.items()}
             current = {name: one.current for name, one in seasons.items()}
-            verdicts = judge_calibrated(current, {n: one.reference for n, one in seasons.items()}, before=before)
+            reference = {name: one.reference for name, one in seasons.items()}
+            verdicts = judge_calibrated(current, reference, RULES[self.length], before)
             before = flags_of(verdicts)
             found.append({one.column for one in verdicts if one.drifted})
         return found

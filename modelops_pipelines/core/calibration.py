@@ -22,6 +22,9 @@ from modelops_pipelines.core.seasons import SeasonReference
 Channel: TypeAlias = Literal["distribution", "missing", "range"]
 Flags: TypeAlias = Collection[tuple[str, str]]
 
+LEVELS = {"hour": 0.05, "day": 0.02}
+"""Level by the size of a window. Days are judged more strictly: what moves one ordinary day, such as weather, often
+moves the next as well, so that two in a row prove less than two hours that have a season to themselves."""
 NARROW = 0.1
 """Parts of a floor: two columns that differ by less than this by chance are called equal."""
 
@@ -42,7 +45,7 @@ class Calibration:
     minimum: int = 500
     least: int = 100
     days: int = 4
-    level: float = 0.02
+    level: float = 0.05
     strict: float = 1e-4
     distance: float = 0.05
     share: float = 0.02

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from modelops_pipelines.core.calibration import Calibration, Flags, flags_of, judge_calibrated
+from modelops_pipelines.core.calibration import LEVELS, Calibration, Flags, flags_of, judge_calibrated
 from modelops_pipelines.core.drift import ColumnVerdict, judge_fixed
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.evidently_rules import judge_evidently
@@ -56,7 +56,7 @@ def judged_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetim
 
 def _calibrated(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
     """Hold windows against their season; what was flagged in the window before is judged or stored already."""
-    length, rules = LENGTH[spec.window], Calibration(minimum=spec.drift.minimum)
+    length, rules = LENGTH[spec.window], Calibration(minimum=spec.drift.minimum, level=LEVELS[spec.window])
     rows: list[Row] = []
     for run in runs(windows, timedelta(days=spec.drift.days)):
         flags = _stored_flags(stores, spec, [window - length for window in run])

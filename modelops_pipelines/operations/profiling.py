@@ -12,7 +12,7 @@ from modelops_pipelines.core.profiles import ColumnBins, Profile, empty, merge
 from modelops_pipelines.core.tables import DATA_QUALITY, DRIFT, PROFILES
 from modelops_pipelines.core.windows import LENGTH, windows_between
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
-from modelops_pipelines.operations.references import ANSWERS, ensure_reference, monitored_columns, profile_by_hour
+from modelops_pipelines.operations.references import ANSWERS, make_of_window, monitored_columns, profile_by_hour
 from modelops_pipelines.operations.schemas import feature_types, log_table
 from modelops_pipelines.store import sql
 from modelops_pipelines.store.profile_rows import HourlyProfile, Hours, from_rows, hour_of, to_rows
@@ -27,15 +27,18 @@ def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = No
     """Bring ``profiles`` up to date; what is judged from them is marked for the same windows."""
 
     def compute(windows: Windows) -> pa.Table:
-        references = _references_for(stores, spec, windows)
+        references: dict[str, Reference | None] = {}
         hours = {hour_of(one) for window in windows for one in windows_between(window, window + _length(spec), "hour")}
         found: Profiles = {}
         for batch in _batches(stores, spec, windows):
-            wanted = batch.filter(pc.is_in(batch.column("hour"), value_set=pa.array(sorted(hours), pa.int64())))
+            wanted = _where(batch, pc.is_in(batch.column("hour"), value_set=pa.array(sorted(hours), pa.int64())))
             for version in wanted.column("model_version").unique().to_pylist():
-                if version in references:
-                    mine = wanted.filter(pc.equal(wanted.column("model_version"), version))
-                    _add(found, version, mine, references[version].bins)
+                if version not in references:
+                    references[version] = _reference(stores, spec, version, windows)
+                reference = references[version]
+                if reference is not None:
+                    mine = _where(wanted, pc.equal(wanted.column("model_version"), version))
+                    _add(found, version, mine, reference.bins)
         ordered = sorted(found.items())
         return to_rows([HourlyProfile(h, v, made) for (h, v), columns in ordered for made in columns.values()])
 
@@ -84,18 +87,16 @@ def _length(spec: EndpointSpec) -> timedelta:
     return LENGTH[spec.window]
 
 
-def _references_for(stores: Stores, spec: EndpointSpec, windows: Windows) -> dict[str, Reference]:
-    """Return the reference of every version that answered in the windows; one without gets its first large window."""
+def _reference(stores: Stores, spec: EndpointSpec, version: str, windows: Windows) -> Reference | None:
+    """Return the version's reference; one that has none gets its first window that is large enough."""
+    found = stores.references.read(spec.model_name, version)
+    if found is not None:
+        return found
     table = log_table(stores, spec)
     with stores.lake.query(spec.name, [table], dates_of(windows)) as connected:
-        asked = {"size": spec.window, "windows": list(windows)}
-        seen = connected.execute(sql.named("answered_windows"), asked).fetchall()
-    found: dict[str, Reference] = {}
-    for window, version in seen:
-        made = found.get(version) or ensure_reference(stores, spec, version, window)
-        if made is not None:
-            found[version] = made
-    return found
+        asked = {"size": spec.window, "windows": list(windows), "version": version}
+        seen = [row[0] for row in connected.execute(sql.named("answered_windows"), asked).fetchall()]
+    return next((made for window in seen if (made := make_of_window(stores, spec, version, window))), None)
 
 
 def _batches(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[pa.Table]:
@@ -110,7 +111,7 @@ def _batches(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[p
 
 def _add(found: Profiles, version: str, rows: pa.Table, bins: Mapping[str, ColumnBins]) -> None:
     """Add the rows' profiles: features on the rows that have them, answers on all."""
-    kept = rows.filter(rows.column("sampled"))
+    kept = _where(rows, rows.column("sampled"))
     held = {name: known for name, known in bins.items() if name in rows.column_names}
     answers = {name: known for name, known in held.items() if name in ANSWERS}
     features = {name: known for name, known in held.items() if name not in ANSWERS}
@@ -119,3 +120,8 @@ def _add(found: Profiles, version: str, rows: pa.Table, bins: Mapping[str, Colum
         for hour, made in profile_by_hour(frame, hours, columns):
             so_far = found.setdefault((hour, version), {name: empty(known) for name, known in held.items()})
             so_far |= {name: merge(so_far[name], one) for name, one in made.items()}
+
+
+def _where(rows: pa.Table, chosen: pa.ChunkedArray) -> pa.Table:
+    """Return the chosen rows, without a copy when all are."""
+    return rows if pc.all(chosen).as_py() else rows.filter(chosen)

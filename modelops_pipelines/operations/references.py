@@ -88,11 +88,8 @@ def _sliced(column: pa.ChunkedArray, kind: Kind) -> Callable[[int, int], Values]
     return counted
 
 
-def ensure_reference(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> Reference | None:
-    """Return the version's reference, made of the window when there is none and the window has enough rows."""
-    found = stores.references.read(spec.model_name, version)
-    if found is not None:
-        return found
+def make_of_window(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> Reference | None:
+    """Make and keep the reference of a version that came without, of one of its windows; None if that has few rows."""
     frame = _window_rows(stores, spec, version, window)
     kept = frame.filter(frame.column("sampled"))
     if len(kept) < REFERENCE_ROWS:

@@ -19,7 +19,7 @@ from statistics import mean, median
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pandas as pd  # noqa: TID253 - nothing but this benchmark imports it
 
 from benchmarks.seasonal_world import Change
 from examples.flights.data import CATEGORIES, FEATURES, NEW_YORK, flights_frame, months

@@ -19,7 +19,7 @@ from modelops_pipelines.store.profile_rows import HourlyProfile, Hours, from_row
 from modelops_pipelines.store.references import Reference
 from modelops_pipelines.store.stores import Stores
 
-BATCH_ROWS = 500_000
+BATCH_ROWS = 200_000
 Profiles = dict[tuple[int, str], dict[str, Profile]]
 
 

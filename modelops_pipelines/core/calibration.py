@@ -15,7 +15,7 @@ import numpy as np
 
 from modelops_pipelines.core.distances import missing_share
 from modelops_pipelines.core.left_out import Distances, LeftOut
-from modelops_pipelines.core.profiles import Kind, Profile
+from modelops_pipelines.core.profiles import ColumnBins, Kind, Profile
 from modelops_pipelines.core.scales import STUDENT, fitted, kappa, levels, offset_fitted
 from modelops_pipelines.core.seasons import SeasonReference
 
@@ -34,6 +34,7 @@ class Calibration:
     """What counts as drift.
 
     A test is flagged when it reaches its floor (``distance``: standard deviations or Jensen-Shannon distance;
+    ``answers``: that of the classes answered, which a base rate moving by 5 points shifts by 0.035 to 0.05;
     ``share``: 0 .. 1) and passes Benjamini and Hochberg's procedure at ``level`` over all tests of the window.
     It is gross from ``gross`` floors on at a p-value of ``strict`` or less. With under ``minimum`` rows, but
     ``least``, only what is gross is flagged. What is flagged in one window drifted when it is flagged in the
@@ -48,6 +49,7 @@ class Calibration:
     level: float = 0.05
     strict: float = 1e-4
     distance: float = 0.05
+    answers: float = 0.02
     share: float = 0.02
     gross: float = 5.0
     at_once: float = math.inf
@@ -196,7 +198,7 @@ def _tests(kind: Kind, found: LeftOut, days: int, rules: Calibration) -> tuple[_
     enough = windows.present[-1] >= rules.least
     apart = (found.wasserstein() if kind == "numeric" else found.jensen_shannon()) if enough else None
     if apart:
-        tests.append(_of_distances(apart, rules, days))
+        tests.append(_of_distances(apart, _floor(windows.bins, rules), days))
     shares: list[tuple[Channel, Distances | None]] = [("missing", found.shares(windows.missing, windows.n))]
     if kind == "numeric" and enough and windows.bins.edges:
         shares.append(("range", found.shares(windows.out_of_range, windows.present)))
@@ -216,15 +218,20 @@ def _unjudged(current: Profile | None, reference: SeasonReference | None, rules:
     return None
 
 
-def _of_distances(found: Distances, rules: Calibration, days: int) -> _Test:
+def _floor(bins: ColumnBins, rules: Calibration) -> float:
+    """Return the least distance that matters; of the classes answered a smaller one does."""
+    return rules.answers if (bins.name, bins.kind) == ("prediction", "categorical") else rules.distance
+
+
+def _of_distances(found: Distances, floor: float, days: int) -> _Test:
     squared = found.others**2
     a, b = fitted(squared, 1 / found.sizes)
-    least = (NARROW * rules.distance) ** 2
+    least = (NARROW * floor) ** 2
     expected = np.maximum(a / found.sizes + b, least)
     fewer = max(0.0, 1 / found.n - 1 / float(found.sizes.min()))  # fewer rows than any fitted: by theory
     scale = max(a * (1 / found.n - fewer) + b, least) + max(a, found.unit) * fewer
     most = float(np.max(found.others))
-    return _Test("distribution", found.value, rules.distance, scale, kappa(squared / expected), days, most)
+    return _Test("distribution", found.value, floor, scale, kappa(squared / expected), days, most)
 
 
 def _of_shares(channel: Channel, found: Distances, rules: Calibration, days: int) -> _Test:

@@ -312,3 +312,20 @@ def test_the_p_value_is_the_upper_tail_of_students_law_for_a_share():
     scale = found.threshold / t.isf(0.001 / 3 / 2, DAYS - 1)
     assert (found.channel, found.value) == ("missing", pytest.approx(found.missing - found.missing_reference))
     assert found.p_value == pytest.approx(2 * t.sf(found.value / scale, DAYS - 1), rel=1e-6)
+
+
+def test_five_points_of_base_rate_on_five_thousand_rows_are_found():
+    rng = np.random.default_rng(11)
+    bins = fit_bins("prediction", ["0", "1"], "categorical")
+
+    def day(rate):
+        ones = int(rng.binomial(5_000, rate))
+        return profile({"0": 5_000 - ones, "1": ones}, bins)
+
+    found = []
+    for base in (0.2, 0.35, 0.5):
+        for _ in range(100):
+            past = SeasonReference(Stack.of(bins, [day(base + rng.normal(0, 0.004)) for _ in range(20)]), np.arange(20))
+            (verdict,) = judge_calibrated({"prediction": day(base + 0.05)}, {"prediction": past})
+            found.append(verdict.flagged)
+    assert sum(found) >= 0.99 * len(found)

@@ -19,7 +19,7 @@ from modelops_pipelines.store.profile_rows import HourlyProfile, Hours, from_row
 from modelops_pipelines.store.references import Reference
 from modelops_pipelines.store.stores import Stores
 
-BATCH_ROWS = 200_000
+BATCH_ROWS = 100_000
 Profiles = dict[tuple[int, str], dict[str, Profile]]
 
 
@@ -66,7 +66,7 @@ def stored_profiles(
 def stored_hours(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> dict[str, dict[str, Hours]]:
     """Return the stored hours of [start, end) by version, then by column, on the bins of the version's reference."""
     days = dates_of(windows_between(start, end, "day"))
-    with stores.lake.query(spec.name, [PROFILES], days) as connected:
+    with stores.lake.query(spec.name, [PROFILES], days, threads=1) as connected:
         rows = connected.sql(sql.hours_between(), params={"start": start, "end": end}).to_arrow_table()
     found = {}
     for version in sorted(rows.column("model_version").unique().to_pylist()):
@@ -103,7 +103,7 @@ def _batches(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[p
     """Yield the answered rows of the windows' days in batches, so that memory does not grow with the days."""
     table, days = log_table(stores, spec), dates_of(windows)
     query = sql.answered_hours(table, monitored_columns(spec, list(feature_types(stores, spec))))
-    with stores.lake.query(spec.name, [table], days) as connected:
+    with stores.lake.query(spec.name, [table], days, threads=1) as connected:
         for day in days:
             for batch in connected.sql(query, params={"day": day}).to_arrow_reader(BATCH_ROWS):
                 yield pa.Table.from_batches([batch])

@@ -79,13 +79,18 @@ class Lake:
 
     @contextmanager
     def query(
-        self, endpoint: str, tables: Sequence[Table], dates: Sequence[date] | None = None
+        self,
+        endpoint: str,
+        tables: Sequence[Table],
+        dates: Sequence[date] | None = None,
+        threads: int | None = None,
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open DuckDB over a snapshot of the endpoint's tables, each a view of its own name.
 
-        The connection reaches the lake's files and nothing else; its configuration is locked.
+        The connection reaches the lake's files and nothing else; its configuration is locked. Each of its threads (as
+        many as cores unless told) holds row groups of its own in memory.
         """
-        with connection(self.folder) as connected:
+        with connection(self.folder, threads) as connected:
             for table in tables:
                 self.attach(connected, table.name, endpoint, table, dates)
             yield connected

@@ -46,6 +46,7 @@ TABLES = {
     "drift",
     "data_quality",
     "quality_metrics",
+    "custom_metrics",
     "estimated_quality",
     "key_usage",
 }

@@ -20,7 +20,8 @@ PROBE_ROWS = 96
 LIMITS = (2048, 512, PROBE_ROWS)
 PADS = (1, 4, 8, 16)
 BATCHES = (1, 2, 3, 4, 5, 7, 8, 13, 16, 31, 40, 64)
-LARGE_BATCHES = (96, 200, 333, 512, 1000, 1501, 2048)
+LARGE_BATCHES = (96, 200, 333, 512, 548, 556, 596, 620, 1000, 1501, 1996, 2028, 2036, 2048)
+"""Among them sizes whose halves are no whole blocks: from some size on the library gives each core a half."""
 NULLS = 0.15
 _LOG = logging.getLogger("modelops.gateway")
 

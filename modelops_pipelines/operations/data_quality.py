@@ -131,12 +131,13 @@ class _Past:
 
     @classmethod
     def before(cls, window: datetime, history: History, without: Sequence[int]) -> "_Past":
-        """Return the days before the window's own, less some hours."""
+        """Return the days before the window's own, less some hours, of the columns that have enough days."""
         end = hour_of(window) // DAY * DAY
         past = {name: of.within(end - DAY * history.policy.days, end) for name, of in history.recent.items()}
-        kept = {name: of.stack.take(np.flatnonzero(~np.isin(of.at, without))) for name, of in past.items()}
-        days = max((len(np.unique(of.at[~np.isin(of.at, without)] // DAY)) for of in past.values()), default=0)
-        return cls({name: stack for name, stack in kept.items() if len(stack)}, days)
+        kept = {name: np.flatnonzero(~np.isin(of.at, without)) for name, of in past.items()}
+        days = {name: len(np.unique(of.at[kept[name]] // DAY)) for name, of in past.items()}
+        enough = {name: of.stack.take(kept[name]) for name, of in past.items() if days[name] >= FEWEST_DAYS}
+        return cls(enough, max(days.values(), default=0))
 
 
 def _odd(past: _Past, frame: pa.Table) -> list[Oddity]:

@@ -217,3 +217,25 @@ def test_there_is_no_verdict_on_chunks_before_there_are_days_to_compare_with(pro
     first = [row for row in stored(project, DATA_QUALITY) if row["window_start"] == MONDAY]
     assert {None} == {row["passed"] for row in first}
     assert first[0]["reason"] == "0 days to compare with; 4 are needed"
+
+
+def test_a_column_of_few_days_is_odd_to_nobody_while_the_others_are_judged(project: Project) -> None:
+    draw = np.random.default_rng(5)
+    times = [MONDAY + timedelta(days=day, seconds=s) for day in DAYS for s in range(0, 7200, 12)]
+    frame = pa.table({"x": [draw.normal(0, 1) for _ in times], "c": ["a", "b"] * (len(times) // 2)})
+    made = make_reference("training set", pa.concat_tables([frame]), ["x", "c"])
+    answers = make_reference(
+        "", pa.table({"score": draw.random(1000), "prediction": ["0", "1"] * 500}), ["score", "prediction"]
+    )
+    hours = reference_hours(frame, made, pa.chunked_array([pa.array(times, pa.timestamp("us", "UTC"))]))
+    project.stores.deployments.record_version(replace(VERSION, model_name="fresh"))
+    project.stores.references.write("fresh", "1", Reference("set", {**made.profiles, **answers.profiles}, {}, hours))
+    project.spec = replace(project.spec, model_name="fresh")
+    monday = MONDAY + timedelta(days=14)
+    send(project, monday, rows=1)
+    derive(project)
+    send(project, monday + timedelta(days=1), rows=300, shift=20.0)
+    derive(project)
+    rows = [row for row in stored(project, DATA_QUALITY) if row["window_start"] == monday + timedelta(days=1)]
+    assert {"x\trange"} == {row["flags"] for row in rows}
+    assert [True, False, False] == [row["passed"] for row in rows]

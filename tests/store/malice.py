@@ -229,7 +229,7 @@ def a_pipe(folder: Path) -> None:
 
 def an_environment(folder: Path) -> None:
     """Ask for packages from elsewhere, and for files that never end."""
-    (folder / "requirements.txt").write_text("-r /dev/zero\n--index-url http://127.0.0.1:9/evil\n-e ./evil\n")
+    (folder / "requirements.txt").write_text("-r /dev/zero\n--find-links http://127.0.0.1:9/evil\n-e ./evil\n")
     (folder / "conda.yaml").write_text(f"dependencies: !!python/object/apply:builtins.exec [{EVIL!r}]\n")
     (folder / "setup.py").write_text(EVIL)
     (folder / "sitecustomize.py").write_text(EVIL)

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from modelops_pipelines.core.distances import missing_share
+from modelops_pipelines.core.drift import ColumnVerdict
 from modelops_pipelines.core.left_out import Distances, LeftOut
 from modelops_pipelines.core.profiles import ColumnBins, Kind, Profile
 from modelops_pipelines.core.scales import STUDENT, fitted, kappa, levels, offset_fitted
@@ -56,7 +57,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class CalibratedVerdict:
+class CalibratedVerdict(ColumnVerdict):
     """What a column's tests say, told by the ``channel`` that moved most; the distribution if none is flagged.
 
     ``statistic`` names what ``value`` and ``threshold`` are: ``wasserstein`` (in standard deviations),
@@ -68,17 +69,6 @@ class CalibratedVerdict:
     the reference days.
     """
 
-    column: str
-    kind: Kind
-    statistic: str
-    value: float | None
-    threshold: float
-    drifted: bool | None
-    n: int
-    n_reference: int
-    missing: float | None
-    missing_reference: float | None
-    reason: str | None
     p_value: float | None
     channel: Channel
     effect: float | None

@@ -1,5 +1,6 @@
 """Windows of event time: whole hours or whole days, in UTC."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 LENGTH = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -19,6 +20,11 @@ def windows_between(start: datetime, end: datetime, size: str) -> list[datetime]
     first, step = window_of(start, size), LENGTH[size]
     count = -((first - end) // step)
     return [first + i * step for i in range(count)]
+
+
+def hours_of(windows: Iterable[datetime], size: str) -> list[datetime]:
+    """Return the starts of all hours of the windows, in their order."""
+    return [hour for window in windows for hour in windows_between(window, window + LENGTH[size], "hour")]
 
 
 def text(moment: datetime) -> str:

@@ -17,7 +17,7 @@ from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.seasons import DAY
 from modelops_pipelines.core.stacks import Stack
 from modelops_pipelines.core.tables import DATA_QUALITY
-from modelops_pipelines.core.windows import LENGTH, windows_between
+from modelops_pipelines.core.windows import LENGTH, hours_of, windows_between
 from modelops_pipelines.operations.drifting import runs
 from modelops_pipelines.operations.history import History, histories
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
@@ -69,7 +69,7 @@ def _watched(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) ->
     known = _Known.stored(stores, spec, windows)
     for version, history in histories(stores, spec, windows[0], windows[-1] + length).items():
         for window in windows:
-            past = _Past.before(window, history, known.odd_hours(version, window, length))
+            past = _Past.before(window, history, known.odd_hours(version, window, spec.window))
             before = known.flags.get((window - length, version), Flags())
             for number, frame in enumerate(_frames(stores, spec, version, window)):
                 odd = _odd(past, frame)
@@ -103,10 +103,10 @@ class _Known:
         if row["passed"] is False:
             self.failed.add(key)
 
-    def odd_hours(self, version: str, window: datetime, length: timedelta) -> list[int]:
+    def odd_hours(self, version: str, window: datetime, size: str) -> list[int]:
         """Return the hours of windows that failed shortly before: they are no measure of what is usual."""
         near = (one for one, of in self.failed if of == version and window - REMEMBERED <= one < window)
-        return [hour_of(hour) for one in near for hour in windows_between(one, one + length, "hour")]
+        return [hour_of(hour) for hour in hours_of(near, size)]
 
 
 def _frames(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> Iterator[pa.Table]:

@@ -68,12 +68,10 @@ def histories(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime
     """
     served = stored_hours(stores, spec, start - timedelta(days=spec.drift.days), end)
     found = {}
-    for version, hours in served.items():
-        reference = stores.references.read(spec.model_name, version)
-        if reference is not None:
-            bins = monitored_bins(spec, reference)
-            trained = {name: known for name, known in reference.by_hour().items() if name in bins}
-            found[version] = History(reference, hours, trained, spec.drift)
+    for version, (reference, hours) in served.items():
+        bins = monitored_bins(spec, reference)
+        trained = {name: known for name, known in reference.by_hour().items() if name in bins}
+        found[version] = History(reference, hours, trained, spec.drift)
     return found
 
 

@@ -9,13 +9,12 @@ import pyarrow.compute as pc
 from modelops_pipelines.core.alerts import Verdict
 from modelops_pipelines.core.endpoint import SERVICE_ALERT_OVER, AlertRule, EndpointSpec
 from modelops_pipelines.core.tables import CUSTOM_METRICS, ESTIMATED_QUALITY, SERVICE_METRICS, WHOLE, Table
-from modelops_pipelines.core.windows import LENGTH, text, windows_between
+from modelops_pipelines.core.windows import LENGTH, hours_of, text, windows_between
 from modelops_pipelines.operations.judging_drift import judge_data, judge_drift
 from modelops_pipelines.operations.measure import judged_rows, quality_of
 from modelops_pipelines.operations.rule_verdicts import (
     Rows,
     held_against,
-    hours_of,
     not_judged,
     of_busiest,
     stored,
@@ -46,7 +45,7 @@ def judge_rules(stores: Stores, spec: EndpointSpec, kinds: Sequence[str], window
 def _judge_service(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime]) -> list[Verdict]:
     """Judge the time up to the end of each hour with requests, whatever the endpoint's window is."""
     over = rule.over or SERVICE_ALERT_OVER
-    hours = hours_of(windows, spec)
+    hours = hours_of(windows, spec.window)
     needed = {one for hour in hours for one in trailing(hour, over, "hour")}
     rows = stored(stores, spec, SERVICE_METRICS, sorted(needed))
     by_hour: dict[datetime, Rows] = {}

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.profiles import ColumnBins, Profile, empty, merge
 from modelops_pipelines.core.tables import DATA_QUALITY, DRIFT, PROFILES
-from modelops_pipelines.core.windows import LENGTH, windows_between
+from modelops_pipelines.core.windows import LENGTH, hours_of, windows_between
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.operations.references import ANSWERS, make_of_window, monitored_columns, profile_by_hour
 from modelops_pipelines.operations.schemas import feature_types, log_table
@@ -28,7 +28,7 @@ def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = No
 
     def compute(windows: Windows) -> pa.Table:
         references: dict[str, Reference | None] = {}
-        hours = {hour_of(one) for window in windows for one in windows_between(window, window + _length(spec), "hour")}
+        hours = set(map(hour_of, hours_of(windows, spec.window)))
         found: Profiles = {}
         for batch in _batches(stores, spec, windows):
             wanted = _where(batch, pc.is_in(batch.column("hour"), value_set=pa.array(sorted(hours), pa.int64())))
@@ -54,7 +54,7 @@ def stored_profiles(
     found: dict[tuple[datetime, str], dict[str, Profile]] = {}
     if first is None or last is None:
         return found
-    for version, columns in stored_hours(stores, spec, first, last + _length(spec)).items():
+    for version, (_, columns) in stored_hours(stores, spec, first, last + _length(spec)).items():
         for window in windows:
             start = hour_of(window)
             merged = {name: hours.total(start, start + length) for name, hours in columns.items()}
@@ -63,17 +63,20 @@ def stored_profiles(
     return found
 
 
-def stored_hours(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> dict[str, dict[str, Hours]]:
-    """Return the stored hours of [start, end) by version, then by column, on the bins of the version's reference."""
+def stored_hours(
+    stores: Stores, spec: EndpointSpec, start: datetime, end: datetime
+) -> dict[str, tuple[Reference, dict[str, Hours]]]:
+    """Return by version its reference, and the stored hours of [start, end) on that reference's bins, by column."""
     days = dates_of(windows_between(start, end, "day"))
     with stores.lake.query(spec.name, [PROFILES], days, threads=1) as connected:
-        rows = connected.sql(sql.hours_between(), params={"start": start, "end": end}).to_arrow_table()
+        rows = connected.sql(sql.named("stored_hours"), params={"start": start, "end": end}).to_arrow_table()
     found = {}
     for version in sorted(rows.column("model_version").unique().to_pylist()):
         reference = stores.references.read(spec.model_name, version)
         if reference is not None:
             bins = monitored_bins(spec, reference)
-            found[version] = from_rows(rows.filter(pc.equal(rows.column("model_version"), version)), bins)
+            mine = rows.filter(pc.equal(rows.column("model_version"), version))
+            found[version] = reference, from_rows(mine, bins)
     return found
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.tables import HOURLY, Table
-from modelops_pipelines.core.windows import LENGTH, windows_between
+from modelops_pipelines.core.windows import hours_of, windows_between
 from modelops_pipelines.store.files import exclusive
 from modelops_pipelines.store.journal import Touched
 from modelops_pipelines.store.stores import Stores
@@ -72,10 +72,7 @@ def _parts(windows: Windows, size: int) -> Iterator[Windows]:
 
 def _replaced(table: Table, windows: Windows, spec: EndpointSpec) -> Windows:
     """Return the windows as the table has them: their hours, where it is of hours."""
-    if table.name not in HOURLY:
-        return windows
-    length = LENGTH[spec.window]
-    return [hour for window in windows for hour in windows_between(window, window + length, "hour")]
+    return hours_of(windows, spec.window) if table.name in HOURLY else windows
 
 
 def derive_lock(stores: Stores, spec: EndpointSpec, table: Table) -> AbstractContextManager[None]:

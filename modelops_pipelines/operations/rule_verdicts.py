@@ -50,12 +50,6 @@ def trailing(window: datetime, over: timedelta, size: str) -> list[datetime]:
     return windows_between(end - over, end, size)
 
 
-def hours_of(windows: Sequence[datetime], spec: EndpointSpec) -> list[datetime]:
-    """Return the hours of the endpoint's windows."""
-    length = LENGTH[spec.window]
-    return [hour for window in windows for hour in windows_between(window, window + length, "hour")]
-
-
 def stored(stores: Stores, spec: EndpointSpec, table: Table, windows: Sequence[datetime]) -> Rows:
     """Return what a derived table holds of these windows."""
     wanted = set(windows)

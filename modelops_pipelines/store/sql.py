@@ -94,11 +94,6 @@ def answered_until(table: Table, names: Sequence[str]) -> str:
     )
 
 
-def hours_between() -> str:
-    """Return the query of stored profiles from ``start`` up to ``end``."""
-    return "SELECT * FROM profiles WHERE window_start >= $start AND window_start < $end"
-
-
 def labelled_rows(table: Table, features: Sequence[str]) -> str:
     """Return the query of training rows: every answered row with features and a label, in order.
 

@@ -117,7 +117,7 @@ def test_order_of_arrival_and_computing_again_change_nothing(project: Project) -
 def test_rows_of_profiles_are_read_back_as_they_were(project: Project) -> None:
     send(project, project.spec, 1, DAY, drawn(1, 1500))
     profile_windows(project.stores, project.spec)
-    [hours] = stored_hours(project.stores, project.spec, DAY, DAY + HOUR).values()
+    [(_, hours)] = stored_hours(project.stores, project.spec, DAY, DAY + HOUR).values()
     written = [HourlyProfile(hour_of(DAY), "1", of.total(hour_of(DAY), hour_of(DAY) + 1)) for of in hours.values()]
     again = from_rows(to_rows(written), {name: of.bins for name, of in hours.items()})
     assert [one.profile for one in written] == [again[name].total(hour_of(DAY), hour_of(DAY) + 1) for name in again]

@@ -152,6 +152,11 @@ class EndpointSpec:
     limits: Limits = field(default_factory=Limits)
     capture: CapturePolicy = field(default_factory=CapturePolicy)
 
+    def thresholds(self, kind: str, metric: str | None = None) -> list[float]:
+        """Return the thresholds of the endpoint's alert rules of a kind."""
+        mine = [rule for rule in self.alerts if rule.kind == kind and rule.metric == metric]
+        return [limit for rule in mine for limit in (rule.above, rule.below) if limit is not None]
+
 
 def completed(rule: AlertRule) -> AlertRule:
     """Return the rule with its kind's defaults where it says nothing."""

@@ -34,9 +34,7 @@ def draw_traffic(_: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
     p50, p95, p99 = ([(h, t.percentile(share)) for h, t in totals.items()] for share in (0.50, 0.95, 0.99))
     requests = [(hour, float(total.requests)) for hour, total in totals.items()]
     failing = [(hour, total.error_rate) for hour, total in totals.items()]
-    limits = {rule.kind: rule.above for rule in spec.alerts if rule.above is not None}
-    rate = [limits["error_rate"]] if "error_rate" in limits else []
-    slow = [limits["latency_p95_ms"]] if "latency_p95_ms" in limits else []
+    rate, slow = spec.thresholds("error_rate"), spec.thresholds("latency_p95_ms")
     latency = over_time(p95, None, "Latency an hour, ms", slow, name="p95", also={"p50": p50, "p99": p99})
     return {
         "requests_plot": as_markdown(over_time(requests, None, "Requests an hour")),
@@ -52,7 +50,7 @@ def draw_quality(stores: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, st
     drawn = {}
     for name, form in _MAIN[spec.task]:
         also = {"estimated": _points(estimated, name)} if any(row.get(name) is not None for row in estimated) else None
-        limits = [limit for rule in spec.alerts if rule.metric == name for limit in (rule.above, rule.below) if limit]
+        limits = spec.thresholds("quality", name)
         title = f"{name} on the labels that arrived"
         picture = over_time(_points(whole, name), None, title, limits, name="measured", also=also, form=form)
         drawn[f"{name}_plot"] = as_markdown(picture)
@@ -64,8 +62,7 @@ def draw_custom(_: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
     drawn = {}
     for metric in spec.metrics:
         mine = [row for row in rows if row["metric"] == metric.name]
-        rules = [rule for rule in spec.alerts if rule.kind == "metric" and rule.metric == metric.name]
-        limits = [limit for rule in rules for limit in (rule.above, rule.below) if limit is not None]
+        limits = spec.thresholds("metric", metric.name)
         drawn[f"{metric.name}_plot"] = as_markdown(over_time(_points(mine, "value"), None, metric.name, limits))
     return drawn
 

@@ -129,10 +129,10 @@ def _traffic_pictures(spec: EndpointSpec, served: Rows) -> list[str]:
 
     errors, requests = line(lambda one: one.error_rate), line(lambda one: one.requests)
     p50, p95, p99 = (line(lambda one, q=q: one.percentile(q)) for q in (0.5, 0.95, 0.99))  # type: ignore[misc]
-    slow = _limits(spec, "latency_p95_ms")
+    slow = spec.thresholds("latency_p95_ms")
     return [
         over_time(requests, None, f"Requests {'a day' if spec.window == 'day' else 'an hour'}", name="requests"),
-        over_time(errors, None, "Error rate (5xx)", _limits(spec, "error_rate"), name="error rate", form="share"),
+        over_time(errors, None, "Error rate (5xx)", spec.thresholds("error_rate"), name="error rate", form="share"),
         over_time(p95, None, "Latency", slow, name="p95", also={"p50": p50, "p99": p99}, form="ms"),
     ]
 
@@ -147,7 +147,7 @@ def _quality_pictures(spec: EndpointSpec, quality: Rows, estimated: Rows) -> lis
         if any(value is not None for line in lines for _, value in line):
             known = any(value is not None for _, value in lines[1])
             also = {"estimated before labels": lines[1]} if known else None
-            limits = _limits(spec, "quality", name)
+            limits = spec.thresholds("quality", name)
             pictures.append(over_time(lines[0], None, name.replace("_", " "), limits, name="from labels", also=also))
     return pictures
 
@@ -189,12 +189,6 @@ def _windows(spec: EndpointSpec, known: Collection[datetime]) -> list[datetime]:
 def _span(spec: EndpointSpec, served: Rows) -> str:
     windows = _windows(spec, _by_window(spec, served))
     return f"{_clock(windows[0])} to {_clock(windows[-1] + LENGTH[spec.window])}, UTC" if windows else "no traffic yet"
-
-
-def _limits(spec: EndpointSpec, kind: str, metric: str | None = None) -> list[float]:
-    """Return the thresholds of the endpoint's rules of a kind."""
-    mine = [rule for rule in spec.alerts if rule.kind == kind and rule.metric == metric]
-    return [limit for rule in mine for limit in (rule.above, rule.below) if limit is not None]
 
 
 def _told(value: float | None, form: Form = "number") -> str:

@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from modelops_pipelines.core.errors import BusyError, SchemaError, SettingsError
-from modelops_pipelines.core.tables import STATE
+from modelops_pipelines.core.state_tables import STATE
 from modelops_pipelines.store import database
 from modelops_pipelines.store.database import REVISION, Database, from_micros, moment, to_micros
 from modelops_pipelines.store.migrations.run import upgrade

@@ -20,6 +20,7 @@ from modelops_pipelines.core.alerts import OPEN, Alert
 from modelops_pipelines.core.errors import ConflictError, NotReadyError
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations import releases
+from modelops_pipelines.operations.changes import Change
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.retraining import decide_retraining, waiting_for_promotion
 from modelops_pipelines.operations.trainers import load_trainer, train, train_first
@@ -89,7 +90,7 @@ class Demo:
         alert = self._await_quality_alert(since)
         self.say(f"alert {alert.rule}: {alert.message}")
         change = releases.roll_back(self.stores, self.spec, actor="demo", reason=alert.message)
-        releases.mirror_aliases(self.stores, self.spec)
+        releases.mirror(self.stores, self.spec)
         self.say(change.sentence)
 
     def _await_quality_alert(self, since: str) -> Alert:
@@ -135,9 +136,9 @@ class Demo:
         answer = httpx.post(url, json={"query": _RUNS % wanted}, timeout=60).json()
         return [run["runId"] for run in answer["data"]["runsOrError"]["results"]]
 
-    def _change(self, change: Callable[..., releases.Change], version: str, reason: str) -> None:
+    def _change(self, change: Callable[..., Change], version: str, reason: str) -> None:
         made = change(self.stores, self.spec, version, actor="demo", reason=reason)
-        releases.mirror_aliases(self.stores, self.spec)
+        releases.mirror(self.stores, self.spec)
         self.say(made.sentence)
 
 

@@ -6,8 +6,8 @@ import click
 
 from modelops_pipelines.cli.opening import actor, open_stores, require_endpoint
 from modelops_pipelines.cli.output import json_option, show_rows, show_value
+from modelops_pipelines.operations.changes import Change
 from modelops_pipelines.operations.endpoints import endpoint_named
-from modelops_pipelines.operations.releases import Change
 
 _REASON = click.option("--reason", default="", help="Why; the history keeps it.")
 
@@ -26,7 +26,7 @@ def deploy(endpoint: str, version: str, share: int, reason: str, *, as_json: boo
     spec = endpoint_named(stores, endpoint)
     change = releases.deploy(stores, spec, version, share=share, actor=actor(), reason=reason)
     _tell(change, as_json=as_json)  # before the aliases: it is done, whatever MLflow says
-    releases.mirror_aliases(stores, spec)
+    releases.mirror(stores, spec)
 
 
 @click.command()
@@ -45,7 +45,7 @@ def promote(endpoint: str, version: str, reason: str, *, force: bool, as_json: b
     spec = endpoint_named(stores, endpoint)
     change = releases.promote(stores, spec, version, force=force, actor=actor(), reason=reason)
     _tell(change, as_json=as_json)  # before the aliases: it is done, whatever MLflow says
-    releases.mirror_aliases(stores, spec)
+    releases.mirror(stores, spec)
 
 
 @click.command()

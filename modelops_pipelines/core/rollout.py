@@ -1,23 +1,25 @@
-"""Which version answers, and how that may change. Pure: no clock, no store."""
+"""What an endpoint serves, and how that may change. Pure: no clock, no store; ``history`` has what happened."""
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import groupby
+from typing import Final, Literal
 
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.windows import text
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
 WHOLE = 100
-GENESIS = "0" * 64
+
+EndpointStatus = Literal["active", "stopped", "deleted"]
+ACTIVE: Final = "active"
+STOPPED: Final = "stopped"
+DELETED: Final = "deleted"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A version with its role and its share of the traffic in percent."""
+    """A version with its role and its share in percent: of the traffic, or for a shadow of the answers compared."""
 
     version: str
     role: str
@@ -26,11 +28,17 @@ class Variant:
 
 @dataclass(frozen=True)
 class DesiredState:
-    """What an endpoint should serve; generation 0 is an endpoint that never served."""
+    """What an endpoint should serve; generation 0 is an endpoint that never served.
+
+    A stopped endpoint keeps its variants, to start with them again; ``since`` is when the state was written, None
+    where that is not known.
+    """
 
     endpoint: str
     generation: int = 0
     variants: tuple[Variant, ...] = ()
+    status: EndpointStatus = ACTIVE
+    since: datetime | None = field(default=None, compare=False)
 
     def by_role(self, role: str) -> str | None:
         """Return the version in that role, or None."""
@@ -46,72 +54,19 @@ class DesiredState:
         """The version on trial, if any."""
         return self.by_role(CHALLENGER)
 
-
-@dataclass(frozen=True)
-class Event:
-    """One change of a desired state, sealed by the hash of the event before it."""
-
-    number: int
-    endpoint: str
-    at: datetime
-    actor: str
-    action: str
-    from_version: str | None
-    to_version: str
-    generation: int
-    reason: str
-    evidence: Mapping[str, object] = field(default_factory=dict)
-    previous_hash: str = GENESIS
+    @property
+    def shadow(self) -> str | None:
+        """The version whose answers are compared and never returned, if any."""
+        return self.by_role(SHADOW)
 
     @property
-    def hash(self) -> str:
-        """SHA-256 over the event's canonical JSON, the previous hash included."""
-        body = {**self.__dict__, "at": text(self.at), "evidence": dict(self.evidence)}
-        return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+    def answering(self) -> tuple[Variant, ...]:
+        """The variants that callers may get an answer from; none of an endpoint that is stopped."""
+        return tuple(v for v in self.variants if v.role != SHADOW) if self.status == ACTIVE else ()
 
-
-def champions(events: Iterable[Event]) -> tuple[str, ...]:
-    """Return the line of champions that a rollback walks back, the present one last.
-
-    A version that was rolled back has left the line: rolling back twice never returns to it.
-    """
-    line: list[str] = []
-    for event in events:
-        if event.action == "rollback":
-            line = _withdrawn(line, event.to_version)
-        elif dict(event.evidence).get("share", WHOLE) == WHOLE and line[-1:] != [event.to_version]:
-            line.append(event.to_version)
-    return tuple(line)
-
-
-@dataclass(frozen=True)
-class Reign:
-    """A version that was the champion from some moment on, and who made it that, how and why."""
-
-    version: str
-    since: datetime
-    actor: str
-    action: str
-    reason: str
-
-
-def reigns(events: Iterable[Event]) -> tuple[Reign, ...]:
-    """Return the champions as they followed each other, also those that were rolled back, the present one last."""
-    found: list[Reign] = []
-    for event in events:
-        whole = event.action == "rollback" or dict(event.evidence).get("share", WHOLE) == WHOLE
-        if whole and (not found or found[-1].version != event.to_version):
-            found.append(Reign(event.to_version, event.at, event.actor, event.action, event.reason))
-    return tuple(found)
-
-
-def _withdrawn(line: Sequence[str], to_version: str) -> list[str]:
-    """Return the line up to the version's last reign, without the versions that came after it, wherever they stand."""
-    back = list(line)
-    while back and back[-1] != to_version:
-        back.pop()
-    kept = [version for version in back if version not in line[len(back) :]] or [to_version]
-    return [version for version, _ in groupby(kept)]
+    def share_of(self, version: str) -> int:
+        """Return the challenger's share when the version is the challenger, else 0."""
+        return next((v.share for v in self.variants if (v.version, v.role) == (version, CHALLENGER)), 0)
 
 
 def variants_of(champion: str, challenger: str | None = None, share: int = 0) -> tuple[Variant, ...]:
@@ -121,48 +76,109 @@ def variants_of(champion: str, challenger: str | None = None, share: int = 0) ->
     return (Variant(champion, CHAMPION, WHOLE - share), Variant(challenger, CHALLENGER, share))
 
 
-def deploy(state: DesiredState, version: str, share: int = WHOLE) -> tuple[Variant, ...]:
-    """Return the variants after a deploy; with a share under 100 the version becomes the challenger."""
+def deploy(state: DesiredState, version: str, share: int = WHOLE) -> DesiredState:
+    """Return the state after a deploy; with a share under 100 the version becomes the challenger.
+
+    A shadow stays, unless it is the version that goes live. Raises ConflictError for an impossible share, without a
+    champion to share with, and on a stopped endpoint.
+    """
     if not 0 < share <= WHOLE:
         raise ConflictError(f"A share of {share} % is impossible", "Give a whole number from 1 to 100")
-    if share == WHOLE:
-        return variants_of(version)
-    if state.champion is None or state.champion == version:
+    if state.status == STOPPED:
+        raise _stopped(state)
+    if share < WHOLE and state.champion in (None, version):
         raise ConflictError(
             f"Endpoint {state.endpoint!r} has no other champion to share its traffic with version {version}",
             "Deploy it with the whole traffic first: leave --share out",
         )
-    return variants_of(state.champion, version, share)
+    live = variants_of(version) if share == WHOLE else variants_of(str(state.champion), version, share)
+    return _next(state, live)
+
+
+def roll_back(state: DesiredState, target: str) -> DesiredState:
+    """Return the state with the target as the only version that answers; a stopped endpoint stays stopped."""
+    return _next(state, variants_of(target))
+
+
+def put_back(state: DesiredState, before: Sequence[Variant]) -> DesiredState:
+    """Return the state with the variants that it had before a change that failed."""
+    return replace(state, variants=tuple(before), generation=state.generation + 1)
+
+
+def stop(state: DesiredState) -> DesiredState | None:
+    """Return the state of the endpoint stopped, None when it is already; raises ConflictError where nothing serves."""
+    if state.status == STOPPED:
+        return None
+    _require_champion(state, "stop")
+    return replace(state, status=STOPPED, generation=state.generation + 1)
+
+
+def start(state: DesiredState) -> DesiredState | None:
+    """Return the state of the endpoint serving what it did when it was stopped, None when it was not stopped."""
+    _require_champion(state, "start")
+    return replace(state, status=ACTIVE, generation=state.generation + 1) if state.status == STOPPED else None
+
+
+def delete(state: DesiredState) -> DesiredState | None:
+    """Return the state of the endpoint deleted, None when it is already; its history and its logs stay."""
+    if state.status == DELETED:
+        return None
+    return replace(state, status=DELETED, variants=(), generation=state.generation + 1)
+
+
+def shadow(state: DesiredState, version: str, share: int = WHOLE) -> DesiredState:
+    """Return the state with the version as the shadow, in the place of another; raises ConflictError if it answers."""
+    if not 0 < share <= WHOLE:
+        raise ConflictError(f"A share of {share} % is impossible", "Give a whole number from 1 to 100")
+    _require_champion(state, "shadow")
+    if version in {v.version for v in state.variants if v.role != SHADOW}:
+        raise ConflictError(
+            f"Version {version} answers on endpoint {state.endpoint!r}: it cannot be its own shadow",
+            "Name a version that is not live",
+        )
+    live = tuple(v for v in state.variants if v.role != SHADOW)
+    return replace(state, variants=(*live, Variant(version, SHADOW, share)), generation=state.generation + 1)
+
+
+def without_shadow(state: DesiredState) -> DesiredState | None:
+    """Return the state without a shadow, None when it has none."""
+    if state.shadow is None:
+        return None
+    live = tuple(v for v in state.variants if v.role != SHADOW)
+    return replace(state, variants=live, generation=state.generation + 1)
 
 
 def next_share(state: DesiredState, version: str, steps: Sequence[int]) -> int:
     """Return the share that a promotion of the version goes to next: its plan's next step."""
-    current = next((v.share for v in state.variants if v.version == version and v.role == CHALLENGER), 0)
-    return next((step for step in steps if step > current), WHOLE)
+    return next((step for step in steps if step > state.share_of(version)), WHOLE)
 
 
-def rollback_target(state: DesiredState, line: Sequence[str], to: str | None = None) -> str:
+def rollback_target(
+    state: DesiredState, line: Sequence[str], to: str | None = None, archived: Collection[str] = ()
+) -> str:
     """Return the champion that a rollback returns to; raises ConflictError when there is none.
 
     A challenger on trial is what gets withdrawn first. Otherwise the line of champions is walked back by one, or
-    to the version asked for.
+    to the version asked for. Archived versions are passed over.
     """
-    if to is not None and to not in line[:-1]:
-        earlier = ", ".join(line[:-1]) or "none"
+    past = [version for version in line[:-1] if version not in archived]
+    if to is not None and to not in past:
+        said = "is archived" if to in archived else f"is no earlier champion of endpoint {state.endpoint!r}"
         raise ConflictError(
-            f"Version {to} is no earlier champion of endpoint {state.endpoint!r} (earlier champions: {earlier})",
+            f"Version {to} {said} (earlier champions: {', '.join(past) or 'none'})",
             "Name one of these, or deploy the version instead",
         )
     if to is not None:
         return to
     if state.challenger is not None and state.champion is not None:
         return state.champion
-    if len(line) < 2:  # noqa: PLR2004 - the present champion and one before it
+    others = [version for version in past if version != state.champion]
+    if not others:
         raise ConflictError(
             f"Endpoint {state.endpoint!r} has no earlier champion to roll back to",
             "Deploy a version instead: modelops deploy ENDPOINT VERSION",
         )
-    return line[-2]
+    return others[-1]
 
 
 def route(variants: Sequence[Variant], sticky: bytes) -> Variant:
@@ -181,11 +197,23 @@ def route(variants: Sequence[Variant], sticky: bytes) -> Variant:
     return variants[0]
 
 
-def broken_link(events: Iterable[tuple[Event, str]]) -> int | None:
-    """Return the number of the first event whose seal or link does not hold, or None when the chain is whole."""
-    previous, expected = GENESIS, 1
-    for event, seal in events:
-        if event.number != expected or event.previous_hash != previous or event.hash != seal:
-            return expected
-        previous, expected = seal, expected + 1
-    return None
+def _next(state: DesiredState, live: tuple[Variant, ...]) -> DesiredState:
+    """Return the next state with these variants that answer, and the shadow when it is none of them."""
+    names = {variant.version for variant in live}
+    kept = tuple(v for v in state.variants if v.role == SHADOW and v.version not in names)
+    status: EndpointStatus = ACTIVE if state.status == DELETED else state.status
+    return DesiredState(state.endpoint, state.generation + 1, (*live, *kept), status)
+
+
+def _require_champion(state: DesiredState, verb: str) -> None:
+    if state.champion is None:
+        raise ConflictError(
+            f"Endpoint {state.endpoint!r} serves nothing: there is nothing to {verb}",
+            f"Deploy a version first: modelops deploy {state.endpoint} VERSION",
+        )
+
+
+def _stopped(state: DesiredState) -> ConflictError:
+    return ConflictError(
+        f"Endpoint {state.endpoint!r} is stopped", f"Start it first: modelops endpoint start {state.endpoint}"
+    )

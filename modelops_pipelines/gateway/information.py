@@ -3,7 +3,7 @@
 from typing import Any
 
 from modelops_pipelines.core.errors import ModelOpsError, NotReadyError
-from modelops_pipelines.core.rollout import reigns
+from modelops_pipelines.core.history import reigns
 from modelops_pipelines.core.tables import QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.gateway.serving import Served

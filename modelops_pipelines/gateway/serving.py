@@ -22,8 +22,9 @@ from modelops_pipelines.core.errors import (
     OverloadError,
     UnknownError,
 )
+from modelops_pipelines.core.history import champions
 from modelops_pipelines.core.outputs import UNKNOWN
-from modelops_pipelines.core.rollout import DesiredState, Variant, champions, route
+from modelops_pipelines.core.rollout import DesiredState, Variant, route
 from modelops_pipelines.gateway.batching import Batcher
 from modelops_pipelines.gateway.frames import example_of
 from modelops_pipelines.gateway.keyring import Keyring

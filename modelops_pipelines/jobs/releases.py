@@ -7,6 +7,7 @@ import dagster as dg
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.rollout import WHOLE
 from modelops_pipelines.operations import releases
+from modelops_pipelines.operations.changes import Change
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.store.stores import Stores
@@ -98,12 +99,12 @@ def _job(name: str, op: dg.OpDefinition, about: str, partitions: dg.StaticPartit
 def _run(
     context: dg.OpExecutionContext,
     project: ProjectResource,
-    change: Callable[[Stores, EndpointSpec], releases.Change],
+    change: Callable[[Stores, EndpointSpec], Change],
 ) -> None:
     """Make the change on the run's endpoint, set MLflow's aliases to match, and show both."""
     with project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
         made = change(stores, spec)
-        releases.mirror_aliases(stores, spec)
+        releases.mirror(stores, spec)
     context.log.info(made.sentence)
     context.add_output_metadata({name: value for name, value in vars(made).items() if value is not None})

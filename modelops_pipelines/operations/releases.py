@@ -1,96 +1,87 @@
-"""What changes the live model: deploy, promote, roll back. Each writes the desired state and waits for the workers."""
+"""What changes the live model: deploy, promote, roll back; stop, start and delete an endpoint; archive a version.
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+Each decides on what is served now, and ``changes`` makes it so.
+"""
+
+from collections.abc import Callable, Sequence
 
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, GateError
-from modelops_pipelines.core.gate import PASS, GateConfig
+from modelops_pipelines.core.errors import GateError
+from modelops_pipelines.core.gate import PASS
+from modelops_pipelines.core.history import DELETE, DEPLOY, PROMOTE, ROLLBACK, Event, champions, described
+from modelops_pipelines.core.lifecycle import Stage, stage_of
 from modelops_pipelines.core.rollout import (
+    CHALLENGER,
+    CHAMPION,
     WHOLE,
     DesiredState,
-    Event,
-    Variant,
-    champions,
     next_share,
     rollback_target,
-    variants_of,
+    without_shadow,
 )
+from modelops_pipelines.core.rollout import delete as deleted
 from modelops_pipelines.core.rollout import deploy as deployed
-from modelops_pipelines.core.windows import text
+from modelops_pipelines.core.rollout import roll_back as rolled_back
+from modelops_pipelines.core.rollout import shadow as shadowed
+from modelops_pipelines.core.rollout import start as started
+from modelops_pipelines.core.rollout import stop as stopped
+from modelops_pipelines.operations.changes import Ask, Change, Plan, change
+from modelops_pipelines.operations.onboarding import read_endpoints
 from modelops_pipelines.operations.schemas import check_inputs
-from modelops_pipelines.store.deployments import ModelVersion, StaleStateError, required_version
+from modelops_pipelines.store.deployments import ModelVersion, required_version
 from modelops_pipelines.store.journal import Gate
 from modelops_pipelines.store.stores import Stores
 
-DEPLOY_SECONDS = 120.0
-POLL_SECONDS = 0.02
-ATTEMPTS = 10
+Move = Callable[[DesiredState], DesiredState | None]
 
 
-@dataclass(frozen=True)
-class Change:
-    """What an operation did: the event's values, and who serves it now."""
-
-    endpoint: str
-    action: str
-    from_version: str | None
-    to_version: str
-    share: int
-    generation: int
-    workers: int
-    seconds: float
-    changed: bool = True
-
-    @property
-    def sentence(self) -> str:
-        """The change in words."""
-        if not self.changed:
-            return f"{self.endpoint}: version {self.to_version} is live already; nothing changed"
-        took = f"{self.workers} worker(s) serve it" if self.workers else "no gateway is running: it will serve this"
-        return (
-            f"{self.endpoint}: {self.action} {self.from_version or 'nothing'} -> {self.to_version} "
-            f"({self.share} % of the traffic, generation {self.generation}); {took}, {self.seconds:.2f} s"
-        )
-
-
-@dataclass(frozen=True)
-class _Plan:
-    action: str
-    variants: tuple[Variant, ...]
-    to_version: str
-    share: int
-    evidence: Mapping[str, object]
-
-
-def deploy(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str, share: int = WHOLE) -> Change:
+def deploy(
+    stores: Stores,
+    spec: EndpointSpec,
+    version: str,
+    *,
+    actor: str,
+    reason: str,
+    share: int = WHOLE,
+    key: str | None = None,
+    dry_run: bool = False,
+) -> Change:
     """Put a version on the endpoint with a share of the traffic (percent); wait until every live worker serves it.
 
-    When a worker cannot load it, the previous state is restored and AcknowledgementError tells why. Raises
-    UnknownError for a version that does not exist, ConflictError for an impossible share, SchemaError when its
+    ``key`` is an idempotency key: asked for again under it, nothing more happens. When a worker cannot load it, the
+    previous state is restored and AcknowledgementError tells why. Raises UnknownError for a version that does not
+    exist, ConflictError for an impossible share, an archived version or a stopped endpoint, SchemaError when its
     inputs clash with the endpoint.
     """
-    _known_version(stores, spec, version)
+    known_version(stores, spec, version)
 
-    def plan(state: DesiredState) -> _Plan | None:
-        variants = deployed(state, version, share)
-        return None if variants == state.variants else _Plan("deploy", variants, version, share, {"share": share})
+    def decide(state: DesiredState) -> Plan | None:
+        after = deployed(state, version, share)
+        if (after.variants, after.status) == (state.variants, state.status):
+            return None
+        return Plan(DEPLOY, after, version, share, {"share": share})
 
-    return _change(stores, spec, version, plan, actor, reason, revert=True)
+    return change(stores, spec, decide, Ask(actor, reason, key, dry_run), version)
 
 
 def promote(
-    stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str, force: bool = False
+    stores: Stores,
+    spec: EndpointSpec,
+    version: str,
+    *,
+    actor: str,
+    reason: str,
+    force: bool = False,
+    dry_run: bool = False,
 ) -> Change:
     """Take a version one step further on the endpoint's promotion plan; the last step makes it the champion.
 
     Needs a passed gate for this version against the present champion; ``force`` goes without and says so in the
     history. Raises GateError, or what ``deploy`` raises.
     """
-    _known_version(stores, spec, version)
+    known_version(stores, spec, version)
 
-    def plan(state: DesiredState) -> _Plan | None:
+    def decide(state: DesiredState) -> Plan | None:
         if state.champion == version:
             return None
         gate = _passed_gate(stores, spec, state, version)
@@ -98,131 +89,125 @@ def promote(
             raise _no_gate(stores, spec, version, state.champion)
         share = next_share(state, version, spec.promotion.steps)
         evidence = {"share": share, "forced": gate is None, **({"gate": dict(gate.numbers)} if gate else {})}
-        return _Plan("promote", deployed(state, version, share), version, share, evidence)
+        return Plan(PROMOTE, deployed(state, version, share), version, share, evidence)
 
-    return _change(stores, spec, version, plan, actor, reason, revert=True)
+    return change(stores, spec, decide, Ask(actor, reason, dry_run=dry_run), version)
 
 
-def roll_back(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, to: str | None = None) -> Change:
+def roll_back(
+    stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, to: str | None = None, dry_run: bool = False
+) -> Change:
     """Return to the champion before, by the history; a challenger on trial is withdrawn first.
 
     Needs neither Dagster nor MLflow. Raises ConflictError when there is nothing to return to.
     """
 
-    def plan(state: DesiredState) -> _Plan | None:
-        target = rollback_target(state, champions(stores.deployments.events(spec.name)), to)
-        return _Plan("rollback", variants_of(target), target, WHOLE, {"withdrawn": state.challenger or state.champion})
+    def decide(state: DesiredState) -> Plan | None:
+        line = champions(stores.deployments.events(spec.name))
+        target = rollback_target(state, line, to, stores.deployments.archived(spec.model_name))
+        withdrawn = state.challenger or state.champion
+        return Plan(ROLLBACK, rolled_back(state, target), target, WHOLE, {"withdrawn": withdrawn})
 
-    return _change(stores, spec, None, plan, actor, reason, revert=False)
-
-
-def mirror_aliases(stores: Stores, spec: EndpointSpec) -> None:
-    """Set MLflow's aliases to what is live."""
-    state = stores.deployments.desired(spec.name)
-    if state.champion is not None:
-        stores.registry.set_aliases(spec.model_name, state.champion, state.challenger)
+    return change(stores, spec, decide, Ask(actor, reason, dry_run=dry_run))
 
 
-def _change(
-    stores: Stores,
-    spec: EndpointSpec,
-    version: str | None,
-    plan: Callable[[DesiredState], _Plan | None],
-    actor: str,
-    reason: str,
-    *,
-    revert: bool,
-) -> Change:
-    started = time.monotonic()
-    for _ in range(ATTEMPTS):
-        before = stores.deployments.desired(spec.name)
-        planned = plan(before)
-        if planned is None:
-            return Change(spec.name, "none", version, str(version), WHOLE, before.generation, 0, 0.0, changed=False)
-        try:
-            after = stores.deployments.change(before, planned.variants, _event(stores, before, planned, actor, reason))
-        except StaleStateError:
-            continue
-        workers = _await_workers(stores, spec, before, after, planned, revert=revert)
-        seconds = time.monotonic() - started
-        return Change(
-            spec.name,
-            planned.action,
-            before.champion,
-            planned.to_version,
-            planned.share,
-            after.generation,
-            workers,
-            seconds,
+def withdraw(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str) -> Change | None:
+    """Roll back only while this version is on trial, or the champion; None when it is neither any more.
+
+    For those who judged a version a moment ago: whoever was quicker has made it unnecessary.
+    """
+
+    def decide(state: DesiredState) -> Plan | None:
+        if version not in (state.challenger, state.champion) or (state.challenger and state.champion == version):
+            return None
+        line = champions(stores.deployments.events(spec.name))
+        target = rollback_target(state, line, None, stores.deployments.archived(spec.model_name))
+        return Plan(ROLLBACK, rolled_back(state, target), target, WHOLE, {"withdrawn": version, "automatic": True})
+
+    made = change(stores, spec, decide, Ask(actor, reason), version)
+    return made if made.changed else None
+
+
+def stop(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_run: bool = False) -> Change:
+    """Have the endpoint refuse every prediction until it is started again; what it serves is kept."""
+    return _plain(stores, spec, "stop", stopped, Ask(actor, reason, dry_run=dry_run))
+
+
+def start(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_run: bool = False) -> Change:
+    """Have a stopped endpoint serve again what it did; raises ConflictError when a version of it is archived."""
+    return _plain(stores, spec, "start", started, Ask(actor, reason, dry_run=dry_run))
+
+
+def delete(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_run: bool = False) -> Change:
+    """Take everything off the endpoint, for good: callers are told that it is gone; history and logs stay.
+
+    A later deploy makes it anew, with a history that goes on and champions that begin anew.
+    """
+    return _plain(stores, spec, DELETE, deleted, Ask(actor, reason, dry_run=dry_run))
+
+
+def shadow(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str, share: int = WHOLE) -> Change:
+    """Have a version answer the endpoint's requests beside the live ones, from the log: compared, never returned."""
+    known_version(stores, spec, version)
+
+    def decide(state: DesiredState) -> Plan | None:
+        after = shadowed(state, version, share)
+        evidence = {"share": share, "role": "shadow"}
+        return None if after.variants == state.variants else Plan("shadow", after, version, share, evidence, False)
+
+    return change(stores, spec, decide, Ask(actor, reason), version)
+
+
+def end_shadow(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str) -> Change:
+    """Take the shadow away; what it said stays in the lake."""
+    return _plain(stores, spec, "end shadow", without_shadow, Ask(actor, reason))
+
+
+def archive(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str) -> bool:
+    """Have a version serve no more, on any endpoint of its model; False when it is archived already.
+
+    Reversible. Raises UnknownError, and ConflictError while an endpoint serves or tries it.
+    """
+    known_version(stores, spec, version)
+    event = _noted(stores, spec, "archive", version, actor, reason)
+    return stores.deployments.archive(spec.model_name, version, _endpoints_of(stores, spec), event)
+
+
+def restore(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str) -> bool:
+    """Have an archived version be deployable again; False when it was not archived."""
+    known_version(stores, spec, version)
+    event = _noted(stores, spec, "restore", version, actor, reason)
+    return stores.deployments.restore(spec.model_name, version, event)
+
+
+def stages(stores: Stores, spec: EndpointSpec) -> dict[str, Stage]:
+    """Return the stage of each recorded version of the endpoint's model: what is true of it, stored nowhere else."""
+    endpoints = _endpoints_of(stores, spec)
+    states = [stores.deployments.desired(name) for name in endpoints]
+    archived = stores.deployments.archived(spec.model_name)
+    proven = {gate.version for name in endpoints for gate in stores.journal.gates(name) if gate.verdict == PASS}
+    proven |= {version for name in endpoints for version in champions(stores.deployments.events(name))}
+    return {
+        known.version: stage_of(
+            known.version, states, archived=known.version in archived, proven=known.version in proven
         )
-    raise ConflictError(f"Endpoint {spec.name!r} is being changed by others all the time", "Try again")
+        for known in stores.deployments.versions(spec.model_name)
+    }
 
 
-def _event(stores: Stores, before: DesiredState, planned: _Plan, actor: str, reason: str) -> Event:
-    """Return the change as an event; its evidence says how far the data reached."""
-    watermark = stores.journal.progress(before.endpoint).watermark
-    return Event(
-        number=0,
-        endpoint=before.endpoint,
-        at=stores.now(),
-        actor=actor,
-        action=planned.action,
-        from_version=before.champion,
-        to_version=planned.to_version,
-        generation=before.generation + 1,
-        reason=reason,
-        evidence={**planned.evidence, "watermark": None if watermark is None else text(watermark)},
-    )
+def mirror(stores: Stores, spec: EndpointSpec) -> None:
+    """Tell MLflow what is live: its aliases, and as tags the stages that have changed since it was last told."""
+    state = stores.deployments.desired(spec.name)
+    aliases = {CHAMPION: state.champion, CHALLENGER: state.challenger}
+    known = stores.journal.mirrored(spec.model_name)
+    now = {f"stage of {version}": stage for version, stage in stages(stores, spec).items()}
+    changed = {name: stage for name, stage in now.items() if known.get(name) != stage}
+    stores.registry.set_aliases(spec.model_name, aliases)
+    stores.registry.set_stages(spec.model_name, {name.removeprefix("stage of "): s for name, s in changed.items()})
+    stores.journal.record_mirrored(spec.model_name, {**aliases, **changed}, stores.now())
 
 
-def _await_workers(
-    stores: Stores, spec: EndpointSpec, before: DesiredState, after: DesiredState, planned: _Plan, *, revert: bool
-) -> int:
-    """Wait until every live worker serves the generation, or one that has overtaken it; return their number."""
-    deadline = time.monotonic() + DEPLOY_SECONDS
-    while True:
-        said = stores.deployments.acknowledgements(spec.name, stores.now())
-        failed = [worker for worker in said if worker.error and worker.generation == after.generation]
-        if failed:
-            raise _refused(stores, spec, before, after, planned, failed[0].error or "", revert=revert)
-        if all(worker.generation >= after.generation for worker in said):
-            return len(said)
-        if time.monotonic() > deadline:
-            late = f"no acknowledgement within {DEPLOY_SECONDS:.0f} s"
-            raise _refused(stores, spec, before, after, planned, late, revert=revert)
-        time.sleep(POLL_SECONDS)
-
-
-def _refused(
-    stores: Stores,
-    spec: EndpointSpec,
-    before: DesiredState,
-    after: DesiredState,
-    planned: _Plan,
-    why: str,
-    *,
-    revert: bool,
-) -> AcknowledgementError:
-    """Put the previous state back (where there was one) and return the error that says what happened."""
-    put_back = _put_back(stores, before, after, planned, why) if revert and before.variants else "it stays asked for"
-    return AcknowledgementError(
-        f"A gateway worker cannot serve version {planned.to_version} of {spec.name!r}: {why}; {put_back}",
-        "See the gateway's log, then try again",
-    )
-
-
-def _put_back(stores: Stores, before: DesiredState, after: DesiredState, planned: _Plan, why: str) -> str:
-    """Restore the state before, unless another change has come since; return what was done, in words."""
-    target = str(before.champion)
-    undo = _Plan("rollback", before.variants, target, WHOLE, {"withdrawn": planned.to_version, "automatic": True})
-    try:
-        stores.deployments.change(after, undo.variants, _event(stores, after, undo, "modelops", f"reverted: {why}"))
-    except StaleStateError:
-        return "another change has overtaken it, so nothing was put back"
-    return f"version {target} was put back"
-
-
-def _known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVersion:
+def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVersion:
     """Return the version, taken from the registry when it was never recorded here, and fit for the endpoint."""
     found = stores.deployments.version(spec.model_name, version)
     if found is None:
@@ -235,8 +220,43 @@ def _known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVer
     return required_version(stores.deployments, spec.model_name, version)
 
 
+def _plain(stores: Stores, spec: EndpointSpec, action: str, move: Move, ask: Ask) -> Change:
+    """Make a change that puts no version anywhere."""
+
+    def decide(state: DesiredState) -> Plan | None:
+        after = move(state)
+        if after is None:
+            return None
+        return Plan(action, after, str(state.champion), is_deployment=False)
+
+    version = stores.deployments.desired(spec.name).champion
+    return change(stores, spec, decide, ask, version)
+
+
+def _endpoints_of(stores: Stores, spec: EndpointSpec) -> Sequence[str]:
+    """Return the endpoints of the same model, this one among them."""
+    others = read_endpoints(stores.settings.endpoints)
+    return sorted({spec.name, *(other.name for other in others if other.model_name == spec.model_name)})
+
+
+def _noted(stores: Stores, spec: EndpointSpec, action: str, version: str, actor: str, reason: str) -> Event:
+    state = stores.deployments.desired(spec.name)
+    return Event(
+        number=0,
+        endpoint=spec.name,
+        at=stores.now(),
+        actor=actor,
+        action=action,
+        from_version=state.champion,
+        to_version=version,
+        generation=state.generation,
+        reason=reason,
+        evidence={"model_name": spec.model_name, "live": described(state)},
+    )
+
+
 def _passed_gate(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str) -> Gate | None:
-    wanted = (version, state.champion, GateConfig().hash, PASS)
+    wanted = (version, state.champion, spec.gate.hash, PASS)
     gates = reversed(stores.journal.gates(spec.name))
     return next((g for g in gates if (g.version, g.champion, g.gate_hash, g.verdict) == wanted), None)
 

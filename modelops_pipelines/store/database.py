@@ -18,7 +18,7 @@ from modelops_pipelines.core.errors import BusyError, SchemaError, SettingsError
 from modelops_pipelines.store.files import exclusive
 from modelops_pipelines.store.state_tables import STATE_TABLES
 
-REVISION = "0002"
+REVISION = "0003"
 BUSY_SECONDS = 30
 _READ_ONLY = "modelops_read_only"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
-from modelops_pipelines.core.errors import UnknownError
+from modelops_pipelines.core.errors import ConflictError, UnknownError
+from modelops_pipelines.core.history import GENESIS, Event
+from modelops_pipelines.core.lifecycle import Acknowledgement, Deployment
 from modelops_pipelines.core.outputs import UNKNOWN
-from modelops_pipelines.core.rollout import GENESIS, DesiredState, Event, Variant
+from modelops_pipelines.core.rollout import ACTIVE, DesiredState, EndpointStatus, Variant
+from modelops_pipelines.store import attempts
 from modelops_pipelines.store.database import Database, moment, to_micros
 from modelops_pipelines.store.state_tables import STATE_TABLES
 
@@ -19,6 +22,9 @@ _DESIRED = STATE_TABLES["desired_state"]
 _EVENTS = STATE_TABLES["events"]
 _WORKERS = STATE_TABLES["workers"]
 _ACKS = STATE_TABLES["acknowledgements"]
+_ARCHIVED = STATE_TABLES["archived_versions"]
+_SETTINGS = STATE_TABLES["settings"]
+HEAD = "seal of the newest event"
 
 
 @dataclass(frozen=True)
@@ -36,15 +42,6 @@ class ModelVersion:
     output: str = UNKNOWN
     files_hash: str | None = None
     trained_here: bool | None = None
-
-
-@dataclass(frozen=True)
-class Acknowledgement:
-    """Which generation a live worker serves; generation 0 is a worker that has said nothing yet."""
-
-    worker: str
-    generation: int
-    error: str | None
 
 
 class Deployments:
@@ -84,26 +81,37 @@ class Deployments:
             rows = connected.execute(sa.select(_DESIRED).order_by(_DESIRED.c.endpoint)).mappings().all()
         return [_desired_row(row) for row in rows]
 
-    def change(self, before: DesiredState, variants: Sequence[Variant], event: Event) -> DesiredState:
-        """Write the next generation and its event, both or neither.
+    def change(
+        self,
+        before: DesiredState,
+        variants: Sequence[Variant],
+        event: Event,
+        *,
+        status: EndpointStatus = ACTIVE,
+        model_name: str | None = None,
+        attempt: tuple[Deployment, Deployment] | None = None,
+    ) -> DesiredState:
+        """Write the next generation, its event and the attempt's next state (as it was, as it is): all or nothing.
 
-        Raises StaleStateError when another caller changed the endpoint since ``before``.
+        Raises StaleStateError when another caller changed the endpoint, or the attempt, since; ConflictError when a
+        version of ``model_name`` among the variants is archived.
         """
-        after = DesiredState(before.endpoint, before.generation + 1, tuple(variants))
         with self._database.begin() as connected:
             if _desired(connected, before.endpoint).generation != before.generation:
                 raise StaleStateError
-            connected.execute(_DESIRED.delete().where(_DESIRED.c.endpoint == before.endpoint))
-            connected.execute(
-                _DESIRED.insert().values(
-                    endpoint=after.endpoint,
-                    generation=after.generation,
-                    variants=[asdict(v) for v in after.variants],
-                    at=to_micros(event.at),
-                )
-            )
-            _append(connected, event)
+            _refuse_archived(connected, model_name, variants)
+            at = _append(connected, event)
+            after = DesiredState(before.endpoint, before.generation + 1, tuple(variants), status, at)
+            _write_desired(connected, after, at)
+            if attempt is not None and not attempts.write(connected, *attempt):
+                raise StaleStateError
+            attempts.supersede(connected, after, at)
         return after
+
+    def note(self, event: Event) -> None:
+        """Append an event that changes nothing of what is served."""
+        with self._database.begin() as connected:
+            _append(connected, event)
 
     def events(self, endpoint: str | None = None) -> list[Event]:
         """Return an endpoint's events, or all of them, oldest first."""
@@ -112,6 +120,77 @@ class Deployments:
             query = query.where(_EVENTS.c.endpoint == endpoint)
         with self._database.read() as connected:
             return [_event(row) for row in connected.execute(query).mappings()]
+
+    def head(self) -> str | None:
+        """Return the newest event's seal, as it was noted beside the events; None before the first."""
+        with self._database.read() as connected:
+            found: str | None = connected.scalar(sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == HEAD))
+        return found
+
+    def claim(self, wanted: Deployment) -> tuple[Deployment, bool]:
+        """Write the attempt and return it with True, or the one that asks the same already; raises ConflictError."""
+        with self._database.begin() as connected:
+            return attempts.claim(connected, wanted)
+
+    def move(self, known: Deployment, after: Deployment) -> bool:
+        """Write the attempt's next state; False when another process has moved it meanwhile."""
+        with self._database.begin() as connected:
+            return attempts.write(connected, known, after)
+
+    def forget(self, known: Deployment) -> None:
+        """Take away an attempt that has come to nothing before anything was done."""
+        with self._database.begin() as connected:
+            attempts.forget(connected, known)
+
+    def attempt(self, deployment_id: str) -> Deployment | None:
+        """Return the attempt, or None."""
+        with self._database.read() as connected:
+            return attempts.by_id(connected, deployment_id)
+
+    def unsettled(self, endpoint: str | None = None) -> list[Deployment]:
+        """Return the attempts of which it is not known yet what came, oldest first."""
+        with self._database.read() as connected:
+            return attempts.unsettled(connected, endpoint)
+
+    def attempts(
+        self,
+        endpoints: Sequence[str] | None = None,
+        status: str | None = None,
+        before: tuple[int, str] | None = None,
+        limit: int = 100,
+    ) -> list[Deployment]:
+        """Return attempts, newest first, older than a position (microseconds asked for at, id)."""
+        with self._database.read() as connected:
+            return attempts.page(connected, endpoints=endpoints, status=status, before=before, limit=limit)
+
+    def archive(self, model_name: str, version: str, endpoints: Sequence[str], event: Event) -> bool:
+        """Write that the version may serve no more; False when it is archived already.
+
+        Raises ConflictError while one of the endpoints serves it, or tries it.
+        """
+        with self._database.begin() as connected:
+            if connected.execute(sa.select(_ARCHIVED).where(_archived(model_name, version))).first() is not None:
+                return False
+            for endpoint in endpoints:
+                _refuse_serving(_desired(connected, endpoint), version)
+            at = _append(connected, event)
+            row = {"at": to_micros(at), "actor": event.actor, "reason": event.reason}
+            connected.execute(_ARCHIVED.insert().values(model_name=model_name, version=version, **row))
+        return True
+
+    def restore(self, model_name: str, version: str, event: Event) -> bool:
+        """Write that an archived version may serve again; False when it was not archived."""
+        with self._database.begin() as connected:
+            if not connected.execute(_ARCHIVED.delete().where(_archived(model_name, version))).rowcount:
+                return False
+            _append(connected, event)
+        return True
+
+    def archived(self, model_name: str) -> set[str]:
+        """Return the model's archived versions."""
+        query = sa.select(_ARCHIVED.c.version).where(_ARCHIVED.c.model_name == model_name)
+        with self._database.read() as connected:
+            return set(connected.scalars(query))
 
     def sealed_events(self) -> list[tuple[Event, str]]:
         """Return all events with the seals that they were stored with."""
@@ -166,12 +245,57 @@ def required_version(deployments: Deployments, model_name: str, version: str) ->
     return found
 
 
-def _append(connected: sa.Connection, event: Event) -> None:
-    last = connected.execute(sa.select(_EVENTS.c.number, _EVENTS.c.hash).order_by(_EVENTS.c.number.desc())).first()
+def _append(connected: sa.Connection, event: Event) -> datetime:
+    """Append the event, sealed, no earlier than the one before it; return when it counts as."""
+    query = sa.select(_EVENTS.c.number, _EVENTS.c.hash, _EVENTS.c.at).order_by(_EVENTS.c.number.desc()).limit(1)
+    last = connected.execute(query).first()
     number, previous = (1, GENESIS) if last is None else (last.number + 1, last.hash)
-    linked = Event(**{**event.__dict__, "number": number, "previous_hash": previous})
-    values = {**linked.__dict__, "at": to_micros(linked.at), "evidence": dict(linked.evidence), "hash": linked.hash}
+    at = event.at if last is None else max(event.at, moment(last.at))
+    linked = Event(**{**event.__dict__, "number": number, "previous_hash": previous, "at": at})
+    values = {**linked.__dict__, "at": to_micros(at), "evidence": dict(linked.evidence), "hash": linked.hash}
     connected.execute(_EVENTS.insert().values(**values))
+    connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == HEAD))
+    connected.execute(_SETTINGS.insert().values(name=HEAD, value=linked.hash))
+    return at
+
+
+def _write_desired(connected: sa.Connection, state: DesiredState, at: datetime) -> None:
+    connected.execute(_DESIRED.delete().where(_DESIRED.c.endpoint == state.endpoint))
+    connected.execute(
+        _DESIRED.insert().values(
+            endpoint=state.endpoint,
+            generation=state.generation,
+            variants=[asdict(variant) for variant in state.variants],
+            at=to_micros(at),
+            status=state.status,
+        )
+    )
+
+
+def _refuse_archived(connected: sa.Connection, model_name: str | None, variants: Sequence[Variant]) -> None:
+    versions = [variant.version for variant in variants]
+    query = sa.select(_ARCHIVED.c.version).where(
+        _ARCHIVED.c.model_name == model_name, _ARCHIVED.c.version.in_(versions)
+    )
+    found = connected.scalar(query)
+    if found is not None:
+        raise ConflictError(
+            f"Version {found} of model {model_name!r} is archived: it may serve no more",
+            "Name another version, or restore it: modelops model restore ENDPOINT VERSION",
+        )
+
+
+def _refuse_serving(state: DesiredState, version: str) -> None:
+    role = next((variant.role for variant in state.variants if variant.version == version), None)
+    if role is not None:
+        raise ConflictError(
+            f"Version {version} is the {role} of endpoint {state.endpoint!r}: it cannot be archived",
+            "Put another version in its place first, or end its trial",
+        )
+
+
+def _archived(model_name: str, version: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_ARCHIVED.c.model_name == model_name, _ARCHIVED.c.version == version)
 
 
 def _same_version(model_name: str, version: str) -> sa.ColumnElement[bool]:
@@ -184,7 +308,8 @@ def _desired(connected: sa.Connection, endpoint: str) -> DesiredState:
 
 
 def _desired_row(row: RowMapping) -> DesiredState:
-    return DesiredState(row["endpoint"], row["generation"], tuple(Variant(**v) for v in row["variants"]))
+    variants = tuple(Variant(**v) for v in row["variants"])
+    return DesiredState(row["endpoint"], row["generation"], variants, row["status"], moment(row["at"]))
 
 
 def _version(row: RowMapping) -> ModelVersion:

@@ -21,6 +21,7 @@ _ALERTS = STATE_TABLES["alerts"]
 _SETS = STATE_TABLES["training_sets"]
 _GATES = STATE_TABLES["gates"]
 _RETRAININGS = STATE_TABLES["retrainings"]
+_MIRRORED = STATE_TABLES["mirrored"]
 
 
 @dataclass(frozen=True)
@@ -219,6 +220,21 @@ class Journal:
         return [
             Retraining(**{**row, "at": moment(row["at"]), "watermark": from_micros(row["watermark"])}) for row in rows
         ]
+
+    def mirrored(self, model_name: str) -> dict[str, str | None]:
+        """Return what the registry was last told of the model from here: by name, None for what was taken away."""
+        query = sa.select(_MIRRORED.c.name, _MIRRORED.c.value).where(_MIRRORED.c.model_name == model_name)
+        with self._database.read() as connected:
+            return {row.name: row.value for row in connected.execute(query)}
+
+    def record_mirrored(self, model_name: str, told: Mapping[str, str | None], now: datetime) -> None:
+        """Write what the registry was told of the model."""
+        rows = [{"model_name": model_name, "name": n, "value": v, "at": to_micros(now)} for n, v in told.items()]
+        same = sa.and_(_MIRRORED.c.model_name == model_name, _MIRRORED.c.name.in_(list(told)))
+        with self._database.begin() as connected:
+            connected.execute(_MIRRORED.delete().where(same))
+            if rows:
+                connected.execute(_MIRRORED.insert(), rows)
 
 
 def _of(endpoint: str, consumer: str) -> sa.ColumnElement[bool]:

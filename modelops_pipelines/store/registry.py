@@ -39,6 +39,7 @@ COLUMN_TYPES = {
 }
 TRAINING_SET_TAG = "modelops.training_set"
 TRAINER_TAG = "modelops.trainer"
+STAGE_TAG = "modelops.stage"
 REFERENCE_FILES = ("reference.json", "reference_hours.parquet")
 
 
@@ -141,13 +142,29 @@ class Registry:
         found = self._client.search_model_versions(f"name='{_checked_name(model_name)}'", max_results=10_000)
         return sorted((str(version.version) for version in found), key=int)
 
-    def set_aliases(self, model_name: str, champion: str, challenger: str | None) -> None:
-        """Point MLflow's aliases to what is live."""
-        self._client.set_registered_model_alias(model_name, "champion", champion)
-        if challenger is not None:
-            self._client.set_registered_model_alias(model_name, "challenger", challenger)
-        elif "challenger" in self._client.get_registered_model(model_name).aliases:
-            self._client.delete_registered_model_alias(model_name, "challenger")
+    def aliases(self, model_name: str) -> dict[str, str]:
+        """Return the model's aliases and the versions that they point to; none for a model that is not registered."""
+        try:
+            found: Mapping[str, str] = self._client.get_registered_model(_checked_name(model_name)).aliases
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return {}
+            raise
+        return {alias: str(version) for alias, version in found.items()}
+
+    def set_aliases(self, model_name: str, wanted: Mapping[str, str | None]) -> None:
+        """Point MLflow's aliases to these versions; None takes an alias away. Other aliases stay as they are."""
+        there = self.aliases(model_name)
+        for alias, version in wanted.items():
+            if version is None and alias in there:
+                self._client.delete_registered_model_alias(model_name, alias)
+            elif version is not None and there.get(alias) != version:
+                self._client.set_registered_model_alias(model_name, alias, version)
+
+    def set_stages(self, model_name: str, stages: Mapping[str, str]) -> None:
+        """Tag these versions with their stages."""
+        for version, stage in stages.items():
+            self._client.set_model_version_tag(model_name, version, STAGE_TAG, stage)
 
     def _experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)

@@ -1,38 +1,44 @@
-"""Deploy, promote and roll back in any order keep their promises; the split of traffic is fair and sticky."""
+"""Whatever is done to an endpoint in whatever order, the promises hold; the split of traffic is fair and sticky."""
 
 import hashlib
 import random
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from modelops_pipelines.core import rollout
 from modelops_pipelines.core.errors import ConflictError
+from modelops_pipelines.core.history import Event, champions, described, live_at
+from modelops_pipelines.core.lifecycle import ARCHIVED, PRODUCTION, STAGE_MOVES, Stage, stage_of
 from modelops_pipelines.core.rollout import (
     CHALLENGER,
     CHAMPION,
-    GENESIS,
+    SHADOW,
     DesiredState,
-    Event,
     Variant,
-    broken_link,
-    champions,
     deploy,
     next_share,
+    roll_back,
     rollback_target,
     route,
     variants_of,
 )
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-VERSIONS = st.sampled_from(["1", "2", "3", "4"])
+SECOND = timedelta(seconds=1)
+NAMES = ("1", "2", "3", "4")
+VERSIONS = st.sampled_from(NAMES)
+SHARES = st.integers(1, 99)
 STEPS = (5, 25, 50, 100)
+STEPS_A_WALK = 50
 
 
 @dataclass
@@ -41,38 +47,51 @@ class Endpoint:
 
     state: DesiredState = field(default_factory=lambda: DesiredState("e"))
     events: list[Event] = field(default_factory=list)
+    past: list[DesiredState] = field(default_factory=list)
+    archived: set[str] = field(default_factory=set)
 
     @property
     def line(self) -> tuple[str, ...]:
         return champions(self.events)
 
-    def apply(self, action: str, version: str, variants: tuple[Variant, ...], share: int) -> None:
-        generation = self.state.generation + 1
-        at = {"number": generation, "endpoint": "e", "at": NOW, "actor": "me", "reason": ""}
+    @property
+    def is_live(self) -> bool:
+        return self.state.champion is not None
+
+    def apply(self, action: str, version: str, after: DesiredState | None, share: int = 100) -> None:
+        if after is None or (after.variants, after.status) == (self.state.variants, self.state.status):
+            return
+        if any(variant.version in self.archived for variant in after.variants):
+            raise ConflictError("archived", "restore it")
+        at = {"number": len(self.events) + 1, "endpoint": "e", "actor": "me", "reason": ""}
         event = Event(
             **at,
+            at=NOW + len(self.events) * SECOND,
             action=action,
             from_version=self.state.champion,
             to_version=version,
-            generation=generation,
-            evidence={"share": share} if action != "rollback" else {},
+            generation=after.generation,
+            evidence={"share": share, "live": described(after)},
         )
-        self.state = DesiredState("e", generation, variants)
+        assert after.generation == self.state.generation + 1
+        self.state = after
         self.events.append(event)
+        self.past.append(after)
 
     def deploy(self, version: str, share: int = 100) -> None:
-        variants = deploy(self.state, version, share)
-        if variants != self.state.variants:
-            self.apply("deploy", version, variants, share)
+        self.apply("deploy", version, deploy(self.state, version, share), share)
 
     def promote(self, version: str) -> None:
         share = next_share(self.state, version, STEPS)
         self.apply("promote", version, deploy(self.state, version, share), share)
 
     def roll_back(self, to: str | None = None) -> str:
-        target = rollback_target(self.state, self.line, to)
-        self.apply("rollback", target, variants_of(target), 100)
+        target = rollback_target(self.state, self.line, to, self.archived)
+        self.apply("rollback", target, roll_back(self.state, target))
         return target
+
+    def stage(self, version: str) -> Stage:
+        return stage_of(version, [self.state], archived=version in self.archived, proven=version in self.line)
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -82,88 +101,178 @@ class AnyHistory(RuleBasedStateMachine):
         super().__init__()
         self.endpoint = Endpoint()
         self.bad: set[str] = set()
+        self.stages: dict[str, Stage] = {name: self.endpoint.stage(name) for name in NAMES}
+
+    def _refused(self, version: str) -> bool:
+        return self.endpoint.state.status == rollout.STOPPED or version in self.endpoint.archived
 
     @rule(version=VERSIONS)
     def deploy_whole(self, version: str) -> None:
-        self.endpoint.deploy(version)
-        self.bad.discard(version)
+        if self._refused(version) and variants_of(version) != self.endpoint.state.variants:
+            with pytest.raises(ConflictError):
+                self.endpoint.deploy(version)
+        elif not self._refused(version):
+            self.endpoint.deploy(version)
+            self.bad.discard(version)
 
-    @rule(version=VERSIONS, share=st.integers(1, 99))
+    @rule(version=VERSIONS, share=SHARES)
     def deploy_beside(self, version: str, share: int) -> None:
-        if self.endpoint.state.champion in (None, version):
+        if self._refused(version) or self.endpoint.state.champion in (None, version):
             with pytest.raises(ConflictError):
                 self.endpoint.deploy(version, share)
         else:
             self.endpoint.deploy(version, share)
 
-    @precondition(lambda self: self.endpoint.state.champion)
+    @precondition(lambda self: self.endpoint.is_live)
     @rule(version=VERSIONS)
     def promote_one_step(self, version: str) -> None:
-        if version != self.endpoint.state.champion:
+        if version != self.endpoint.state.champion and not self._refused(version):
             self.endpoint.promote(version)
             if self.endpoint.state.champion == version:
                 self.bad.discard(version)
 
-    @precondition(lambda self: self.endpoint.state.champion)
+    @precondition(lambda self: self.endpoint.is_live)
     @rule(version=VERSIONS)
     def promote_and_roll_back(self, version: str) -> None:
         before = self.endpoint.state.champion
-        if version == before or before in self.bad:
+        if version == before or before in self.bad or self._refused(version):
             return
         while self.endpoint.state.champion != version:
             self.endpoint.promote(version)
         assert before == self.endpoint.roll_back()
-        assert variants_of(str(before)) == self.endpoint.state.variants
+        assert variants_of(str(before)) == self.endpoint.state.answering
         self.bad.add(version)
 
     @precondition(lambda self: self.endpoint.state.variants)
     @rule()
     def roll_back(self) -> None:
         state, line = self.endpoint.state, self.endpoint.line
-        if state.challenger is None and len(line) < 2:
+        earlier = [v for v in line[:-1] if v not in self.endpoint.archived and v != state.champion]
+        if state.challenger is None and not earlier:
             with pytest.raises(ConflictError, match="no earlier champion"):
                 self.endpoint.roll_back()
             return
         target = self.endpoint.roll_back()
         assert target not in self.bad
+        assert self.endpoint.state.status == state.status
         if state.challenger is None:
             assert target != state.champion
             self.bad.add(str(state.champion))
+            self.bad |= set(line[len(line) - line[::-1].index(target) :])
 
     @precondition(lambda self: len(self.endpoint.line) > 1)
     @rule(data=st.data())
     def roll_back_to_a_champion_asked_for(self, data: st.DataObject) -> None:
         line = self.endpoint.line
         to = data.draw(st.sampled_from(line[:-1]))
+        if to in self.endpoint.archived:
+            with pytest.raises(ConflictError, match="is archived"):
+                self.endpoint.roll_back(to)
+            return
         last = len(line) - 1 - line[::-1].index(to)
         assert to == self.endpoint.roll_back(to)
-        self.bad |= set(line[last + 1 :])
+        self.bad |= set(line[last + 1 :]) - {to}
 
     @rule()
     def roll_back_to_a_version_that_was_never_champion(self) -> None:
         with pytest.raises(ConflictError, match="no earlier champion"):
             rollback_target(self.endpoint.state, self.endpoint.line, "99")
 
+    @precondition(lambda self: self.endpoint.is_live)
+    @rule()
+    def stop_and_perhaps_start(self) -> None:
+        before = self.endpoint.state
+        if before.status == rollout.STOPPED:
+            self.endpoint.apply("start", "", rollout.start(before))
+            assert self.endpoint.state.answering
+        else:
+            self.endpoint.apply("stop", "", rollout.stop(before))
+            assert not self.endpoint.state.answering
+        assert before.variants == self.endpoint.state.variants
+
+    @precondition(lambda self: not self.endpoint.is_live)
+    @rule(move=st.sampled_from([rollout.stop, rollout.start]))
+    def what_serves_nothing_is_neither_stopped_nor_started(
+        self, move: Callable[[DesiredState], DesiredState | None]
+    ) -> None:
+        with pytest.raises(ConflictError, match="serves nothing"):
+            move(self.endpoint.state)
+
+    @precondition(lambda self: len(self.endpoint.events) % 7 == 6)
+    @rule()
+    def delete(self) -> None:
+        self.endpoint.apply("delete", "", rollout.delete(self.endpoint.state))
+        assert rollout.delete(self.endpoint.state) is None
+        assert self.endpoint.line == ()
+        self.bad.clear()
+
+    @precondition(lambda self: self.endpoint.is_live)
+    @rule(version=VERSIONS)
+    def shadow(self, version: str) -> None:
+        state = self.endpoint.state
+        if version in (state.champion, state.challenger):
+            with pytest.raises(ConflictError, match="answers on"):
+                rollout.shadow(state, version)
+        elif version not in self.endpoint.archived:
+            self.endpoint.apply("shadow", version, rollout.shadow(state, version))
+            assert self.endpoint.state.answering == state.answering
+
+    @rule()
+    def end_the_shadow(self) -> None:
+        self.endpoint.apply("end shadow", "", rollout.without_shadow(self.endpoint.state))
+        assert self.endpoint.state.shadow is None
+
+    @rule(version=VERSIONS)
+    def archive_or_restore(self, version: str) -> None:
+        if version in self.endpoint.archived:
+            self.endpoint.archived.discard(version)
+        elif version not in {variant.version for variant in self.endpoint.state.variants}:
+            self.endpoint.archived.add(version)
+
+    @rule(data=st.data())
+    def the_history_tells_what_was_live_at_any_moment(self, data: st.DataObject) -> None:
+        if self.endpoint.events:
+            at = data.draw(st.integers(0, len(self.endpoint.events) - 1))
+            found = live_at("e", self.endpoint.events, NOW + at * SECOND + SECOND / 2)
+            assert self.endpoint.past[at] == found
+
     @invariant()
     def one_champion_at_any_time(self) -> None:
         roles = Counter(variant.role for variant in self.endpoint.state.variants)
-        assert roles[CHAMPION] == bool(self.endpoint.events)
-        assert len({v.version for v in self.endpoint.state.variants}) == len(self.endpoint.state.variants)
+        assert roles[CHAMPION] <= 1
+        assert roles[CHAMPION] == bool(self.endpoint.state.variants)
+        assert max(roles[CHALLENGER], roles[SHADOW]) <= 1
+        assert len(self.endpoint.state.variants) == len({v.version for v in self.endpoint.state.variants})
 
     @invariant()
     def shares_sum_to_100(self) -> None:
-        if self.endpoint.events:
-            assert sum(variant.share for variant in self.endpoint.state.variants) == 100
+        if self.endpoint.state.answering:
+            assert sum(variant.share for variant in self.endpoint.state.answering) == 100
 
     @invariant()
     def the_line_ends_with_the_champion_and_never_repeats_one(self) -> None:
         line = self.endpoint.line
-        assert line[-1:] == ((self.endpoint.state.champion,) if self.endpoint.events else ())
+        assert line[-1:] == ((self.endpoint.state.champion,) if self.endpoint.is_live else ())
         assert all(a != b for a, b in pairwise(line))
 
+    @invariant()
+    def what_is_archived_never_serves(self) -> None:
+        assert self.endpoint.archived.isdisjoint(variant.version for variant in self.endpoint.state.variants)
 
-AnyHistory.TestCase.settings = settings(max_examples=150, stateful_step_count=20, deadline=None, database=None)
-test_any_history_keeps_the_promises_of_a_rollback = AnyHistory.TestCase
+    @invariant()
+    def no_stage_follows_one_that_it_may_not(self) -> None:
+        now = {name: self.endpoint.stage(name) for name in NAMES}
+        for name, stage in now.items():
+            assert stage == self.stages[name] or stage in STAGE_MOVES[self.stages[name]]
+            assert (stage == PRODUCTION) == (name == self.endpoint.state.champion)
+            assert (stage == ARCHIVED) == (name in self.endpoint.archived)
+        self.stages = now
+
+
+def test_any_history_keeps_the_promises(request: pytest.FixtureRequest) -> None:
+    walks = max(1, request.config.getoption("--steps") // STEPS_A_WALK)
+    options = settings(max_examples=walks, stateful_step_count=STEPS_A_WALK, deadline=None, database=None)
+    run_state_machine_as_test(AnyHistory, settings=options)  # type: ignore[no-untyped-call]
 
 
 def test_a_version_rolled_back_from_is_not_returned_to_even_when_it_reigned_twice() -> None:
@@ -248,9 +357,9 @@ def test_an_endpoint_that_never_served_has_no_champion_and_no_generation() -> No
 
 def test_the_whole_traffic_and_the_smallest_share_are_possible() -> None:
     state = DesiredState("e", 1, variants_of("1"))
-    assert variants_of("2") == deploy(state, "2") == deploy(state, "2", 100)
-    assert variants_of("1", "2", 1) == deploy(state, "2", 1)
-    assert variants_of("1", "2", 99) == deploy(state, "2", 99)
+    assert variants_of("2") == deploy(state, "2").variants == deploy(state, "2", 100).variants
+    assert variants_of("1", "2", 1) == deploy(state, "2", 1).variants
+    assert variants_of("1", "2", 99) == deploy(state, "2", 99).variants
 
 
 @pytest.mark.parametrize("state", [DesiredState("e"), DesiredState("e", 1, variants_of("2"))])
@@ -312,34 +421,6 @@ def test_a_challenger_without_a_champion_is_no_reason_to_return_to_nothing() -> 
     assert rollback_target(alone, ("1", "2")) == "1"
 
 
-def test_an_events_seal_is_the_hash_of_its_canonical_json() -> None:
-    sealed = event(3, evidence={"b": 1, "a": "Zoë"})
-    body = (
-        '{"action": "deploy", "actor": "me", "at": "2026-03-01T00:00:00Z", "endpoint": "e", '
-        '"evidence": {"a": "Zo\\u00eb", "b": 1}, "from_version": null, "generation": 3, "number": 3, '
-        f'"previous_hash": "{GENESIS}", "reason": "", "to_version": "1"}}'
-    )
-    assert hashlib.sha256(body.encode()).hexdigest() == sealed.hash
-    assert "0" * 64 == GENESIS
-
-
-def test_a_whole_chain_holds_and_each_way_to_break_it_is_found_where_it_broke() -> None:
-    chain = sealed_chain(4)
-    (first, seal), (second, seal_2), *rest = chain
-    assert broken_link(chain) is None
-    assert broken_link([]) is None
-    assert broken_link([(first, "f" * 64), *chain[1:]]) == 1
-    assert broken_link([(replace(first, actor="another"), seal), *chain[1:]]) == 1
-    assert broken_link(chain[1:]) == 1
-    assert broken_link([chain[0], *rest]) == 2
-    renumbered = replace(second, number=5)
-    assert broken_link([(first, seal), (renumbered, renumbered.hash)]) == 2
-    unlinked = replace(second, previous_hash=GENESIS)
-    assert broken_link([(first, seal), (unlinked, unlinked.hash)]) == 2
-    assert broken_link([*chain[:2], *reversed(rest)]) == 3
-    assert broken_link([*chain[:3], (chain[3][0], seal_2)]) == 4
-
-
 def canary(share: int) -> DesiredState:
     return DesiredState("e", 2, variants_of("1", "2", share))
 
@@ -354,11 +435,3 @@ def event(number: int, **values: Any) -> Event:
         "generation": number,
     }
     return Event(**{**at, "action": "deploy", "from_version": None, "to_version": "1", **values})
-
-
-def sealed_chain(length: int) -> list[tuple[Event, str]]:
-    chain: list[tuple[Event, str]] = []
-    for number in range(1, length + 1):
-        linked = event(number, previous_hash=chain[-1][1] if chain else GENESIS)
-        chain.append((linked, linked.hash))
-    return chain

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from modelops_pipelines.core.errors import AcknowledgementError, SettingsError
-from modelops_pipelines.core.rollout import champions
+from modelops_pipelines.core.history import champions
 from modelops_pipelines.core.tables import STREAMS
 from modelops_pipelines.gateway.server import bind
 from modelops_pipelines.operations import trainers

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.errors import EvidenceError
-from modelops_pipelines.core.rollout import DesiredState, Event, Variant
+from modelops_pipelines.core.history import Event
+from modelops_pipelines.core.rollout import DesiredState, Variant
 from modelops_pipelines.core.tables import DRIFT
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.operations import drift_report

@@ -166,7 +166,8 @@ def test_the_drift_report_draws_rows_with_features_only(project: Project) -> Non
 
 def deploy_by_hand(project: Project) -> None:
     """Make version 1 the desired champion: no gateway is needed here."""
-    from modelops_pipelines.core.rollout import DesiredState, Event, Variant
+    from modelops_pipelines.core.history import Event
+    from modelops_pipelines.core.rollout import DesiredState, Variant
 
     event = Event(1, "cancer", DAY, "test", "deploy", None, "1", 1, "")
     project.stores.deployments.change(DesiredState("cancer"), [Variant("1", "champion", 100)], event)

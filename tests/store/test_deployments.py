@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from modelops_pipelines.core.errors import UnknownError
-from modelops_pipelines.core.rollout import DesiredState, Event, Variant, broken_link, variants_of
+from modelops_pipelines.core.history import Event, broken_link
+from modelops_pipelines.core.rollout import DesiredState, Variant, variants_of
 from modelops_pipelines.store.database import Database
 from modelops_pipelines.store.deployments import ALIVE, Deployments, ModelVersion, StaleStateError, required_version
 

@@ -1,10 +1,11 @@
-"""Endpoints: what is configured, and whether it is right."""
+"""Endpoints: what is configured, whether it is right, and whether it serves."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from modelops_pipelines.cli.opening import open_stores
+from modelops_pipelines.cli.opening import actor, open_stores
 from modelops_pipelines.cli.output import json_option, show_rows, show_value
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.onboarding import describe, read_endpoint, read_endpoints
@@ -15,7 +16,7 @@ from modelops_pipelines.store.stores import Stores
 
 @click.group()
 def endpoint() -> None:
-    """List, show and validate endpoints."""
+    """List, show, validate, stop, start and delete endpoints."""
 
 
 @endpoint.command("list")
@@ -34,6 +35,7 @@ def list_endpoints(*, as_json: bool) -> None:
                 "task": spec.task,
                 "champion": state.champion if state else None,
                 "challenger": state.challenger if state else None,
+                "status": state.status if state and state.generation else "new",
                 "generation": state.generation if state else 0,
             }
         )
@@ -48,7 +50,11 @@ def show(name: str, *, as_json: bool) -> None:
     stores = open_stores()
     state = stores.deployments.desired(name)
     spec = endpoint_named(stores, name)
-    live = {"generation": state.generation, "variants": [vars(variant) for variant in state.variants]}
+    live = {
+        "generation": state.generation,
+        "status": state.status,
+        "variants": [vars(variant) for variant in state.variants],
+    }
     show_value({**describe(spec), **live}, as_json=as_json)
 
 
@@ -69,3 +75,33 @@ def validate(path: Path | None, *, as_json: bool) -> None:
         show_rows([describe(spec) for spec in found], as_json=True, empty="")
     else:
         click.echo(f"{len(found)} endpoint(s) are valid: {', '.join(spec.name for spec in found) or 'none'}")
+
+
+def _change_of(action: str, about: str) -> click.Command:
+    """Return the command that stops, starts or deletes an endpoint."""
+
+    @click.command(action, help=about)
+    @click.argument("name")
+    @click.option("--reason", default="", help="Why; the history keeps it.")
+    @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+    @json_option
+    def command(name: str, reason: str, *, dry_run: bool, as_json: bool) -> None:
+        from modelops_pipelines.operations import releases
+
+        stores = open_stores()
+        move = {"stop": releases.stop, "start": releases.start, "delete": releases.delete}[action]
+        made = move(stores, endpoint_named(stores, name), actor=actor(), reason=reason, dry_run=dry_run)
+        if as_json:
+            show_value(asdict(made), as_json=True)
+        else:
+            click.echo(made.sentence)
+
+    return command
+
+
+for _action, _about in (
+    ("stop", "Have NAME refuse every prediction until it is started again."),
+    ("start", "Have a stopped NAME serve again what it did."),
+    ("delete", "Take everything off NAME, for good; its history and logs stay, and so does its YAML."),
+):
+    endpoint.add_command(_change_of(_action, _about))

@@ -19,8 +19,10 @@ from modelops_pipelines.assets.monitoring import (
 from modelops_pipelines.assets.usage import key_usage_for
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import OnboardingError
+from modelops_pipelines.jobs.reconcile import reconcile_job, reconcile_schedule
 from modelops_pipelines.jobs.releases import release_jobs
 from modelops_pipelines.jobs.retrain import retrain_job
+from modelops_pipelines.jobs.trials import trial_job
 from modelops_pipelines.operations.onboarding import endpoint_from_attributes, read_endpoint
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.alerts import alerts_sensor
@@ -28,6 +30,7 @@ from modelops_pipelines.sensors.cadence import cadence_schedule
 from modelops_pipelines.sensors.new_data import new_data_sensor
 from modelops_pipelines.sensors.promotion import promotion_sensor
 from modelops_pipelines.sensors.retraining import retraining_sensor
+from modelops_pipelines.sensors.trials import trials_sensor
 
 _ASSETS = (
     inference_log_for,
@@ -102,15 +105,17 @@ def shared_definitions(specs: Sequence[EndpointSpec]) -> dg.Definitions:
     names = [spec.name for spec in specs]
     jobs = release_jobs(names)
     promote = next(job for job in jobs if job.name == "promote")
+    trial, reconcile = trial_job(names), reconcile_job(specs)
     return dg.Definitions(
-        jobs=[*jobs, retrain_job(names)],
+        jobs=[*jobs, retrain_job(names), trial, reconcile],
         sensors=[
             new_data_sensor(specs),
             alerts_sensor(specs),
             retraining_sensor(specs),
             promotion_sensor(specs, promote),
+            trials_sensor(specs, trial),
         ],
-        schedules=[cadence_schedule(specs)],
+        schedules=[cadence_schedule(specs), reconcile_schedule(reconcile)],
         resources=RESOURCES,
         executor=dg.in_process_executor,
     )

@@ -4,15 +4,19 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, get_args
 
+from modelops_pipelines.core.gate import GateConfig
+
 Task = Literal["binary_classification", "multiclass", "regression"]
 Window = Literal["hour", "day"]
 Strategy = Literal["direct", "canary"]
+AliasPolicy = Literal["report", "adopt"]
 DriftMethod = Literal["calibrated", "evidently", "fixed"]
 DriftReference = Literal["rolling", "training"]
 
 TASKS: tuple[str, ...] = get_args(Task)
 WINDOWS: tuple[str, ...] = get_args(Window)
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
+ALIAS_POLICIES: tuple[str, ...] = get_args(AliasPolicy)
 DRIFT_METHODS: tuple[str, ...] = get_args(DriftMethod)
 DRIFT_REFERENCES: tuple[str, ...] = get_args(DriftReference)
 
@@ -55,11 +59,41 @@ class Retraining:
 
 @dataclass(frozen=True)
 class Promotion:
-    """How a challenger becomes the champion: ``steps`` are its growing shares of the traffic, in percent."""
+    """How a challenger becomes the champion: ``steps`` are its growing shares of the traffic, in percent.
+
+    A canary goes a step further by itself when it has been at its share for ``soak``, has answered ``minimum``
+    requests there, and no guard has anything against it. ``automatic`` lets a passed gate begin without a person;
+    ``aliases`` is what follows when a person moves MLflow's alias: a report, or a promotion through the gate.
+    """
 
     strategy: Strategy = "direct"
     steps: tuple[int, ...] = DIRECT_STEPS
     automatic: bool = False
+    soak: timedelta = timedelta(minutes=10)
+    minimum: int = 100
+    aliases: AliasPolicy = "report"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """When a version is rolled back without a person.
+
+    ``false_alarms`` is the chance that a challenger as good as the champion is ever withdrawn by one of its guards.
+    A challenger is withdrawn when beyond that doubt it fails ``errors`` more of its requests (a share) than the
+    champion does, or ``slow`` more of them take over ``slower`` times the champion's 95th percentile, or when its
+    labelled answers lose more than ``loss`` times the champion's own loss over it, or its mean score is over
+    ``score_shift`` from the champion's (None: whatever it is). A new champion whose failed requests pass the endpoint's
+    error-rate alert within ``watch`` is rolled back too.
+    """
+
+    automatic: bool = True
+    false_alarms: float = 0.01
+    errors: float = 0.005
+    slower: float = 2.0
+    slow: float = 0.05
+    loss: float = 0.1
+    score_shift: float | None = None
+    watch: timedelta = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
@@ -149,6 +183,8 @@ class EndpointSpec:
     alerts: tuple[AlertRule, ...] = ()
     retraining: Retraining | None = None
     promotion: Promotion = field(default_factory=Promotion)
+    guard: Guard = field(default_factory=Guard)
+    gate: GateConfig = field(default_factory=GateConfig)
     limits: Limits = field(default_factory=Limits)
     capture: CapturePolicy = field(default_factory=CapturePolicy)
 

@@ -6,9 +6,19 @@ from dataclasses import dataclass
 
 from modelops_pipelines.core.alert_rules import alert_complaints
 from modelops_pipelines.core.complaints import Complaint, one_of, suggestion
-from modelops_pipelines.core.endpoint import DIRECT_STEPS, STRATEGIES, TASKS, WINDOWS, EndpointSpec, Promotion
+from modelops_pipelines.core.endpoint import (
+    ALIAS_POLICIES,
+    DIRECT_STEPS,
+    STRATEGIES,
+    TASKS,
+    WINDOWS,
+    EndpointSpec,
+    Promotion,
+)
+from modelops_pipelines.core.gate_rules import gate_complaints
 from modelops_pipelines.core.guard_rules import guard_complaints
 from modelops_pipelines.core.monitoring_rules import monitoring_complaints
+from modelops_pipelines.core.trial_rules import trial_complaints
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _OWNER = re.compile(r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
@@ -42,6 +52,8 @@ def endpoint_complaints(spec: EndpointSpec, around: Surroundings) -> Iterator[Co
     yield from alert_complaints(spec.alerts, spec.task, [metric.name for metric in spec.metrics])
     yield from _training_complaints(spec)
     yield from promotion_complaints(spec.promotion)
+    yield from gate_complaints(spec.gate)
+    yield from trial_complaints(spec.guard)
     yield from guard_complaints(spec, around.system_columns, around.known_features)
 
 
@@ -117,6 +129,10 @@ def _training_complaints(spec: EndpointSpec) -> Iterator[Complaint]:
 
 def promotion_complaints(promotion: Promotion) -> Iterator[Complaint]:
     """Yield all that is wrong with a promotion's plan."""
+    if promotion.minimum < 1:
+        problem = f"must be at least 1, and is {promotion.minimum}"
+        yield Complaint("promotion.minimum", problem, "Write how many requests a step takes at least, such as 100")
+    yield from one_of("promotion.aliases", promotion.aliases, ALIAS_POLICIES)
     yield from one_of("promotion.strategy", promotion.strategy, STRATEGIES)
     if promotion.strategy not in STRATEGIES:
         return

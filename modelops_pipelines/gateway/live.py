@@ -18,8 +18,17 @@ _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 @dataclass
+class Count:
+    """What one version answered in one second; what failed was its own fault, or took too long."""
+
+    requests: int = 0
+    errors: int = 0
+    latencies: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass
 class Second:
-    """What was answered in one second."""
+    """What was answered in one second; ``versions`` are those that were asked."""
 
     second: int
     requests: int = 0
@@ -27,6 +36,7 @@ class Second:
     client_errors: int = 0
     server_errors: int = 0
     latencies: dict[int, int] = field(default_factory=dict)
+    versions: dict[str, Count] = field(default_factory=dict)
 
 
 class LiveMetrics:
@@ -38,8 +48,17 @@ class LiveMetrics:
         self._seconds: deque[Second] = deque()
         self.under_way = 0
 
-    def add(self, now: float, rows: int, status: int, milliseconds: float) -> None:
-        """Count one request (``now`` in seconds)."""
+    def add(
+        self,
+        now: float,
+        rows: int,
+        status: int,
+        milliseconds: float,
+        version: str | None = None,
+        *,
+        failed: bool = False,
+    ) -> None:
+        """Count one request (``now`` in seconds); ``failed`` says that the version could not answer it."""
         with self._lock:
             current = self._current(int(now))
             current.requests += 1
@@ -48,6 +67,11 @@ class LiveMetrics:
             current.server_errors += status >= _SERVER
             key = bucket(milliseconds)
             current.latencies[key] = current.latencies.get(key, 0) + 1
+            if version is not None:
+                count = current.versions.setdefault(version, Count())
+                count.requests += 1
+                count.errors += failed
+                count.latencies[key] = count.latencies.get(key, 0) + 1
 
     def since(self, second: int) -> list[Second]:
         """Return what was counted in the seconds after this one."""
@@ -90,6 +114,7 @@ class Board:
         """Use one file for this worker; nothing is written before there is something to tell."""
         self._folder, self._worker = folder, worker
         self._told = 0
+        self._read: dict[str, int] = {}
 
     def tell(self, endpoints: Iterable[tuple[str, LiveMetrics]], now: float) -> None:
         """Append the seconds that are over and not told yet."""
@@ -121,6 +146,25 @@ class Board:
             found += [one for line in content.splitlines() if (one := _told(line, endpoint, start)) is not None]
         return found
 
+    def follow(self) -> list[tuple[str, Second]]:
+        """Return what other workers have told of any endpoint since the last call, each second once."""
+        found = []
+        for path in self._folder.glob("*.jsonl"):
+            if path.stem == self._worker:
+                continue
+            try:
+                size, read = path.stat().st_size, self._read.get(path.stem, 0)
+                with path.open("rb") as handle:
+                    handle.seek(read if size >= read else 0)  # it begins anew when it is rotated
+                    content = handle.read()
+                    whole = content[: content.rfind(b"\n") + 1]
+                    self._read[path.stem] = handle.tell() - len(content) + len(whole)
+            except FileNotFoundError:
+                continue
+            told = [orjson.loads(line) for line in whole.splitlines()]
+            found += [(one["endpoint"], _second(one)) for one in told]
+        return found
+
     def clear(self, now: float) -> None:
         """Remove the files of workers that have told nothing for an hour, and this one's."""
         for path in self._folder.glob("*"):
@@ -137,6 +181,18 @@ def _told(line: bytes, endpoint: str, start: int) -> Second | None:
         told = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    if told.pop("endpoint") != endpoint or told["second"] <= start:
-        return None
-    return Second(**{**told, "latencies": {int(key): count for key, count in told["latencies"].items()}})
+    return _second(told) if told["endpoint"] == endpoint and told["second"] > start else None
+
+
+def _second(told: dict[str, Any]) -> Second:
+    """Return a second as its line says it; lines of an older release know of no versions."""
+    versions = {
+        name: Count(count["requests"], count["errors"], _sketch(count["latencies"]))
+        for name, count in told.get("versions", {}).items()
+    }
+    counts = {name: told[name] for name in ("second", "requests", "rows", "client_errors", "server_errors")}
+    return Second(**counts, latencies=_sketch(told["latencies"]), versions=versions)
+
+
+def _sketch(told: dict[str, int]) -> dict[int, int]:
+    return {int(key): count for key, count in told.items()}

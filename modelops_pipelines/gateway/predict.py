@@ -124,7 +124,10 @@ class Predictor:
             await self._capture.write(served.spec.name, "predictions", record_of(exchange, request))
         except ModelOpsError as error:
             answer = _refusal(error, request.text)
-        served.live.add(time.time(), request.rows, answer.status, (time.perf_counter() - call.started) * 1000)
+        version = exchange.variant.version if exchange.variant else None
+        failed = exchange.status >= INTERNAL_ERROR
+        took = (time.perf_counter() - call.started) * 1000
+        served.live.add(time.time(), request.rows, answer.status, took, version, failed=failed)
         return answer
 
     def _request_id(self, exchange: Exchange, event_time: datetime, rows: int) -> RequestId:

@@ -24,12 +24,13 @@ from modelops_pipelines.core.errors import (
 )
 from modelops_pipelines.core.history import champions
 from modelops_pipelines.core.outputs import UNKNOWN
-from modelops_pipelines.core.rollout import DesiredState, Variant, route
+from modelops_pipelines.core.rollout import DELETED, SHADOW, STOPPED, DesiredState, Variant, route
 from modelops_pipelines.gateway.batching import Batcher
 from modelops_pipelines.gateway.frames import example_of
 from modelops_pipelines.gateway.keyring import Keyring
 from modelops_pipelines.gateway.live import Board, LiveMetrics, summary
 from modelops_pipelines.gateway.models import Model
+from modelops_pipelines.gateway.watchdog import LOOK_SECONDS, Watchdog
 from modelops_pipelines.gateway.ways import find_way
 from modelops_pipelines.operations.onboarding import read_endpoints
 from modelops_pipelines.store.deployments import ModelVersion, required_version
@@ -53,14 +54,16 @@ class Served:
     loaded: dict[str, Batcher]
     live: LiveMetrics = field(default_factory=LiveMetrics)
 
+    def __post_init__(self) -> None:
+        """Keep at hand what every request asks for."""
+        self.answering = self.state.answering
+
     def choose(self, sticky: bytes) -> tuple[Variant, Batcher]:
-        """Return the variant that answers this caller; raises NotReadyError when nothing is loaded."""
-        if not self.state.variants:
-            raise NotReadyError(
-                f"Endpoint {self.spec.name!r} serves no version yet",
-                f"Deploy one: modelops deploy {self.spec.name} VERSION",
-            )
-        variant = route(self.state.variants, sticky)
+        """Return the variant that answers this caller; raises NotReadyError when nothing is loaded, or may answer."""
+        answering = self.answering
+        if not answering:
+            raise _not_served(self.state)
+        variant = route(answering, sticky)
         return variant, self.loaded[variant.version]
 
     def version_of(self, version: str | None) -> ModelVersion | None:
@@ -112,6 +115,8 @@ class Serving:
         self.follow("heartbeat", self._beat, HEARTBEAT_SECONDS)
         self._sync()  # loading may take longer than a worker without a heartbeat counts as alive
         self.follow("sync", self._sync, POLL_SECONDS)
+        watchdog = Watchdog(self._stores, self.endpoints, self._board)
+        self.follow("watchdog", watchdog.look, LOOK_SECONDS)
 
     def stop(self) -> None:
         """End the threads and take this worker off the list."""
@@ -184,7 +189,7 @@ class Serving:
         """Load what the state asks for, swap, acknowledge; on failure keep serving what was and say why."""
         name, error = state.endpoint, None
         try:
-            loaded = {v.version: self._load(served, v.version) for v in state.variants}
+            loaded = {v.version: self._load(served, v.version) for v in state.variants if v.role != SHADOW}
         except ModelOpsError as failure:
             error = str(failure)
             self._refused[name] = (state.generation, time.monotonic())
@@ -240,6 +245,16 @@ class Serving:
             )
         for name in set(self._served) - {spec.name for spec in specs}:
             del self._served[name]
+
+
+def _not_served(state: DesiredState) -> ModelOpsError:
+    """Return why nobody is answered."""
+    name = state.endpoint
+    if state.status == STOPPED:
+        return NotReadyError(f"Endpoint {name!r} is stopped", f"Start it: modelops endpoint start {name}")
+    if state.status == DELETED:
+        return UnknownError(f"Endpoint {name!r} was deleted", f"Deploy to it again: modelops deploy {name} VERSION")
+    return NotReadyError(f"Endpoint {name!r} serves no version yet", f"Deploy one: modelops deploy {name} VERSION")
 
 
 def _loads_alike(old: EndpointSpec, new: EndpointSpec) -> bool:

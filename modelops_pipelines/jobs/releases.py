@@ -20,6 +20,7 @@ class DeployConfig(dg.Config):
     share: int = WHOLE
     reason: str = "deployed from Dagster"
     actor: str = "dagster"
+    dry_run: bool = False
 
 
 class PromoteConfig(dg.Config):
@@ -29,6 +30,7 @@ class PromoteConfig(dg.Config):
     force: bool = False
     reason: str = "promoted from Dagster"
     actor: str = "dagster"
+    dry_run: bool = False
 
 
 class RollbackConfig(dg.Config):
@@ -37,6 +39,30 @@ class RollbackConfig(dg.Config):
     to: str = ""
     reason: str = "rolled back from Dagster"
     actor: str = "dagster"
+    dry_run: bool = False
+
+
+class EndpointConfig(dg.Config):
+    """Why to stop, start or delete the endpoint."""
+
+    reason: str = "asked for in Dagster"
+    actor: str = "dagster"
+    dry_run: bool = False
+
+
+class VersionConfig(dg.Config):
+    """Which version, and why."""
+
+    version: str
+    reason: str = "asked for in Dagster"
+    actor: str = "dagster"
+
+
+class ValidateConfig(dg.Config):
+    """Which version would be deployed, with which share of the traffic; nothing changes."""
+
+    version: str
+    share: int = WHOLE
 
 
 def release_jobs(endpoints: Sequence[str]) -> list[dg.JobDefinition]:
@@ -52,7 +78,14 @@ def deploy_op(context: dg.OpExecutionContext, config: DeployConfig, project: Pro
         context,
         project,
         lambda stores, spec: releases.deploy(
-            stores, spec, config.version, share=config.share, actor=config.actor, reason=config.reason
+            stores,
+            spec,
+            config.version,
+            share=config.share,
+            actor=config.actor,
+            reason=config.reason,
+            key=context.run_id,
+            dry_run=config.dry_run,
         ),
     )
 
@@ -64,7 +97,13 @@ def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, project: P
         context,
         project,
         lambda stores, spec: releases.promote(
-            stores, spec, config.version, force=config.force, actor=config.actor, reason=config.reason
+            stores,
+            spec,
+            config.version,
+            force=config.force,
+            actor=config.actor,
+            reason=config.reason,
+            dry_run=config.dry_run,
         ),
     )
 
@@ -76,15 +115,57 @@ def rollback_op(context: dg.OpExecutionContext, config: RollbackConfig, project:
         context,
         project,
         lambda stores, spec: releases.roll_back(
-            stores, spec, to=config.to or None, actor=config.actor, reason=config.reason
+            stores, spec, to=config.to or None, actor=config.actor, reason=config.reason, dry_run=config.dry_run
         ),
     )
 
 
+@dg.op(name="validate_version", description="Check that a deploy would be taken, and say what it would change.")
+def validate_op(context: dg.OpExecutionContext, config: ValidateConfig, project: ProjectResource) -> None:
+    """Validate a deploy."""
+    _run(
+        context,
+        project,
+        lambda stores, spec: releases.deploy(
+            stores, spec, config.version, share=config.share, actor="dagster", reason="", dry_run=True
+        ),
+    )
+
+
+def _endpoint_op(name: str, about: str, move: Callable[..., Change]) -> dg.OpDefinition:
+    @dg.op(name=name, description=about)
+    def endpoint_op(context: dg.OpExecutionContext, config: EndpointConfig, project: ProjectResource) -> None:
+        _run(
+            context,
+            project,
+            lambda stores, spec: move(stores, spec, actor=config.actor, reason=config.reason, dry_run=config.dry_run),
+        )
+
+    return endpoint_op
+
+
+@dg.op(name="archive_version", description="Have a version serve no more; refused while anything serves or tries it.")
+def archive_op(context: dg.OpExecutionContext, config: VersionConfig, project: ProjectResource) -> None:
+    """Archive a version."""
+    with project.stores() as stores:
+        spec = endpoint_named(stores, context.partition_key)
+        done = releases.archive(stores, spec, config.version, actor=config.actor, reason=config.reason)
+        releases.mirror(stores, spec)
+    context.add_output_metadata({"version": config.version, "archived_now": done})
+
+
+_STOP = "Have the endpoint refuse every prediction until it is started again."
+_START = "Have a stopped endpoint serve again what it did."
+_DELETE = "Take everything off the endpoint; history and logs stay."
 _OPS = {
     "deploy": (deploy_op, "Put a version on an endpoint. Choose the endpoint as the partition."),
     "promote": (promote_op, "Take a version a step further towards champion. Choose the endpoint as the partition."),
     "rollback": (rollback_op, "Return to the champion before. Choose the endpoint as the partition."),
+    "validate": (validate_op, "Check a deploy without making it. Choose the endpoint as the partition."),
+    "stop": (_endpoint_op("stop_endpoint", _STOP, releases.stop), _STOP),
+    "start": (_endpoint_op("start_endpoint", _START, releases.start), _START),
+    "delete": (_endpoint_op("delete_endpoint", _DELETE, releases.delete), _DELETE),
+    "archive": (archive_op, "Have a version serve no more. Choose the endpoint as the partition."),
 }
 
 
@@ -105,6 +186,7 @@ def _run(
     with project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
         made = change(stores, spec)
-        releases.mirror(stores, spec)
+        if not made.dry_run:
+            releases.mirror(stores, spec)
     context.log.info(made.sentence)
     context.add_output_metadata({name: value for name, value in vars(made).items() if value is not None})

@@ -1,16 +1,18 @@
 """An endpoint's YAML into its spec. Shapes only: ``core/endpoint_rules`` judges what the values mean."""
 
-from dataclasses import fields
-from typing import cast
+from dataclasses import asdict, fields
+from typing import Any, cast
 
 from modelops_pipelines.core.complaints import suggestion
 from modelops_pipelines.core.endpoint import (
     AlertRule,
+    AliasPolicy,
     CapturePolicy,
     DriftMethod,
     DriftPolicy,
     DriftReference,
     EndpointSpec,
+    Guard,
     Limits,
     Metric,
     Promotion,
@@ -22,11 +24,23 @@ from modelops_pipelines.core.endpoint import (
     default_alerts,
     default_steps,
 )
+from modelops_pipelines.core.gate import GateConfig
 from modelops_pipelines.operations.yaml_lines import Place, Report, Section
 from modelops_pipelines.operations.yaml_values import any_text, boolean, duration, number, rate, text, whole
 
 ENDPOINT_TYPE = "modelops_pipelines.ModelEndpoint"
-_SECTIONS = (EndpointSpec, AlertRule, Retraining, Promotion, Limits, CapturePolicy, DriftPolicy, Metric)
+_SECTIONS = (
+    EndpointSpec,
+    AlertRule,
+    Retraining,
+    Promotion,
+    Guard,
+    Limits,
+    CapturePolicy,
+    DriftPolicy,
+    Metric,
+    GateConfig,
+)
 _KEYS = {cls: tuple(f.name for f in fields(cls)) for cls in _SECTIONS}
 _REQUIRED = {
     "name": "Add 'name', such as 'name: flights'",
@@ -91,6 +105,8 @@ def _spec(at: Section, report: Report) -> EndpointSpec:
         alerts=_alerts(at, report, required["task"]),
         retraining=_retraining(at, report),
         promotion=_promotion(at, report),
+        guard=_guard(at, report),
+        gate=_gate(at, report),
         limits=_limits(at, report),
         capture=_capture(at, report),
     )
@@ -155,6 +171,25 @@ def _promotion(at: Section, report: Report) -> Promotion:
         strategy=cast("Strategy", strategy),
         steps=_steps(inner, report, default_steps(strategy)),
         automatic=inner.take("automatic", boolean, Promotion.automatic),
+        soak=inner.take("soak", duration, Promotion.soak),
+        minimum=inner.take("minimum", whole, Promotion.minimum),
+        aliases=cast("AliasPolicy", inner.take("aliases", text, str(Promotion.aliases))),
+    )
+
+
+def _guard(at: Section, report: Report) -> Guard:
+    if "guard" not in at.places:
+        return Guard()
+    inner = report.section(at.places["guard"], _KEYS[Guard])
+    return Guard(
+        automatic=inner.take("automatic", boolean, Guard.automatic),
+        false_alarms=inner.take("false_alarms", number, Guard.false_alarms),
+        errors=inner.take("errors", number, Guard.errors),
+        slower=inner.take("slower", number, Guard.slower),
+        slow=inner.take("slow", number, Guard.slow),
+        loss=inner.take("loss", number, Guard.loss),
+        score_shift=inner.take("score_shift", number, Guard.score_shift),
+        watch=inner.take("watch", duration, Guard.watch),
     )
 
 
@@ -164,6 +199,17 @@ def _steps(promotion: Section, report: Report, default: tuple[int, ...]) -> tupl
     before = len(report.faults)
     steps = tuple(report.read(place, whole, 0) for place in report.items(promotion.places["steps"]))
     return steps if len(report.faults) == before else default
+
+
+def _gate(at: Section, report: Report) -> GateConfig:
+    if "gate" not in at.places:
+        return GateConfig()
+    inner = report.section(at.places["gate"], _KEYS[GateConfig])
+    default = GateConfig()
+    given: dict[str, Any] = {}
+    for name, value in asdict(default).items():
+        given[name] = inner.take(name, whole, value) if isinstance(value, int) else inner.take(name, number, value)
+    return GateConfig(**given)
 
 
 def _limits(at: Section, report: Report) -> Limits:

@@ -111,23 +111,6 @@ def roll_back(
     return change(stores, spec, decide, Ask(actor, reason, dry_run=dry_run))
 
 
-def withdraw(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str) -> Change | None:
-    """Roll back only while this version is on trial, or the champion; None when it is neither any more.
-
-    For those who judged a version a moment ago: whoever was quicker has made it unnecessary.
-    """
-
-    def decide(state: DesiredState) -> Plan | None:
-        if version not in (state.challenger, state.champion) or (state.challenger and state.champion == version):
-            return None
-        line = champions(stores.deployments.events(spec.name))
-        target = rollback_target(state, line, None, stores.deployments.archived(spec.model_name))
-        return Plan(ROLLBACK, rolled_back(state, target), target, WHOLE, {"withdrawn": version, "automatic": True})
-
-    made = change(stores, spec, decide, Ask(actor, reason), version)
-    return made if made.changed else None
-
-
 def stop(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_run: bool = False) -> Change:
     """Have the endpoint refuse every prediction until it is started again; what it serves is kept."""
     return _plain(stores, spec, "stop", stopped, Ask(actor, reason, dry_run=dry_run))
@@ -197,14 +180,23 @@ def stages(stores: Stores, spec: EndpointSpec) -> dict[str, Stage]:
 
 def mirror(stores: Stores, spec: EndpointSpec) -> None:
     """Tell MLflow what is live: its aliases, and as tags the stages that have changed since it was last told."""
-    state = stores.deployments.desired(spec.name)
-    aliases = {CHAMPION: state.champion, CHALLENGER: state.challenger}
+    aliases = aliases_of(stores, spec)
     known = stores.journal.mirrored(spec.model_name)
     now = {f"stage of {version}": stage for version, stage in stages(stores, spec).items()}
     changed = {name: stage for name, stage in now.items() if known.get(name) != stage}
     stores.registry.set_aliases(spec.model_name, aliases)
     stores.registry.set_stages(spec.model_name, {name.removeprefix("stage of "): s for name, s in changed.items()})
     stores.journal.record_mirrored(spec.model_name, {**aliases, **changed}, stores.now())
+
+
+def aliases_of(stores: Stores, spec: EndpointSpec) -> dict[str, str | None]:
+    """Return what MLflow's aliases of the endpoint should say: champion and challenger.
+
+    Endpoints that share a model have aliases of their own, such as champion-flights: one alias cannot be two versions.
+    """
+    state = stores.deployments.desired(spec.name)
+    suffix = f"-{spec.name}" if len(_endpoints_of(stores, spec)) > 1 else ""
+    return {f"{CHAMPION}{suffix}": state.champion, f"{CHALLENGER}{suffix}": state.challenger}
 
 
 def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVersion:

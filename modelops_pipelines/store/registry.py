@@ -5,6 +5,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,17 @@ TRAINING_SET_TAG = "modelops.training_set"
 TRAINER_TAG = "modelops.trainer"
 STAGE_TAG = "modelops.stage"
 REFERENCE_FILES = ("reference.json", "reference_hours.parquet")
+
+
+@dataclass(frozen=True)
+class ListedVersion:
+    """A version as the registry lists it."""
+
+    version: str
+    registered_at: datetime
+    training_set: str | None
+    run_id: str | None
+    description: str
 
 
 class Registry:
@@ -136,6 +148,22 @@ class Registry:
             return None
         tags: Mapping[str, str] = self._client.get_run(version.run_id).data.tags
         return tags.get(TRAINER_TAG)
+
+    def versions_below(self, model_name: str, below: int | None, limit: int) -> list[ListedVersion]:
+        """Return at most so many versions, newest first, with numbers under ``below``."""
+        of_model = f"name='{_checked_name(model_name)}'"
+        asked = of_model if below is None else f"{of_model} AND version_number < {below}"
+        found = self._client.search_model_versions(asked, limit, order_by=["version_number DESC"])
+        return [
+            ListedVersion(
+                version=str(one.version),
+                registered_at=datetime.fromtimestamp(one.creation_timestamp / 1000, UTC),
+                training_set=one.tags.get(TRAINING_SET_TAG),
+                run_id=one.run_id,
+                description=one.description or "",
+            )
+            for one in found
+        ]
 
     def versions(self, model_name: str) -> list[str]:
         """Return the model's versions, oldest first."""

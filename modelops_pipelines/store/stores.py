@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.recent import Recent
     from modelops_pipelines.store.references import References
     from modelops_pipelines.store.registry import Registry
+    from modelops_pipelines.store.trials import Trials
 
 
 class Stores:
@@ -46,6 +47,13 @@ class Stores:
         from modelops_pipelines.store.journal import Journal
 
         return Journal(self.database)
+
+    @cached_property
+    def trials(self) -> "Trials":
+        """Verdicts on versions on trial, A/B tests."""
+        from modelops_pipelines.store.trials import Trials
+
+        return Trials(self.database)
 
     @cached_property
     def keys(self) -> "Keys":

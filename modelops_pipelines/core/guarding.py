@@ -1,0 +1,155 @@
+"""Whether a version on trial, or a champion just made, harms its callers: verdicts on counts. Pure.
+
+A gateway's watchdog judges what the workers have answered; a job judges the log, with the labels. Both end here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from modelops_pipelines.core.endpoint import Guard
+from modelops_pipelines.core.latency import bucket, merge, percentile
+from modelops_pipelines.core.sequential import FAIL, INCONCLUSIVE, PASS, EventsGuard, Moments, Step, judge_quality
+
+PLANNED_ROWS = 2_000
+"""Labelled answers of both versions at which their difference is told best (core/sequential.py)."""
+QUICKEST, SLOWEST = timedelta(seconds=10), timedelta(minutes=10)
+"""Between which times the log is looked at again, a twentieth of the soak apart."""
+_LOOKS_A_SOAK = 20
+_P95 = 0.95
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one version answered: requests, how many failed, and a latency sketch (core/latency.py)."""
+
+    requests: int = 0
+    errors: int = 0
+    latencies: Mapping[int, int] = field(default_factory=dict)
+
+    def plus(self, other: "Arm") -> "Arm":
+        """Return both together."""
+        latencies = merge([self.latencies, other.latencies])
+        return Arm(self.requests + other.requests, self.errors + other.errors, latencies)
+
+    def slower_than(self, milliseconds: float) -> int:
+        """Return how many requests took longer, within the sketch's 2 %."""
+        return sum(count for key, count in self.latencies.items() if key > bucket(milliseconds))
+
+
+@dataclass(frozen=True)
+class Leg:
+    """What both versions answered while the challenger's share (percent) stayed the same."""
+
+    share: int
+    challenger: Arm
+    champion: Arm
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Losses of both versions' labelled answers, and their scores."""
+
+    challenger: Moments
+    champion: Moments
+    challenger_scores: Moments
+    champion_scores: Moments
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """PASS, FAIL or INCONCLUSIVE; ``guard`` is the one that failed or is undecided, ``numbers`` what it rests on."""
+
+    verdict: str
+    guard: str
+    reason: str
+    numbers: Mapping[str, Any]
+
+
+def pace(soak: timedelta) -> timedelta:
+    """Return how long to wait between two looks at the log of a trial."""
+    return min(max(soak / _LOOKS_A_SOAK, QUICKEST), SLOWEST)
+
+
+def judge_trial(legs: Sequence[Leg], losses: Losses | None, policy: Guard, minimum: int) -> Verdict:
+    """Judge a challenger by all legs of its trial, the present one last.
+
+    FAIL as soon as one guard is sure; INCONCLUSIVE while the present leg has fewer than ``minimum`` requests of the
+    challenger; else PASS. Each guard alone keeps to the policy's rate of false alarms.
+    """
+    told = [_errors(legs, policy), _slowness(legs, policy)]
+    if losses is not None:
+        told += [_quality(losses, policy), *_scores(losses, policy)]
+    numbers = {one.guard: {"verdict": one.verdict, "reason": one.reason, **one.numbers} for one in told}
+    failed = next((one for one in told if one.verdict == FAIL), None)
+    if failed is not None:
+        return Verdict(FAIL, failed.guard, failed.reason, numbers)
+    answered = legs[-1].challenger.requests if legs else 0
+    if answered < minimum:
+        reason = f"{answered} requests of {minimum} that the step takes"
+        return Verdict(INCONCLUSIVE, "minimum", reason, numbers)
+    return Verdict(PASS, "all", f"{answered} requests at this step, and no guard has anything against it", numbers)
+
+
+def judge_champion(arm: Arm, most: float, policy: Guard) -> Verdict:
+    """Judge a champion just made: FAIL when it fails more than the share ``most`` of its requests, beyond doubt.
+
+    The same e-process as for a challenger, with each request in the place of a bad event: it fails with a chance of
+    at most ``most`` if nothing is wrong.
+    """
+    guard = EventsGuard(policy.false_alarms, 0.0)
+    said = guard.judge([Step(most, arm.errors, arm.requests - arm.errors, 1, 1)])
+    rate = arm.errors / arm.requests if arm.requests else 0.0
+    verdict = FAIL if said.verdict == FAIL and rate > most else INCONCLUSIVE
+    reason = f"{arm.errors} of {arm.requests} requests failed ({rate:.1%}, {most:.1%} is the alert's threshold)"
+    return Verdict(verdict, "errors", reason, {"requests": arm.requests, "errors": arm.errors, "threshold": most})
+
+
+def _errors(legs: Sequence[Leg], policy: Guard) -> Verdict:
+    steps = [_step(leg, leg.challenger.errors, leg.champion.errors) for leg in legs]
+    return _events("errors", steps, EventsGuard(policy.false_alarms, policy.errors), {})
+
+
+def _slowness(legs: Sequence[Leg], policy: Guard) -> Verdict:
+    """Count answers that took over ``slower`` times the champion's 95th percentile in all legs."""
+    usual = percentile(merge(leg.champion.latencies for leg in legs), _P95)
+    if usual is None:
+        return Verdict(INCONCLUSIVE, "latency", "the champion has answered nothing yet", {})
+    slow = usual * policy.slower
+    steps = [_step(s, s.challenger.slower_than(slow), s.champion.slower_than(slow)) for s in legs]
+    return _events("latency", steps, EventsGuard(policy.false_alarms, policy.slow), {"slow_ms": slow})
+
+
+def _events(name: str, steps: Sequence[Step], guard: EventsGuard, more: Mapping[str, Any]) -> Verdict:
+    said = guard.judge(steps)
+    numbers = {
+        "challenger": [sum(step.challenger for step in steps), sum(step.challenger_requests for step in steps)],
+        "champion": [sum(step.champion for step in steps), sum(step.champion_requests for step in steps)],
+        **more,
+    }
+    return Verdict(said.verdict, name, f"{name}: {said.reason}", numbers)
+
+
+def _quality(losses: Losses, policy: Guard) -> Verdict:
+    tolerance = policy.loss * max(0.0, losses.champion.mean)
+    said = judge_quality(
+        losses.challenger, losses.champion, planned=PLANNED_ROWS, tolerance=tolerance, alpha=policy.false_alarms
+    )
+    return Verdict(said.verdict, "quality", f"quality: {said.reason}", {"labelled": losses.challenger.rows})
+
+
+def _scores(losses: Losses, policy: Guard) -> list[Verdict]:
+    """Judge the mean score, where the policy says how far it may be from the champion's."""
+    if policy.score_shift is None:
+        return []
+    sides = losses.challenger_scores, losses.champion_scores
+    judge = partial(judge_quality, planned=PLANNED_ROWS, tolerance=policy.score_shift, alpha=policy.false_alarms / 2)
+    higher, lower = judge(*sides), judge(*sides[::-1])
+    worst = higher if higher.verdict == FAIL else lower
+    return [Verdict(worst.verdict, "scores", f"mean score: {worst.reason}", {})]
+
+
+def _step(leg: Leg, challenger: int, champion: int) -> Step:
+    return Step(leg.share / 100, challenger, champion, leg.challenger.requests, leg.champion.requests)

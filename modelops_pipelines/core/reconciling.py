@@ -1,0 +1,19 @@
+"""Whether a registry's alias says what is live, and if not, who is behind. Pure."""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+Standing = Literal["in step", "behind", "moved"]
+IN_STEP: Final = "in step"
+BEHIND: Final = "behind"
+MOVED: Final = "moved"
+
+
+def standing(alias: str, live: str | None, told: Mapping[str, str | None], found: str | None) -> Standing:
+    """Return how an alias stands: in step with what is live, behind it, or moved by hand.
+
+    ``told`` is what the registry was last told from here: what it holds beyond that, somebody else has put there.
+    """
+    if found == live:
+        return IN_STEP
+    return BEHIND if alias in told and found == told[alias] else MOVED

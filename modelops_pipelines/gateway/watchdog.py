@@ -1,0 +1,125 @@
+"""Takes a bad version back within seconds, with nothing but this gateway running, and finishes what others began.
+
+It judges what all workers have answered since the version went live: errors and latency. Labels are for the job that
+reads the log. Each worker has a watchdog; whoever is first takes the version back, the others find it gone.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from modelops_pipelines.core.guarding import Arm, Leg, Verdict, judge_champion, judge_trial
+from modelops_pipelines.core.history import DEPLOY, PROMOTE
+from modelops_pipelines.core.rollout import ACTIVE, DesiredState
+from modelops_pipelines.core.sequential import FAIL
+from modelops_pipelines.gateway.live import Board, Second
+from modelops_pipelines.operations.changes import settle
+from modelops_pipelines.operations.trials import take_back
+from modelops_pipelines.store.stores import Stores
+
+if TYPE_CHECKING:
+    from modelops_pipelines.gateway.serving import Served
+
+LOOK_SECONDS = 1.0
+ERROR_RATE = 0.10
+"""From which rate of failed requests a new champion is taken back where the endpoint has no such alert."""
+_LOG = logging.getLogger("modelops.gateway")
+
+
+@dataclass
+class _Watched:
+    """One endpoint since its variants last changed: what each version answered, and the trial's legs before."""
+
+    state: DesiredState
+    arms: dict[str, Arm] = field(default_factory=dict)
+    legs: list[Leg] = field(default_factory=list)
+    seen: int = 0
+    is_new: bool = False
+
+    def add(self, second: Second) -> None:
+        """Count a second that lies wholly after the change."""
+        since = self.state.since
+        if since is not None and second.second <= since.timestamp():
+            return
+        for version, count in second.versions.items():
+            arm = Arm(count.requests, count.errors, count.latencies)
+            self.arms[version] = self.arms.get(version, Arm()).plus(arm)
+
+    def now(self) -> Leg:
+        """Return the present leg of the trial."""
+        champion, challenger = str(self.state.champion), str(self.state.challenger)
+        share = self.state.share_of(challenger)
+        return Leg(share, self.arms.get(challenger, Arm()), self.arms.get(champion, Arm()))
+
+
+class Watchdog:
+    """Judges every endpoint of this gateway, once a second."""
+
+    def __init__(self, stores: Stores, endpoints: "Callable[[], Sequence[Served]]", board: Board) -> None:
+        """Watch these endpoints; other workers' answers come from the board."""
+        self._stores, self._endpoints, self._board = stores, endpoints, board
+        self._watched: dict[str, _Watched] = {}
+
+    def look(self) -> None:
+        """Settle what is unfinished, count what was answered, and take back what is bad."""
+        served = {one.spec.name: one for one in self._endpoints()}
+        for attempt in self._stores.deployments.unsettled():
+            if attempt.endpoint in served:
+                settle(self._stores, served[attempt.endpoint].spec)
+        told = self._board.follow()
+        for name, one in served.items():
+            watched = self._watching(one)
+            own = one.live.since(watched.seen)
+            whole = [second for second in own if second.second < self._stores.now().timestamp() - 1]
+            watched.seen = max([watched.seen, *(second.second for second in whole)])
+            for second in [*whole, *(second for endpoint, second in told if endpoint == name)]:
+                watched.add(second)
+            self._judge(one, watched)
+
+    def _watching(self, served: "Served") -> _Watched:
+        """Return the endpoint's counts; a change begins them anew, and keeps the legs of the same trial."""
+        name, state = served.spec.name, served.state
+        watched = self._watched.get(name)
+        if watched is None or watched.state.generation != state.generation:
+            same = watched is not None and _same_trial(watched.state, state)
+            legs = [*watched.legs, watched.now()] if watched is not None and same else []
+            seen = watched.seen if watched is not None else 0
+            self._watched[name] = watched = _Watched(state, legs=legs, seen=seen, is_new=self._is_new(state))
+        return watched
+
+    def _is_new(self, state: DesiredState) -> bool:
+        """Return whether the state is a version put in another's place, to which a rollback could return."""
+        events = [event for event in self._stores.deployments.events(state.endpoint) if "live" in event.evidence]
+        if not events or events[-1].generation != state.generation:
+            return False
+        last = events[-1]
+        return last.action in (DEPLOY, PROMOTE) and last.from_version not in (None, state.champion)
+
+    def _judge(self, served: "Served", watched: _Watched) -> None:
+        policy, state = served.spec.guard, watched.state
+        if not policy.automatic or state.status != ACTIVE or state.champion is None:
+            return
+        if state.challenger is not None:
+            verdict = judge_trial([*watched.legs, watched.now()], None, policy, served.spec.promotion.minimum)
+            self._act(served, state, state.challenger, verdict)
+        elif watched.is_new and self._is_watched_still(state.since, served):
+            most = (served.spec.thresholds("error_rate") or [ERROR_RATE])[0]
+            verdict = judge_champion(watched.arms.get(state.champion, Arm()), most, policy)
+            self._act(served, state, state.champion, verdict)
+
+    def _is_watched_still(self, since: datetime | None, served: "Served") -> bool:
+        return since is not None and self._stores.now() - since < served.spec.guard.watch
+
+    def _act(self, served: "Served", state: DesiredState, version: str, verdict: Verdict) -> None:
+        if verdict.verdict == FAIL:
+            change = take_back(self._stores, served.spec, state, version, verdict, actor="watchdog")
+            if change is not None:
+                _LOG.error("watchdog: %s: %s", change.sentence, verdict.reason)
+
+
+def _same_trial(before: DesiredState, after: DesiredState) -> bool:
+    """Return whether the same two versions go on side by side."""
+    pair = (before.champion, before.challenger)
+    return None not in pair and pair == (after.champion, after.challenger)

@@ -1,0 +1,195 @@
+"""Versions on trial: judged by the log with its labels, taken a step further, or taken back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.guarding import Arm, Leg, Losses, Verdict, judge_trial
+from modelops_pipelines.core.history import PROMOTE, ROLLBACK, Event, champions
+from modelops_pipelines.core.rollout import (
+    ACTIVE,
+    CHALLENGER,
+    CHAMPION,
+    WHOLE,
+    DesiredState,
+    roll_back,
+    rollback_target,
+)
+from modelops_pipelines.core.sequential import FAIL, PASS, Moments
+from modelops_pipelines.core.tables import LABELS, typed_for
+from modelops_pipelines.operations.changes import Ask, Change, Plan, change
+from modelops_pipelines.operations.releases import promote
+from modelops_pipelines.operations.schemas import log_table
+from modelops_pipelines.store import sql
+from modelops_pipelines.store.stores import Stores
+from modelops_pipelines.store.trials import Trial
+
+DRIVER = "canary driver"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the log says of two versions side by side, challenger and champion."""
+
+    legs: tuple[Leg, ...]
+    losses: Losses
+
+
+@dataclass(frozen=True)
+class Span:
+    """Some time during which the challenger had one share (percent) of the traffic."""
+
+    since: datetime
+    until: datetime
+    share: int
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What was said of a trial, and what followed; ``change`` is None where it goes on as it was."""
+
+    version: str
+    verdict: Verdict
+    change: Change | None
+
+
+def drive(stores: Stores, spec: EndpointSpec) -> Driven | None:
+    """Judge the endpoint's trial and do what follows: take it back, or a step further; None where there is none.
+
+    Only a canary that was begun by ``promote`` goes further by itself; any challenger is taken back when it harms.
+    """
+    state = stores.deployments.desired(spec.name)
+    if state.challenger is None or state.status != ACTIVE:
+        return None
+    found = evidence(stores, spec, state)
+    verdict = judge_trial(found.legs, found.losses, spec.guard, spec.promotion.minimum)
+    made = None
+    if verdict.verdict == FAIL and spec.guard.automatic:
+        made = take_back(stores, spec, state, state.challenger, verdict, actor=DRIVER)
+    else:
+        record(stores, spec, state, state.challenger, verdict)
+        if verdict.verdict == PASS:
+            made = _step_further(stores, spec, state, verdict)
+    return Driven(state.challenger, verdict, made)
+
+
+def take_back(
+    stores: Stores, spec: EndpointSpec, state: DesiredState, version: str, verdict: Verdict, *, actor: str
+) -> Change | None:
+    """Roll back because of this verdict on what the state serves; None when it is served no more, or nothing else is.
+
+    Nothing happens where another change has come since: whoever was quicker has made it unnecessary.
+    """
+
+    def decide(now: DesiredState) -> Plan | None:
+        line = champions(stores.deployments.events(spec.name))
+        if now.generation != state.generation or (now.challenger is None and len(line) < 2):  # noqa: PLR2004
+            return None
+        target = rollback_target(now, line, None, stores.deployments.archived(spec.model_name))
+        told = {"withdrawn": version, "automatic": True, "guard": verdict.guard, "numbers": dict(verdict.numbers)}
+        return Plan(ROLLBACK, roll_back(now, target), target, WHOLE, told)
+
+    made = change(stores, spec, decide, Ask(actor, verdict.reason), version)
+    if not made.changed:
+        return None
+    record(stores, spec, state, version, verdict)
+    running = stores.trials.running(spec.name)
+    if running is not None and running.challenger == version:
+        result = {"guard": verdict.guard, "reason": verdict.reason}
+        stores.trials.end(replace(running, ended_at=stores.now(), decision="rolled back", result=result))
+    return made
+
+
+def record(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str, verdict: Verdict) -> None:
+    """Keep what was said of a version."""
+    numbers = {"guard": verdict.guard, "reason": verdict.reason, **verdict.numbers}
+    share = state.share_of(version) or WHOLE
+    stores.trials.record(Trial(spec.name, state.generation, version, share, verdict.verdict, numbers, stores.now()))
+
+
+def evidence(stores: Stores, spec: EndpointSpec, state: DesiredState) -> Evidence:
+    """Return what the log says of the champion and the challenger since the trial began."""
+    pair = str(state.champion), str(state.challenger)
+    spans = spans_of(stores.deployments.events(spec.name), pair, stores.now())
+    return evidence_of(stores, spec, pair, of_the_last_trial(spans))
+
+
+def evidence_of(stores: Stores, spec: EndpointSpec, pair: tuple[str, str], spans: Sequence[Span]) -> Evidence:
+    """Return what the log says of a champion and a challenger in some spans."""
+    if not spans:
+        return Evidence((), _losses(None, None))
+    tables = [log_table(stores, spec), typed_for(LABELS, spec.task)]
+    with stores.lake.query(spec.name, tables) as connected:
+        connected.execute(sql.named("label_now"))
+        legs = []
+        for span in spans:
+            asked = {"versions": list(pair), "since": span.since, "until": span.until}
+            arms = {row[0]: _arm(row) for row in connected.execute(sql.named("trial_arms"), asked).fetchall()}
+            legs.append(Leg(span.share, arms.get(pair[1], Arm()), arms.get(pair[0], Arm())))
+        whole = {"versions": list(pair), "since": spans[0].since, "until": spans[-1].until}
+        kind = {"regression": spec.task == "regression", "positive": _positive(spec)}
+        rows = connected.execute(sql.named("trial_losses"), {**whole, **kind})
+        names = [column[0] for column in rows.description]
+        found = {row[0]: dict(zip(names, row, strict=True)) for row in rows.fetchall()}
+    return Evidence(tuple(legs), _losses(found.get(pair[1]), found.get(pair[0])))
+
+
+def spans_of(events: Sequence[Event], pair: tuple[str, str], now: datetime) -> list[Span]:
+    """Return all spans in which the champion and the challenger of the pair answered side by side, oldest first.
+
+    Spans that follow each other with the same share are one.
+    """
+    found: list[Span] = []
+    known = [event for event in events if "live" in event.evidence]
+    for event, until in zip(known, [*(event.at for event in known[1:]), now], strict=True):
+        live: Any = event.evidence["live"]
+        roles = {role: version for version, role, _ in live["variants"]}
+        if live["status"] != ACTIVE or (roles.get(CHAMPION), roles.get(CHALLENGER)) != pair:
+            continue
+        share = next(share for _, role, share in live["variants"] if role == CHALLENGER)
+        if found and (found[-1].until, found[-1].share) == (event.at, share):
+            found[-1] = Span(found[-1].since, until, share)
+        else:
+            found.append(Span(event.at, until, share))
+    return found
+
+
+def of_the_last_trial(spans: Sequence[Span]) -> list[Span]:
+    """Return the last spans without a gap between them: what came before an interruption was another trial."""
+    found: list[Span] = []
+    for span in reversed(spans):
+        if found and span.until != found[0].since:
+            break
+        found.insert(0, span)
+    return found
+
+
+def _step_further(stores: Stores, spec: EndpointSpec, state: DesiredState, verdict: Verdict) -> Change | None:
+    """Promote a canary that has been at its share long enough; what was begun by force goes on by force."""
+    begun = [event for event in stores.deployments.events(spec.name) if event.generation == state.generation]
+    is_canary = spec.promotion.strategy == "canary" and bool(begun) and begun[-1].action == PROMOTE
+    soaked = state.since is not None and stores.now() - state.since >= spec.promotion.soak
+    if not is_canary or not soaked or stores.trials.running(spec.name) is not None:
+        return None
+    force = bool(begun[-1].evidence.get("forced"))
+    return promote(stores, spec, str(state.challenger), actor=DRIVER, reason=verdict.reason, force=force)
+
+
+def _arm(row: Sequence[Any]) -> Arm:
+    sketch = {int(key): count for key, count in json.loads(row[3] or "{}").items()}
+    return Arm(row[1], row[2], sketch)
+
+
+def _losses(challenger: Mapping[str, Any] | None, champion: Mapping[str, Any] | None) -> Losses:
+    sides = challenger or {}, champion or {}
+    losses = [Moments(one.get("people", 0), one.get("mean", 0.0), one.get("variance", 0.0)) for one in sides]
+    names = ("score_people", "score_mean", "score_variance")
+    scores = [Moments(*(one.get(name, 0) for name in names)) for one in sides]
+    return Losses(losses[0], losses[1], scores[0], scores[1])
+
+
+def _positive(spec: EndpointSpec) -> str | None:
+    return spec.positive_label if spec.task == "binary_classification" else None

@@ -1,0 +1,12 @@
+-- What versions answered in some time, by when it was received: requests, failures of ours, and a latency sketch.
+-- Parameters: versions (list), since, until.
+SELECT
+    model_version,
+    count(*) AS requests,
+    count(*) FILTER (status >= 500) AS errors,
+    to_json(histogram(floor(ln(greatest(latency_ms, 1e-3)) / ln(1.02))::BIGINT))::VARCHAR AS latency_counts
+FROM inference_log
+WHERE
+    source <> 'test' AND row_index = 0 AND list_contains($versions, model_version)
+    AND received_at >= $since AND received_at < $until
+GROUP BY model_version

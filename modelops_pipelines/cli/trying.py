@@ -11,7 +11,7 @@ from modelops_pipelines.cli.opening import open_stores
 from modelops_pipelines.cli.output import as_text, json_option
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import InputError, NotReadyError, UnknownError
-from modelops_pipelines.core.rollout import DesiredState, route
+from modelops_pipelines.core.rollout import DesiredState
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.examples import example_body
 from modelops_pipelines.operations.snippets import curl_snippet, prediction_url, python_snippet
@@ -76,14 +76,14 @@ def _serving(stores: Stores, spec: EndpointSpec) -> DesiredState:
 
 def _session(state: DesiredState, version: str) -> str:
     """Return a session whose calls this version answers, as the gateway divides them."""
-    if version not in {variant.version for variant in state.variants}:
-        serves = ", ".join(f"{variant.version} ({variant.role})" for variant in state.variants)
+    if version not in {variant.version for variant in state.answering}:
+        serves = ", ".join(f"{variant.version} ({variant.role})" for variant in state.answering)
         raise UnknownError(
             f"Endpoint {state.endpoint!r} does not serve version {version!r} (it serves: {serves})",
             f"Deploy it with a share first: modelops deploy {state.endpoint} {version} --share 1",
         )
     sessions = (f"try-{number}" for number in range(_SESSIONS))
-    return next(session for session in sessions if route(state.variants, session.encode()).version == version)
+    return next(session for session in sessions if state.choose(session.encode()).version == version)
 
 
 def _from_champion(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str | None) -> Body:

@@ -3,6 +3,7 @@
 A gateway's watchdog judges what the workers have answered; a job judges the log, with the labels. Both end here.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,7 +12,16 @@ from typing import Any
 
 from modelops_pipelines.core.endpoint import Guard
 from modelops_pipelines.core.latency import bucket, merge, percentile
-from modelops_pipelines.core.sequential import FAIL, INCONCLUSIVE, PASS, EventsGuard, Moments, Step, judge_quality
+from modelops_pipelines.core.sequential import (
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    EventsGuard,
+    Step,
+    Stratum,
+    judge_quality_of,
+    log_evidence,
+)
 
 PLANNED_ROWS = 2_000
 """Labelled answers of both versions at which their difference is told best (core/sequential.py)."""
@@ -50,12 +60,13 @@ class Leg:
 
 @dataclass(frozen=True)
 class Losses:
-    """Losses of both versions' labelled answers, and their scores."""
+    """Losses of labelled answers and scores of all, challenger and champion, for each leg of a trial.
 
-    challenger: Moments
-    champion: Moments
-    challenger_scores: Moments
-    champion_scores: Moments
+    Legs are kept apart: while the share grows, days that are harder for both would look like a worse challenger.
+    """
+
+    losses: tuple[Stratum, ...]
+    scores: tuple[Stratum, ...]
 
 
 @dataclass(frozen=True)
@@ -99,10 +110,9 @@ def judge_champion(arm: Arm, most: float, policy: Guard) -> Verdict:
     The same e-process as for a challenger, with each request in the place of a bad event: it fails with a chance of
     at most ``most`` if nothing is wrong.
     """
-    guard = EventsGuard(policy.false_alarms, 0.0)
-    said = guard.judge([Step(most, arm.errors, arm.requests - arm.errors, 1, 1)])
     rate = arm.errors / arm.requests if arm.requests else 0.0
-    verdict = FAIL if said.verdict == FAIL and rate > most else INCONCLUSIVE
+    is_sure = log_evidence(arm.errors, arm.requests - arm.errors, most) >= -math.log(policy.false_alarms)
+    verdict = FAIL if is_sure and rate > most else INCONCLUSIVE
     reason = f"{arm.errors} of {arm.requests} requests failed ({rate:.1%}, {most:.1%} is the alert's threshold)"
     return Verdict(verdict, "errors", reason, {"requests": arm.requests, "errors": arm.errors, "threshold": most})
 
@@ -133,20 +143,21 @@ def _events(name: str, steps: Sequence[Step], guard: EventsGuard, more: Mapping[
 
 
 def _quality(losses: Losses, policy: Guard) -> Verdict:
-    tolerance = policy.loss * max(0.0, losses.champion.mean)
-    said = judge_quality(
-        losses.challenger, losses.champion, planned=PLANNED_ROWS, tolerance=tolerance, alpha=policy.false_alarms
+    rows = sum(champion.rows for _, champion in losses.losses)
+    usual = sum(champion.rows * champion.mean for _, champion in losses.losses) / rows if rows else 0.0
+    said = judge_quality_of(
+        losses.losses, planned=PLANNED_ROWS, tolerance=policy.loss * max(0.0, usual), alpha=policy.false_alarms
     )
-    return Verdict(said.verdict, "quality", f"quality: {said.reason}", {"labelled": losses.challenger.rows})
+    labelled = sum(challenger.rows for challenger, _ in losses.losses)
+    return Verdict(said.verdict, "quality", f"quality: {said.reason}", {"labelled": labelled})
 
 
 def _scores(losses: Losses, policy: Guard) -> list[Verdict]:
     """Judge the mean score, where the policy says how far it may be from the champion's."""
     if policy.score_shift is None:
         return []
-    sides = losses.challenger_scores, losses.champion_scores
-    judge = partial(judge_quality, planned=PLANNED_ROWS, tolerance=policy.score_shift, alpha=policy.false_alarms / 2)
-    higher, lower = judge(*sides), judge(*sides[::-1])
+    judge = partial(judge_quality_of, planned=PLANNED_ROWS, tolerance=policy.score_shift, alpha=policy.false_alarms / 2)
+    higher, lower = judge(losses.scores), judge([stratum[::-1] for stratum in losses.scores])
     worst = higher if higher.verdict == FAIL else lower
     return [Verdict(worst.verdict, "scores", f"mean score: {worst.reason}", {})]
 

@@ -64,6 +64,14 @@ class DesiredState:
         """The variants that callers may get an answer from; none of an endpoint that is stopped."""
         return tuple(v for v in self.variants if v.role != SHADOW) if self.status == ACTIVE else ()
 
+    def choose(self, sticky: bytes) -> Variant:
+        """Return the variant that answers this caller, of those that answer at all.
+
+        Which callers a challenger gets first depends on the endpoint and the challenger: nobody is everyone's canary.
+        """
+        answering = self.answering
+        return route(answering, f"{self.endpoint}/{self.challenger}/".encode() + sticky)
+
     def share_of(self, version: str) -> int:
         """Return the challenger's share when the version is the challenger, else 0."""
         return next((v.share for v in self.variants if (v.version, v.role) == (version, CHALLENGER)), 0)

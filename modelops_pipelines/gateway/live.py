@@ -13,13 +13,18 @@ from modelops_pipelines.core.latency import bucket, merge, percentile
 
 KEEP_SECONDS = 3600
 ROTATE_BYTES = 4 * 1024 * 1024
+CALLERS_KEPT = 100_000
 _CLIENT, _SERVER = 400, 500
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 @dataclass
 class Count:
-    """What one version answered in one second; what failed was its own fault, or took too long."""
+    """What one version answered in one second.
+
+    ``errors`` are callers that it failed, or kept waiting too long, for the first time: one caller who always meets the
+    same error is one piece of evidence, not thousands.
+    """
 
     requests: int = 0
     errors: int = 0
@@ -46,6 +51,7 @@ class LiveMetrics:
         """Start empty."""
         self._lock = threading.Lock()
         self._seconds: deque[Second] = deque()
+        self._failed: dict[str, set[int]] = {}
         self.under_way = 0
 
     def add(
@@ -56,9 +62,9 @@ class LiveMetrics:
         milliseconds: float,
         version: str | None = None,
         *,
-        failed: bool = False,
+        failed: bytes | None = None,
     ) -> None:
-        """Count one request (``now`` in seconds); ``failed`` says that the version could not answer it."""
+        """Count one request (``now`` in seconds); ``failed`` is the caller whom the version could not answer."""
         with self._lock:
             current = self._current(int(now))
             current.requests += 1
@@ -70,8 +76,17 @@ class LiveMetrics:
             if version is not None:
                 count = current.versions.setdefault(version, Count())
                 count.requests += 1
-                count.errors += failed
+                count.errors += failed is not None and self._is_first(version, failed)
                 count.latencies[key] = count.latencies.get(key, 0) + 1
+
+    def _is_first(self, version: str, caller: bytes) -> bool:
+        """Return whether the version has not failed this caller before: callers stick to their version."""
+        failed = self._failed.setdefault(version, set())
+        if len(failed) >= CALLERS_KEPT:
+            failed.clear()
+        known = len(failed)
+        failed.add(hash(caller))
+        return len(failed) > known
 
     def since(self, second: int) -> list[Second]:
         """Return what was counted in the seconds after this one."""

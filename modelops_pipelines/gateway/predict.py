@@ -125,7 +125,7 @@ class Predictor:
         except ModelOpsError as error:
             answer = _refusal(error, request.text)
         version = exchange.variant.version if exchange.variant else None
-        failed = exchange.status >= INTERNAL_ERROR
+        failed = call.sticky if exchange.status >= INTERNAL_ERROR else None
         took = (time.perf_counter() - call.started) * 1000
         served.live.add(time.time(), request.rows, answer.status, took, version, failed=failed)
         return answer

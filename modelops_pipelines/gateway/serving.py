@@ -24,7 +24,7 @@ from modelops_pipelines.core.errors import (
 )
 from modelops_pipelines.core.history import champions
 from modelops_pipelines.core.outputs import UNKNOWN
-from modelops_pipelines.core.rollout import DELETED, SHADOW, STOPPED, DesiredState, Variant, route
+from modelops_pipelines.core.rollout import DELETED, SHADOW, STOPPED, DesiredState, Variant
 from modelops_pipelines.gateway.batching import Batcher
 from modelops_pipelines.gateway.frames import example_of
 from modelops_pipelines.gateway.keyring import Keyring
@@ -56,14 +56,13 @@ class Served:
 
     def __post_init__(self) -> None:
         """Keep at hand what every request asks for."""
-        self.answering = self.state.answering
+        self.is_answering = bool(self.state.answering)
 
     def choose(self, sticky: bytes) -> tuple[Variant, Batcher]:
         """Return the variant that answers this caller; raises NotReadyError when nothing is loaded, or may answer."""
-        answering = self.answering
-        if not answering:
+        if not self.is_answering:
             raise _not_served(self.state)
-        variant = route(answering, sticky)
+        variant = self.state.choose(sticky)
         return variant, self.loaded[variant.version]
 
     def version_of(self, version: str | None) -> ModelVersion | None:

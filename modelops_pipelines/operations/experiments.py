@@ -1,5 +1,6 @@
 """A/B tests: two versions side by side, a result that may be looked at on any day, an end by decision."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -7,7 +8,7 @@ from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, UnknownError
 from modelops_pipelines.core.guarding import Leg
 from modelops_pipelines.core.rollout import DesiredState
-from modelops_pipelines.core.sequential import Interval, Moments, difference, too_little
+from modelops_pipelines.core.sequential import FAIL, PASS, Interval, Moments, judge_quality_of
 from modelops_pipelines.operations.changes import Change
 from modelops_pipelines.operations.releases import deploy, known_version, roll_back
 from modelops_pipelines.operations.trials import evidence_of, spans_of
@@ -129,15 +130,11 @@ def result_of(stores: Stores, spec: EndpointSpec, experiment: Experiment) -> Res
     pair, until = (experiment.champion, experiment.challenger), experiment.ended_at or stores.now()
     spans = spans_of(stores.deployments.events(spec.name), pair, until)
     found = evidence_of(stores, spec, pair, [span for span in spans if experiment.started_at <= span.since < until])
-    sides = found.losses.challenger, found.losses.champion
     settings = experiment.settings
-    interval = difference(*sides, planned=settings["planned"], alpha=settings["error_rate"])
-    if interval is None:
-        verdict, reason = UNDECIDED, str(too_little(*sides))
-    else:
-        verdict = BETTER if interval.upper < 0 else WORSE if interval.lower > 0 else UNDECIDED
-        reason = f"loss {interval.estimate:+.5f} a labelled answer, {interval.lower:+.5f} to {interval.upper:+.5f}"
-    return Result(experiment, verdict, reason, *sides, interval, found.legs)
+    said = judge_quality_of(found.losses.losses, planned=settings["planned"], alpha=settings["error_rate"])
+    verdict = {PASS: BETTER, FAIL: WORSE}.get(said.verdict, UNDECIDED)
+    sides = [_together([stratum[side] for stratum in found.losses.losses]) for side in (0, 1)]
+    return Result(experiment, verdict, said.reason, sides[0], sides[1], said.interval, found.legs)
 
 
 def end_experiment(
@@ -182,6 +179,13 @@ def _decided(
     if stores.deployments.desired(spec.name).challenger == experiment.challenger:
         return roll_back(stores, spec, actor=actor, reason=why)
     return deploy(stores, spec, experiment.champion, actor=actor, reason=why)
+
+
+def _together(moments: Sequence[Moments]) -> Moments:
+    found = Moments(0, 0.0, 0.0)
+    for one in moments:
+        found = found.merged(one)
+    return found
 
 
 def _require_free(state: DesiredState, version: str) -> None:

@@ -1,7 +1,7 @@
 """Versions on trial: judged by the log with its labels, taken a step further, or taken back."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from modelops_pipelines.core.rollout import (
     roll_back,
     rollback_target,
 )
-from modelops_pipelines.core.sequential import FAIL, PASS, Moments
+from modelops_pipelines.core.sequential import FAIL, PASS, Moments, Stratum
 from modelops_pipelines.core.tables import LABELS, typed_for
 from modelops_pipelines.operations.changes import Ask, Change, Plan, change
 from modelops_pipelines.operations.releases import promote
@@ -28,6 +28,7 @@ from modelops_pipelines.store.stores import Stores
 from modelops_pipelines.store.trials import Trial
 
 DRIVER = "canary driver"
+_NOTHING = (0, 0.0, 0.0, 0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -120,21 +121,25 @@ def evidence(stores: Stores, spec: EndpointSpec, state: DesiredState) -> Evidenc
 def evidence_of(stores: Stores, spec: EndpointSpec, pair: tuple[str, str], spans: Sequence[Span]) -> Evidence:
     """Return what the log says of a champion and a challenger in some spans."""
     if not spans:
-        return Evidence((), _losses(None, None))
+        return Evidence((), Losses((), ()))
     tables = [log_table(stores, spec), typed_for(LABELS, spec.task)]
+    legs: list[Leg] = []
+    losses: list[Stratum] = []
+    scores: list[Stratum] = []
     with stores.lake.query(spec.name, tables) as connected:
         connected.execute(sql.named("label_now"))
-        legs = []
         for span in spans:
             asked = {"versions": list(pair), "since": span.since, "until": span.until}
             arms = {row[0]: _arm(row) for row in connected.execute(sql.named("trial_arms"), asked).fetchall()}
             legs.append(Leg(span.share, arms.get(pair[1], Arm()), arms.get(pair[0], Arm())))
-        whole = {"versions": list(pair), "since": spans[0].since, "until": spans[-1].until}
-        kind = {"regression": spec.task == "regression", "positive": _positive(spec)}
-        rows = connected.execute(sql.named("trial_losses"), {**whole, **kind})
-        names = [column[0] for column in rows.description]
-        found = {row[0]: dict(zip(names, row, strict=True)) for row in rows.fetchall()}
-    return Evidence(tuple(legs), _losses(found.get(pair[1]), found.get(pair[0])))
+            kind = {"regression": spec.task == "regression", "positive": _positive(spec)}
+            found = {
+                row[0]: row[1:] for row in connected.execute(sql.named("trial_losses"), {**asked, **kind}).fetchall()
+            }
+            sides = [found.get(version, _NOTHING) for version in pair[::-1]]
+            losses.append((Moments(*sides[0][:3]), Moments(*sides[1][:3])))
+            scores.append((Moments(*sides[0][3:]), Moments(*sides[1][3:])))
+    return Evidence(tuple(legs), Losses(tuple(losses), tuple(scores)))
 
 
 def spans_of(events: Sequence[Event], pair: tuple[str, str], now: datetime) -> list[Span]:
@@ -181,14 +186,6 @@ def _step_further(stores: Stores, spec: EndpointSpec, state: DesiredState, verdi
 def _arm(row: Sequence[Any]) -> Arm:
     sketch = {int(key): count for key, count in json.loads(row[3] or "{}").items()}
     return Arm(row[1], row[2], sketch)
-
-
-def _losses(challenger: Mapping[str, Any] | None, champion: Mapping[str, Any] | None) -> Losses:
-    sides = challenger or {}, champion or {}
-    losses = [Moments(one.get("people", 0), one.get("mean", 0.0), one.get("variance", 0.0)) for one in sides]
-    names = ("score_people", "score_mean", "score_variance")
-    scores = [Moments(*(one.get(name, 0) for name in names)) for one in sides]
-    return Losses(losses[0], losses[1], scores[0], scores[1])
 
 
 def _positive(spec: EndpointSpec) -> str | None:

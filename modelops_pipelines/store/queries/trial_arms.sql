@@ -1,9 +1,10 @@
--- What versions answered in some time, by when it was received: requests, failures of ours, and a latency sketch.
+-- What versions answered in some time, by when it was received: requests, callers whom a version failed, and a latency
+-- sketch. A caller (user, session, or a request of nobody's) who is failed again and again counts once.
 -- Parameters: versions (list), since, until.
 SELECT
     model_version,
     count(*) AS requests,
-    count(*) FILTER (status >= 500) AS errors,
+    count(DISTINCT coalesce(user_id, session_id, request_id)) FILTER (status >= 500) AS errors,
     to_json(histogram(floor(ln(greatest(latency_ms, 1e-3)) / ln(1.02))::BIGINT))::VARCHAR AS latency_counts
 FROM inference_log
 WHERE

@@ -52,7 +52,6 @@ sums AS (
 )
 SELECT
     model_version,
-    n::BIGINT AS labelled,
     people,
     coalesce(mean, 0) AS mean,
     coalesce(greatest(0, ss - 2 * mean * sn + mean * mean * nn) / (n * n) * people / nullif(people - 1, 0), 0)

@@ -25,6 +25,7 @@ from modelops_pipelines.core.endpoint import (
 from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.operations.onboarding import describe, read_endpoint, read_endpoints
 from tests.operations.onboarding_files import FULL, MINIMAL, TRAINERS, WHOLE_FILES
+from tests.operations.onboarding_gate import GATE, GATE_KEYS, GATE_LINES, GATED, WHOLE_GATE
 from tests.operations.onboarding_guards import GUARD_LINES, GUARDED, HASH
 from tests.operations.onboarding_monitoring import METRICS, MONITORING_LINES, WATCHED
 from tests.operations.onboarding_values import ADDED_LINES, KEYS
@@ -37,7 +38,7 @@ SERVICE_RULES = (
 )
 DEFAULT_RULES = (*SERVICE_RULES, AlertRule("data_quality"))
 BRIER_SKILL_RULE = AlertRule("quality", metric="brier_skill", below=0)
-WRONG_LINES = ADDED_LINES | GUARD_LINES | MONITORING_LINES
+WRONG_LINES = ADDED_LINES | GUARD_LINES | MONITORING_LINES | GATE_LINES
 FLIGHTS = EndpointSpec("flights", "flight-delay", "binary_classification", "late")
 
 
@@ -165,6 +166,18 @@ def test_guards_are_read_as_they_are_written() -> None:
     )
 
 
+@pytest.mark.parametrize("content", [GATED, WHOLE_GATE], ids=["what differs", "every key"])
+def test_a_gate_is_read_as_it_is_written(content: str) -> None:
+    assert endpoint_of(content) == replace(FLIGHTS, alerts=(*DEFAULT_RULES, BRIER_SKILL_RULE), gate=GATE)
+    assert endpoint_of(content).gate.hash == GATE.hash
+
+
+def test_all_faults_of_a_gate_are_named_at_once() -> None:
+    content = MINIMAL + "  gate: {min_rows: 0, max_odds_ratio: 0.1, seed: -1, time_floor_ms: fast}\n"
+    culprits = ["gate.max_odds_ratio", "gate.min_rows", "gate.seed", "gate.time_floor_ms"]
+    assert sorted(fault.split(": ")[1] for fault in faults_of(content)) == culprits
+
+
 def test_what_is_watched_is_read_as_it_is_written() -> None:
     assert endpoint_of(WATCHED) == replace(
         FLIGHTS,
@@ -225,8 +238,8 @@ def test_a_trainer_may_take_any_number_of_arguments() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [MINIMAL, FULL, GUARDED, WATCHED],
-    ids=["the minimal file", "the full file", "one with guards", "a watched one"],
+    [MINIMAL, FULL, GUARDED, WATCHED, GATED],
+    ids=["the minimal file", "the full file", "one with guards", "a watched one", "one with a gate"],
 )
 def test_a_description_is_a_valid_file_of_the_same_endpoint(content: str) -> None:
     spec = endpoint_of(content)
@@ -247,6 +260,7 @@ LEVELS: dict[str, Callable[[str], str]] = {
     "an alert rule": lambda key: f"{MINIMAL}  alerts:\n    - kind: drift\n      {key}: 1\n",
     "retraining": lambda key: f"{MINIMAL}  trainer: demo.trainer:train\n  retraining:\n    {key}: 1\n",
     "promotion": lambda key: f"{MINIMAL}  promotion:\n    {key}: 1\n",
+    "gate": lambda key: f"{MINIMAL}  gate:\n    {key}: 1\n",
     "limits": lambda key: f"{MINIMAL}  limits:\n    {key}: 1\n",
     "capture": lambda key: f"{MINIMAL}  capture:\n    {key}: 1\n",
     "drift": lambda key: f"{MINIMAL}  drift:\n    {key}: 1\n",
@@ -262,6 +276,7 @@ KNOWN_KEYS = {
     *CapturePolicy.__match_args__,
     *DriftPolicy.__match_args__,
     *Metric.__match_args__,
+    *GATE_KEYS,
     "steps",
     "strategy",
 }

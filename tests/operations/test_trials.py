@@ -1,0 +1,247 @@
+"""What the log and its labels say of a version on trial, and what follows; A/B tests on the same evidence."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, UnknownError
+from modelops_pipelines.core.rollout import variants_of
+from modelops_pipelines.operations.experiments import (
+    BETTER,
+    UNDECIDED,
+    Terms,
+    end_experiment,
+    experiment_named,
+    result_of,
+    start_experiment,
+)
+from modelops_pipelines.operations.ingest import ingest
+from modelops_pipelines.operations.releases import deploy, promote, roll_back
+from modelops_pipelines.operations.trials import drive, evidence, spans_of
+from modelops_pipelines.store.stores import Stores
+from tests.operations.events import VERSION, label_row, request_record, write_segment
+from tests.support import CANCER_YAML, Project, make_project
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+YAML = f"{CANCER_YAML}  promotion: {{strategy: canary, steps: [20, 50, 100], soak: 10m, minimum: 50}}\n"
+WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}
+RIGHT, WRONG = 0.9, 0.2
+
+
+class Clocked(Stores):
+    """Real stores whose clock a test sets."""
+
+    moment = NOW
+    segments = 0
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self.moment
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """Return a project with version 1 live, whose clock stands still."""
+    made = make_project(tmp_path / "project", YAML)
+    made.stores = Clocked(made.stores.settings)
+    for number in ("1", "2", "3"):
+        made.stores.deployments.record_version(replace(VERSION, version=number))
+    deploy(made.stores, made.spec, "1", **WHO)
+    yield made
+    made.stores.database.close()
+
+
+def traffic(project: Project, share: int, quality: float, requests: int = 1000, errors: float = 0.0) -> None:
+    """Write the requests of the next minute, a share of them answered by version 2 with that score for the truth."""
+    stores: Any = project.stores
+    chance = random.Random(requests + share)
+    records, labels = [], []
+    for number in range(requests):
+        version = "2" if chance.random() * 100 < share else "1"
+        at = stores.moment + MINUTE * (number + 0.5) / requests
+        truth = str(chance.randrange(2))
+        score = quality if version == "2" else RIGHT
+        score = score + chance.uniform(-0.08, 0.08)
+        known = {"version": version, "variant": "champion" if version == "1" else "challenger"}
+        if version == "2" and chance.random() < errors:
+            failed = {"status": 500, "error": "prediction", "f": {}, "p": None, "s": None}
+            records.append(request_record("cancer", number, at, 1, **known, **failed))
+            continue
+        answer = {"p": ["1"], "s": [score if truth == "1" else 1 - score]}
+        record = request_record("cancer", number, at, 1, **known, **answer)
+        records.append(record)
+        labels.append({"rows": [label_row(record, 0, truth, at)]})
+    stores.segments += 1
+    write_segment(stores, "cancer", "predictions", "w", records, stores.segments)
+    write_segment(stores, "cancer", "labels", "w", labels, stores.segments)
+    for stream in ("predictions", "labels"):
+        ingest(stores, project.spec, stream)
+    stores.moment += MINUTE
+
+
+def test_wrong_answers_with_labels_take_a_canary_back(project: Project) -> None:
+    promote(project.stores, project.spec, "2", **WHO, force=True)
+    traffic(project, 20, WRONG)
+    driven = drive(project.stores, project.spec)
+    assert driven is not None
+    assert ("2", "fail", "quality") == (driven.version, driven.verdict.verdict, driven.verdict.guard)
+    assert variants_of("1") == project.stores.deployments.desired("cancer").variants
+    last = project.stores.deployments.events("cancer")[-1]
+    assert ("canary driver", "rollback", "quality") == (last.actor, last.action, last.evidence["guard"])
+    assert drive(project.stores, project.spec) is None
+
+
+def test_a_good_canary_goes_through_its_steps_by_itself_each_after_its_soak(project: Project) -> None:
+    stores: Any = project.stores
+    spec = replace(project.spec, promotion=replace(project.spec.promotion, soak=3 * MINUTE))
+    promote(stores, spec, "2", **WHO, force=True)
+    shares = []
+    for _ in range(12):
+        state = stores.deployments.desired("cancer")
+        if state.challenger is None:
+            break
+        traffic(project, state.share_of("2"), RIGHT, 300)
+        driven = drive(stores, spec)
+        assert driven is not None
+        shares.append(state.share_of("2"))
+        assert driven.verdict.verdict != "fail", driven.verdict.reason
+    assert variants_of("2") == stores.deployments.desired("cancer").variants
+    assert [20, 50] == sorted(set(shares))
+    assert min(shares.count(20), shares.count(50)) >= 3
+    assert ["force", "pass"] == [
+        "force" if event.evidence["forced"] else "gate" for event in stores.deployments.events("cancer")[-1:]
+    ] + [stores.trials.of("cancer")[-1].verdict]
+
+
+def test_too_few_requests_hold_the_canary_where_it_is(project: Project) -> None:
+    stores: Any = project.stores
+    promote(stores, project.spec, "2", **WHO, force=True)
+    traffic(project, 20, RIGHT, 100)
+    stores.moment += 60 * MINUTE
+    driven = drive(stores, project.spec)
+    assert driven is not None
+    assert ("inconclusive", "minimum", None) == (driven.verdict.verdict, driven.verdict.guard, driven.change)
+    assert stores.deployments.desired("cancer").share_of("2") == 20
+
+
+def test_errors_in_the_log_take_a_challenger_back_that_was_deployed_by_hand_and_one_that_passes_stays(
+    project: Project,
+) -> None:
+    stores: Any = project.stores
+    deploy(stores, project.spec, "2", share=50, **WHO)
+    traffic(project, 50, RIGHT, 400)
+    stores.moment += 60 * MINUTE
+    held = drive(stores, project.spec)
+    assert held is not None
+    assert ("pass", None) == (held.verdict.verdict, held.change)
+    traffic(project, 50, RIGHT, 401, errors=0.2)
+    failed = drive(stores, project.spec)
+    assert failed is not None
+    assert ("fail", "errors") == (failed.verdict.verdict, failed.verdict.guard)
+
+
+def test_a_guard_that_a_person_keeps_for_himself_says_so_and_does_nothing(project: Project) -> None:
+    spec = replace(project.spec, guard=replace(project.spec.guard, automatic=False))
+    promote(project.stores, spec, "2", **WHO, force=True)
+    traffic(project, 20, WRONG)
+    driven = drive(project.stores, spec)
+    assert driven is not None
+    assert ("fail", None) == (driven.verdict.verdict, driven.change)
+    assert project.stores.deployments.desired("cancer").challenger == "2"
+    assert ["fail"] == [said.verdict for said in project.stores.trials.of("cancer")]
+
+
+def test_the_legs_of_a_trial_are_its_shares_and_what_came_before_an_interruption_is_another_trial(
+    project: Project,
+) -> None:
+    stores: Any = project.stores
+    for share in (10, 20):
+        stores.moment += MINUTE
+        deploy(stores, project.spec, "2", share=share, **WHO)
+    stores.moment += MINUTE
+    roll_back(stores, project.spec, **WHO)
+    stores.moment += MINUTE
+    deploy(stores, project.spec, "2", share=50, **WHO)
+    stores.moment += MINUTE
+    spans = spans_of(stores.deployments.events("cancer"), ("1", "2"), stores.now())
+    assert [(10, 1, 2), (20, 2, 3), (50, 4, 5)] == [
+        (span.share, (span.since - NOW) // MINUTE, (span.until - NOW) // MINUTE) for span in spans
+    ]
+    assert [50] == [leg.share for leg in evidence(stores, project.spec, stores.deployments.desired("cancer")).legs]
+
+
+def test_an_ab_test_tells_the_better_version_and_ends_by_decision(project: Project) -> None:
+    stores: Any = project.stores
+    start_experiment(stores, project.spec, "2", name="bolder", terms=Terms(planned=500), **WHO)
+    assert variants_of("1", "2", 50) == stores.deployments.desired("cancer").variants
+    experiment = experiment_named(stores, project.spec)
+    early = result_of(stores, project.spec, experiment)
+    assert (UNDECIDED, None) == (early.verdict, early.describe()["loss"]["challenger"])
+    with pytest.raises(EvidenceError, match="does not say that version 2 is better: undecided"):
+        end_experiment(stores, project.spec, "promote", **WHO)
+    traffic(project, 50, 0.99 - 0.08)
+    result = result_of(stores, project.spec, experiment)
+    told = result.describe()
+    assert told["upper"] < told["difference"] or result.interval is not None
+    assert 1000 == sum(told["requests"].values())
+    made = end_experiment(
+        stores, project.spec, "promote", actor="ann", reason="it pays", force=result.verdict != BETTER
+    )
+    assert (made.to_version, variants_of("2")) == ("2", stores.deployments.desired("cancer").variants)
+    ended = experiment_named(stores, project.spec, "bolder")
+    assert ("promote", stores.now()) == (ended.decision, ended.ended_at)
+    with pytest.raises(ConflictError, match="has ended: promote"):
+        end_experiment(stores, project.spec, "keep", name="bolder", **WHO)
+
+
+def test_an_ab_test_of_a_much_worse_version_says_so_and_keeping_takes_it_back(project: Project) -> None:
+    spec = replace(project.spec, guard=replace(project.spec.guard, automatic=False))
+    start_experiment(project.stores, spec, "2", name="worse", **WHO)
+    traffic(project, 50, WRONG)
+    experiment = experiment_named(project.stores, spec)
+    assert "challenger worse" == result_of(project.stores, spec, experiment).verdict
+    end_experiment(project.stores, spec, "keep", **WHO)
+    assert variants_of("1") == project.stores.deployments.desired("cancer").variants
+
+
+def test_a_guard_ends_an_ab_test_that_harms(project: Project) -> None:
+    start_experiment(project.stores, project.spec, "2", name="harm", **WHO)
+    traffic(project, 50, WRONG)
+    drive(project.stores, project.spec)
+    assert "rolled back" == experiment_named(project.stores, project.spec).decision
+    assert variants_of("1") == project.stores.deployments.desired("cancer").variants
+
+
+def test_an_ab_test_is_never_taken_a_step_further_by_the_driver(project: Project) -> None:
+    stores: Any = project.stores
+    start_experiment(stores, project.spec, "2", name="still", **WHO)
+    traffic(project, 50, RIGHT)
+    stores.moment += 60 * MINUTE
+    driven = drive(stores, project.spec)
+    assert driven is not None
+    assert ("pass", None) == (driven.verdict.verdict, driven.change)
+
+
+def test_what_cannot_be_an_ab_test_is_refused_and_the_same_again_is_the_same(project: Project) -> None:
+    stores, spec = project.stores, project.spec
+    with pytest.raises(UnknownError, match="has no A/B test"):
+        experiment_named(stores, spec)
+    with pytest.raises(InputError, match="error rate of 2"):
+        start_experiment(stores, spec, "2", name="x", terms=Terms(error_rate=2), **WHO)
+    with pytest.raises(ConflictError, match="no other champion to compare version 1 with"):
+        start_experiment(stores, spec, "1", name="x", **WHO)
+    start_experiment(stores, spec, "2", name="x", **WHO)
+    assert not start_experiment(stores, spec, "2", name="x", **WHO).changed
+    with pytest.raises(ConflictError, match="A/B test 'x' runs"):
+        start_experiment(stores, spec, "3", name="y", **WHO)
+    with pytest.raises(ConflictError, match="runs with version 2"):
+        start_experiment(stores, spec, "3", name="x", **WHO)
+    end_experiment(stores, spec, "keep", **WHO)
+    with pytest.raises(ConflictError, match="named 'x' already"):
+        start_experiment(stores, spec, "2", name="x", **WHO)

@@ -61,6 +61,7 @@ class EndpointInfo(BaseModel):
     task: str
     description: str
     generation: int
+    status: Literal["active", "stopped", "deleted"]
     variants: list[VariantInfo]
     inputs: dict[str, str] | None
     classes: list[str] | None
@@ -108,7 +109,7 @@ class ReignInfo(BaseModel):
     version: str
     since: Moment
     actor: str
-    action: Literal["deploy", "promote", "rollback"]
+    action: str
     reason: str
 
 
@@ -161,17 +162,6 @@ class FeedbackTaken(BaseModel):
 
     feedback_id: str
     status: Literal["recorded", "already recorded"]
-
-
-class RolledBack(BaseModel):
-    """What a rollback did."""
-
-    endpoint: str
-    from_version: str | None
-    to_version: str
-    generation: int
-    workers: int = Field(description="gateway workers that serve it now")
-    seconds: float
 
 
 class Live(BaseModel):

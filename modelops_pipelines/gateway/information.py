@@ -24,6 +24,7 @@ def describe(served: Served) -> dict[str, Any]:
         "task": served.spec.task,
         "description": served.spec.description,
         "generation": served.state.generation,
+        "status": served.state.status,
         "variants": [vars(variant) for variant in served.state.variants],
         "inputs": champion.inputs if champion else None,
         "classes": champion.classes if champion else None,

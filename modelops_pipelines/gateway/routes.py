@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
 from pydantic.config import JsonDict
 
 from modelops_pipelines.core.errors import InputError, UnknownError
@@ -22,7 +21,6 @@ from modelops_pipelines.gateway.answers import (
     Live,
     LiveSummary,
     Readiness,
-    RolledBack,
 )
 from modelops_pipelines.gateway.docs_routes import add_docs_routes
 from modelops_pipelines.gateway.faults import add_faults
@@ -34,6 +32,7 @@ from modelops_pipelines.gateway.live import KEEP_SECONDS
 from modelops_pipelines.gateway.log_routes import add_log_routes
 from modelops_pipelines.gateway.messages import FeedbackMessage, LabelsMessage
 from modelops_pipelines.gateway.prediction_docs import add_prediction_docs
+from modelops_pipelines.gateway.release_routes import add_release_routes
 from modelops_pipelines.gateway.responses import Responses
 from modelops_pipelines.gateway.routing import PUBLIC, CallerOf, EndpointName, Router, declared_roles
 from modelops_pipelines.gateway.serving import Serving
@@ -47,14 +46,6 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 _ENDPOINT = "/endpoints/{endpoint}"
 
 
-class RollbackMessage(BaseModel):
-    """Why, and to which version: the champion before when left out."""
-
-    model_config = ConfigDict(extra="forbid")
-    reason: Annotated[StrictStr, Field(max_length=1000)] = ""
-    to: Annotated[StrictStr, Field(max_length=100)] | None = None
-
-
 def make_application(
     stores: Stores, serving: Serving, keyring: Keyring, responses: Responses, health: Health
 ) -> FastAPI:
@@ -66,7 +57,7 @@ def make_application(
     add_log_routes(router, serving, stores)
     add_prediction_docs(router)
     _add_responses(router, serving, responses)
-    _add_rollback(router, serving, stores)
+    add_release_routes(router, serving, stores)
     add_key_routes(router, stores, keyring)
     _add_health(router, health)
     add_docs_routes(router, app)
@@ -118,17 +109,6 @@ def _add_responses(router: Router, serving: Serving, responses: Responses) -> No
     async def add_feedback(endpoint: EndpointName, message: FeedbackMessage) -> dict[str, Any]:
         """Say what you think of a prediction."""
         return await responses.take_feedback(serving.endpoint(endpoint), message)
-
-
-def _add_rollback(router: Router, serving: Serving, stores: Stores) -> None:
-    @router.post(f"{_ENDPOINT}/rollback", role="operate", response_model=RolledBack, refuses=(409,))
-    def roll_back(endpoint: EndpointName, caller: CallerOf, message: RollbackMessage | None = None) -> dict[str, Any]:
-        """Return to the champion before, or to an earlier one; answered when every live worker serves it."""
-        from modelops_pipelines.operations.releases import roll_back
-
-        asked = message or RollbackMessage()
-        spec = serving.endpoint(endpoint).spec
-        return vars(roll_back(stores, spec, actor=caller.name, reason=asked.reason, to=asked.to))
 
 
 def _add_health(router: Router, health: Health) -> None:

@@ -219,6 +219,9 @@ ROUTES += [
     "/docs/static/{name}",
     "/{name}",
     "/keys/{key_id}",
+    "/deployments",
+    f"{E}/versions",
+    f"{E}/history",
 ]
 
 
@@ -236,6 +239,7 @@ def messages(known: Known) -> dict[str, st.SearchStrategy[Any]]:
     }
     roles = st.lists(st.sampled_from(["read", "predict", "root"]))
     scope = {"endpoints": st.lists(NAMES, max_size=2), "mode": st.sampled_from(["live", "test", "x"])}
+    versions = st.sampled_from(["1", "2", "3"]) | st.text(max_size=9)
     terms = st.sampled_from(["1h", "90d", "0d", "9999d", "soon"])
     return {
         f"{E}/labels": _object({"labels": st.lists(label, max_size=3)}),
@@ -243,6 +247,12 @@ def messages(known: Known) -> dict[str, st.SearchStrategy[Any]]:
         f"{E}/rollback": _object(
             {}, reason=st.text(max_size=9) | ANY, to=st.sampled_from(["1", "2"]) | st.text(max_size=9)
         ),
+        f"{E}/deployments": _object(
+            {"version": versions}, share=st.integers(-1, 101), reason=st.text(max_size=9) | ANY
+        ),
+        f"{E}/promote": _object({"version": versions}, force=st.booleans(), reason=st.text(max_size=9) | ANY),
+        f"{E}/stop": _object({}, reason=st.text(max_size=9) | ANY),
+        f"{E}/start": _object({}, reason=st.text(max_size=9) | ANY),
         "/keys": _object({"name": st.just("ci") | st.text(max_size=12), "roles": roles}, expires_in=terms, **scope),
         "/keys/{key_id}/rotate": _object({}, overlap=terms),
     }

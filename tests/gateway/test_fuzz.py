@@ -50,6 +50,13 @@ class World:
         with suppress(httpx.LocalProtocolError, httpx.InvalidURL):
             answer = self.gateway.client.request(sent.method, sent.path, headers=sent.headers, content=content)
             self.judge.require(sent, answer)
+            self.start_again(sent, answer)
+
+    def start_again(self, sent: Sent, answer: httpx.Response) -> None:
+        """Start what was stopped: what is stopped answers nothing that could be judged."""
+        if sent.path.endswith("/stop") and answer.is_success:
+            path = sent.path.removesuffix("stop") + "start"
+            self.gateway.client.post(path, headers={"X-API-Key": self.known.key})
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +111,9 @@ def test_what_the_openapi_document_describes_and_what_it_does_not_allow(world: W
     @given(st.one_of(*described(world.judge.document)).filter(_is_sent_as_it_is))
     def run(case: schemathesis.Case) -> None:
         answer = case.call(base_url=world.url, headers={"X-API-Key": world.known.key})
-        world.judge.require(*_as_httpx(case, answer, world.url))
+        sent, told = _as_httpx(case, answer, world.url)
+        world.judge.require(sent, told)
+        world.start_again(sent, told)
 
     run()
 

@@ -30,7 +30,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "modelops_pipelines"
 CORE, OPERATIONS = f"{PACKAGE}/core", f"{PACKAGE}/operations"
 MODULES = {
-    "gate": ((f"{CORE}/gate.py", f"{CORE}/comparison.py"), ("tests/core/test_gate.py",)),
+    "gate": (
+        (f"{CORE}/gate.py", f"{CORE}/gate_checks.py", f"{CORE}/comparison.py"),
+        ("tests/core/test_gate.py", "tests/core/test_gate_parts.py", "tests/core/test_gate_checks.py"),
+    ),
     "alerts": (
         (f"{CORE}/alerts.py", f"{OPERATIONS}/alerting.py"),
         ("tests/core/test_alerts.py", "tests/operations/test_alerting.py"),

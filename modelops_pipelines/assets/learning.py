@@ -1,10 +1,12 @@
 """From labels to a judged candidate: the training set, the candidate, its evaluation with the gate."""
 
+from typing import Any
+
 import dagster as dg
 
 from modelops_pipelines.assets.describe import asset_options, json_value, key
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.gate import PASS
+from modelops_pipelines.core.gate import PASS, table_of
 from modelops_pipelines.operations.evaluation import evaluate
 from modelops_pipelines.operations.retraining import start_retraining, train_candidate
 from modelops_pipelines.resources.project import ProjectResource
@@ -75,11 +77,28 @@ def evaluation_for(spec: EndpointSpec) -> dg.AssetsDefinition:
         with project.stores() as stores:
             newest = stores.journal.retrainings(spec.name)[-1].version
             gate = evaluate(stores, spec, str(newest))
-        numbers = {name: value for name, value in gate.numbers.items() if value is not None}
-        metadata = {**json_value(numbers), "verdict": gate.verdict, "champion": gate.champion, "version": gate.version}
-        return dg.MaterializeResult(metadata=metadata, check_results=[_gate_result(gate, options["key"])])
+        return dg.MaterializeResult(metadata=_shown(gate), check_results=[_gate_result(gate, options["key"])])
 
     return evaluation
+
+
+def _shown(gate: Gate) -> dict[str, Any]:
+    """Return the verdict as metadata: its parts as a table, every other number by its name."""
+    parts = {"regimes", "slices"}
+    numbers = {name: value for name, value in gate.numbers.items() if value is not None and name not in parts}
+    return {
+        **json_value(numbers),
+        "judged": dg.MetadataValue.table([dg.TableRecord(_cells(row)) for row in table_of(gate.numbers)]),
+        "verdict": gate.verdict,
+        "champion": gate.champion,
+        "version": gate.version,
+    }
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    """Return a row's values as text: a column of Dagster's tables has one type, and no value is none there."""
+    known = {name: "" if value is None else value for name, value in row.items()}
+    return {name: f"{value:.5f}" if isinstance(value, float) else str(value) for name, value in known.items()}
 
 
 def _gate_result(gate: Gate, asset: dg.AssetKey) -> dg.AssetCheckResult:

@@ -57,7 +57,7 @@ def build_training_set(stores: Stores, spec: EndpointSpec, gate: GateConfig | No
 
     The same rows give the same content hash and the same table. Raises EvidenceError when no row has a label.
     """
-    learned = labelled_log(stores, spec, gate or GateConfig()).training
+    learned = labelled_log(stores, spec, gate or spec.gate).training
     if not len(learned):
         raise EvidenceError(
             f"No prediction of endpoint {spec.name!r} has a label yet", "Send labels: POST /endpoints/{endpoint}/labels"

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import InputError
@@ -12,6 +12,9 @@ from modelops_pipelines.core.lifecycle import DEVELOPMENT
 from modelops_pipelines.operations.releases import stages
 from modelops_pipelines.store.database import to_micros
 from modelops_pipelines.store.stores import Stores
+
+if TYPE_CHECKING:
+    from modelops_pipelines.store.registry import ListedVersion
 
 _DEPLOYMENT = (
     "deployment_id",
@@ -59,18 +62,31 @@ def versions_page(stores: Stores, spec: EndpointSpec, stage: str | None, cursor:
     A version that was never deployed or judged here is in development.
     """
     position = _read(cursor, 1)
-    known = stages(stores, spec)
-    items: list[Mapping[str, Any]] = []
     below = None if position is None else int(position[0])
-    while len(items) <= limit:
-        found = stores.registry.versions_below(spec.model_name, below, limit + 1)
-        told = [{**asdict(one), "stage": known.get(one.version, DEVELOPMENT)} for one in found]
-        items += [one for one in told if stage in (None, one["stage"])]
-        if len(found) <= limit:
-            break
-        below = int(found[-1].version)
+    known = stages(stores, spec)
+    if stage in (None, DEVELOPMENT):
+        found = _in_development_or_any(stores, spec, known, stage, below, limit + 1)
+    else:
+        numbers = sorted((int(number) for number, its in known.items() if its == stage), reverse=True)
+        wanted = [str(number) for number in numbers if below is None or number < below][: limit + 1]
+        found = [stores.registry.listed(spec.model_name, number) for number in wanted]
+    items = [{**asdict(one), "stage": known.get(one.version, DEVELOPMENT)} for one in found]
     more = len(items) > limit
     return Page(items[:limit], _written([items[limit - 1]["version"]]) if more else None)
+
+
+def _in_development_or_any(
+    stores: Stores, spec: EndpointSpec, known: Mapping[str, str], stage: str | None, below: int | None, limit: int
+) -> "list[ListedVersion]":
+    """Return the newest versions, of any stage or in development, which is what nothing is known of."""
+    found: list[ListedVersion] = []
+    while len(found) < limit:
+        told = stores.registry.versions_below(spec.model_name, below, limit)
+        found += [one for one in told if stage in (None, known.get(one.version, DEVELOPMENT))]
+        if len(told) < limit:
+            break
+        below = int(told[-1].version)
+    return found[:limit]
 
 
 def _written(position: Sequence[Any]) -> str:

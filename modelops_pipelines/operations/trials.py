@@ -21,6 +21,7 @@ from modelops_pipelines.core.rollout import (
 from modelops_pipelines.core.sequential import FAIL, PASS, Moments, Stratum
 from modelops_pipelines.core.tables import LABELS, typed_for
 from modelops_pipelines.operations.changes import Ask, Change, Plan, change
+from modelops_pipelines.operations.ingest import ingest
 from modelops_pipelines.operations.releases import promote
 from modelops_pipelines.operations.schemas import log_table
 from modelops_pipelines.store import sql
@@ -60,11 +61,13 @@ class Driven:
 def drive(stores: Stores, spec: EndpointSpec) -> Driven | None:
     """Judge the endpoint's trial and do what follows: take it back, or a step further; None where there is none.
 
-    Only a canary that was begun by ``promote`` goes further by itself; any challenger is taken back when it harms.
+    What waits in the spool is taken into the log first: a trial does not wait for the hour's monitoring. Only a canary that was begun by ``promote`` goes further by itself; any challenger is taken back when it harms.
     """
     state = stores.deployments.desired(spec.name)
     if state.challenger is None or state.status != ACTIVE:
         return None
+    for stream in ("predictions", "labels"):
+        ingest(stores, spec, stream)
     found = evidence(stores, spec, state)
     verdict = judge_trial(found.legs, found.losses, spec.guard, spec.promotion.minimum)
     made = None

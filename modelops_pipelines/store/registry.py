@@ -113,10 +113,7 @@ class Registry:
                 tracking_uri=self._uri,
             )
         except MlflowException as error:
-            raise UnknownError(
-                f"The registry has no version {version!r} of model {model_name!r} ({error.error_code})",
-                "Name a version that exists: see MLflow's page",
-            ) from error
+            raise _no_version(model_name, version, error) from error
         files_hash = hash_files(Path(folder))
         described = describe_files(Path(folder))
         inputs, classes, output = _declared(described, f"{model_name} version {version}")
@@ -154,16 +151,14 @@ class Registry:
         of_model = f"name='{_checked_name(model_name)}'"
         asked = of_model if below is None else f"{of_model} AND version_number < {below}"
         found = self._client.search_model_versions(asked, limit, order_by=["version_number DESC"])
-        return [
-            ListedVersion(
-                version=str(one.version),
-                registered_at=datetime.fromtimestamp(one.creation_timestamp / 1000, UTC),
-                training_set=one.tags.get(TRAINING_SET_TAG),
-                run_id=one.run_id,
-                description=one.description or "",
-            )
-            for one in found
-        ]
+        return [_listed(one) for one in found]
+
+    def listed(self, model_name: str, version: str) -> ListedVersion:
+        """Return one version as the lists tell it; raises UnknownError when the registry has none of that number."""
+        try:
+            return _listed(self._client.get_model_version(model_name, version))
+        except MlflowException as error:
+            raise _no_version(model_name, version, error) from error
 
     def versions(self, model_name: str) -> list[str]:
         """Return the model's versions, oldest first."""
@@ -208,6 +203,23 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+
+
+def _listed(found: Any) -> ListedVersion:
+    return ListedVersion(
+        version=str(found.version),
+        registered_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        training_set=found.tags.get(TRAINING_SET_TAG),
+        run_id=found.run_id,
+        description=found.description or "",
+    )
+
+
+def _no_version(model_name: str, version: str, error: MlflowException) -> UnknownError:
+    return UnknownError(
+        f"The registry has no version {version!r} of model {model_name!r} ({error.error_code})",
+        "Name a version that exists: see MLflow's page",
+    )
 
 
 def _log_files(files: Mapping[str, bytes]) -> None:

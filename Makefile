@@ -13,7 +13,7 @@ up: $(STAMP)
 	$(RUN)/modelops up $(ARGS)
 
 test: $(STAMP)
-	@start=$$(date +%s); $(RUN)/python -m pytest $(ARGS) && echo "make test took $$(( $$(date +%s) - start )) s"
+	@start=$$(date +%s); $(RUN)/python -m pytest -n 2 --dist loadfile $(ARGS) && echo "make test took $$(( $$(date +%s) - start )) s"
 
 lint: $(STAMP)
 	$(RUN)/ruff check .

@@ -12,7 +12,7 @@ def moody(always: float | None = None) -> Any:
         import mlflow
 
         class Moody(mlflow.pyfunc.PythonModel):  # local, so that it is pickled by value
-            def predict(self, context, model_input, params=None):
+            def predict(self, context, model_input, params=None):  # noqa: ARG002 - MLflow's own signature; hints would be taken for one
                 import os
                 import signal
                 import subprocess

@@ -19,10 +19,45 @@ GUARDED = f"""\
     deadline: 45s
     body_mib: 8
   capture: {{sample: 0.25, max_kib: 64, redact: [tail_number, user_id]}}
+  promotion: {{strategy: canary, soak: 1h, minimum: 500, aliases: adopt}}
+  guard: {{automatic: false, false_alarms: 0.001, errors: 0.01, slower: 1.5, slow: 0.1, loss: 0.2, score_shift: 0.1, watch: 1h}}
 """
 
 # Lines that follow the minimal file: the first of them is line 7.
 GUARD_LINES = {
+    "a chance of certain false alarms": (
+        "guard: {false_alarms: 1}",
+        "7: guard.false_alarms: 1 is no chance between 0 and 1. Write how often a good version may be withdrawn, such as 0.01",
+    ),
+    "errors that are no share": (
+        "guard: {errors: 5}",
+        "7: guard.errors: 5 is no share of the requests under 1. Write the least share that matters, such as 0.005",
+    ),
+    "slow answers that are no share": (
+        "guard: {slow: -0.1}",
+        "7: guard.slow: -0.1 is no share of the requests under 1. Write the least share that matters, such as 0.005",
+    ),
+    "slower than slow": (
+        "guard: {slower: 0.5}",
+        "7: guard.slower: must be at least 1, and is 0.5. Write how many times the champion's latency is slow, such as 2",
+    ),
+    "a loss that must be a gain": (
+        "guard: {loss: -1}",
+        "7: guard.loss: must not be negative, and is -1. Write the most that is let pass, such as 0.1",
+    ),
+    "scores that must not meet": (
+        "guard: {score_shift: -1}",
+        "7: guard.score_shift: must not be negative, and is -1. Write the most that is let pass, such as 0.1",
+    ),
+    "a guard's unknown key": ("guard: {error: 0.1}", "7: guard.error: is no key here. Did you mean 'errors'?"),
+    "a step without requests": (
+        "promotion: {minimum: 0}",
+        "7: promotion.minimum: must be at least 1, and is 0. Write how many requests a step takes at least, such as 100",
+    ),
+    "what to do with aliases": (
+        "promotion: {aliases: ignore}",
+        "7: promotion.aliases: 'ignore' is no aliases. Use one of: report, adopt",
+    ),
     "a rate without unit": (
         "limits: {per_key: '100'}",
         f"7: limits.per_key: '100' is no rate. {RATE_FIX}",

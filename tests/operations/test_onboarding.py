@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.endpoint import (
+    CANARY_STEPS,
     AlertRule,
     CapturePolicy,
     DriftPolicy,
     EndpointSpec,
+    Guard,
     Limits,
     Metric,
     Promotion,
@@ -163,6 +165,17 @@ def test_guards_are_read_as_they_are_written() -> None:
         row_wise=False,
         limits=Limits("5000/hour", "100/minute; 10/second", "1000/minute", 50, timedelta(seconds=45), 8),
         capture=CapturePolicy(0.25, 64, ("tail_number", "user_id")),
+        promotion=Promotion("canary", CANARY_STEPS, soak=timedelta(hours=1), minimum=500, aliases="adopt"),
+        guard=Guard(
+            automatic=False,
+            false_alarms=0.001,
+            errors=0.01,
+            slower=1.5,
+            slow=0.1,
+            loss=0.2,
+            score_shift=0.1,
+            watch=timedelta(hours=1),
+        ),
     )
 
 

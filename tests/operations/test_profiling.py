@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.profiles import profile
@@ -121,6 +122,41 @@ def test_rows_of_profiles_are_read_back_as_they_were(project: Project) -> None:
     written = [HourlyProfile(hour_of(DAY), "1", of.total(hour_of(DAY), hour_of(DAY) + 1)) for of in hours.values()]
     again = from_rows(to_rows(written), {name: of.bins for name, of in hours.items()})
     assert [one.profile for one in written] == [again[name].total(hour_of(DAY), hour_of(DAY) + 1) for name in again]
+
+
+def test_rows_of_profiles_are_read_in_order_of_time_whatever_their_order(project: Project) -> None:
+    for hour in range(3):
+        send(project, project.spec, hour, DAY + hour * HOUR, drawn(hour, 1100))
+    profile_windows(project.stores, project.spec)
+    with project.stores.lake.query("cancer", [PROFILES]) as connected:
+        rows = connected.table("profiles").to_arrow_table()
+    reference = project.stores.references.read("tumours", "1")
+    assert reference is not None
+    expected = from_rows(rows, reference.bins)
+    shuffled = rows.take(np.random.default_rng(3).permutation(len(rows)))
+    found = from_rows(pa.concat_tables([shuffled.slice(0, 5), shuffled.slice(5)]), reference.bins)
+    first = hour_of(DAY)
+    assert {name: [first, first + 1, first + 2] for name in reference.bins} == {
+        n: o.at.tolist() for n, o in found.items()
+    }
+    for name, hours in expected.items():
+        both = [[of.total(first + n, first + n + 1) for n in range(3)] for of in (hours, found[name])]
+        assert both[0] == both[1]
+
+
+def test_rows_out_of_order_and_other_hours_of_the_day_change_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = {hour: drawn(hour, 1100) for hour in (2, 0, 1)}
+    for hour, frame in frames.items():
+        send(project, project.spec, hour, DAY + hour * HOUR, frame)
+    profile_windows(project.stores, project.spec)
+    before = stored_profiles(project.stores, project.spec, [DAY + HOUR])
+    batch = pa.concat_batches(list(profiling._batches(project.stores, project.spec, [DAY])))
+    upset = batch.take(np.random.default_rng(3).permutation(len(batch)))
+    monkeypatch.setattr(profiling, "_batches", lambda *_: iter([upset]))
+    assert profile_windows(project.stores, project.spec, Range(DAY + HOUR, DAY + 2 * HOUR)).rows == 4
+    assert before == stored_profiles(project.stores, project.spec, [DAY + HOUR])
 
 
 def test_rows_of_an_older_release_are_passed_over(project: Project) -> None:

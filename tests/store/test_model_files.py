@@ -9,12 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.operations import trainers
-from modelops_pipelines.operations.evaluation import _losses
+from modelops_pipelines.operations.evaluation import _at_work
 from modelops_pipelines.operations.releases import deploy
 from modelops_pipelines.store import model_files
 from modelops_pipelines.store.deployments import ModelVersion
@@ -67,7 +66,7 @@ def test_what_runs_code_is_recorded_and_deployed_but_never_loaded(
     assert malice.LIVE[tamper] in refused.value.message
     assert f"'accept_pickles: [{hash_files(folder)}]'" in refused.value.remedy
     with pytest.raises(ModelError, match="is refused"):
-        _losses(project.spec, version, pa.Table.from_pandas(FRAME.head(3)))
+        _at_work(project.spec, version, FRAME.head(3))
     assert not marker.exists()
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, UnknownError
+from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, ModelOpsError, UnknownError
 from modelops_pipelines.core.guarding import Leg
 from modelops_pipelines.core.rollout import DesiredState
 from modelops_pipelines.core.sequential import FAIL, PASS, Interval, Moments, judge_quality_of
@@ -111,7 +111,12 @@ def start_experiment(
             f"A/B test {name!r} runs with version {running.challenger} at {running.share} %",
             "Give this one another name",
         )
-    return deploy(stores, spec, version, share=share, actor=actor, reason=f"A/B test {name}: {reason}".rstrip(": "))
+    try:
+        return deploy(stores, spec, version, share=share, actor=actor, reason=f"A/B test {name}: {reason}".rstrip(": "))
+    except ModelOpsError:
+        if running is None:
+            stores.trials.forget(name)  # it never began
+        raise
 
 
 def experiment_named(stores: Stores, spec: EndpointSpec, name: str | None = None) -> Experiment:

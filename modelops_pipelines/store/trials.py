@@ -84,6 +84,11 @@ class Trials:
                 )
             connected.execute(_EXPERIMENTS.insert().values(**_values(experiment)))
 
+    def forget(self, experiment_id: str) -> None:
+        """Take away an experiment that never began."""
+        with self._database.begin() as connected:
+            connected.execute(_EXPERIMENTS.delete().where(_named(experiment_id), _EXPERIMENTS.c.ended_at.is_(None)))
+
     def end(self, experiment: Experiment) -> bool:
         """Write how the experiment ended; False when it has ended already."""
         running = sa.and_(_named(experiment.experiment_id), _EXPERIMENTS.c.ended_at.is_(None))

@@ -316,6 +316,21 @@ def test_the_split_is_within_half_a_point_at_100_000_callers(share: int) -> None
     assert abs(hits / 1000 - share) < 0.5
 
 
+@pytest.mark.parametrize("share", [5, 50])
+def test_which_callers_are_the_canary_depends_on_endpoint_and_challenger_and_sticks(share: int) -> None:
+    callers = [f"user-{n}".encode() for n in range(100_000)]
+    taken = {}
+    for endpoint, version in (("e", "2"), ("e", "3"), ("f", "2")):
+        state = DesiredState(endpoint, 1, variants_of("1", version, share))
+        chosen = [state.choose(caller).version == version for caller in callers]
+        assert abs(sum(chosen) / 1000 - share) < 0.5
+        assert chosen[:1000] == [state.choose(caller).version == version for caller in callers[:1000]]
+        taken[endpoint, version] = chosen
+    for other in (("e", "3"), ("f", "2")):
+        both = sum(a and b for a, b in zip(taken["e", "2"], taken[other], strict=True))
+        assert abs(both / 1000 - share**2 / 100) < 0.5
+
+
 def test_a_caller_keeps_its_variant_and_a_growing_canary_only_adds_callers() -> None:
     callers = [random.Random(n).randbytes(8) for n in range(2_000)]
     seen: set[bytes] = set()

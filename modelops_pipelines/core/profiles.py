@@ -253,23 +253,35 @@ def _numeric_bins(name: str, ordered: Ordered, bins: int) -> ColumnBins:
 
 
 def _of_numbers(ordered: Ordered, bins: ColumnBins) -> Profile:
-    """Find the edges in the sorted values: one cost for any number of bins."""
-    finite, starts = ordered.finite, ordered.starts(bins.edges)
-    counts = np.diff(starts, append=finite.size)
-    centred = finite - bins.centre
-    sums = np.zeros(counts.size)
-    if finite.size:
-        sums[counts > 0] = np.add.reduceat(centred, starts[counts > 0])
+    counts, sums, squares = binned(ordered, np.asarray(bins.edges), bins.centre)
+    finite = ordered.finite
     return Profile(
         bins,
         counts=tuple(counts.tolist()),
         sums=tuple(sums.tolist()),
-        squares=float(np.einsum("i,i->", centred, centred)),  # not `@`: threaded BLAS spins on long vectors
+        squares=squares,
         minimum=float(finite[0]) + 0.0 if finite.size else None,  # the same for 0.0 and -0.0, whichever came first
         maximum=float(finite[-1]) + 0.0 if finite.size else None,
         infinities=ordered.infinities,
         nulls=ordered.nulls,
     )
+
+
+def binned(ordered: Ordered, edges: Floats, centre: float) -> tuple[npt.NDArray[np.intp], Floats, float]:
+    """Return a profile's ``counts``, ``sums`` and ``squares``; the edges are looked up in the sorted values.
+
+    One cost for any number of bins.
+    """
+    finite, starts = ordered.finite, ordered.starts(edges)
+    counts = np.full_like(starts, finite.size)
+    counts[:-1] = starts[1:]
+    counts -= starts
+    centred = finite - centre
+    sums = np.zeros(counts.size)
+    filled = counts.nonzero()[0]
+    if filled.size:
+        sums[filled] = np.add.reduceat(centred, starts[filled])
+    return counts, sums, float(np.einsum("i,i->", centred, centred))  # not `@`: threaded BLAS spins on long vectors
 
 
 def _of_categories(counted: Mapping[str, int], nulls: int, bins: ColumnBins) -> Profile:

@@ -24,9 +24,10 @@ class Ordered:
     @classmethod
     def of(cls, values: npt.NDArray[np.float64], largest: float) -> Self:
         """Sort values of shape (n,); NaN is a null, and a magnitude above ``largest`` is an infinity."""
-        ordered = np.sort(values)  # NaN comes last, and the infinities lie at the ends of the rest
-        start = int(np.searchsorted(ordered, -largest, side="left"))
-        end, known = (int(np.searchsorted(ordered, most, side="right")) for most in (largest, np.inf))
+        ordered = np.array(values, np.float64)
+        ordered.sort()  # NaN comes last, and the infinities lie at the ends of the rest
+        bounds = np.array([np.nextafter(-largest, -np.inf), largest, np.inf])
+        start, end, known = ordered.searchsorted(bounds, side="right").tolist()
         return cls(ordered[start:end], start + known - end, ordered.size - known)
 
     @property
@@ -35,9 +36,11 @@ class Ordered:
         size = self.finite.size
         return float((self.finite[(size - 1) // 2] + self.finite[size // 2]) / 2) + 0.0
 
-    def starts(self, edges: Sequence[float]) -> npt.NDArray[np.intp]:
+    def starts(self, edges: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
         """Return where the first value of each of the ``len(edges) + 1`` bins lies, or would lie."""
-        return np.append(0, np.searchsorted(self.finite, np.asarray(edges), side="right"))
+        found = np.zeros(len(edges) + 1, np.intp)
+        found[1:] = self.finite.searchsorted(edges, side="right")
+        return found
 
 
 def quantile_edges(

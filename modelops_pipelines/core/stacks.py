@@ -88,6 +88,11 @@ class Stack:
         arrays = {name: value[chosen] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
         return type(self)(**arrays, bins=self.bins, new=tuple(self.new[i] for i in chosen))
 
+    def between(self, first: int, end: int) -> Self:
+        """Return the stack of the windows from ``first`` up to, not including, ``end``, without a copy."""
+        arrays = {name: value[first:end] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return type(self)(**arrays, bins=self.bins, new=self.new[first:end])
+
     def joined(self, other: Self) -> Self:
         """Return this stack's windows, then the other's; both are of the same bins."""
         arrays = {n: np.concatenate([v, vars(other)[n]]) for n, v in vars(self).items() if isinstance(v, np.ndarray)}
@@ -130,7 +135,7 @@ class Stack:
 
 def _names(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
     names: Counter[str] = Counter()
-    for one in parts:
+    for one in filter(None, parts):  # most hours have none
         names.update(one)
     return first_names(names) if names else {}
 
@@ -139,8 +144,9 @@ def _spans(way: np.ufunc, rows: Floats, pairs: npt.NDArray[np.intp]) -> Floats:
     """Reduce the rows between each pair; what lies between two pairs is dropped, and a row added for the last end."""
     if not pairs.size:
         return rows[:0]
-    padded = np.concatenate([rows, np.zeros_like(rows[:1])])
-    reduced: Floats = way.reduceat(padded, pairs, axis=0)[::2]
+    if pairs.max() == len(rows):
+        rows = np.concatenate([rows, np.zeros_like(rows[:1])])
+    reduced: Floats = way.reduceat(rows, pairs, axis=0)[::2]
     return reduced
 
 

@@ -17,14 +17,15 @@ from modelops_pipelines.core.tables import DRIFT
 from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.history import histories
 from modelops_pipelines.operations.profiling import stored_profiles
-from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, recompute
-from modelops_pipelines.operations.rule_verdicts import stored
+from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.profile_rows import hour_of
 from modelops_pipelines.store.references import Reference
+from modelops_pipelines.store.scan import read_whole
 from modelops_pipelines.store.stores import Stores
 
 Row = dict[str, Any]
+_FLAGS = ("window_start", "model_version", "column", "channel", "flagged")
 FLOOR = 0.05
 """The smallest distance that matters, in standard deviations or as a Jensen-Shannon distance."""
 
@@ -85,9 +86,10 @@ def runs(windows: Sequence[datetime], gap: timedelta) -> list[list[datetime]]:
 
 def _stored_flags(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> dict[tuple[datetime, str], Flags]:
     """Return what is stored as flagged in windows, by window and version: columns with their channels."""
+    files = stores.lake.files(spec.name, DRIFT.name, dates_of(windows))
     found: dict[tuple[datetime, str], set[tuple[str, str]]] = {}
-    for row in stored(stores, spec, DRIFT, windows):
-        if row["flagged"] and row["channel"]:
+    for row in read_whole(files, DRIFT, _FLAGS).to_pylist():
+        if row["window_start"] in windows and row["flagged"] and row["channel"]:
             found.setdefault((row["window_start"], row["model_version"]), set()).add((row["column"], row["channel"]))
     return dict(found)
 

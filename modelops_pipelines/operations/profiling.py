@@ -1,46 +1,59 @@
 """Profiles of what was asked and answered, hour by hour: the log is read once, and any window is a sum of hours."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.profiles import ColumnBins, Profile, empty, merge
+from modelops_pipelines.core.growing import GrowingStack
+from modelops_pipelines.core.profiles import ColumnBins, Kind, Profile, Values
 from modelops_pipelines.core.tables import DATA_QUALITY, DRIFT, PROFILES
 from modelops_pipelines.core.windows import LENGTH, hours_of, windows_between
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
-from modelops_pipelines.operations.references import ANSWERS, make_of_window, monitored_columns, profile_by_hour
+from modelops_pipelines.operations.references import ANSWERS, column_values, make_of_window, monitored_columns
 from modelops_pipelines.operations.schemas import feature_types, log_table
 from modelops_pipelines.store import sql
-from modelops_pipelines.store.profile_rows import HourlyProfile, Hours, from_rows, hour_of, to_rows
+from modelops_pipelines.store.log_rows import answered, by_version, with_features
+from modelops_pipelines.store.profile_rows import (
+    HOUR_US,
+    READ_COLUMNS,
+    Hours,
+    from_rows,
+    hour_of,
+    hours_to_rows,
+    joined_rows,
+)
 from modelops_pipelines.store.references import Reference
+from modelops_pipelines.store.scan import read_whole, scanned
 from modelops_pipelines.store.stores import Stores
 
-BATCH_ROWS = 100_000
-Profiles = dict[tuple[int, str], dict[str, Profile]]
+BATCH_ROWS = 65_536
+Span: TypeAlias = tuple[int, int, int]
+_ASKED = ("event_time", "model_version", "status", "source", "sampled", "truncated")
 
 
 def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
     """Bring ``profiles`` up to date; what is judged from them is marked for the same windows."""
 
     def compute(windows: Windows) -> pa.Table:
-        references: dict[str, Reference | None] = {}
-        hours = set(map(hour_of, hours_of(windows, spec.window)))
-        found: Profiles = {}
+        hours = sorted(map(hour_of, hours_of(windows, spec.window)))
+        found: dict[str, _Counted | None] = {}
         for batch in _batches(stores, spec, windows):
-            wanted = _where(batch, pc.is_in(batch.column("hour"), value_set=pa.array(sorted(hours), pa.int64())))
-            for version in wanted.column("model_version").unique().to_pylist():
-                if version not in references:
-                    references[version] = _reference(stores, spec, version, windows)
-                reference = references[version]
-                if reference is not None:
-                    mine = _where(wanted, pc.equal(wanted.column("model_version"), version))
-                    _add(found, version, mine, reference.bins)
-        ordered = sorted(found.items())
-        return to_rows([HourlyProfile(h, v, made) for (h, v), columns in ordered for made in columns.values()])
+            for version, rows in by_version(batch):
+                if version not in found:
+                    reference = _reference(stores, spec, version, windows)
+                    found[version] = _Counted(hours, _known(reference, batch)) if reference else None
+                counted = found[version]
+                if counted is not None:
+                    counted.add(rows)
+        return joined_rows([table for version, one in sorted(found.items()) if one for table in one.rows(version)])
 
     return recompute(stores, spec, PROFILES, compute, then=[DRIFT.name, DATA_QUALITY.name], asked=asked)
 
@@ -68,15 +81,16 @@ def stored_hours(
 ) -> dict[str, tuple[Reference, dict[str, Hours]]]:
     """Return by version its reference, and the stored hours of [start, end) on that reference's bins, by column."""
     days = dates_of(windows_between(start, end, "day"))
-    with stores.lake.query(spec.name, [PROFILES], days, threads=1) as connected:
-        rows = connected.sql(sql.named("stored_hours"), params={"start": start, "end": end}).to_arrow_table()
+    rows = read_whole(stores.lake.files(spec.name, PROFILES.name, days), PROFILES, READ_COLUMNS)
     found = {}
-    for version in sorted(rows.column("model_version").unique().to_pylist()):
+    versions = sorted(rows.column("model_version").unique().to_pylist())
+    for version in versions:
         reference = stores.references.read(spec.model_name, version)
         if reference is not None:
-            bins = monitored_bins(spec, reference)
-            mine = rows.filter(pc.equal(rows.column("model_version"), version))
-            found[version] = reference, from_rows(mine, bins)
+            mine = rows if len(versions) == 1 else rows.filter(pc.equal(rows.column("model_version"), version))
+            hours = from_rows(mine, monitored_bins(spec, reference))
+            within = {name: of.within(hour_of(start), hour_of(end)) for name, of in hours.items()}
+            found[version] = reference, {name: of for name, of in within.items() if len(of.at)}
     return found
 
 
@@ -102,29 +116,90 @@ def _reference(stores: Stores, spec: EndpointSpec, version: str, windows: Window
     return next((made for window in seen if (made := make_of_window(stores, spec, version, window))), None)
 
 
-def _batches(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[pa.Table]:
+def _batches(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[pa.RecordBatch]:
     """Yield the answered rows of the windows' days in batches, so that memory does not grow with the days."""
-    table, days = log_table(stores, spec), dates_of(windows)
-    query = sql.answered_hours(table, monitored_columns(spec, list(feature_types(stores, spec))))
-    with stores.lake.query(spec.name, [table], days, threads=1) as connected:
-        for day in days:
-            for batch in connected.sql(query, params={"day": day}).to_arrow_reader(BATCH_ROWS):
-                yield pa.Table.from_batches([batch])
+    table = log_table(stores, spec)
+    names = [*_ASKED, *monitored_columns(spec, list(feature_types(stores, spec)))]
+    for batch in scanned(stores.lake.files(spec.name, table.name, dates_of(windows)), table, names, BATCH_ROWS):
+        yield answered(batch)
 
 
-def _add(found: Profiles, version: str, rows: pa.Table, bins: Mapping[str, ColumnBins]) -> None:
-    """Add the rows' profiles: features on the rows that have them, answers on all."""
-    kept = _where(rows, rows.column("sampled"))
-    held = {name: known for name, known in bins.items() if name in rows.column_names}
-    answers = {name: known for name, known in held.items() if name in ANSWERS}
-    features = {name: known for name, known in held.items() if name not in ANSWERS}
-    for frame, columns in ((rows, answers), (kept, features)):
-        hours = frame.column("hour").to_numpy().astype(np.int64, copy=False)
-        for hour, made in profile_by_hour(frame, hours, columns):
-            so_far = found.setdefault((hour, version), {name: empty(known) for name, known in held.items()})
-            so_far |= {name: merge(so_far[name], one) for name, one in made.items()}
+def _known(reference: Reference, rows: pa.RecordBatch) -> dict[str, ColumnBins]:
+    """Return the bins of the reference's columns that the rows have."""
+    return {name: known for name, known in reference.bins.items() if name in rows.schema.names}
 
 
-def _where(rows: pa.Table, chosen: pa.ChunkedArray) -> pa.Table:
-    """Return the chosen rows, without a copy when all are."""
-    return rows if pc.all(chosen).as_py() else rows.filter(chosen)
+class _Counted:
+    """What was counted of a version's rows: its columns' profiles of ``hours`` (since 1970 UTC, rising)."""
+
+    def __init__(self, hours: Sequence[int], bins: Mapping[str, ColumnBins]) -> None:
+        self._places = {hour: place for place, hour in enumerate(hours)}
+        self._seen = np.zeros(len(hours), np.bool_)
+        self._columns = {name: GrowingStack(known, len(hours)) for name, known in bins.items()}
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Add rows: answers of all, features of those that have them; rows of other hours are passed over."""
+        ordered = _in_order(rows)
+        spans = self._spans(ordered)
+        self._seen[[place for place, _, _ in spans]] = True
+        kept = with_features(ordered)
+        self._add(ordered, spans, [name for name in self._columns if name in ANSWERS])
+        of_kept = spans if kept is ordered else self._spans(kept)
+        self._add(kept, of_kept, [name for name in self._columns if name not in ANSWERS])
+
+    def rows(self, version: str) -> list[pa.Table]:
+        """Return what was counted as rows of ``profiles``, a table a column."""
+        places = np.flatnonzero(self._seen)
+        at = np.fromiter(self._places, np.int64)[places]
+        return [hours_to_rows(version, Hours(at, grown.stack(places))) for grown in self._columns.values()]
+
+    def _spans(self, ordered: pa.RecordBatch) -> list[Span]:
+        """Return the place of each hour that counts, and from where to where it reaches."""
+        runs = _runs(_hours(ordered))
+        return [(self._places[hour], start, end) for hour, start, end in runs if hour in self._places]
+
+    def _add(self, ordered: pa.RecordBatch, spans: Sequence[Span], names: Sequence[str]) -> None:
+        for name in names:
+            values = _values(ordered.column(name), self._columns[name].bins.kind)
+            for place, start, end in spans:
+                self._columns[name].add(place, values(start, end))
+
+
+def _in_order(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the rows in order of their hours."""
+    hours = _hours(rows)
+    if np.all(hours[1:] >= hours[:-1]):
+        return rows
+    return rows.take(pa.array(np.argsort(hours, kind="stable")))
+
+
+def _hours(rows: pa.RecordBatch) -> npt.NDArray[np.int64]:
+    """Return each row's hour, since 1970 UTC."""
+    micros = rows.column("event_time").cast(pa.int64()).to_numpy()
+    return np.asarray(micros // HOUR_US, np.int64)
+
+
+def _runs(hours: npt.NDArray[np.int64]) -> Iterator[Span]:
+    """Yield each hour of rising hours, and from where to where it reaches."""
+    changes = (np.flatnonzero(hours[1:] != hours[:-1]) + 1).tolist()
+    for start, end in pairwise([0, *changes, len(hours)] if len(hours) else []):
+        yield int(hours[start]), start, end
+
+
+def _values(column: pa.Array, kind: Kind) -> Callable[[int, int], Values]:
+    """Return what gives the values from a row up to another, as profiles take them; strings are told apart once."""
+    if kind == "numeric":
+        numbers = np.asarray(column_values(pa.chunked_array([column]), kind), np.float64)
+        return lambda start, end: numbers[start:end]
+    coded = column if pa.types.is_dictionary(column.type) else column.cast(pa.string()).dictionary_encode()
+    names = [*coded.dictionary.to_pylist(), None]
+    codes = pc.fill_null(coded.indices, len(names) - 1).to_numpy()
+
+    def counted(start: int, end: int) -> Mapping[str | None, int]:
+        found: Counter[str | None] = Counter()
+        for code, count in enumerate(np.bincount(codes[start:end]).tolist()):
+            if count:
+                found[names[code]] += count
+        return found
+
+    return counted

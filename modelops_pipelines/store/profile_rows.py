@@ -4,20 +4,19 @@ The bins are not in a row; whoever reads knows them (``references.py``). Rows th
 counts and are passed over.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from modelops_pipelines.core.profiles import ColumnBins, Profile
+from modelops_pipelines.core.profiles import ColumnBins, Floats, Profile
 from modelops_pipelines.core.stacks import Stack
 from modelops_pipelines.core.tables import PROFILES
 from modelops_pipelines.store.arrow import arrow_schema
@@ -25,6 +24,17 @@ from modelops_pipelines.store.arrow import arrow_schema
 HOUR_US = 3_600_000_000
 _NUMBERS = ("n", "nulls", "infinities", "squares", "minimum", "maximum", "other")
 _LISTS = ("counts", "sums")
+READ_COLUMNS = (
+    "window_start",
+    "model_version",
+    "column",
+    "bins_id",
+    "new",
+    *(name for name in _NUMBERS if name != "n"),
+    *_LISTS,
+)
+"""What ``from_rows`` reads of a row."""
+Places: TypeAlias = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -54,8 +64,8 @@ class Hours:
 
     def within(self, first: int, end: int) -> "Hours":
         """Return the hours from ``first`` up to, not including, ``end``."""
-        start, stop = np.searchsorted(self.at, [first, end])
-        return Hours(self.at[start:stop], self.stack.take(np.arange(start, stop)))
+        start, stop = np.searchsorted(self.at, [first, end]).tolist()
+        return Hours(self.at[start:stop], self.stack.between(start, stop))
 
     def between(self, first: int, end: int) -> Stack:
         """Return the stack of the hours from ``first`` up to, not including, ``end``."""
@@ -77,64 +87,115 @@ class Hours:
 
 def to_rows(profiles: Sequence[HourlyProfile]) -> pa.Table:
     """Return the profiles as rows of ``PROFILES``, in the order given."""
-    found = [one.profile for one in profiles]
-    starts = pa.array([one.hour * HOUR_US for one in profiles], pa.int64()).cast(pa.timestamp("us", "UTC"))
-    columns: dict[str, Any] = {
-        "window_start": starts,
-        "model_version": [one.version for one in profiles],
-        "column": [one.bins.name for one in found],
-        "kind": [one.bins.kind for one in found],
-        "bins_id": [one.bins.fingerprint for one in found],
-        "new": [orjson.dumps(dict(one.new)).decode() for one in found],
-        "date": starts.cast(pa.date32()),
-    }
-    columns |= {name: [getattr(one, name) for one in found] for name in (*_NUMBERS, *_LISTS)}
+    made = [
+        hours_to_rows(p.version, Hours(np.array([p.hour]), Stack.of(p.profile.bins, [p.profile]))) for p in profiles
+    ]
+    return joined_rows(made)
+
+
+def joined_rows(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return rows of ``PROFILES`` one after the other; a table without rows where there is none."""
+    return pa.concat_tables([arrow_schema(PROFILES).empty_table(), *tables])
+
+
+def hours_to_rows(version: str, hours: Hours) -> pa.Table:
+    """Return a column's hours as rows of ``PROFILES``, in order of time."""
+    stack, size = hours.stack, len(hours.at)
+    starts = pa.array(hours.at * HOUR_US).cast(pa.timestamp("us", "UTC"))
+    same = {"model_version": version, "column": stack.bins.name, "kind": stack.bins.kind}
+    columns: dict[str, Any] = {name: pa.repeat(value, size) for name, value in same.items()}
+    columns |= {"window_start": starts, "date": starts.cast(pa.date32())}
+    columns |= {"bins_id": pa.repeat(stack.bins.fingerprint, size)}
+    columns |= {"new": pa.array([orjson.dumps(dict(names)).decode() for names in stack.new], pa.string())}
+    columns |= {name: pa.array(getattr(stack, name), from_pandas=True) for name in _NUMBERS}  # NaN is null
+    columns |= {name: _as_lists(getattr(stack, name)) for name in _LISTS}
     schema = arrow_schema(PROFILES)
-    arrays = [pa.array(values, field.type) for field in schema for values in [columns[field.name]]]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays([columns[field.name].cast(field.type) for field in schema], schema=schema)
+
+
+def _as_lists(rows: Floats) -> pa.Array:
+    offsets = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
+    return pa.ListArray.from_arrays(offsets, rows.ravel())
 
 
 def from_rows(rows: pa.Table, bins: Mapping[str, ColumnBins]) -> dict[str, Hours]:
     """Return one version's rows by column, in order of time; rows counted on other bins are passed over."""
-    ordered = rows.sort_by([("column", "ascending"), ("window_start", "ascending")]).combine_chunks()
-    names = ordered.column("column").to_numpy(zero_copy_only=False)
-    changes = (np.flatnonzero(names[1:] != names[:-1]) + 1).tolist()
-    found: dict[str, Hours] = {}
-    for start, end in pairwise([0, *changes, len(names)] if len(names) else []):
-        known = bins.get(names[start])
-        mine = None if known is None else _countable(ordered.slice(start, end - start), known)
-        if known is not None and mine is not None:
-            found[known.name] = Hours(_hours(mine), _stack(mine, known))
-    return found
+    if not len(rows):
+        return {}
+    read = _Read(rows)
+    found = {name: read.hours(places, bins[name]) for name, places in read.columns() if name in bins}
+    return {name: hours for name, hours in found.items() if len(hours.at)}
 
 
-def _countable(rows: pa.Table, bins: ColumnBins) -> pa.Table | None:
-    """Return the rows that were counted on these bins; None without any."""
-    fits = pc.and_(pc.equal(rows.column("bins_id"), bins.fingerprint), pc.is_valid(rows.column("counts")))
-    chosen = rows if pc.all(fits).as_py() else rows.filter(fits)
-    return chosen if len(chosen) else None
+class _Read:
+    """Rows as arrays: a column of a month is picked out without an object a row."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self._at = np.asarray(rows.column("window_start").cast(pa.int64()).to_numpy() // HOUR_US, np.int64)
+        self._texts = {name: _coded(rows.column(name)) for name in ("column", "bins_id", "new")}
+        self._lists = {name: _Lists(rows.column(name)) for name in _LISTS}
+        self._numbers = {name: _floats(rows.column(name)) for name in _NUMBERS if name != "n"}
+
+    def columns(self) -> Iterator[tuple[str, Places]]:
+        """Yield the columns by name, with the places of their rows in order of time."""
+        codes, names = self._texts["column"]
+        order = np.lexsort((self._at, codes))
+        bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
+        yield from sorted(zip(names, np.split(order, bounds[1:-1]), strict=True))
+
+    def hours(self, places: Places, bins: ColumnBins) -> Hours:
+        """Return a column's rows that were counted on these bins."""
+        codes, ids = self._texts["bins_id"]
+        same = np.array([known == bins.fingerprint for known in ids])[codes[places]]
+        widths = {"counts": bins.width, "sums": bins.width if bins.kind == "numeric" else 0}
+        fits = np.logical_and.reduce([same, *(self._lists[name].fit(places, width) for name, width in widths.items())])
+        kept = places[fits]
+        lists = {name: self._lists[name].matrix(kept, width) for name, width in widths.items()}
+        numbers = {name: values[kept] for name, values in self._numbers.items()}
+        return Hours(self._at[kept], Stack(bins=bins, new=self._new(kept), **numbers, **lists))
+
+    def _new(self, places: Places) -> tuple[Mapping[str, int], ...]:
+        codes, texts = self._texts["new"]
+        parsed = [orjson.loads(text) for text in texts]
+        return tuple(parsed[code] for code in codes[places].tolist())
+
+
+class _Lists:
+    """A column of lists: the values of each chunk of rows, and where in its chunk a row's begin."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        chunks = column.chunks
+        offsets = [chunk.offsets.to_numpy() for chunk in chunks]
+        self._values = [chunk.values.to_numpy(zero_copy_only=False) for chunk in chunks]
+        self._chunk = np.repeat(np.arange(len(chunks)), [len(chunk) for chunk in chunks])
+        self._starts = np.concatenate([of[:-1] for of in offsets])
+        self._widths = np.concatenate([np.diff(of) for of in offsets])
+        self._known = column.is_valid().to_numpy()
+
+    def fit(self, places: Places, width: int) -> npt.NDArray[np.bool_]:
+        """Say which rows are there and hold so many values."""
+        return np.asarray(self._known[places] & (self._widths[places] == width))
+
+    def matrix(self, places: Places, width: int) -> Floats:
+        """Return the rows, of ``width`` values each, one below the other; rows side by side are copied as one."""
+        chunk, starts = self._chunk[places], self._starts[places]
+        apart = (np.diff(starts) != width) | (np.diff(chunk) != 0)
+        runs = pairwise([0, *(np.flatnonzero(apart) + 1).tolist(), len(places)])
+        pieces = [self._values[chunk[a]][starts[a] : starts[a] + (b - a) * width] for a, b in runs if b > a]
+        return np.concatenate([np.zeros(0), *pieces]).reshape(len(places), width)
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """Return the number of each row's string, and the strings."""
+    known = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    whole = pa.concat_arrays(known.unify_dictionaries().chunks)
+    return whole.indices.to_numpy(), whole.dictionary.to_pylist()
+
+
+def _floats(column: pa.ChunkedArray) -> Floats:
+    return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
 
 
 def hour_of(moment: datetime) -> int:
     """Return whole hours since 1970 UTC."""
     return int(moment.timestamp() // 3600)
-
-
-def _hours(rows: pa.Table) -> npt.NDArray[np.int64]:
-    micros = rows.column("window_start").cast(pa.int64()).to_numpy()
-    return np.asarray(micros // HOUR_US, np.int64)
-
-
-def _stack(rows: pa.Table, bins: ColumnBins) -> Stack:
-    def vector(name: str) -> npt.NDArray[np.float64]:
-        return np.asarray(rows.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
-
-    numbers = {name: vector(name) for name in _NUMBERS if name != "n"}
-    lists = {name: _matrix(rows.column(name), len(rows)) for name in _LISTS}
-    names: Iterable[str] = rows.column("new").to_pylist()
-    return Stack(bins=bins, new=tuple(orjson.loads(text) for text in names), **numbers, **lists)
-
-
-def _matrix(column: pa.ChunkedArray, rows: int) -> npt.NDArray[np.float64]:
-    flat = pa.chunked_array(column).combine_chunks().flatten()
-    return np.asarray(flat.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64).reshape(rows, -1)

@@ -70,17 +70,6 @@ def answered_of_window(table: Table, names: Sequence[str]) -> str:
     )
 
 
-def answered_hours(table: Table, names: Sequence[str]) -> str:
-    """Return the query of a day's answered rows with their ``hour`` (since 1970 UTC), and ``sampled``.
-
-    Parameters: day.
-    """
-    return (
-        f"SELECT epoch_us(event_time) // 3600000000 AS hour, model_version, {_HAS_FEATURES} AS sampled, "
-        f"{columns_of(table, names)} FROM inference_log WHERE date = $day AND {_ANSWERED}"
-    )
-
-
 def answered_until(table: Table, names: Sequence[str]) -> str:
     """Return the query of a version's rows in a window, in order of time, and of so many before that it has ``least``.
 

@@ -12,6 +12,7 @@ from modelops_pipelines.resources.project import ProjectResource
 def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
     """Judge the endpoint's trial."""
     from modelops_pipelines.operations import releases
+    from modelops_pipelines.operations.experiments import running_result
     from modelops_pipelines.operations.trials import drive
 
     with project.stores() as stores:
@@ -19,6 +20,7 @@ def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
         driven = drive(stores, spec)
         if driven is not None and driven.change is not None:
             releases.mirror(stores, spec)
+        experiment = running_result(stores, spec)
     if driven is None:
         context.log.info("no version is on trial")
         return
@@ -31,6 +33,7 @@ def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
             "reason": verdict.reason,
             "guards": dg.MetadataValue.json(dict(verdict.numbers)),
             "change": driven.change.sentence if driven.change else "none: it goes on as it is",
+            **({"ab_test": dg.MetadataValue.json(experiment.describe())} if experiment else {}),
         }
     )
 

@@ -142,6 +142,12 @@ def result_of(stores: Stores, spec: EndpointSpec, experiment: Experiment) -> Res
     return Result(experiment, verdict, said.reason, sides[0], sides[1], said.interval, found.legs)
 
 
+def running_result(stores: Stores, spec: EndpointSpec) -> Result | None:
+    """Return what the endpoint's running A/B test says so far; None without one."""
+    running = stores.trials.running(spec.name)
+    return None if running is None else result_of(stores, spec, running)
+
+
 def end_experiment(
     stores: Stores,
     spec: EndpointSpec,

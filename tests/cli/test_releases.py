@@ -1,0 +1,125 @@
+"""The commands of a release, in one process: what they print, and what they leave behind."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import click.testing
+import pytest
+
+from modelops_pipelines.cli.main import cli
+from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError
+from tests.support import CANCER_YAML, Project, cancer_frame, make_project, train_first
+
+ROWS = (569, 400, 300)
+Command = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Return a project with three registered versions."""
+    made = make_project(tmp_path_factory.mktemp("cli"), f"{CANCER_YAML}  promotion: {{strategy: canary}}\n")
+    for rows in ROWS:
+        train_first(made, cancer_frame().head(rows))
+    yield made
+    made.stores.database.close()
+
+
+@pytest.fixture
+def command(project: Project, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Return how to run a command on the project; its own errors are raised."""
+    monkeypatch.chdir(project.folder)
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> str:
+        done = click.testing.CliRunner().invoke(cli, arguments)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return run
+
+
+def told(command: Command, *arguments: str) -> Any:
+    return json.loads(command(*arguments, "--json"))
+
+
+def test_a_release_from_its_dry_run_to_its_deletion(command: Command) -> None:
+    assert "would deploy nothing -> 1" in command("deploy", "cancer", "1", "--dry-run")
+    assert [] == told(command, "history", "cancer")
+    first = told(command, "deploy", "cancer", "1", "--key", "first", "--reason", "go")
+    assert (True, "first") == (first["changed"], first["deployment_id"])
+    assert not told(command, "deploy", "cancer", "1", "--key", "first")["changed"]
+    between = datetime.now(UTC).isoformat()
+    assert told(command, "promote", "cancer", "2", "--force", "--reason", "try it")["share"] == 5
+    then = told(command, "history", "cancer", "--at", between)
+    assert ("active", [{"version": "1", "role": "champion", "share": 100}]) == (then["status"], then["variants"])
+    assert "challenger" in command("history", "cancer", "--at", datetime.now(UTC).isoformat())
+    assert "" == command("history", "cancer", "--at", "2020-01-01")
+    assert "2 -> 1" in command("rollback", "cancer", "--dry-run") or "1 -> 1" in command(
+        "rollback", "cancer", "--dry-run"
+    )
+    assert told(command, "rollback", "cancer", "--reason", "no")["to_version"] == "1"
+
+    page = told(command, "deployments", "cancer", "--limit", "2")
+    assert ["rollback", "promote"] == [one["action"] for one in page["items"]]
+    rest = told(command, "deployments", "cancer", "--cursor", page["next_cursor"])
+    assert (["deploy"], None) == ([one["action"] for one in rest["items"]], rest["next_cursor"])
+    assert "stopped" in command("deployments", "cancer", "--status", "stopped")
+
+    assert told(command, "endpoint", "stop", "cancer", "--reason", "upstream")["action"] == "stop"
+    assert "cancer was stopped" in command("history", "cancer", "--at", datetime.now(UTC).isoformat())
+    assert ["stopped"] == [one["status"] for one in told(command, "endpoint", "list")]
+    assert told(command, "endpoint", "start", "cancer")["changed"]
+    assert "would delete" in command("endpoint", "delete", "cancer", "--dry-run")
+    assert told(command, "endpoint", "delete", "cancer")["action"] == "delete"
+    assert ["deploy", "promote", "rollback", "stop", "start", "delete"] == [
+        event["action"] for event in told(command, "history", "cancer")
+    ]
+
+
+def test_a_model_s_versions_are_listed_archived_and_restored(command: Command) -> None:
+    command("deploy", "cancer", "1")
+    assert "version 3 of tumours is archived\n" == command("model", "archive", "cancer", "3", "--reason", "old")
+    assert "version 3 of tumours is archived already\n" == command("model", "archive", "cancer", "3")
+    with pytest.raises(ConflictError, match="is archived"):
+        command("deploy", "cancer", "3")
+    page = told(command, "model", "list", "cancer", "--limit", "2")
+    assert [("3", "archived"), ("2", "staging")] == [(one["version"], one["stage"]) for one in page["items"]] or [
+        ("3", "archived"),
+        ("2", "development"),
+    ] == [(one["version"], one["stage"]) for one in page["items"]]
+    assert ["1"] == [
+        one["version"] for one in told(command, "model", "list", "cancer", "--stage", "production")["items"]
+    ]
+    assert "version 3 of tumours is restored\n" == command("model", "restore", "cancer", "3")
+    assert "version 3 of tumours was not archived\n" == command("model", "restore", "cancer", "3")
+    with pytest.raises(InputError, match="no cursor of this list"):
+        command("model", "list", "cancer", "--cursor", "made up")
+
+
+def test_an_ab_test_from_its_start_to_its_end(command: Command) -> None:
+    command("deploy", "cancer", "1")
+    assert "50 % of the traffic" in command("ab", "start", "cancer", "2", "--name", "bolder", "--reason", "is it?")
+    shown = told(command, "ab", "show", "cancer")
+    assert ("bolder", "undecided", None) == (shown["experiment_id"], shown["verdict"], shown["ended_at"])
+    with pytest.raises(EvidenceError, match="undecided"):
+        command("ab", "end", "cancer", "promote")
+    assert told(command, "ab", "end", "cancer", "keep")["to_version"] == "1"
+    assert "keep" == told(command, "ab", "show", "cancer", "--name", "bolder")["decision"]
+    assert [] == told(command, "trials", "cancer")
+
+
+def test_wrong_usage_says_what_is_right(command: Command, project: Project) -> None:
+    for arguments, said in (
+        (("ab", "end", "cancer", "promote", "--force"), "--force needs a --reason"),
+        (("history", "cancer", "--at", "yesterday"), "'yesterday' is no time"),
+        (("deploy", "cancer", "1", "--share", "0"), "0 is not in the range"),
+        (("deployments", "--status", "fine"), "'fine' is not one of"),
+    ):
+        done = click.testing.CliRunner().invoke(cli, arguments)
+        assert (2, True) == (done.exit_code, said in done.output), done.output
+    assert project.stores.deployments.unsettled("nowhere") == []

@@ -37,7 +37,7 @@ def ab() -> None:
 @click.option("--name", required=True, help="The test's name.")
 @click.option("--share", type=click.IntRange(1, 99), default=50, show_default=True, help="Percent for VERSION.")
 @click.option("--error-rate", type=float, default=0.05, show_default=True, help="Chance to tell equal versions apart.")
-@click.option("--planned", type=int, default=10_000, show_default=True, help="Labelled answers to be sharpest at.")
+@click.option("--planned", type=int, default=10_000, show_default=True, help="Callers with labels to be sharpest at.")
 @_REASON
 @json_option
 def start(

@@ -33,19 +33,31 @@ _P95 = 0.95
 
 @dataclass(frozen=True)
 class Arm:
-    """What one version answered: requests, how many failed, and a latency sketch (core/latency.py)."""
+    """What one version answered.
+
+    ``requests`` of which ``failed``; ``callers`` of whom it failed ``errors`` at least once; ``latencies`` is a sketch
+    (core/latency.py) of each caller's first request. Callers stick to their version, so they are the independent units
+    of every test here; a request of nobody's is a caller of its own.
+    """
 
     requests: int = 0
+    failed: int = 0
+    callers: int = 0
     errors: int = 0
     latencies: Mapping[int, int] = field(default_factory=dict)
 
     def plus(self, other: "Arm") -> "Arm":
         """Return both together."""
-        latencies = merge([self.latencies, other.latencies])
-        return Arm(self.requests + other.requests, self.errors + other.errors, latencies)
+        return Arm(
+            self.requests + other.requests,
+            self.failed + other.failed,
+            self.callers + other.callers,
+            self.errors + other.errors,
+            merge([self.latencies, other.latencies]),
+        )
 
     def slower_than(self, milliseconds: float) -> int:
-        """Return how many requests took longer, within the sketch's 2 %."""
+        """Return how many callers' first requests took longer, within the sketch's 2 %."""
         return sum(count for key, count in self.latencies.items() if key > bucket(milliseconds))
 
 
@@ -107,14 +119,20 @@ def judge_trial(legs: Sequence[Leg], losses: Losses | None, policy: Guard, minim
 def judge_champion(arm: Arm, most: float, policy: Guard) -> Verdict:
     """Judge a champion just made: FAIL when it fails more than the share ``most`` of its requests, beyond doubt.
 
-    The same e-process as for a challenger, with each request in the place of a bad event: it fails with a chance of
-    at most ``most`` if nothing is wrong.
+    The same e-process as for a challenger, with each caller in the place of a bad event: he is failed with a chance of
+    at most ``most`` if nothing is wrong. The share of failed requests must be above it too: who asks a thousand times
+    is easily failed once.
     """
-    rate = arm.errors / arm.requests if arm.requests else 0.0
-    is_sure = log_evidence(arm.errors, arm.requests - arm.errors, most) >= -math.log(policy.false_alarms)
+    rate = arm.failed / arm.requests if arm.requests else 0.0
+    is_sure = log_evidence(arm.errors, arm.callers - arm.errors, most) >= -math.log(policy.false_alarms)
     verdict = FAIL if is_sure and rate > most else INCONCLUSIVE
-    reason = f"{arm.errors} of {arm.requests} requests failed ({rate:.1%}, {most:.1%} is the alert's threshold)"
-    return Verdict(verdict, "errors", reason, {"requests": arm.requests, "errors": arm.errors, "threshold": most})
+    reason = f"{arm.failed} of {arm.requests} requests failed ({rate:.1%}, {most:.1%} is the alert's threshold)"
+    return Verdict(
+        verdict,
+        "errors",
+        reason,
+        {"requests": arm.requests, "failed": arm.failed, "callers": arm.callers, "threshold": most},
+    )
 
 
 def _errors(legs: Sequence[Leg], policy: Guard) -> Verdict:
@@ -149,7 +167,7 @@ def _quality(losses: Losses, policy: Guard) -> Verdict:
         losses.losses, planned=PLANNED_ROWS, tolerance=policy.loss * max(0.0, usual), alpha=policy.false_alarms
     )
     labelled = sum(challenger.rows for challenger, _ in losses.losses)
-    return Verdict(said.verdict, "quality", f"quality: {said.reason}", {"labelled": labelled})
+    return Verdict(said.verdict, "quality", f"quality: {said.reason}", {"labelled_callers": labelled})
 
 
 def _scores(losses: Losses, policy: Guard) -> list[Verdict]:
@@ -163,4 +181,4 @@ def _scores(losses: Losses, policy: Guard) -> list[Verdict]:
 
 
 def _step(leg: Leg, challenger: int, champion: int) -> Step:
-    return Step(leg.share / 100, challenger, champion, leg.challenger.requests, leg.champion.requests)
+    return Step(leg.share / 100, challenger, champion, leg.challenger.callers, leg.champion.callers)

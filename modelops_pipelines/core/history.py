@@ -14,6 +14,7 @@ from modelops_pipelines.core.windows import text
 GENESIS = "0" * 64
 DEPLOY, PROMOTE, ROLLBACK, WITHDRAW, DELETE = "deploy", "promote", "rollback", "withdraw", "delete"
 _GROWING = (DEPLOY, PROMOTE)
+_RELEASES = (*_GROWING, ROLLBACK, WITHDRAW, DELETE)
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ def reigns(events: Iterable[Event]) -> tuple[Reign, ...]:
         if whole and (not found or found[-1].version != event.to_version):
             found.append(Reign(event.to_version, event.at, event.actor, event.action, event.reason))
     return tuple(found)
+
+
+def last_release(events: Sequence[Event]) -> Event | None:
+    """Return the newest event that put a version anywhere or took one away, whatever was noted after it."""
+    return next((event for event in reversed(events) if event.action in _RELEASES), None)
 
 
 def live_at(endpoint: str, events: Iterable[Event], moment: datetime) -> DesiredState:

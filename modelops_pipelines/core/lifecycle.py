@@ -102,7 +102,8 @@ def outcome(
 ) -> tuple[Status, str | None] | None:
     """Return what has come of a deploying deployment, with the reason of a failure; None while it is open.
 
-    Without a single live worker it stays open: nobody serves it yet, and nobody has refused it.
+    Without a single live worker it stays open: nobody serves it yet, and nobody has refused it. A worker that has said
+    nothing yet of the endpoint (generation 0) has just started: it is waited for.
     """
     if deployment.version not in {variant.version for variant in state.variants}:
         return STOPPED, None
@@ -112,9 +113,10 @@ def outcome(
         return FAILED, str(refused.error)
     if not said:
         return None
-    if all(one.generation >= generation for one in said):
+    if all(one.generation >= generation and not one.error for one in said):
         return LIVE, None
-    if now - deployment.updated_at > DEPLOY_TIME and state.generation == generation:
+    stuck = any(0 < one.generation < generation for one in said)
+    if stuck and now - deployment.updated_at > DEPLOY_TIME and state.generation == generation:
         return FAILED, f"no acknowledgement within {DEPLOY_TIME.total_seconds():.0f} s"
     return None
 

@@ -16,4 +16,4 @@ def standing(alias: str, live: str | None, told: Mapping[str, str | None], found
     """
     if found == live:
         return IN_STEP
-    return BEHIND if alias in told and found == told[alias] else MOVED
+    return BEHIND if found == told.get(alias) else MOVED

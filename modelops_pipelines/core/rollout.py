@@ -156,6 +156,12 @@ def without_shadow(state: DesiredState) -> DesiredState | None:
     return replace(state, variants=live, generation=state.generation + 1)
 
 
+def same_trial(before: DesiredState, after: DesiredState) -> bool:
+    """Return whether the same two versions go on side by side."""
+    pair = (before.champion, before.challenger)
+    return None not in pair and pair == (after.champion, after.challenger)
+
+
 def next_share(state: DesiredState, version: str, steps: Sequence[int]) -> int:
     """Return the share that a promotion of the version goes to next: its plan's next step."""
     return next((step for step in steps if step > state.share_of(version)), WHOLE)

@@ -22,11 +22,14 @@ _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 class Count:
     """What one version answered in one second.
 
-    ``errors`` are callers that it failed, or kept waiting too long, for the first time: one caller who always meets the
-    same error is one piece of evidence, not thousands.
+    ``callers`` asked it for the first time since its trial began, ``errors`` of them it failed for the first time:
+    one caller who always meets the same error is one piece of evidence, not thousands. ``latencies`` are of the
+    callers' first requests.
     """
 
     requests: int = 0
+    failed: int = 0
+    callers: int = 0
     errors: int = 0
     latencies: dict[int, int] = field(default_factory=dict)
 
@@ -51,6 +54,7 @@ class LiveMetrics:
         """Start empty."""
         self._lock = threading.Lock()
         self._seconds: deque[Second] = deque()
+        self._callers: dict[str, set[int]] = {}
         self._failed: dict[str, set[int]] = {}
         self.under_way = 0
 
@@ -61,10 +65,11 @@ class LiveMetrics:
         status: int,
         milliseconds: float,
         version: str | None = None,
+        caller: str | None = None,
         *,
-        failed: bytes | None = None,
+        failed: bool = False,
     ) -> None:
-        """Count one request (``now`` in seconds); ``failed`` is the caller whom the version could not answer."""
+        """Count one request (``now`` in seconds); ``failed`` says that the version could not answer its caller."""
         with self._lock:
             current = self._current(int(now))
             current.requests += 1
@@ -76,17 +81,16 @@ class LiveMetrics:
             if version is not None:
                 count = current.versions.setdefault(version, Count())
                 count.requests += 1
-                count.errors += failed is not None and self._is_first(version, failed)
-                count.latencies[key] = count.latencies.get(key, 0) + 1
+                count.failed += failed
+                count.errors += failed and _is_first(self._failed, version, caller)
+                if _is_first(self._callers, version, caller):
+                    count.callers += 1
+                    count.latencies[key] = count.latencies.get(key, 0) + 1
 
-    def _is_first(self, version: str, caller: bytes) -> bool:
-        """Return whether the version has not failed this caller before: callers stick to their version."""
-        failed = self._failed.setdefault(version, set())
-        if len(failed) >= CALLERS_KEPT:
-            failed.clear()
-        known = len(failed)
-        failed.add(hash(caller))
-        return len(failed) > known
+    def begin_anew(self) -> None:
+        """Forget which callers were answered and failed: another trial begins."""
+        with self._lock:
+            self._callers, self._failed = {}, {}
 
     def since(self, second: int) -> list[Second]:
         """Return what was counted in the seconds after this one."""
@@ -99,6 +103,18 @@ class LiveMetrics:
             while self._seconds[0].second < second - KEEP_SECONDS:
                 self._seconds.popleft()
         return self._seconds[-1]
+
+
+def _is_first(known: dict[str, set[int]], version: str, caller: str | None) -> bool:
+    """Return whether the caller is new among those known of the version; one without a name always is."""
+    if caller is None:
+        return True
+    callers = known.setdefault(version, set())
+    if len(callers) >= CALLERS_KEPT:
+        callers.clear()
+    before = len(callers)
+    callers.add(hash(caller))
+    return len(callers) > before
 
 
 def summary(seconds: Iterable[Second], window: int) -> dict[str, Any]:
@@ -202,7 +218,7 @@ def _told(line: bytes, endpoint: str, start: int) -> Second | None:
 def _second(told: dict[str, Any]) -> Second:
     """Return a second as its line says it; lines of an older release know of no versions."""
     versions = {
-        name: Count(count["requests"], count["errors"], _sketch(count["latencies"]))
+        name: Count(**{**count, "latencies": _sketch(count["latencies"])})
         for name, count in told.get("versions", {}).items()
     }
     counts = {name: told[name] for name in ("second", "requests", "rows", "client_errors", "server_errors")}

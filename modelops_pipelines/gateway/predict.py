@@ -124,10 +124,17 @@ class Predictor:
             await self._capture.write(served.spec.name, "predictions", record_of(exchange, request))
         except ModelOpsError as error:
             answer = _refusal(error, request.text)
-        version = exchange.variant.version if exchange.variant else None
-        failed = call.sticky if exchange.status >= INTERNAL_ERROR else None
+        version = exchange.variant.version if exchange.variant and not exchange.is_test else None
         took = (time.perf_counter() - call.started) * 1000
-        served.live.add(time.time(), request.rows, answer.status, took, version, failed=failed)
+        served.live.add(
+            time.time(),
+            request.rows,
+            answer.status,
+            took,
+            version,
+            call.user or call.session,
+            failed=exchange.status >= INTERNAL_ERROR,
+        )
         return answer
 
     def _request_id(self, exchange: Exchange, event_time: datetime, rows: int) -> RequestId:

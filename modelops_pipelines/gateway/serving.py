@@ -24,7 +24,7 @@ from modelops_pipelines.core.errors import (
 )
 from modelops_pipelines.core.history import champions
 from modelops_pipelines.core.outputs import UNKNOWN
-from modelops_pipelines.core.rollout import DELETED, SHADOW, STOPPED, DesiredState, Variant
+from modelops_pipelines.core.rollout import DELETED, STOPPED, DesiredState, Variant, same_trial
 from modelops_pipelines.gateway.batching import Batcher
 from modelops_pipelines.gateway.frames import example_of
 from modelops_pipelines.gateway.keyring import Keyring
@@ -188,12 +188,14 @@ class Serving:
         """Load what the state asks for, swap, acknowledge; on failure keep serving what was and say why."""
         name, error = state.endpoint, None
         try:
-            loaded = {v.version: self._load(served, v.version) for v in state.variants if v.role != SHADOW}
+            loaded = {v.version: self._load(served, v.version) for v in state.answering}
         except ModelOpsError as failure:
             error = str(failure)
             self._refused[name] = (state.generation, time.monotonic())
             _LOG.error("endpoint %s stays at generation %d: %s", name, served.state.generation, error)
         else:
+            if not same_trial(served.state, state):
+                served.live.begin_anew()
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
             self._served[name] = Served(served.spec, state, resident | loaded, served.live)
         self._stores.deployments.acknowledge(self.worker, name, state.generation, error, self._stores.now())

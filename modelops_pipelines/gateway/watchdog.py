@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.core.guarding import Arm, Leg, Verdict, judge_champion, judge_trial
-from modelops_pipelines.core.history import DEPLOY, PROMOTE
-from modelops_pipelines.core.rollout import ACTIVE, DesiredState
+from modelops_pipelines.core.history import DEPLOY, PROMOTE, last_release
+from modelops_pipelines.core.rollout import ACTIVE, DesiredState, same_trial
 from modelops_pipelines.core.sequential import FAIL
 from modelops_pipelines.gateway.live import Board, Second
 from modelops_pipelines.operations.changes import settle
@@ -36,7 +37,7 @@ class _Watched:
     arms: dict[str, Arm] = field(default_factory=dict)
     legs: list[Leg] = field(default_factory=list)
     seen: int = 0
-    is_new: bool = False
+    new_since: datetime | None = None
 
     def add(self, second: Second) -> None:
         """Count a second that lies wholly after the change."""
@@ -44,7 +45,7 @@ class _Watched:
         if since is not None and second.second <= since.timestamp():
             return
         for version, count in second.versions.items():
-            arm = Arm(count.requests, count.errors, count.latencies)
+            arm = Arm(count.requests, count.failed, count.callers, count.errors, count.latencies)
             self.arms[version] = self.arms.get(version, Arm()).plus(arm)
 
     def now(self) -> Leg:
@@ -63,39 +64,51 @@ class Watchdog:
         self._watched: dict[str, _Watched] = {}
 
     def look(self) -> None:
-        """Settle what is unfinished, count what was answered, and take back what is bad."""
+        """Settle what is unfinished, count what was answered, and take back what is bad.
+
+        What fails on one endpoint is logged and does not keep the others from being looked at.
+        """
         served = {one.spec.name: one for one in self._endpoints()}
-        for attempt in self._stores.deployments.unsettled():
-            if attempt.endpoint in served:
-                settle(self._stores, served[attempt.endpoint].spec)
-        told = self._board.follow()
+        watched = {name: self._counted(one) for name, one in served.items()}
+        for name, second in self._board.follow():
+            if name in watched:
+                watched[name].add(second)
+        unsettled = {attempt.endpoint for attempt in self._stores.deployments.unsettled()}
         for name, one in served.items():
-            watched = self._watching(one)
-            own = one.live.since(watched.seen)
-            whole = [second for second in own if second.second < self._stores.now().timestamp() - 1]
-            watched.seen = max([watched.seen, *(second.second for second in whole)])
-            for second in [*whole, *(second for endpoint, second in told if endpoint == name)]:
-                watched.add(second)
-            self._judge(one, watched)
+            try:
+                if name in unsettled:
+                    settle(self._stores, one.spec)
+                self._judge(one, watched[name])
+            except ModelOpsError as error:
+                _LOG.warning("watchdog: endpoint %s: %s", name, error)
+
+    def _counted(self, served: "Served") -> _Watched:
+        """Return the endpoint's counts with what this worker has answered since the last look."""
+        watched = self._watching(served)
+        over = self._stores.now().timestamp() - 1
+        whole = [second for second in served.live.since(watched.seen) if second.second < over]
+        watched.seen = max([watched.seen, *(second.second for second in whole)])
+        for second in whole:
+            watched.add(second)
+        return watched
 
     def _watching(self, served: "Served") -> _Watched:
         """Return the endpoint's counts; a change begins them anew, and keeps the legs of the same trial."""
         name, state = served.spec.name, served.state
         watched = self._watched.get(name)
         if watched is None or watched.state.generation != state.generation:
-            same = watched is not None and _same_trial(watched.state, state)
+            same = watched is not None and same_trial(watched.state, state)
             legs = [*watched.legs, watched.now()] if watched is not None and same else []
             seen = watched.seen if watched is not None else 0
-            self._watched[name] = watched = _Watched(state, legs=legs, seen=seen, is_new=self._is_new(state))
+            self._watched[name] = watched = _Watched(state, legs=legs, seen=seen, new_since=self._new_since(state))
         return watched
 
-    def _is_new(self, state: DesiredState) -> bool:
-        """Return whether the state is a version put in another's place, to which a rollback could return."""
-        events = [event for event in self._stores.deployments.events(state.endpoint) if "live" in event.evidence]
-        if not events or events[-1].generation != state.generation:
-            return False
-        last = events[-1]
-        return last.action in (DEPLOY, PROMOTE) and last.from_version not in (None, state.champion)
+    def _new_since(self, state: DesiredState) -> datetime | None:
+        """Return when the champion was put in another's place, to which a rollback could return; None if it was not."""
+        last = last_release(self._stores.deployments.events(state.endpoint))
+        if last is None or last.action not in (DEPLOY, PROMOTE) or last.to_version != state.champion:
+            return None
+        return last.at if last.from_version not in (None, state.champion) else None
 
     def _judge(self, served: "Served", watched: _Watched) -> None:
         policy, state = served.spec.guard, watched.state
@@ -104,7 +117,7 @@ class Watchdog:
         if state.challenger is not None:
             verdict = judge_trial([*watched.legs, watched.now()], None, policy, served.spec.promotion.minimum)
             self._act(served, state, state.challenger, verdict)
-        elif watched.is_new and self._is_watched_still(state.since, served):
+        elif self._is_watched_still(watched.new_since, served):
             most = (served.spec.thresholds("error_rate") or [ERROR_RATE])[0]
             verdict = judge_champion(watched.arms.get(state.champion, Arm()), most, policy)
             self._act(served, state, state.champion, verdict)
@@ -117,9 +130,3 @@ class Watchdog:
             change = take_back(self._stores, served.spec, state, version, verdict, actor="watchdog")
             if change is not None:
                 _LOG.error("watchdog: %s: %s", change.sentence, verdict.reason)
-
-
-def _same_trial(before: DesiredState, after: DesiredState) -> bool:
-    """Return whether the same two versions go on side by side."""
-    pair = (before.champion, before.challenger)
-    return None not in pair and pair == (after.champion, after.challenger)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.resources.project import ProjectResource
 
 
@@ -13,10 +14,15 @@ def reconcile_job(specs: Sequence[EndpointSpec]) -> dg.JobDefinition:
 
     @dg.op(name="reconcile_registry", description="Bring MLflow's aliases up to date; report or adopt moved ones.")
     def reconcile_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
-        from modelops_pipelines.operations.reconciling import reconcile
+        from modelops_pipelines.operations.reconciling import Reconciled, reconcile
 
         with project.stores() as stores:
-            found = [reconcile(stores, spec, f"{context.run_id} {spec.name}") for spec in specs]
+            found = []
+            for spec in specs:
+                try:
+                    found.append(reconcile(stores, spec, f"{context.run_id} {spec.name}"))
+                except ModelOpsError as error:
+                    found.append(Reconciled(spec.name, "failed", str(error)))
         for one in found:
             context.log.info("%s: %s: %s", one.endpoint, one.action, one.message)
         records = [dg.TableRecord({"endpoint": f.endpoint, "action": f.action, "message": f.message}) for f in found]

@@ -16,9 +16,11 @@ from modelops_pipelines.core.history import ROLLBACK, WITHDRAW, Event, described
 from modelops_pipelines.core.lifecycle import (
     DEPLOYING,
     FAILED,
+    LIVE,
     PENDING,
     Acknowledgement,
     Deployment,
+    Status,
     moved,
     outcome,
 )
@@ -32,7 +34,7 @@ DEPLOY_SECONDS = 120.0
 POLL_SECONDS = 0.02
 ATTEMPTS = 10
 ABANDONED = timedelta(seconds=120)
-"""After this long without a change, an attempt of a process on another host counts as given up."""
+"""After this long without a change, a pending attempt counts as given up, whatever its process does."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,13 @@ class Change:
     changed: bool = True
     dry_run: bool = False
     deployment_id: str | None = field(default=None, compare=False)
+    became: Status | None = field(default=None, compare=False)
 
     @property
     def sentence(self) -> str:
         """The change in words."""
+        if self.became not in (None, LIVE, DEPLOYING):
+            return f"{self.endpoint}: deployment {self.deployment_id} was made before, and is {self.became}"
         if not self.changed and not self.dry_run:
             return f"{self.endpoint}: version {self.to_version} is live already; nothing changed"
         done = (
@@ -173,7 +178,7 @@ def event_of(stores: Stores, before: DesiredState, plan: Plan, actor: str, reaso
 def _attempt(stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Plan, ask: Ask) -> Deployment:
     now = stores.now()
     return Deployment(
-        deployment_id=ask.key or secrets.token_hex(8),
+        deployment_id=f"{spec.name}/{ask.key or secrets.token_hex(8)}",
         endpoint=spec.name,
         version=plan.to_version,
         action=plan.action,
@@ -213,6 +218,12 @@ def _plainly(stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Pla
     stores.deployments.change(before, plan.after.variants, event, status=plan.after.status, model_name=spec.model_name)
     while True:
         said = stores.deployments.acknowledgements(spec.name, stores.now())
+        refused = next((one for one in said if one.error and one.generation == plan.after.generation), None)
+        if refused is not None:
+            raise AcknowledgementError(
+                f"Worker {refused.worker} cannot {plan.action} {spec.name!r}: {refused.error}; it stays asked for",
+                "See the gateway's log",
+            )
         waiting = [one for one in said if one.generation < plan.after.generation]
         if not waiting:
             return _made(before, plan, None, len(said), time.monotonic() - started)
@@ -313,6 +324,10 @@ def _joined(stores: Stores, spec: EndpointSpec, theirs: Deployment) -> Change:
             f"Deployment {known.deployment_id} of version {known.version} on {spec.name!r} failed: {known.error}",
             "See the gateway's log, then try again",
         )
+    if known is not None and not known.is_settled and time.monotonic() >= deadline:
+        raise AcknowledgementError(
+            f"Deployment {known.deployment_id} of version {known.version} is still {known.status}", "Try again later"
+        )
     generation = stores.deployments.desired(spec.name).generation
     said = stores.deployments.acknowledgements(spec.name, stores.now())
     serving = sum(one.generation >= generation and not one.error for one in said)
@@ -327,6 +342,7 @@ def _joined(stores: Stores, spec: EndpointSpec, theirs: Deployment) -> Change:
         0.0,
         changed=False,
         deployment_id=theirs.deployment_id,
+        became=None if known is None else known.status,
     )
 
 
@@ -338,8 +354,7 @@ def _await_others(stores: Stores, spec: EndpointSpec) -> None:
 
 
 def _is_abandoned(attempt: Deployment, stores: Stores) -> bool:
-    gone = is_gone(attempt.owner)
-    return stores.now() - attempt.updated_at > ABANDONED if gone is None else gone
+    return bool(is_gone(attempt.owner)) or stores.now() - attempt.updated_at > ABANDONED
 
 
 def _previewed(before: DesiredState, plan: Plan | None, version: str | None) -> Change:

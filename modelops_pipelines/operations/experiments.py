@@ -11,7 +11,7 @@ from modelops_pipelines.core.rollout import DesiredState
 from modelops_pipelines.core.sequential import FAIL, PASS, Interval, Moments, judge_quality_of
 from modelops_pipelines.operations.changes import Change
 from modelops_pipelines.operations.releases import deploy, known_version, roll_back
-from modelops_pipelines.operations.trials import evidence_of, spans_of
+from modelops_pipelines.operations.trials import evidence_of, running_test, spans_of
 from modelops_pipelines.store.stores import Stores
 from modelops_pipelines.store.trials import Experiment
 
@@ -24,7 +24,7 @@ class Terms:
     """What an A/B test promises.
 
     ``error_rate`` is the chance that equal versions are ever told apart, however often one looks; ``planned`` the
-    labelled answers at which the result is sharpest.
+    callers with labelled answers at which the result is sharpest.
     """
 
     error_rate: float = 0.05
@@ -97,7 +97,7 @@ def start_experiment(
     known_version(stores, spec, version)
     state = stores.deployments.desired(spec.name)
     settings = asdict(terms)
-    running = stores.trials.running(spec.name)
+    running = running_test(stores, spec)
     if running is not None and running.experiment_id != name:
         raise ConflictError(
             f"A/B test {running.experiment_id!r} runs on endpoint {spec.name!r}", "End it first: modelops ab end"
@@ -114,7 +114,7 @@ def start_experiment(
     try:
         return deploy(stores, spec, version, share=share, actor=actor, reason=f"A/B test {name}: {reason}".rstrip(": "))
     except ModelOpsError:
-        if running is None:
+        if stores.deployments.desired(spec.name).challenger != version:
             stores.trials.forget(name)  # it never began
         raise
 
@@ -144,7 +144,7 @@ def result_of(stores: Stores, spec: EndpointSpec, experiment: Experiment) -> Res
 
 def running_result(stores: Stores, spec: EndpointSpec) -> Result | None:
     """Return what the endpoint's running A/B test says so far; None without one."""
-    running = stores.trials.running(spec.name)
+    running = running_test(stores, spec)
     return None if running is None else result_of(stores, spec, running)
 
 
@@ -163,6 +163,7 @@ def end_experiment(
     Promoting what the test does not say is better takes ``force``, and the history says so. Raises EvidenceError,
     ConflictError for a test that has ended, UnknownError without one.
     """
+    running_test(stores, spec)
     experiment = experiment_named(stores, spec, name)
     if experiment.ended_at is not None:
         raise ConflictError(
@@ -187,9 +188,7 @@ def _decided(
 ) -> Change:
     if decision == "promote":
         return deploy(stores, spec, experiment.challenger, actor=actor, reason=why)
-    if stores.deployments.desired(spec.name).challenger == experiment.challenger:
-        return roll_back(stores, spec, actor=actor, reason=why)
-    return deploy(stores, spec, experiment.champion, actor=actor, reason=why)
+    return roll_back(stores, spec, actor=actor, reason=why)
 
 
 def _together(moments: Sequence[Moments]) -> Moments:

@@ -30,6 +30,9 @@ _DEPLOYMENT = (
 )
 
 
+LARGEST = 2**63
+
+
 @dataclass(frozen=True)
 class Page:
     """Some items of a list, and the cursor of what follows; None at its end."""
@@ -100,8 +103,8 @@ def _read(cursor: str | None, length: int) -> list[Any] | None:
     try:
         position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         whole = isinstance(position, list) and len(position) == length
-        int(position[0]) if whole else None
-    except (ValueError, TypeError):
+        whole = whole and abs(int(position[0])) < LARGEST
+    except (ValueError, TypeError, OverflowError):
         whole = False
     if not whole:
         raise InputError(f"{cursor[:40]!r} is no cursor of this list", "Use the one that the page before gave")

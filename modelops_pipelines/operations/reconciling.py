@@ -46,6 +46,8 @@ def reconcile(stores: Stores, spec: EndpointSpec, source: str) -> Reconciled:
         action, message = "told", "the registry was told what is live"
     else:
         action, message = "in step", "the registry says what is live"
+        if told != {**told, **live}:
+            stores.journal.record_mirrored(spec.model_name, live, stores.now())
     window = text(stores.now())
     verdict = Verdict(RULE, "warning", action != "reported", None, None, 1, window, f"MLflow: {message}")
     raise_alerts(stores, spec.name, [verdict], source)

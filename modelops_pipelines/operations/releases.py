@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import GateError
 from modelops_pipelines.core.gate import PASS
-from modelops_pipelines.core.history import DELETE, DEPLOY, PROMOTE, ROLLBACK, Event, champions, described
+from modelops_pipelines.core.history import DELETE, DEPLOY, PROMOTE, ROLLBACK, Event, champions, reigns
 from modelops_pipelines.core.lifecycle import Stage, stage_of
 from modelops_pipelines.core.rollout import (
     CHALLENGER,
@@ -73,16 +73,18 @@ def promote(
     reason: str,
     force: bool = False,
     dry_run: bool = False,
+    only_from: int | None = None,
 ) -> Change:
     """Take a version one step further on the endpoint's promotion plan; the last step makes it the champion.
 
     Needs a passed gate for this version against the present champion; ``force`` goes without and says so in the
-    history. Raises GateError, or what ``deploy`` raises.
+    history. With ``only_from`` nothing happens where the endpoint is at another generation by now. Raises GateError, or
+    what ``deploy`` raises.
     """
     known_version(stores, spec, version)
 
     def decide(state: DesiredState) -> Plan | None:
-        if state.champion == version:
+        if state.champion == version or only_from not in (None, state.generation):
             return None
         gate = _passed_gate(stores, spec, state, version)
         if gate is None and not force:
@@ -169,7 +171,7 @@ def stages(stores: Stores, spec: EndpointSpec) -> dict[str, Stage]:
     states = [stores.deployments.desired(name) for name in endpoints]
     archived = stores.deployments.archived(spec.model_name)
     proven = {gate.version for name in endpoints for gate in stores.journal.gates(name) if gate.verdict == PASS}
-    proven |= {version for name in endpoints for version in champions(stores.deployments.events(name))}
+    proven |= {reign.version for name in endpoints for reign in reigns(stores.deployments.events(name))}
     return {
         known.version: stage_of(
             known.version, states, archived=known.version in archived, proven=known.version in proven
@@ -243,7 +245,7 @@ def _noted(stores: Stores, spec: EndpointSpec, action: str, version: str, actor:
         to_version=version,
         generation=state.generation,
         reason=reason,
-        evidence={"model_name": spec.model_name, "live": described(state)},
+        evidence={"model_name": spec.model_name},
     )
 
 

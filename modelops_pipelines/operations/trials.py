@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.errors import AcknowledgementError, ConflictError
 from modelops_pipelines.core.guarding import Arm, Leg, Losses, Verdict, judge_trial
-from modelops_pipelines.core.history import PROMOTE, ROLLBACK, Event, champions
+from modelops_pipelines.core.history import PROMOTE, ROLLBACK, Event, champions, last_release
 from modelops_pipelines.core.rollout import (
     ACTIVE,
     CHALLENGER,
@@ -20,13 +21,13 @@ from modelops_pipelines.core.rollout import (
 )
 from modelops_pipelines.core.sequential import FAIL, PASS, Moments, Stratum
 from modelops_pipelines.core.tables import LABELS, typed_for
-from modelops_pipelines.operations.changes import Ask, Change, Plan, change
+from modelops_pipelines.operations.changes import ABANDONED, Ask, Change, Plan, change
 from modelops_pipelines.operations.ingest import ingest
 from modelops_pipelines.operations.releases import promote
 from modelops_pipelines.operations.schemas import log_table
 from modelops_pipelines.store import sql
 from modelops_pipelines.store.stores import Stores
-from modelops_pipelines.store.trials import Trial
+from modelops_pipelines.store.trials import Experiment, Trial
 
 DRIVER = "canary driver"
 _NOTHING = (0, 0.0, 0.0, 0, 0.0, 0.0)
@@ -61,7 +62,8 @@ class Driven:
 def drive(stores: Stores, spec: EndpointSpec) -> Driven | None:
     """Judge the endpoint's trial and do what follows: take it back, or a step further; None where there is none.
 
-    What waits in the spool is taken into the log first: a trial does not wait for the hour's monitoring. Only a canary that was begun by ``promote`` goes further by itself; any challenger is taken back when it harms.
+    What waits in the spool is taken into the log first: a trial does not wait for the hour's monitoring. Only a canary
+    that was begun by ``promote`` goes further by itself; any challenger is taken back when it harms.
     """
     state = stores.deployments.desired(spec.name)
     if state.challenger is None or state.status != ACTIVE:
@@ -89,22 +91,34 @@ def take_back(
     """
 
     def decide(now: DesiredState) -> Plan | None:
-        line = champions(stores.deployments.events(spec.name))
-        if now.generation != state.generation or (now.challenger is None and len(line) < 2):  # noqa: PLR2004
+        if now.generation != state.generation:
             return None
-        target = rollback_target(now, line, None, stores.deployments.archived(spec.model_name))
+        line = champions(stores.deployments.events(spec.name))
+        try:
+            target = rollback_target(now, line, None, stores.deployments.archived(spec.model_name))
+        except ConflictError:
+            return None  # there is nothing to return to
         told = {"withdrawn": version, "automatic": True, "guard": verdict.guard, "numbers": dict(verdict.numbers)}
         return Plan(ROLLBACK, roll_back(now, target), target, WHOLE, told)
 
-    made = change(stores, spec, decide, Ask(actor, verdict.reason), version)
+    try:
+        made = change(stores, spec, decide, Ask(actor, verdict.reason), version)
+    except AcknowledgementError:
+        _taken_back(stores, spec, state, version, verdict)  # it is asked for, and stays so
+        raise
     if not made.changed:
         return None
+    _taken_back(stores, spec, state, version, verdict)
+    return made
+
+
+def _taken_back(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str, verdict: Verdict) -> None:
+    """Keep what was said, and end the A/B test that the version was in."""
     record(stores, spec, state, version, verdict)
     running = stores.trials.running(spec.name)
     if running is not None and running.challenger == version:
         result = {"guard": verdict.guard, "reason": verdict.reason}
         stores.trials.end(replace(running, ended_at=stores.now(), decision="rolled back", result=result))
-    return made
 
 
 def record(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str, verdict: Verdict) -> None:
@@ -126,20 +140,20 @@ def evidence_of(stores: Stores, spec: EndpointSpec, pair: tuple[str, str], spans
     if not spans:
         return Evidence((), Losses((), ()))
     tables = [log_table(stores, spec), typed_for(LABELS, spec.task)]
-    legs: list[Leg] = []
+    champion, challenger = pair
     losses: list[Stratum] = []
     scores: list[Stratum] = []
+    regression = {"regression": spec.task == "regression"}
     with stores.lake.query(spec.name, tables) as connected:
         connected.execute(sql.named("label_now"))
+        bounds = {"starts": [span.since for span in spans], "ends": [span.until for span in spans]}
+        arms = _arms(connected, {"versions": list(pair), **bounds, **regression}, len(spans))
+        legs = [Leg(span.share, arms[number, challenger], arms[number, champion]) for number, span in enumerate(spans)]
         for span in spans:
-            asked = {"versions": list(pair), "since": span.since, "until": span.until}
-            arms = {row[0]: _arm(row) for row in connected.execute(sql.named("trial_arms"), asked).fetchall()}
-            legs.append(Leg(span.share, arms.get(pair[1], Arm()), arms.get(pair[0], Arm())))
-            kind = {"regression": spec.task == "regression", "positive": _positive(spec)}
-            found = {
-                row[0]: row[1:] for row in connected.execute(sql.named("trial_losses"), {**asked, **kind}).fetchall()
-            }
-            sides = [found.get(version, _NOTHING) for version in pair[::-1]]
+            asked = {"versions": list(pair), "since": span.since, "until": span.until, "positive": _positive(spec)}
+            rows = connected.execute(sql.named("trial_losses"), {**asked, **regression}).fetchall()
+            found = {row[0]: row[1:] for row in rows}
+            sides = [found.get(version, _NOTHING) for version in (challenger, champion)]
             losses.append((Moments(*sides[0][:3]), Moments(*sides[1][:3])))
             scores.append((Moments(*sides[0][3:]), Moments(*sides[1][3:])))
     return Evidence(tuple(legs), Losses(tuple(losses), tuple(scores)))
@@ -177,18 +191,52 @@ def of_the_last_trial(spans: Sequence[Span]) -> list[Span]:
 
 def _step_further(stores: Stores, spec: EndpointSpec, state: DesiredState, verdict: Verdict) -> Change | None:
     """Promote a canary that has been at its share long enough; what was begun by force goes on by force."""
-    begun = [event for event in stores.deployments.events(spec.name) if event.generation == state.generation]
-    is_canary = spec.promotion.strategy == "canary" and bool(begun) and begun[-1].action == PROMOTE
-    soaked = state.since is not None and stores.now() - state.since >= spec.promotion.soak
-    if not is_canary or not soaked or stores.trials.running(spec.name) is not None:
+    begun = last_release(stores.deployments.events(spec.name))
+    if begun is None or begun.action != PROMOTE or spec.promotion.strategy != "canary":
         return None
-    force = bool(begun[-1].evidence.get("forced"))
-    return promote(stores, spec, str(state.challenger), actor=DRIVER, reason=verdict.reason, force=force)
+    if stores.now() - begun.at < spec.promotion.soak or running_test(stores, spec) is not None:
+        return None
+    force = bool(begun.evidence.get("forced"))
+    made = promote(
+        stores,
+        spec,
+        str(state.challenger),
+        actor=DRIVER,
+        reason=verdict.reason,
+        force=force,
+        only_from=state.generation,
+    )
+    return made if made.changed else None
 
 
-def _arm(row: Sequence[Any]) -> Arm:
-    sketch = {int(key): count for key, count in json.loads(row[3] or "{}").items()}
-    return Arm(row[1], row[2], sketch)
+def running_test(stores: Stores, spec: EndpointSpec) -> Experiment | None:
+    """Return the endpoint's A/B test that has not ended; one whose versions are side by side no more ends here.
+
+    Between the start of a test and its deployment there are moments: a test that has not begun within two minutes is
+    over too.
+    """
+    running = stores.trials.running(spec.name)
+    if running is None:
+        return None
+    state, now = stores.deployments.desired(spec.name), stores.now()
+    pair = (running.champion, running.challenger)
+    spans = spans_of(stores.deployments.events(spec.name), pair, now)
+    began = any(span.until > running.started_at for span in spans)
+    if (state.champion, state.challenger) == pair or not (began or now - running.started_at > ABANDONED):
+        return running
+    stores.trials.end(replace(running, ended_at=now, decision="overtaken"))
+    return None
+
+
+def _arms(connected: Any, asked: dict[str, Any], legs: int) -> dict[tuple[int, str], Arm]:
+    """Return what each version answered in each leg."""
+    found = {}
+    for leg, version, requests, failed, callers, errors, latencies in connected.execute(
+        sql.named("trial_arms"), asked
+    ).fetchall():
+        sketch = {int(key): count for key, count in json.loads(latencies or "{}").items()}
+        found[leg, version] = Arm(requests, failed, callers, errors, sketch)
+    return {(leg, v): found.get((leg, v), Arm()) for leg in range(legs) for v in asked["versions"]}
 
 
 def _positive(spec: EndpointSpec) -> str | None:

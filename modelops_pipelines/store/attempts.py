@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.lifecycle import DEPLOYING, LIVE, STOPPED, UNSETTLED, Deployment
-from modelops_pipelines.core.rollout import DesiredState, Variant
+from modelops_pipelines.core.lifecycle import DEPLOYING, FAILED, LIVE, STOPPED, UNSETTLED, Deployment
+from modelops_pipelines.core.rollout import SHADOW, DesiredState, Variant
 from modelops_pipelines.store.database import moment, to_micros
 from modelops_pipelines.store.state_tables import STATE_TABLES
 
@@ -27,11 +27,13 @@ def claim(connected: sa.Connection, wanted: Deployment) -> tuple[Deployment, boo
         known = _attempt(same_id)
         if not known.asks_the_same(wanted):
             raise ConflictError(
-                f"The idempotency key {wanted.deployment_id!r} was used to {known.action} version {known.version} "
-                f"({known.share} %) on {known.endpoint!r}",
+                f"The idempotency key {wanted.deployment_id.partition('/')[2]!r} was used to {known.action} version "
+                f"{known.version} ({known.share} %) on {known.endpoint!r}",
                 "Use a new key for a new request",
             )
-        return known, False
+        if known.status != FAILED or known.generation is not None:
+            return known, False
+        connected.execute(_ATTEMPTS.delete().where(_is(known)))  # it came to nothing before anything was written
     for other in unsettled(connected, wanted.endpoint):
         if other.asks_the_same(wanted):
             return other, False
@@ -58,14 +60,14 @@ def forget(connected: sa.Connection, known: Deployment) -> None:
     connected.execute(_ATTEMPTS.delete().where(_is(known), _ATTEMPTS.c.status == known.status))
 
 
-def supersede(connected: sa.Connection, after: DesiredState, at: datetime) -> None:
-    """Stop the attempts whose version the endpoint serves no more."""
-    serving = [variant.version for variant in after.answering]
-    overtaken = sa.and_(
-        _ATTEMPTS.c.endpoint == after.endpoint,
-        _ATTEMPTS.c.status.in_((DEPLOYING, LIVE)),
-        _ATTEMPTS.c.version.not_in(serving),
-    )
+def supersede(connected: sa.Connection, after: DesiredState, own: Deployment | None, at: datetime) -> None:
+    """Stop the attempts whose version the endpoint has no more, and earlier ones of the version that is put there."""
+    there = [variant.version for variant in after.variants if variant.role != SHADOW]
+    gone: sa.ColumnElement[bool] = _ATTEMPTS.c.version.not_in(there)
+    if own is not None:
+        again = sa.and_(_ATTEMPTS.c.version == own.version, _ATTEMPTS.c.deployment_id != own.deployment_id)
+        gone = sa.or_(gone, again)
+    overtaken = sa.and_(_ATTEMPTS.c.endpoint == after.endpoint, _ATTEMPTS.c.status.in_((DEPLOYING, LIVE)), gone)
     connected.execute(_ATTEMPTS.update().where(overtaken).values(status=STOPPED, updated_at=to_micros(at)))
 
 

@@ -1,14 +1,14 @@
 """What endpoints should serve, who serves it, what happened: desired state, workers, versions, events."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from modelops_pipelines.core.errors import ConflictError, UnknownError
-from modelops_pipelines.core.history import GENESIS, Event
+from modelops_pipelines.core.history import GENESIS, Event, described
 from modelops_pipelines.core.lifecycle import Acknowledgement, Deployment
 from modelops_pipelines.core.outputs import UNKNOWN
 from modelops_pipelines.core.rollout import ACTIVE, DesiredState, EndpointStatus, Variant
@@ -105,7 +105,7 @@ class Deployments:
             _write_desired(connected, after, at)
             if attempt is not None and not attempts.write(connected, *attempt):
                 raise StaleStateError
-            attempts.supersede(connected, after, at)
+            attempts.supersede(connected, after, attempt[1] if attempt else None, at)
         return after
 
     def note(self, event: Event) -> None:
@@ -173,7 +173,9 @@ class Deployments:
                 return False
             for endpoint in endpoints:
                 _refuse_serving(_desired(connected, endpoint), version)
-            at = _append(connected, event)
+                for attempt in attempts.unsettled(connected, endpoint):
+                    _refuse_serving(DesiredState(endpoint, 0, attempt.variants_before), version)
+            at = _append(connected, _as_it_is(connected, event))
             row = {"at": to_micros(at), "actor": event.actor, "reason": event.reason}
             connected.execute(_ARCHIVED.insert().values(model_name=model_name, version=version, **row))
         return True
@@ -183,7 +185,7 @@ class Deployments:
         with self._database.begin() as connected:
             if not connected.execute(_ARCHIVED.delete().where(_archived(model_name, version))).rowcount:
                 return False
-            _append(connected, event)
+            _append(connected, _as_it_is(connected, event))
         return True
 
     def archived(self, model_name: str) -> set[str]:
@@ -270,6 +272,13 @@ def _write_desired(connected: sa.Connection, state: DesiredState, at: datetime) 
             status=state.status,
         )
     )
+
+
+def _as_it_is(connected: sa.Connection, event: Event) -> Event:
+    """Return a note with what the endpoint serves at this moment, inside the transaction that writes it."""
+    state = _desired(connected, event.endpoint)
+    evidence = {**event.evidence, "live": described(state)}
+    return replace(event, from_version=state.champion, generation=state.generation, evidence=evidence)
 
 
 def _refuse_archived(connected: sa.Connection, model_name: str | None, variants: Sequence[Variant]) -> None:

@@ -82,6 +82,12 @@ class Trials:
                 raise ConflictError(
                     f"There was an A/B test named {experiment.experiment_id!r} already", "Give the new one another name"
                 )
+            others = sa.and_(_EXPERIMENTS.c.endpoint == experiment.endpoint, _EXPERIMENTS.c.ended_at.is_(None))
+            if connected.execute(sa.select(_EXPERIMENTS).where(others)).first() is not None:
+                raise ConflictError(
+                    f"Another A/B test has just begun on endpoint {experiment.endpoint!r}",
+                    "End it first: modelops ab end",
+                )
             connected.execute(_EXPERIMENTS.insert().values(**_values(experiment)))
 
     def forget(self, experiment_id: str) -> None:

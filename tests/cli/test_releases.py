@@ -51,7 +51,7 @@ def test_a_release_from_its_dry_run_to_its_deletion(command: Command) -> None:
     assert "would deploy nothing -> 1" in command("deploy", "cancer", "1", "--dry-run")
     assert [] == told(command, "history", "cancer")
     first = told(command, "deploy", "cancer", "1", "--key", "first", "--reason", "go")
-    assert (True, "first") == (first["changed"], first["deployment_id"])
+    assert (True, "cancer/first") == (first["changed"], first["deployment_id"])
     assert not told(command, "deploy", "cancer", "1", "--key", "first")["changed"]
     between = datetime.now(UTC).isoformat()
     assert told(command, "promote", "cancer", "2", "--force", "--reason", "try it")["share"] == 5

@@ -15,6 +15,7 @@ import pytest
 
 from modelops_pipelines.core.errors import AcknowledgementError, ConflictError
 from modelops_pipelines.core.history import broken_link
+from modelops_pipelines.core.lifecycle import Acknowledgement, outcome
 from modelops_pipelines.core.rollout import variants_of
 from modelops_pipelines.operations.changes import settle
 from modelops_pipelines.operations.releases import archive, delete, deploy, restore, roll_back, stages, start, stop
@@ -151,10 +152,11 @@ def test_of_fifty_identical_deploys_of_five_processes_one_is_made(project: Proje
 
 def test_a_key_is_for_one_request_only(project: Project) -> None:
     first = deploy(project.stores, project.spec, "2", **WHO, key="k")
-    assert (True, "k") == (first.changed, first.deployment_id)
+    assert (True, "cancer/k") == (first.changed, first.deployment_id)
     roll_back(project.stores, project.spec, **WHO)
     again = deploy(project.stores, project.spec, "2", **WHO, key="k")
-    assert (False, "k") == (again.changed, again.deployment_id)
+    assert (False, "cancer/k") == (again.changed, again.deployment_id)
+    assert "cancer: deployment cancer/k was made before, and is stopped" == again.sentence
     assert variants_of("1") == project.stores.deployments.desired("cancer").variants
     with pytest.raises(ConflictError, match="'k' was used to deploy version 2"):
         deploy(project.stores, project.spec, "3", **WHO, key="k")
@@ -224,7 +226,10 @@ def test_archived_never_serves_until_it_is_restored(project: Project) -> None:
 def test_a_rollback_passes_over_an_archived_champion(project: Project) -> None:
     for version in ("2", "3"):
         deploy(project.stores, project.spec, version, **WHO)
+    worker(project, 3)
+    settle(project.stores, project.spec)
     archive(project.stores, project.spec, "2", **WHO)
+    project.stores.deployments.leave("worker")
     assert "1" == roll_back(project.stores, project.spec, **WHO).to_version
 
 
@@ -236,7 +241,9 @@ def test_stopping_and_starting_keeps_what_was_served_and_deleting_keeps_the_hist
         stores.deployments.desired("cancer").status,
         stores.deployments.desired("cancer").answering,
     )
-    assert {"stopped"} == {one.status for one in stores.deployments.attempts(["cancer"])}
+    assert {"1": "deploying", "2": "deploying"} == {
+        one.version: one.status for one in stores.deployments.attempts(["cancer"])
+    }
     assert not stop(stores, spec, **WHO).changed
     with pytest.raises(ConflictError, match="is stopped"):
         deploy(stores, spec, "3", **WHO)
@@ -255,3 +262,34 @@ def test_stopping_and_starting_keeps_what_was_served_and_deleting_keeps_the_hist
     assert ["deploy", "deploy", "stop", "start", "delete", "deploy"] == [
         event.action for event in stores.deployments.events("cancer")
     ]
+
+
+def test_a_worker_that_has_just_started_is_waited_for_however_old_the_deployment_is(project: Project) -> None:
+    deploy(project.stores, project.spec, "2", **WHO)
+    [attempt] = [one for one in project.stores.deployments.attempts(["cancer"]) if one.version == "2"]
+    state = project.stores.deployments.desired("cancer")
+    later = attempt.updated_at + timedelta(hours=1)
+    quick, new, stuck = Acknowledgement("a", 2, None), Acknowledgement("b", 0, None), Acknowledgement("c", 1, None)
+    assert outcome(attempt, state, [quick, new], later) is None
+    assert outcome(attempt, state, [quick], later) == ("active", None)
+    assert outcome(attempt, state, [quick, stuck], attempt.updated_at) is None
+    assert outcome(attempt, state, [quick, stuck], later) == ("failed", "no acknowledgement within 120 s")
+    assert outcome(attempt, state, [Acknowledgement("a", 3, "no such file")], later) is None
+
+
+def test_a_key_whose_attempt_came_to_nothing_may_be_used_again(project: Project) -> None:
+    killed = process(project, KILLED, "change", "1", "before", "2")
+    killed.communicate(timeout=60)
+    settle(project.stores, project.spec)
+    [failed] = project.stores.deployments.attempts(["cancer"], "failed")
+    again = deploy(project.stores, project.spec, "2", **WHO, key=failed.deployment_id.partition("/")[2])
+    assert (True, failed.deployment_id) == (again.changed, again.deployment_id)
+
+
+def test_what_a_failed_deploy_would_put_back_is_not_archived_meanwhile(project: Project) -> None:
+    deploy(project.stores, project.spec, "2", **WHO)
+    with pytest.raises(ConflictError, match="Version 1 is the champion"):
+        archive(project.stores, project.spec, "1", **WHO)
+    worker(project, 2)
+    settle(project.stores, project.spec)
+    assert archive(project.stores, project.spec, "1", **WHO)

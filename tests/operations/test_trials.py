@@ -1,7 +1,7 @@
 """What the log and its labels say of a version on trial, and what follows; A/B tests on the same evidence."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ import pytest
 
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, UnknownError
 from modelops_pipelines.core.rollout import variants_of
+from modelops_pipelines.operations import trials
 from modelops_pipelines.operations.experiments import (
     BETTER,
     UNDECIDED,
@@ -21,7 +22,7 @@ from modelops_pipelines.operations.experiments import (
     start_experiment,
 )
 from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.releases import deploy, promote, roll_back
+from modelops_pipelines.operations.releases import archive, deploy, promote, roll_back, start, stop
 from modelops_pipelines.operations.trials import drive, evidence, spans_of
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import VERSION, label_row, request_record, write_segment
@@ -57,7 +58,14 @@ def project(tmp_path: Path) -> Iterator[Project]:
     made.stores.database.close()
 
 
-def traffic(project: Project, share: int, quality: float, requests: int = 1000, errors: float = 0.0) -> None:
+def traffic(
+    project: Project,
+    share: int,
+    quality: float,
+    requests: int = 1000,
+    errors: float = 0.0,
+    user: Callable[[int], str | None] = lambda _: None,
+) -> None:
     """Write the requests of the next minute, a share of them answered by version 2 with that score for the truth."""
     stores: Any = project.stores
     chance = random.Random(requests + share)
@@ -68,7 +76,7 @@ def traffic(project: Project, share: int, quality: float, requests: int = 1000, 
         truth = str(chance.randrange(2))
         score = quality if version == "2" else RIGHT
         score = score + chance.uniform(-0.08, 0.08)
-        known = {"version": version, "variant": "champion" if version == "1" else "challenger"}
+        known = {"version": version, "variant": "champion" if version == "1" else "challenger", "user": user(number)}
         if version == "2" and chance.random() < errors:
             failed = {"status": 500, "error": "prediction", "f": {}, "p": None, "s": None}
             records.append(request_record("cancer", number, at, 1, **known, **failed))
@@ -155,6 +163,61 @@ def test_a_guard_that_a_person_keeps_for_himself_says_so_and_does_nothing(projec
     assert ("fail", None) == (driven.verdict.verdict, driven.change)
     assert project.stores.deployments.desired("cancer").challenger == "2"
     assert ["fail"] == [said.verdict for said in project.stores.trials.of("cancer")]
+
+
+def test_a_version_that_fails_every_request_of_few_callers_who_ask_often_is_taken_back(project: Project) -> None:
+    deploy(project.stores, project.spec, "2", share=50, **WHO)
+    callers = [f"u{number}" for number in range(80)]
+    traffic(project, 50, RIGHT, 4000, errors=1.0, user=lambda number: callers[number % 80])
+    driven = drive(project.stores, project.spec)
+    assert driven is not None
+    assert ("fail", "errors") == (driven.verdict.verdict, driven.verdict.guard)
+
+
+def test_a_driver_that_judged_what_is_no_more_live_does_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores: Any = project.stores
+    spec = replace(project.spec, promotion=replace(project.spec.promotion, soak=timedelta(seconds=1)))
+    promote(stores, spec, "2", **WHO, force=True)
+    traffic(project, 20, RIGHT, 400)
+    found = trials.evidence
+
+    def overtaken(*given: Any) -> Any:
+        roll_back(stores, spec, actor="watchdog", reason="quicker")
+        return found(*given)
+
+    monkeypatch.setattr(trials, "evidence", overtaken)
+    drive(stores, spec)
+    assert variants_of("1") == stores.deployments.desired("cancer").variants
+    assert "watchdog" == stores.deployments.events("cancer")[-1].actor
+
+
+def test_a_canary_goes_on_whatever_was_noted_since_it_began(project: Project) -> None:
+    stores: Any = project.stores
+    promote(stores, project.spec, "2", **WHO, force=True)
+    archive(stores, project.spec, "3", **WHO)
+    stop(stores, project.spec, **WHO)
+    start(stores, project.spec, **WHO)
+    stores.moment += 20 * MINUTE
+    traffic(project, 20, RIGHT, 400)
+    driven = drive(stores, project.spec)
+    assert driven is not None
+    assert driven.change is not None
+    assert 50 == driven.change.share
+
+
+def test_an_ab_test_whose_versions_were_parted_by_hand_is_over_and_its_end_changes_nothing(project: Project) -> None:
+    stores: Any = project.stores
+    start_experiment(stores, project.spec, "2", name="parted", **WHO)
+    stores.moment += MINUTE
+    roll_back(stores, project.spec, **WHO)
+    deploy(stores, project.spec, "3", **WHO)
+    with pytest.raises(ConflictError, match="has ended: overtaken"):
+        end_experiment(stores, project.spec, "keep", **WHO)
+    assert variants_of("3") == stores.deployments.desired("cancer").variants
+    start_experiment(stores, project.spec, "2", name="another", **WHO)
+    assert variants_of("3", "2", 50) == stores.deployments.desired("cancer").variants
 
 
 def test_the_legs_of_a_trial_are_its_shares_and_what_came_before_an_interruption_is_another_trial(

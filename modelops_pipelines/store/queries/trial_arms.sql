@@ -1,13 +1,64 @@
--- What versions answered in some time, by when it was received: requests, callers whom a version failed, and a latency
--- sketch. A caller (user, session, or a request of nobody's) who is failed again and again counts once.
--- Parameters: versions (list), since, until.
+-- What versions answered in the legs of a trial (numbered from 0, by when it was received): requests, those that failed,
+-- callers new in the leg, those failed for the first time, and a latency sketch of callers' first requests.
+-- A caller is a user, a session, or a request of nobody's. What is no finite number fails a regression.
+-- Parameters: versions (list), starts (list), ends (list), regression (bool).
+WITH spans AS (
+    SELECT unnest($starts) AS since, unnest($ends) AS until, unnest(range(len($starts))) AS leg
+),
+asked AS (
+    SELECT
+        leg,
+        model_version,
+        coalesce(user_id, session_id, request_id) AS who,
+        received_at,
+        latency_ms,
+        row_index = 0 AS is_request,
+        status >= 500 OR ($regression AND status = 200 AND NOT coalesce(isfinite(try_cast(prediction AS DOUBLE)), false))
+            AS failed
+    FROM inference_log
+    JOIN spans ON received_at >= since AND received_at < until
+    WHERE source <> 'test' AND list_contains($versions, model_version)
+),
+whole AS (
+    SELECT
+        leg,
+        model_version,
+        count(*) FILTER (is_request) AS requests,
+        count(*) FILTER (is_request AND failed) AS failed
+    FROM asked
+    GROUP BY ALL
+),
+people AS (
+    SELECT
+        model_version,
+        who,
+        min(leg) AS leg,
+        min(leg) FILTER (failed) AS failed_leg,
+        arg_min(latency_ms, received_at) AS latency_ms
+    FROM asked
+    GROUP BY ALL
+),
+arrived AS (
+    SELECT
+        leg,
+        model_version,
+        count(*) AS callers,
+        to_json(histogram(floor(ln(greatest(latency_ms, 1e-3)) / ln(1.02))::BIGINT))::VARCHAR AS latency_counts
+    FROM people
+    GROUP BY ALL
+),
+harmed AS (
+    SELECT failed_leg AS leg, model_version, count(*) AS errors FROM people WHERE failed_leg IS NOT NULL GROUP BY ALL
+)
 SELECT
+    leg::BIGINT,
     model_version,
-    count(*) AS requests,
-    count(DISTINCT coalesce(user_id, session_id, request_id)) FILTER (status >= 500) AS errors,
-    to_json(histogram(floor(ln(greatest(latency_ms, 1e-3)) / ln(1.02))::BIGINT))::VARCHAR AS latency_counts
-FROM inference_log
-WHERE
-    source <> 'test' AND row_index = 0 AND list_contains($versions, model_version)
-    AND received_at >= $since AND received_at < $until
-GROUP BY model_version
+    requests,
+    failed,
+    coalesce(callers, 0),
+    coalesce(errors, 0),
+    latency_counts
+FROM whole
+LEFT JOIN arrived USING (leg, model_version)
+LEFT JOIN harmed USING (leg, model_version)
+ORDER BY ALL

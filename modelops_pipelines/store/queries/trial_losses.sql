@@ -11,6 +11,7 @@ WITH answered AS (
         CASE WHEN isfinite(score) THEN score END AS score,
         CASE
             WHEN label IS NULL OR prediction IS NULL THEN NULL
+            WHEN $regression AND NOT coalesce(isfinite(try_cast(prediction AS DOUBLE)), false) THEN NULL
             WHEN $regression THEN (try_cast(prediction AS DOUBLE) - try_cast(label AS DOUBLE)) ** 2
             WHEN $positive IS NOT NULL AND isfinite(score)
                 THEN -ln(greatest(1e-15, CASE WHEN label::VARCHAR = $positive THEN score ELSE 1 - score END))
@@ -54,14 +55,15 @@ SELECT
     model_version,
     people,
     coalesce(mean, 0) AS mean,
-    coalesce(greatest(0, ss - 2 * mean * sn + mean * mean * nn) / (n * n) * people / nullif(people - 1, 0), 0)
-        AS variance,
+    CASE WHEN people > 1
+        THEN greatest(0, ss - 2 * mean * sn + mean * mean * nn) / (n * n) * people / (people - 1) ELSE 0
+    END AS variance,
     score_people,
     coalesce(score_mean, 0) AS score_mean,
-    coalesce(
-        greatest(0, score_ss - 2 * score_mean * score_sn + score_mean * score_mean * score_nn) / (score_n * score_n)
-            * score_people / nullif(score_people - 1, 0),
-        0
-    ) AS score_variance
+    CASE WHEN score_people > 1
+        THEN greatest(0, score_ss - 2 * score_mean * score_sn + score_mean * score_mean * score_nn)
+            / (score_n * score_n) * score_people / (score_people - 1)
+        ELSE 0
+    END AS score_variance
 FROM sums
 ORDER BY model_version

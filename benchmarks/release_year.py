@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd  # noqa: TID253 - nothing but this benchmark imports it
+import pyarrow as pa
 
 from examples.flights.data import FEATURES, LABEL, NEW_YORK, flights_frame, labelled
 from examples.flights.trainer import train
@@ -15,10 +17,13 @@ from modelops_pipelines.core.comparison import Rows, judge, log_loss
 from modelops_pipelines.core.gate import GateConfig, GateResult
 from modelops_pipelines.core.gate_checks import Answered
 from modelops_pipelines.core.training import TrainingContext
+from modelops_pipelines.operations.onboarding import read_endpoint
+from modelops_pipelines.operations.training_sets import EVENT_TIME, split_given
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 SEGMENTS = ("origin", "carrier")
+FLIGHTS = Path("examples/flights/endpoints/flights.yaml")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +72,18 @@ class Year:
 
     @cached_property
     def evaluation(self) -> Mask:
-        """Which flights depart on an evaluation day."""
-        return self.day % self.every_nth_day == 0
+        """Which flights judge and are never trained on: January is a user's first frame, the rest comes from the log.
+
+        January is split by the product's own rule; the log's rows by the day alone, as there too.
+        """
+        january = self.month == 1
+        spec = read_endpoint(FLIGHTS)
+        times = pa.array(self.frame["departs_at"][january]).cast(pa.timestamp("us", "UTC"))
+        given = pa.table({"row": np.flatnonzero(january), EVENT_TIME: times, spec.label: self.label[january]})
+        held = split_given(given, spec, GateConfig(every_nth_day=self.every_nth_day)).evaluation
+        kept = ~january & (self.day % self.every_nth_day == 0)
+        kept[held.column("row").to_numpy()] = True
+        return np.asarray(kept)
 
     @cached_property
     def label(self) -> Floats:

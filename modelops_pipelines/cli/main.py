@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "deployments": ("releases", "List deployments and what came of them."),
     "trials": ("trials", "Show what was said of versions on trial."),
     "ab": ("trials", "Start, show and end A/B tests."),
+    "shadow": ("shadows", "Start, show and end a shadow."),
     "model": ("models", "List, test, archive and restore versions."),
     "try": ("trying", "Send an endpoint a test call."),
     "snippet": ("trying", "Print example code for an endpoint."),

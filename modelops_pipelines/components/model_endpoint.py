@@ -16,12 +16,14 @@ from modelops_pipelines.assets.monitoring import (
     quality_metrics_for,
     service_metrics_for,
 )
+from modelops_pipelines.assets.shadow import shadow_log_for
 from modelops_pipelines.assets.usage import key_usage_for
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.jobs.reconcile import reconcile_job, reconcile_schedule
 from modelops_pipelines.jobs.releases import release_jobs
 from modelops_pipelines.jobs.retrain import retrain_job
+from modelops_pipelines.jobs.testing import testing_job
 from modelops_pipelines.jobs.trials import trial_job
 from modelops_pipelines.operations.onboarding import endpoint_from_attributes, read_endpoint
 from modelops_pipelines.resources.project import ProjectResource
@@ -30,6 +32,7 @@ from modelops_pipelines.sensors.cadence import cadence_schedule
 from modelops_pipelines.sensors.new_data import new_data_sensor
 from modelops_pipelines.sensors.promotion import promotion_sensor
 from modelops_pipelines.sensors.retraining import retraining_sensor
+from modelops_pipelines.sensors.shadow import shadow_sensor
 from modelops_pipelines.sensors.trials import trials_sensor
 
 _ASSETS = (
@@ -43,6 +46,7 @@ _ASSETS = (
     drift_report_for,
     quality_metrics_for,
     key_usage_for,
+    shadow_log_for,
 )
 _LEARNING = (training_set_for, candidate_for, evaluation_for)
 RESOURCES = {"project": ProjectResource()}  # the same objects everywhere: Dagster merges no two others of one name
@@ -107,13 +111,14 @@ def shared_definitions(specs: Sequence[EndpointSpec]) -> dg.Definitions:
     promote = next(job for job in jobs if job.name == "promote")
     trial, reconcile = trial_job(names), reconcile_job(specs)
     return dg.Definitions(
-        jobs=[*jobs, retrain_job(names), trial, reconcile],
+        jobs=[*jobs, retrain_job(names), trial, reconcile, testing_job(names)],
         sensors=[
             new_data_sensor(specs),
             alerts_sensor(specs),
             retraining_sensor(specs),
             promotion_sensor(specs, promote),
             trials_sensor(specs, trial),
+            shadow_sensor(specs),
         ],
         schedules=[cadence_schedule(specs), reconcile_schedule(reconcile)],
         resources=RESOURCES,

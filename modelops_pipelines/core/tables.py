@@ -336,6 +336,27 @@ DATA_QUALITY = Table(
     ("window_start", "model_version", "chunk"),
 )
 
+SHADOW_LOG = Table(
+    "shadow_log",
+    "What the shadow says to logged requests beside what was answered; it reached no caller.",
+    (
+        text("prediction_id", "the logged row"),
+        moment("event_time", "when the prediction was asked for"),
+        text("model_version", "the shadow"),
+        text("live_version", "the version that answered"),
+        text("prediction?", "what the shadow says; null with an error"),
+        number("score?", "the shadow's score"),
+        text("live_prediction?", "what was answered"),
+        number("live_score?", "the score of the answer"),
+        column("bool", "agrees?", "the same answer, numbers to six digits; null with an error"),
+        number("milliseconds?", "what a row of the shadow's batch took", "ms"),
+        number("live_milliseconds?", "what it took the version that answered, asked for such a batch then", "ms"),
+        text("error?", "why the shadow has no answer"),
+        _DATE,
+    ),
+    ("model_version", "prediction_id"),
+)
+
 LAKE = (
     INFERENCE_LOG,
     LABELS,
@@ -349,6 +370,7 @@ LAKE = (
     ESTIMATED_QUALITY,
     CUSTOM_METRICS,
     KEY_USAGE,
+    SHADOW_LOG,
 )
 HOURLY = frozenset({SERVICE_METRICS.name, PROFILES.name})
 """Tables whose rows are of hours whatever the endpoint's window is."""
@@ -368,5 +390,5 @@ def typed_for(table: Table, task: str) -> Table:
     """Return the table with predictions and labels of the task's type: text for classes, numbers for regression."""
     if task != "regression":
         return table
-    numeric = {"prediction", "label", "corrected_label"}
+    numeric = {"prediction", "live_prediction", "label", "corrected_label"}
     return replace(table, columns=tuple(replace(c, type="float") if c.name in numeric else c for c in table.columns))

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import BusyError, InputError
-from modelops_pipelines.core.tables import FEEDBACK, INFERENCE_LOG, LABELS, LAKE, REJECTS, STREAMS
+from modelops_pipelines.core.tables import FEEDBACK, INFERENCE_LOG, LABELS, LAKE, REJECTS, SHADOW_LOG, STREAMS
 from modelops_pipelines.core.windows import text, window_of
 from modelops_pipelines.operations.ingest import consumers, ingest, ingest_lock, record_progress
 from modelops_pipelines.operations.recompute import derive_lock
@@ -33,7 +33,7 @@ from modelops_pipelines.store.files import exclusive, write_atomically
 from modelops_pipelines.store.lake_eraser import LakeEraser
 from modelops_pipelines.store.stores import Stores
 
-ERASED = (LABELS.name, FEEDBACK.name, REJECTS.name, INFERENCE_LOG.name)
+ERASED = (SHADOW_LOG.name, LABELS.name, FEEDBACK.name, REJECTS.name, INFERENCE_LOG.name)
 """The order matters: the log goes last, because it says which labels are the user's; a restart needs it again."""
 MARK = "erasure"
 """The consumer under which the windows of an erasure are remembered until it is finished."""
@@ -136,6 +136,7 @@ def _plan(stores: Stores, eraser: LakeEraser, spec: EndpointSpec, forms: Sequenc
     doomed = {
         LABELS.name: about_mine,
         FEEDBACK.name: mine | about_mine,
+        SHADOW_LOG.name: about_mine,
         REJECTS.name: _naming(forms),
         INFERENCE_LOG.name: mine,
     }
@@ -194,6 +195,6 @@ def _nobody_reading(stores: Stores, spec: EndpointSpec) -> Iterator[None]:
         for stream in STREAMS:
             held.enter_context(ingest_lock(stores, spec, stream))
         for table in LAKE:
-            if table.name in _consumers(spec):
+            if table.name in {*_consumers(spec), SHADOW_LOG.name}:
                 held.enter_context(derive_lock(stores, spec, table))
         yield

@@ -17,7 +17,7 @@ from modelops_pipelines.core.errors import EvidenceError, PredictionError, Schem
 from modelops_pipelines.core.gate import GateResult
 from modelops_pipelines.core.gate_checks import Answered
 from modelops_pipelines.operations.trainers import as_model_input
-from modelops_pipelines.operations.training_sets import EVENT_TIME, as_frame, content_hash, labelled_log
+from modelops_pipelines.operations.training_sets import EVENT_TIME, as_frame, content_hash, evaluation_rows
 from modelops_pipelines.store.deployments import ModelVersion, required_version
 from modelops_pipelines.store.journal import Gate
 from modelops_pipelines.store.model_files import load_model
@@ -47,7 +47,7 @@ class _Version:
 
 
 def evaluate(stores: Stores, spec: EndpointSpec, version: str) -> Gate:
-    """Judge a version against the champion on the evaluation days of the log; record and return the verdict.
+    """Judge a version against the champion on the evaluation days of base set and log; record and return the verdict.
 
     Raises EvidenceError when nothing is live to compare with, UnknownError when the version is not recorded, and
     PredictionError when the champion itself cannot answer the rows.
@@ -55,7 +55,7 @@ def evaluate(stores: Stores, spec: EndpointSpec, version: str) -> Gate:
     champion = stores.deployments.desired(spec.name).champion
     if champion is None:
         raise EvidenceError(f"Endpoint {spec.name!r} has no champion to compare with", "Deploy a first version")
-    rows = labelled_log(stores, spec, spec.gate).evaluation
+    rows = evaluation_rows(stores, spec)
     known = [required_version(stores.deployments, spec.model_name, one) for one in (champion, version)]
     result = _judge(spec, known[0], known[1], rows)
     record = Gate(

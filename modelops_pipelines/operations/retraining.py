@@ -2,6 +2,7 @@
 
 from modelops_pipelines.core.alerts import OPEN
 from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.gate import PASS
 from modelops_pipelines.core.retraining import Decision, RetrainingEvidence, decide
 from modelops_pipelines.operations.evaluation import evaluate
 from modelops_pipelines.operations.trainers import train
@@ -54,11 +55,14 @@ def retrain(stores: Stores, spec: EndpointSpec, reason: str) -> Gate:
 
 
 def waiting_for_promotion(stores: Stores, spec: EndpointSpec) -> Gate | None:
-    """Return the newest verdict when it passed and its version may be promoted without a person; else None."""
+    """Return the newest verdict when it passed and its version may be promoted without a person; else None.
+
+    A verdict counts only against the champion that is live, and under the gate's settings as they are.
+    """
     gates = stores.journal.gates(spec.name)
-    if not spec.promotion.automatic or not gates or gates[-1].verdict != "pass":
+    if not spec.promotion.automatic or not gates:
         return None
-    state = stores.deployments.desired(spec.name)
+    newest, champion = gates[-1], stores.deployments.desired(spec.name).champion
     tried = {event.to_version for event in stores.deployments.events(spec.name)}
-    current = gates[-1].champion == state.champion and gates[-1].version not in tried
-    return gates[-1] if current else None
+    passed = (newest.verdict, newest.champion, newest.gate_hash) == (PASS, champion, spec.gate.hash)
+    return newest if passed and newest.version not in tried else None

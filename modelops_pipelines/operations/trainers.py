@@ -19,7 +19,13 @@ from modelops_pipelines.core.training import TrainingContext
 from modelops_pipelines.operations.importance import importance_of
 from modelops_pipelines.operations.references import SAMPLE_ROWS, answers_of, make_reference, reference_hours
 from modelops_pipelines.operations.schemas import check_inputs
-from modelops_pipelines.operations.training_sets import EVENT_TIME, as_frame, freeze_frame, read_training_set
+from modelops_pipelines.operations.training_sets import (
+    EVENT_TIME,
+    as_frame,
+    freeze_frame,
+    read_training_set,
+    trained_part,
+)
 from modelops_pipelines.store.deployments import ModelVersion
 from modelops_pipelines.store.journal import TrainingSet
 from modelops_pipelines.store.references import Reference
@@ -34,8 +40,12 @@ Trainer = Callable[["pd.DataFrame", TrainingContext], Any]
 def train_first(
     stores: Stores, spec: EndpointSpec, frame: "pd.DataFrame", trainer: Trainer | None = None
 ) -> ModelVersion:
-    """Train the endpoint's first version on a user's own frame, which becomes the base of later training sets."""
-    return train(stores, spec, freeze_frame(stores, spec, frame), trainer)
+    """Train the endpoint's first version on a user's own frame, which becomes the base of later training sets.
+
+    Rows of evaluation days are frozen with the others and not trained on, as in every later set.
+    """
+    base = freeze_frame(stores, spec, frame)
+    return train(stores, spec, trained_part(stores, spec, base), trainer)
 
 
 def train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Trainer | None = None) -> ModelVersion:

@@ -1,7 +1,11 @@
-"""Training sets: immutable tables with a content hash, made of a base set and of what the log has learned since."""
+"""Training sets: immutable tables with a content hash, made of a base set and of what the log has learned since.
+
+Which rows are kept for judging is decided here too, for the log's and for the base's alike.
+"""
 
 import hashlib
 import io
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +25,24 @@ from modelops_pipelines.store.stores import Stores
 if TYPE_CHECKING:
     import pandas as pd
 
+_LOG = logging.getLogger("modelops.training")
 ROW_ID, EVENT_TIME = "row_id", "event_time"
 GIVEN = "base-"
 """How the ids of rows begin that a person gave; those of the log's rows are prediction ids, which cannot."""
+LEAST_LEFT = 0.4
+"""Share of a person's rows that must be left to train on. Every second day kept for evaluation leaves about half; a
+frame that lies within one or two days is for training, and has too few days to judge anything by."""
 
 
 @dataclass(frozen=True)
-class LabelledLog:
-    """The log's labelled rows, split by the calendar: what may be trained on, and what judges versions."""
+class LabelledRows:
+    """Labelled rows, split by the calendar: what may be trained on, and what judges versions."""
 
     training: pa.Table
     evaluation: pa.Table
 
 
-def labelled_log(stores: Stores, spec: EndpointSpec, gate: GateConfig) -> LabelledLog:
+def labelled_log(stores: Stores, spec: EndpointSpec, gate: GateConfig) -> LabelledRows:
     """Return every answered row that has a label, in a fixed order: row_id, event_time, features, label."""
     table = log_table(stores, spec)
     features = list(feature_types(stores, spec))
@@ -46,24 +54,44 @@ def labelled_log(stores: Stores, spec: EndpointSpec, gate: GateConfig) -> Labell
     with stores.lake.query(spec.name, [table, typed_for(LABELS, spec.task)]) as connected:
         connected.execute(sql.named("label_now"))
         rows = connected.sql(sql.labelled_rows(table, features)).to_arrow_table()
-    rows = rows.rename_columns([ROW_ID, EVENT_TIME, *features, spec.label])
-    days = rows.column(EVENT_TIME).cast(pa.date32()).to_pylist()
-    kept = pa.array([is_evaluation_day(day, gate.every_nth_day) for day in days], pa.bool_())
-    return LabelledLog(rows.filter(pc.invert(kept)), rows.filter(kept))
+    return _by_calendar(rows.rename_columns([ROW_ID, EVENT_TIME, *features, spec.label]), gate)
+
+
+def split_given(rows: pa.Table, spec: EndpointSpec, gate: GateConfig) -> LabelledRows:
+    """Split the rows that a person gave, unless too few or not all classes would be left: then all are trained on."""
+    split = _by_calendar(rows, gate)
+    left, whole = (pc.count_distinct(part.column(spec.label)).as_py() for part in (split.training, rows))
+    enough = len(split.training) >= LEAST_LEFT * len(rows)
+    if enough and (spec.task == "regression" or left == whole):
+        return split
+    return LabelledRows(rows, rows.slice(0, 0))
+
+
+def evaluation_rows(stores: Stores, spec: EndpointSpec) -> pa.Table:
+    """Return the labelled rows that versions are judged on: the base's and then the log's, with the log's columns."""
+    learned = labelled_log(stores, spec, spec.gate).evaluation
+    _, given = _given(stores, spec)
+    held = None if given is None else split_given(given, spec, spec.gate).evaluation
+    if not held:
+        return learned
+    held = held.select([name for name in learned.column_names if name in held.column_names])
+    return pa.concat_tables([held, learned], promote_options="permissive").select(learned.column_names)
 
 
 def build_training_set(stores: Stores, spec: EndpointSpec, gate: GateConfig | None = None) -> TrainingSet:
-    """Freeze the base set and all labelled rows of the log, less the evaluation days; return its record.
+    """Freeze the base set and all labelled rows of the log, less the evaluation days of both; return its record.
 
     The same rows give the same content hash and the same table. Raises EvidenceError when no row has a label.
     """
-    learned = labelled_log(stores, spec, gate or spec.gate).training
+    gate = gate or spec.gate
+    learned = labelled_log(stores, spec, gate).training
     if not len(learned):
         raise EvidenceError(
             f"No prediction of endpoint {spec.name!r} has a label yet", "Send labels: POST /endpoints/{endpoint}/labels"
         )
     base, given = _given(stores, spec)
-    rows = learned if given is None else pa.concat_tables([given, learned], promote_options="permissive")
+    known = [] if given is None else [split_given(given, spec, gate).training]
+    rows = pa.concat_tables([*known, learned], promote_options="permissive")
     return _freeze(stores, spec, rows, None if base is None else base.content_hash)
 
 
@@ -82,6 +110,24 @@ def freeze_frame(stores: Stores, spec: EndpointSpec, frame: "pd.DataFrame") -> T
     for name in [*names, spec.label]:
         rows = rows.append_column(name, pa.array(known[name], from_pandas=True))
     return _freeze(stores, spec, _label_as_text(rows, spec), None)
+
+
+def trained_part(stores: Stores, spec: EndpointSpec, base: TrainingSet) -> TrainingSet:
+    """Freeze the rows of a base set that are trained on: a set of its own, so that a version names what it has seen.
+
+    When nothing is held out that is the base itself.
+    """
+    rows = read_training_set(stores, base)
+    due, split = _by_calendar(rows, spec.gate), split_given(rows, spec, spec.gate)
+    if not len(due.evaluation):
+        return base
+    if not len(split.evaluation):
+        told = "%s: all rows are trained on; without evaluation days too few are left (%d of %d), or not all classes"
+        _LOG.warning(told, spec.name, len(due.training), len(rows))
+        return base
+    told = "%s: %d of %d rows lie on evaluation days; they judge versions and are never trained on"
+    _LOG.warning(told, spec.name, len(split.evaluation), len(rows))
+    return _freeze(stores, spec, split.training, base.content_hash)
 
 
 def read_training_set(stores: Stores, record: TrainingSet) -> pa.Table:
@@ -109,6 +155,13 @@ def content_hash(rows: pa.Table) -> str:
     buffer = io.BytesIO()
     pa.csv.write_csv(rows, buffer)
     return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def _by_calendar(rows: pa.Table, gate: GateConfig) -> LabelledRows:
+    """Split rows by the day of their event time, in UTC; what has none is never kept for evaluation."""
+    days = rows.column(EVENT_TIME).cast(pa.date32()).to_pylist()
+    kept = pa.array([day is not None and is_evaluation_day(day, gate.every_nth_day) for day in days], pa.bool_())
+    return LabelledRows(rows.filter(pc.invert(kept)), rows.filter(kept))
 
 
 def _given(stores: Stores, spec: EndpointSpec) -> tuple[TrainingSet | None, pa.Table | None]:
@@ -148,7 +201,20 @@ def frozen_table(content: str) -> str:
 def _times(frame: "pd.DataFrame") -> pa.Array:
     if EVENT_TIME not in frame.columns:
         return pa.nulls(len(frame), pa.timestamp("us", "UTC"))
-    return pa.array(frame[EVENT_TIME], from_pandas=True).cast(pa.timestamp("us", "UTC"))
+    return pa.array(_read_times(frame[EVENT_TIME]), from_pandas=True).cast(pa.timestamp("us", "UTC"))
+
+
+def _read_times(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return the column with texts read as times, as a CSV file has them; a time without a zone is UTC."""
+    import pandas as pd
+
+    if not pd.api.types.is_object_dtype(column) and not pd.api.types.is_string_dtype(column):
+        return column
+    try:
+        return pd.to_datetime(column, utc=True, format="ISO8601")
+    except (ValueError, TypeError) as error:
+        message = f"The column {EVENT_TIME!r} cannot be read as times: {error}"
+        raise InputError(message, "Write them as 2026-03-01T12:00:00Z") from error
 
 
 def _label_as_text(rows: pa.Table, spec: EndpointSpec) -> pa.Table:

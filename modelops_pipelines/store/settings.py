@@ -15,6 +15,7 @@ from modelops_pipelines.core.rates import rate_problem
 ENVIRONMENT = {
     "home": "MODELOPS_HOME",
     "endpoints": "MODELOPS_ENDPOINTS",
+    "suites": "MODELOPS_SUITES",
     "state_url": "MODELOPS_STATE_URL",
     "registry_uri": "MODELOPS_REGISTRY_URI",
     "host": "MODELOPS_HOST",
@@ -38,6 +39,7 @@ class Settings:
 
     home: Path
     endpoints: Path
+    suites: Path
     state_url: str
     registry_uri: str
     host: str = LOOPBACK
@@ -91,12 +93,13 @@ def load_settings(folder: Path | None = None, environment: Mapping[str, str] | N
     given |= {name: env[variable] for name, variable in ENVIRONMENT.items() if env.get(variable)}
     home = (root / str(given.pop("home", ".modelops"))).resolve()
     endpoints = (root / str(given.pop("endpoints", "endpoints"))).resolve()
+    suites = (root / str(given.pop("suites", endpoints.parent / "suites"))).resolve()
     state_url = str(given.pop("state_url", f"sqlite:///{home / 'state.db'}"))
     registry_uri = str(given.pop("registry_uri", f"sqlite:///{home / 'mlflow.db'}"))
     numbers = {name: _number(name, given.pop(name)) for name in list(given) if name.endswith(_NUMBERS)}
     _check_limits(given)
     rest: dict[str, Any] = {**given, **numbers}
-    return Settings(home, endpoints, state_url, registry_uri, **rest)
+    return Settings(home, endpoints, suites, state_url, registry_uri, **rest)
 
 
 def prepare_home(settings: Settings) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.references import References
     from modelops_pipelines.store.registry import Registry
     from modelops_pipelines.store.trials import Trials
+    from modelops_pipelines.store.version_tests import VersionTests
 
 
 class Stores:
@@ -54,6 +55,13 @@ class Stores:
         from modelops_pipelines.store.trials import Trials
 
         return Trials(self.database)
+
+    @cached_property
+    def version_tests(self) -> "VersionTests":
+        """What suites said of versions."""
+        from modelops_pipelines.store.version_tests import VersionTests
+
+        return VersionTests(self.database)
 
     @cached_property
     def keys(self) -> "Keys":

@@ -9,11 +9,14 @@ def moody(always: float | None = None) -> Any:
     """Return a trainer of a model that does what a row's radius says, or ``always`` the same."""
 
     def train(_frame: Any, _context: Any) -> Any:
+        import os
+
         import mlflow
+
+        trained_in = os.getpid()  # MLflow tries a model that it logs
 
         class Moody(mlflow.pyfunc.PythonModel):  # local, so that it is pickled by value
             def predict(self, context, model_input, params=None):  # noqa: ARG002 - MLflow's own signature; hints would be taken for one
-                import os
                 import signal
                 import subprocess
                 import sys
@@ -22,7 +25,9 @@ def moody(always: float | None = None) -> Any:
                 import numpy as np
 
                 radius = model_input["mean_radius"].to_numpy()
-                moods = {} if context is None else ({always} if always is not None else set(radius.tolist()))
+                moods = (
+                    set() if os.getpid() == trained_in else ({always} if always is not None else set(radius.tolist()))
+                )
                 if -1.0 in moods:
                     raise ValueError(f"{int((radius == -1).sum())} of {len(radius)} radii make no sense")
                 if -2.0 in moods:

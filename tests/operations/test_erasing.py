@@ -172,13 +172,13 @@ def assert_erased(project: Project, world: World, extra: Sequence[dict[str, Any]
     assert {"another damaged line\n"} <= {row["raw"] for row in rows(project, REJECTS)}
 
 
-EXPECTED_ROWS = {"feedback": 5, "inference_log": 8, "labels": 4, "rejects": 1}
+EXPECTED_ROWS = {"feedback": 5, "inference_log": 8, "labels": 4, "rejects": 1, "shadow_log": 0}
 
 
 def test_the_fixture_holds_the_user_in_every_place_that_is_erased(copied: tuple[Project, World]) -> None:
     project, _ = copied
     found = " ".join(hits(project.stores.settings.home))
-    tables = (f"cancer/{table}/{place}" for table in ERASED[1:] for place in ("date=", "_delta_log/0000"))
+    tables = (f"cancer/{table}/{place}" for table in ERASED[2:] for place in ("date=", "_delta_log/0000"))
     for place in (*tables, "left.parquet", "_commit_0a.json.tmp"):
         assert place in found
 
@@ -307,7 +307,7 @@ def test_what_a_running_gateway_has_just_captured_is_erased_however_the_id_came(
             about = {"prediction_id": f"{said['request_id']}-0", "rating": 1, "user_id": user, "comment": "no"}
             assert 202 == gateway.client.post("/endpoints/cancer/feedback", json=about).status_code
         (erased,) = erase_user(project.stores, user, [project.spec], "test")
-    assert {"feedback": 2, "inference_log": 1, "labels": 0, "rejects": 0} == erased.rows
+    assert {"feedback": 2, "inference_log": 1, "labels": 0, "rejects": 0, "shadow_log": 0} == erased.rows
     assert [] == [path for part in ("lake", "spool", "reports") for path in hits(project.stores.settings.home / part)]
     assert ["anna"] == [row["user_id"] for row in rows(project, INFERENCE_LOG)]
 

@@ -148,13 +148,16 @@ def test_a_case_that_the_model_raises_on_has_failed_and_the_others_are_judged(pr
     )
 
 
-@pytest.mark.parametrize(("mood", "why"), [(moody.HANG, "within 6 s: it was ended"), (moody.EXIT, "out of paper")])
+@pytest.mark.parametrize(
+    ("mood", "deadline", "why"),
+    [(moody.HANG, 6, "within 6 s: it was ended"), (moody.EXIT, 120, "out of paper")],
+)
 def test_a_version_that_hangs_or_crashes_fails_the_run_and_leaves_no_number(
-    project: Project, mood: float, why: str
+    project: Project, mood: float, deadline: float, why: str
 ) -> None:
     written(project, [["odd", mood, *SMALL[1:], "1"]], name="wild")
     with pytest.raises(PredictionError, match=why):
-        run_suite(project.stores, project.spec, "2", "wild", "ann", deadline=6)
+        run_suite(project.stores, project.spec, "2", "wild", "ann", deadline=deadline)
     assert [] == project.stores.version_tests.of("cancer", suite="wild")
 
 

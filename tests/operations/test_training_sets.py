@@ -145,7 +145,7 @@ def test_which_days_are_kept_is_the_endpoints_gate(project: Project) -> None:
     "frame",
     [
         cancer_frame(),
-        cancer_frame().assign(event_time=pd.Timestamp(FIRST - timedelta(days=1))),
+        cancer_frame().assign(event_time=an_evaluation_day() + timedelta(days=1)),
     ],
     ids=["no event times", "a single day for training"],
 )

@@ -1,0 +1,41 @@
+"""What the endpoint's shadow says to logged requests, beside what was answered."""
+
+from typing import Any
+
+import dagster as dg
+
+from modelops_pipelines.assets.describe import asset_options, json_value, key
+from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.tables import SHADOW_LOG
+from modelops_pipelines.operations.shadowing import MOST, compare_shadow, shadow_summary
+from modelops_pipelines.resources.project import ProjectResource
+
+
+class ShadowConfig(dg.Config):
+    """How many rows are compared at most."""
+
+    most: int = MOST
+
+
+def shadow_log_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+    """Return the asset of the shadow's answers."""
+    options = asset_options(
+        spec, SHADOW_LOG.name, kinds=["deltalake", "mlflow"], about=SHADOW_LOG.about, table=SHADOW_LOG
+    )
+
+    @dg.asset(**options, deps=[key(spec, "inference_log")])
+    def shadow_log(config: ShadowConfig, project: ProjectResource) -> dg.MaterializeResult:
+        with project.stores() as stores:
+            compared = compare_shadow(stores, spec, config.most)
+            summary = {} if compared is None else shadow_summary(stores, spec)
+            total = stores.lake.rows(spec.name, SHADOW_LOG.name)
+        if compared is None:
+            return dg.MaterializeResult(metadata={"dagster/row_count": total, "shadow": "the endpoint has none"})
+        run = {f"run_{name}": value for name, value in vars(compared).items() if value is not None}
+        return dg.MaterializeResult(metadata={"dagster/row_count": total, **run, **_known(summary)})
+
+    return shadow_log
+
+
+def _known(summary: dict[str, Any]) -> dict[str, Any]:
+    return {name: json_value(value) for name, value in summary.items() if value is not None}

@@ -1,0 +1,12 @@
+-- How many answered rows of a time a shadow could compare, and how many not: their features were not kept, or were
+-- never those of the shadow.
+-- Parameters: versions (list: those that take all of the shadow's features), since, until.
+SELECT
+    count(*) AS answered,
+    count(*) FILTER (
+        NOT list_contains($versions, model_version) OR NOT coalesce(sampled, true) OR coalesce(truncated, false)
+    ) AS without_features
+FROM inference_log
+WHERE
+    status = 200 AND source IN ('live', 'replay') AND model_version IS NOT NULL
+    AND received_at >= $since AND received_at < $until

@@ -49,6 +49,7 @@ TABLES = {
     "custom_metrics",
     "estimated_quality",
     "key_usage",
+    "shadow_log",
 }
 SHARED = """\
 import dagster as dg

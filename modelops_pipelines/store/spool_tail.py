@@ -15,10 +15,12 @@ BLOCK = 128 * 1024
 def segments_by_last_write(spool: Path, endpoint: str, stream: str) -> list[tuple[float, Path]]:
     """Return the stream's segments, sealed or in writing, with the epoch seconds of their last write; newest first."""
     found: list[tuple[float, Path]] = []
-    for path in (spool / endpoint / stream).glob("*/*"):
-        if path.suffix in (OPEN, SEALED):
-            with suppress(FileNotFoundError):  # sealed or ingested meanwhile
-                found.append((path.stat().st_mtime, path))
+    for worker in (spool / endpoint / stream).glob("*"):
+        with suppress(FileNotFoundError, NotADirectoryError):  # the last segment was ingested meanwhile
+            for path in worker.iterdir():
+                if path.suffix in (OPEN, SEALED):
+                    with suppress(FileNotFoundError):  # sealed or ingested meanwhile
+                        found.append((path.stat().st_mtime, path))
     return sorted(found, reverse=True)
 
 

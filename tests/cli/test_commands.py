@@ -80,6 +80,7 @@ def test_endpoint_list_shows_what_is_configured_and_what_serves(loop: Loop) -> N
         "task": "binary_classification",
         "champion": "1",
         "challenger": None,
+        "status": "active",
     }
     [row] = modelops(loop.project, "endpoint", "list", "--json").json
     assert row.pop("generation") >= 1

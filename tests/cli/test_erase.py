@@ -17,7 +17,7 @@ from tests.operations.events import START, VERSION, request_record, write_segmen
 from tests.support import Project, make_project
 
 USER = "anna o'hara"
-NOTHING = {"feedback": 0, "inference_log": 0, "labels": 0, "rejects": 0, "training_sets": {}}
+NOTHING = {"feedback": 0, "inference_log": 0, "labels": 0, "rejects": 0, "shadow_log": 0, "training_sets": {}}
 
 
 @pytest.fixture
@@ -40,8 +40,9 @@ def test_it_says_what_was_erased_as_json_and_as_columns(project: Project) -> Non
     assert [{"endpoint": "cancer", **NOTHING, "inference_log": 2}] == done.json
     assert "" == done.err
     again = modelops(project, "erase", "--user", USER, "--yes", "--endpoint", "cancer")
-    assert ["endpoint", "feedback", "inference_log", "labels", "rejects", "training_sets"] == again.out.split()[:6]
-    assert ["cancer", "0", "0", "0", "0", "0"] == again.out.split()[6:]
+    names = ["endpoint", "feedback", "inference_log", "labels", "rejects", "shadow_log", "training_sets"]
+    assert names == again.out.split()[:7]
+    assert ["cancer", *["0"] * 6] == again.out.split()[7:]
     assert 2 == logged(project)
     assert all(one.actor.startswith("cli:") for one in Erasures(project.stores.database).of("cancer"))
 

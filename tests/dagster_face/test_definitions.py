@@ -51,6 +51,7 @@ TABLES = {
     "key_usage",
     "shadow_log",
 }
+SENSORS = {"new_data", "alerts", "retraining", "promotion", "trials", "shadows"}
 SHARED = """\
 import dagster as dg
 from modelops_pipelines.components.model_endpoint import ModelEndpoint, shared_definitions
@@ -196,7 +197,7 @@ def test_sensors_speak_of_every_endpoint(two: Two) -> None:
 def test_an_endpoint_without_a_trainer_has_no_learning_assets(tmp_path: Path) -> None:
     with world(tmp_path, yaml=CANCER_YAML.replace("  trainer: tests.trainers:logistic\n", "")) as made:
         names = {key.path[-1] for key in made.definitions.resolve_all_asset_keys()}
-        assert names == {*MONITORING, "drift_report"}
+        assert names == {*MONITORING, "drift_report", "shadow_log"}
 
 
 def test_endpoints_work_as_components_of_a_dagster_project() -> None:
@@ -209,7 +210,7 @@ def test_endpoints_work_as_components_of_a_dagster_project() -> None:
             dg.Definitions.validate_loadable(built)
             keys = {key.path[0] for key in built.resolve_all_asset_keys()}
             assert keys == {"cancer", "diabetes"}
-            assert {sensor.name for sensor in built.sensors} == {"new_data", "alerts", "retraining", "promotion"}
+            assert {sensor.name for sensor in built.sensors} == SENSORS
         with sandbox.load_component_and_build_defs(sandbox.defs_folder_path / "one") as (_, alone):
             dg.Definitions.validate_loadable(alone)
 

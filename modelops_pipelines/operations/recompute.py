@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.tables import HOURLY, Table
-from modelops_pipelines.core.windows import hours_of, windows_between
+from modelops_pipelines.core.windows import hours_of, window_of, windows_between
 from modelops_pipelines.store.files import exclusive
 from modelops_pipelines.store.journal import Touched
 from modelops_pipelines.store.stores import Stores
@@ -52,6 +52,8 @@ def recompute(
     """
     with derive_lock(stores, spec, table):
         touched = stores.journal.touched(spec.name, table.name)
+        whole = sorted({window_of(window, spec.window) for window in touched.windows})  # marks may be of hours before
+        touched = Touched(tuple(whole), touched.up_to)
         if asked is not None:
             touched = Touched(tuple(windows_between(asked.start, asked.end, spec.window)), 0)
         if not touched.windows:

@@ -13,9 +13,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from modelops_pipelines.core.errors import BusyError, SchemaError, SettingsError
+from modelops_pipelines.core.rollout import variants_of
 from modelops_pipelines.core.state_tables import STATE
 from modelops_pipelines.store import database
 from modelops_pipelines.store.database import REVISION, Database, from_micros, moment, to_micros
+from modelops_pipelines.store.deployments import Deployments
 from modelops_pipelines.store.migrations.run import upgrade
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.state_tables import metadata
@@ -166,3 +168,19 @@ def test_a_process_that_opens_the_state_again_and_others_lose_nothing_of_each_ot
     assert ["a", "b", "c", "d", "seal"] == elsewhere("d")
     here(first, "e")
     assert ["a", "b", "c", "d", "e", "f", "seal"] == elsewhere("f")
+
+
+def test_what_an_older_release_served_is_served_on_after_the_upgrade(tmp_path: Path) -> None:
+    engine = sa.create_engine(url(tmp_path))
+    upgrade(engine, "0002")
+    variants = '[{"version": "1", "role": "champion", "share": 100}]'
+    with engine.begin() as connected:
+        connected.execute(
+            sa.text("INSERT INTO desired_state (endpoint, generation, variants, at) VALUES ('a', 3, :variants, 1000)"),
+            {"variants": variants},
+        )
+    engine.dispose()
+    deployments = Deployments(Database(url(tmp_path)))
+    state = deployments.desired("a")
+    assert (3, "active", variants_of("1")) == (state.generation, state.status, state.answering)
+    assert ([], None) == (deployments.unsettled(), deployments.head())

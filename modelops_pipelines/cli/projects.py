@@ -45,6 +45,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     checks: dict[str, Callable[[Settings], str]] = {
         "home": _home,
         "state": _state,
+        "history": _history,
         "endpoints": _endpoints,
         "disk": _disk,
         "spool": _spool,
@@ -70,6 +71,20 @@ def _state(settings: Settings) -> str:
     stores = Stores(settings)
     generations = len(stores.deployments.all_desired())
     return f"revision {REVISION}, {generations} endpoint(s) deployed"
+
+
+def _history(settings: Settings) -> str:
+    from modelops_pipelines.core.history import broken_link
+
+    stores = Stores(settings)
+    events = stores.deployments.sealed_events()
+    broken = broken_link(events, stores.deployments.head())
+    if broken is not None:
+        raise ConflictError(
+            f"The history's seal does not hold from event {broken} on: it was changed, or cut off",
+            "Compare it with a backup of the state database",
+        )
+    return f"{len(events)} event(s), every seal holds"
 
 
 def _endpoints(settings: Settings) -> str:

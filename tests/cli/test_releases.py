@@ -7,6 +7,7 @@ from typing import Any
 
 import click.testing
 import pytest
+import sqlalchemy as sa
 
 from modelops_pipelines.cli.main import cli
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError
@@ -111,6 +112,23 @@ def test_an_ab_test_from_its_start_to_its_end(command: Command) -> None:
     assert told(command, "ab", "end", "cancer", "keep")["to_version"] == "1"
     assert "keep" == told(command, "ab", "show", "cancer", "--name", "bolder")["decision"]
     assert [] == told(command, "trials", "cancer")
+
+
+def test_doctor_finds_a_history_that_was_cut_off(command: Command, project: Project) -> None:
+    command("deploy", "cancer", "2")
+    command("deploy", "cancer", "1")
+    whole = project.stores.deployments.sealed_events()
+    found = {one["check"]: one for one in json.loads(_doctor())}
+    assert (True, f"{len(whole)} event(s), every seal holds") == (found["history"]["ok"], found["history"]["found"])
+    with project.stores.database.begin() as connected:
+        connected.execute(sa.text("DELETE FROM events WHERE number = :last"), {"last": len(whole)})
+    found = {one["check"]: one for one in json.loads(_doctor())}
+    assert not found["history"]["ok"]
+    assert f"does not hold from event {len(whole)} on" in found["history"]["found"]
+
+
+def _doctor() -> str:
+    return click.testing.CliRunner().invoke(cli, ["doctor", "--json"]).stdout
 
 
 def test_wrong_usage_says_what_is_right(command: Command, project: Project) -> None:

@@ -43,7 +43,7 @@ def many_rollbacks(rollbacks: int) -> str:
         first, second = (register(project, spec, GOOD) for _ in range(2))
         deploy(project.stores, spec, first, **WHO)
         took: list[float] = []
-        with running_gateway(project) as gateway, calling(gateway, spec.name, PER_SECOND, callers=8) as callers:
+        with running_gateway(project) as gateway, calling(gateway, spec.name, PER_SECOND, callers=16) as callers:
             wait_until(lambda: len(callers.statuses) > PER_SECOND, 60)
             began = time.monotonic()
             for _ in range(rollbacks):

@@ -1,12 +1,11 @@
 """Endpoints: what is configured, whether it is right, and whether it serves."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from modelops_pipelines.cli.opening import actor, open_stores
-from modelops_pipelines.cli.output import json_option, show_rows, show_value
+from modelops_pipelines.cli.output import json_option, show_change, show_rows, show_value
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.onboarding import describe, read_endpoint, read_endpoints
 from modelops_pipelines.operations.schemas import known_features
@@ -91,10 +90,7 @@ def _change_of(action: str, about: str) -> click.Command:
         stores = open_stores()
         move = {"stop": releases.stop, "start": releases.start, "delete": releases.delete}[action]
         made = move(stores, endpoint_named(stores, name), actor=actor(), reason=reason, dry_run=dry_run)
-        if as_json:
-            show_value(asdict(made), as_json=True)
-        else:
-            click.echo(made.sentence)
+        show_change(made, as_json=as_json)
 
     return command
 

@@ -3,13 +3,17 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from modelops_pipelines.core.windows import text
+
+if TYPE_CHECKING:
+    from modelops_pipelines.operations.changes import Change
 
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -32,6 +36,14 @@ def show_value(value: Mapping[str, Any], *, as_json: bool) -> None:
     width = max(len(name) for name in value)
     for name, part in value.items():
         click.echo(f"{name:<{width}}  {cell(part)}")
+
+
+def show_change(change: "Change", *, as_json: bool) -> None:
+    """Print what a change of an endpoint did: as JSON, or in a sentence."""
+    if as_json:
+        show_value(asdict(change), as_json=True)
+    else:
+        click.echo(change.sentence)
 
 
 def as_text(value: Any) -> str:

@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 import click
 
 from modelops_pipelines.cli.opening import actor, open_stores, require_endpoint
-from modelops_pipelines.cli.output import json_option, show_rows, show_value
+from modelops_pipelines.cli.output import json_option, show_change, show_rows, show_value
 from modelops_pipelines.core.history import Event, live_at
 from modelops_pipelines.core.lifecycle import STATUSES
-from modelops_pipelines.operations.changes import Change
 from modelops_pipelines.operations.endpoints import endpoint_named
 
 _REASON = click.option("--reason", default="", help="Why; the history keeps it.")
@@ -34,7 +33,7 @@ def deploy(
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     change = releases.deploy(stores, spec, version, share=share, actor=actor(), reason=reason, key=key, dry_run=dry_run)
-    _tell(change, as_json=as_json)  # before the aliases: it is done, whatever MLflow says
+    show_change(change, as_json=as_json)  # before the aliases: it is done, whatever MLflow says
     if not dry_run:
         releases.mirror(stores, spec)
 
@@ -55,7 +54,7 @@ def promote(endpoint: str, version: str, reason: str, *, force: bool, dry_run: b
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     change = releases.promote(stores, spec, version, force=force, actor=actor(), reason=reason, dry_run=dry_run)
-    _tell(change, as_json=as_json)  # before the aliases: it is done, whatever MLflow says
+    show_change(change, as_json=as_json)  # before the aliases: it is done, whatever MLflow says
     if not dry_run:
         releases.mirror(stores, spec)
 
@@ -73,7 +72,7 @@ def rollback(endpoint: str, to: str | None, reason: str, *, dry_run: bool, as_js
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     change = releases.roll_back(stores, spec, to=to, actor=actor(), reason=reason, dry_run=dry_run)
-    _tell(change, as_json=as_json)
+    show_change(change, as_json=as_json)
 
 
 @click.command()
@@ -133,10 +132,3 @@ def _tell_live(endpoint: str, events: Sequence[Event], moment: datetime, *, as_j
         click.echo(f"{endpoint} was {state.status}")
     else:
         show_rows(rows, as_json=False, empty=f"{endpoint} served nothing then.")
-
-
-def _tell(change: Change, *, as_json: bool) -> None:
-    if as_json:
-        show_value(asdict(change), as_json=True)
-    else:
-        click.echo(change.sentence)

@@ -5,8 +5,7 @@ from dataclasses import asdict
 import click
 
 from modelops_pipelines.cli.opening import actor, open_stores
-from modelops_pipelines.cli.output import json_option, show_value
-from modelops_pipelines.operations.changes import Change
+from modelops_pipelines.cli.output import json_option, show_change, show_value
 from modelops_pipelines.operations.endpoints import endpoint_named
 
 _REASON = click.option("--reason", default="", help="Why; the history keeps it.")
@@ -29,7 +28,7 @@ def start(endpoint: str, version: str, share: int, reason: str, *, as_json: bool
 
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    _tell(start_shadow(stores, spec, version, actor=actor(), reason=reason, share=share), as_json=as_json)
+    show_change(start_shadow(stores, spec, version, actor=actor(), reason=reason, share=share), as_json=as_json)
 
 
 @shadow.command("end")
@@ -45,7 +44,7 @@ def end(endpoint: str, reason: str, *, as_json: bool) -> None:
     if not made.changed and not as_json:
         click.echo(f"{endpoint}: there is no shadow; nothing changed")
         return
-    _tell(made, as_json=as_json)
+    show_change(made, as_json=as_json)
 
 
 @shadow.command("show")
@@ -76,10 +75,3 @@ def compare(endpoint: str, most: int, deadline: float, *, as_json: bool) -> None
         click.echo(f"{endpoint}: there is no shadow", err=True)
         return
     show_value(asdict(done), as_json=as_json)
-
-
-def _tell(change: Change, *, as_json: bool) -> None:
-    if as_json:
-        show_value(asdict(change), as_json=True)
-    else:
-        click.echo(change.sentence)

@@ -5,8 +5,7 @@ from dataclasses import asdict
 import click
 
 from modelops_pipelines.cli.opening import actor, open_stores
-from modelops_pipelines.cli.output import json_option, show_rows, show_value
-from modelops_pipelines.operations.changes import Change
+from modelops_pipelines.cli.output import json_option, show_change, show_rows, show_value
 from modelops_pipelines.operations.endpoints import endpoint_named
 
 _REASON = click.option("--reason", default="", help="Why; the history keeps it.")
@@ -58,7 +57,7 @@ def start(
         actor=actor(),
         reason=reason,
     )
-    _tell(made, as_json=as_json)
+    show_change(made, as_json=as_json)
 
 
 @ab.command("show")
@@ -93,14 +92,7 @@ def end(endpoint: str, decision: str, name: str | None, reason: str, *, force: b
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     chosen = "promote" if decision == "promote" else "keep"
-    _tell(
+    show_change(
         end_experiment(stores, spec, chosen, name=name, actor=actor(), reason=reason, force=force),  # type: ignore[arg-type]
         as_json=as_json,
     )
-
-
-def _tell(change: Change, *, as_json: bool) -> None:
-    if as_json:
-        show_value(asdict(change), as_json=True)
-    else:
-        click.echo(change.sentence)

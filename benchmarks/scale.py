@@ -3,7 +3,8 @@
 ``python -m benchmarks.scale [--rows 1700000 10000000 50000000]``. A log of that many rows is written as Delta files,
 a day a partition. Each size is measured in a process of its own: profiling through the project's own operation (read,
 bin, write), against DuckDB's sum of each column an hour over the same files. Then a verdict on the last day from 30
-days of stored profiles, what the profiles take on disk, and what one more day costs after a week and after a year.
+days of stored profiles, what profiles (hours and days) take on disk, and what one more day costs after a week and after
+a year.
 """
 
 import argparse
@@ -195,7 +196,7 @@ def _verdict(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG
     unread, took = (_timed(lambda: judged_windows(stores, spec, [last])) for _ in range(2))
     return took | {
         "unread": unread["cpu"],
-        "profiles_mb": _megabytes(folder, "profiles"),
+        "profiles_mb": _megabytes(folder, "profiles") + _megabytes(folder, "daily_profiles"),
         "log_mb": _megabytes(folder, "inference_log"),
     }
 

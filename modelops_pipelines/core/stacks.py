@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.profiles import ColumnBins, Floats, Profile, first_names
+from modelops_pipelines.core.profiles import ColumnBins, Floats, Profile, empty, first_names
 
 Indices = npt.NDArray[np.intp] | Sequence[int]
 
@@ -118,18 +118,21 @@ class Stack:
         return type(self)(**arrays, bins=self.bins, new=names)
 
     def total(self) -> Profile:
-        """Merge all windows into one profile: what ``profiles.merge`` gives, in one step."""
+        """Merge all windows into one profile: what ``merged`` gives of them, to the last bit."""
+        if not len(self):
+            return empty(self.bins)
+        one = self if len(self) == 1 else self.merged([0], [len(self)])
         return Profile(
             self.bins,
-            counts=tuple(map(int, self.counts.sum(axis=0).tolist())),
-            sums=tuple(self.sums.sum(axis=0).tolist()),
-            squares=float(self.squares.sum()),
-            minimum=_finite(np.fmin.reduce(self.minimum, initial=np.nan)),
-            maximum=_finite(np.fmax.reduce(self.maximum, initial=np.nan)),
-            infinities=int(self.infinities.sum()),
-            nulls=int(self.nulls.sum()),
-            other=int(self.other.sum()),
-            new=_names(self.new),
+            counts=tuple(map(int, one.counts[0].tolist())),
+            sums=tuple(one.sums[0].tolist()),
+            squares=float(one.squares[0]),
+            minimum=_finite(one.minimum[0]),
+            maximum=_finite(one.maximum[0]),
+            infinities=int(one.infinities[0]),
+            nulls=int(one.nulls[0]),
+            other=int(one.other[0]),
+            new=one.new[0],
         )
 
 

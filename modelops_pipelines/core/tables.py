@@ -199,6 +199,12 @@ PROFILES = Table(
     ),
     ("window_start", "model_version", "column"),
 )
+DAILY_PROFILES = Table(
+    "daily_profiles",
+    "The sum of each day's hours in profiles, where window is day. A day that has none is summed when it is read.",
+    (moment("window_start", "start of the day of event time"), *PROFILES.columns[1:]),
+    PROFILES.key,
+)
 DRIFT = Table(
     "drift",
     "Each column's distance from its reference, and the verdict on it.",
@@ -364,6 +370,7 @@ LAKE = (
     REJECTS,
     SERVICE_METRICS,
     PROFILES,
+    DAILY_PROFILES,
     DRIFT,
     DATA_QUALITY,
     QUALITY_METRICS,

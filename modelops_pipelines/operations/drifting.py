@@ -15,7 +15,7 @@ from modelops_pipelines.core.profiles import Profile
 from modelops_pipelines.core.severity import severity_of
 from modelops_pipelines.core.tables import DRIFT
 from modelops_pipelines.core.windows import LENGTH
-from modelops_pipelines.operations.history import histories
+from modelops_pipelines.operations.history import windowed_histories
 from modelops_pipelines.operations.profiling import stored_profiles
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.store.arrow import arrow_schema
@@ -61,7 +61,7 @@ def _calibrated(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime])
     rows: list[Row] = []
     for run in runs(windows, timedelta(days=spec.drift.days)):
         flags = _stored_flags(stores, spec, [window - length for window in run])
-        for version, history in histories(stores, spec, run[0], run[-1] + length).items():
+        for version, history in windowed_histories(stores, spec, run[0], run[-1] + length).items():
             for window in run:
                 start, end = hour_of(window), hour_of(window + length)
                 if not any(hours.between(start, end).n.sum() for hours in history.served.values()):

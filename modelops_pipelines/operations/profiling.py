@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.growing import GrowingStack
 from modelops_pipelines.core.profiles import ColumnBins, Kind, Profile, Values
-from modelops_pipelines.core.tables import DATA_QUALITY, DRIFT, PROFILES
-from modelops_pipelines.core.windows import LENGTH, hours_of, windows_between
+from modelops_pipelines.core.tables import DAILY_PROFILES, DATA_QUALITY, DRIFT, PROFILES, Table
+from modelops_pipelines.core.windows import LENGTH, hours_of, window_of, windows_between
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.operations.references import ANSWERS, column_values, make_of_window, monitored_columns
 from modelops_pipelines.operations.schemas import feature_types, log_table
@@ -36,13 +36,20 @@ from modelops_pipelines.store.stores import Stores
 
 BATCH_ROWS = 65_536
 Span: TypeAlias = tuple[int, int, int]
+Stored: TypeAlias = dict[str, tuple[Reference, dict[str, Hours]]]
 _ASKED = ("event_time", "model_version", "status", "source", "sampled", "truncated")
 
 
 def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
-    """Bring ``profiles`` up to date; what is judged from them is marked for the same windows."""
+    """Bring ``profiles`` up to date; what is judged from them is marked for the same windows.
+
+    Where windows are days, each day's sum is written after its hours, before the marks go: a run killed in between is
+    done again. Sums that no mark would mend (of days asked for, or in windows of hours) go before their hours change.
+    """
 
     def compute(windows: Windows) -> pa.Table:
+        if asked is not None or spec.window != "day":
+            _forget_days(stores, spec, windows)
         hours = sorted(map(hour_of, hours_of(windows, spec.window)))
         found: dict[str, _Counted | None] = {}
         for batch in _batches(stores, spec, windows):
@@ -55,7 +62,12 @@ def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = No
                     counted.add(rows)
         return joined_rows([table for version, one in sorted(found.items()) if one for table in one.rows(version)])
 
-    return recompute(stores, spec, PROFILES, compute, then=[DRIFT.name, DATA_QUALITY.name], asked=asked)
+    def sum_days(windows: Windows, rows: pa.Table) -> None:
+        if spec.window == "day":
+            stores.writer.replace_windows(spec.name, DAILY_PROFILES, _summed(stores, spec, rows), windows)
+
+    then = [DRIFT.name, DATA_QUALITY.name]
+    return recompute(stores, spec, PROFILES, compute, then=then, asked=asked, also=sum_days)
 
 
 def stored_profiles(
@@ -67,7 +79,7 @@ def stored_profiles(
     found: dict[tuple[datetime, str], dict[str, Profile]] = {}
     if first is None or last is None:
         return found
-    for version, (_, columns) in stored_hours(stores, spec, first, last + _length(spec)).items():
+    for version, (_, columns) in stored_windows(stores, spec, first, last + _length(spec)).items():
         for window in windows:
             start = hour_of(window)
             merged = {name: hours.total(start, start + length) for name, hours in columns.items()}
@@ -76,21 +88,35 @@ def stored_profiles(
     return found
 
 
-def stored_hours(
-    stores: Stores, spec: EndpointSpec, start: datetime, end: datetime
-) -> dict[str, tuple[Reference, dict[str, Hours]]]:
+def stored_windows(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> Stored:
+    """Return what is stored of [start, end) in the endpoint's own windows: days, or hours."""
+    return (stored_days if spec.window == "day" else stored_hours)(stores, spec, start, end)
+
+
+def stored_days(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> Stored:
+    """Return by version its reference, and the days from ``start`` up to ``end``, by column.
+
+    Only days without a stored sum are summed from their hours; the result is the same to the last bit.
+    """
+    dates = dates_of(windows_between(start, end, "day"))
+    rows = _rows(stores, spec, DAILY_PROFILES, dates)
+    known = {day.astimezone(UTC).date() for day in rows.column("window_start").unique().to_pylist()}
+    rest = [day for day in dates if day not in known]
+    found = _by_version(stores, spec, rows)
+    hours = _by_version(stores, spec, _rows(stores, spec, PROFILES, rest)) if rest else {}
+    for version, (reference, columns) in hours.items():
+        days = found[version][1] if version in found else {}
+        found[version] = reference, days | {name: of.by_day().after(days.get(name)) for name, of in columns.items()}
+    return {version: (reference, dict(sorted(days.items()))) for version, (reference, days) in sorted(found.items())}
+
+
+def stored_hours(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> Stored:
     """Return by version its reference, and the stored hours of [start, end) on that reference's bins, by column."""
-    days = dates_of(windows_between(start, end, "day"))
-    rows = read_whole(stores.lake.files(spec.name, PROFILES.name, days), PROFILES, READ_COLUMNS)
-    found = {}
-    versions = sorted(rows.column("model_version").unique().to_pylist())
-    for version in versions:
-        reference = stores.references.read(spec.model_name, version)
-        if reference is not None:
-            mine = rows if len(versions) == 1 else rows.filter(pc.equal(rows.column("model_version"), version))
-            hours = from_rows(mine, monitored_bins(spec, reference))
-            within = {name: of.within(hour_of(start), hour_of(end)) for name, of in hours.items()}
-            found[version] = reference, {name: of for name, of in within.items() if len(of.at)}
+    rows = _rows(stores, spec, PROFILES, dates_of(windows_between(start, end, "day")))
+    found: Stored = {}
+    for version, (reference, hours) in _by_version(stores, spec, rows).items():
+        within = {name: of.within(hour_of(start), hour_of(end)) for name, of in hours.items()}
+        found[version] = reference, {name: of for name, of in within.items() if len(of.at)}
     return found
 
 
@@ -98,6 +124,35 @@ def monitored_bins(spec: EndpointSpec, reference: Reference) -> dict[str, Column
     """Return the bins of the reference's columns that the endpoint watches."""
     wanted = set(monitored_columns(spec, list(reference.profiles)))
     return {name: bins for name, bins in reference.bins.items() if name in wanted}
+
+
+def _rows(stores: Stores, spec: EndpointSpec, table: Table, dates: Sequence[date]) -> pa.Table:
+    return read_whole(stores.lake.files(spec.name, table.name, dates), table, READ_COLUMNS)
+
+
+def _by_version(stores: Stores, spec: EndpointSpec, rows: pa.Table) -> Stored:
+    """Return rows by version, with its reference, on whose bins they are, then by column."""
+    found: Stored = {}
+    versions = sorted(rows.column("model_version").unique().to_pylist())
+    for version in versions:
+        reference = stores.references.read(spec.model_name, version)
+        if reference is not None:
+            mine = rows if len(versions) == 1 else rows.filter(pc.equal(rows.column("model_version"), version))
+            found[version] = reference, from_rows(mine, monitored_bins(spec, reference))
+    return found
+
+
+def _summed(stores: Stores, spec: EndpointSpec, rows: pa.Table) -> pa.Table:
+    """Return rows of hours as rows of their days."""
+    found = _by_version(stores, spec, rows).items()
+    return joined_rows([hours_to_rows(version, of.by_day()) for version, (_, hours) in found for of in hours.values()])
+
+
+def _forget_days(stores: Stores, spec: EndpointSpec, windows: Windows) -> None:
+    """Remove the stored sums of the windows' days, where there are any."""
+    days = sorted({window_of(window, "day") for window in windows})
+    if stores.lake.files(spec.name, DAILY_PROFILES.name, dates_of(days)):
+        stores.writer.replace_windows(spec.name, DAILY_PROFILES, joined_rows([]), days)
 
 
 def _length(spec: EndpointSpec) -> timedelta:

@@ -44,8 +44,11 @@ def recompute(
     *,
     then: Sequence[str] = (),
     asked: Range | None = None,
+    also: Callable[[Windows, pa.Table], None] | None = None,
 ) -> Recomputed:
     """Compute the table's changed windows and replace them; mark them for the tables that build on this one.
+
+    ``also`` is told of windows and their rows when these are durable: what it writes is there before the marks go.
 
     The marks are read before the data is opened and cleared after the result is durable, so that a run killed
     anywhere leaves its windows marked, and rows that arrive meanwhile mark theirs again.
@@ -62,6 +65,8 @@ def recompute(
         for part in _parts(touched.windows, AT_ONCE[spec.window]):
             rows = compute(part)
             stores.writer.replace_windows(spec.name, table, rows, _replaced(table, part, spec))
+            if also is not None:
+                also(part, rows)
             written += len(rows)
         stores.journal.settle(spec.name, table.name, touched, then)
         return Recomputed(table.name, touched.windows, written)

@@ -17,6 +17,7 @@ import orjson
 import pyarrow as pa
 
 from modelops_pipelines.core.profiles import ColumnBins, Floats, Profile
+from modelops_pipelines.core.seasons import DAY
 from modelops_pipelines.core.stacks import Stack
 from modelops_pipelines.core.tables import PROFILES
 from modelops_pipelines.store.arrow import arrow_schema
@@ -48,7 +49,10 @@ class HourlyProfile:
 
 @dataclass(frozen=True, eq=False)
 class Hours:
-    """A column's profiles hour by hour: ``at`` (hours since 1970 UTC, rising) of shape (m,), and their stack."""
+    """A column's profiles hour by hour: ``at`` (hours since 1970 UTC, rising) of shape (m,), and their stack.
+
+    Days are kept so too (``by_day``), ``at`` being each one's first hour: spans of whole days are the same in both.
+    """
 
     at: npt.NDArray[np.int64]
     stack: Stack
@@ -79,6 +83,11 @@ class Hours:
         at = np.concatenate([earlier.at[kept], self.at])
         order = np.argsort(at, kind="stable")
         return Hours(at[order], earlier.stack.take(kept).joined(self.stack).take(order))
+
+    def by_day(self) -> "Hours":
+        """Return each day's sum, at its first hour."""
+        days, firsts = np.unique(self.at // DAY, return_index=True)
+        return Hours(days * DAY, self.stack.merged(firsts, np.append(firsts[1:], len(self.at))))
 
     def total(self, first: int, end: int) -> Profile:
         """Return the hours from ``first`` up to ``end`` as one profile."""

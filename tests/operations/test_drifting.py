@@ -1,5 +1,6 @@
 """Calibrated drift through the real stores: the season before, persistence, severity; and chunks of a hundred requests."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,14 +12,17 @@ import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.endpoint import AlertRule, DriftPolicy
-from modelops_pipelines.core.tables import DATA_QUALITY, DRIFT, Table
+from modelops_pipelines.core.tables import DAILY_PROFILES, DATA_QUALITY, DRIFT, PROFILES, Table
+from modelops_pipelines.operations import drifting, history
 from modelops_pipelines.operations.data_quality import watch_data
-from modelops_pipelines.operations.drifting import detect_drift
+from modelops_pipelines.operations.drifting import detect_drift, judged_windows
+from modelops_pipelines.operations.history import histories, reference_before
 from modelops_pipelines.operations.ingest import ingest
 from modelops_pipelines.operations.judging import judge_rules
 from modelops_pipelines.operations.profiling import profile_windows
 from modelops_pipelines.operations.recompute import Range
 from modelops_pipelines.operations.references import make_reference, reference_hours
+from modelops_pipelines.store.profile_rows import to_rows
 from modelops_pipelines.store.references import Reference
 from tests.operations.events import START, VERSION, request_record, write_segment
 from tests.support import Project, make_project
@@ -239,3 +243,65 @@ def test_a_column_of_few_days_is_odd_to_nobody_while_the_others_are_judged(proje
     rows = [row for row in stored(project, DATA_QUALITY) if row["window_start"] == monday + timedelta(days=1)]
     assert {"x\trange"} == {row["flags"] for row in rows}
     assert [True, False, False] == [row["passed"] for row in rows]
+
+
+def reference_of_days(*, trained: bool) -> Reference:
+    """Return a training set; its hours, where it has times, reach into the first days that are served."""
+    draw = np.random.default_rng(5)
+    times = [MONDAY + timedelta(days=day, seconds=s + 1800) for day in range(-12, 3) for s in range(0, 7200, 6)]
+    columns = {
+        "x": draw.normal(0, 1, len(times)),
+        "c": draw.choice(["a", "b"], len(times)),
+        "score": draw.random(len(times)),
+    }
+    frame = pa.table(
+        {name: of.tolist() for name, of in columns.items()} | {"prediction": ["0", "1"] * (len(times) // 2)}
+    )
+    made = make_reference("training set", frame, ["x", "c", "score", "prediction"])
+    hours = reference_hours(frame, made, pa.chunked_array([pa.array(times, pa.timestamp("us", "UTC"))]))
+    return Reference("training set", made.profiles, {}, hours if trained else None)
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_days_are_judged_from_their_sums_exactly_as_from_their_hours(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    trained: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    start = MONDAY.replace(hour=0)
+    windows = [start + timedelta(days=day) for day in (*DAYS, 14, 15)]
+    project.stores.deployments.record_version(replace(VERSION, model_name="days"))
+    project.stores.references.write("days", "1", reference_of_days(trained=trained))
+    for day, rows in ((14, 300), (15, 700)):
+        send(project, MONDAY + timedelta(days=day), rows=rows, shift=0.3)
+    of_days = replace(project.spec, window="day", model_name="days")
+    policies = [DriftPolicy(reference=of, minimum=least) for of in ("rolling", "training") for least in (500, 1100)]
+
+    def judged() -> list[Any]:
+        specs = [replace(of_days, drift=policy) for policy in policies]
+        shown = [reference_before(project.stores, spec, "1", windows[-1]) for spec in specs]
+        return [[judged_windows(project.stores, spec, windows) for spec in specs], shown]
+
+    profile_windows(project.stores, of_days, Range(start, start + timedelta(days=16)))
+    with monkeypatch.context() as patched:
+        for module in (drifting, history):
+            patched.setattr(module, "windowed_histories", histories)
+        expected = judged()
+    assert [True, True, trained, trained] == [any(row["value"] is not None for row in rows) for rows in expected[0]]
+    assert expected == judged()
+    project.stores.writer.replace_windows("cancer", DAILY_PROFILES, to_rows([]), windows[3:6])
+    assert expected == judged()
+    shutil.rmtree(project.stores.lake.path("cancer", DAILY_PROFILES.name))
+    assert expected == judged()
+
+
+def test_days_with_enough_rows_are_judged_without_reading_an_hour(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.spec = replace(project.spec, window="day")
+    start = MONDAY.replace(hour=0)
+    profile_windows(project.stores, project.spec, Range(start, start + timedelta(days=14)))
+    windows = [start + timedelta(days=day) for day in DAYS]
+    expected = judged_windows(project.stores, project.spec, windows)
+    shutil.rmtree(project.stores.lake.path("cancer", PROFILES.name))
+    assert expected == judged_windows(project.stores, project.spec, windows)

@@ -19,11 +19,22 @@ import pytest
 from deltalake import DeltaTable
 
 from modelops_pipelines.core.errors import BusyError, InputError, SchemaError
-from modelops_pipelines.core.tables import FEEDBACK, INFERENCE_LOG, LABELS, QUALITY_METRICS, REJECTS, SERVICE_METRICS
+from modelops_pipelines.core.tables import (
+    DAILY_PROFILES,
+    FEEDBACK,
+    INFERENCE_LOG,
+    LABELS,
+    QUALITY_METRICS,
+    REJECTS,
+    SERVICE_METRICS,
+)
 from modelops_pipelines.operations import erasing, releases
 from modelops_pipelines.operations.erasing import ERASED, MARK, Erased, erase_user
 from modelops_pipelines.operations.ingest import CONSUMERS, ingest
 from modelops_pipelines.operations.measure import measure_quality
+from modelops_pipelines.operations.profiling import profile_windows
+from modelops_pipelines.operations.recompute import Range
+from modelops_pipelines.operations.references import make_reference
 from modelops_pipelines.operations.service_metrics import measure_service
 from modelops_pipelines.operations.training_sets import frozen_table, read_training_set
 from modelops_pipelines.store import lake_eraser, spool
@@ -231,6 +242,21 @@ def test_derived_tables_are_computed_again_and_reports_of_erased_windows_are_gon
     assert ["drift-2026-02-01T22.html"] == [path.name for path in (stores.settings.reports / "cancer").iterdir()]
     progress = stores.journal.progress("cancer")
     assert (2 * len(world.others), len(world.others)) == (progress.predictions, progress.labels)
+
+
+def test_days_sums_of_profiles_hold_nothing_of_an_erased_user(copied: tuple[Project, World]) -> None:
+    project, world = copied
+    spec, stores = replace(project.spec, window="day"), project.stores
+    sample = pa.table({"x": [1.0, 2.0], "prediction": ["0", "1"], "score": [0.5, 0.6]})
+    stores.references.write(spec.model_name, "1", make_reference("sample", sample, sample.column_names))
+    days = [(START + timedelta(days=day)).replace(hour=0, minute=0) for day in range(DAYS)]
+    profile_windows(stores, spec, Range(days[0], days[-1] + timedelta(days=1)))
+    assert set(days) == {row["window_start"] for row in rows(project, DAILY_PROFILES)}
+    erase(replace(project, spec=spec))
+    profile_windows(stores, spec)
+    assert {days[0], days[2]} == {row["window_start"] for row in rows(project, DAILY_PROFILES)}
+    counted = [row["n"] for row in rows(project, DAILY_PROFILES) if row["column"] == "prediction"]
+    assert 2 * len(world.others) == sum(counted)
 
 
 def test_erasing_again_finds_nothing_and_an_old_segment_does_not_come_back(copied: tuple[Project, World]) -> None:

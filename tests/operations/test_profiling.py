@@ -1,8 +1,9 @@
 """Profiles are kept by the hour and add up: to days, over batches, whatever the order of arrival."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.profiles import profile
-from modelops_pipelines.core.tables import PROFILES
+from modelops_pipelines.core.tables import DAILY_PROFILES, PROFILES
 from modelops_pipelines.operations import profiling
 from modelops_pipelines.operations.ingest import ingest
 from modelops_pipelines.operations.profiling import profile_windows, stored_hours, stored_profiles
@@ -179,3 +181,109 @@ def test_memory_holds_a_batch_of_rows_and_not_the_log(project: Project, monkeypa
         len(one) for one in profiling._batches(project.stores, project.spec, [DAY + n * HOUR for n in range(4)])
     )
     assert 0 < largest <= 4096
+
+
+def sent(project: Project, days: int = 3) -> EndpointSpec:
+    """Profile days of three hours in windows of a day; return the endpoint."""
+    spec = replace(project.spec, window="day")
+    for day in range(days):
+        for hour in (0, 5, 23):
+            at = DAY + timedelta(days=day, hours=hour)
+            send(project, spec, 10 * day + hour, at, drawn(100 * day + hour, 1200 if day + hour == 0 else 90))
+    profile_windows(project.stores, spec)
+    return spec
+
+
+def rows_of_days(project: Project) -> list[dict[str, Any]]:
+    with project.stores.lake.query("cancer", [DAILY_PROFILES]) as connected:
+        rows: list[dict[str, Any]] = connected.table("daily_profiles").to_arrow_table().to_pylist()
+    return sorted(rows, key=lambda row: [str(row[name]) for name in DAILY_PROFILES.key])
+
+
+def days_from_hours(project: Project, spec: EndpointSpec, days: int) -> dict[tuple[Any, str], dict[str, Any]]:
+    """Return each day's sum of the stored hours, as it was before days were stored."""
+    found: dict[tuple[Any, str], dict[str, Any]] = {}
+    for version, (_, columns) in stored_hours(project.stores, spec, DAY, DAY + timedelta(days=days)).items():
+        for day in range(days):
+            first = hour_of(DAY + timedelta(days=day))
+            made = {name: hours.total(first, first + 24) for name, hours in columns.items()}
+            if any(one.n for one in made.values()):
+                found[DAY + timedelta(days=day), version] = made
+    return found
+
+
+def days_of(days: int) -> list[datetime]:
+    return [DAY + timedelta(days=day) for day in range(days)]
+
+
+def lose_days(project: Project) -> None:
+    shutil.rmtree(project.stores.lake.path("cancer", DAILY_PROFILES.name))
+
+
+def test_a_day_s_stored_sum_is_its_hours_to_the_last_bit_and_so_is_one_that_was_never_stored(project: Project) -> None:
+    spec = sent(project)
+    windows = days_of(3)
+    expected = days_from_hours(project, spec, 3)
+    assert (3, 3 * 4) == (len(expected), len(rows_of_days(project)))
+    assert expected == stored_profiles(project.stores, spec, windows)
+    project.stores.writer.replace_windows("cancer", DAILY_PROFILES, to_rows([]), windows[1:2])
+    assert expected == stored_profiles(project.stores, spec, windows)
+    lose_days(project)
+    assert expected == stored_profiles(project.stores, spec, windows)
+
+
+def test_stored_sums_are_read_in_place_of_hours(project: Project) -> None:
+    spec = sent(project)
+    windows = days_of(3)
+    expected = stored_profiles(project.stores, spec, windows)
+    shutil.rmtree(project.stores.lake.path("cancer", PROFILES.name))
+    assert expected == stored_profiles(project.stores, spec, windows)
+
+
+def test_a_late_row_sums_its_own_day_again_and_no_other(project: Project) -> None:
+    spec = sent(project)
+    before, files = rows_of_days(project), set(project.stores.lake.files("cancer", DAILY_PROFILES.name))
+    late = DAY + timedelta(days=1, hours=5)
+    send(project, spec, 99, late, drawn(99, 3))
+    assert (DAY + timedelta(days=1),) == profile_windows(project.stores, spec).windows
+    after = rows_of_days(project)
+    changed = {row["window_start"] for row, old in zip(after, before, strict=True) if row != old}
+    assert {DAY + timedelta(days=1)} == changed
+    assert 1 == len(files - set(project.stores.lake.files("cancer", DAILY_PROFILES.name)))
+    assert days_from_hours(project, spec, 3) == stored_profiles(project.stores, spec, days_of(3))
+
+
+@pytest.mark.parametrize("asked", [None, Range(DAY, DAY + timedelta(days=2))])
+def test_a_run_killed_between_hours_and_days_gives_the_same_when_it_is_started_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch, asked: Range | None
+) -> None:
+    spec = sent(project, 2)
+    late = DAY + timedelta(days=1, hours=7)
+    send(project, spec, 99, late, drawn(99, 30))
+    with monkeypatch.context() as patched:
+        patched.setattr(profiling, "_summed", killed)
+        with pytest.raises(KeyboardInterrupt):
+            profile_windows(project.stores, spec, asked)
+    if asked:  # whoever asks may never ask again: what is read is right at once
+        assert days_from_hours(project, spec, 2) == stored_profiles(project.stores, spec, days_of(2))
+    assert (late.replace(hour=0),) == project.stores.journal.touched("cancer", "profiles").windows
+    profile_windows(project.stores, spec)
+    assert () == project.stores.journal.touched("cancer", "profiles").windows
+    assert days_from_hours(project, spec, 2) == stored_profiles(project.stores, spec, days_of(2))
+    resumed = stored_profiles(project.stores, spec, days_of(2))
+    profile_windows(project.stores, spec, Range(DAY, DAY + timedelta(days=2)))
+    assert 2 * 4 == len(rows_of_days(project))
+    assert resumed == stored_profiles(project.stores, spec, days_of(2))
+
+
+def killed(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_hours_that_change_in_windows_of_hours_leave_no_stale_day_behind(project: Project) -> None:
+    spec = sent(project)
+    hourly = replace(spec, window="hour")
+    send(project, hourly, 99, DAY + timedelta(days=1, hours=5), drawn(99, 30))
+    profile_windows(project.stores, hourly)
+    assert {DAY, DAY + timedelta(days=2)} == {row["window_start"] for row in rows_of_days(project)}
+    assert days_from_hours(project, spec, 3) == stored_profiles(project.stores, spec, days_of(3))

@@ -16,7 +16,7 @@ from modelops_pipelines.core.history import DEPLOY, PROMOTE, last_release
 from modelops_pipelines.core.rollout import ACTIVE, DesiredState, same_trial
 from modelops_pipelines.core.sequential import FAIL
 from modelops_pipelines.gateway.live import Board, Second
-from modelops_pipelines.operations.changes import settle
+from modelops_pipelines.operations.settling import settle
 from modelops_pipelines.operations.trials import take_back
 from modelops_pipelines.store.stores import Stores
 

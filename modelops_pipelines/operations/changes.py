@@ -6,13 +6,12 @@ it through: the next change, a gateway's watchdog, a sensor. So none stays betwe
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import AcknowledgementError, ConflictError
-from modelops_pipelines.core.history import ROLLBACK, WITHDRAW, Event, described
+from modelops_pipelines.core.history import ROLLBACK
 from modelops_pipelines.core.lifecycle import (
     DEPLOYING,
     FAILED,
@@ -22,19 +21,19 @@ from modelops_pipelines.core.lifecycle import (
     Deployment,
     Status,
     moved,
-    outcome,
 )
-from modelops_pipelines.core.rollout import WHOLE, DesiredState, put_back
-from modelops_pipelines.core.windows import text
+from modelops_pipelines.core.rollout import WHOLE, DesiredState
+from modelops_pipelines.operations.plans import Plan, event_of
+from modelops_pipelines.operations.settling import given_up, looked_after, refused, settle
 from modelops_pipelines.store.deployments import StaleStateError
-from modelops_pipelines.store.owners import is_gone, this_process
+from modelops_pipelines.store.owners import this_process
 from modelops_pipelines.store.stores import Stores
 
 DEPLOY_SECONDS = 120.0
 POLL_SECONDS = 0.02
 ATTEMPTS = 10
-ABANDONED = timedelta(seconds=120)
-"""After this long without a change, a pending attempt counts as given up, whatever its process does."""
+
+Said = Sequence[Acknowledgement]
 
 
 @dataclass(frozen=True)
@@ -69,21 +68,6 @@ class Change:
             return f"{self.endpoint}: would {done}" if self.changed else f"{self.endpoint}: would change nothing"
         took = f"{self.workers} worker(s) serve it" if self.workers else "no gateway is running: it will serve this"
         return f"{self.endpoint}: {done}; {took}, {self.seconds:.2f} s"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A decision: what the endpoint is to serve next, and what the history says of it.
-
-    ``is_deployment`` False says that no version is put anywhere: it is no attempt that could fail and be put back.
-    """
-
-    action: str
-    after: DesiredState
-    to_version: str
-    share: int = WHOLE
-    evidence: Mapping[str, object] = field(default_factory=dict)
-    is_deployment: bool = True
 
 
 @dataclass(frozen=True)
@@ -132,47 +116,9 @@ def change(stores: Stores, spec: EndpointSpec, decide: Decide, ask: Ask, version
         except BaseException as error:
             stores.deployments.move(mine, moved(mine, FAILED, stores.now(), f"{type(error).__name__}: {error}"))
             raise
-        workers = _await_workers(stores, spec, deploying)
+        workers = _served(stores, spec, deploying)
         return _made(before, plan, deploying, workers, time.monotonic() - started)
     raise ConflictError(f"Endpoint {spec.name!r} is being changed by others all the time", "Try again")
-
-
-def settle(stores: Stores, spec: EndpointSpec) -> list[Deployment]:
-    """See through what other processes left unfinished; return the attempts of which it is now known what came.
-
-    Cheap where there are none: one query. Raises nothing for a version that cannot be served: the attempt says why.
-    """
-    found = []
-    for attempt in stores.deployments.unsettled(spec.name):
-        now = stores.now()
-        if attempt.status == DEPLOYING:
-            after = _looked_after(stores, attempt)
-        elif _is_abandoned(attempt, stores):
-            after = moved(attempt, FAILED, now, "its process ended before it began")
-            stores.deployments.move(attempt, after)
-        else:
-            continue
-        if after.is_settled:
-            found.append(after)
-    return found
-
-
-def event_of(stores: Stores, before: DesiredState, plan: Plan, actor: str, reason: str) -> Event:
-    """Return the change as an event; its evidence says what is live from then on, and how far the data reached."""
-    watermark = stores.journal.progress(before.endpoint).watermark
-    reached = None if watermark is None else text(watermark)
-    return Event(
-        number=0,
-        endpoint=before.endpoint,
-        at=stores.now(),
-        actor=actor,
-        action=plan.action,
-        from_version=before.champion,
-        to_version=plan.to_version,
-        generation=plan.after.generation,
-        reason=reason,
-        evidence={**plan.evidence, "watermark": reached, "live": described(plan.after)},
-    )
 
 
 def _attempt(stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Plan, ask: Ask) -> Deployment:
@@ -216,97 +162,65 @@ def _plainly(stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Pla
     started = time.monotonic()
     event = event_of(stores, before, plan, ask.actor, ask.reason)
     stores.deployments.change(before, plan.after.variants, event, status=plan.after.status, model_name=spec.model_name)
-    while True:
-        said = stores.deployments.acknowledgements(spec.name, stores.now())
-        refused = next((one for one in said if one.error and one.generation == plan.after.generation), None)
-        if refused is not None:
-            raise AcknowledgementError(
-                f"Worker {refused.worker} cannot {plan.action} {spec.name!r}: {refused.error}; it stays asked for",
-                "See the gateway's log",
-            )
-        waiting = [one for one in said if one.generation < plan.after.generation]
-        if not waiting:
-            return _made(before, plan, None, len(said), time.monotonic() - started)
-        if time.monotonic() - started > DEPLOY_SECONDS:
-            raise AcknowledgementError(
-                f"Worker {waiting[0].worker} has not taken over to {plan.action} {spec.name!r} within "
-                f"{DEPLOY_SECONDS:.0f} s; it stays asked for",
-                "See the gateway's log",
-            )
-        time.sleep(POLL_SECONDS)
+    generation = plan.after.generation
+    todo = f"{plan.action} {spec.name!r}"
+
+    def check(said: Said) -> None:
+        for one in said:
+            if one.error and one.generation == generation:
+                raise _stays(f"Worker {one.worker} cannot {todo}: {one.error}")
+
+    def late(one: Acknowledgement) -> AcknowledgementError:
+        return _stays(f"Worker {one.worker} has not taken over to {todo} within {DEPLOY_SECONDS:.0f} s")
+
+    workers = _taken_over(stores, spec, generation, check, late)
+    return _made(before, plan, None, workers, time.monotonic() - started)
 
 
-def _await_workers(stores: Stores, spec: EndpointSpec, attempt: Deployment) -> int:
+def _stays(what: str) -> AcknowledgementError:
+    return AcknowledgementError(f"{what}; it stays asked for", "See the gateway's log")
+
+
+def _served(stores: Stores, spec: EndpointSpec, attempt: Deployment) -> int:
     """Wait until every live worker serves the attempt's generation, or one that has overtaken it; return how many."""
-    deadline = time.monotonic() + DEPLOY_SECONDS
-    while True:
-        said = stores.deployments.acknowledgements(spec.name, stores.now())
-        after = _looked_after(stores, attempt, said)
+
+    def check(said: Said) -> None:
+        after = looked_after(stores, attempt, said)
         if after.status == FAILED:
-            raise _refused(stores, spec, after, str(after.error))
+            raise refused(stores, spec, after, str(after.error))
         if attempt.action == ROLLBACK:
             why = next((one.error for one in said if one.error and one.generation == attempt.generation), None)
             if why is not None:
-                raise _refused(stores, spec, after, why)
-        if all(one.generation >= (attempt.generation or 0) for one in said):
+                raise refused(stores, spec, after, why)
+
+    def late(_: Acknowledgement) -> AcknowledgementError:
+        why = f"no acknowledgement within {DEPLOY_SECONDS:.0f} s"
+        return refused(stores, spec, given_up(stores, attempt, why), why)
+
+    return _taken_over(stores, spec, attempt.generation or 0, check, late)
+
+
+def _taken_over(
+    stores: Stores,
+    spec: EndpointSpec,
+    generation: int,
+    check: Callable[[Said], None],
+    late: Callable[[Acknowledgement], AcknowledgementError],
+) -> int:
+    """Wait until every live worker has taken over the generation or a later one; return how many.
+
+    ``check`` raises where what they say is a reason to give up; ``late`` makes the error of one that says nothing.
+    """
+    deadline = time.monotonic() + DEPLOY_SECONDS
+    while True:
+        said = stores.deployments.acknowledgements(spec.name, stores.now())
+        check(said)
+        waiting = [one for one in said if one.generation < generation]
+        if not waiting:
             return len(said)
         if time.monotonic() > deadline:
-            late = f"no acknowledgement within {DEPLOY_SECONDS:.0f} s"
-            raise _refused(stores, spec, _given_up(stores, after, late), late)
+            raise late(waiting[0])
         time.sleep(POLL_SECONDS)
-
-
-def _looked_after(stores: Stores, attempt: Deployment, said: list[Acknowledgement] | None = None) -> Deployment:
-    """Return the attempt as it is now: with what came of it written, where that is known; one that failed is undone."""
-    state = stores.deployments.desired(attempt.endpoint)
-    heard = stores.deployments.acknowledgements(attempt.endpoint, stores.now()) if said is None else said
-    known = outcome(attempt, state, heard, stores.now())
-    if known is None or (known[0] == FAILED and attempt.action == ROLLBACK):
-        return attempt
-    status, why = known
-    if status == FAILED:
-        return _given_up(stores, attempt, str(why))
-    after = moved(attempt, status, stores.now())
-    return after if stores.deployments.move(attempt, after) else _as_written(stores, attempt)
-
-
-def _given_up(stores: Stores, attempt: Deployment, why: str) -> Deployment:
-    """Put back what was before the attempt, unless another change has come since, and write that it failed."""
-    if attempt.status != DEPLOYING or attempt.action == ROLLBACK:
-        return attempt
-    state = stores.deployments.desired(attempt.endpoint)
-    if state.generation != attempt.generation:
-        return attempt
-    after = put_back(state, attempt.variants_before)
-    evidence = {"withdrawn": attempt.version, "automatic": True}
-    action, target = (ROLLBACK, after.champion) if after.champion else (WITHDRAW, attempt.version)
-    plan = Plan(action, after, str(target), WHOLE, evidence)
-    failed = moved(attempt, FAILED, stores.now(), why)
-    event = event_of(stores, state, plan, "modelops", f"reverted: {why}")
-    try:
-        stores.deployments.change(state, after.variants, event, status=after.status, attempt=(attempt, failed))
-    except StaleStateError:
-        return _as_written(stores, attempt)
-    return failed
-
-
-def _as_written(stores: Stores, attempt: Deployment) -> Deployment:
-    return stores.deployments.attempt(attempt.deployment_id) or attempt
-
-
-def _refused(stores: Stores, spec: EndpointSpec, attempt: Deployment, why: str) -> AcknowledgementError:
-    """Return the error that says what happened."""
-    state = stores.deployments.desired(spec.name)
-    if attempt.action == ROLLBACK:
-        then = "it stays asked for"
-    elif attempt.status != FAILED:
-        then = "another change has overtaken it, so nothing was put back"
-    else:
-        then = f"version {state.champion} was put back" if state.champion else "nothing is served, as before"
-    return AcknowledgementError(
-        f"A gateway worker cannot serve version {attempt.version} of {spec.name!r}: {why}; {then}",
-        "See the gateway's log, then try again",
-    )
 
 
 def _joined(stores: Stores, spec: EndpointSpec, theirs: Deployment) -> Change:
@@ -351,10 +265,6 @@ def _await_others(stores: Stores, spec: EndpointSpec) -> None:
     for attempt in stores.deployments.unsettled(spec.name):
         if attempt.status == DEPLOYING:
             _joined(stores, spec, attempt)
-
-
-def _is_abandoned(attempt: Deployment, stores: Stores) -> bool:
-    return bool(is_gone(attempt.owner)) or stores.now() - attempt.updated_at > ABANDONED
 
 
 def _previewed(before: DesiredState, plan: Plan | None, version: str | None) -> Change:

@@ -25,8 +25,9 @@ from modelops_pipelines.core.rollout import roll_back as rolled_back
 from modelops_pipelines.core.rollout import shadow as shadowed
 from modelops_pipelines.core.rollout import start as started
 from modelops_pipelines.core.rollout import stop as stopped
-from modelops_pipelines.operations.changes import Ask, Change, Plan, change
+from modelops_pipelines.operations.changes import Ask, Change, change
 from modelops_pipelines.operations.onboarding import read_endpoints
+from modelops_pipelines.operations.plans import Plan
 from modelops_pipelines.operations.schemas import check_inputs
 from modelops_pipelines.store.deployments import ModelVersion, required_version
 from modelops_pipelines.store.journal import Gate

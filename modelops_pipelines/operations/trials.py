@@ -21,10 +21,12 @@ from modelops_pipelines.core.rollout import (
 )
 from modelops_pipelines.core.sequential import FAIL, PASS, Moments, Stratum
 from modelops_pipelines.core.tables import LABELS, typed_for
-from modelops_pipelines.operations.changes import ABANDONED, Ask, Change, Plan, change
+from modelops_pipelines.operations.changes import Ask, Change, change
 from modelops_pipelines.operations.ingest import ingest
+from modelops_pipelines.operations.plans import Plan
 from modelops_pipelines.operations.releases import promote
 from modelops_pipelines.operations.schemas import log_table
+from modelops_pipelines.operations.settling import ABANDONED
 from modelops_pipelines.store import sql
 from modelops_pipelines.store.stores import Stores
 from modelops_pipelines.store.trials import Experiment, Trial

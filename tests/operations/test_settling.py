@@ -17,8 +17,8 @@ from modelops_pipelines.core.errors import AcknowledgementError, ConflictError
 from modelops_pipelines.core.history import broken_link
 from modelops_pipelines.core.lifecycle import Acknowledgement, outcome
 from modelops_pipelines.core.rollout import variants_of
-from modelops_pipelines.operations.changes import settle
 from modelops_pipelines.operations.releases import archive, delete, deploy, restore, roll_back, stages, start, stop
+from modelops_pipelines.operations.settling import settle
 from modelops_pipelines.store.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support import ROOT, Project, make_project, wait_until

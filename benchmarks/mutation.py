@@ -38,7 +38,10 @@ MODULES = {
         (f"{CORE}/alerts.py", f"{OPERATIONS}/alerting.py"),
         ("tests/core/test_alerts.py", "tests/operations/test_alerting.py"),
     ),
-    "rollback": ((f"{CORE}/rollout.py",), ("tests/core/test_rollout.py",)),
+    "rollback": (
+        (f"{CORE}/rollout.py",),
+        ("tests/core/test_rollout.py", "tests/core/test_split.py", "tests/core/test_line_of_champions.py"),
+    ),
     "retraining": ((f"{CORE}/retraining.py",), ("tests/core/test_retraining.py",)),
     "releases": ((f"{OPERATIONS}/releases.py",), ("tests/operations/test_releases.py",)),
 }

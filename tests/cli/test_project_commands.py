@@ -1,0 +1,139 @@
+"""The project and the machine: doctor, init, up and gateway, and a home or a port that cannot be used."""
+
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modelops_pipelines.cli.opening import open_stores
+from modelops_pipelines.core.errors import SettingsError
+from tests.cli.support import START, Loop, environment_of, modelops, refused
+from tests.support import Project, wait_until
+
+
+def test_doctor_finds_a_healthy_project_healthy(loop: Loop) -> None:
+    done = modelops(loop.project, "doctor", "--json")
+    assert (done.code, [finding["check"] for finding in done.json if not finding["ok"]]) == (0, [])
+    assert "valid: cancer" in modelops(loop.project, "doctor").out
+
+
+def test_doctor_names_the_line_of_a_broken_yaml(fresh: Project) -> None:
+    (fresh.folder / "endpoints" / "endpoint.yaml").write_text("type: modelops_pipelines.ModelEndpoint\nattributes: 3\n")
+    done = modelops(fresh, "doctor", "--json")
+    [found] = [finding["found"] for finding in done.json if not finding["ok"]]
+    assert done.code == 3
+    assert "endpoint.yaml:2: " in found
+    assert "must be a mapping, and is a number (3)" in found
+
+
+def test_doctor_tells_of_a_home_that_cannot_be_written(fresh: Project) -> None:
+    (fresh.folder / "file").touch()
+    done = modelops(fresh, "doctor", "--json", MODELOPS_HOME=str(fresh.folder / "file" / "home"))
+    wrong = {finding["check"]: finding["found"] for finding in done.json if not finding["ok"]}
+    assert done.code == 3
+    assert list(wrong) == ["home", "state", "history"]
+    assert (
+        "cannot be written (Not a directory). Give this user write access to it, or set MODELOPS_HOME" in wrong["home"]
+    )
+
+
+def test_a_home_that_cannot_be_written_is_refused_by_every_command_that_needs_it(fresh: Project) -> None:
+    (fresh.folder / "file").touch()
+    home = str(fresh.folder / "file" / "home")
+    for arguments in (["endpoint", "list"], ["history", "cancer"], ["alert", "list"], ["sql", "SELECT 1"]):
+        refused(modelops(fresh, *arguments, MODELOPS_HOME=home), f"The home {home} cannot be written (Not a directory)")
+
+
+def test_a_wrong_setting_is_named_with_its_variable(fresh: Project) -> None:
+    done = modelops(fresh, "doctor", MODELOPS_GATEWAY_PORT="abc")
+    refused(done, "The setting gateway_port is 'abc'. Set MODELOPS_GATEWAY_PORT to a port")
+
+
+def test_a_folder_without_a_project_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("MODELOPS_HOME", "MODELOPS_ENDPOINTS"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SettingsError, match=r"There is no project in .* make one: modelops init FOLDER"):
+        open_stores()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_makes_a_valid_project_and_touches_no_folder_that_holds_something(fresh: Project) -> None:
+    made = modelops(fresh, "init", "mine")
+    assert (made.code, made.out) == (0, "")
+    assert "modelops train tumours --data data.csv" in made.err
+    refused(modelops(fresh, "init", "mine"), "mine is not empty. Name a new folder")
+    assert sorted(path.name for path in (fresh.folder / "mine").iterdir()) == [
+        "README.md",
+        "endpoints",
+        "sample_data.py",
+        "trainer.py",
+        "workspace.yaml",
+    ]
+
+
+def test_a_state_database_that_is_locked_ends_with_4(loop: Loop) -> None:
+    code = f"import modelops_pipelines.store.database as d; d.BUSY_SECONDS = 0.1; {START}"
+    with sqlite3.connect(loop.project.stores.settings.home / "state.db", isolation_level=None) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        done = subprocess.run(
+            [sys.executable, "-c", code, "deploy", "cancer", "2"],
+            cwd=loop.project.folder,
+            env=environment_of(loop.project),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        holder.execute("ROLLBACK")
+    assert done.returncode == 4
+    assert "has been locked by another process" in done.stderr
+
+
+# The gateway
+
+
+@pytest.fixture
+def taken(fresh: Project) -> Iterator[Project]:
+    with socket.create_server(("127.0.0.1", int(fresh.environment["MODELOPS_GATEWAY_PORT"]))):
+        yield fresh
+
+
+def test_gateway_refuses_a_port_that_is_in_use(taken: Project) -> None:
+    port = taken.environment["MODELOPS_GATEWAY_PORT"]
+    done = modelops(taken, "gateway")
+    refused(done, f"127.0.0.1:{port} is in use. End what listens there, or set MODELOPS_GATEWAY_PORT")
+
+
+def test_up_refuses_a_port_in_use(taken: Project) -> None:
+    refused(modelops(taken, "up"), "is in use. End what listens there, or set MODELOPS_GATEWAY_PORT to another")
+
+
+def test_up_refuses_a_folder_without_workspace_yaml(fresh: Project) -> None:
+    refused(modelops(fresh, "up", "--no-mlflow"), "workspace.yaml. Make a project with: modelops init FOLDER")
+
+
+def test_gateway_says_where_it_listens_and_ends_on_sigterm(fresh: Project) -> None:
+    url = f"http://127.0.0.1:{fresh.environment['MODELOPS_GATEWAY_PORT']}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, "gateway"],
+        cwd=fresh.folder,
+        env=environment_of(fresh),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert f"The gateway will listen on {url}/docs" in process.stderr.readline()
+    wait_until(lambda: _listens(int(fresh.environment["MODELOPS_GATEWAY_PORT"])), 60)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) in (0, -signal.SIGTERM)
+    process.stderr.close()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,70 @@
+"""An endpoint with its history, and canaries, without a store: for tests of the rules alone."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from modelops_pipelines.core.errors import ConflictError
+from modelops_pipelines.core.history import Event, champions, described
+from modelops_pipelines.core.lifecycle import Stage, stage_of
+from modelops_pipelines.core.rollout import DesiredState, deploy, next_share, roll_back, rollback_target, variants_of
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+STEPS = (5, 25, 50, 100)
+
+
+@dataclass
+class Endpoint:
+    """A desired state with its history, changed as operations/releases.py changes it."""
+
+    state: DesiredState = field(default_factory=lambda: DesiredState("e"))
+    events: list[Event] = field(default_factory=list)
+    past: list[DesiredState] = field(default_factory=list)
+    archived: set[str] = field(default_factory=set)
+
+    @property
+    def line(self) -> tuple[str, ...]:
+        return champions(self.events)
+
+    @property
+    def is_live(self) -> bool:
+        return self.state.champion is not None
+
+    def apply(self, action: str, version: str, after: DesiredState | None, share: int = 100) -> None:
+        if after is None or (after.variants, after.status) == (self.state.variants, self.state.status):
+            return
+        if any(variant.version in self.archived for variant in after.variants):
+            raise ConflictError("archived", "restore it")
+        at = {"number": len(self.events) + 1, "endpoint": "e", "actor": "me", "reason": ""}
+        event = Event(
+            **at,
+            at=NOW + len(self.events) * SECOND,
+            action=action,
+            from_version=self.state.champion,
+            to_version=version,
+            generation=after.generation,
+            evidence={"share": share, "live": described(after)},
+        )
+        assert after.generation == self.state.generation + 1
+        self.state = after
+        self.events.append(event)
+        self.past.append(after)
+
+    def deploy(self, version: str, share: int = 100) -> None:
+        self.apply("deploy", version, deploy(self.state, version, share), share)
+
+    def promote(self, version: str) -> None:
+        share = next_share(self.state, version, STEPS)
+        self.apply("promote", version, deploy(self.state, version, share), share)
+
+    def roll_back(self, to: str | None = None) -> str:
+        target = rollback_target(self.state, self.line, to, self.archived)
+        self.apply("rollback", target, roll_back(self.state, target))
+        return target
+
+    def stage(self, version: str) -> Stage:
+        return stage_of(version, [self.state], archived=version in self.archived, proven=version in self.line)
+
+
+def canary(share: int) -> DesiredState:
+    return DesiredState("e", 2, variants_of("1", "2", share))

@@ -1,0 +1,106 @@
+"""An erasure that dies at any of its steps is finished by the next one, and its windows are not forgotten."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+
+from modelops_pipelines.core.tables import QUALITY_METRICS, SERVICE_METRICS
+from modelops_pipelines.operations import erasing
+from modelops_pipelines.operations.erasing import MARK
+from modelops_pipelines.operations.measure import measure_quality
+from modelops_pipelines.operations.service_metrics import measure_service
+from modelops_pipelines.store.erasures import Erasures
+from modelops_pipelines.store.journal import Journal
+from modelops_pipelines.store.lake_eraser import LakeEraser
+from tests.operations.erasing_world import DAYS, EXPECTED_ROWS, FROZEN, World, assert_erased, erase, rows
+from tests.support import Project
+
+
+class CrashError(BaseException):
+    """The process ends here."""
+
+
+STEPS: dict[str, tuple[Any, str, int]] = {
+    "starting": (Erasures, "start", 1),
+    "taking in": (erasing, "_take_in", 1),
+    "ingesting": (erasing, "ingest", 3),
+    "looking": (LakeEraser, "find", 6),
+    "recording": (Erasures, "record", 2),
+    "telling": (erasing, "_tell_frozen_sets", 1),
+    "marking": (Journal, "touch", 1),
+    "deleting": (LakeEraser, "delete", 4),
+    "deleting a day": (LakeEraser, "_delete_on", 9),
+    "syncing": (LakeEraser, "_sync", 9),
+    "purging": (LakeEraser, "purge", 4),
+    "checkpointing": (DeltaTable, "create_checkpoint", 4),
+    "removing a file": (Path, "unlink", 25),
+    "renewing": (erasing, "_renew", 1),
+    "settling": (Journal, "settle", 1),
+    "counting": (erasing, "record_progress", 1),
+    "finishing": (Erasures, "finish", 1),
+}
+MOMENTS = [
+    (step, moment, nth)
+    for step, (_, _, calls) in STEPS.items()
+    for moment, nth in sorted({("before", 1), ("after", (calls + 1) // 2), ("after", calls)})
+]
+
+
+@pytest.mark.parametrize(("step", "moment", "nth"), MOMENTS)
+def test_an_erasure_that_is_killed_anywhere_is_finished_by_the_next(
+    copied: tuple[Project, World], step: str, moment: str, nth: int
+) -> None:
+    project, world = copied
+    owner, name, _ = STEPS[step]
+    with crash_at(owner, name, moment, nth) as crashed, contextlib.suppress(CrashError):
+        erase(project)
+    assert crashed, f"{step} has no call {nth}"
+    stores = project.stores
+    if step != "finishing":
+        for derive in (measure_service, measure_quality):  # a run in between takes marks that came too early
+            derive(stores, project.spec)
+    erase(project)
+    assert_erased(project, world)
+    first, *later = Erasures(stores.database).of("cancer")
+    assert (EXPECTED_ROWS, {FROZEN: 2}) == (first.rows, first.training_sets)
+    assert first.finished_at is not None
+    assert len(later) == ((step, moment) == ("finishing", "after"))
+    for derive in (measure_service, measure_quality):
+        derive(stores, project.spec)
+    assert 2 * len(world.others) == sum(row["predictions"] for row in rows(project, SERVICE_METRICS))
+    assert len(world.others) == sum(row["labelled"] for row in rows(project, QUALITY_METRICS))
+    assert ["drift-2026-02-01T22.html"] == [path.name for path in (stores.settings.reports / "cancer").iterdir()]
+
+
+def test_the_windows_of_an_erasure_that_was_never_finished_are_still_known(copied: tuple[Project, World]) -> None:
+    project, _ = copied
+    with crash_at(LakeEraser, "delete", "before", 1), contextlib.suppress(CrashError):
+        erase(project)
+    windows: tuple[datetime, ...] = project.stores.journal.touched("cancer", MARK).windows
+    assert DAYS == len(windows)
+
+
+@contextlib.contextmanager
+def crash_at(owner: Any, name: str, moment: str, nth: int) -> Iterator[list[int]]:
+    original, calls, crashed = getattr(owner, name), Counter[str](), []
+
+    def crashing(*args: Any, **kwargs: Any) -> Any:
+        calls["n"] += 1
+        if moment == "before" and calls["n"] == nth:
+            crashed.append(nth)
+            raise CrashError
+        result = original(*args, **kwargs)
+        if moment == "after" and calls["n"] == nth:
+            crashed.append(nth)
+            raise CrashError
+        return result
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(owner, name, crashing)
+        yield crashed

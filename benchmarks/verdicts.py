@@ -19,7 +19,7 @@ from statistics import mean, median
 import numpy as np
 
 from benchmarks.seasonal_world import FAHRENHEIT, Change, World
-from modelops_pipelines.core.calibration import LEVELS, Calibration, flags_of, judge_calibrated
+from modelops_pipelines.core.calibration import LEVELS, Calibration, Flags, confirming, flags_of, judge_calibrated
 from modelops_pipelines.core.distances import chi_square, jensen_shannon, kolmogorov_smirnov, psi, wasserstein
 from modelops_pipelines.core.profiles import Profile
 from modelops_pipelines.core.seasons import season_of
@@ -58,14 +58,15 @@ class Judge:
         return range(self.world.hours.start + 24 * REFERENCE_DAYS, self.world.hours.stop, self.length)
 
     def calibrated(self, starts: Sequence[int], hours: Mapping[str, Stack]) -> list[Drifted]:
-        """Judge windows in a row, the last one's flags carried on."""
-        at, before, found = np.asarray(self.world.hours), frozenset[tuple[str, str]](), []
+        """Judge windows in a row, each with what was flagged in the one that could confirm it."""
+        at, flagged, found = np.asarray(self.world.hours), dict[int, Flags](), []
         for start in starts:
             seasons = {name: season_of(at, one, start, start + self.length, MINIMUM) for name, one in hours.items()}
             current = {name: one.current for name, one in seasons.items()}
             reference = {name: one.reference for name, one in seasons.items()}
+            before = confirming(seasons, lambda prior: flagged.get(prior, ()))
             verdicts = judge_calibrated(current, reference, RULES[self.length], before)
-            before = flags_of(verdicts)
+            flagged[start] = flags_of(verdicts)
             found.append({one.column for one in verdicts if one.drifted})
         return found
 

@@ -1,6 +1,7 @@
 """What many tests need: a project in a folder, a small real model, a running gateway."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ def make_project(folder: Path, yaml: str = CANCER_YAML, **environment: str) -> P
     home = {"MODELOPS_HOME": str(folder / "home"), "MODELOPS_ENDPOINTS": str(folder / "endpoints")}
     given = {**ports, **home, "MODELOPS_SEAL_AFTER_SECONDS": "0.2", **environment}
     return Project(folder, given, Stores(load_settings(folder, given)), read_endpoint(path))
+
+
+def copied_project(project: Project, folder: Path) -> Project:
+    """Copy a project whose making takes long, with all that it holds."""
+    shutil.copytree(project.folder, folder)
+    environment = {name: value.replace(str(project.folder), str(folder)) for name, value in project.environment.items()}
+    return replace(project, folder=folder, environment=environment, stores=Stores(load_settings(folder, environment)))
 
 
 def cancer_frame() -> Any:

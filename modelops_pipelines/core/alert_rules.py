@@ -24,6 +24,7 @@ QUALITY_METRICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "recall",
             "f1",
             "confidence",
+            "base_rate",
         ),
         "multiclass": ("accuracy", "f1", "confidence"),
         "regression": ("mae", "rmse", "bias", "r2"),

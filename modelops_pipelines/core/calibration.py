@@ -7,7 +7,7 @@ other days: day effects, correlated rows and heavy tails raise the bar by themse
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -18,7 +18,7 @@ from modelops_pipelines.core.drift import ColumnVerdict
 from modelops_pipelines.core.left_out import Distances, LeftOut
 from modelops_pipelines.core.profiles import ColumnBins, Kind, Profile
 from modelops_pipelines.core.scales import STUDENT, fitted, kappa, levels, offset_fitted
-from modelops_pipelines.core.seasons import SeasonReference
+from modelops_pipelines.core.seasons import Season, SeasonReference
 
 Channel: TypeAlias = Literal["distribution", "missing", "range"]
 Flags: TypeAlias = Collection[tuple[str, str]]
@@ -134,7 +134,7 @@ def judge_calibrated(
 ) -> list[CalibratedVerdict]:
     """Judge every column of either side, by name.
 
-    ``before`` is what was flagged in the window before this (``flags_of``): a column drifted when it is
+    ``before`` is what was flagged in the window before this (``confirming``): a column drifted when it is
     flagged in both by the same channel, or flagged once and gross. Raises SchemaError for a column with two
     bins. Source of the tests: facts measured on seasonal traffic; of the procedure over all columns:
     Benjamini and Hochberg 1995.
@@ -155,6 +155,15 @@ def settled(
     """Say of each verdict whether it drifted: flagged now and ``before`` by the same channel, or gross now."""
     rules = policy or Calibration()
     return [replace(one, drifted=_drifted(one, before, rules)) for one in verdicts]
+
+
+def confirming(seasons: Mapping[str, Season], flagged: Callable[[int], Flags]) -> frozenset[tuple[str, str]]:
+    """Return each column's flags in the window that could confirm it (``Season.prior``).
+
+    ``flagged`` tells what was flagged in the window that starts at an hour since 1970 UTC.
+    """
+    priors = {name: one.prior for name, one in seasons.items() if one.prior is not None}
+    return frozenset(flag for name, prior in priors.items() for flag in flagged(prior) if flag[0] == name)
 
 
 def flags_of(verdicts: Sequence[CalibratedVerdict]) -> frozenset[tuple[str, str]]:
@@ -204,7 +213,8 @@ def _unjudged(current: Profile | None, reference: SeasonReference | None, rules:
     if current.n < rules.least:
         return f"{current.n} rows, of {rules.minimum} that a verdict takes, and {rules.least} for a gross change"
     if reference.day_count < rules.days:
-        return f"{reference.day_count} days to compare with; {rules.days} are needed"
+        sort = "days of the same sort (working day or weekend)"
+        return f"{reference.day_count} {sort} to compare with; {rules.days} are needed"
     return None
 
 

@@ -23,12 +23,11 @@ SATURDAY = 5
 class Matching:
     """How reference spans are chosen.
 
-    They lie in the last ``days`` before the window. With fewer than ``minimum_days`` days of the same class
-    (Monday to Friday, or weekend) that hold data, all days are taken.
+    They lie in the last ``days`` before the window, on days of the same class (Monday to Friday, or weekend). Where
+    there are too few of these, there is no verdict: held against working days, every first weekend would be an alarm.
     """
 
     days: int = 28
-    minimum_days: int = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +48,16 @@ class SeasonReference:
 
 @dataclass(frozen=True, eq=False)
 class Season:
-    """A window of one column, [start, end) in hours and widened if need be, beside its reference windows."""
+    """A window of one column, [start, end) in hours and widened if need be, beside its reference windows.
+
+    ``prior`` is the start of the last window that shares no row with it (``prior_window``).
+    """
 
     start: int
     end: int
     current: Profile
     reference: SeasonReference
+    prior: int | None
 
 
 def season_of(at: Hours, hourly: Stack, start: int, end: int, minimum: int, matching: Matching | None = None) -> Season:
@@ -66,7 +69,8 @@ def season_of(at: Hours, hourly: Stack, start: int, end: int, minimum: int, matc
     first = widened(at, hourly, start, end, minimum)
     low, high = np.searchsorted(at, [first, end])
     current = hourly.take(np.arange(low, high)).total()
-    return Season(first, end, current, reference_of(at, hourly, first, end, matching or Matching()))
+    prior = prior_window(at, first, end - start)
+    return Season(first, end, current, reference_of(at, hourly, first, end, matching or Matching(), prior), prior)
 
 
 def widened(at: Hours, hourly: Stack, start: int, end: int, minimum: int) -> int:
@@ -87,38 +91,50 @@ def widened(at: Hours, hourly: Stack, start: int, end: int, minimum: int) -> int
     return min(start, int(within[reached]))
 
 
-def reference_of(at: Hours, hourly: Stack, start: int, end: int, matching: Matching) -> SeasonReference:
+def prior_window(at: Hours, start: int, length: int) -> int | None:
+    """Return the start of the last window of ``length`` hours that has rows and ends by ``start``, within a week.
+
+    It is the one to confirm a window that is widened back to ``start``: what both held would confirm itself. Where
+    data come once a day, it is yesterday's. ``at`` (rising, of shape (m,)) names the hours with data.
+    """
+    before = int(np.searchsorted(at, start // length * length))
+    last = int(at[before - 1]) if before else start - WEEK - 1
+    return last // length * length if last >= start - WEEK else None
+
+
+def reference_of(
+    at: Hours, hourly: Stack, start: int, end: int, matching: Matching, prior: int | None = None
+) -> SeasonReference:
     """Merge the hours of each reference span of [start, end); spans without rows are left out.
 
-    The spans are those of ``reference_spans``: of the same class of weekday if they have data on
-    ``minimum_days`` days, else of all days.
+    The spans are those of ``reference_spans`` of the same class of weekday that end before the ``prior`` window.
     """
-    starts, days, alike = reference_spans(start, end, matching.days)
+    starts, days, alike = reference_spans(start, end, matching.days, prior)
     low, high = np.searchsorted(at, starts), np.searchsorted(at, starts + (end - start))
     rows = np.append(0.0, np.cumsum(hourly.n))
-    filled = rows[high] > rows[low]
-    matched = filled & alike
-    if len(np.unique(days[matched])) >= matching.minimum_days:
-        filled = matched
+    filled = (rows[high] > rows[low]) & alike
     return SeasonReference(hourly.merged(low[filled], high[filled]), days[filled])
 
 
-def reference_spans(start: int, end: int, days: int) -> tuple[Hours, Hours, npt.NDArray[np.bool_]]:
+def reference_spans(
+    start: int, end: int, days: int, prior: int | None = None
+) -> tuple[Hours, Hours, npt.NDArray[np.bool_]]:
     """Return the start and the day number of each span to hold [start, end) against, and whether its class is alike.
 
     A span is as long as the window and lies a whole number of days before it, between ``start`` - ``days``
     days and ``start``. Under a day, the spans an hour earlier and later are taken too. Over a day, spans are
     so many days apart that they do not overlap. Alike are spans whose first and last hours fall on the same
     sorts of day (Monday to Friday, or weekend) as the window's. What lies less than a window's length before
-    ``start`` is left out: were it the first window of a drift, it would hide the second.
+    ``start``, or at or after ``prior``, is left out: were it the first window of a drift, it would hide the second.
     """
     length = end - start
+    gap = length if prior is None else max(length, start - prior)
     step = -(-length // DAY)  # days from span to span
     shifts = np.array([-1, 0, 1] if length < DAY else [0])
     back = np.arange(step, days + 1, step)
     moved = np.repeat(back, len(shifts)) * DAY - np.tile(shifts, len(back))
     number = start // DAY - np.repeat(back, len(shifts))
-    inside = (moved >= 2 * length) & (moved <= days * DAY)
+    inside = (moved >= length + gap) & (moved <= days * DAY)
     unshifted = start - np.repeat(back, len(shifts)) * DAY
     alike = (_weekend(unshifted) == _weekend(start)) & (_weekend(unshifted + length - 1) == _weekend(end - 1))
     return (start - moved)[inside].astype(np.int64), number[inside].astype(np.int64), alike[inside]

@@ -229,6 +229,8 @@ DRIFT = Table(
         number("effect?", "the distance in units of the smallest that matters"),
         number("importance?", "how much the model's answers hang on the column; all columns' add up to 1"),
         text("severity?", "none, low, medium or high: effect times importance"),
+        text("channels?", "all channels that were flagged, with commas between"),
+        integer("n_window?", "of the values, those in the window itself: fewer where it was widened", "rows"),
         _DATE,
     ),
     ("window_start", "model_version", "column"),

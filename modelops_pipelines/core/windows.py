@@ -13,6 +13,11 @@ def window_of(moment: datetime, size: str) -> datetime:
     return utc.replace(hour=hour, minute=0, second=0, microsecond=0)
 
 
+def has_ended(window: datetime, size: str, now: datetime) -> bool:
+    """Whether the window's time is over: late rows may still come, but nothing that happens from now on."""
+    return window + LENGTH[size] <= now
+
+
 def windows_between(start: datetime, end: datetime, size: str) -> list[datetime]:
     """Return the starts of all windows that touch [start, end)."""
     if end <= start:

@@ -5,17 +5,26 @@ Windows of a day are held against days: a day's stored sum is read in place of i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 
 import numpy as np
 
 from modelops_pipelines.core.endpoint import DriftPolicy, EndpointSpec
 from modelops_pipelines.core.profiles import Profile
-from modelops_pipelines.core.seasons import DAY, WEEK, Matching, SeasonReference, reference_of, widened
+from modelops_pipelines.core.seasons import (
+    DAY,
+    WEEK,
+    Matching,
+    Season,
+    SeasonReference,
+    prior_window,
+    reference_of,
+    widened,
+)
 from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.profiling import monitored_bins, stored_days, stored_hours
-from modelops_pipelines.store.profile_rows import HOUR_US, Hours, hour_of
+from modelops_pipelines.store.profile_rows import Hours, hour_of, moment_of
 from modelops_pipelines.store.references import Reference
 from modelops_pipelines.store.stores import Stores
 
@@ -48,16 +57,16 @@ class History:
             return f"the same season of the training set's last {self.policy.days} days"
         return f"the same season of the {self.policy.days} days before"
 
-    def season(self, start: int, end: int) -> tuple[dict[str, Profile], dict[str, SeasonReference]]:
-        """Return the window [start, end) of whole hours, widened if it is small, and its reference, by column."""
-        current, reference = {}, {}
+    def season(self, start: int, end: int) -> dict[str, Season]:
+        """Return by column the window [start, end) of whole hours, widened if it is small, with its reference."""
+        found = {}
         for name in self.served:
             fine = self._fine_enough(name, start, end)
             hours = fine.served[name]
             first = widened(hours.at, hours.stack, start, end, self.policy.minimum)
-            current[name] = hours.total(first, end)
-            reference[name] = fine.reference_of(name, first, end)
-        return current, reference
+            prior = prior_window(hours.at, first, end - start)
+            found[name] = Season(first, end, hours.total(first, end), fine.reference_of(name, first, end, prior), prior)
+        return found
 
     def _fine_enough(self, name: str, start: int, end: int) -> "History":
         """Return this history, or the one by the hour where it is of days and the window has to be widened."""
@@ -65,13 +74,13 @@ class History:
         large = len(within) > 0 and within.n.sum() >= self.policy.minimum
         return self if large or self.by_hour is None else self.by_hour()
 
-    def reference_of(self, name: str, start: int, end: int) -> SeasonReference:
+    def reference_of(self, name: str, start: int, end: int, prior: int | None) -> SeasonReference:
         """Return a column's reference of [start, end): the season before it, or before the training set's end."""
         hours = self.behind[name] if name in self.behind else self.served[name].none()
         if self.policy.reference == "training" and len(hours.at):
             back = max(0, start - int(hours.at[-1]) - 1) // WEEK * WEEK  # the same hour of the same weekday
-            start, end = start - back, end - back
-        return reference_of(hours.at, hours.stack, start, end, Matching(self.policy.days))
+            start, end, prior = start - back, end - back, prior if prior is None else prior - back
+        return reference_of(hours.at, hours.stack, start, end, Matching(self.policy.days), prior)
 
 
 def histories(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> dict[str, History]:
@@ -124,13 +133,9 @@ def _shared_days(stores: Stores, spec: EndpointSpec, version: str, days: Columns
     if not len(shared):
         return {}
     first, end = int(shared.min()), int(shared.max()) + DAY
-    served = stored_hours(stores, spec, _moment(first), _moment(end))[version][1]
+    served = stored_hours(stores, spec, moment_of(first), moment_of(end))[version][1]
     within = {name: trained[name].within(first, end) for name in served if name in trained}
     return {name: served[name].after(hours).by_day() for name, hours in within.items()}
-
-
-def _moment(hour: int) -> datetime:
-    return datetime.fromtimestamp(hour * HOUR_US // 1_000_000, UTC)
 
 
 def reference_before(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> dict[str, Profile]:
@@ -145,5 +150,5 @@ def reference_before(stores: Stores, spec: EndpointSpec, version: str, window: d
     whole = dict(found.reference.profiles)
     if spec.drift.method != "calibrated":
         return whole
-    _, seasons = found.season(hour_of(window), hour_of(end))
-    return whole | {name: one.windows.total() for name, one in seasons.items() if len(one.windows)}
+    behind = {name: one.reference.windows for name, one in found.season(hour_of(window), hour_of(end)).items()}
+    return whole | {name: windows.total() for name, windows in behind.items() if len(windows)}

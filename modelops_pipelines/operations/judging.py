@@ -26,6 +26,8 @@ from modelops_pipelines.store.stores import Stores
 MOST_WINDOWS = 200
 MINIMUM_REQUESTS = 20
 MINIMUM_LABELLED = 200
+_OF_SCORES = {"auc", "log_loss", "brier", "brier_skill", "calibration_error", "confidence", "base_rate"}
+"""Quality metrics of the rows that have a score; the others are of those with a prediction."""
 Judge = Callable[[Stores, EndpointSpec, AlertRule, Sequence[datetime]], list[Verdict]]
 
 
@@ -95,14 +97,27 @@ def _quality_verdict(spec: EndpointSpec, rule: AlertRule, window: datetime, judg
     found = [row for row in quality_of(spec, judged).to_pylist() if row["segment"] == WHOLE]
     rows = sorted(found, key=lambda row: -row["predictions"])
     minimum = rule.minimum or MINIMUM_LABELLED
-    labelled = rows[0]["labelled"] if rows else 0
+    labelled = _pairs(judged, rows[0]["model_version"], str(rule.metric)) if rows else 0
     if labelled < minimum:
         why = f"{labelled} labelled rows of the {minimum} that a verdict takes"
+        lack = rows[0]["labelled"] - labelled if rows else 0
+        why += f"; {lack} more have a label but no {_measured(str(rule.metric))}" if lack else ""
         return not_judged(rule, text(window), labelled, why)
     value = rows[0].get(str(rule.metric))
     if value is None:
         return not_judged(rule, text(window), labelled, str(rows[0]["reason"]))
     return held_against(rule, text(window), value, labelled, "labelled rows")
+
+
+def _pairs(judged: pa.Table, version: str, metric: str) -> int:
+    """Return how many rows of a version have both a label and what the metric holds against it."""
+    both = pc.and_(pc.is_valid(judged.column("label")), pc.is_valid(judged.column(_measured(metric))))
+    return int(pc.sum(pc.and_(both, pc.equal(judged.column("model_version"), version))).as_py() or 0)
+
+
+def _measured(metric: str) -> str:
+    """Return the column that a quality metric holds against the label."""
+    return "score" if metric in _OF_SCORES else "prediction"
 
 
 def _judge_estimate(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime]) -> list[Verdict]:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
+from modelops_pipelines.core.due import is_due
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.tables import HOURLY, Table
 from modelops_pipelines.core.windows import hours_of, window_of, windows_between
@@ -48,6 +49,8 @@ def recompute(
 ) -> Recomputed:
     """Compute the table's changed windows and replace them; mark them for the tables that build on this one.
 
+    Windows that are not yet due (``is_due``) keep their marks.
+
     ``also`` is told of windows and their rows when these are durable: what it writes is there before the marks go.
 
     The marks are read before the data is opened and cleared after the result is durable, so that a run killed
@@ -55,10 +58,12 @@ def recompute(
     """
     with derive_lock(stores, spec, table):
         touched = stores.journal.touched(spec.name, table.name)
-        whole = sorted({window_of(window, spec.window) for window in touched.windows})  # marks may be of hours before
-        touched = Touched(tuple(whole), touched.up_to)
         if asked is not None:
             touched = Touched(tuple(windows_between(asked.start, asked.end, spec.window)), 0)
+        whole = sorted({window_of(window, spec.window) for window in touched.windows})  # marks may be of hours before
+        now = stores.now()
+        due = tuple(window for window in whole if is_due(spec, table.name, window, now))
+        touched = Touched(due, touched.up_to)
         if not touched.windows:
             return Recomputed(table.name, (), 0)
         written = 0
@@ -68,7 +73,8 @@ def recompute(
             if also is not None:
                 also(part, rows)
             written += len(rows)
-        stores.journal.settle(spec.name, table.name, touched, then)
+        left = () if asked is not None else [window for window in whole if window not in due]
+        stores.journal.settle(spec.name, table.name, touched, then, left)
         return Recomputed(table.name, touched.windows, written)
 
 

@@ -61,6 +61,11 @@ def stored(stores: Stores, spec: EndpointSpec, table: Table, windows: Sequence[d
 
 
 def of_busiest(rows: Rows, count: str = "n") -> Rows:
-    """Return the rows of the version with the most rows answered."""
-    busiest = max(rows, key=lambda row: row[count])["model_version"]
+    """Return the rows of the version with the most rows answered, in the window itself where that is known."""
+
+    def answered(row: dict[str, Any]) -> int:
+        own: int | None = row.get("n_window")
+        return row[count] if own is None else own
+
+    busiest = max(rows, key=answered)["model_version"]
     return [row for row in rows if row["model_version"] == busiest]

@@ -1,11 +1,14 @@
-"""Sealed spool segments, or windows left over from a run that died, start a monitoring run."""
+"""Sealed spool segments, and windows left over (a run died, or their time is over by now), start a monitoring run."""
 
 from collections.abc import Sequence
 
 import dagster as dg
 
+from modelops_pipelines.core.due import is_due
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.ids import content_id
+from modelops_pipelines.core.tables import DRIFT
+from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of, is_running, monitored, told
 from modelops_pipelines.store.spool import waiting
@@ -27,17 +30,25 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         with project.stores() as stores:
             for spec in specs:
                 segments = waiting(stores.settings.spool, spec.name)
-                pending = stores.journal.pending(spec.name)
+                pending = stores.journal.pending(spec.name) - _not_yet_due(stores, spec)
                 if not segments and not pending:
                     reasons.append(f"{spec.name}: 0 segments wait, 0 windows are left over")
                 elif is_running(context, spec.name):
                     reasons.append(f"{spec.name}: {len(segments)} segments wait for the run under way")
                 else:
-                    identity = content_id(*segments) if segments else f"left over {_newest_mark(stores, spec)}"
+                    left = f"left over {_newest_mark(stores, spec)}, {pending} in all"
+                    identity = content_id(*segments) if segments else left
                     requests.append(_request(spec, identity, len(segments), pending))
         return told(requests, reasons)
 
     return new_data
+
+
+def _not_yet_due(stores: Stores, spec: EndpointSpec) -> int:
+    """Return how many marks wait for the end of their window."""
+    now = stores.now()
+    windows = stores.journal.touched(spec.name, DRIFT.name).windows
+    return sum(not is_due(spec, DRIFT.name, window_of(window, spec.window), now) for window in windows)
 
 
 def _newest_mark(stores: Stores, spec: EndpointSpec) -> int:

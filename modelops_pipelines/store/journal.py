@@ -101,14 +101,22 @@ class Journal:
             rows = connected.execute(query).all()
         return Touched(tuple(sorted(moment(row.window_start) for row in rows)), max((r.id for r in rows), default=0))
 
-    def settle(self, endpoint: str, consumer: str, touched: Touched, then: Iterable[str] = ()) -> None:
+    def settle(
+        self,
+        endpoint: str,
+        consumer: str,
+        touched: Touched,
+        then: Iterable[str] = (),
+        left: Iterable[datetime] = (),
+    ) -> None:
         """Clear what was computed and, in the same transaction, mark the windows for those that build on it.
 
-        A window marked again meanwhile has a newer mark and stays.
+        A window marked again meanwhile has a newer mark and stays, and so do those that are ``left`` for later.
         """
         with self._database.begin() as connected:
             done = sa.and_(_of(endpoint, consumer), _TOUCHED.c.id <= touched.up_to)
             connected.execute(_TOUCHED.delete().where(done))
+            _touch(connected, endpoint, [consumer], left)
             _touch(connected, endpoint, then, touched.windows)
 
     def pending(self, endpoint: str) -> int:

@@ -6,7 +6,7 @@ counts and are passed over.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -208,3 +208,8 @@ def _floats(column: pa.ChunkedArray) -> Floats:
 def hour_of(moment: datetime) -> int:
     """Return whole hours since 1970 UTC."""
     return int(moment.timestamp() // 3600)
+
+
+def moment_of(hour: int) -> datetime:
+    """Return when the hour begins that so many hours since 1970 UTC have passed before."""
+    return datetime.fromtimestamp(hour * 3600, UTC)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.profiles import fit_bins, profile
-from modelops_pipelines.core.seasons import Matching, reference_of, reference_spans, season_of, widened
+from modelops_pipelines.core.seasons import Matching, prior_window, reference_of, reference_spans, season_of, widened
 from modelops_pipelines.core.stacks import Stack
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -64,10 +64,34 @@ def test_weekends_are_held_against_weekends():
     assert found.day_count == 8
 
 
-def test_all_days_are_taken_where_too_few_of_the_same_class_hold_data():
+def test_a_first_weekend_has_nothing_to_be_held_against():
+    at, stack = traffic(SATURDAY - 5 * 24, SATURDAY + 24)
+    assert 0 == reference_of(at, stack, SATURDAY, SATURDAY + 24, Matching()).day_count
     at, stack = traffic(SATURDAY - 14 * 24, SATURDAY + 24)
-    found = reference_of(at, stack, SATURDAY, SATURDAY + 24, Matching())
-    assert (13, 4) == (found.day_count, sum(weekday(24 * day) >= 5 for day in found.days.tolist()))
+    assert 4 == reference_of(at, stack, SATURDAY, SATURDAY + 24, Matching()).day_count
+
+
+def test_the_window_that_could_confirm_is_the_last_one_that_shares_no_row():
+    at = np.array([0, 1, 5, 30, 31])
+    assert (30, 5, None) == tuple(prior_window(at, start, 1) for start in (31, 30, 0))
+    assert 5 == prior_window(at, 29, 1)
+    assert (24, 0, 0) == tuple(prior_window(at, start, 24) for start in (48, 47, 24))
+    assert (5, None) == tuple(prior_window(np.array([5]), start, 1) for start in (5 + 168, 6 + 168))
+
+
+@given(st.integers(0, 400), st.sampled_from([1, 3, 24, 60]), st.integers(1, 400), st.integers(7, 60))
+def test_no_reference_span_reaches_into_the_window_that_could_confirm_or_beyond_its_length(start, length, gap, days):
+    starts, _, _ = reference_spans(start, start + length, days, start - gap)
+    assert (starts + length <= start - max(gap, length)).all()
+    kept, _, _ = reference_spans(start, start + length, days)
+    assert set(starts.tolist()) == {one for one in kept.tolist() if one + length <= start - gap}
+
+
+def test_a_batch_a_day_is_confirmed_by_yesterdays_and_not_held_against_it():
+    at = np.arange(0, 24 * 28, 24) + MONDAY + 10
+    found = season_of(at, hourly([5] * 28), int(at[-1]), int(at[-1]) + 1, minimum=1)
+    assert found.prior == at[-2]
+    assert found.prior // 24 not in found.reference.days
 
 
 def test_spans_without_rows_are_left_out():
@@ -109,7 +133,7 @@ def test_the_reference_of_a_widened_window_is_as_long_as_it():
 def test_a_window_without_rows_has_an_empty_profile_and_a_reference():
     at, stack = traffic(FRIDAY - 24 * 10, FRIDAY - 24)
     found = season_of(at, stack, FRIDAY, FRIDAY + 1, minimum=20)
-    assert (0, FRIDAY, 8) == (found.current.n, found.start, found.reference.day_count)
+    assert (0, FRIDAY, 7) == (found.current.n, found.start, found.reference.day_count)
 
 
 def test_no_history_at_all_gives_an_empty_reference():

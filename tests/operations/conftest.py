@@ -1,4 +1,4 @@
-"""A project that several files of these tests copy: the one of erasing_world.py."""
+"""Projects that several files of these tests copy: those of erasing_world.py and of two_weeks.py."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,3 +23,10 @@ def copied(whole: "tuple[Project, World]", tmp_path: Path) -> "tuple[Project, Wo
     from tests.operations.erasing_world import copy_of
 
     return copy_of(whole, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def two_weeks(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    from tests.operations.two_weeks import make_two_weeks
+
+    return make_two_weeks(tmp_path_factory.mktemp("two_weeks") / "project")

@@ -3,7 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,9 @@ from modelops_pipelines.operations.measure import measure_quality
 from modelops_pipelines.operations.service_metrics import measure_service
 from modelops_pipelines.operations.training_sets import frozen_table
 from modelops_pipelines.store.journal import TrainingSet
-from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
-from tests.support import Project, make_project
+from tests.support import Project, copied_project, make_project
 
 CORE = "zorro77"
 USER = f'{CORE}-O\'Brien "ä\\" 名 % _ ; DROP TABLE--'
@@ -108,12 +107,7 @@ def leave_a_commit_that_failed(stores: Stores) -> None:
 
 def copy_of(whole: tuple[Project, World], folder: Path) -> tuple[Project, World]:
     project, world = whole
-    shutil.copytree(project.folder, folder / "project")
-    environment = {
-        name: value.replace(str(project.folder), str(folder / "project")) for name, value in project.environment.items()
-    }
-    stores = Stores(load_settings(folder / "project", environment))
-    return replace(project, folder=folder / "project", environment=environment, stores=stores), world
+    return copied_project(project, folder / "project"), world
 
 
 def erase(project: Project, user: str = USER) -> Erased:

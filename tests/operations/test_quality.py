@@ -11,11 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.alerts import Verdict
+from modelops_pipelines.core.endpoint import AlertRule, EndpointSpec
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.quality import SCORE_EDGES, ScoreCounts, score_bins
 from modelops_pipelines.core.tables import QUALITY_METRICS
 from modelops_pipelines.operations.ingest import ingest
+from modelops_pipelines.operations.judging import judge_rules
 from modelops_pipelines.operations.measure import judged_rows, measure_quality, quality_of
 from modelops_pipelines.store import sql
 from modelops_pipelines.store.stores import Stores
@@ -165,6 +167,50 @@ def test_labels_without_spread_have_no_r2(project: Project) -> None:
     measure_quality(project.stores, spec)
     [found] = stored(project.stores, spec).values()
     assert (None, 0.5, "all labels are the same: no r2") == (found["r2"], found["mae"], found["reason"])
+
+
+# Verdicts
+
+
+def of_labels(project: Project, spec: EndpointSpec) -> list[Verdict]:
+    """Return the verdicts on windows with any label."""
+    return [verdict for verdict in judge_rules(project.stores, spec, ["quality"], [START]) if verdict.n]
+
+
+def test_a_verdict_counts_the_rows_that_its_metric_can_be_of(project: Project) -> None:
+    rules = (
+        AlertRule("quality", metric="auc", below=0.6),
+        AlertRule("quality", metric="accuracy", below=0.6),
+        AlertRule("quality", metric="base_rate", above=0.6),
+    )
+    spec = replace(spec_of(project), alerts=rules, label_horizon=timedelta(0))
+    labels = ["1" if row % 4 else "0" for row in range(298)]
+    unscored = request_record(spec.name, 1, START, 298, p=labels, s=None, f={})
+    scored = request_record(spec.name, 2, START, 2, p=["0", "1"], s=[0.9, 0.1], f={})
+    deliver(project, spec, "predictions", [unscored, scored])
+    deliver(project, spec, "predictions", [request_record(spec.name, 3, START + timedelta(hours=3), 1, p=["0"], f={})])
+    known = [label_row(unscored, row, label, START) for row, label in enumerate(labels)]
+    known += [label_row(scored, row, label, START) for row, label in enumerate("01")]
+    deliver(project, spec, "labels", [{"rows": known}])
+    auc, accuracy, base_rate = of_labels(project, spec)
+    assert [(None, 2), (None, 2)] == [(one.passed, one.n) for one in (auc, base_rate)]
+    assert auc.message == (
+        "not judged: 2 labelled rows of the 200 that a verdict takes; 298 more have a label but no score"
+    )
+    assert (True, 300) == (accuracy.passed, accuracy.n)
+
+
+def test_a_label_shift_is_a_rule_of_the_base_rate(project: Project) -> None:
+    spec = replace(spec_of(project), alerts=(AlertRule("quality", metric="base_rate", above=0.6),))
+    spec = replace(spec, label_horizon=timedelta(0))
+    record = request_record(spec.name, 1, START, 300, p=["0"] * 300, s=[0.4] * 300, f={})
+    later = request_record(spec.name, 3, START + timedelta(hours=3), 1, p=["0"], f={})
+    deliver(project, spec, "predictions", [record, later])
+    labels = ["1" if row % 4 else "0" for row in range(300)]
+    known = [label_row(record, row, label, START) for row, label in enumerate(labels)]
+    deliver(project, spec, "labels", [{"rows": known}])
+    [found] = of_labels(project, spec)
+    assert (False, 300, 0.75) == (found.passed, found.n, found.value)
 
 
 # Segments

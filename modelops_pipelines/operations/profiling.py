@@ -17,7 +17,7 @@ from modelops_pipelines.core.profiles import ColumnBins, Kind, Profile, Values
 from modelops_pipelines.core.tables import DAILY_PROFILES, DATA_QUALITY, DRIFT, PROFILES, Table
 from modelops_pipelines.core.windows import LENGTH, hours_of, window_of, windows_between
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
-from modelops_pipelines.operations.references import ANSWERS, column_values, make_of_window, monitored_columns
+from modelops_pipelines.operations.references import ANSWERS, column_values, make_of_windows, monitored_columns
 from modelops_pipelines.operations.schemas import feature_types, log_table
 from modelops_pipelines.store import sql
 from modelops_pipelines.store.log_rows import answered, by_version, with_features
@@ -160,15 +160,25 @@ def _length(spec: EndpointSpec) -> timedelta:
 
 
 def _reference(stores: Stores, spec: EndpointSpec, version: str, windows: Windows) -> Reference | None:
-    """Return the version's reference; one that has none gets its first window that is large enough."""
+    """Return the version's reference; one that has none gets its first window that is large enough.
+
+    Where none is, the windows of a week together will do, and those before are marked: they can be profiled now.
+    """
     found = stores.references.read(spec.model_name, version)
     if found is not None:
         return found
+    week = windows_between(windows[0] - timedelta(days=7), windows[-1] + _length(spec), spec.window)
     table = log_table(stores, spec)
-    with stores.lake.query(spec.name, [table], dates_of(windows)) as connected:
-        asked = {"size": spec.window, "windows": list(windows), "version": version}
+    with stores.lake.query(spec.name, [table], dates_of(week)) as connected:
+        asked = {"size": spec.window, "windows": week, "version": version}
         seen = [row[0] for row in connected.execute(sql.named("answered_windows"), asked).fetchall()]
-    return next((made for window in seen if (made := make_of_window(stores, spec, version, window))), None)
+    for window in (one for one in seen if one in windows):
+        if made := make_of_windows(stores, spec, version, [window]):
+            return made
+    made = make_of_windows(stores, spec, version, seen)
+    if made:
+        stores.journal.touch(spec.name, [PROFILES.name], [one for one in seen if one not in windows])
+    return made
 
 
 def _batches(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[pa.RecordBatch]:

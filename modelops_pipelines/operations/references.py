@@ -88,14 +88,19 @@ def _sliced(column: pa.ChunkedArray, kind: Kind) -> Callable[[int, int], Values]
     return counted
 
 
-def make_of_window(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> Reference | None:
-    """Make and keep the reference of a version that came without, of one of its windows; None if that has few rows."""
-    frame = _window_rows(stores, spec, version, window)
+def make_of_windows(stores: Stores, spec: EndpointSpec, version: str, windows: Sequence[datetime]) -> Reference | None:
+    """Make and keep the reference of a version that came without, of some of its windows, in order of time.
+
+    Returns None if those have few rows.
+    """
+    frame = _rows_of(stores, spec, version, windows)
     kept = frame.filter(frame.column("sampled"))
     if len(kept) < REFERENCE_ROWS:
         return None
     answers = answers_of(spec.task)
-    source = f"first window with {REFERENCE_ROWS} rows: {window.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    first, last = (f"{one.astimezone(UTC):%Y-%m-%d %H:%M} UTC" for one in (windows[0], windows[-1]))
+    whole = f"first window with {REFERENCE_ROWS} rows: {first}"
+    source = whole if len(windows) == 1 else f"first {len(kept)} rows: windows of {first} to {last}"
     of_features = make_reference(source, kept, monitored_features(spec, list(feature_types(stores, spec))))
     made = Reference(source, {**of_features.profiles, **make_reference(source, frame, answers).profiles})
     stores.references.write(spec.model_name, version, made)
@@ -150,10 +155,10 @@ def column_values(column: pa.ChunkedArray, kind: str | None = None) -> npt.NDArr
     return dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
 
 
-def _window_rows(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> pa.Table:
-    """Return at most SAMPLE_ROWS of a window's rows, the same at every call."""
+def _rows_of(stores: Stores, spec: EndpointSpec, version: str, windows: Sequence[datetime]) -> pa.Table:
+    """Return at most SAMPLE_ROWS of the windows' rows, the same at every call."""
     table = log_table(stores, spec)
-    query = sql.answered_of_window(table, monitored_columns(spec, list(feature_types(stores, spec))))
-    asked = {"size": spec.window, "window": window, "version": version, "most": SAMPLE_ROWS}
-    with stores.lake.query(spec.name, [table], dates_of([window])) as connected:
+    query = sql.answered_of_windows(table, monitored_columns(spec, list(feature_types(stores, spec))))
+    asked = {"size": spec.window, "windows": list(windows), "version": version, "most": SAMPLE_ROWS}
+    with stores.lake.query(spec.name, [table], dates_of(windows)) as connected:
         return connected.sql(query, params=asked).to_arrow_table()

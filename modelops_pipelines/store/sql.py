@@ -58,28 +58,34 @@ def answered_columns(table: Table, names: Sequence[str]) -> str:
     )
 
 
-def answered_of_window(table: Table, names: Sequence[str]) -> str:
-    """Return the query of a version's rows in one window, and ``sampled``, in an order that is always the same.
+def answered_of_windows(table: Table, names: Sequence[str]) -> str:
+    """Return the query of a version's rows in windows, and ``sampled``, in an order that is always the same.
 
-    Parameters: size, window, version, most.
+    Parameters: size, windows (their starts), version, most.
     """
     return (
         f"SELECT {_HAS_FEATURES} AS sampled, {columns_of(table, names)} FROM inference_log "
-        f"WHERE {_ANSWERED} AND model_version = $version AND date_trunc($size, event_time) = $window "
+        f"WHERE {_ANSWERED} AND model_version = $version AND list_contains($windows, date_trunc($size, event_time)) "
         "ORDER BY event_time, prediction_id LIMIT $most"
     )
 
 
 def answered_until(table: Table, names: Sequence[str]) -> str:
-    """Return the query of a version's rows in a window, in order of time, and of so many before that it has ``least``.
+    """Return the query of a version's rows in a window, in order of time, and of the last ``most`` before it.
 
-    Parameters: version, start (how far back at most), window, end, least.
+    Parameters: version, start (how far back at most), window, end, most.
     """
+    of_version = (
+        f"SELECT event_time, prediction_id, {_HAS_FEATURES} AS sampled, {columns_of(table, names)} FROM inference_log "
+        f"WHERE {_ANSWERED} AND model_version = $version"
+    )
+    earlier = (
+        f"{of_version} AND event_time >= $start AND event_time < $window "
+        "ORDER BY event_time DESC, prediction_id DESC LIMIT $most"
+    )
     return (
-        f"SELECT event_time, {_HAS_FEATURES} AS sampled, {columns_of(table, names)} FROM inference_log "
-        f"WHERE {_ANSWERED} AND model_version = $version AND event_time >= $start AND event_time < $end "
-        "QUALIFY event_time >= $window OR row_number() OVER (ORDER BY event_time DESC, prediction_id DESC) <= $least "
-        "ORDER BY event_time, prediction_id"
+        f"SELECT * EXCLUDE prediction_id FROM (({earlier}) UNION ALL "
+        f"({of_version} AND event_time >= $window AND event_time < $end)) ORDER BY event_time, prediction_id"
     )
 
 

@@ -287,3 +287,18 @@ def test_hours_that_change_in_windows_of_hours_leave_no_stale_day_behind(project
     profile_windows(project.stores, hourly)
     assert {DAY, DAY + timedelta(days=2)} == {row["window_start"] for row in rows_of_days(project)}
     assert days_from_hours(project, spec, 3) == stored_profiles(project.stores, spec, days_of(3))
+
+
+def test_a_version_without_a_reference_takes_the_week_where_no_window_is_large_enough(project: Project) -> None:
+    hours = [DAY + hour * HOUR for hour in range(3)]
+    for number, at in enumerate(hours):
+        send(project, project.spec, number, at, drawn(number, 400))
+        profile_windows(project.stores, project.spec)
+        assert (number == 2) is (project.stores.references.read("tumours", "1") is not None)
+    assert {hours[2]} == {window for window, _ in stored_profiles(project.stores, project.spec, hours)}
+    profile_windows(project.stores, project.spec)
+    found = stored_profiles(project.stores, project.spec, hours)
+    assert [400] * 3 == [found[at, "1"]["x"].n for at in hours]
+    known = project.stores.references.read("tumours", "1")
+    assert known is not None
+    assert known.source.startswith("first 1200 rows: windows of ")

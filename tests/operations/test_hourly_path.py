@@ -1,0 +1,59 @@
+"""What an hour's run loads: from the spool to the verdicts, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.operations.two_weeks import MONDAY
+from tests.support import ROOT, Project, copied_project
+
+HEAVY = ("evidently", "mlflow", "sklearn", "dagster")
+RUN = f"""\
+import sys
+from datetime import datetime
+from modelops_pipelines.store.stores import Stores
+from tests.operations.two_weeks import derive, send
+from tests.support import Project
+
+stores = Stores()
+from modelops_pipelines.operations.endpoints import endpoint_named
+from modelops_pipelines.operations.measure import measure_quality
+from modelops_pipelines.operations.service_metrics import measure_service
+from modelops_pipelines.operations.judging import judge_rules
+
+spec = endpoint_named(stores, "cancer")
+project = Project(None, {{}}, stores, spec)
+at = datetime.fromisoformat(sys.argv[1])
+send(project, at)
+assert derive(project) == (at,)
+measure_service(stores, spec)
+measure_quality(stores, spec)
+assert all(one.passed is not None for one in judge_rules(stores, spec, ["drift", "data_quality", "error_rate"], [at]))
+print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+YAML = """\
+type: modelops_pipelines.ModelEndpoint
+attributes:
+  name: cancer
+  model_name: tumours
+  task: binary_classification
+  label: benign
+  window: hour
+  alerts: [{kind: drift}, {kind: data_quality}, {kind: error_rate, above: 0.5}]
+"""
+
+
+def test_from_the_spool_to_the_verdicts_nothing_heavy_is_loaded(two_weeks: Project, tmp_path: Path) -> None:
+    project = copied_project(two_weeks, tmp_path / "project")
+    (project.folder / "endpoints" / "endpoint.yaml").write_text(YAML)
+    at = MONDAY + timedelta(days=14)
+    environment = {**os.environ, **project.environment, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "ignore", "-c", RUN, at.isoformat()]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    if ran.returncode:
+        pytest.fail(ran.stderr)
+    assert ran.stdout.strip().endswith("[]")

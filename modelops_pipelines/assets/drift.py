@@ -9,7 +9,7 @@ from modelops_pipelines.core.tables import DATA_QUALITY, DRIFT, PROFILES
 from modelops_pipelines.operations.data_quality import watch_data
 from modelops_pipelines.operations.drift_report import write_drift_report
 from modelops_pipelines.operations.drifting import detect_drift
-from modelops_pipelines.operations.gallery import draw_drift
+from modelops_pipelines.operations.gallery import draw_data, draw_drift, draw_profiles
 from modelops_pipelines.operations.profiling import profile_windows
 from modelops_pipelines.resources.project import ProjectResource
 
@@ -17,7 +17,7 @@ from modelops_pipelines.resources.project import ProjectResource
 def profiles_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of mergeable column profiles."""
     shown = ("window_start", "model_version", "column", "kind", "n", "nulls", "minimum", "maximum", "other")
-    return derived_asset(spec, Derived(PROFILES, ["inference_log"], profile_windows, shown, windows=1))
+    return derived_asset(spec, Derived(PROFILES, ["inference_log"], profile_windows, shown, (), draw_profiles, 1))
 
 
 def drift_for(spec: EndpointSpec) -> dg.AssetsDefinition:
@@ -28,10 +28,10 @@ def drift_for(spec: EndpointSpec) -> dg.AssetsDefinition:
 
 def data_quality_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of the newest requests' units, ranges, categories and nulls."""
-    shown = ("window_start", "model_version", "chunk", "first_event", "n", "passed", "column", "channel", "value")
-    return derived_asset(
-        spec, Derived(DATA_QUALITY, ["profiles"], watch_data, (*shown, "reason"), ["data_quality"], windows=2)
-    )
+    chunk = ("window_start", "model_version", "chunk", "first_event", "n", "passed")
+    shown = (*chunk, "column", "channel", "value", "reason")
+    made = Derived(DATA_QUALITY, ["profiles"], watch_data, shown, ["data_quality"], draw_data, windows=30)
+    return derived_asset(spec, made)
 
 
 def drift_report_for(spec: EndpointSpec) -> dg.AssetsDefinition:

@@ -7,7 +7,7 @@ from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.tables import CUSTOM_METRICS, ESTIMATED_QUALITY, QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.operations.custom_metrics import measure_custom
 from modelops_pipelines.operations.estimating import estimate_quality
-from modelops_pipelines.operations.gallery import draw_custom, draw_quality, draw_traffic
+from modelops_pipelines.operations.gallery import draw_custom, draw_estimate, draw_quality, draw_traffic
 from modelops_pipelines.operations.measure import measure_quality
 from modelops_pipelines.operations.service_metrics import measure_service
 
@@ -45,9 +45,16 @@ def quality_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
 def estimated_quality_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of quality as the scores alone let one expect it."""
     shown = ("window_start", "model_version", "predictions", "labelled", "auc", "accuracy", "f1", "log_loss", "reason")
-    return derived_asset(
-        spec, Derived(ESTIMATED_QUALITY, ["quality_metrics"], estimate_quality, shown, ["estimated_quality"])
+    made = Derived(
+        ESTIMATED_QUALITY,
+        ["quality_metrics"],
+        estimate_quality,
+        shown,
+        ["estimated_quality"],
+        draw_estimate,
+        windows=30,
     )
+    return derived_asset(spec, made)
 
 
 def custom_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:

@@ -1,5 +1,6 @@
 """Reading the lake: metrics, drift, and any query."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,11 @@ import click
 
 from modelops_pipelines.cli.opening import open_stores
 from modelops_pipelines.cli.output import json_option, show_rows, show_value
+from modelops_pipelines.core import shown_metrics
+from modelops_pipelines.core.drift_order import by_drift
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.tables import CUSTOM_METRICS, DRIFT, ESTIMATED_QUALITY, QUALITY_METRICS, WHOLE
+from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.shows import SHIPPED, newest, query_lake, query_text
 from modelops_pipelines.operations.traffic import newest_traffic
@@ -16,56 +20,74 @@ from modelops_pipelines.store.files import write_atomically
 from modelops_pipelines.store.stores import Stores
 
 _TRAFFIC = (
-    "window_start",
-    "model_version",
-    "variant",
+    *shown_metrics.WHOSE,
     "requests",
     "predictions",
     "client_errors",
     "server_errors",
+    "availability",
+    "throughput",
     "latency_p50_ms",
     "latency_p95_ms",
     "latency_p99_ms",
 )
-_QUALITY = ("labelled", "coverage", "accuracy", "f1", "auc", "log_loss", "brier_skill", "mae", "rmse")
 _DRIFT = (
     "window_start",
     "model_version",
     "column",
+    "drifted",
+    "severity",
     "statistic",
     "value",
     "threshold",
-    "drifted",
-    "severity",
+    "effect",
+    "importance",
     "n",
+    "method",
+    "reference",
     "reason",
 )
 _WHOLE = (WHOLE, None)
 """How the rows of all predictions are marked: those of release 0.1 are not."""
-_WINDOWS = click.option("--windows", type=click.IntRange(1, 1000), default=7, show_default=True, help="How many.")
+_SOME = 7
+_windows = click.option(
+    "--windows", type=click.IntRange(1, 1000), show_default=str(_SOME), help="How many windows, up to the newest."
+)
+_hours = click.option(
+    "--hours", type=click.IntRange(1, 24_000), help="How many hours instead, rounded up to whole windows."
+)
 
 
 @click.command()
 @click.argument("endpoint")
-@_WINDOWS
+@_windows
+@_hours
 @click.option("--segments", is_flag=True, help="Show quality by the values of the endpoint's segments instead.")
 @json_option
-def metrics(endpoint: str, windows: int, *, segments: bool, as_json: bool) -> None:
+def metrics(endpoint: str, windows: int | None, hours: int | None, *, segments: bool, as_json: bool) -> None:
     """Show ENDPOINT's traffic, quality and own metrics of the newest windows that have data."""
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    quality = newest(stores, spec, QUALITY_METRICS, windows)
+    count = _asked(spec, windows, hours)
+    quality = newest(stores, spec, QUALITY_METRICS, count)
     if segments:
         rows = [_segment_row(row, as_json=as_json) for row in quality if row["segment"] not in _WHOLE]
         empty = f"Endpoint {endpoint!r} has no quality by segment yet; name features under 'segments' in its YAML."
         show_rows(_squared(rows), as_json=as_json, empty=empty)
         return
-    beside = _beside(stores, spec, [row for row in quality if row["segment"] in _WHOLE], windows)
+    beside = _beside(stores, spec, [row for row in quality if row["segment"] in _WHOLE], count)
     rows = []
-    for row in newest_traffic(stores, spec, windows):
+    for row in newest_traffic(stores, spec, count):
         counts = row if as_json else {name: row[name] for name in _TRAFFIC}
         rows.append({**counts, **beside.get((row["window_start"], row["model_version"]), {})})
     show_rows(_squared(rows), as_json=as_json, empty=f"Endpoint {endpoint!r} has no metrics yet.")
+
+
+def _asked(spec: EndpointSpec, windows: int | None, hours: int | None) -> int:
+    """Return how many of the endpoint's windows were asked for, by their number or by their hours."""
+    if windows is not None and hours is not None:
+        raise click.UsageError("Give either --windows or --hours.")
+    return windows or _SOME if hours is None else -(-timedelta(hours=hours) // LENGTH[spec.window])
 
 
 def _beside(
@@ -74,33 +96,44 @@ def _beside(
     """Return what stands beside the traffic of a window and version: quality, its estimate, the user's metrics."""
     found: dict[Any, dict[str, Any]] = {}
     for row in quality:
-        known = {name: row[name] for name in _QUALITY if row[name] is not None}
+        known = {name: row[name] for name in shown_metrics.QUALITY if row[name] is not None}
         found.setdefault((row["window_start"], row["model_version"]), {}).update(known)
     for row in newest(stores, spec, ESTIMATED_QUALITY, windows):
         if row["auc"] is not None:
-            found.setdefault((row["window_start"], row["model_version"]), {})["estimated_auc"] = row["auc"]
+            found.setdefault((row["window_start"], row["model_version"]), {})[shown_metrics.ESTIMATED] = row["auc"]
     for row in newest(stores, spec, CUSTOM_METRICS, windows):
-        found.setdefault((row["window_start"], row["model_version"]), {})[row["metric"]] = row["value"]
+        if row["metric"] not in shown_metrics.TAKEN:  # a row of a release that let a metric bear such a name
+            found.setdefault((row["window_start"], row["model_version"]), {})[row["metric"]] = row["value"]
     return found
 
 
 def _segment_row(row: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
     if as_json:
         return {name: value for name, value in row.items() if name not in {"score_counts", "date"}}
-    names = ("window_start", "model_version", "segment", "segment_value", "predictions", *_QUALITY)
+    names = ("window_start", "model_version", "segment", "segment_value", "predictions", *shown_metrics.QUALITY)
     return {name: row[name] for name in names if row[name] is not None}
 
 
 @click.command()
 @click.argument("endpoint")
-@_WINDOWS
+@_windows
+@_hours
+@click.option("--drifted", is_flag=True, help="Only the columns that drifted.")
 @json_option
-def drift(endpoint: str, windows: int, *, as_json: bool) -> None:
-    """Show the drift verdicts of ENDPOINT's newest windows, a column a row."""
+def drift(endpoint: str, windows: int | None, hours: int | None, *, drifted: bool, as_json: bool) -> None:
+    """Show the drift verdicts of ENDPOINT's newest windows, a column a row: newest window first, in it the worst."""
     stores = open_stores()
-    rows = newest(stores, endpoint_named(stores, endpoint), DRIFT, windows)
+    spec = endpoint_named(stores, endpoint)
+    found = newest(stores, spec, DRIFT, _asked(spec, windows, hours))
+    rows = [row for row in _worst_first(found) if row["drifted"] or not drifted]
     shown = rows if as_json else [{name: row[name] for name in _DRIFT} for row in rows]
-    show_rows(shown, as_json=as_json, empty=f"Endpoint {endpoint!r} has no drift verdicts yet.")
+    none = f"No column of endpoint {endpoint!r} drifted in these windows."
+    show_rows(shown, as_json=as_json, empty=none if found else f"Endpoint {endpoint!r} has no drift verdicts yet.")
+
+
+def _worst_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of the drift table, the newest window first, and in each the columns that drifted most."""
+    return sorted(map(dict, by_drift(rows)), key=lambda row: row["window_start"], reverse=True)
 
 
 @click.command()

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 
 from modelops_pipelines.core.complaints import Complaint, one_of, suggestion
 from modelops_pipelines.core.endpoint import DRIFT_METHODS, DRIFT_REFERENCES, DriftPolicy, EndpointSpec, Metric
+from modelops_pipelines.core.shown_metrics import TAKEN
 from modelops_pipelines.core.tables import WHOLE
 
 MOST_SEGMENTS = 10
@@ -53,6 +54,9 @@ def _metric_complaints(metric: Metric, path: str, earlier: list[str]) -> Iterato
     if metric.name and not _NAME.fullmatch(metric.name):
         problem = f"'{metric.name}' is no name of a metric"
         yield Complaint(f"{path}.name", problem, "Use a-z, 0-9 and _, a letter first, up to 63")
+    if metric.name in TAKEN:
+        problem = f"'{metric.name}' is a column of 'modelops metrics' already"
+        yield Complaint(f"{path}.name", problem, f"Use another name, such as 'own_{metric.name}'")
     if metric.name in earlier:
         yield Complaint(f"{path}.name", f"repeats metrics[{earlier.index(metric.name)}]", "Rename one of them")
     if (metric.sql is None) == (metric.function is None):

@@ -17,6 +17,7 @@ from zlib import crc32
 
 import pyarrow as pa
 
+from modelops_pipelines.core.drift_order import by_drift
 from modelops_pipelines.core.endpoint import DRIFTED_SHARES, EndpointSpec
 from modelops_pipelines.core.errors import EvidenceError
 from modelops_pipelines.core.profiles import LARGEST
@@ -41,7 +42,6 @@ COLUMNS = 20
 """Columns that are drawn, at most."""
 NAME_LENGTH = 60
 """Characters of a category that are drawn; a quarter of it beyond ASCII."""
-_LEVELS = {"low": 1, "medium": 2, "high": 3}
 _NOTE = (
     '<div role="note" style="font:14px/1.5 sans-serif;margin:12px 24px;padding:10px 16px;border:1px solid #c9a227;'
     'border-left-width:5px;border-radius:4px;background:#fff8e1;color:#3b3000">{}</div>'
@@ -97,11 +97,6 @@ def comparable(current: "pd.DataFrame", reference: "pd.DataFrame") -> tuple[list
     return [name for name in current.columns if name not in left_out], left_out
 
 
-def by_drift(verdicts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return rows of the drift table: drifted ones first, then by severity, then by how far over the threshold."""
-    return sorted(verdicts, key=lambda r: (not r["drifted"], -_LEVELS.get(r["severity"], 0), -_excess(r), r["column"]))
-
-
 def most_drifted(
     columns: Sequence[str], verdicts: Sequence[Mapping[str, Any]], most: int = COLUMNS
 ) -> tuple[list[str], dict[str, str]]:
@@ -109,12 +104,6 @@ def most_drifted(
     ranks = {row["column"]: rank for rank, row in reversed(list(enumerate(by_drift(verdicts))))}
     ordered = sorted(columns, key=lambda name: ranks.get(name, len(ranks)))
     return ordered[:most], dict.fromkeys(ordered[most:], f"only the {most} columns that drifted most are drawn")
-
-
-def _excess(row: Mapping[str, Any]) -> float:
-    """Return how often the value holds the threshold; what was not measured comes last."""
-    value, threshold = row["value"], row["threshold"]
-    return -1.0 if value is None else float(value / threshold if threshold else value)
 
 
 def _nothing(spec: EndpointSpec, window: datetime, left_out: Mapping[str, str]) -> EvidenceError:

@@ -5,7 +5,7 @@ It is made from the derived tables alone; the log is not read. All that it shows
 
 import base64
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -13,15 +13,35 @@ from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.alerts import OPEN, Alert
+from modelops_pipelines.core.drift_order import by_drift
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.rollout import CHALLENGER
-from modelops_pipelines.core.tables import DRIFT, ESTIMATED_QUALITY, QUALITY_METRICS, SERVICE_METRICS, WHOLE
-from modelops_pipelines.core.windows import LENGTH, window_of, windows_between
-from modelops_pipelines.operations.drift_report import by_drift
-from modelops_pipelines.operations.pictures import Points, distribution, over_time
-from modelops_pipelines.operations.profiling import stored_profiles
-from modelops_pipelines.operations.shows import newest
+from modelops_pipelines.core.tables import (
+    CUSTOM_METRICS,
+    DATA_QUALITY,
+    DRIFT,
+    ESTIMATED_QUALITY,
+    QUALITY_METRICS,
+    SERVICE_METRICS,
+    WHOLE,
+)
+from modelops_pipelines.core.windows import LENGTH, window_of
+from modelops_pipelines.operations.gallery import distributions
+from modelops_pipelines.operations.pictures import Points, over_time
+from modelops_pipelines.operations.rule_verdicts import of_busiest
+from modelops_pipelines.operations.shows import newest_reader
 from modelops_pipelines.operations.svg import Form, figure
+from modelops_pipelines.operations.timelines import (
+    CHUNK_COLUMNS,
+    DRIFT_COLUMNS,
+    Rows,
+    all_windows,
+    busiest,
+    custom_lines,
+    data_lines,
+    drift_line,
+    line,
+)
 from modelops_pipelines.operations.traffic import Traffic, summed
 from modelops_pipelines.store.files import write_atomically
 from modelops_pipelines.store.stores import Stores
@@ -29,14 +49,16 @@ from modelops_pipelines.store.stores import Stores
 SHOWN = {"hour": 7 * 24, "day": 60}
 """Windows that the page looks back on."""
 PICTURES = 12
+LINES = 6
+"""Columns that are drawn over time."""
 RECENT_ALERTS = 20
+RECENT_CHUNKS = 10
 QUALITY = {
     "binary_classification": ("auc", "f1", "precision", "recall", "brier_skill", "log_loss", "calibration_error"),
     "multiclass": ("accuracy", "f1", "confidence"),
     "regression": ("mae", "rmse", "bias", "r2"),
 }
 """The metrics that are drawn: never accuracy alone, where classes are of unequal size."""
-Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -51,13 +73,22 @@ class Card:
 
 @dataclass(frozen=True)
 class Drift:
-    """The newest window's verdicts, most drifted first, and pictures of the first of them."""
+    """The newest window's verdicts, most drifted first, and pictures of the first of them: now, and over time."""
 
     window: datetime
     version: str
-    reference: str
     rows: Rows
     pictures: Sequence[str]
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Data:
+    """How the newest requests compare with the days before, and the newest of those that failed."""
+
+    pictures: Sequence[str]
+    failed: Rows
+    more: int
 
 
 def write_health_page(stores: Stores, spec: EndpointSpec, windows: int | None = None) -> Path:
@@ -72,9 +103,13 @@ def write_health_page(stores: Stores, spec: EndpointSpec, windows: int | None = 
 
 
 def _facts(stores: Stores, spec: EndpointSpec, windows: int) -> dict[str, Any]:
-    served = newest(stores, spec, SERVICE_METRICS, windows)
-    quality = [row for row in newest(stores, spec, QUALITY_METRICS, windows) if row["segment"] in {WHOLE, None}]
-    estimated = newest(stores, spec, ESTIMATED_QUALITY, windows)
+    with newest_reader(stores, spec) as read:
+        served = read(SERVICE_METRICS, windows)
+        quality = [row for row in read(QUALITY_METRICS, windows) if row["segment"] in {WHOLE, None}]
+        estimated = read(ESTIMATED_QUALITY, windows)
+        own = list(custom_lines(spec, read(CUSTOM_METRICS, windows)).values()) if spec.metrics else []
+        verdicts, past = read(DRIFT, 1), read(DRIFT, windows, DRIFT_COLUMNS)
+        chunks = read(DATA_QUALITY, windows, CHUNK_COLUMNS)
     alerts = sorted(stores.journal.alerts(spec.name), key=lambda alert: alert.status != OPEN)
     return {
         "spec": spec,
@@ -88,7 +123,9 @@ def _facts(stores: Stores, spec: EndpointSpec, windows: int) -> dict[str, Any]:
         "span": _span(spec, served),
         "traffic": _traffic_pictures(spec, served),
         "quality": _quality_pictures(spec, quality, estimated),
-        "drift": _drift(stores, spec),
+        "own": own,
+        "drift": _drift(stores, spec, verdicts, past),
+        "data": _data(spec, chunks),
         "alerts": alerts[:RECENT_ALERTS],
         "more_alerts": max(0, len(alerts) - RECENT_ALERTS),
     }
@@ -122,13 +159,13 @@ def _label_card(quality: Rows) -> Card:
 
 def _traffic_pictures(spec: EndpointSpec, served: Rows) -> list[str]:
     by_window = {window: summed(rows) for window, rows in _by_window(spec, served).items()}
-    windows = _windows(spec, by_window)
+    windows = all_windows(spec, by_window)
 
-    def line(value: Callable[[Traffic], float | None]) -> Points:
+    def points(value: Callable[[Traffic], float | None]) -> Points:
         return [(at, value(by_window[at]) if at in by_window else None) for at in windows]
 
-    errors, requests = line(lambda one: one.error_rate), line(lambda one: one.requests)
-    p50, p95, p99 = (line(lambda one, q=q: one.percentile(q)) for q in (0.5, 0.95, 0.99))  # type: ignore[misc]
+    errors, requests = points(lambda one: one.error_rate), points(lambda one: one.requests)
+    p50, p95, p99 = (points(lambda one, q=q: one.percentile(q)) for q in (0.5, 0.95, 0.99))  # type: ignore[misc]
     slow = spec.thresholds("latency_p95_ms")
     return [
         over_time(requests, None, f"Requests {'a day' if spec.window == 'day' else 'an hour'}", name="requests"),
@@ -139,32 +176,38 @@ def _traffic_pictures(spec: EndpointSpec, served: Rows) -> list[str]:
 
 def _quality_pictures(spec: EndpointSpec, quality: Rows, estimated: Rows) -> list[str]:
     """Draw each metric that has a value, its estimate beside it."""
-    real, expected = _busiest(quality), _busiest(estimated)
-    windows = _windows(spec, [*real, *expected])
+    real, expected = busiest(quality), busiest(estimated)
+    windows = all_windows(spec, [*real, *expected])
     pictures = []
     for name in QUALITY[spec.task]:
-        lines = [[(at, rows[at].get(name) if at in rows else None) for at in windows] for rows in (real, expected)]
-        if any(value is not None for line in lines for _, value in line):
-            known = any(value is not None for _, value in lines[1])
-            also = {"estimated before labels": lines[1]} if known else None
+        told, hoped = (line(rows, name, windows) for rows in (real, expected))
+        known = any(value is not None for _, value in hoped)
+        if known or any(value is not None for _, value in told):
+            also = {"estimated before labels": hoped} if known else None
             limits = spec.thresholds("quality", name)
-            pictures.append(over_time(lines[0], None, name.replace("_", " "), limits, name="from labels", also=also))
+            pictures.append(over_time(told, None, name.replace("_", " "), limits, name="from labels", also=also))
     return pictures
 
 
-def _drift(stores: Stores, spec: EndpointSpec) -> Drift | None:
-    rows = newest(stores, spec, DRIFT, 1)
+def _drift(stores: Stores, spec: EndpointSpec, rows: Rows, past: Rows) -> Drift | None:
     if not rows:
         return None
-    busiest = max(rows, key=lambda row: row["n"])
-    window, version = busiest["window_start"], busiest["model_version"]
-    ordered = by_drift([row for row in rows if row["model_version"] == version])
-    current = stored_profiles(stores, spec, [window]).get((window, version), {})
-    reference = stores.references.read(spec.model_name, version)
-    known = reference.profiles if reference else {}
-    drawn = [row["column"] for row in ordered if row["column"] in current and row["column"] in known][:PICTURES]
-    pictures = [distribution(current[name], known[name], name) for name in drawn]
-    return Drift(window, version, reference.source if reference else "", ordered, [one for one in pictures if one])
+    ordered = by_drift(of_busiest(list(map(dict, rows))))
+    window, version = ordered[0]["window_start"], ordered[0]["model_version"]
+    drawn = distributions(stores, spec, version, window, [row["column"] for row in ordered], most=PICTURES)
+    measured = [row["column"] for row in ordered if row["value"] is not None][:LINES]
+    mine: dict[str, list[Mapping[str, Any]]] = {name: [] for name in measured}
+    for row in past:
+        if row["model_version"] == version and row["column"] in mine:
+            mine[row["column"]].append(row)
+    lines = [drift_line(spec, of_column) for of_column in mine.values()]
+    return Drift(window, version, ordered, list(drawn.values()), lines)
+
+
+def _data(spec: EndpointSpec, chunks: Rows) -> Data | None:
+    failed = sorted((row for row in chunks if row["passed"] is False), key=lambda row: row["first_event"], reverse=True)
+    shown, more = failed[:RECENT_CHUNKS], max(0, len(failed) - RECENT_CHUNKS)
+    return Data(list(data_lines(spec, chunks).values()), shown, more) if chunks else None
 
 
 def _by_window(spec: EndpointSpec, rows: Rows) -> dict[datetime, list[Mapping[str, Any]]]:
@@ -175,19 +218,8 @@ def _by_window(spec: EndpointSpec, rows: Rows) -> dict[datetime, list[Mapping[st
     return found
 
 
-def _busiest(rows: Rows) -> dict[datetime, Mapping[str, Any]]:
-    """Return each window's row of the version that answered most."""
-    ordered = sorted(rows, key=lambda row: (row["window_start"], row["predictions"]))
-    return {row["window_start"]: row for row in ordered}
-
-
-def _windows(spec: EndpointSpec, known: Collection[datetime]) -> list[datetime]:
-    """Return all windows from the first to the last, those without data too, so that lines have gaps there."""
-    return windows_between(min(known), max(known) + LENGTH[spec.window], spec.window) if known else []
-
-
 def _span(spec: EndpointSpec, served: Rows) -> str:
-    windows = _windows(spec, _by_window(spec, served))
+    windows = all_windows(spec, _by_window(spec, served))
     return f"{_clock(windows[0])} to {_clock(windows[-1] + LENGTH[spec.window])}, UTC" if windows else "no traffic yet"
 
 

@@ -1,5 +1,6 @@
 """Whether the user's own metrics can be computed: their files and functions, before any window is."""
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -33,5 +34,29 @@ def _sql_complaints(named: str, folder: Path, path: str) -> Iterator[Complaint]:
         fix = f"Create it under {folder}, or correct the path, which starts there"
         yield Complaint(path, f"{named} cannot be read: {error.strerror}", fix)
     else:
-        if not content.strip():
-            yield Complaint(path, f"{named} is empty", _SHOWN)
+        problem = _sql_problem(content)
+        if problem:
+            yield Complaint(path, f"{named} {problem}", _SHOWN)
+
+
+def _sql_problem(content: str) -> str | None:
+    """Return what is wrong with a query as far as its text tells, in DuckDB's words; nothing is run."""
+    import duckdb  # not before a metric has a file
+
+    if not content.strip():
+        return "is empty"
+    try:
+        statements = duckdb.extract_statements(content)
+    except duckdb.Error as error:
+        return f"is no SQL: {_told(error)}"
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        found = ", ".join(statement.type.name for statement in statements) or "nothing"
+        return f"is not one SELECT (found: {found})"
+    return None
+
+
+def _told(error: Exception) -> str:
+    """Return DuckDB's words in a line: what is wrong, and the line that it quotes for it."""
+    wrong, _, quoted = str(error).partition("\n")
+    line = re.search(r"LINE (\d+):", quoted)
+    return f"{wrong} (line {line[1]})" if line else wrong

@@ -73,12 +73,14 @@ def over_time(
     name: str = "",
     also: Mapping[str, Points] | None = None,
     form: Form = "number",
+    holds: Sequence[float] = (),
 ) -> str:
     """Return a line over time (UTC), with gaps where a value is None; its last value is marked and told.
 
     ``band`` is what is ordinary: low and high for each point, None without a limit, twice None without a band.
     ``thresholds`` are dashed; one far from all values is told with an arrow, so that it flattens nothing. ``also`` are
-    more lines by name, and ``name`` is then the first one's. Shares are drawn as percentages.
+    more lines by name, and ``name`` is then the first one's. Shares are drawn as percentages. The axis ``holds`` these
+    values, however far they are.
     """
     points = _finite(points)
     lines = {name: points, **{one: _finite(line) for one, line in (also or {}).items()}}
@@ -87,7 +89,7 @@ def over_time(
         return svg.picture(title, "no values yet", _nothing("no values yet"))
     x, marks = svg.time_axis([at for line in lines.values() for at, _ in line])
     ordinary = [one for pair in band or () for one in pair if one is not None]
-    y, grid = svg.value_axis([*known, *_near(thresholds, known), *_near(ordinary, known, 4.0)], form)
+    y, grid = svg.value_axis([*known, *holds, *_near(thresholds, known), *_near(ordinary, known, 4.0)], form)
     colours = dict(zip(lines, (BLUE, *svg.MORE), strict=False))
     body = marks + grid + (_band(points, band, x, y) if band else "")
     body += "".join(_line(lines[one], colours[one], x, y) for one in reversed(colours))

@@ -1,8 +1,10 @@
 """Reading what was derived, for people: newest rows of a table, an endpoint's state."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 
@@ -24,17 +26,41 @@ _DUCKDB_S_OWN = {"main", "temp", "system", "memory", "information_schema", "pg_c
 _STREAM_OF = {table.name: stream for stream, table in STREAMS.items()}
 
 
-def newest(stores: Stores, spec: EndpointSpec, table: Table, windows: int = 7) -> list[dict[str, Any]]:
-    """Return a window-keyed table's rows of its last windows, oldest first. Reads the lake only, and few partitions."""
-    last = stores.lake.last_date(spec.name, table.name)
-    if last is None:
-        return []
-    span = (windows - 1) * LENGTH[spec.window]
-    days = [last - timedelta(days=n) for n in range(span.days + 2)]
-    with stores.lake.query(spec.name, [table], days) as connected:
-        result = connected.execute(sql.newest_rows(table.name), {"size": spec.window, "span": span})
-        names = [column[0] for column in result.description or []]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+class Read(Protocol):
+    """``newest`` of one endpoint over a connection that is open."""
+
+    def __call__(self, table: Table, windows: int = 7, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Return a table's rows of its last windows."""
+
+
+def newest(
+    stores: Stores, spec: EndpointSpec, table: Table, windows: int = 7, columns: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """Return a window-keyed table's rows of its last windows, oldest first. Reads the lake only, and few partitions.
+
+    All columns, unless some are named.
+    """
+    with newest_reader(stores, spec) as read:
+        return read(table, windows, columns)
+
+
+@contextmanager
+def newest_reader(stores: Stores, spec: EndpointSpec) -> Iterator["Read"]:
+    """Open DuckDB once, and yield ``newest`` for as many tables as one likes."""
+    with connection(stores.settings.lake) as connected:
+
+        def read(table: Table, windows: int = 7, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+            last = stores.lake.last_date(spec.name, table.name)
+            if last is None:
+                return []
+            span = (windows - 1) * LENGTH[spec.window]
+            days = [last - timedelta(days=n) for n in range(span.days + 2)]
+            stores.lake.attach(connected, table.name, spec.name, table, days)
+            found = connected.sql(sql.newest_rows(table.name), params={"size": spec.window, "span": span})
+            shown = found.project(sql.columns_of(table, columns)) if columns else found
+            return [dict(zip(shown.columns, row, strict=True)) for row in shown.fetchall()]
+
+        yield read
 
 
 def query_lake(stores: Stores, query: str, endpoint: str | None = None) -> list[dict[str, Any]]:

@@ -173,6 +173,20 @@ def test_an_endpoint_is_one_yaml_and_all_its_assets_materialise(two: Two, endpoi
     assert made["quality_metrics"]["newest"].value.count("\n") == newest
 
 
+@pytest.mark.parametrize("endpoint", ["cancer", "diabetes"])
+def test_each_metrics_and_drift_asset_shows_a_table_and_a_picture(two: Two, endpoint: str) -> None:
+    events = two.runs[endpoint].get_asset_materialization_events()
+    pictured = {}
+    for event in events:
+        shown = {name: value.value for name, value in event.materialization.metadata.items()}
+        if "newest" in shown:
+            pictured[event.asset_key.path[-1]] = any("data:image/svg+xml" in str(value) for value in shown.values())
+    named = {"service_metrics", "quality_metrics", "profiles", "drift", "data_quality"}
+    named |= {"estimated_quality"} if endpoint == "cancer" else set()
+    assert named == {name for name, drawn in pictured.items() if drawn}
+    assert set(pictured) - named <= {"key_usage", "custom_metrics"}
+
+
 def test_a_gate_without_evidence_fails_the_run_and_says_its_numbers(two: Two) -> None:
     run = two.runs["cancer"]
     gate = checks_of(run)["gate"]

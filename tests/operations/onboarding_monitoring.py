@@ -15,7 +15,16 @@ WATCHED = f"""\
     - {{kind: data_quality}}
 """
 METRICS = "def late_share(frame):\n    return frame.prediction.mean()\n\n\ndef two(frame, context): ...\n"
+QUERIES = {
+    "mean_score": "SELECT avg(score) FROM predictions\n",
+    "empty": "\n",
+    "typo": "-- late\nSELEC avg(scor) FORM predictions\n",
+    "comment": "-- nothing yet\n",
+    "two": "SELECT 1; SELECT 2",
+    "writes": "CREATE TABLE a AS SELECT 1",
+}
 _FIX = "Give either 'sql', a file with one SELECT, or 'function', module:function"
+_SELECT = "Write one SELECT of one number FROM predictions, such as SELECT avg(score) FROM predictions"
 
 # Lines that follow the minimal file: the first of them is line 7.
 MONITORING_LINES = {
@@ -90,11 +99,32 @@ MONITORING_LINES = {
     ),
     "a metric's empty file": (
         "metrics: [{name: a, sql: metrics/empty.sql}]",
+        (f"7: metrics[0].sql: metrics/empty.sql is empty. {_SELECT}"),
+    ),
+    **{
+        f"a metric's file that is {found or 'nothing'}": (
+            f"metrics: [{{name: a, sql: metrics/{name}.sql}}]",
+            f"7: metrics[0].sql: metrics/{name}.sql is not one SELECT (found: {found or 'nothing'}). {_SELECT}",
+        )
+        for name, found in {"two": "SELECT, SELECT", "writes": "CREATE", "comment": ""}.items()
+    },
+    "a metric's file with a typo": (
+        "metrics: [{name: a, sql: metrics/typo.sql}]",
         (
-            "7: metrics[0].sql: metrics/empty.sql is empty. "
-            "Write one SELECT of one number FROM predictions, such as SELECT avg(score) FROM predictions"
+            '7: metrics[0].sql: metrics/typo.sql is no SQL: Parser Error: syntax error at or near "SELEC" (line 2). '
+            f"{_SELECT}"
         ),
     ),
+    **{
+        f"a metric named like the column {name}": (
+            f"metrics: [{{name: {name}, sql: metrics/mean_score.sql}}]",
+            (
+                f"7: metrics[0].name: '{name}' is a column of 'modelops metrics' already. "
+                f"Use another name, such as 'own_{name}'"
+            ),
+        )
+        for name in ("requests", "auc", "estimated_auc", "window_start")
+    },
     "a rule on no metric": (
         "metrics: [{name: a, sql: metrics/mean_score.sql}]\nalerts: [{kind: metric, metric: b, above: 1}]",
         "8: alerts[0].metric: 'b' is none of 'metrics'. Use one of: a",

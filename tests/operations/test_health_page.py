@@ -11,7 +11,6 @@ from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.alerts import Verdict
@@ -22,11 +21,11 @@ from modelops_pipelines.core.rollout import Variant
 from modelops_pipelines.core.tables import DRIFT, ESTIMATED_QUALITY, PROFILES, QUALITY_METRICS, SERVICE_METRICS, Table
 from modelops_pipelines.operations.alerting import raise_alerts
 from modelops_pipelines.operations.health_page import PICTURES, write_health_page
-from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.profile_rows import HourlyProfile, hour_of, to_rows
 from modelops_pipelines.store.references import Reference
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import START, VERSION
+from tests.operations.lake_rows import write
 from tests.support import Project, make_project
 
 CHROMIUM = shutil.which("chromium")
@@ -93,11 +92,6 @@ def fill(stores: Stores, spec: EndpointSpec, hours: int = HOURS) -> None:
     before = stores.deployments.desired(spec.name)
     event = Event(0, spec.name, START, "ann", "deploy", None, "1", before.generation + 1, "test")
     stores.deployments.change(before, [Variant("1", "champion", 90), Variant("2", "challenger", 10)], event)
-
-
-def write(stores: Stores, spec: EndpointSpec, table: Table, rows: list[dict[str, Any]]) -> None:
-    made = pa.Table.from_pylist([{**row, "date": row["window_start"].date()} for row in rows], arrow_schema(table))
-    stores.writer.replace_windows(spec.name, table, made, sorted({row["window_start"] for row in rows}))
 
 
 def service_row(at: datetime, random: np.random.Generator) -> dict[str, Any]:

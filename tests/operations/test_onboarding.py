@@ -29,7 +29,7 @@ from modelops_pipelines.operations.onboarding import describe, read_endpoint, re
 from tests.operations.onboarding_files import FULL, MINIMAL, TRAINERS, WHOLE_FILES
 from tests.operations.onboarding_gate import GATE, GATE_KEYS, GATE_LINES, GATED, WHOLE_GATE
 from tests.operations.onboarding_guards import GUARD_LINES, GUARDED, HASH
-from tests.operations.onboarding_monitoring import METRICS, MONITORING_LINES, WATCHED
+from tests.operations.onboarding_monitoring import METRICS, MONITORING_LINES, QUERIES, WATCHED
 from tests.operations.onboarding_values import ADDED_LINES, KEYS
 
 HOUR = timedelta(hours=1)
@@ -55,8 +55,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (package / name).write_text(source)
     (package / "metrics.py").write_text(METRICS)
     (tmp_path / "metrics").mkdir()
-    (tmp_path / "metrics" / "mean_score.sql").write_text("SELECT avg(score) FROM predictions\n")
-    (tmp_path / "metrics" / "empty.sql").write_text("\n")
+    for name, query in QUERIES.items():
+        (tmp_path / "metrics" / f"{name}.sql").write_text(query)
     return tmp_path
 
 

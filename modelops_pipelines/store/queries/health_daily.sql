@@ -1,4 +1,5 @@
--- Health a day and version over the last 30 days of the log, with the labels that have arrived:
+-- Health a day and version over the last 30 days of the log, with the labels that have arrived: accuracy of classes,
+-- the mean absolute error (mae) of numbers.
 -- modelops sql --file health_daily -e ENDPOINT
 WITH label_now AS (
     SELECT prediction_id, max({'at': labelled_at, 'id': label_id, 'label': label}).label AS label
@@ -20,7 +21,11 @@ SELECT
     count(DISTINCT p.user_id) AS users,
     avg(p.score) FILTER (p.status = 200) AS mean_score,
     count(l.label) FILTER (p.status = 200) AS labelled,
-    avg((p.prediction::VARCHAR = l.label::VARCHAR)::INT) FILTER (p.status = 200 AND l.label IS NOT NULL) AS accuracy
+    count(l.label) FILTER (p.status = 200) / nullif(count(*) FILTER (p.status = 200), 0) AS coverage,
+    avg((p.prediction::VARCHAR = l.label::VARCHAR)::INT)
+        FILTER (p.status = 200 AND l.label IS NOT NULL AND typeof(p.prediction) <> 'DOUBLE') AS accuracy,
+    avg(abs(try_cast(p.prediction AS DOUBLE) - try_cast(l.label AS DOUBLE)))
+        FILTER (p.status = 200 AND typeof(p.prediction) = 'DOUBLE') AS mae
 FROM inference_log AS p
 LEFT JOIN label_now AS l USING (prediction_id)
 WHERE p.source <> 'test' AND p.date > (SELECT max(date) FROM inference_log) - INTERVAL 30 DAY

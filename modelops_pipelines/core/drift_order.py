@@ -1,0 +1,33 @@
+"""Which column drifted most, and which values are ordinary: of a distance the small ones, of a p-value the large."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+P_VALUES = frozenset({"kolmogorov_smirnov_p", "chi_square", "two_proportion_z"})
+"""Statistics that speak of drift below their threshold."""
+_LEVELS = {"low": 1, "medium": 2, "high": 3}
+
+
+def by_drift(verdicts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return rows of the drift table: drifted ones first, then by severity, then by how far beyond the threshold."""
+    return sorted(verdicts, key=lambda r: (not r["drifted"], -_LEVELS.get(r["severity"], 0), -excess(r), r["column"]))
+
+
+def excess(row: Mapping[str, Any]) -> float:
+    """Return how often the value is the threshold, of p-values how often the threshold is the value.
+
+    Either is 1 at the threshold and more beyond it; what was not measured is -1.
+    """
+    value, threshold = row["value"], row["threshold"]
+    if value is None:
+        return -1.0
+    if row["statistic"] in P_VALUES:
+        return float(threshold / value) if value else math.inf
+    return float(value / threshold if threshold else value)
+
+
+def ordinary(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Return from where to where values are ordinary, None without a limit; twice None where nothing is known."""
+    threshold = row["threshold"]
+    return (threshold, None) if row["statistic"] in P_VALUES else (None, threshold)

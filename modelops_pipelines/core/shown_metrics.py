@@ -1,0 +1,21 @@
+"""The columns that ``modelops metrics`` shows of a window and version: names that no metric of the user's may bear."""
+
+WHOSE = ("window_start", "model_version", "variant")
+TRAFFIC = (
+    "requests",
+    "predictions",
+    "client_errors",
+    "server_errors",
+    "error_rate",
+    "availability",
+    "throughput",
+    "errors",
+    "latency_mean_ms",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+)
+QUALITY = ("labelled", "coverage", "accuracy", "f1", "auc", "log_loss", "brier_skill", "mae", "rmse")
+ESTIMATED = "estimated_auc"
+TAKEN = frozenset((*WHOSE, *TRAFFIC, *QUALITY, ESTIMATED))
+"""Names that a metric of the user's may not bear."""

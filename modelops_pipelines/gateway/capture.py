@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.errors import CaptureError
-from modelops_pipelines.store.files import write_atomically
 from modelops_pipelines.store.spool import SegmentWriter, encode
 
 SEAL_BYTES = 16 * 1024 * 1024
@@ -46,6 +45,7 @@ class Capture:
         self._queue: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, list[_Item]] | None] = queue.SimpleQueue()
         self._writers: dict[tuple[str, str], SegmentWriter] = {}
         self.failed_at: float | None = None
+        self._refused: SegmentWriter | None = None
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
 
@@ -106,10 +106,9 @@ class Capture:
 
     def _look_again(self) -> None:
         """After a failure, find out whether the disk takes a write again: nobody may send one that would show it."""
-        if self.failed_at is not None:
+        if self.failed_at is not None and self._refused is not None:
             with contextlib.suppress(OSError):
-                write_atomically(self._spool / f".probe-{self._worker}", b"x" * PROBE_BYTES)
-                (self._spool / f".probe-{self._worker}").unlink()
+                self._refused.probe(PROBE_BYTES)
                 self.failed_at = None
 
     def _write_all(self, items: list[_Item]) -> list[tuple[_Item, Exception | None]]:
@@ -129,7 +128,7 @@ class Capture:
         try:
             writer.append(lines, time.monotonic())
         except Exception as error:  # noqa: BLE001 - a writing thread that ends would leave every caller waiting
-            self.failed_at = time.time()
+            self.failed_at, self._refused = time.time(), writer
             why = error.strerror if isinstance(error, OSError) else type(error).__name__
             return CaptureError(
                 f"The spool cannot be written ({why}), so nothing is answered",

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from modelops_pipelines.store.files import sync
+from modelops_pipelines.store.files import sync, write_atomically
 from modelops_pipelines.store.seals import Tally, as_seal, closed, opened, seal_line, seal_orphan, survey
 
 DRAFT, OPEN, SEALED = ".draft", ".open", ".jsonl"
@@ -85,6 +85,12 @@ class SegmentWriter:
         handle = self._handle or self._open(now)
         self._write(handle, lines)
         self._tally = self._tally.plus(lines, lines.count(b"\n"))
+
+    def probe(self, size: int) -> None:
+        """Find out whether so many bytes can be written where the segments are; raises OSError where not."""
+        path = self._folder / ".probe"
+        write_atomically(path, b"x" * size)
+        path.unlink()
 
     def seal(self) -> None:
         """Seal the open segment and hand it to whoever ingests; does nothing when none is open.

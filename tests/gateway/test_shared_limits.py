@@ -143,7 +143,7 @@ def test_a_redis_that_is_killed_and_comes_back_empty_fails_nothing_and_lets_in_a
         assert caplog.text.count(AWAY) == workers
         await asyncio.to_thread(server.start)
         times = await pressed
-        assert _fullest(times, 1.95) <= 60 * workers
+        assert _fullest(times, 1.75) <= 60 * workers  # hits are timed later still on a busy machine
         assert caplog.text.count(AWAY) == caplog.text.count(BACK) >= workers  # a busy machine may be away again
         await asyncio.sleep(2.1)
         assert await ask_all(limiters, spec, 150) == 60

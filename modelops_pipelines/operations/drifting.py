@@ -75,7 +75,8 @@ def judged_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetim
 
 def _calibrated(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
     """Hold windows against their season, and what is flagged against what the window before was flagged for."""
-    length, rules = LENGTH[spec.window], Calibration(minimum=spec.drift.minimum, level=LEVELS[spec.window])
+    length, minimum = LENGTH[spec.window], spec.drift.minimum
+    rules = Calibration(minimum=minimum, least=min(minimum, Calibration.least), level=LEVELS[spec.window])
     flagged = _Flagged(stores, spec)
     rows: list[Row] = []
     for run in runs(windows, timedelta(days=spec.drift.days)):

@@ -76,6 +76,15 @@ def test_a_small_window_is_not_confirmed_by_the_rows_that_it_was_widened_by(proj
     assert [True, True] == passed
 
 
+def test_as_few_rows_as_are_asked_for_make_a_verdict(project: Project) -> None:
+    project.spec = replace(project.spec, drift=DriftPolicy(minimum=50))
+    send(project, AT, rows=80)
+    derive(project)
+    row = of_column(project, "x", AT)
+    assert (80, False) == (row["n"], row["drifted"])
+    assert row["value"] is not None
+
+
 def test_where_data_come_once_a_day_yesterdays_window_confirms(project: Project) -> None:
     tomorrow = AT + timedelta(days=1)
     for at in (AT, tomorrow):

@@ -1,4 +1,4 @@
-"""The real year: every departure from New York in 2013, judged by the day, and in chunks of the newest requests.
+"""The real year: every departure from New York in 2013, judged by the day, and its newest requests as they come.
 
 A month from February on is ordinary unless it jumps or is restless, by two numbers that no verdict enters. Its jump
 is how far the mean of its first 7 days lies from that of the 28 days before, and its restlessness the standard
@@ -7,30 +7,41 @@ numeric features. The two months of the largest jump and the two of the largest 
 This was written down before any verdict was looked at. An alarm in an ordinary month counts as false.
 
 Bins are January's; the reference is the 28 days before the window, season-matched. A unit change turns
-``temp`` and ``dewp`` from Fahrenheit to Celsius from a random request on.
+``temp`` and ``dewp`` from Fahrenheit to Celsius from a random request on. The newest requests are looked at by the
+product's own operation, a window being a day: all that it needs is handed over in memory.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from statistics import mean, median
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd  # noqa: TID253 - nothing but this benchmark imports it
+import pyarrow as pa
 
-from benchmarks.seasonal_world import Change
 from examples.flights.data import CATEGORIES, FEATURES, NEW_YORK, flights_frame, months
-from modelops_pipelines.core.calibration import LEVELS, CalibratedVerdict, Calibration, flags_of, judge_calibrated
-from modelops_pipelines.core.data_quality import oddities
+from modelops_pipelines.core.calibration import (
+    LEVELS,
+    CalibratedVerdict,
+    Calibration,
+    Flags,
+    confirming,
+    flags_of,
+    judge_calibrated,
+)
+from modelops_pipelines.core.data_quality import PIECE
 from modelops_pipelines.core.profiles import ColumnBins, fit_bins, profile
 from modelops_pipelines.core.seasons import season_of
 from modelops_pipelines.core.stacks import Stack
+from modelops_pipelines.operations.data_quality import BEFORE, Failures, Past, Row, rows_of
+from modelops_pipelines.store.profile_rows import Hours, moment_of
 
-CHUNK, STARTS, PATIENCE = 100, 200, 20
-CELSIUS = {name: Change("unit change", name, celsius=True) for name in ("temp", "dewp")}
+STARTS, STEPS = 400, (*range(40, 201, 20), *range(225, 501, 25), *range(550, 2001, 50))
+CELSIUS = ("temp", "dewp")
 DEMO = (
     *("sched_minute", "sched_duration", "distance", "plane_age", "plane_seats"),
     *("temp", "visib", "origin_delay", "carrier", "origin", "dest"),
@@ -79,32 +90,45 @@ class Year:
     def judged_days(self, minimum: int) -> dict[int, list[CalibratedVerdict]]:
         """Judge every day after the first 28, by the hour at which it starts."""
         found: dict[int, list[CalibratedVerdict]] = {}
-        before: frozenset[tuple[str, str]] = frozenset()
+        flagged: dict[int, Flags] = {}
         rules = Calibration(minimum=minimum, level=LEVELS["day"])
         for start in range(int(self.hour[self.first]) // 24 * 24, int(self.at[-1]) - 23, 24):
             seasons = {name: season_of(self.at, one, start, start + 24, minimum) for name, one in self.hours.items()}
             current = {name: one.current for name, one in seasons.items()}
             reference = {name: one.reference for name, one in seasons.items()}
+            before = confirming(seasons, lambda prior: flagged.get(prior, ()))
             found[start] = judge_calibrated(current, reference, rules, before)
-            before = flags_of(found[start])
+            flagged[start] = flags_of(found[start])
         return found
 
-    def past(self, first: int, columns: Sequence[str], *, without: Sequence[int] = ()) -> dict[str, Stack]:
-        """Return the 28 days before the day of a row, less some days."""
-        end = int(self.hour[first]) // 24 * 24
-        low, high = np.searchsorted(self.at, [end - 24 * 28, end])
-        kept = np.arange(low, high)[~np.isin(self.at[low:high] // 24, without)]
-        return {name: self.hours[name].take(kept) for name in columns}
+    @cached_property
+    def log(self) -> pa.Table:
+        """All flights as the log has them."""
+        columns = {name: pa.array(self.frame[name], from_pandas=True) for name in FEATURES}
+        times = pa.array(self.frame["departs_at"], pa.timestamp("us", "UTC"))
+        return pa.table({"event_time": times, "sampled": np.ones(len(self.frame), np.bool_), **columns})
 
-    def chunk(self, first: int, past: Mapping[str, Stack], changes: Mapping[str, Change]) -> frozenset[tuple[str, str]]:
-        """Return what is odd in the rows from ``first`` on, by column and channel."""
-        rng = np.random.default_rng(first)
-        found = []
-        for name, history in past.items():
-            values = self.frame[name].to_numpy()[first : first + CHUNK]
-            values = changes[name].of(values, rng) if name in changes else values
-            found += oddities(name, Counter(values.tolist()) if name in CATEGORIES else values.astype(float), history)
-        return frozenset((one.column, one.channel) for one in found)
+    def past(self, day: int, columns: Sequence[str], failures: Failures) -> Past:
+        """Return the 28 days before a day, less what failed."""
+        recent = {name: Hours(self.at, self.hours[name]) for name in columns}
+        return Past.before(day, recent, 28, partial(failures.left_out, "1", day))
+
+    def checked(self, day: int, past: Past, end: int, start: int | None = None) -> list[Row]:
+        """Return the rows of ``data_quality`` of a day up to a flight; ``start`` is where Celsius begins."""
+        first = int(np.searchsorted(self.hour, 24 * day)) - BEFORE
+        log = self.log.slice(first, end - first)
+        return list(
+            rows_of(moment_of(24 * day), "1", log if start is None else _celsius(log, start - first), BEFORE, past)
+        )
+
+
+def _celsius(log: pa.Table, start: int) -> pa.Table:
+    """Return the rows with Celsius for Fahrenheit from one on; from the first on, where it begins before that."""
+    for name in CELSIUS:
+        values = np.array(log.column(name).to_numpy())
+        values[max(0, start) :] = (values[max(0, start) :] - 32) / 1.8
+        log = log.set_column(log.column_names.index(name), name, pa.array(values, from_pandas=True))
+    return log
 
 
 def ordinary_months(frame: "pd.DataFrame") -> list[int]:
@@ -153,10 +177,10 @@ def _days(year: Year, ordinary: Sequence[int], minimum: int) -> None:
 
 
 def _chunks(year: Year) -> None:
-    """Print the delay of the unit change, and the false alarms of the same check: two chunks in a row."""
+    """Print the delay of the unit change, wherever in a day it begins, and the false alarms of the same check."""
     rng = np.random.default_rng(7)
-    last = len(year.hour) - CHUNK * PATIENCE
-    delays = [_delay(year, int(first)) for first in rng.integers(year.first, last, STARTS)]
+    starts = rng.integers(year.first, len(year.hour) - STEPS[-1], STARTS)
+    delays = [_delay(year, int(start)) for start in starts]
     found = [delay for delay in delays if delay is not None]
     within = [sum(delay <= requests for delay in found) / STARTS for requests in (200, 300, 500, 1000, 2000)]
     print(f"\nCelsius for Fahrenheit, {STARTS} starts: found within 200, 300, 500, 1000, 2000 requests: ", end="")
@@ -166,18 +190,16 @@ def _chunks(year: Year) -> None:
 
 
 def _false_alarms(year: Year, name: str, columns: Sequence[str]) -> None:
-    """Print episodes of the untouched year; a day that failed is no measure of what is usual for a week."""
-    by_month, whole, failed = Counter[int](), Counter[str](), set[int]()
-    earlier, before = False, frozenset[tuple[str, str]]()
-    for first in range(year.first, len(year.hour) - CHUNK, CHUNK):
-        day = int(year.hour[first]) // 24
-        past = year.past(first, columns, without=[one for one in failed if day - 7 <= one < day])
-        odd = year.chunk(first, past, {})
-        lasting = odd & before
-        by_month[pd.Timestamp(int(year.hour[first]), unit="h").month] += bool(lasting) and not earlier
-        whole.update(f"{column} {channel}" for column, channel in lasting)
-        failed |= {day} if lasting else set()
-        earlier, before = bool(lasting), odd
+    """Print episodes of the untouched year: chunks in a row that failed; a day has at most 50."""
+    by_month, whole, failures, earlier = Counter[int](), Counter[str](), Failures(), False
+    for day in range(int(year.hour[year.first]) // 24, int(year.hour[-1]) // 24 + 1):
+        end = int(np.searchsorted(year.hour, 24 * (day + 1)))
+        rows = year.checked(day, year.past(day, columns, failures), end)
+        failures.add(rows, "day")
+        for row in rows:
+            by_month[moment_of(24 * day).month] += not row["passed"] and not earlier
+            whole.update([] if row["passed"] else [f"{row['column']} {row['channel']}"])
+            earlier = not row["passed"]
     worst = ", ".join(f"{one} {count}" for one, count in whole.most_common(8))
     own = mean(by_month[month] for month in (2, 3, 4, 6, 7, 8, 9, 10))
     print(
@@ -185,12 +207,15 @@ def _false_alarms(year: Year, name: str, columns: Sequence[str]) -> None:
     )
 
 
-def _delay(year: Year, first: int) -> int | None:
-    before: frozenset[tuple[str, str]] = frozenset()
-    past = year.past(first, tuple(CELSIUS))
-    for number in range(PATIENCE):
-        odd = year.chunk(first + CHUNK * number, past, CELSIUS)
-        if odd & before:
-            return CHUNK * (number + 1)
-        before = odd
+def _delay(year: Year, start: int) -> int | None:
+    """Return after how many requests the change is found: the log is looked at after each of STEPS."""
+    pasts: dict[int, Past] = {}
+    for step in map(int, STEPS):
+        day = int(year.hour[start + step - 1]) // 24
+        if day not in pasts:
+            pasts[day] = year.past(day, tuple(CELSIUS), Failures())
+        rows = year.checked(day, pasts[day], start + step, start)
+        since = year.log.column("event_time")[start - PIECE].as_py()
+        if any(not row["passed"] and row["first_event"] >= since for row in rows):
+            return step
     return None

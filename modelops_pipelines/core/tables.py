@@ -327,11 +327,13 @@ CUSTOM_METRICS = Table(
 )
 DATA_QUALITY = Table(
     "data_quality",
-    "The newest requests of a window, a hundred at a time, against the days before: units, ranges, categories, nulls.",
+    "The newest requests of a window, 66 at a time, against the days before: units, ranges, categories, nulls.",
     (
         *_WINDOW,
         integer("chunk", "its place in the window, from 0"),
-        moment("first_event", "event time of its first row"),
+        moment(
+            "first_event", "event time of its first row; where it failed, of the first of the two pieces that are odd"
+        ),
         integer("n", "rows", "rows"),
         column("bool", "passed?", "the verdict; null with a reason"),
         text("column?", "the column that is oddest"),

@@ -1,184 +1,319 @@
-"""The newest requests, a hundred at a time, against the days before: what need not wait for a window to end.
+"""The newest requests, a few dozen at a time, against the days before: what need not wait for a window to end.
 
 A unit that changed, a category renamed, a column that went missing: what has not been there in a month. It takes two
-chunks in a row, so that an odd hundred raises nothing.
+pieces of a version's requests in a row, the second in the window, so that an odd one raises nothing. What is found in
+a window hangs on the log alone, not on how its rows came in.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from modelops_pipelines.core.data_quality import Oddity, oddities
+from modelops_pipelines.core.data_quality import (
+    LASTING,
+    PIECE,
+    Channel,
+    Coded,
+    Mask,
+    Places,
+    Usual,
+    lasting_days,
+    oddities,
+    pieces_of,
+    told,
+    usual_of,
+)
 from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.profiles import Floats, Kind
 from modelops_pipelines.core.seasons import DAY
-from modelops_pipelines.core.stacks import Stack
 from modelops_pipelines.core.tables import DATA_QUALITY
-from modelops_pipelines.core.windows import LENGTH, hours_of, windows_between
+from modelops_pipelines.core.windows import LENGTH, window_of, windows_between
 from modelops_pipelines.operations.drifting import runs
-from modelops_pipelines.operations.history import History, histories
+from modelops_pipelines.operations.history import Columns, histories
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.operations.references import ANSWERS, column_values, monitored_columns
-from modelops_pipelines.operations.rule_verdicts import stored
 from modelops_pipelines.operations.schemas import feature_types, log_table
 from modelops_pipelines.store import sql
 from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.profile_rows import hour_of
+from modelops_pipelines.store.scan import read_whole
 from modelops_pipelines.store.stores import Stores
 
-CHUNK = 100
 MOST_CHUNKS = 50
-"""A window of more rows than this many chunks is cut into this many larger ones."""
-LOOK_BACK = timedelta(days=1)
-"""How far back a window with fewer rows than a chunk is filled up from."""
-REMEMBERED = timedelta(days=7)
-"""How long a window that failed is no measure of what is usual; what lasts longer is the new usual."""
+"""Rows that a window has in the table: where it has more pieces, some in a row share one."""
+BEFORE = 2 * PIECE
+"""Rows before a window that its first piece may hang on: those that fill it up, and the piece before."""
+LOOK_BACK = (timedelta(days=1), timedelta(days=7))
+"""How far back these are looked for; further where they are few."""
 FEWEST_DAYS = 4
 """Days of history that a verdict takes."""
-Flags = frozenset[tuple[str, str]]
+_KNOWN = ("window_start", "model_version", "chunk", "first_event", "passed", "flags")
 Row = dict[str, Any]
+Values: TypeAlias = Floats | Coded
 
 
 def watch_data(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
-    """Bring ``data_quality`` up to date."""
+    """Bring ``data_quality`` up to date, with the stored windows whose first rows hang on a window's last."""
 
     def compute(windows: Windows) -> pa.Table:
         rows = [row for run in runs(windows, timedelta(days=spec.drift.days)) for row in _watched(stores, spec, run)]
         return pa.Table.from_pylist(rows, schema=arrow_schema(DATA_QUALITY))
 
-    return recompute(stores, spec, DATA_QUALITY, compute, asked=asked)
+    done = recompute(stores, spec, DATA_QUALITY, compute, asked=asked)
+    later = _hanging_on(stores, spec, done.windows)
+    if not later:
+        return done
+    stores.journal.touch(spec.name, [DATA_QUALITY.name], later)
+    more = recompute(stores, spec, DATA_QUALITY, compute)
+    return Recomputed(done.table, tuple(sorted({*done.windows, *more.windows})), done.rows + more.rows)
 
 
-def chunks_of(rows: int) -> Iterator[tuple[int, int]]:
-    """Yield from where to where each chunk of ``rows`` rows reaches.
+def _hanging_on(stores: Stores, spec: EndpointSpec, windows: Windows) -> list[datetime]:
+    """Return the stored windows after these, but not among them, that may hang on rows of these."""
+    if not windows:
+        return []
+    stored = _stored(stores, spec, windows[0], windows[-1] + LOOK_BACK[-1], ["window_start", "model_version", "n"])
+    rows: dict[tuple[str, datetime], int] = {}
+    for row in stored.to_pylist():
+        key = row["model_version"], row["window_start"]
+        rows[key] = rows.get(key, 0) + row["n"]
+    among, found = set(windows), set[datetime]()
+    left: dict[str, int] = {}
+    for (version, window), n in sorted(rows.items()):
+        if window in among:
+            left[version] = BEFORE
+        elif left.get(version, 0) > 0:
+            found.add(window)
+            left[version] -= n
+    return sorted(found)
 
-    All have CHUNK rows at least, or all that there are; the last one takes what is left over.
-    """
-    size = max(CHUNK, rows // MOST_CHUNKS)
-    count = max(1, rows // size)
-    for number in range(count):
-        yield number * size, rows if number == count - 1 else (number + 1) * size
+
+def _stored(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime, names: Sequence[str]) -> pa.Table:
+    files = stores.lake.files(spec.name, DATA_QUALITY.name, dates_of(windows_between(start, end, "day")))
+    return read_whole(files, DATA_QUALITY, names)
 
 
 def _watched(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
-    length = LENGTH[spec.window]
     rows: list[Row] = []
-    known = _Known.stored(stores, spec, windows)
-    for version, history in histories(stores, spec, windows[0], windows[-1] + length).items():
+    failures = Failures.stored(stores, spec, windows)
+    end = windows[-1] + LENGTH[spec.window]
+    for version, history in histories(stores, spec, window_of(windows[0], "day"), end).items():
+        pasts: dict[int, Past] = {}
         for window in windows:
-            past = _Past.before(window, history, known.odd_hours(version, window, spec.window))
-            before = known.flags.get((window - length, version), Flags())
-            for number, frame in enumerate(_frames(stores, spec, version, window)):
-                odd = _odd(past, frame)
-                rows.append(_row(window, version, frame, odd, past, before) | {"chunk": number})
-                before = flags_of(odd)
-                known.add(rows[-1])
+            day = hour_of(window) // DAY
+            if day not in pasts:
+                pasts = {
+                    day: Past.before(day, history.recent, spec.drift.days, partial(failures.left_out, version, day))
+                }
+            log, before = _log(stores, spec, version, window)
+            made = list(rows_of(window, version, log, before, pasts[day]))
+            failures.add(made, spec.window)
+            rows += made
     return rows
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What was found already: the flags of each window's last chunk, and the windows that failed."""
+@dataclass
+class Failures:
+    """What was found already, in days and hours since 1970.
 
-    flags: dict[tuple[datetime, str], Flags]
-    failed: set[tuple[datetime, str]]
+    ``failed``: by version and column each window that failed: its day, and from which hour to which. ``judged``: by
+    version the days that had a verdict.
+    """
+
+    failed: dict[tuple[str, str], list[tuple[int, int, int]]] = field(default_factory=dict)
+    judged: dict[str, set[int]] = field(default_factory=dict)
 
     @classmethod
-    def stored(cls, stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> "_Known":
+    def stored(cls, stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> "Failures":
         """Return what is stored of the days before windows that are computed again."""
-        found = cls({}, set())
-        earlier = set(windows_between(windows[0] - REMEMBERED, windows[-1], spec.window)) - set(windows)
-        for row in sorted(stored(stores, spec, DATA_QUALITY, sorted(earlier)), key=lambda row: row["chunk"]):
-            found.add(row)
+        found, among = cls(), set(windows)
+        start = windows[0] - timedelta(days=spec.drift.days + LASTING)
+        known = _stored(stores, spec, start, windows[-1], _KNOWN)
+        for rows in _by_window(known.filter(known.column("passed").is_valid()).to_pylist()):
+            if rows[0]["window_start"] not in among:
+                found.add(rows, spec.window)
         return found
 
-    def add(self, row: Row) -> None:
-        """Take over a row; of a window's rows the last counts for its flags."""
-        key = row["window_start"], row["model_version"]
-        lines = [line.partition("\t") for line in (row["flags"] or "").splitlines()]
-        self.flags[key] = frozenset((column, channel) for column, _, channel in lines)
-        if row["passed"] is False:
-            self.failed.add(key)
+    def add(self, rows: Sequence[Row], size: str) -> None:
+        """Take over a window's rows of the table, in order."""
+        if not rows or rows[0]["passed"] is None:
+            return
+        version, window = rows[0]["model_version"], rows[0]["window_start"]
+        day = hour_of(window) // DAY
+        self.judged.setdefault(version, set()).add(day)
+        starts = [hour_of(row["first_event"]) for row in rows]
+        ends = [*starts[1:], hour_of(window + LENGTH[size]) - 1]
+        found: dict[str, tuple[int, int]] = {}
+        for row, start, end in zip(rows, starts, ends, strict=True):
+            if not row["passed"]:
+                for column in {line.partition("\t")[0] for line in row["flags"].splitlines()}:
+                    found[column] = found.get(column, (start - 1, end))[0], end
+        for column, (first, last) in found.items():
+            self.failed.setdefault((version, column), []).append((day, first, last))
 
-    def odd_hours(self, version: str, window: datetime, size: str) -> list[int]:
-        """Return the hours of windows that failed shortly before: they are no measure of what is usual."""
-        near = (one for one, of in self.failed if of == version and window - REMEMBERED <= one < window)
-        return [hour_of(hour) for hour in hours_of(near, size)]
+    def left_out(self, version: str, day: int, column: str) -> list[int]:
+        """Return the hours before a day in which a column was at fault: they are no measure of what is usual."""
+        failed = [one for one in self.failed.get((version, column), ()) if one[0] < day]
+        usual = lasting_days((one[0] for one in failed), (one for one in self.judged.get(version, ()) if one < day))
+        return [hour for of, first, last in failed if of not in usual for hour in range(first, last + 1)]
 
 
-def _frames(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> Iterator[pa.Table]:
-    """Yield a window's rows in chunks, in order of time; a small window is filled up from the day before."""
-    table = log_table(stores, spec)
-    query = sql.answered_until(table, monitored_columns(spec, list(feature_types(stores, spec))))
-    end = window + LENGTH[spec.window]
-    asked = {"version": version, "start": window - LOOK_BACK, "window": window, "end": end, "least": CHUNK}
-    with stores.lake.query(spec.name, [table], dates_of([window - LOOK_BACK, window])) as connected:
-        rows = connected.sql(query, params=asked).to_arrow_table()
-    if len(rows) and rows.column("event_time")[-1].as_py() >= window:
-        for start, stop in chunks_of(len(rows)):
-            yield rows.slice(start, stop - start)
+def _by_window(rows: Iterable[Row]) -> list[list[Row]]:
+    """Return rows of the table by window and version, in order."""
+    found: dict[tuple[datetime, str], list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row["chunk"]):
+        found.setdefault((row["window_start"], row["model_version"]), []).append(row)
+    return [of for _, of in sorted(found.items())]
 
 
 @dataclass(frozen=True, eq=False)
-class _Past:
-    """The hours of the days before a window by column, and how many days they are."""
+class Past:
+    """What was usual in the days before a day by column, and how many days they are."""
 
-    hours: Mapping[str, Stack]
+    usual: Mapping[str, Usual]
     days: int
 
     @classmethod
-    def before(cls, window: datetime, history: History, without: Sequence[int]) -> "_Past":
-        """Return the days before the window's own, less some hours, of the columns that have enough days."""
-        end = hour_of(window) // DAY * DAY
-        past = {name: of.within(end - DAY * history.policy.days, end) for name, of in history.recent.items()}
-        kept = {name: np.flatnonzero(~np.isin(of.at, without)) for name, of in past.items()}
-        days = {name: len(np.unique(of.at[kept[name]] // DAY)) for name, of in past.items()}
-        enough = {name: of.stack.take(kept[name]) for name, of in past.items() if days[name] >= FEWEST_DAYS}
-        return cls(enough, max(days.values(), default=0))
+    def before(cls, day: int, recent: Columns, days: int, left_out: Callable[[str], Sequence[int]]) -> "Past":
+        """Return so many ``days`` before a day (since 1970), less some hours of a column, where they are enough."""
+        end, usual, most = day * DAY, dict[str, Usual | None](), 0
+        for name, of in recent.items():
+            past = of.within(end - DAY * days, end)
+            kept = np.flatnonzero(~np.isin(past.at, left_out(name)))
+            known = len(np.unique(past.at[kept] // DAY))
+            most = max(most, known)
+            if known >= FEWEST_DAYS:
+                usual[name] = usual_of(past.stack.take(kept[: _settled(past.stack.n[kept])]))
+        return cls({name: one for name, one in usual.items() if one}, most)
 
 
-def _odd(past: _Past, frame: pa.Table) -> list[Oddity]:
-    """Return what is unlike the days before in a chunk."""
-    if past.days < FEWEST_DAYS:
-        return []
-    kept = frame.filter(frame.column("sampled"))
-    found: list[Oddity] = []
-    for name, hours in past.hours.items():
-        if name in frame.column_names:
-            column = (frame if name in ANSWERS else kept).column(name)
-            found += oddities(name, column_values(column, hours.bins.kind), hours)
-    return found
+def _settled(rows: Floats) -> int:
+    """Return how many hours come before the last rows: a fault that begins in these is found after them only."""
+    return max(0, int(np.count_nonzero(np.cumsum(rows[::-1])[::-1] > BEFORE)) - 1)
 
 
-def _row(window: datetime, version: str, frame: pa.Table, odd: Sequence[Oddity], past: _Past, before: Flags) -> Row:
-    """Return a chunk's row: what lasts since the chunk before, else what is odd in it alone."""
-    judged = past.days >= FEWEST_DAYS
-    lasting = [one for one in odd if (one.column, one.channel) in before]
-    shown = max(lasting or odd, key=lambda one: one.value, default=None)
-    few = f"{past.days} days to compare with; {FEWEST_DAYS} are needed"
-    return {
-        "window_start": window,
-        "model_version": version,
-        "first_event": frame.column("event_time")[0].as_py(),
-        "n": len(frame),
-        "passed": not lasting if judged else None,
-        "flags": _text_of(flags_of(odd)),
-        "column": shown.column if shown else None,
-        "channel": shown.channel if shown else None,
-        "value": shown.value if shown else None,
-        "reason": (shown.reason if shown else None) if judged else few,
-        "date": window.date(),
-    }
+def _log(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> tuple[pa.Table, int]:
+    """Return a window's rows in order of time after some before it, and how many these are."""
+    table = log_table(stores, spec)
+    query = sql.answered_until(table, monitored_columns(spec, list(feature_types(stores, spec))))
+    asked = {"version": version, "window": window, "end": window + LENGTH[spec.window], "most": BEFORE}
+    for back in LOOK_BACK:
+        dates = dates_of(windows_between(window - back, window + timedelta(hours=1), "day"))
+        with stores.lake.query(spec.name, [table], dates) as connected:
+            rows = connected.sql(query, params=asked | {"start": window - back}).to_arrow_table()
+        before = int(pc.sum(pc.less(rows.column("event_time"), window)).as_py() or 0)
+        if before == len(rows) or before == BEFORE:
+            break
+    return rows, before
 
 
-def flags_of(odd: Iterable[Oddity]) -> Flags:
-    """Return the columns that are odd, each with how."""
-    return frozenset((one.column, one.channel) for one in odd)
+def rows_of(window: datetime, version: str, log: pa.Table, before: int, past: Past) -> Iterator[Row]:
+    """Yield a window's rows of the table: one a piece, or one for some pieces in a row.
+
+    ``log`` has its rows after some ``before`` it, in order: event_time, sampled, and the columns.
+    """
+    if before == len(log):
+        return
+    bounds, preceded = pieces_of(before, len(log) - before)
+    found = _Found.of(log.slice(bounds[0]), bounds - bounds[0], past, preceded=preceded)
+    size = -(-found.count // MOST_CHUNKS)
+    for number, first in enumerate(range(0, found.count, size)):
+        stop = min(first + size, found.count)
+        whole = {"window_start": window, "model_version": version, "chunk": number, "date": window.date()}
+        yield whole | found.row(first, stop)
 
 
-def _text_of(flags: Iterable[tuple[str, str]]) -> str:
-    """Return flags as they are stored: column and channel, a tab between them, a line each."""
-    return "\n".join(sorted(f"{column}\t{channel}" for column, channel in flags))
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What is odd in a window's pieces: for each column and channel the share by piece, NaN where nothing is.
+
+    ``bounds`` of the pieces, of shape (count + 1,), and ``lasting``: whether it was so in the piece before, too.
+    """
+
+    past: Past
+    log: pa.Table
+    bounds: Places
+    shares: Mapping[tuple[str, Channel], Floats]
+    lasting: Mapping[tuple[str, Channel], Mask]
+
+    @classmethod
+    def of(cls, log: pa.Table, bounds: Places, past: Past, *, preceded: bool) -> "_Found":
+        """Look at the rows; ``preceded`` when the first piece is of those before the window."""
+        shares: dict[tuple[str, Channel], Floats] = {}
+        everything = np.ones(len(log), np.bool_)
+        sampled = np.asarray(log.column("sampled").to_numpy(), np.bool_)
+        for name, usual in past.usual.items() if past.days >= FEWEST_DAYS else ():
+            if name in log.column_names:
+                values = _values(log.column(name), usual.kind)
+                found = oddities(usual, values, everything if name in ANSWERS else sampled, bounds[:-1])
+                shares |= {(name, channel): of for channel, of in found.items() if not np.isnan(of).all()}
+        odd = {key: ~np.isnan(of) for key, of in shares.items()}
+        lasting = {key: np.concatenate([[False], of[1:] & of[:-1]]) for key, of in odd.items()}
+        own = int(preceded)
+        return cls(
+            past,
+            log,
+            bounds[own:],
+            {key: of[own:] for key, of in shares.items()},
+            {key: of[own:] for key, of in lasting.items()},
+        )
+
+    @property
+    def count(self) -> int:
+        """Pieces of the window."""
+        return len(self.bounds) - 1
+
+    def row(self, first: int, stop: int) -> Row:
+        """Return what the table says of some pieces: of the first that failed, else of the oddest."""
+        judged = self.past.days >= FEWEST_DAYS
+        failed = [first + int(of[first:stop].argmax()) for of in self.lasting.values() if of[first:stop].any()]
+        at = min(failed, default=None)
+        shown = self._oddest(range(first, stop)) if at is None else self._oddest([at], lasting=True)
+        flags = [key for key, of in self.shares.items() if not np.isnan(of[first:stop]).all()]
+        few = f"{self.past.days} days to compare with; {FEWEST_DAYS} are needed"
+        return {
+            "first_event": self.log.column("event_time")[self._since(first if at is None else at - 1)].as_py(),
+            "n": int(self.bounds[stop] - self.bounds[first]),
+            "passed": at is None if judged else None,
+            "flags": "\n".join(sorted(f"{column}\t{channel}" for column, channel in flags)),
+            **({"reason": None if judged else few} if shown is None else shown),
+        }
+
+    def _since(self, piece: int) -> int:
+        """Return a piece's first row; that of the piece before the window is the first of all."""
+        return int(self.bounds[piece]) if piece >= 0 else 0
+
+    def _oddest(self, pieces: Sequence[int], *, lasting: bool = False) -> Row | None:
+        """Return the column with the largest share in some pieces, and how; None when nothing is odd."""
+        odd = [
+            (float(of[piece]), name, channel, piece)
+            for (name, channel), of in self.shares.items()
+            for piece in pieces
+            if (self.lasting[name, channel][piece] if lasting else not np.isnan(of[piece]))
+        ]
+        if not odd:
+            return None
+        share, name, channel, piece = max(
+            odd, key=lambda one: (one[0], one[1] not in ANSWERS)
+        )  # what answers move with
+        usual, start = self.past.usual[name], int(self.bounds[piece])
+        part = self.log.slice(start, int(self.bounds[piece + 1]) - start)
+        kept = part if name in ANSWERS else part.filter(part.column("sampled"))
+        reason = told(name, channel, share, usual, _values(kept.column(name), usual.kind))
+        return {"column": name, "channel": channel, "value": share, "reason": reason}
+
+
+def _values(column: pa.ChunkedArray, kind: Kind) -> Values:
+    """Return a column as the pieces are looked at: numbers, where both it and its profiles are, or coded strings."""
+    of = column.type
+    if kind == "numeric" and (pa.types.is_integer(of) or pa.types.is_floating(of) or pa.types.is_timestamp(of)):
+        return np.asarray(column_values(column, kind), np.float64)
+    coded = pc.dictionary_encode(column.cast(pa.string()).combine_chunks())
+    codes = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.intp)
+    return Coded(codes, tuple(coded.dictionary.to_pylist()))

@@ -75,8 +75,9 @@ def answered_until(table: Table, names: Sequence[str]) -> str:
 
     Parameters: version, start (how far back at most), window, end, most.
     """
+    ordered = list(dict.fromkeys(["prediction_id", *names]))
     of_version = (
-        f"SELECT event_time, prediction_id, {_HAS_FEATURES} AS sampled, {columns_of(table, names)} FROM inference_log "
+        f"SELECT event_time, {_HAS_FEATURES} AS sampled, {columns_of(table, ordered)} FROM inference_log "
         f"WHERE {_ANSWERED} AND model_version = $version"
     )
     earlier = (
@@ -84,7 +85,7 @@ def answered_until(table: Table, names: Sequence[str]) -> str:
         "ORDER BY event_time DESC, prediction_id DESC LIMIT $most"
     )
     return (
-        f"SELECT * EXCLUDE prediction_id FROM (({earlier}) UNION ALL "
+        f"SELECT event_time, sampled, {columns_of(table, names)} FROM (({earlier}) UNION ALL "
         f"({of_version} AND event_time >= $window AND event_time < $end)) ORDER BY event_time, prediction_id"
     )
 

@@ -1,9 +1,22 @@
-"""What has not been there in the days before: values beyond, unknown categories, gaps."""
+"""What has not been there in the days before: values beyond, unknown categories, gaps; and the pieces looked at."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.data_quality import oddities
+from modelops_pipelines.core.data_quality import (
+    FEWEST,
+    PIECE,
+    Coded,
+    lasting_days,
+    oddities,
+    pieces_of,
+    told,
+    usual_of,
+)
 from modelops_pipelines.core.profiles import ColumnBins, fit_bins, profile
 from modelops_pipelines.core.stacks import Stack
 
@@ -12,31 +25,108 @@ RNG = np.random.default_rng(1)
 WARM = [RNG.normal(70, 5, 200) for _ in range(24)]
 NUMBER = fit_bins("temp", np.concatenate(WARM), "numeric")
 WORD = fit_bins("carrier", ["AA"] * 50 + ["DL"] * 50, "categorical")
+WIDE = fit_bins("temp", RNG.normal(60, 10, 5000), "numeric")
+MONTH = [RNG.normal(60, 10, 100) for _ in range(28 * 24)]
+WORDS = [{"AA": 50, "DL": 50} for _ in range(28 * 24)]
 
 
-def hours(bins: ColumnBins, *parts: object) -> Stack:
-    return Stack.of(bins, [profile(part, bins) for part in parts])  # type: ignore[arg-type]
+def hours(bins: ColumnBins, *parts: Any) -> Stack:
+    return Stack.of(bins, [profile(part, bins) for part in parts])
 
 
-def found(values: object, history: Stack) -> list[tuple[str, float]]:
-    column = history.bins.name
-    return [(one.channel, round(one.value, 2)) for one in oddities(column, values, history)]  # type: ignore[arg-type]
+def as_seen(values: Any) -> Any:
+    """Return counted words as a column of them, numbers as they are."""
+    if not isinstance(values, dict):
+        return values
+    names = tuple(name for name in values if name is not None)
+    codes = [names.index(name) if name is not None else -1 for name, n in values.items() for _ in range(n)]
+    return Coded(np.array(codes, np.intp), names)
+
+
+def size_of(values: Any) -> int:
+    return len(values.codes if isinstance(values, Coded) else values)
+
+
+def found(values: Any, history: Stack) -> list[tuple[str, float]]:
+    usual, seen = usual_of(history), as_seen(values)
+    if usual is None:
+        return []
+    odd = oddities(usual, seen, np.ones(size_of(seen), np.bool_), np.array([0]))
+    return [(channel, round(float(of[0]), 2)) for channel, of in odd.items() if not np.isnan(of[0])]
+
+
+def reason(column: str, channel: Any, values: Any, history: Stack) -> str:
+    usual = usual_of(history)
+    assert usual is not None
+    return told(column, channel, 1.0, usual, as_seen(values))
+
+
+def celsius(values: Any) -> Any:
+    return (values - 32) / 1.8
+
+
+def with_row(parts: Sequence[Any], value: float) -> list[Any]:
+    """Return the same hours, the fifth of which has one row of that value."""
+    return [np.append(part[1:], value) if n == 5 else part for n, part in enumerate(parts)]
 
 
 def test_a_unit_that_changed_lies_beyond_and_a_warm_day_does_not() -> None:
     history = hours(NUMBER, *WARM)
-    assert found((WARM[0] - 32) * 5 / 9, history) == [("range", 1.0)]
+    assert found(celsius(WARM[0]), history) == [("range", 1.0)]
     assert found(WARM[0] + 6, history) == []
 
 
-def test_the_reason_says_the_range_and_where_the_values_are() -> None:
-    [one] = oddities("temp", np.full(100, 20.0), hours(NUMBER, np.array([50.0, 90.0])))
-    assert one.reason == "temp: 100% lie beyond 50 to 90, the range of the days before (median now 20)"
+@pytest.mark.parametrize("wild", [-999.0, 9999.0, -1e139, 1e139])
+def test_one_wild_row_in_a_month_makes_nobody_blind(wild: float) -> None:
+    history = hours(WIDE, *with_row(MONTH, wild))
+    assert found(celsius(MONTH[0][:PIECE]), history) == [("range", 1.0)]
+    assert found(celsius(MONTH[0][:PIECE]) + 273, history) == [("range", 1.0)]
+    assert not any(found(hour[:PIECE], history) for hour in MONTH[:10])
+
+
+@pytest.mark.parametrize("wild", [-999.0, 9999.0, -1e139, 1e139])
+def test_one_wild_row_makes_nobody_blind_where_the_bins_have_no_end(wild: float) -> None:
+    summer, winter = [part + 60 for part in MONTH], [part - 60 for part in MONTH]
+    for past in (summer, winter):
+        history = hours(WIDE, *with_row(past, wild))
+        assert found(past[0][:PIECE] - 90, history) == [("range", 1.0)]
+        assert found(past[0][:PIECE] + 90, history) == [("range", 1.0)]
+        assert not any(found(hour[:PIECE], history) for hour in past[:10])
+
+
+def test_wild_rows_of_every_hour_make_nobody_blind_and_a_burst_that_is_a_piece_is_usual() -> None:
+    dirty = [np.append(part, [-999.0] * 5) for part in MONTH]
+    assert found(celsius(MONTH[0][:PIECE]), hours(WIDE, *dirty)) == [("range", 1.0)]
+    busy = [RNG.normal(60, 10, 3000) for _ in range(30)]
+    burst = [np.append(part, np.full(PIECE, 500.0)) for part in busy]
+    assert found(np.full(PIECE, 500.0), hours(WIDE, *burst)) == []
+    assert found(np.full(PIECE, 500.0), hours(WIDE, *busy)) == [("range", 1.0)]
+
+
+def test_hours_of_few_rows_are_taken_together() -> None:
+    small = [RNG.normal(60, 10, 10) for _ in range(100)]
+    history = hours(WIDE, *small, np.array([-999.0]))
+    assert found(celsius(MONTH[0][:PIECE]), history) == [("range", 1.0)]
+    assert found(MONTH[0][:PIECE], history) == []
+
+
+def test_bins_of_a_reference_without_a_number_have_a_range_too() -> None:
+    empty = fit_bins("temp", np.full(60, np.nan), "numeric")
+    assert found(celsius(WARM[0]), hours(empty, *WARM)) == [("range", 1.0)]
+    assert found(WARM[0], hours(empty, *WARM)) == []
 
 
 def test_a_few_wild_values_are_not_told() -> None:
-    wild = np.append(WARM[0], [1e9] * 150)
-    assert found(wild, hours(NUMBER, *WARM)) == []
+    assert found(np.append(WARM[0], [1e9] * 150), hours(NUMBER, *WARM)) == []
+
+
+def test_the_reasons_say_what_was_usual_and_what_is() -> None:
+    history = hours(NUMBER, np.array([50.0] * 30 + [90.0] * 30))
+    expected = "temp: 100% lie beyond 50 to 90, what was usual in the days before (median now 20)"
+    assert expected == reason("temp", "range", np.full(100, 20.0), history)
+    assert reason("temp", "missing", np.full(9, np.nan), history) == "temp: 100% are missing, usually at most 0%"
+    expected = "carrier: 100% are of categories that the days before hardly had, such as 'Delta'"
+    assert expected == reason("carrier", "category", {"AA": 9, "UA": 1, "Delta": 2}, hours(WORD, {"AA": 50}))
 
 
 def test_a_renamed_category_is_told_and_one_that_was_new_before_is_not() -> None:
@@ -44,6 +134,19 @@ def test_a_renamed_category_is_told_and_one_that_was_new_before_is_not() -> None
     assert found({"Delta": 30, "AA": 70}, history) == [("category", 0.3)]
     assert found({"B6": 30, "AA": 70}, history) == []
     assert found({"Delta": 9, "AA": 91}, history) == []
+
+
+@pytest.mark.parametrize(("times", "expected"), [(1, [("category", 1.0)]), (2, [("category", 1.0)]), (3, [])])
+def test_a_category_is_known_when_it_was_seen_in_three_hours(times: int, expected: list[tuple[str, float]]) -> None:
+    seen = [{"aa": 1, "dl": 1, **of} if n < times else of for n, of in enumerate(WORDS)]
+    assert found({"aa": 33, "dl": 33}, hours(WORD, *seen)) == expected
+
+
+def test_a_category_of_one_hour_with_many_rows_is_known_and_rare_ones_together_are_usual() -> None:
+    assert found({"aa": 66}, hours(WORD, *WORDS, {"aa": 1000})) == []
+    rare = [{"AA": 90, f"rare {n % 40}": 10} if n < 40 else {"AA": 90} for n in range(80)]
+    assert found({"AA": 56, "rare 1": 10}, hours(WORD, *rare)) == []
+    assert found({"AA": 50, "rare 1": 16}, hours(WORD, *rare)) == [("category", 0.24)]
 
 
 def test_more_categories_than_have_names_say_nothing_of_new_ones() -> None:
@@ -56,16 +159,84 @@ def test_gaps_are_told_when_no_hour_before_had_them() -> None:
     assert found(gappy, hours(NUMBER, *WARM)) == [("missing", 0.5)]
     assert found(gappy, hours(NUMBER, *WARM, gappy)) == []
     assert found({None: 60, "AA": 40}, hours(WORD, ["AA"] * 50)) == [("missing", 0.6)]
+    assert found(np.full(PIECE, np.inf), hours(NUMBER, *WARM)) == [("missing", 1.0)]
 
 
-@pytest.mark.parametrize(
-    "values", [np.array([]), np.full(10, 1e9), np.full(100, np.nan), np.full(100, np.inf), np.full(100, 70.0)]
-)
+@pytest.mark.parametrize("at", [0, 5, len(WARM)])
+def test_an_hour_with_a_single_null_row_is_not_what_is_usual(at: int) -> None:
+    parts = [*WARM[:at], np.array([np.nan]), *WARM[at:]]
+    assert found(np.full(PIECE, np.nan), hours(NUMBER, *parts)) == [("missing", 1.0)]
+
+
+def test_free_text_has_gaps_only() -> None:
+    text = fit_bins("note", ["one two three four"] * 10, "text")
+    history = hours(text, {"one two three four": 100})
+    assert found({"never seen": 66}, history) == []
+    assert found({"one two": 30, None: 36}, history) == [("missing", 0.55)]
+
+
+def test_rows_without_features_are_passed_over() -> None:
+    usual = usual_of(hours(NUMBER, *WARM))
+    assert usual is not None
+    values, counted = np.full(2 * PIECE, np.nan), np.zeros(2 * PIECE, np.bool_)
+    counted[:FEWEST] = counted[PIECE : PIECE + FEWEST - 1] = True
+    odd = oddities(usual, values, counted, np.array([0, PIECE]))
+    assert [False, True] == np.isnan(odd["missing"]).tolist()
+
+
+@pytest.mark.parametrize("values", [np.full(10, 1e9), np.full(100, np.nan), np.full(100, np.inf), np.full(100, 70.0)])
 @pytest.mark.parametrize("past", [[], [np.array([])], [np.full(60, np.nan)]])
-def test_nothing_to_compare_is_not_odd(values: np.ndarray, past: list[np.ndarray]) -> None:
+def test_nothing_to_compare_is_not_odd(values: Any, past: list[Any]) -> None:
     assert found(values, hours(NUMBER, *past)) == []
 
 
-def test_an_empty_chunk_of_words_is_not_odd() -> None:
-    assert found({}, hours(WORD, ["AA"] * 50)) == []
+def test_without_categories_before_none_is_unknown() -> None:
     assert found({"AA": 100}, hours(WORD)) == []
+    assert found({"AA": 100}, hours(WORD, [None] * 60)) == []
+
+
+def test_pieces_go_on_to_the_end_and_follow_one_before() -> None:
+    assert ([66, 132, 198, 292], True) == listed(pieces_of(132, 160))
+    assert ([0, 66], False) == listed(pieces_of(0, 66))
+    assert ([0, 131], False) == listed(pieces_of(0, 131))
+    assert ([0, 66, 132], False) == listed(pieces_of(0, 132))
+
+
+def test_a_small_window_is_filled_up_with_the_rows_before_it() -> None:
+    assert ([1, 67, 133], True) == listed(pieces_of(132, 1))
+    assert ([0, 14, 80], True) == listed(pieces_of(40, 40))
+    assert ([0, 50], False) == listed(pieces_of(40, 10))
+
+
+def listed(cut: tuple[Any, bool]) -> tuple[list[int], bool]:
+    bounds, preceded = cut
+    return bounds.tolist(), preceded
+
+
+@pytest.mark.parametrize("window", [3, 65, 66, 100, 131, 132, 197, 198, 1000, 20_000])
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_fault_is_in_two_pieces_in_a_row_within_two_hundred_rows_wherever_it_begins(
+    window: int, share: float
+) -> None:
+    """A piece is at fault when that share of it is; windows of so many rows follow one another."""
+    starts = (19_865, 19_901) if window == 20_000 else range(1_700, 2_300, 7)
+    for start in starts:
+        assert any(fails(row, window, start, share) for row in range(start, start + 200)), start
+
+
+def fails(row: int, window: int, start: int, share: float) -> bool:
+    """Return whether the window of a row, when that row is the last there is, has two pieces in a row at fault."""
+    first = row // window * window
+    before = min(132, first)
+    bounds, _ = pieces_of(before, row + 1 - first)
+    at = bounds + first - before
+    odd = [b - max(a, start) >= share * (b - a) for a, b in pairwise(at)]
+    return any(a and b for a, b in pairwise(odd))
+
+
+def test_a_fault_of_a_week_without_a_break_is_usual_and_one_that_comes_back_is_not() -> None:
+    assert lasting_days(range(3, 10), range(20)) == frozenset(range(3, 10))
+    assert lasting_days(range(3, 9), range(20)) == frozenset()
+    assert lasting_days({1, 2, 3, 5, 6, 7, 8, 9}, range(20)) == frozenset()
+    assert lasting_days({1, 2, 3, 4, 5, 8}, {0, 1, 2, 3, 4, 5, 8, 9}) == frozenset({1, 2, 3, 4, 5, 8})
+    assert lasting_days([], []) == frozenset()

@@ -43,7 +43,7 @@ def test_the_rows_that_count_are_those_of_the_queries(file: str, size: int, vers
         connected.execute("SET TimeZone = 'UTC'")
         connected.read_parquet(file).create_view("inference_log")
         query = sql.answered_until(INFERENCE_LOG, ["prediction_id"])
-        asked = {"version": version, "start": START, "window": START, "end": START + timedelta(days=9), "least": 0}
+        asked = {"version": version, "start": START, "window": START, "end": START + timedelta(days=9), "most": 0}
         expected = connected.execute(query, asked).fetchall()
     assert len(expected) == len(FLAGS) ** 2
     found = []

@@ -60,38 +60,47 @@ Values: TypeAlias = Floats | Coded
 
 def watch_data(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
     """Bring ``data_quality`` up to date, with the stored windows whose first rows hang on a window's last."""
+    again: list[datetime] = []
 
     def compute(windows: Windows) -> pa.Table:
         rows = [row for run in runs(windows, timedelta(days=spec.drift.days)) for row in _watched(stores, spec, run)]
+        later = _hanging_on(stores, spec, windows, rows)
+        stores.journal.touch(spec.name, [DATA_QUALITY.name], later)
+        again.extend(later)
         return pa.Table.from_pylist(rows, schema=arrow_schema(DATA_QUALITY))
 
     done = recompute(stores, spec, DATA_QUALITY, compute, asked=asked)
-    later = _hanging_on(stores, spec, done.windows)
-    if not later:
-        return done
-    stores.journal.touch(spec.name, [DATA_QUALITY.name], later)
-    more = recompute(stores, spec, DATA_QUALITY, compute)
-    return Recomputed(done.table, tuple(sorted({*done.windows, *more.windows})), done.rows + more.rows)
+    return done.followed_by(recompute(stores, spec, DATA_QUALITY, compute)) if again else done
 
 
-def _hanging_on(stores: Stores, spec: EndpointSpec, windows: Windows) -> list[datetime]:
-    """Return the stored windows after these, but not among them, that may hang on rows of these."""
+def _hanging_on(stores: Stores, spec: EndpointSpec, windows: Windows, made: Sequence[Row]) -> list[datetime]:
+    """Return the stored windows, not among these, that may hang on what is new in these.
+
+    Call it before what was ``made`` of them is written: a window that has as many rows as before has nothing new.
+    """
     if not windows:
         return []
     stored = _stored(stores, spec, windows[0], windows[-1] + LOOK_BACK[-1], ["window_start", "model_version", "n"])
-    rows: dict[tuple[str, datetime], int] = {}
-    for row in stored.to_pylist():
-        key = row["model_version"], row["window_start"]
-        rows[key] = rows.get(key, 0) + row["n"]
+    was, now = _counted(stored.to_pylist()), _counted(made)
     among, found = set(windows), set[datetime]()
     left: dict[str, int] = {}
-    for (version, window), n in sorted(rows.items()):
+    for version, window in sorted({*was, *now}):
+        key = version, window
         if window in among:
-            left[version] = BEFORE
+            left[version] = BEFORE if was.get(key) != now.get(key) else left.get(version, 0) - now.get(key, 0)
         elif left.get(version, 0) > 0:
             found.add(window)
-            left[version] -= n
+            left[version] -= was[key]
     return sorted(found)
+
+
+def _counted(rows: Iterable[Row]) -> dict[tuple[str, datetime], int]:
+    """Return how many requests were looked at by version and window."""
+    found: dict[tuple[str, datetime], int] = {}
+    for row in rows:
+        key = row["model_version"], row["window_start"]
+        found[key] = found.get(key, 0) + row["n"]
+    return found
 
 
 def _stored(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime, names: Sequence[str]) -> pa.Table:

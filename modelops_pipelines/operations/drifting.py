@@ -50,10 +50,7 @@ def detect_drift(stores: Stores, spec: EndpointSpec, asked: Range | None = None)
         return pa.Table.from_pylist(rows, schema=arrow_schema(DRIFT))
 
     done = recompute(stores, spec, DRIFT, compute, asked=asked)
-    if not again:
-        return done
-    more = recompute(stores, spec, DRIFT, compute)
-    return Recomputed(done.table, tuple(sorted({*done.windows, *more.windows})), done.rows + more.rows)
+    return done.followed_by(recompute(stores, spec, DRIFT, compute)) if again else done
 
 
 def judged_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:

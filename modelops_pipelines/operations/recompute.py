@@ -36,6 +36,10 @@ class Recomputed:
     windows: tuple[datetime, ...]
     rows: int
 
+    def followed_by(self, more: "Recomputed") -> "Recomputed":
+        """Return what this and another run of the same table did."""
+        return Recomputed(self.table, tuple(sorted({*self.windows, *more.windows})), self.rows + more.rows)
+
 
 def recompute(
     stores: Stores,

@@ -5,7 +5,9 @@ from tests.operations.onboarding_files import MAPPING_FIX
 
 KEYS = EndpointSpec.__match_args__
 DURATION_FIX = "Write a number and s, m, h or d, such as 90s, 30m, 48h or 7d (at most 3650d)"
-BINARY_METRICS = "auc, log_loss, brier, brier_skill, calibration_error, accuracy, precision, recall, f1, confidence, base_rate"
+BINARY_METRICS = (
+    "auc, log_loss, brier, brier_skill, calibration_error, accuracy, precision, recall, f1, confidence, base_rate"
+)
 
 # Lines that follow the minimal file: the first of them is line 7.
 ADDED_LINES = {

@@ -14,6 +14,7 @@ from modelops_pipelines.core.stacks import Stack
 from modelops_pipelines.core.tables import DATA_QUALITY
 from modelops_pipelines.operations.data_quality import BEFORE, MOST_CHUNKS, Failures, Past, rows_of, watch_data
 from modelops_pipelines.operations.judging import judge_rules
+from modelops_pipelines.operations.profiling import profile_windows
 from modelops_pipelines.operations.recompute import Range
 from modelops_pipelines.store.profile_rows import Hours, hour_of
 from tests.operations.two_weeks import HOUR, MONDAY, derive, send, stored
@@ -158,3 +159,24 @@ def test_a_window_is_judged_the_same_in_however_many_parts_it_came(project: Proj
     assert [False, True, True, True, True] == sorted(r["passed"] for r in found if r["window_start"] == AFTER)
     watch_data(project.stores, project.spec, Range(AFTER, AFTER + HOUR))
     assert found == stored(project, DATA_QUALITY)
+
+
+def test_a_run_killed_before_its_rows_are_written_leaves_the_window_after_them_marked(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(project, AFTER + HOUR, rows=100, shift=12.0)
+    derive(project)
+    send(project, AFTER, rows=100, shift=12.0)
+    profile_windows(project.stores, project.spec)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(project.stores.writer), "replace_windows", killed)
+        with pytest.raises(KeyboardInterrupt):
+            watch_data(project.stores, project.spec)
+    assert (AFTER, AFTER + HOUR) == project.stores.journal.touched("cancer", "data_quality").windows
+    assert (AFTER, AFTER + HOUR) == watch_data(project.stores, project.spec).windows
+    assert verdict(project, AFTER + HOUR) is False
+    assert () == project.stores.journal.touched("cancer", "data_quality").windows

@@ -30,6 +30,7 @@ CATEGORIES = 12
 SIZES = [1_700_000, 10_000_000, 50_000_000]
 HISTORY = {"a week": 7, "a year": 365}
 DAY_ROWS = 24_000
+REPEATS = 7
 
 
 def main() -> None:
@@ -202,7 +203,7 @@ def _verdict(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG
 
 
 def _more(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001
-    """Profile all days but the last, then take the time of the last one."""
+    """Profile all days but the last, then take the time of the last one: the least of some times."""
     from modelops_pipelines.operations.drifting import judged_windows
     from modelops_pipelines.operations.profiling import profile_windows
     from modelops_pipelines.operations.recompute import Range
@@ -210,10 +211,12 @@ def _more(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001
     stores, spec = _opened(folder)
     last = START + timedelta(days=days - 1)
     profile_windows(stores, spec, Range(START, last))
-    profile = _timed(lambda: profile_windows(stores, spec, Range(last, last + timedelta(days=1))))
-    judged_windows(stores, spec, [last])
-    judge = _timed(lambda: judged_windows(stores, spec, [last]))
-    return {"profile": profile["cpu"], "judge": judge["cpu"]}
+    took: dict[str, list[float]] = {"profile": [], "judge": []}
+    for _ in range(REPEATS):
+        stores.journal.touch("scale", ["profiles"], [last])
+        took["profile"].append(_timed(lambda: profile_windows(stores, spec))["cpu"])
+        took["judge"].append(_timed(lambda: judged_windows(stores, spec, [last]))["cpu"])
+    return {step: min(times) for step, times in took.items()}
 
 
 def _megabytes(folder: Path, table: str) -> float:

@@ -1,0 +1,26 @@
+"""A calibrated verdict waits for the end of its window, and the sensor asks for it then, with or without new data."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from modelops_pipelines.store.stores import Stores
+from tests.dagster_face.world import world
+from tests.operations.events import START
+from tests.support import CANCER_YAML
+
+HOUR = START.replace(minute=0)
+
+
+def test_a_window_is_asked_for_when_its_time_is_over_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with world(tmp_path, yaml=CANCER_YAML.replace("method: fixed", "method: calibrated")) as made:
+        made.project.stores.journal.touch("cancer", ["drift"], [HOUR])
+        monkeypatch.setattr(Stores, "now", lambda _: HOUR + timedelta(minutes=59))
+        assert made.tick("new_data").skip_message == "cancer: 0 segments wait, 0 windows are left over"
+        assert made.materialise(["drift"]).success
+        monkeypatch.setattr(Stores, "now", lambda _: HOUR + timedelta(minutes=60))
+        (request,) = made.tick("new_data").run_requests
+        assert request.tags["modelops/reason"] == "0 segments, 1 windows left over"
+        assert made.materialise(["drift"]).success
+        assert made.tick("new_data").skip_message == "cancer: 0 segments wait, 0 windows are left over"

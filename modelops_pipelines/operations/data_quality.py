@@ -53,6 +53,7 @@ LOOK_BACK = (timedelta(days=1), timedelta(days=7))
 """How far back these are looked for; further where they are few."""
 FEWEST_DAYS = 4
 """Days of history that a verdict takes."""
+_SAID = ("window_start", "model_version", "chunk", "first_event", "n", "passed", "flags")
 _KNOWN = ("window_start", "model_version", "chunk", "first_event", "passed", "flags")
 Row = dict[str, Any]
 Values: TypeAlias = Floats | Coded
@@ -76,31 +77,22 @@ def watch_data(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -
 def _hanging_on(stores: Stores, spec: EndpointSpec, windows: Windows, made: Sequence[Row]) -> list[datetime]:
     """Return the stored windows, not among these, that may hang on what is new in these.
 
-    Call it before what was ``made`` of them is written: a window that has as many rows as before has nothing new.
+    Call it before what was ``made`` of them is written: a window whose rows say what they said has nothing new.
     """
     if not windows:
         return []
-    stored = _stored(stores, spec, windows[0], windows[-1] + LOOK_BACK[-1], ["window_start", "model_version", "n"])
-    was, now = _counted(stored.to_pylist()), _counted(made)
+    stored = _stored(stores, spec, windows[0], windows[-1] + LOOK_BACK[-1], _SAID).to_pylist()
+    was, now = _by_window(stored), _by_window([{name: row[name] for name in _SAID} for row in made])
     among, found = set(windows), set[datetime]()
     left: dict[str, int] = {}
-    for version, window in sorted({*was, *now}):
-        key = version, window
-        if window in among:
-            left[version] = BEFORE if was.get(key) != now.get(key) else left.get(version, 0) - now.get(key, 0)
+    for key in sorted({*was, *now}):
+        window, version = key
+        if window in among and was.get(key) != now.get(key):
+            left[version] = BEFORE
         elif left.get(version, 0) > 0:
             found.add(window)
-            left[version] -= was[key]
-    return sorted(found)
-
-
-def _counted(rows: Iterable[Row]) -> dict[tuple[str, datetime], int]:
-    """Return how many requests were looked at by version and window."""
-    found: dict[tuple[str, datetime], int] = {}
-    for row in rows:
-        key = row["model_version"], row["window_start"]
-        found[key] = found.get(key, 0) + row["n"]
-    return found
+            left[version] -= sum(row["n"] for row in was[key])
+    return sorted(found - among)
 
 
 def _stored(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime, names: Sequence[str]) -> pa.Table:
@@ -144,7 +136,7 @@ class Failures:
         found, among = cls(), set(windows)
         start = windows[0] - timedelta(days=spec.drift.days + LASTING)
         known = _stored(stores, spec, start, windows[-1], _KNOWN)
-        for rows in _by_window(known.filter(known.column("passed").is_valid()).to_pylist()):
+        for rows in _by_window(known.filter(known.column("passed").is_valid()).to_pylist()).values():
             if rows[0]["window_start"] not in among:
                 found.add(rows, spec.window)
         return found
@@ -173,12 +165,12 @@ class Failures:
         return [hour for of, first, last in failed if of not in usual for hour in range(first, last + 1)]
 
 
-def _by_window(rows: Iterable[Row]) -> list[list[Row]]:
+def _by_window(rows: Iterable[Row]) -> dict[tuple[datetime, str], list[Row]]:
     """Return rows of the table by window and version, in order."""
     found: dict[tuple[datetime, str], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: row["chunk"]):
+    for row in sorted(rows, key=lambda row: (row["window_start"], row["chunk"])):
         found.setdefault((row["window_start"], row["model_version"]), []).append(row)
-    return [of for _, of in sorted(found.items())]
+    return found
 
 
 @dataclass(frozen=True, eq=False)

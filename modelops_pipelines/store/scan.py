@@ -109,7 +109,8 @@ def _opened(path: str, wanted: pa.Schema) -> Iterator[pq.ParquetFile]:
         known = pq.read_metadata(source)
         held = {known.schema.column(place).path for place in range(known.num_columns)}
         strings = [field.name for field in wanted if field.type == _STRINGS and field.name in held]
-        with pq.ParquetFile(source, metadata=known, read_dictionary=strings, buffer_size=BUFFER_BYTES) as file:
+        ahead = min(BUFFER_BYTES, source.size())  # a buffer is made for each column, however small the file
+        with pq.ParquetFile(source, metadata=known, read_dictionary=strings, buffer_size=ahead) as file:
             yield file
 
 

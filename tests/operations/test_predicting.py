@@ -18,7 +18,7 @@ from modelops_pipelines.operations.predicting import BATCH_ROWS, predict_apart
 from modelops_pipelines.store.deployments import ModelVersion
 from modelops_pipelines.store.model_files import load_model
 from tests.operations import moody
-from tests.support import CANCER_YAML, Project, cancer_frame, make_project, train_first
+from tests.support import CANCER_YAML, Project, cancer_frame, make_project, train_first, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_a_model_that_crashes_is_told(project: Project, strange: ModelVersion, m
 def test_what_a_model_has_started_is_ended_with_it(project: Project, strange: ModelVersion) -> None:
     said = predict_apart(strange, project.spec, rows(3, r2=moody.LINGER), gently=True)
     assert [None] * 3 == list(said.errors)
-    assert [] == living("# lingering")
+    wait_until(lambda: not living("# lingering"), 5)  # killed, and then gone
 
 
 def test_a_version_that_cannot_be_loaded_is_told_in_the_loader_s_words(project: Project, plain: ModelVersion) -> None:

@@ -202,7 +202,11 @@ PROFILES = Table(
 DAILY_PROFILES = Table(
     "daily_profiles",
     "The sum of each day's hours in profiles, where window is day. A day that has none is summed when it is read.",
-    (moment("window_start", "start of the day of event time"), *PROFILES.columns[1:]),
+    (
+        moment("window_start", "start of the day of event time"),
+        *PROFILES.columns[1:-1],
+        column("date", "date", "first day of its month; the partition"),
+    ),
     PROFILES.key,
 )
 DRIFT = Table(

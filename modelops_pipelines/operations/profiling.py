@@ -20,6 +20,7 @@ from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, 
 from modelops_pipelines.operations.references import ANSWERS, column_values, make_of_windows, monitored_columns
 from modelops_pipelines.operations.schemas import feature_types, log_table
 from modelops_pipelines.store import sql
+from modelops_pipelines.store.lake import partition_of
 from modelops_pipelines.store.log_rows import answered, by_version, with_features
 from modelops_pipelines.store.profile_rows import (
     HOUR_US,
@@ -99,7 +100,8 @@ def stored_days(stores: Stores, spec: EndpointSpec, start: datetime, end: dateti
     Only days without a stored sum are summed from their hours; the result is the same to the last bit.
     """
     dates = dates_of(windows_between(start, end, "day"))
-    rows = _rows(stores, spec, DAILY_PROFILES, dates)
+    months = _rows(stores, spec, DAILY_PROFILES, _months(dates))
+    rows = months.filter(pc.is_in(months.column("window_start").cast(pa.date32()), pa.array(dates, pa.date32())))
     known = {day.astimezone(UTC).date() for day in rows.column("window_start").unique().to_pylist()}
     rest = [day for day in dates if day not in known]
     found = _by_version(stores, spec, rows)
@@ -145,13 +147,19 @@ def _by_version(stores: Stores, spec: EndpointSpec, rows: pa.Table) -> Stored:
 def _summed(stores: Stores, spec: EndpointSpec, rows: pa.Table) -> pa.Table:
     """Return rows of hours as rows of their days."""
     found = _by_version(stores, spec, rows).items()
-    return joined_rows([hours_to_rows(version, of.by_day()) for version, (_, hours) in found for of in hours.values()])
+    days = joined_rows([hours_to_rows(version, of.by_day()) for version, (_, hours) in found for of in hours.values()])
+    months = pc.floor_temporal(days.column("window_start"), unit="month").cast(pa.date32())
+    return days.set_column(days.schema.get_field_index("date"), "date", months)
+
+
+def _months(dates: Sequence[date]) -> list[date]:
+    return sorted({partition_of(DAILY_PROFILES.name, day) for day in dates})
 
 
 def _forget_days(stores: Stores, spec: EndpointSpec, windows: Windows) -> None:
     """Remove the stored sums of the windows' days, where there are any."""
     days = sorted({window_of(window, "day") for window in windows})
-    if stores.lake.files(spec.name, DAILY_PROFILES.name, dates_of(days)):
+    if stores.lake.files(spec.name, DAILY_PROFILES.name, _months(dates_of(days))):
         stores.writer.replace_windows(spec.name, DAILY_PROFILES, joined_rows([]), days)
 
 

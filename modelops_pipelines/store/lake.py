@@ -15,11 +15,18 @@ import duckdb
 from deltalake import DeltaTable
 
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.tables import Table
+from modelops_pipelines.core.tables import DAILY_PROFILES, Table
 from modelops_pipelines.store import sql
 
 _PARTITION = re.compile(r"/date=(\d{4}-\d\d-\d\d)/")
 _SAFE_READER_FEATURES = {"timestampNtz"}
+MONTHLY = frozenset({DAILY_PROFILES.name})
+"""Tables whose partition is a month: a day has so few rows that to open its file would take longer than to read it."""
+
+
+def partition_of(table: str, day: date) -> date:
+    """Return the value of ``date`` for a table's rows of a day."""
+    return day.replace(day=1) if table in MONTHLY else day
 
 
 class Lake:

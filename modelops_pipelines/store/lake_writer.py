@@ -30,7 +30,7 @@ from modelops_pipelines.core.tables import Table
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.files import exclusive, sync
-from modelops_pipelines.store.lake import Lake
+from modelops_pipelines.store.lake import Lake, partition_of
 from modelops_pipelines.store.turnstile import together
 
 ATTEMPTS = 20
@@ -73,7 +73,7 @@ class LakeWriter(Lake):
         delta = self._open_or_create(endpoint, table)
         with self._maintenance(endpoint, table.name):
             delta.update_incremental()  # what others have written meanwhile; to open it again takes as long as a write
-            self._commit(delta, rows, mode="overwrite", predicate=_windows_predicate(windows))
+            self._commit(delta, rows, mode="overwrite", predicate=_windows_predicate(table, windows))
 
     def write_whole(self, endpoint: str, name: str, rows: pa.Table) -> None:
         """Write an immutable table once: a table that is there already is left alone."""
@@ -158,8 +158,8 @@ def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _windows_predicate(windows: Sequence[datetime]) -> str:
-    """Match windows; the values are timestamps of ours, written as text."""
-    days = ", ".join(sorted({f"'{window.date().isoformat()}'" for window in windows}))
+def _windows_predicate(table: Table, windows: Sequence[datetime]) -> str:
+    """Match a table's windows; the values are timestamps of ours, written as text."""
+    days = ", ".join(sorted({f"'{partition_of(table.name, window.date()).isoformat()}'" for window in windows}))
     starts = ", ".join(f"'{text(window)}'" for window in sorted(windows))
     return " AND ".join((f"date IN ({days})", f"window_start IN ({starts})"))

@@ -61,7 +61,9 @@ def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = No
                 counted = found[version]
                 if counted is not None:
                     counted.add(rows)
-        return joined_rows([table for version, one in sorted(found.items()) if one for table in one.rows(version)])
+        made = joined_rows([table for version, one in sorted(found.items()) if one for table in one.rows(version)])
+        pa.default_memory_pool().release_unused()  # what it took to read the log is not needed to write
+        return made
 
     def sum_days(windows: Windows, rows: pa.Table) -> None:
         if spec.window == "day":

@@ -53,7 +53,6 @@ LOOK_BACK = (timedelta(days=1), timedelta(days=7))
 """How far back these are looked for; further where they are few."""
 FEWEST_DAYS = 4
 """Days of history that a verdict takes."""
-_SAID = ("window_start", "model_version", "chunk", "first_event", "n", "passed", "flags")
 _KNOWN = ("window_start", "model_version", "chunk", "first_event", "passed", "flags")
 Row = dict[str, Any]
 Values: TypeAlias = Floats | Coded
@@ -65,34 +64,35 @@ def watch_data(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -
 
     def compute(windows: Windows) -> pa.Table:
         rows = [row for run in runs(windows, timedelta(days=spec.drift.days)) for row in _watched(stores, spec, run)]
-        later = _hanging_on(stores, spec, windows, rows)
-        stores.journal.touch(spec.name, [DATA_QUALITY.name], later)
-        again.extend(later)
         return pa.Table.from_pylist(rows, schema=arrow_schema(DATA_QUALITY))
 
-    done = recompute(stores, spec, DATA_QUALITY, compute, asked=asked)
+    def changed(windows: Windows) -> pa.Table:
+        later = _hanging_on(stores, spec, windows)
+        stores.journal.touch(spec.name, [DATA_QUALITY.name], later)  # first: a run may be killed
+        again.extend(later)
+        return compute(windows)
+
+    done = recompute(stores, spec, DATA_QUALITY, changed, asked=asked)
     return done.followed_by(recompute(stores, spec, DATA_QUALITY, compute)) if again else done
 
 
-def _hanging_on(stores: Stores, spec: EndpointSpec, windows: Windows, made: Sequence[Row]) -> list[datetime]:
-    """Return the stored windows, not among these, that may hang on what is new in these.
-
-    Call it before what was ``made`` of them is written: a window whose rows say what they said has nothing new.
-    """
-    if not windows:
-        return []
-    stored = _stored(stores, spec, windows[0], windows[-1] + LOOK_BACK[-1], _SAID).to_pylist()
-    was, now = _by_window(stored), _by_window([{name: row[name] for name in _SAID} for row in made])
-    among, found = set(windows), set[datetime]()
-    left: dict[str, int] = {}
-    for key in sorted({*was, *now}):
-        window, version = key
-        if window in among and was.get(key) != now.get(key):
-            left[version] = BEFORE
-        elif left.get(version, 0) > 0:
-            found.add(window)
-            left[version] -= sum(row["n"] for row in was[key])
-    return sorted(found - among)
+def _hanging_on(stores: Stores, spec: EndpointSpec, windows: Windows) -> list[datetime]:
+    """Return the stored windows, not among these, that may hang on the last rows of these."""
+    stored = _stored(stores, spec, windows[0], windows[-1] + LOOK_BACK[-1], ["window_start", "model_version", "n"])
+    rows: dict[str, dict[datetime, int]] = {}
+    for row in stored.to_pylist():
+        of = rows.setdefault(row["model_version"], {})
+        of[row["window_start"]] = of.get(row["window_start"], 0) + row["n"]
+    found, among = set[datetime](), set(windows)
+    for of in rows.values():
+        left = 0
+        for window in sorted({*of, *among}):
+            if window in among:
+                left = BEFORE
+            elif left > 0:
+                found.add(window)
+                left -= of[window]
+    return sorted(found)
 
 
 def _stored(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime, names: Sequence[str]) -> pa.Table:

@@ -60,23 +60,15 @@ Values: TypeAlias = Floats | Coded
 
 def watch_data(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
     """Bring ``data_quality`` up to date, with the stored windows whose first rows hang on a window's last."""
-    again: list[datetime] = []
 
     def compute(windows: Windows) -> pa.Table:
         rows = [row for run in runs(windows, timedelta(days=spec.drift.days)) for row in _watched(stores, spec, run)]
         return pa.Table.from_pylist(rows, schema=arrow_schema(DATA_QUALITY))
 
-    def changed(windows: Windows) -> pa.Table:
-        later = _hanging_on(stores, spec, windows)
-        stores.journal.touch(spec.name, [DATA_QUALITY.name], later)  # first: a run may be killed
-        again.extend(later)
-        return compute(windows)
-
-    done = recompute(stores, spec, DATA_QUALITY, changed, asked=asked)
-    return done.followed_by(recompute(stores, spec, DATA_QUALITY, compute)) if again else done
+    return recompute(stores, spec, DATA_QUALITY, compute, asked=asked, hanging=partial(_hanging_on, stores, spec))
 
 
-def _hanging_on(stores: Stores, spec: EndpointSpec, windows: Windows) -> list[datetime]:
+def _hanging_on(stores: Stores, spec: EndpointSpec, windows: Windows, _: pa.Table) -> list[datetime]:
     """Return the stored windows, not among these, that may hang on the last rows of these."""
     stored = _stored(stores, spec, windows[0], windows[-1] + LOOK_BACK[-1], ["window_start", "model_version", "n"])
     rows: dict[str, dict[datetime, int]] = {}

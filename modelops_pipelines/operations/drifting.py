@@ -40,17 +40,11 @@ MISSING_FLOOR = 0.02
 
 def detect_drift(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
     """Bring ``drift`` up to date; where a window's flags change, what they confirm is judged again as well."""
-    again: list[datetime] = []
 
     def compute(windows: Windows) -> pa.Table:
-        rows = judged_windows(stores, spec, windows)
-        confirmed = _confirmed_by(stores, spec, windows, rows)
-        stores.journal.touch(spec.name, [DRIFT.name], confirmed)
-        again.extend(confirmed)
-        return pa.Table.from_pylist(rows, schema=arrow_schema(DRIFT))
+        return pa.Table.from_pylist(judged_windows(stores, spec, windows), schema=arrow_schema(DRIFT))
 
-    done = recompute(stores, spec, DRIFT, compute, asked=asked)
-    return done.followed_by(recompute(stores, spec, DRIFT, compute)) if again else done
+    return recompute(stores, spec, DRIFT, compute, asked=asked, hanging=partial(_confirmed_by, stores, spec))
 
 
 def judged_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
@@ -125,7 +119,7 @@ def runs(windows: Sequence[datetime], gap: timedelta) -> list[list[datetime]]:
     return parted
 
 
-def _confirmed_by(stores: Stores, spec: EndpointSpec, windows: Windows, rows: Sequence[Row]) -> list[datetime]:
+def _confirmed_by(stores: Stores, spec: EndpointSpec, windows: Windows, rows: pa.Table) -> list[datetime]:
     """Return the stored windows, not among these, that may hang on flags which are not what they were.
 
     Call it before the rows are written. Rows seldom come in another order than that of their windows.
@@ -133,7 +127,7 @@ def _confirmed_by(stores: Stores, spec: EndpointSpec, windows: Windows, rows: Se
     if spec.drift.method != "calibrated":
         return []
     was = _stored_flags(stores, spec, dates_of(windows))
-    now = _flags_by_window(rows)
+    now = _flags_by_window(rows.select(_FLAGS).to_pylist())
     among = set(windows)
     changed = [key[0] for key in {*was, *now} if key[0] in among and was.get(key) != now.get(key)]
     if not changed:

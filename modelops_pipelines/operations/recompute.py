@@ -50,16 +50,20 @@ def recompute(
     then: Sequence[str] = (),
     asked: Range | None = None,
     also: Callable[[Windows, pa.Table], None] | None = None,
+    hanging: Callable[[Windows, pa.Table], Sequence[datetime]] | None = None,
 ) -> Recomputed:
     """Compute the table's changed windows and replace them; mark them for the tables that build on this one.
 
     Windows that are not yet due (``is_due``) keep their marks.
 
     ``also`` is told of windows and their rows when these are durable: what it writes is there before the marks go.
+    ``hanging`` is told of them before they are written, and returns other windows of the table that hang on them: these
+    are marked at once, and computed after them.
 
     The marks are read before the data is opened and cleared after the result is durable, so that a run killed
     anywhere leaves its windows marked, and rows that arrive meanwhile mark theirs again.
     """
+    again: set[datetime] = set()
     with derive_lock(stores, spec, table):
         touched = stores.journal.touched(spec.name, table.name)
         if asked is not None:
@@ -73,13 +77,17 @@ def recompute(
         written = 0
         for part in _parts(touched.windows, AT_ONCE[spec.window]):
             rows = compute(part)
+            if hanging is not None and (later := hanging(part, rows)):
+                stores.journal.touch(spec.name, [table.name], later)
+                again.update(later)
             stores.writer.replace_windows(spec.name, table, rows, _replaced(table, part, spec))
             if also is not None:
                 also(part, rows)
             written += len(rows)
         left = () if asked is not None else [window for window in whole if window not in due]
         stores.journal.settle(spec.name, table.name, touched, then, left)
-        return Recomputed(table.name, touched.windows, written)
+    done = Recomputed(table.name, touched.windows, written)
+    return done.followed_by(recompute(stores, spec, table, compute, then=then, also=also)) if again else done
 
 
 def _parts(windows: Windows, size: int) -> Iterator[Windows]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.core.history import Event, champions, described
@@ -68,3 +69,15 @@ class Endpoint:
 
 def canary(share: int) -> DesiredState:
     return DesiredState("e", 2, variants_of("1", "2", share))
+
+
+def event(number: int, **values: Any) -> Event:
+    at: dict[str, Any] = {
+        "number": number,
+        "endpoint": "e",
+        "at": NOW,
+        "actor": "me",
+        "reason": "",
+        "generation": number,
+    }
+    return Event(**{**at, "action": "deploy", "from_version": None, "to_version": "1", **values})

@@ -3,13 +3,11 @@
 import hashlib
 import random
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from modelops_pipelines.core.history import GENESIS, Event, broken_link, described, live_at
 from modelops_pipelines.core.rollout import DesiredState, Variant, deploy, variants_of
-
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
+from tests.core.endpoint_history import NOW, event
 
 
 def test_an_events_seal_is_the_hash_of_its_canonical_json() -> None:
@@ -77,18 +75,6 @@ def test_events_of_release_0_2_say_by_their_shares_what_was_live() -> None:
     found = [live_at("e", events, NOW + n * timedelta(hours=1)).variants for n in range(3)]
     assert [variants_of("1"), variants_of("1", "2", 25), (Variant("1", "champion", 100),)] == found
     assert live_at("e", events, NOW - timedelta(seconds=1)) == DesiredState("e")
-
-
-def event(number: int, **values: Any) -> Event:
-    at: dict[str, Any] = {
-        "number": number,
-        "endpoint": "e",
-        "at": NOW,
-        "actor": "me",
-        "reason": "",
-        "generation": number,
-    }
-    return Event(**{**at, "action": "deploy", "from_version": None, "to_version": "1", **values})
 
 
 def sealed_chain(length: int) -> list[tuple[Event, str]]:

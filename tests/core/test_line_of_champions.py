@@ -1,13 +1,11 @@
 """Who stands in the line of champions, and to which of them a rollback returns."""
 
-from typing import Any
-
 import pytest
 
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.history import Event, champions
+from modelops_pipelines.core.history import champions
 from modelops_pipelines.core.rollout import CHALLENGER, DesiredState, Variant, rollback_target, variants_of
-from tests.core.endpoint_history import NOW, Endpoint, canary
+from tests.core.endpoint_history import Endpoint, canary, event
 
 
 def test_a_version_rolled_back_from_is_not_returned_to_even_when_it_reigned_twice() -> None:
@@ -60,15 +58,3 @@ def test_without_a_challenger_the_line_is_walked_back_by_one() -> None:
 def test_a_challenger_without_a_champion_is_no_reason_to_return_to_nothing() -> None:
     alone = DesiredState("e", 1, (Variant("2", CHALLENGER, 100),))
     assert rollback_target(alone, ("1", "2")) == "1"
-
-
-def event(number: int, **values: Any) -> Event:
-    at: dict[str, Any] = {
-        "number": number,
-        "endpoint": "e",
-        "at": NOW,
-        "actor": "me",
-        "reason": "",
-        "generation": number,
-    }
-    return Event(**{**at, "action": "deploy", "from_version": None, "to_version": "1", **values})

@@ -21,7 +21,7 @@ from modelops_pipelines.operations.rule_verdicts import of_busiest
 from modelops_pipelines.store.references import Reference
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import VERSION
-from tests.operations.two_weeks import HOUR, MONDAY, ROWS, derive, of_column, send, stored
+from tests.operations.two_weeks import HOUR, MONDAY, ROWS, derive, killed_while_writing, of_column, send, stored
 from tests.support import Project, copied_project
 
 AT = MONDAY + timedelta(days=14)
@@ -115,21 +115,12 @@ def test_a_late_row_that_changes_no_flag_has_its_own_window_judged_and_no_other(
     assert (AT,) == derive(project)
 
 
-def test_a_run_killed_before_its_verdicts_are_written_leaves_what_they_confirm_marked(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_killed_before_its_verdicts_are_written_leaves_what_they_confirm_marked(project: Project) -> None:
     send(project, NEXT, shift=0.5)
     derive(project)
     send(project, AT, shift=0.5)
     profile_windows(project.stores, project.spec)
-
-    def killed(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(type(project.stores.writer), "replace_windows", killed)
-        with pytest.raises(KeyboardInterrupt):
-            detect_drift(project.stores, project.spec)
+    killed_while_writing(project, detect_drift)
     assert (AT, NEXT) == project.stores.journal.touched("cancer", "drift").windows
     detect_drift(project.stores, project.spec)
     assert of_column(project, "x", NEXT)["drifted"] is True

@@ -17,7 +17,7 @@ from modelops_pipelines.operations.judging import judge_rules
 from modelops_pipelines.operations.profiling import profile_windows
 from modelops_pipelines.operations.recompute import Range
 from modelops_pipelines.store.profile_rows import Hours, hour_of
-from tests.operations.two_weeks import HOUR, MONDAY, derive, send, stored
+from tests.operations.two_weeks import HOUR, MONDAY, derive, killed_while_writing, send, stored
 from tests.support import Project, copied_project
 
 AFTER = MONDAY + timedelta(days=14)
@@ -161,21 +161,12 @@ def test_a_window_is_judged_the_same_in_however_many_parts_it_came(project: Proj
     assert found == stored(project, DATA_QUALITY)
 
 
-def test_a_run_killed_before_its_rows_are_written_leaves_the_window_after_them_marked(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_killed_before_its_rows_are_written_leaves_the_window_after_them_marked(project: Project) -> None:
     send(project, AFTER + HOUR, rows=100, shift=12.0)
     derive(project)
     send(project, AFTER, rows=100, shift=12.0)
     profile_windows(project.stores, project.spec)
-
-    def killed(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(type(project.stores.writer), "replace_windows", killed)
-        with pytest.raises(KeyboardInterrupt):
-            watch_data(project.stores, project.spec)
+    killed_while_writing(project, watch_data)
     assert (AFTER, AFTER + HOUR) == project.stores.journal.touched("cancer", "data_quality").windows
     assert (AFTER, AFTER + HOUR) == watch_data(project.stores, project.spec).windows
     assert verdict(project, AFTER + HOUR) is False

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.operations.two_weeks import MONDAY
-from tests.support import ROOT, Project, copied_project
+from tests.support import CANCER_YAML, ROOT, Project, copied_project
 
 HEAVY = ("evidently", "mlflow", "sklearn", "dagster")
 RUN = f"""\
@@ -35,16 +35,8 @@ measure_quality(stores, spec)
 assert all(one.passed is not None for one in judge_rules(stores, spec, ["drift", "data_quality", "error_rate"], [at]))
 print([name for name in {HEAVY!r} if name in sys.modules])
 """
-YAML = """\
-type: modelops_pipelines.ModelEndpoint
-attributes:
-  name: cancer
-  model_name: tumours
-  task: binary_classification
-  label: benign
-  window: hour
-  alerts: [{kind: drift}, {kind: data_quality}, {kind: error_rate, above: 0.5}]
-"""
+ALERTS = "alerts: [{kind: drift}, {kind: data_quality}, {kind: error_rate, above: 0.5}]"
+YAML = CANCER_YAML.replace("drift: {method: fixed, minimum: 500}", ALERTS)
 
 
 def test_from_the_spool_to_the_verdicts_nothing_heavy_is_loaded(two_weeks: Project, tmp_path: Path) -> None:

@@ -1,18 +1,21 @@
 """An endpoint that has ten working days of two ordinary hours behind it, for tests of what is judged by its past."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from modelops_pipelines.core.endpoint import AlertRule, DriftPolicy
+from modelops_pipelines.core.endpoint import AlertRule, DriftPolicy, EndpointSpec
 from modelops_pipelines.core.tables import DRIFT, Table
 from modelops_pipelines.operations.data_quality import watch_data
 from modelops_pipelines.operations.drifting import detect_drift
 from modelops_pipelines.operations.ingest import ingest
 from modelops_pipelines.operations.profiling import profile_windows
+from modelops_pipelines.store.stores import Stores
 from tests.operations.events import START, VERSION, request_record, write_segment
 from tests.support import Project, make_project
 
@@ -72,3 +75,15 @@ def stored(project: Project, table: Table) -> list[dict[str, Any]]:
 def of_column(project: Project, column: str, at: Any) -> dict[str, Any]:
     [row] = [row for row in stored(project, DRIFT) if (row["column"], row["window_start"]) == (column, at)]
     return row
+
+
+def killed_while_writing(project: Project, run: Callable[[Stores, EndpointSpec], object]) -> None:
+    """Run a step that is killed when it is about to write its rows."""
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(project.stores.writer), "replace_windows", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(project.stores, project.spec)

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from modelops_pipelines.core.profiles import LARGEST, ColumnBins, Floats, Kind
+from modelops_pipelines.core.quantiles import Places
 from modelops_pipelines.core.stacks import Stack
-from modelops_pipelines.core.tallies import NAME_LENGTH
+from modelops_pipelines.core.tallies import NAME_LENGTH, Coded
 
 Channel: TypeAlias = Literal["range", "category", "missing"]
-Places: TypeAlias = npt.NDArray[np.intp]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 PIECE = 66
@@ -53,14 +53,6 @@ KNOWN = 0.01
 
 LASTING = 7
 """Days from which a fault without a break is the new usual."""
-
-
-@dataclass(frozen=True, eq=False)
-class Coded:
-    """Strings in order of time: their places in ``names``, -1 for null."""
-
-    codes: Places
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)

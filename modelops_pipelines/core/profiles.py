@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.quantiles import Ordered, quantile_edges
+from modelops_pipelines.core.quantiles import Ordered, median, quantile_edges
 from modelops_pipelines.core.tallies import TEXT_BUCKETS, tally, word_buckets
 
 Kind: TypeAlias = Literal["numeric", "categorical", "text"]
@@ -246,42 +246,26 @@ def _ordered(values: Values, name: str) -> Ordered:
 
 
 def _numeric_bins(name: str, ordered: Ordered, bins: int) -> ColumnBins:
-    if not ordered.finite.size:
+    finite = ordered.finite
+    if not finite.size:
         return ColumnBins(name, "numeric", (), (), 0.0)
-    edges, deciles = quantile_edges(ordered.finite, bins)
-    return ColumnBins(name, "numeric", tuple(edges.tolist()), (), ordered.median, tuple(deciles.tolist()))
+    edges, deciles = quantile_edges(finite, bins)
+    return ColumnBins(name, "numeric", tuple(edges.tolist()), (), median(finite), tuple(deciles.tolist()))
 
 
 def _of_numbers(ordered: Ordered, bins: ColumnBins) -> Profile:
-    counts, sums, squares = binned(ordered, np.asarray(bins.edges), bins.centre)
-    finite = ordered.finite
+    found = ordered.binned(np.asarray(bins.edges), bins.centre)
+    low, high = float(found.minimum[0]), float(found.maximum[0])
     return Profile(
         bins,
-        counts=tuple(counts.tolist()),
-        sums=tuple(sums.tolist()),
-        squares=squares,
-        minimum=float(finite[0]) + 0.0 if finite.size else None,  # the same for 0.0 and -0.0, whichever came first
-        maximum=float(finite[-1]) + 0.0 if finite.size else None,
-        infinities=ordered.infinities,
-        nulls=ordered.nulls,
+        counts=tuple(found.counts[0].tolist()),
+        sums=tuple(found.sums[0].tolist()),
+        squares=float(found.squares[0]),
+        minimum=None if math.isnan(low) else low,
+        maximum=None if math.isnan(high) else high,
+        infinities=int(found.infinities[0]),
+        nulls=int(found.nulls[0]),
     )
-
-
-def binned(ordered: Ordered, edges: Floats, centre: float) -> tuple[npt.NDArray[np.intp], Floats, float]:
-    """Return a profile's ``counts``, ``sums`` and ``squares``; the edges are looked up in the sorted values.
-
-    One cost for any number of bins.
-    """
-    finite, starts = ordered.finite, ordered.starts(edges)
-    counts = np.full_like(starts, finite.size)
-    counts[:-1] = starts[1:]
-    counts -= starts
-    centred = finite - centre
-    sums = np.zeros(counts.size)
-    filled = counts.nonzero()[0]
-    if filled.size:
-        sums[filled] = np.add.reduceat(centred, starts[filled])
-    return counts, sums, float(np.einsum("i,i->", centred, centred))  # not `@`: threaded BLAS spins on long vectors
 
 
 def _of_categories(counted: Mapping[str, int], nulls: int, bins: ColumnBins) -> Profile:

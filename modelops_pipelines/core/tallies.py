@@ -5,6 +5,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, TypeAlias
 
@@ -23,6 +24,20 @@ WORDS_OF_TEXT = 3.0
 """Words a value, on average, from which strings that hardly repeat are text."""
 _BATCH = 2_000
 _WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """Strings, of shape (n,), as their places in ``names``; -1 is null."""
+
+    codes: npt.NDArray[np.intp]
+    names: tuple[str, ...]
+
+    def counted(self, start: int, end: int) -> dict[str | None, int]:
+        """Count each string, and the nulls, from a row up to another."""
+        found = np.bincount(self.codes[start:end] + 1, minlength=len(self.names) + 1)
+        told = found.nonzero()[0].tolist()
+        return {self.names[place - 1] if place else None: int(found[place]) for place in told}
 
 
 def tally(values: Strings, name: str, length: int | None = NAME_LENGTH) -> tuple[Counter[str], int]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +19,7 @@ from modelops_pipelines.core.data_quality import (
     LASTING,
     PIECE,
     Channel,
-    Coded,
     Mask,
-    Places,
     Usual,
     lasting_days,
     oddities,
@@ -30,14 +28,16 @@ from modelops_pipelines.core.data_quality import (
     usual_of,
 )
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.profiles import Floats, Kind
+from modelops_pipelines.core.profiles import Floats
+from modelops_pipelines.core.quantiles import Places
 from modelops_pipelines.core.seasons import DAY
 from modelops_pipelines.core.tables import DATA_QUALITY
 from modelops_pipelines.core.windows import LENGTH, window_of, windows_between
 from modelops_pipelines.operations.drifting import runs
 from modelops_pipelines.operations.history import Columns, histories
+from modelops_pipelines.operations.hourly_counts import row_values
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
-from modelops_pipelines.operations.references import ANSWERS, column_values, monitored_columns
+from modelops_pipelines.operations.references import ANSWERS, monitored_columns
 from modelops_pipelines.operations.schemas import feature_types, log_table
 from modelops_pipelines.store import sql
 from modelops_pipelines.store.arrow import arrow_schema
@@ -55,7 +55,6 @@ FEWEST_DAYS = 4
 """Days of history that a verdict takes."""
 _KNOWN = ("window_start", "model_version", "chunk", "first_event", "passed", "flags")
 Row = dict[str, Any]
-Values: TypeAlias = Floats | Coded
 
 
 def watch_data(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
@@ -243,7 +242,7 @@ class _Found:
         sampled = np.asarray(log.column("sampled").to_numpy(), np.bool_)
         for name, usual in past.usual.items() if past.days >= FEWEST_DAYS else ():
             if name in log.column_names:
-                values = _values(log.column(name), usual.kind)
+                values = row_values(log.column(name).combine_chunks(), usual.kind)
                 found = oddities(usual, values, everything if name in ANSWERS else sampled, bounds[:-1])
                 shares |= {(name, channel): of for channel, of in found.items() if not np.isnan(of).all()}
         odd = {key: ~np.isnan(of) for key, of in shares.items()}
@@ -298,15 +297,5 @@ class _Found:
         usual, start = self.past.usual[name], int(self.bounds[piece])
         part = self.log.slice(start, int(self.bounds[piece + 1]) - start)
         kept = part if name in ANSWERS else part.filter(part.column("sampled"))
-        reason = told(name, channel, share, usual, _values(kept.column(name), usual.kind))
+        reason = told(name, channel, share, usual, row_values(kept.column(name).combine_chunks(), usual.kind))
         return {"column": name, "channel": channel, "value": share, "reason": reason}
-
-
-def _values(column: pa.ChunkedArray, kind: Kind) -> Values:
-    """Return a column as the pieces are looked at: numbers, where both it and its profiles are, or coded strings."""
-    of = column.type
-    if kind == "numeric" and (pa.types.is_integer(of) or pa.types.is_floating(of) or pa.types.is_timestamp(of)):
-        return np.asarray(column_values(column, kind), np.float64)
-    coded = pc.dictionary_encode(column.cast(pa.string()).combine_chunks())
-    codes = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.intp)
-    return Coded(codes, tuple(coded.dictionary.to_pylist()))

@@ -1,29 +1,24 @@
 """Profiles of what was asked and answered, hour by hour: the log is read once, and any window is a sum of hours."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.growing import GrowingStack
-from modelops_pipelines.core.profiles import ColumnBins, Kind, Profile, Values
+from modelops_pipelines.core.profiles import ColumnBins, Profile
 from modelops_pipelines.core.tables import DAILY_PROFILES, DATA_QUALITY, DRIFT, PROFILES, Table
 from modelops_pipelines.core.windows import LENGTH, hours_of, window_of, windows_between
+from modelops_pipelines.operations.hourly_counts import HourlyCounts
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
-from modelops_pipelines.operations.references import ANSWERS, column_values, make_of_windows, monitored_columns
+from modelops_pipelines.operations.references import ANSWERS, make_of_windows, monitored_columns
 from modelops_pipelines.operations.schemas import feature_types, log_table
 from modelops_pipelines.store import sql
 from modelops_pipelines.store.lake import partition_of
 from modelops_pipelines.store.log_rows import answered, by_version, with_features
 from modelops_pipelines.store.profile_rows import (
-    HOUR_US,
     READ_COLUMNS,
     Hours,
     from_rows,
@@ -36,7 +31,6 @@ from modelops_pipelines.store.scan import read_whole, scanned
 from modelops_pipelines.store.stores import Stores
 
 BATCH_ROWS = 65_536
-Span: TypeAlias = tuple[int, int, int]
 Stored: TypeAlias = dict[str, tuple[Reference, dict[str, Hours]]]
 _ASKED = ("event_time", "model_version", "status", "source", "sampled", "truncated")
 
@@ -52,15 +46,15 @@ def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = No
         if asked is not None or spec.window != "day":
             _forget_days(stores, spec, windows)
         hours = sorted(map(hour_of, hours_of(windows, spec.window)))
-        found: dict[str, _Counted | None] = {}
+        found: dict[str, HourlyCounts | None] = {}
         for batch in _batches(stores, spec, windows):
             for version, rows in by_version(batch):
                 if version not in found:
                     reference = _reference(stores, spec, version, windows)
-                    found[version] = _Counted(hours, _known(reference, batch)) if reference else None
+                    found[version] = HourlyCounts(hours, _known(reference, batch)) if reference else None
                 counted = found[version]
                 if counted is not None:
-                    counted.add(rows)
+                    _count(counted, rows)
         made = joined_rows([table for version, one in sorted(found.items()) if one for table in one.rows(version)])
         pa.default_memory_pool().release_unused()  # what it took to read the log is not needed to write
         return made
@@ -204,77 +198,8 @@ def _known(reference: Reference, rows: pa.RecordBatch) -> dict[str, ColumnBins]:
     return {name: known for name, known in reference.bins.items() if name in rows.schema.names}
 
 
-class _Counted:
-    """What was counted of a version's rows: its columns' profiles of ``hours`` (since 1970 UTC, rising)."""
-
-    def __init__(self, hours: Sequence[int], bins: Mapping[str, ColumnBins]) -> None:
-        self._places = {hour: place for place, hour in enumerate(hours)}
-        self._seen = np.zeros(len(hours), np.bool_)
-        self._columns = {name: GrowingStack(known, len(hours)) for name, known in bins.items()}
-
-    def add(self, rows: pa.RecordBatch) -> None:
-        """Add rows: answers of all, features of those that have them; rows of other hours are passed over."""
-        ordered = _in_order(rows)
-        spans = self._spans(ordered)
-        self._seen[[place for place, _, _ in spans]] = True
-        kept = with_features(ordered)
-        self._add(ordered, spans, [name for name in self._columns if name in ANSWERS])
-        of_kept = spans if kept is ordered else self._spans(kept)
-        self._add(kept, of_kept, [name for name in self._columns if name not in ANSWERS])
-
-    def rows(self, version: str) -> list[pa.Table]:
-        """Return what was counted as rows of ``profiles``, a table a column."""
-        places = np.flatnonzero(self._seen)
-        at = np.fromiter(self._places, np.int64)[places]
-        return [hours_to_rows(version, Hours(at, grown.stack(places))) for grown in self._columns.values()]
-
-    def _spans(self, ordered: pa.RecordBatch) -> list[Span]:
-        """Return the place of each hour that counts, and from where to where it reaches."""
-        runs = _runs(_hours(ordered))
-        return [(self._places[hour], start, end) for hour, start, end in runs if hour in self._places]
-
-    def _add(self, ordered: pa.RecordBatch, spans: Sequence[Span], names: Sequence[str]) -> None:
-        for name in names:
-            values = _values(ordered.column(name), self._columns[name].bins.kind)
-            for place, start, end in spans:
-                self._columns[name].add(place, values(start, end))
-
-
-def _in_order(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the rows in order of their hours."""
-    hours = _hours(rows)
-    if np.all(hours[1:] >= hours[:-1]):
-        return rows
-    return rows.take(pa.array(np.argsort(hours, kind="stable")))
-
-
-def _hours(rows: pa.RecordBatch) -> npt.NDArray[np.int64]:
-    """Return each row's hour, since 1970 UTC."""
-    micros = rows.column("event_time").cast(pa.int64()).to_numpy()
-    return np.asarray(micros // HOUR_US, np.int64)
-
-
-def _runs(hours: npt.NDArray[np.int64]) -> Iterator[Span]:
-    """Yield each hour of rising hours, and from where to where it reaches."""
-    changes = (np.flatnonzero(hours[1:] != hours[:-1]) + 1).tolist()
-    for start, end in pairwise([0, *changes, len(hours)] if len(hours) else []):
-        yield int(hours[start]), start, end
-
-
-def _values(column: pa.Array, kind: Kind) -> Callable[[int, int], Values]:
-    """Return what gives the values from a row up to another, as profiles take them; strings are told apart once."""
-    if kind == "numeric":
-        numbers = np.asarray(column_values(pa.chunked_array([column]), kind), np.float64)
-        return lambda start, end: numbers[start:end]
-    coded = column if pa.types.is_dictionary(column.type) else column.cast(pa.string()).dictionary_encode()
-    names = [*coded.dictionary.to_pylist(), None]
-    codes = pc.fill_null(coded.indices, len(names) - 1).to_numpy()
-
-    def counted(start: int, end: int) -> Mapping[str | None, int]:
-        found: Counter[str | None] = Counter()
-        for code, count in enumerate(np.bincount(codes[start:end]).tolist()):
-            if count:
-                found[names[code]] += count
-        return found
-
-    return counted
+def _count(counted: HourlyCounts, rows: pa.RecordBatch) -> None:
+    """Count answers of all rows, features of those that have them."""
+    asked = counted.asked(rows)
+    counted.add(asked, [name for name in counted.names if name in ANSWERS])
+    counted.add(with_features(asked), [name for name in counted.names if name not in ANSWERS])

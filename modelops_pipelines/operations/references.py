@@ -1,24 +1,22 @@
 """Making what drift is judged against: a version's bins, its reference profiles, and the same hour by hour."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.profiles import ColumnBins, Kind, Profile, Values, fit_profile, profile
+from modelops_pipelines.core.profiles import Floats, Kind, Values, fit_profile
 from modelops_pipelines.core.tallies import string_kind
+from modelops_pipelines.operations.hourly_counts import HourlyCounts, as_numbers
 from modelops_pipelines.operations.recompute import dates_of
 from modelops_pipelines.operations.schemas import feature_types, log_table
 from modelops_pipelines.store import sql
 from modelops_pipelines.store.deployments import ModelVersion
-from modelops_pipelines.store.profile_rows import HOUR_US, HourlyProfile, to_rows
+from modelops_pipelines.store.profile_rows import HOUR_US, joined_rows
 from modelops_pipelines.store.references import Reference
 from modelops_pipelines.store.stores import Stores
 
@@ -48,44 +46,13 @@ def reference_hours(frame: pa.Table, reference: Reference, times: pa.ChunkedArra
         return None
     first = pc.max(known).as_py() - timedelta(days=KEPT_DAYS)
     recent = pc.fill_null(pc.greater(times, pa.scalar(first, times.type)), fill_value=False)
-    hours = pc.floor_temporal(times.filter(recent), unit="hour").cast(pa.int64()).to_numpy() // HOUR_US
     bins = {name: one for name, one in reference.bins.items() if name in frame.column_names}
-    found = profile_by_hour(frame.filter(recent), hours, bins)
-    return to_rows([HourlyProfile(hour, "", made) for hour, of_hour in found for made in of_hour.values()])
-
-
-def profile_by_hour(
-    frame: pa.Table, hours: np.ndarray[Any, np.dtype[np.int64]], bins: Mapping[str, ColumnBins]
-) -> Iterator[tuple[int, dict[str, Profile]]]:
-    """Yield each hour with its rows' profiles by column; ``hours`` of shape (rows,) says which row is whose."""
-    if not len(hours):
-        return
-    order = np.argsort(hours, kind="stable")
-    in_order = bool(np.all(order[1:] > order[:-1]))
-    changes = (np.flatnonzero(np.diff(hours[order])) + 1).tolist()
-    columns = {}
-    for name, known in bins.items():
-        column = frame.column(name) if in_order else frame.column(name).take(pa.array(order))
-        columns[name] = _sliced(column, known.kind)
-    for start, end in pairwise([0, *changes, len(hours)]):
-        profiles = {name: profile(columns[name](start, end), known) for name, known in bins.items()}
-        yield int(hours[order[start]]), profiles
-
-
-def _sliced(column: pa.ChunkedArray, kind: Kind) -> Callable[[int, int], Values]:
-    """Return what gives the values from a row up to another, as profiles take them; strings are told apart once."""
-    if kind == "numeric":
-        numbers = np.asarray(column_values(column, kind), np.float64)
-        return lambda start, end: numbers[start:end]
-    coded = pc.dictionary_encode(column.cast(pa.string()), null_encoding="encode").combine_chunks()
-    names: list[str | None] = coded.dictionary.to_pylist()
-    codes = coded.indices.to_numpy()
-
-    def counted(start: int, end: int) -> Mapping[str | None, int]:
-        counts = np.bincount(codes[start:end], minlength=len(names))
-        return {names[code]: int(counts[code]) for code in np.flatnonzero(counts)}
-
-    return counted
+    rows = frame.select(list(bins)).append_column("event_time", times.cast(pa.timestamp("us", "UTC"))).filter(recent)
+    hours = np.unique(np.asarray(rows.column("event_time").cast(pa.int64())) // HOUR_US)
+    counted = HourlyCounts(hours.tolist(), bins)
+    for batch in rows.combine_chunks().to_batches():
+        counted.add(counted.asked(batch), bins)
+    return joined_rows(counted.rows(""))
 
 
 def make_of_windows(stores: Stores, spec: EndpointSpec, version: str, windows: Sequence[datetime]) -> Reference | None:
@@ -144,13 +111,11 @@ def answers_of(task: str) -> tuple[str, ...]:
     return ANSWERS[:1] if task == "regression" else ANSWERS
 
 
-def column_values(column: pa.ChunkedArray, kind: str | None = None) -> npt.NDArray[np.float64] | dict[str | None, int]:
+def column_values(column: pa.ChunkedArray) -> Floats | dict[str | None, int]:
     """Return a column as profiles take it: floats with NaN for null, or strings and null with their counts."""
-    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-    if numeric and kind not in {"categorical", "text"}:
-        return np.asarray(column.cast(pa.float64()).to_numpy())
-    if pa.types.is_timestamp(column.type):
-        return np.asarray(pc.divide(column.cast(pa.int64()).cast(pa.float64()), 1e6).to_numpy())
+    numbers = as_numbers(column)
+    if numbers is not None:
+        return numbers
     counted = column.cast(pa.string()).value_counts()
     return dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
 

@@ -71,13 +71,16 @@ class Lake:
         return sum(delta.get_add_actions(flatten=True).column("num_records").to_pylist())
 
     def files(self, endpoint: str, table: str, dates: Sequence[date] | None = None) -> list[str]:
-        """Return the Parquet files of the table's present version, of these dates only where dates are given."""
+        """Return the Parquet files of the table's present version, of these dates only where dates are given.
+
+        They come in order of their partitions.
+        """
         delta = self.table(endpoint, table)
         if delta is None or dates == []:
             return []
         days = ", ".join(f"'{day.isoformat()}'" for day in dates or ())
         found: list[str] = delta.file_uris(file_pruning_predicate=f"date IN ({days})" if days else None)
-        return [unquote(uri) for uri in found]  # deltalake writes a blank in the home's path as %20
+        return sorted(unquote(uri) for uri in found)  # deltalake writes a blank in the home's path as %20
 
     def last_date(self, endpoint: str, table: str) -> date | None:
         """Return the table's newest partition; None while it holds no row."""

@@ -20,7 +20,7 @@ from deltalake.exceptions import CommitFailedError
 
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.store.files import sync
-from modelops_pipelines.store.lake_writer import ATTEMPTS, LakeWriter
+from modelops_pipelines.store.lake_writer import ATTEMPTS, LakeWriter, layout
 from modelops_pipelines.store.turnstile import alone
 
 _LAST_CHECKPOINT = "_last_checkpoint"
@@ -75,8 +75,9 @@ class LakeEraser(LakeWriter):
                 rows = _dataset(delta)
                 doomed_rows: int = rows.count_rows(filter=on_day & doomed)
                 kept = rows.scanner(filter=on_day & (~doomed | doomed.is_null())).to_reader()
+                where, how = f"date = '{day.isoformat()}'", layout(kept.schema)
                 try:
-                    write_deltalake(delta, kept, mode="overwrite", predicate=f"date = '{day.isoformat()}'")
+                    write_deltalake(delta, kept, mode="overwrite", predicate=where, writer_properties=how)
                 except CommitFailedError:
                     continue
                 self._sync(delta)

@@ -25,15 +25,16 @@ _STRINGS = pa.dictionary(pa.int32(), pa.string())
 
 
 def scanned(files: Iterable[str], table: Table, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Yield the files' rows with these columns in batches of ``rows`` to 2 * ``rows``; the last one may have fewer.
+    """Yield the files' rows with these columns in batches of half of ``rows`` to one and a half.
 
-    A declared column that a file lacks is null. Raises KeyError for a name that the table does not declare.
+    The last one may have fewer. A declared column that a file lacks is null. Raises KeyError for a name that the table
+    does not declare.
     """
     wanted = _wanted(table, names)
     waiting: list[pa.RecordBatch] = []
     for batch in (batch for path in files for batch in _batches(path, wanted, rows)):
         waiting.append(batch)
-        if sum(map(len, waiting)) >= rows:
+        if 2 * sum(map(len, waiting)) >= rows:
             yield _joined(waiting)
             waiting = []
     if waiting:

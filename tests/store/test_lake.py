@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
@@ -63,6 +64,34 @@ def test_replacing_windows_touches_these_windows_only(lake: LakeWriter) -> None:
     lake.replace_windows("e", QUALITY_METRICS, quality_rows(1, predictions=9), [hours[1], hours[2]])
     found = read(lake, QUALITY_METRICS, "window_start, predictions")
     assert [(hours[0], 1), (hours[1], 9), (hours[3], 1)] == [(start.astimezone(UTC), n) for start, n in found]
+
+
+def test_replacing_whole_days_leaves_their_neighbours_and_refuses_rows_of_another_day(lake: LakeWriter) -> None:
+    midnight = START + timedelta(hours=2)
+    day = [midnight + timedelta(hours=hour) for hour in range(24)]
+    around = [START + timedelta(hours=hour) for hour in range(28)]
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(*range(28)), around)
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(5, predictions=9), day)
+    found = read(lake, QUALITY_METRICS, "epoch(window_start)::BIGINT, predictions")
+    hours = [(int(moment - START.timestamp()) // 3600, predictions) for moment, predictions in found]
+    assert [(0, 1), (1, 1), (5, 9), (26, 1), (27, 1)] == hours
+    with pytest.raises(Exception, match=r"(?i)predicate|constraint|check|match"):
+        lake.replace_windows("e", QUALITY_METRICS, quality_rows(5, 27), day)
+    assert lake.rows("e", "quality_metrics") == 5
+
+
+def test_times_are_written_as_steps_and_a_dictionary_holds_what_repeats_only(lake: LakeWriter) -> None:
+    log = inference_log("binary_classification", {"often": "float", "seldom": "float"})
+    same = {"event_time": START, "date": START.date()}
+    rows = [same | {"often": float(n % 9), "seldom": n / 7} for n in range(20_000)]
+    lake.append_once("e", log, pa.Table.from_pylist(rows, schema=arrow_schema(log)), "w", 1)
+    [file] = lake.files("e", log.name)
+    group = pq.read_metadata(file).row_group(0)
+    columns = {(one := group.column(place)).path_in_schema: one for place in range(group.num_columns)}
+    assert "DELTA_BINARY_PACKED" in columns["event_time"].encodings
+    assert columns["seldom"].total_uncompressed_size < 180_000  # all in a dictionary: 197,000
+    assert columns["often"].total_uncompressed_size < 20_000
+    assert [(20_000, 20_000)] == read(lake, log, "count(DISTINCT seldom), count(event_time)")
 
 
 def test_replacing_by_nothing_empties_the_windows_and_no_window_changes_nothing(lake: LakeWriter) -> None:

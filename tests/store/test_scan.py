@@ -35,7 +35,7 @@ def rows_of(batches: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("size", [1, 64, 5000])
 def test_all_rows_come_in_order_in_batches_of_the_size_asked_for(files: list[str], size: int) -> None:
     batches = list(scanned(files, LOG, NAMES, size))
-    assert all(size <= len(batch) <= 2 * size for batch in batches[:-1])
+    assert all(size <= 2 * len(batch) <= 3 * size for batch in batches[:-1])
     assert {pa.dictionary(pa.int32(), pa.string())} == {batch.schema.field("c").type for batch in batches}
     nothing = {"x.y": None, "status": None}
     many = [{"c": None if n % 7 == 0 else f"word {n % 5}", "x.y": n / 2, "status": 200} for n in range(1000)]

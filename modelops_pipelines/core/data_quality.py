@@ -3,7 +3,8 @@
 No chance is computed: a few dozen rows are too few to judge a distribution by, and weather, campaigns and nights make
 odd ones every week. What is looked for has not been there in a month: values beyond all that was usual, categories
 that were not known, gaps that there were not. Usual is what the days before had more than once: neither a wild row nor
-an odd hour makes the rest of the month blind.
+an odd hour makes the rest of the month blind. What comes step by step, as a record of the weather does, is no fault
+either: values that lie close to what is usual widen it for those after them.
 
 Rows are looked at in pieces of ``PIECE``, and what is odd in two pieces in a row is a fault: wherever it begins, two
 whole pieces of it have been there 3 x 66 rows later.
@@ -11,8 +12,8 @@ whole pieces of it have been there 3 x 66 rows later.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +30,8 @@ PIECE = 66
 """Rows that are looked at together: a third of 200, less than which no fault may last untold."""
 FEWEST = 33
 """Values that a share takes."""
-MARGIN = 0.16
-"""How far beyond what is usual a value may lie, in parts of the distance between its ends."""
+MARGIN = 0.12
+"""How far beyond what is usual a value may lie, in parts of the distance between its ends: its room."""
 BEYOND = 0.5
 """Share of the values that must lie beyond."""
 UNKNOWN = 0.1
@@ -59,8 +60,9 @@ LASTING = 7
 class Usual:
     """What the days before were like in a column.
 
-    ``low`` and ``high`` in its own unit, None without numbers; ``known`` are categories, None where they cannot be
-    told, and ``rare`` the share of values of other ones; ``missing`` the share that is not there.
+    ``low``, ``high`` and the ``room`` about them are in its own unit, None without numbers; ``known`` are categories,
+    None where they cannot be told, and ``rare`` the share of values of other ones; ``missing`` the share that is not
+    there.
     """
 
     kind: Kind
@@ -69,6 +71,16 @@ class Usual:
     known: frozenset[str] | None
     rare: float
     missing: float
+    room: float = 0.0
+
+    def widened(self, today: Stack) -> Self:
+        """Return what is usual after some hours of the same day, which widen the range where they lie close to it."""
+        if self.low is None or self.high is None or today.n.sum() < FEWEST:
+            return self
+        low, high = self.low, self.high
+        for least, most in zip(*_inner(today, _spans(today.n)), strict=True):
+            low, high = _stretched(low, high, self.room, float(least), float(most))
+        return replace(self, low=low, high=high)
 
 
 def pieces_of(before: int, rows: int) -> tuple[Places, bool]:
@@ -107,7 +119,8 @@ def usual_of(history: Stack) -> Usual | None:
     missing = np.add.reduceat(history.missing, spans) / np.add.reduceat(history.n, spans)
     low, high = _range(history, spans) if history.bins.kind == "numeric" else (None, None)
     known, rare = _known(history) if history.bins.kind == "categorical" else (None, 0.0)
-    return Usual(history.bins.kind, low, high, known, rare, float(missing.max()))
+    room = MARGIN * (high - low) if low is not None and high is not None else 0.0
+    return Usual(history.bins.kind, low, high, known, rare, float(missing.max()), room)
 
 
 def _spans(n: Floats) -> Places:
@@ -123,10 +136,19 @@ def _spans(n: Floats) -> Places:
 
 def _range(history: Stack, spans: Places) -> tuple[float, float] | tuple[None, None]:
     """Return between what the spans' values lie, but for the few at each span's edges and for wild spans."""
+    low, high = _inner(history, spans)
+    if not len(low):
+        return None, None
+    wild = min(WILD_SPANS, len(low) // 20)
+    third_low, third_high = np.partition(low, wild)[wild], np.partition(high, -1 - wild)[-1 - wild]
+    room = WILD * (third_high - third_low)
+    return float(low[low >= third_low - room].min()), float(high[high <= third_high + room].max())
+
+
+def _inner(history: Stack, spans: Places) -> tuple[Floats, Floats]:
+    """Return from where to where the values of each span that has some lie, but for the few at its edges."""
     counts = np.add.reduceat(history.counts, spans, axis=0)
     filled = np.flatnonzero(counts.sum(axis=1))
-    if not len(filled):
-        return None, None
     below = np.cumsum(counts[filled], axis=1)
     n = below[:, -1:]
     edge = np.minimum(EDGE * n, FEWEST)
@@ -134,11 +156,7 @@ def _range(history: Stack, spans: Places) -> tuple[float, float] | tuple[None, N
     least, most = np.fmin.reduceat(history.minimum, spans)[filled], np.fmax.reduceat(history.maximum, spans)[filled]
     rows = np.arange(len(filled))
     lows, highs = _ends(means, least, most, history.bins)
-    low, high = lows[rows, np.argmax(below > edge, axis=1)], highs[rows, np.argmax(below >= n - edge, axis=1)]
-    wild = min(WILD_SPANS, len(rows) // 20)
-    third_low, third_high = np.partition(low, wild)[wild], np.partition(high, -1 - wild)[-1 - wild]
-    room = WILD * (third_high - third_low)
-    return float(low[low >= third_low - room].min()), float(high[high <= third_high + room].max())
+    return lows[rows, np.argmax(below > edge, axis=1)], highs[rows, np.argmax(below >= n - edge, axis=1)]
 
 
 def _ends(means: Floats, least: Floats, most: Floats, bins: ColumnBins) -> tuple[Floats, Floats]:
@@ -185,11 +203,32 @@ def oddities(usual: Usual, values: Floats | Coded, counted: Mask, starts: Places
             strange = _share(_sums(_strange(usual, values) & here, starts), present)
             found["category"] = np.where(strange >= usual.rare + UNKNOWN, strange, np.nan)
     elif usual.low is not None and usual.high is not None:
-        room = MARGIN * (usual.high - usual.low)
-        outside = (values < usual.low - room) | (values > usual.high + room)
+        outside = (values < usual.low - usual.room) | (values > usual.high + usual.room)
         beyond = _share(_sums(outside & here, starts), present)
+        if np.any(beyond >= BEYOND):
+            pieces = zip(np.split(values, starts[1:]), np.split(here, starts[1:]), strict=True)
+            beyond = _beyond(usual.low, usual.high, usual.room, (part[mask] for part, mask in pieces))
         found["range"] = np.where(beyond >= BEYOND, beyond, np.nan)
     return found
+
+
+def _beyond(low: float, high: float, room: float, pieces: Iterable[Floats]) -> Floats:
+    """Return the share of each piece's values beyond the room about the range, which the pieces before have widened."""
+    found: list[float] = []
+    for values in map(np.sort, pieces):
+        if values.size < FEWEST:
+            found.append(np.nan)
+            continue
+        inside = values.searchsorted(high + room, "right") - values.searchsorted(low - room)
+        found.append(1 - inside / values.size)
+        edge = int(min(EDGE * values.size, FEWEST))
+        low, high = _stretched(low, high, room, float(values[edge]), float(values[-1 - edge]))
+    return np.array(found)
+
+
+def _stretched(low: float, high: float, room: float, least: float, most: float) -> tuple[float, float]:
+    """Return the range with values from ``least`` to ``most``: at an end beyond which they go by less than the room."""
+    return (min(low, least) if least >= low - room else low), (max(high, most) if most <= high + room else high)
 
 
 def _here(values: Floats | Coded) -> Mask:

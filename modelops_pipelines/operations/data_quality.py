@@ -104,7 +104,8 @@ def _watched(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) ->
                     day: Past.before(day, history.recent, spec.drift.days, partial(failures.left_out, version, day))
                 }
             log, before = _log(stores, spec, version, window)
-            made = list(rows_of(window, version, log, before, pasts[day]))
+            past = pasts[day].until(window, history.recent)
+            made = list(rows_of(window, version, log, before, past))
             failures.add(made, spec.window)
             rows += made
     return rows
@@ -183,6 +184,15 @@ class Past:
             if known >= FEWEST_DAYS:
                 usual[name] = usual_of(past.stack.take(kept[: _settled(past.stack.n[kept])]))
         return cls({name: one for name, one in usual.items() if one}, most)
+
+    def until(self, window: datetime, recent: Columns) -> "Past":
+        """Return what was usual up to a window: hours of its own day have widened it."""
+        first, end = hour_of(window_of(window, "day")), hour_of(window)
+        if first == end:
+            return self
+        return Past(
+            {name: one.widened(recent[name].between(first, end)) for name, one in self.usual.items()}, self.days
+        )
 
 
 def _settled(rows: Floats) -> int:

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modelops_pipelines.core.data_quality import (
     FEWEST,
     PIECE,
-    Coded,
+    Usual,
     lasting_days,
     oddities,
     pieces_of,
@@ -19,6 +21,7 @@ from modelops_pipelines.core.data_quality import (
 )
 from modelops_pipelines.core.profiles import ColumnBins, fit_bins, profile
 from modelops_pipelines.core.stacks import Stack
+from modelops_pipelines.core.tallies import Coded
 
 pytestmark = pytest.mark.filterwarnings("error")
 RNG = np.random.default_rng(1)
@@ -114,6 +117,53 @@ def test_bins_of_a_reference_without_a_number_have_a_range_too() -> None:
     empty = fit_bins("temp", np.full(60, np.nan), "numeric")
     assert found(celsius(WARM[0]), hours(empty, *WARM)) == [("range", 1.0)]
     assert found(WARM[0], hours(empty, *WARM)) == []
+
+
+def odd_pieces(values: Any, history: Stack) -> list[bool]:
+    """Say which pieces of some values lie beyond."""
+    usual = usual_of(history)
+    assert usual is not None
+    starts = np.arange(0, len(values), PIECE)
+    return (~np.isnan(oddities(usual, values, np.ones(len(values), np.bool_), starts)["range"])).tolist()
+
+
+def test_what_comes_step_by_step_is_no_fault_and_what_comes_at_once_is_for_as_long_as_it_lasts() -> None:
+    history = hours(WIDE, *MONTH)
+    usual = usual_of(history)
+    assert usual is not None
+    assert usual.high is not None
+    record = np.repeat(usual.high + 0.9 * usual.room * np.arange(1, 7), PIECE)
+    assert odd_pieces(record, history) == [False] * 6
+    assert odd_pieces(record[-2 * PIECE :], history) == [True, True]
+    assert odd_pieces(np.append(np.full(PIECE, 60.0), np.full(9 * PIECE, 15.0)), history) == [False] + [True] * 9
+
+
+@given(st.lists(st.floats(-2, 2), min_size=1, max_size=8))
+def test_a_piece_widens_the_range_by_less_than_its_room_and_one_too_far_away_not_at_all(steps: list[float]) -> None:
+    usual = usual_of(hours(WIDE, *MONTH))
+    assert usual is not None
+    assert usual.low is not None
+    assert usual.high is not None
+    low, high, seen = usual.low, usual.high, usual
+    for level in high + usual.room * np.cumsum(steps):
+        near = low - usual.room <= level <= high + usual.room
+        before, seen = seen, seen.widened(hours(WIDE, np.full(PIECE, level)))
+        low, high = (min(low, level), max(high, level)) if near else (low, high)
+        assert (seen.low, seen.high) == pytest.approx((low, high))
+        assert found_by(before, np.full(PIECE, level)) is not near
+    assert seen.room == usual.room
+
+
+def found_by(usual: Usual, values: Any) -> bool:
+    return not np.isnan(oddities(usual, values, np.ones(len(values), np.bool_), np.array([0]))["range"][0])
+
+
+def test_few_rows_of_the_day_widen_nothing() -> None:
+    usual = usual_of(hours(WIDE, *MONTH))
+    assert usual is not None
+    assert usual.high is not None
+    assert usual.widened(hours(WIDE, np.full(FEWEST - 1, usual.high + 1))) is usual
+    assert usual.widened(hours(WIDE)) is usual
 
 
 def test_a_few_wild_values_are_not_told() -> None:

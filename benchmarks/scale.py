@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.scale [--rows 1700000 10000000 50000000]``. A log of that many rows is written as Delta files,
 a day a partition. Each size is measured in a process of its own: profiling through the project's own operation (read,
-bin, write), against DuckDB's sum of each column an hour over the same files. Then a verdict on the last day from 30
-days of stored profiles, what profiles (hours and days) take on disk, and what one more day costs after a week and after
-a year.
+bin, write), against DuckDB's sum of each column an hour over the same files, and pandas' of the numeric ones. Then a
+verdict on the last day from 30 days of stored profiles, what profiles (hours and days) take on disk, and what one more
+day costs after a week and after a year.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
     """Measure each size in a process of its own, then print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--step", choices=["write", "profile", "sum", "verdict", "more"], help=argparse.SUPPRESS)
+    parser.add_argument("--step", choices=list(STEPS), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--days", type=int, default=DAYS, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -54,24 +54,27 @@ def _measured(rows: int) -> dict[str, dict[str, Any]]:
     """Return what each step took on a log of so many rows."""
     folder = Path(tempfile.mkdtemp(prefix="modelops-scale-"))
     try:
-        return {step: _step(step, folder, rows) for step in ("write", "sum", "profile", "verdict")}
+        return {step: _step(step, folder, rows) for step in ("write", "sum", "pandas", "profile", "verdict")}
     finally:
         shutil.rmtree(folder)
 
 
 def _print_sizes(sizes: list[int], found: list[dict[str, dict[str, Any]]]) -> None:
     print(f"\n{time.strftime('%Y-%m-%d')}; {NUMBERS} numeric and {WORDS} categorical columns, {DAYS} days, hourly\n")
-    titles = ("rows", "profile CPU s", "sum CPU s", "profile / sum", "peak MB", "of the smallest")
+    titles = ("rows", "profile CPU s", "DuckDB's sum", "ratio", "pandas' sum", "ratio", "peak MB", "of the smallest")
     more = ("profiles MB", "share of the log", "verdict CPU ms, files unread", "read before", "ns a cell")
     print(f"| {' | '.join((*titles, *more))} |\n|{'---|' * (len(titles) + len(more))}")
     least = found[0]["profile"]["peak_mb"]
     for rows, of in zip(sizes, found, strict=True):
-        profile, floor, verdict = of["profile"], of["sum"], of["verdict"]
+        profile, verdict = of["profile"], of["verdict"]
         share = verdict["profiles_mb"] / verdict["log_mb"]
         cells = rows * (NUMBERS + WORDS)
         judged = f"{verdict['unread'] * 1000:.0f} | {verdict['cpu'] * 1000:.0f}"
+        sums = " | ".join(
+            f"{of[peer]['cpu']:.2f} | {profile['cpu'] / of[peer]['cpu']:.2f}" for peer in ("sum", "pandas")
+        )
         print(
-            f"| {rows:,} | {profile['cpu']:.2f} | {floor['cpu']:.2f} | {profile['cpu'] / floor['cpu']:.2f} "
+            f"| {rows:,} | {profile['cpu']:.2f} | {sums} "
             f"| {profile['peak_mb']:.0f} | {profile['peak_mb'] / least:.2f} | {verdict['profiles_mb']:.1f} "
             f"| {share:.2%} | {judged} | {profile['cpu'] / cells * 1e9:.0f} |"
         )
@@ -175,6 +178,20 @@ def _sum(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001 
         return _timed(lambda: connected.execute(query).fetchall())
 
 
+def _pandas(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001
+    """Sum the numbers an hour as a frame does, without the words."""
+    import pandas as pd
+
+    stores, _ = _opened(folder)
+    files = stores.lake.files("scale", "inference_log")
+
+    def summed() -> object:
+        frame = pd.concat([pd.read_parquet(file, columns=["event_time", *_numbers()]) for file in files])
+        return frame.groupby(frame["event_time"].dt.floor("h"))[_numbers()].sum()
+
+    return _timed(summed)
+
+
 def _profile(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001
     """Profile the first day, for what is imported at the first call, then take the time of all days."""
     from modelops_pipelines.operations.profiling import profile_windows
@@ -243,6 +260,7 @@ def _used() -> tuple[float, float]:
 STEPS: dict[str, Callable[[Path, int, int], dict[str, Any]]] = {
     "write": _write,
     "sum": _sum,
+    "pandas": _pandas,
     "profile": _profile,
     "verdict": _verdict,
     "more": _more,

@@ -46,6 +46,7 @@ DEMO = (
     *("sched_minute", "sched_duration", "distance", "plane_age", "plane_seats"),
     *("temp", "visib", "origin_delay", "carrier", "origin", "dest"),
 )
+SETS = {"all features": FEATURES, "the demo's features": DEMO}
 NUMBERS = tuple(name for name in FEATURES if name not in CATEGORIES)
 
 
@@ -87,13 +88,14 @@ class Year:
         """The row of the first flight that is judged: 28 days are behind it."""
         return int(np.searchsorted(self.hour, self.hour[0] // 24 * 24 + 24 * 29))
 
-    def judged_days(self, minimum: int) -> dict[int, list[CalibratedVerdict]]:
+    def judged_days(self, columns: Sequence[str], minimum: int) -> dict[int, list[CalibratedVerdict]]:
         """Judge every day after the first 28, by the hour at which it starts."""
+        hours = {name: self.hours[name] for name in columns}
         found: dict[int, list[CalibratedVerdict]] = {}
         flagged: dict[int, Flags] = {}
         rules = Calibration(minimum=minimum, level=LEVELS["day"])
         for start in range(int(self.hour[self.first]) // 24 * 24, int(self.at[-1]) - 23, 24):
-            seasons = {name: season_of(self.at, one, start, start + 24, minimum) for name, one in self.hours.items()}
+            seasons = {name: season_of(self.at, one, start, start + 24, minimum) for name, one in hours.items()}
             current = {name: one.current for name, one in seasons.items()}
             reference = {name: one.reference for name, one in seasons.items()}
             before = confirming(seasons, lambda prior: flagged.get(prior, ()))
@@ -155,16 +157,17 @@ def flights() -> None:
     year = Year(flights_frame())
     ordinary = ordinary_months(year.frame)
     print(f"\nReal flights by the day; ordinary months: {ordinary}\n")
-    print("| minimum | episodes a month, ordinary | other months | by month | columns, days drifted |")
-    print("|---|---|---|---|---|")
-    for minimum in (1000, 500):
-        _days(year, ordinary, minimum)
+    print("| columns | minimum | episodes a month, ordinary | other months | by month | columns, days drifted |")
+    print("|---|---|---|---|---|---|")
+    for name, columns in SETS.items():
+        for minimum in (1000, 500):
+            _days(year, ordinary, name, columns, minimum)
     _chunks(year)
 
 
-def _days(year: Year, ordinary: Sequence[int], minimum: int) -> None:
+def _days(year: Year, ordinary: Sequence[int], name: str, features: Sequence[str], minimum: int) -> None:
     by_month, columns, earlier = Counter[int](), Counter[str](), False
-    for start, verdicts in year.judged_days(minimum).items():
+    for start, verdicts in year.judged_days(features, minimum).items():
         drifted = [f"{one.column} {one.channel}" for one in verdicts if one.drifted]
         month = datetime.fromtimestamp(3600 * start, UTC).month
         by_month[month] += bool(drifted) and not earlier
@@ -172,8 +175,11 @@ def _days(year: Year, ordinary: Sequence[int], minimum: int) -> None:
         columns.update(drifted)
     own = mean(by_month[month] for month in ordinary)
     others = mean(by_month[month] for month in range(2, 13) if month not in ordinary)
-    worst = ", ".join(f"{name} {count}" for name, count in columns.most_common(8))
-    print(f"| {minimum} | {own:.1f} | {others:.1f} | {[by_month[m] for m in range(2, 13)]} | {worst} |", flush=True)
+    worst = ", ".join(f"{one} {count}" for one, count in columns.most_common(8))
+    print(
+        f"| {name} | {minimum} | {own:.1f} | {others:.1f} | {[by_month[m] for m in range(2, 13)]} | {worst} |",
+        flush=True,
+    )
 
 
 def _chunks(year: Year) -> None:
@@ -185,7 +191,7 @@ def _chunks(year: Year) -> None:
     within = [sum(delay <= requests for delay in found) / STARTS for requests in (200, 300, 500, 1000, 2000)]
     print(f"\nCelsius for Fahrenheit, {STARTS} starts: found within 200, 300, 500, 1000, 2000 requests: ", end="")
     print(", ".join(f"{share:.1%}" for share in within), f"; median {median(found):g} requests", flush=True)
-    for name, columns in (("all features", FEATURES), ("the demo's features", DEMO)):
+    for name, columns in SETS.items():
         _false_alarms(year, name, columns)
 
 

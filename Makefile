@@ -12,6 +12,7 @@ demo: $(STAMP)
 up: $(STAMP)
 	$(RUN)/modelops up $(ARGS)
 
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP)
 	@start=$$(date +%s); $(RUN)/python -m pytest -n 2 --dist loadfile $(ARGS) && echo "make test took $$(( $$(date +%s) - start )) s"
 

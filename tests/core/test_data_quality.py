@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.data_quality import (
@@ -138,6 +138,7 @@ def test_what_comes_step_by_step_is_no_fault_and_what_comes_at_once_is_for_as_lo
     assert odd_pieces(np.append(np.full(PIECE, 60.0), np.full(9 * PIECE, 15.0)), history) == [False] + [True] * 9
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=8))
 def test_a_piece_widens_the_range_by_less_than_its_room_and_one_too_far_away_not_at_all(steps: list[float]) -> None:
     usual = usual_of(hours(WIDE, *MONTH))

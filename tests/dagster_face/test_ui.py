@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +30,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS = 30_000
+WAIT_MS, TRIES = 30_000, 6
 RUNS = '{ runsOrError(filter: {pipelineName: "%s"}) { ... on Runs { results { runId status tags { key } } } } }'
 CHECKS = {
     "inference_log": ["nothing_rejected"],
@@ -56,6 +57,16 @@ class Screen:
     def open(self, path: str) -> None:
         """Open a page of the UI."""
         self.page.goto(f"{self.url}{path}", timeout=WAIT_MS)
+
+    def choose(self, field: str, name: str) -> None:
+        """Choose from a list; one that was opened before its names had come stays empty, and is opened again."""
+        for _ in range(TRIES):
+            self.page.get_by_placeholder(field).click(timeout=WAIT_MS)
+            with suppress(playwright.TimeoutError):
+                self.page.get_by_text(name, exact=True).last.click(timeout=WAIT_MS // TRIES)
+                return
+            self.page.keyboard.press("Escape")
+        pytest.fail(f"{name!r} is not among what {field!r} offers")
 
     def shows(self, text: str) -> None:
         """Wait until the text is to be seen."""
@@ -160,8 +171,7 @@ def test_the_monitoring_assets_materialise_at_a_click(screen: Screen) -> None:
 
 def test_a_rollback_is_launched_from_the_launchpad(screen: Screen) -> None:
     screen.open("/locations/modelops/jobs/rollback/playground")
-    screen.page.get_by_placeholder("Partition").click(timeout=WAIT_MS)
-    screen.page.get_by_text("cancer", exact=True).last.click(timeout=WAIT_MS)
+    screen.choose("Partition", "cancer")
     screen.page.get_by_role("button", name="Launch Run").click(timeout=WAIT_MS)
     screen.run_succeeds("rollback")
     event = screen.project.stores.deployments.events("cancer")[-1]

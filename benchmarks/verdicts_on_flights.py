@@ -37,6 +37,7 @@ from modelops_pipelines.core.data_quality import PIECE
 from modelops_pipelines.core.profiles import ColumnBins, fit_bins, profile
 from modelops_pipelines.core.seasons import season_of
 from modelops_pipelines.core.stacks import Stack
+from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.data_quality import BEFORE, Failures, Past, Row, rows_of
 from modelops_pipelines.store.profile_rows import Hours, moment_of
 
@@ -110,18 +111,25 @@ class Year:
         times = pa.array(self.frame["departs_at"], pa.timestamp("us", "UTC"))
         return pa.table({"event_time": times, "sampled": np.ones(len(self.frame), np.bool_), **columns})
 
+    @cached_property
+    def recent(self) -> dict[str, Hours]:
+        """Every feature's profiles with their hours."""
+        return {name: Hours(self.at, of) for name, of in self.hours.items()}
+
     def past(self, day: int, columns: Sequence[str], failures: Failures) -> Past:
         """Return the 28 days before a day, less what failed."""
-        recent = {name: Hours(self.at, self.hours[name]) for name in columns}
+        recent = {name: self.recent[name] for name in columns}
         return Past.before(day, recent, 28, partial(failures.left_out, "1", day))
 
-    def checked(self, day: int, past: Past, end: int, start: int | None = None) -> list[Row]:
-        """Return the rows of ``data_quality`` of a day up to a flight; ``start`` is where Celsius begins."""
-        first = int(np.searchsorted(self.hour, 24 * day)) - BEFORE
+    def checked(self, window: int, past: Past, end: int, start: int | None = None) -> list[Row]:
+        """Return the rows of ``data_quality`` of a window, from its first hour up to a flight.
+
+        ``start`` is where Celsius begins.
+        """
+        first = int(np.searchsorted(self.hour, window)) - BEFORE
         log = self.log.slice(first, end - first)
-        return list(
-            rows_of(moment_of(24 * day), "1", log if start is None else _celsius(log, start - first), BEFORE, past)
-        )
+        seen = log if start is None else _celsius(log, start - first)
+        return list(rows_of(moment_of(window), "1", seen, BEFORE, past.until(moment_of(window), self.recent)))
 
 
 def _celsius(log: pa.Table, start: int) -> pa.Table:
@@ -192,25 +200,27 @@ def _chunks(year: Year) -> None:
     print(f"\nCelsius for Fahrenheit, {STARTS} starts: found within 200, 300, 500, 1000, 2000 requests: ", end="")
     print(", ".join(f"{share:.1%}" for share in within), f"; median {median(found):g} requests", flush=True)
     for name, columns in SETS.items():
-        _false_alarms(year, name, columns)
+        for size in ("day", "hour"):
+            _false_alarms(year, name, columns, size)
 
 
-def _false_alarms(year: Year, name: str, columns: Sequence[str]) -> None:
+def _false_alarms(year: Year, name: str, columns: Sequence[str], size: str) -> None:
     """Print episodes of the untouched year: chunks in a row that failed; a day has at most 50."""
     by_month, whole, failures, earlier = Counter[int](), Counter[str](), Failures(), False
     for day in range(int(year.hour[year.first]) // 24, int(year.hour[-1]) // 24 + 1):
-        end = int(np.searchsorted(year.hour, 24 * (day + 1)))
-        rows = year.checked(day, year.past(day, columns, failures), end)
-        failures.add(rows, "day")
-        for row in rows:
-            by_month[moment_of(24 * day).month] += not row["passed"] and not earlier
-            whole.update([] if row["passed"] else [f"{row['column']} {row['channel']}"])
-            earlier = not row["passed"]
+        past = year.past(day, columns, failures)
+        for window in range(24 * day, 24 * day + 24, LENGTH[size] // LENGTH["hour"]):
+            end = int(np.searchsorted(year.hour, window + LENGTH[size] // LENGTH["hour"]))
+            rows = year.checked(window, past, end)
+            failures.add(rows, size)
+            for row in rows:
+                by_month[moment_of(window).month] += not row["passed"] and not earlier
+                whole.update([] if row["passed"] else [f"{row['column']} {row['channel']}"])
+                earlier = not row["passed"]
     worst = ", ".join(f"{one} {count}" for one, count in whole.most_common(8))
     own = mean(by_month[month] for month in (2, 3, 4, 6, 7, 8, 9, 10))
-    print(
-        f"Untouched year, {name}: {own:.2f} episodes an ordinary month; {dict(by_month)}; chunks: {worst}", flush=True
-    )
+    told = f"Untouched year, {name}, by the {size}: {own:.2f} episodes an ordinary month"
+    print(f"{told}; {dict(by_month)}; chunks: {worst}", flush=True)
 
 
 def _delay(year: Year, start: int) -> int | None:
@@ -220,7 +230,7 @@ def _delay(year: Year, start: int) -> int | None:
         day = int(year.hour[start + step - 1]) // 24
         if day not in pasts:
             pasts[day] = year.past(day, tuple(CELSIUS), Failures())
-        rows = year.checked(day, pasts[day], start + step, start)
+        rows = year.checked(24 * day, pasts[day], start + step, start)
         since = year.log.column("event_time")[start - PIECE].as_py()
         if any(not row["passed"] and row["first_event"] >= since for row in rows):
             return step

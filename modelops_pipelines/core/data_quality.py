@@ -74,7 +74,7 @@ class Usual:
     room: float = 0.0
 
     def widened(self, today: Stack) -> Self:
-        """Return what is usual after some hours of the same day, which widen the range where they lie close to it."""
+        """Return what is usual after some hours more, which widen the range where they lie close to it."""
         if self.low is None or self.high is None or today.n.sum() < FEWEST:
             return self
         low, high = self.low, self.high

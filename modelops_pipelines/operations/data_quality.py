@@ -6,7 +6,7 @@ a window hangs on the log alone, not on how its rows came in.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -167,32 +167,34 @@ def _by_window(rows: Iterable[Row]) -> dict[tuple[datetime, str], list[Row]]:
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """What was usual in the days before a day by column, and how many days they are."""
+    """What was usual in the days before a day by column, and how many days they are.
+
+    ``ends`` are the hours since 1970 up to which it is known: a fault may have begun in the last rows.
+    """
 
     usual: Mapping[str, Usual]
     days: int
+    ends: Mapping[str, int]
 
     @classmethod
     def before(cls, day: int, recent: Columns, days: int, left_out: Callable[[str], Sequence[int]]) -> "Past":
         """Return so many ``days`` before a day (since 1970), less some hours of a column, where they are enough."""
-        end, usual, most = day * DAY, dict[str, Usual | None](), 0
+        end, usual, ends, most = day * DAY, dict[str, Usual](), dict[str, int](), 0
         for name, of in recent.items():
             past = of.within(end - DAY * days, end)
             kept = np.flatnonzero(~np.isin(past.at, left_out(name)))
             known = len(np.unique(past.at[kept] // DAY))
             most = max(most, known)
-            if known >= FEWEST_DAYS:
-                usual[name] = usual_of(past.stack.take(kept[: _settled(past.stack.n[kept])]))
-        return cls({name: one for name, one in usual.items() if one}, most)
+            settled = kept[: _settled(past.stack.n[kept])]
+            if known >= FEWEST_DAYS and (found := usual_of(past.stack.take(settled))):
+                usual[name], ends[name] = found, int(past.at[settled[-1]]) + 1
+        return cls(usual, most, ends)
 
     def until(self, window: datetime, recent: Columns) -> "Past":
-        """Return what was usual up to a window: hours of its own day have widened it."""
-        first, end = hour_of(window_of(window, "day")), hour_of(window)
-        if first == end:
-            return self
-        return Past(
-            {name: one.widened(recent[name].between(first, end)) for name, one in self.usual.items()}, self.days
-        )
+        """Return what was usual up to a window: the hours since then have widened it."""
+        end = hour_of(window)
+        usual = {name: one.widened(recent[name].between(self.ends[name], end)) for name, one in self.usual.items()}
+        return replace(self, usual=usual)
 
 
 def _settled(rows: Floats) -> int:

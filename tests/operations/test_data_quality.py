@@ -52,20 +52,18 @@ def rows(values: Any, of: Past) -> list[dict[str, Any]]:
     return list(rows_of(WINDOW, "1", log_of(values), BEFORE, of))
 
 
-def test_hours_of_the_same_day_widen_what_is_usual_and_a_fault_that_they_began_does_not() -> None:
-    of, at = past(), np.arange(24 * (DAY - 1), 24 * DAY + 3)
-    usual = of.usual["x"]
+def test_hours_since_then_widen_what_is_usual_and_a_fault_that_they_began_does_not() -> None:
+    of = past()
+    usual, settled = of.usual["x"], 24 * DAY - 2
     assert usual.high is not None
+    assert settled == of.ends["x"]
     bins = fit_bins("x", RNG.normal(60, 5, 500), "numeric")
     warmer = [np.full(100, usual.high + usual.room * step) for step in (0.8, 1.6, 2.4)]
-    noon = WINDOW + timedelta(hours=3)
-    for today, high in ((warmer, usual.high + usual.room * 2.4), ([np.full(100, 15.0)] * 3, usual.high)):
-        recent = {
-            "x": Hours(at, Stack.of(bins, [profile(part, bins) for part in [RNG.normal(60, 5, 50)] * 24 + today]))
-        }
-        seen = of.until(noon, recent).usual["x"]
-        assert (seen.low, seen.high) == (usual.low, pytest.approx(high))
-        assert of.until(WINDOW, recent) is of
+    for later, steps in ((warmer, [1.6, 2.4]), ([np.full(100, 15.0)] * 3, [0, 0])):
+        recent = {"x": Hours(np.arange(settled, settled + 3), Stack.of(bins, [profile(part, bins) for part in later]))}
+        for hours, step in zip((0, 1), steps, strict=True):
+            seen = of.until(WINDOW + hours * HOUR, recent).usual["x"]
+            assert (seen.low, seen.high) == (usual.low, pytest.approx(usual.high + usual.room * step))
 
 
 @pytest.mark.parametrize("start", [-150, -66, -20, 0, 1, 65, 66, 5_000, 19_999])

@@ -38,15 +38,6 @@ READ_COLUMNS = (
 Places: TypeAlias = npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True)
-class HourlyProfile:
-    """One row: a column's profile of one hour (hours since 1970 UTC) as one version saw it."""
-
-    hour: int
-    version: str
-    profile: Profile
-
-
 @dataclass(frozen=True, eq=False)
 class Hours:
     """A column's profiles hour by hour: ``at`` (hours since 1970 UTC, rising) of shape (m,), and their stack.
@@ -92,14 +83,6 @@ class Hours:
     def total(self, first: int, end: int) -> Profile:
         """Return the hours from ``first`` up to ``end`` as one profile."""
         return self.between(first, end).total()
-
-
-def to_rows(profiles: Sequence[HourlyProfile]) -> pa.Table:
-    """Return the profiles as rows of ``PROFILES``, in the order given."""
-    made = [
-        hours_to_rows(p.version, Hours(np.array([p.hour]), Stack.of(p.profile.bins, [p.profile]))) for p in profiles
-    ]
-    return joined_rows(made)
 
 
 def joined_rows(tables: Sequence[pa.Table]) -> pa.Table:

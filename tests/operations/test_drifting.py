@@ -21,7 +21,7 @@ from modelops_pipelines.operations.judging import judge_rules
 from modelops_pipelines.operations.profiling import profile_windows
 from modelops_pipelines.operations.recompute import Range
 from modelops_pipelines.operations.references import make_reference, reference_hours
-from modelops_pipelines.store.profile_rows import to_rows
+from modelops_pipelines.store.profile_rows import joined_rows
 from modelops_pipelines.store.references import Reference
 from tests.operations.events import VERSION
 from tests.operations.two_weeks import DAYS, HOUR, MONDAY, ROWS, derive, of_column, send, stored
@@ -237,7 +237,7 @@ def test_days_are_judged_from_their_sums_exactly_as_from_their_hours(
         expected = judged()
     assert [True, True, trained, trained] == [any(row["value"] is not None for row in rows) for rows in expected[0]]
     assert expected == judged()
-    project.stores.writer.replace_windows("cancer", DAILY_PROFILES, to_rows([]), windows[3:6])
+    project.stores.writer.replace_windows("cancer", DAILY_PROFILES, joined_rows([]), windows[3:6])
     assert expected == judged()
     shutil.rmtree(project.stores.lake.path("cancer", DAILY_PROFILES.name))
     assert expected == judged()

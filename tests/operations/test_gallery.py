@@ -22,9 +22,10 @@ from modelops_pipelines.core.tables import (
 )
 from modelops_pipelines.operations import gallery
 from modelops_pipelines.operations.shows import newest, newest_reader
-from modelops_pipelines.store.profile_rows import HourlyProfile, hour_of, to_rows
+from modelops_pipelines.store.profile_rows import hour_of
 from modelops_pipelines.store.references import Reference
 from tests.operations.events import START, VERSION
+from tests.operations.hourly_profiles import HourlyProfile, to_rows
 from tests.operations.lake_rows import write
 from tests.support import Project, make_project
 

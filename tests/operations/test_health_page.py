@@ -21,10 +21,11 @@ from modelops_pipelines.core.rollout import Variant
 from modelops_pipelines.core.tables import DRIFT, ESTIMATED_QUALITY, PROFILES, QUALITY_METRICS, SERVICE_METRICS, Table
 from modelops_pipelines.operations.alerting import raise_alerts
 from modelops_pipelines.operations.health_page import PICTURES, write_health_page
-from modelops_pipelines.store.profile_rows import HourlyProfile, hour_of, to_rows
+from modelops_pipelines.store.profile_rows import hour_of
 from modelops_pipelines.store.references import Reference
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import START, VERSION
+from tests.operations.hourly_profiles import HourlyProfile, to_rows
 from tests.operations.lake_rows import write
 from tests.support import Project, make_project
 

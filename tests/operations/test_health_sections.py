@@ -13,9 +13,10 @@ from modelops_pipelines.core.endpoint import AlertRule, DriftPolicy, EndpointSpe
 from modelops_pipelines.core.profiles import fit_bins, profile
 from modelops_pipelines.core.tables import CUSTOM_METRICS, DATA_QUALITY, DRIFT, PROFILES
 from modelops_pipelines.operations.health_page import LINES, RECENT_CHUNKS, write_health_page
-from modelops_pipelines.store.profile_rows import HourlyProfile, hour_of, to_rows
+from modelops_pipelines.store.profile_rows import hour_of
 from modelops_pipelines.store.references import Reference
 from tests.operations.events import START, VERSION
+from tests.operations.hourly_profiles import HourlyProfile, to_rows
 from tests.operations.lake_rows import write
 from tests.support import Project, make_project
 

@@ -18,8 +18,9 @@ from modelops_pipelines.operations import profiling
 from modelops_pipelines.operations.ingest import ingest
 from modelops_pipelines.operations.profiling import profile_windows, stored_hours, stored_profiles
 from modelops_pipelines.operations.recompute import Range
-from modelops_pipelines.store.profile_rows import HourlyProfile, from_rows, hour_of, to_rows
+from modelops_pipelines.store.profile_rows import from_rows, hour_of, joined_rows
 from tests.operations.events import START, VERSION, request_record, write_segment
+from tests.operations.hourly_profiles import HourlyProfile, to_rows
 from tests.support import Project, make_project
 
 HOUR = timedelta(hours=1)
@@ -226,7 +227,7 @@ def test_a_day_s_stored_sum_is_its_hours_to_the_last_bit_and_so_is_one_that_was_
     expected = days_from_hours(project, spec, 3)
     assert (3, 3 * 4) == (len(expected), len(rows_of_days(project)))
     assert expected == stored_profiles(project.stores, spec, windows)
-    project.stores.writer.replace_windows("cancer", DAILY_PROFILES, to_rows([]), windows[1:2])
+    project.stores.writer.replace_windows("cancer", DAILY_PROFILES, joined_rows([]), windows[1:2])
     assert expected == stored_profiles(project.stores, spec, windows)
     lose_days(project)
     assert expected == stored_profiles(project.stores, spec, windows)

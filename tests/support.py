@@ -5,12 +5,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -20,8 +21,15 @@ from modelops_pipelines.operations.onboarding import read_endpoint
 from modelops_pipelines.store.deployments import ModelVersion
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
+from tests.warm import WarmProcess
 
 ROOT = Path(__file__).parents[1]
+SERVE = """
+from modelops_pipelines.gateway.server import serve
+from modelops_pipelines.store.stores import Stores
+serve(Stores())
+"""
+REGISTRY = "mlflow.db"
 CANCER_YAML = """\
 type: modelops_pipelines.ModelEndpoint
 attributes:
@@ -77,7 +85,19 @@ def train_first(project: Project, frame: Any = None) -> ModelVersion:
     """Train and register the project's first version."""
     from modelops_pipelines.operations import trainers
 
+    registry = project.folder / "home" / REGISTRY
+    if not registry.exists():
+        registry.parent.mkdir(mode=0o700, exist_ok=True)
+        registry.write_bytes(_blank_registry())
     return trainers.train_first(project.stores, project.spec, cancer_frame() if frame is None else frame)
+
+
+@cache
+def _blank_registry() -> bytes:
+    """Return MLflow's database without a model: its migrations take 3 s, so each test process runs them once."""
+    with TemporaryDirectory() as folder:
+        _ = make_project(Path(folder) / "project").stores.registry
+        return (Path(folder) / "project" / "home" / REGISTRY).read_bytes()
 
 
 def rows_of(frame: Any, label: str = "benign") -> list[dict[str, Any]]:
@@ -89,7 +109,7 @@ def rows_of(frame: Any, label: str = "benign") -> list[dict[str, Any]]:
 class RunningGateway:
     """A gateway process of a test, with a client to it."""
 
-    process: subprocess.Popen[bytes]
+    process: WarmProcess | subprocess.Popen[bytes]
     client: httpx.Client
     log: Path
     names: list[str] = field(default_factory=list)
@@ -109,11 +129,7 @@ def running_gateway(project: Project, *, ready: bool = True) -> Iterator[Running
     """Run the project's gateway in a process of its own until the block ends; wait until it is live (and ready)."""
     log = project.folder / f"gateway-{time.monotonic_ns()}.log"
     environment = {**os.environ, **project.environment, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    code = "from modelops_pipelines.gateway.server import serve\nfrom modelops_pipelines.store.stores import Stores\nserve(Stores())"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=output, stderr=output
-        )
+    process = WarmProcess(SERVE, cwd=ROOT, env=environment, out=log, err=log)
     url = f"http://127.0.0.1:{project.environment['MODELOPS_GATEWAY_PORT']}"
     with httpx.Client(base_url=url, timeout=60) as client:
         try:
@@ -152,7 +168,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _answers(client: httpx.Client, path: str, process: subprocess.Popen[bytes], log: Path) -> bool:
+def _answers(client: httpx.Client, path: str, process: WarmProcess, log: Path) -> bool:
     assert process.poll() is None, f"the gateway ended: {log.read_text()[-2000:]}"
     try:
         return client.get(path).status_code == 200

@@ -30,7 +30,7 @@ DEADLINE = 120.0
 """Seconds that a version has to load and to answer all rows, unless told otherwise."""
 BATCH_ROWS = 1000
 ASKED, ROWS, ANSWERS, FAULT, SAID = "asked.json", "rows.arrow", "answers.arrow", "fault.json", "said.txt"
-_CHILD = "modelops_pipelines.operations.answering"
+CHILD = "modelops_pipelines.operations.answering"
 _COLUMNS = ("prediction", "score", "error", "milliseconds")
 _LONGEST = 500
 
@@ -125,20 +125,29 @@ def _run(folder: Path, deadline: float, *, gently: bool) -> int | None:
 
     It ends itself a little after the deadline too, should this process be killed meanwhile.
     """
+    child = _start([str(folder), f"{deadline + 5:g}", *(["gently"] if gently else [])], folder / SAID)
+    try:
+        return child.wait(timeout=deadline)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:  # whatever the model has started belongs to the child's session
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _start(arguments: Sequence[str], said: Path) -> subprocess.Popen[bytes]:
+    """Start the child in a session of its own; what it says goes to a file."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
-    command = [sys.executable, "-m", _CHILD, str(folder), f"{deadline + 5:g}", *(["gently"] if gently else [])]
-    with (folder / SAID).open("wb") as said:
-        child = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+    with said.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", CHILD, *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
-        try:
-            return child.wait(timeout=deadline)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:  # whatever the model has started belongs to the child's session
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
 
 
 def _read(folder: Path, version: ModelVersion, ended: int, rows: int) -> pa.Table:

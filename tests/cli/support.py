@@ -6,10 +6,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from modelops_pipelines.core.alerts import Verdict
 from tests.support import ROOT, Project, free_port
+from tests.warm import WarmProcess
 
 SERVICES = ("GATEWAY", "DAGSTER", "MLFLOW")
 START = "from modelops_pipelines.cli.main import main; main()"
@@ -41,16 +43,13 @@ class Done:
 
 def modelops(project: Project, *arguments: str, **environment: str) -> Done:
     """Run a command in a process of its own, in the project's folder."""
-    done = subprocess.run(
-        [sys.executable, "-c", START, *arguments],
-        cwd=project.folder,
-        env=environment_of(project) | environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return Done(done.returncode, done.stdout, done.stderr)
+    with TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        given = environment_of(project) | environment
+        code = WarmProcess(START, *arguments, cwd=project.folder, env=given, out=out, err=err).wait(timeout=240)
+        done = Done(code, out.read_text(), err.read_text())
+    assert "Traceback" not in done.err, done.err
+    return done
 
 
 def environment_of(project: Project) -> dict[str, str]:

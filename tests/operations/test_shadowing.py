@@ -37,6 +37,7 @@ from tests.operations import moody
 from tests.operations.events import START, label_row, request_record, write_segment
 from tests.support import CANCER_YAML, ROOT, Project, cancer_frame, make_project, rows_of, train_first
 
+pytestmark = pytest.mark.usefixtures("warm_answering")
 FEATURES = ("mean_radius", "mean_texture", "mean_smoothness", "mean_concavity")
 GOOD, MOODY = "2", "3"
 RUN = """\
@@ -222,7 +223,7 @@ def test_what_has_no_features_or_is_a_test_is_not_compared_and_counted(shadowed:
 
 @pytest.mark.parametrize(
     ("mood", "deadline", "error"),
-    [(moody.HANG, 7, "did not answer 6 rows within 7 s: it was ended"), (moody.EXIT, 120, "crashed on 6 rows")],
+    [(moody.HANG, 3, "did not answer 6 rows within 3 s: it was ended"), (moody.EXIT, 120, "crashed on 6 rows")],
 )
 def test_a_shadow_that_hangs_or_crashes_changes_nothing_but_its_table(
     shadowed: Shadowed, mood: float, deadline: float, error: str

@@ -29,6 +29,7 @@ from tests.operations import moody
 from tests.operations.events import START, label_row, request_record, write_segment
 from tests.support import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first
 
+pytestmark = pytest.mark.usefixtures("warm_answering")
 FEATURES = ("mean_radius", "mean_texture", "mean_smoothness", "mean_concavity")
 SMALL, LARGE = (11.0, 15.0, 0.09, 0.02), (22.0, 25.0, 0.11, 0.25)
 
@@ -150,7 +151,7 @@ def test_a_case_that_the_model_raises_on_has_failed_and_the_others_are_judged(pr
 
 @pytest.mark.parametrize(
     ("mood", "deadline", "why"),
-    [(moody.HANG, 6, "within 6 s: it was ended"), (moody.EXIT, 120, "out of paper")],
+    [(moody.HANG, 3, "within 3 s: it was ended"), (moody.EXIT, 120, "out of paper")],
 )
 def test_a_version_that_hangs_or_crashes_fails_the_run_and_leaves_no_number(
     project: Project, mood: float, deadline: float, why: str

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,13 +44,17 @@ class Done:
 
 def modelops(project: Project, *arguments: str, **environment: str) -> Done:
     """Run a command in a process of its own, in the project's folder."""
-    with TemporaryDirectory() as folder:
-        out, err = Path(folder) / "out", Path(folder) / "err"
-        given = environment_of(project) | environment
-        code = WarmProcess(START, *arguments, cwd=project.folder, env=given, out=out, err=err).wait(timeout=240)
-        done = Done(code, out.read_text(), err.read_text())
+    done = ran(*arguments, cwd=project.folder, env=environment_of(project) | environment)
     assert "Traceback" not in done.err, done.err
     return done
+
+
+def ran(*arguments: str, cwd: Path, env: Mapping[str, str]) -> Done:
+    """Run a command to its end."""
+    with TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        code = WarmProcess(START, *arguments, cwd=cwd, env=env, out=out, err=err).wait(timeout=240)
+        return Done(code, out.read_text(), err.read_text())
 
 
 def environment_of(project: Project) -> dict[str, str]:
@@ -82,16 +87,9 @@ class NewUser:
         return [sys.executable, "-m", "modelops_pipelines.cli.main", *arguments]
 
     def run(self, *arguments: str, cwd: Path | None = None) -> str:
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=cwd or self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
+        done = ran(*arguments, cwd=cwd or self.folder, env=self.environment)
+        assert done.code == 0, done.err[-2000:]
+        return done.out
 
     def rows(self, query: str) -> list[dict[str, object]]:
         return json.loads(self.run("sql", query, "--json"))

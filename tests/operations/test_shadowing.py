@@ -1,9 +1,6 @@
 """A shadow answers the log: what it says is kept once, whatever it does, and nothing else changes."""
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +32,8 @@ from modelops_pipelines.operations.shadowing import compare_shadow, shadow_summa
 from modelops_pipelines.store.model_files import load_model
 from tests.operations import moody
 from tests.operations.events import START, label_row, request_record, write_segment
-from tests.support import CANCER_YAML, ROOT, Project, cancer_frame, make_project, rows_of, train_first
+from tests.support import CANCER_YAML, ROOT, Project, cancer_frame, make_project, rows_of, train_first, wait_until
+from tests.warm import WarmProcess
 
 pytestmark = pytest.mark.usefixtures("warm_answering")
 FEATURES = ("mean_radius", "mean_texture", "mean_smoothness", "mean_concavity")
@@ -265,14 +263,14 @@ def test_a_run_killed_at_any_instant_and_run_again_gives_each_row_once(shadowed:
     shadowed.start(GOOD)
     for _ in range(5):
         shadowed.send(range(20))
+    folder = shadowed.project.folder
     environment = {**os.environ, **shadowed.project.environment, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", RUN, shadowed.spec.name]
     for instant in (0.3, 3.0, 8.0):
-        run = subprocess.Popen(command, cwd=shadowed.project.folder, env=environment, stdout=subprocess.PIPE)
-        assert run.stdout is not None
-        assert b"begun\n" == run.stdout.readline()
+        said = folder / f"said {instant}"
+        run = WarmProcess(RUN, shadowed.spec.name, cwd=folder, env=environment, out=said, err=said)
+        wait_until(lambda said=said: said.exists() and "begun\n" in said.read_text(), 30)
         time.sleep(instant)
-        run.send_signal(signal.SIGKILL)
+        run.kill()
         run.wait()
     while shadowed.compare(40).compared:
         pass

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from deltalake import DeltaTable, WriterProperties
 
-from modelops_pipelines.core.tables import ColumnType, inference_log
+from modelops_pipelines.core.columns import ColumnType
+from modelops_pipelines.core.tables import inference_log
 from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.lake_writer import LakeWriter
 from modelops_pipelines.store.spool import SegmentWriter, encode

@@ -15,8 +15,8 @@ from modelops_pipelines.assets.describe import (
     markdown_table,
     recomputed_metadata,
 )
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import Table
 from modelops_pipelines.operations.judging import judge_rules
 from modelops_pipelines.operations.recompute import Range, Recomputed
 from modelops_pipelines.operations.shows import newest

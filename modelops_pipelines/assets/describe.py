@@ -9,9 +9,9 @@ import dagster as dg
 import orjson
 
 from modelops_pipelines.core.alerts import Verdict, worst
+from modelops_pipelines.core.columns import Column, Table
 from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoint import AlertRule, EndpointSpec
-from modelops_pipelines.core.tables import Column, Table
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.judging_drift import drift_limit
 from modelops_pipelines.operations.recompute import Recomputed

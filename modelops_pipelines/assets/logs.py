@@ -4,8 +4,9 @@ import dagster as dg
 
 from modelops_pipelines.assets.describe import asset_options, key
 from modelops_pipelines.core.capture_health import CAPTURE, CaptureHealth
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import FEEDBACK, INFERENCE_LOG, LABELS, Table
+from modelops_pipelines.core.tables import FEEDBACK, INFERENCE_LOG, LABELS
 from modelops_pipelines.operations.capture_health import capture_health
 from modelops_pipelines.operations.ingest import IngestReport, ingest
 from modelops_pipelines.operations.joins import Joined, join_with_log

@@ -1,6 +1,6 @@
 """Every table of the state database, declared once, in the words of ``tables``."""
 
-from modelops_pipelines.core.tables import Table, column, integer, moment, number, text
+from modelops_pipelines.core.columns import Table, column, integer, moment, number, text
 
 _AT = moment("at", "when")
 _ENDPOINT = text("endpoint", "the endpoint")

@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import CUSTOM_METRICS, ESTIMATED_QUALITY, REJECTS, STREAMS, Table
+from modelops_pipelines.core.tables import CUSTOM_METRICS, ESTIMATED_QUALITY, REJECTS, STREAMS
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.operations.records import Batch, to_batch
 from modelops_pipelines.operations.schemas import stream_table

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelops_pipelines.core.alerts import Verdict
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.endpoint import SERVICE_ALERT_OVER, AlertRule, EndpointSpec
-from modelops_pipelines.core.tables import CUSTOM_METRICS, ESTIMATED_QUALITY, SERVICE_METRICS, WHOLE, Table
+from modelops_pipelines.core.tables import CUSTOM_METRICS, ESTIMATED_QUALITY, SERVICE_METRICS, WHOLE
 from modelops_pipelines.core.windows import LENGTH, hours_of, text, windows_between
 from modelops_pipelines.operations.judging_drift import judge_data, judge_drift
 from modelops_pipelines.operations.measure import judged_rows, quality_of

@@ -7,9 +7,10 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.profiles import ColumnBins, Profile
-from modelops_pipelines.core.tables import DAILY_PROFILES, DATA_QUALITY, DRIFT, PROFILES, Table
+from modelops_pipelines.core.tables import DAILY_PROFILES, DATA_QUALITY, DRIFT, PROFILES
 from modelops_pipelines.core.windows import LENGTH, hours_of, window_of, windows_between
 from modelops_pipelines.operations.hourly_counts import HourlyCounts
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute

@@ -7,9 +7,10 @@ from datetime import date, datetime
 
 import pyarrow as pa
 
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.due import is_due
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import HOURLY, Table
+from modelops_pipelines.core.tables import HOURLY
 from modelops_pipelines.core.windows import hours_of, window_of, windows_between
 from modelops_pipelines.store.files import exclusive
 from modelops_pipelines.store.journal import Touched

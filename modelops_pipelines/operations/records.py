@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelops_pipelines.core.tables import Table
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.operations.captured import prediction_columns, response_columns
 from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.spool import Line, Segment, read_lines

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from modelops_pipelines.core.alerts import Verdict
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoint import AlertRule, EndpointSpec
-from modelops_pipelines.core.tables import Table
 from modelops_pipelines.core.windows import LENGTH, windows_between
 from modelops_pipelines.operations.recompute import dates_of
 from modelops_pipelines.store.stores import Stores

@@ -2,9 +2,10 @@
 
 from typing import cast
 
+from modelops_pipelines.core.columns import ColumnType, Table
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.tables import STREAMS, SYSTEM_COLUMNS, ColumnType, Table, inference_log, typed_for
+from modelops_pipelines.core.tables import STREAMS, SYSTEM_COLUMNS, inference_log, typed_for
 from modelops_pipelines.operations.onboarding import read_endpoints
 from modelops_pipelines.store.stores import Stores
 

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 import duckdb
 
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.endpoint import EndpointSpec
 from modelops_pipelines.core.errors import InputError, OnboardingError
-from modelops_pipelines.core.tables import LAKE, STREAMS, Table
+from modelops_pipelines.core.tables import LAKE, STREAMS
 from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.endpoints import endpoint_named
 from modelops_pipelines.operations.onboarding import read_endpoints

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from modelops_pipelines.core.tables import ColumnType, Table
+from modelops_pipelines.core.columns import ColumnType, Table
 
 ARROW: dict[ColumnType, pa.DataType] = {
     "text": pa.string(),

@@ -14,8 +14,9 @@ from urllib.parse import unquote
 import duckdb
 from deltalake import DeltaTable
 
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.tables import DAILY_PROFILES, Table
+from modelops_pipelines.core.tables import DAILY_PROFILES
 from modelops_pipelines.store import sql
 
 _PARTITION = re.compile(r"/date=(\d{4}-\d\d-\d\d)/")

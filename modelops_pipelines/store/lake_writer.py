@@ -26,9 +26,9 @@ from deltalake import (
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError
 
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.seasons import DAY
-from modelops_pipelines.core.tables import Table
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.files import exclusive, sync

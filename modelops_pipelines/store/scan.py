@@ -13,7 +13,7 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modelops_pipelines.core.tables import Table
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.store.arrow import arrow_schema
 
 BUFFER_BYTES = 1 << 20

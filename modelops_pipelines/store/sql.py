@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
-from modelops_pipelines.core.tables import Column, ColumnType, Table
+from modelops_pipelines.core.columns import Column, ColumnType, Table
 
 _DUCKDB: dict[ColumnType, str] = {
     "text": "VARCHAR",

@@ -4,8 +4,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from modelops_pipelines.core.columns import ColumnType, Table
 from modelops_pipelines.core.state_tables import STATE
-from modelops_pipelines.core.tables import ColumnType, Table
 
 SQL: dict[ColumnType, type[sa.types.TypeEngine[Any]]] = {
     "text": sa.Text,

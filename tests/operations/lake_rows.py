@@ -4,8 +4,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import Table
 from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.stores import Stores
 

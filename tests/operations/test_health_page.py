@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from modelops_pipelines.core.alerts import Verdict
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.endpoint import AlertRule, EndpointSpec
 from modelops_pipelines.core.history import Event
 from modelops_pipelines.core.profiles import fit_bins, profile
 from modelops_pipelines.core.rollout import Variant
-from modelops_pipelines.core.tables import DRIFT, ESTIMATED_QUALITY, PROFILES, QUALITY_METRICS, SERVICE_METRICS, Table
+from modelops_pipelines.core.tables import DRIFT, ESTIMATED_QUALITY, PROFILES, QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.operations.alerting import raise_alerts
 from modelops_pipelines.operations.health_page import PICTURES, write_health_page
 from modelops_pipelines.store.profile_rows import hour_of

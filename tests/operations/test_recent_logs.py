@@ -13,10 +13,11 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.ids import new_request_id
 from modelops_pipelines.core.log_search import Asked
-from modelops_pipelines.core.tables import INFERENCE_LOG, Table
+from modelops_pipelines.core.tables import INFERENCE_LOG
 from modelops_pipelines.operations import waiting
 from modelops_pipelines.operations.ingest import ingest
 from modelops_pipelines.operations.recent_logs import RecentLogs, recent_logs

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import QUALITY_METRICS, SERVICE_METRICS, Table
+from modelops_pipelines.core.tables import QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.operations.ingest import ingest
 from modelops_pipelines.operations.measure import measure_quality

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.endpoint import AlertRule, DriftPolicy, EndpointSpec
-from modelops_pipelines.core.tables import DRIFT, Table
+from modelops_pipelines.core.tables import DRIFT
 from modelops_pipelines.operations.data_quality import watch_data
 from modelops_pipelines.operations.drifting import detect_drift
 from modelops_pipelines.operations.ingest import ingest

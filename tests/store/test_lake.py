@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.tables import LABELS, QUALITY_METRICS, Table, inference_log
+from modelops_pipelines.core.tables import LABELS, QUALITY_METRICS, inference_log
 from modelops_pipelines.store.arrow import arrow_schema
 from modelops_pipelines.store.lake import connection
 from modelops_pipelines.store.lake_writer import LakeWriter, conform

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modelops_pipelines.core.tables import INFERENCE_LOG, Table, inference_log
+from modelops_pipelines.core.columns import Table
+from modelops_pipelines.core.tables import INFERENCE_LOG, inference_log
 from modelops_pipelines.store import sql
 from modelops_pipelines.store.log_rows import answered, by_version, with_features
 from modelops_pipelines.store.scan import scanned

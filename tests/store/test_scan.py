@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modelops_pipelines.core.tables import Table, inference_log
+from modelops_pipelines.core.columns import Table
+from modelops_pipelines.core.tables import inference_log
 from modelops_pipelines.store.scan import KeptFiles, read_whole, scanned
 
 LOG: Table = inference_log("binary_classification", {"x.y": "float", "c": "text"})

@@ -13,6 +13,7 @@ from modelops_pipelines.core.tables import FEEDBACK, LABELS, QUALITY_METRICS, WH
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.operations.schemas import feature_types, log_table
 from modelops_pipelines.store import sql
+from modelops_pipelines.store.lake import session
 from modelops_pipelines.store.stores import Stores
 
 JUDGED = ("window_start", "model_version", "prediction", "score", "label", "feedback", "complaints")
@@ -46,7 +47,7 @@ def judged_rows(
     with stores.lake.query(spec.name, tables, dates_of(windows)) as connected:
         connected.execute(sql.named("label_now"))
         columns = sql.columns_of(table, [*_ANSWERED, *segments])
-        connected.table(table.name).project(columns).create_view("answered_log")
+        connected.execute(sql.temporary_view("answered_log", connected.table(table.name).project(columns)))
         rows = rows_of(connected, "judged", {"size": spec.window, "windows": list(windows)})
     return rows.rename_columns([*JUDGED, "kept", *map(_segment, range(len(segments)))])
 
@@ -56,8 +57,7 @@ def quality_of(spec: EndpointSpec, judged: pa.Table, segments: Sequence[str] = (
 
     ``judged`` has the columns of ``JUDGED``; with segments, what ``judged_rows`` returns for them.
     """
-    with duckdb.connect(":memory:") as connected:
-        connected.execute("SET TimeZone = 'UTC'")
+    with session(None) as connected:
         connected.execute(sql.named("score_bin"))
         everything = judged.select(JUDGED).append_column("segment_value", _same("", len(judged)))
         parts = [_quality(connected, spec, WHOLE, everything)]

@@ -47,8 +47,8 @@ def newest(
 
 @contextmanager
 def newest_reader(stores: Stores, spec: EndpointSpec) -> Iterator["Read"]:
-    """Open DuckDB once, and yield ``newest`` for as many tables as one likes."""
-    with connection(stores.settings.lake) as connected:
+    """Connect to DuckDB once, and yield ``newest`` for as many tables as one likes."""
+    with stores.lake.query(spec.name, []) as connected:
 
         def read(table: Table, windows: int = 7, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
             last = stores.lake.last_date(spec.name, table.name)

@@ -168,7 +168,7 @@ def _labelled(stores: Stores, spec: EndpointSpec, features: Sequence[str], rows:
     table = log_table(stores, spec)
     with stores.lake.query(spec.name, [table, typed_for(LABELS, spec.task)]) as connected:
         connected.execute(sql.named("label_now"))
-        connected.sql(sql.labelled_rows(table, features)).create_view("labelled")
+        connected.execute(sql.temporary_view("labelled", connected.sql(sql.labelled_rows(table, features))))
         found: list[dict[str, Any]] = (
             connected.sql(sql.named("labelled_sample"), params={"rows": rows}).to_arrow_table().to_pylist()
         )

@@ -7,8 +7,12 @@ always bound.
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from modelops_pipelines.core.columns import Column, ColumnType, Table
+
+if TYPE_CHECKING:
+    import duckdb
 
 _DUCKDB: dict[ColumnType, str] = {
     "text": "VARCHAR",
@@ -115,7 +119,7 @@ def newest_rows(view: str) -> str:
 
 def id_view(column: str, view: str) -> str:
     """Return the statement that shows a table's id column as the view ``existing``."""
-    return f"CREATE VIEW existing AS SELECT {quoted(column)} AS id FROM {quoted(view)}"
+    return f"CREATE TEMP VIEW existing AS SELECT {quoted(column)} AS id FROM {quoted(view)}"
 
 
 def with_nulls(missing: Sequence[Column]) -> str:
@@ -126,7 +130,12 @@ def with_nulls(missing: Sequence[Column]) -> str:
 def empty_view(view: str, table: Table) -> str:
     """Return the statement for a view with the table's columns and no row."""
     columns = ", ".join(_null(column) for column in table.columns)
-    return f"CREATE VIEW {quoted(view)} AS SELECT {columns} WHERE false"
+    return f"CREATE TEMP VIEW {quoted(view)} AS SELECT {columns} WHERE false"
+
+
+def temporary_view(view: str, relation: "duckdb.DuckDBPyRelation") -> str:
+    """Return the statement for a view of a relation that only its own connection sees."""
+    return f"CREATE TEMP VIEW {quoted(view)} AS {relation.sql_query()}"
 
 
 def _null(column: Column) -> str:
@@ -139,5 +148,5 @@ def create_schema(name: str) -> str:
 
 
 def alias_view(view: str, table: str, schema: str = "main") -> str:
-    """Return the statement that shows a view of the main schema as ``schema.table``."""
-    return f"CREATE VIEW {quoted(schema)}.{quoted(table)} AS SELECT * FROM main.{quoted(view)}"
+    """Return the statement that shows a temporary view as ``schema.table``."""
+    return f"CREATE VIEW {quoted(schema)}.{quoted(table)} AS SELECT * FROM temp.{quoted(view)}"

@@ -1,6 +1,7 @@
 """What has not been there in the days before: values beyond, unknown categories, gaps; and the pieces looked at."""
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -141,7 +142,7 @@ def test_what_comes_step_by_step_is_no_fault_and_what_comes_at_once_is_for_as_lo
 @settings(deadline=None)
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=8))
 def test_a_piece_widens_the_range_by_less_than_its_room_and_one_too_far_away_not_at_all(steps: list[float]) -> None:
-    usual = usual_of(hours(WIDE, *MONTH))
+    usual = usual_of_a_month()
     assert usual is not None
     assert usual.low is not None
     assert usual.high is not None
@@ -153,6 +154,11 @@ def test_a_piece_widens_the_range_by_less_than_its_room_and_one_too_far_away_not
         assert (seen.low, seen.high) == pytest.approx((low, high))
         assert found_by(before, np.full(PIECE, level)) is not near
     assert seen.room == usual.room
+
+
+@cache
+def usual_of_a_month() -> Usual | None:
+    return usual_of(hours(WIDE, *MONTH))
 
 
 def found_by(usual: Usual, values: Any) -> bool:

@@ -1,6 +1,8 @@
 """The lake: idempotent commits, windows replaced and no others, and a DuckDB that reaches nothing else."""
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.tables import LABELS, QUALITY_METRICS, inference_log
 from modelops_pipelines.store.arrow import arrow_schema
-from modelops_pipelines.store.lake import connection
+from modelops_pipelines.store.lake import connection, session
 from modelops_pipelines.store.lake_writer import LakeWriter, conform
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
@@ -173,10 +175,34 @@ def test_an_immutable_table_is_written_once(lake: LakeWriter) -> None:
         "LOAD httpfs",
     ],
 )
-def test_a_connection_reaches_no_other_file_and_changes_no_setting(tmp_path: Path, statement: str) -> None:
+@pytest.mark.parametrize("opened", [connection, session])
+def test_a_connection_reaches_no_other_file_and_changes_no_setting(
+    tmp_path: Path, opened: Callable[[Path], Any], statement: str
+) -> None:
     (tmp_path / "lake").mkdir()
-    with connection(tmp_path / "lake") as connected, pytest.raises(duckdb.Error):
+    with opened(tmp_path / "lake") as connected, pytest.raises(duckdb.Error):
         connected.execute(statement)
+
+
+def test_sessions_of_many_threads_see_their_own_views_and_no_other_s(lake: LakeWriter) -> None:
+    for name in ("e", "f"):
+        lake.append_once(name, LABELS, label_rows(*(f"{name}{row}" for row in range(50))), "w", 1)
+
+    def asked(number: int) -> set[str]:
+        endpoint = "ef"[number % 2]
+        with lake.query(endpoint, [LABELS]) as connected, lake.query("g", [LABELS]) as beside:
+            connected.register("own", pa.table({"label_id": [f"{endpoint}7"]}))
+            assert [] == beside.execute("FROM labels").fetchall()
+            found = connected.execute("SELECT label_id FROM labels UNION ALL FROM own").fetchall()
+        return {name for (name,) in found}
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(asked, range(80)))
+    assert all(f"{'ef'[number % 2]}{row}" in answers[number] for number in range(80) for row in range(50))
+    assert all(len(answer) == 50 for answer in answers)
+    with lake.query("e", []) as connected:
+        assert [] == connected.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+        assert [("UTC",)] == connected.execute("SELECT current_setting('TimeZone')").fetchall()
 
 
 def test_a_connection_does_not_leave_the_lake_by_its_parent_or_a_neighbour_of_like_name(tmp_path: Path) -> None:

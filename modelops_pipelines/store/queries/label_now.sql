@@ -1,6 +1,6 @@
 -- The label that counts of each prediction: the latest by labelled_at, ties by label_id, whatever the order of arrival.
 -- Parameters: none.
-CREATE VIEW label_now AS
+CREATE TEMP VIEW label_now AS
 SELECT prediction_id, max({'at': labelled_at, 'id': label_id, 'label': label}).label AS label
 FROM labels
 GROUP BY prediction_id

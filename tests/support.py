@@ -21,9 +21,8 @@ from modelops_pipelines.operations.onboarding import read_endpoint
 from modelops_pipelines.store.deployments import ModelVersion
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
-from tests.warm import WarmProcess
+from tests.warm import ROOT, WarmProcess
 
-ROOT = Path(__file__).parents[1]
 SERVE = """
 from modelops_pipelines.gateway.server import serve
 from modelops_pipelines.store.stores import Stores

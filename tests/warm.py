@@ -26,6 +26,7 @@ PRELOADED = (
     "modelops_pipelines.gateway.app",
     "modelops_pipelines.store.registry",
 )
+ROOT = Path(__file__).parents[1]
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 

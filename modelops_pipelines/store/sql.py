@@ -130,12 +130,12 @@ def with_nulls(missing: Sequence[Column]) -> str:
 def empty_view(view: str, table: Table) -> str:
     """Return the statement for a view with the table's columns and no row."""
     columns = ", ".join(_null(column) for column in table.columns)
-    return f"CREATE TEMP VIEW {quoted(view)} AS SELECT {columns} WHERE false"
+    return f"CREATE OR REPLACE TEMP VIEW {quoted(view)} AS SELECT {columns} WHERE false"
 
 
 def temporary_view(view: str, relation: "duckdb.DuckDBPyRelation") -> str:
     """Return the statement for a view of a relation that only its own connection sees."""
-    return f"CREATE TEMP VIEW {quoted(view)} AS {relation.sql_query()}"
+    return f"CREATE OR REPLACE TEMP VIEW {quoted(view)} AS {relation.sql_query()}"
 
 
 def _null(column: Column) -> str:

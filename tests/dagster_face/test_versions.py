@@ -15,6 +15,7 @@ from tests.dagster_face.world import World, failure_of, world
 from tests.operations.events import START, request_record, write_segment
 from tests.support import cancer_frame, train_first
 
+pytestmark = pytest.mark.usefixtures("warm_answering")
 HEADER = "case,mean_radius,mean_texture,mean_smoothness,mean_concavity,expected\n"
 FEATURES = {"mean_radius": 11.0, "mean_texture": 15.0, "mean_smoothness": 0.09, "mean_concavity": 0.02}
 

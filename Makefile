@@ -14,7 +14,7 @@ up: $(STAMP)
 
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP)
-	@start=$$(date +%s); $(RUN)/python -m pytest -n 2 --dist loadfile $(ARGS) && echo "make test took $$(( $$(date +%s) - start )) s"
+	@start=$$(date +%s); $(RUN)/python -m pytest -n 3 --dist loadfile $(ARGS) && echo "make test took $$(( $$(date +%s) - start )) s"
 
 lint: $(STAMP)
 	$(RUN)/ruff check .

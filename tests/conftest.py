@@ -18,9 +18,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--steps", type=int, default=5_000, help="steps of random walks over releases (default 5000)")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def warm_answering() -> Iterator[None]:
-    """Fork the processes in which versions answer; test_predicting.py starts them as they are started in production."""
+    """Fork the process in which a version answers. How it starts and ends in production is in test_predicting.py."""
     from modelops_pipelines.operations import predicting  # heavy, and most files do without
 
     def start(arguments: Sequence[str], said: Path) -> WarmProcess:

@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from docs.generate import FOLDER, pages
-from tests.cli.support import NewUser, new_user
+from tests.cli.support import START, NewUser, new_user
 from tests.gateway.test_roles import ROUTES
 from tests.support import ROOT, wait_until
+from tests.warm import WarmProcess
 
 BLOCK = re.compile(r"^```(sh|json) test\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
@@ -43,7 +44,8 @@ def test_the_gateway_s_table_has_every_route_with_its_role() -> None:
 def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewUser]:
     user = new_user(tmp_path_factory.mktemp("docs"))
     user.run("deploy", "tumours", "1")
-    gateway = subprocess.Popen(user.command("gateway"), cwd=user.folder, env=user.environment)
+    log = user.folder / "gateway.log"
+    gateway = WarmProcess(START, "gateway", cwd=user.folder, env=user.environment, out=log, err=log)
     try:
         wait_until(lambda: _ready(user), 60)
         yield user

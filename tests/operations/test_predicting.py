@@ -20,6 +20,8 @@ from modelops_pipelines.store.model_files import load_model
 from tests.operations import moody
 from tests.support import CANCER_YAML, Project, cancer_frame, make_project, train_first, wait_until
 
+WARM = pytest.mark.usefixtures("warm_answering")
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
@@ -78,10 +80,12 @@ def test_answers_are_those_of_the_model_itself(project: Project, plain: ModelVer
     assert all(0 < one < 5 for one in said.milliseconds if one is not None)
 
 
+@WARM
 def test_no_row_is_no_answer(project: Project, plain: ModelVersion) -> None:
     assert [] == predict_apart(plain, project.spec, rows(0)).predictions
 
 
+@WARM
 def test_the_rows_that_a_model_raises_on_are_found(project: Project, strange: ModelVersion) -> None:
     said = predict_apart(strange, project.spec, rows(300, r7=moody.RAISE, r250=moody.RAISE))
     assert {7, 250} == {index for index, error in enumerate(said.errors) if error is not None}
@@ -90,6 +94,7 @@ def test_the_rows_that_a_model_raises_on_are_found(project: Project, strange: Mo
     assert said.predictions[8] in {"0", "1"}
 
 
+@WARM
 def test_batches_are_the_ones_asked_for(project: Project, strange: ModelVersion) -> None:
     said = predict_apart(strange, project.spec, rows(5, r4=moody.SLOW), batches=[3, 1, 1])
     assert said.milliseconds[4] >= 2
@@ -122,6 +127,7 @@ def test_what_a_model_has_started_is_ended_with_it(project: Project, strange: Mo
     wait_until(lambda: not living("# lingering"), 5)  # killed, and then gone
 
 
+@WARM
 def test_a_version_that_cannot_be_loaded_is_told_in_the_loader_s_words(project: Project, plain: ModelVersion) -> None:
     moved = replace(plain, artifact_uri=str(project.folder / "gone"))
     with pytest.raises((ModelError, PredictionError), match="gone"):
@@ -135,6 +141,7 @@ def test_a_feature_that_the_rows_lack_is_named(project: Project, plain: ModelVer
         predict_apart(plain, project.spec, rows(3).drop_columns(["mean_texture"]))
 
 
+@WARM
 def test_the_child_says_why_a_pickle_is_refused(project: Project, strange: ModelVersion) -> None:
     spec: EndpointSpec = replace(project.spec, allow_pickle=False)
     with pytest.raises(ModelError, match="is refused: its format can execute code"):

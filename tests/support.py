@@ -23,12 +23,7 @@ from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
 from tests.warm import ROOT, WarmProcess
 
-SERVE = """
-from modelops_pipelines.gateway.server import serve
-from modelops_pipelines.store.stores import Stores
-serve(Stores())
-"""
-REGISTRY = "mlflow.db"
+SERVE = "from modelops_pipelines.gateway.server import main; main()"
 CANCER_YAML = """\
 type: modelops_pipelines.ModelEndpoint
 attributes:
@@ -84,7 +79,7 @@ def train_first(project: Project, frame: Any = None) -> ModelVersion:
     """Train and register the project's first version."""
     from modelops_pipelines.operations import trainers
 
-    registry = project.folder / "home" / REGISTRY
+    registry = _registry_file(project)
     if not registry.exists():
         registry.parent.mkdir(mode=0o700, exist_ok=True)
         registry.write_bytes(_blank_registry())
@@ -95,8 +90,13 @@ def train_first(project: Project, frame: Any = None) -> ModelVersion:
 def _blank_registry() -> bytes:
     """Return MLflow's database without a model: its migrations take 3 s, so each test process runs them once."""
     with TemporaryDirectory() as folder:
-        _ = make_project(Path(folder) / "project").stores.registry
-        return (Path(folder) / "project" / "home" / REGISTRY).read_bytes()
+        project = make_project(Path(folder) / "project")
+        _ = project.stores.registry
+        return _registry_file(project).read_bytes()
+
+
+def _registry_file(project: Project) -> Path:
+    return Path(project.stores.settings.registry_uri.removeprefix("sqlite:///"))
 
 
 def rows_of(frame: Any, label: str = "benign") -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from modelops_pipelines.operations.measure import judged_rows
 from modelops_pipelines.operations.recompute import Range, Recomputed, Windows, recompute
 from modelops_pipelines.operations.schemas import feature_types
 from modelops_pipelines.store.arrow import arrow_schema
+from modelops_pipelines.store.lake import connection
 from modelops_pipelines.store.stores import Stores
 
 Compute = Callable[[pa.Table], object]
@@ -75,10 +76,8 @@ def _of_file(named: str) -> Compute:
     query = (Path.cwd() / named).read_text(encoding="utf-8")
 
     def computed(rows: pa.Table) -> object:
-        with duckdb.connect(":memory:") as connected:
+        with connection(None) as connected:
             connected.register("predictions", rows)
-            for setting in ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true"):
-                connected.execute(f"SET {setting}")
             return only_value(connected, query)
 
     return computed

@@ -149,8 +149,8 @@ def session(readable: Path | None, threads: int | None = None) -> Iterator[duckd
 
 
 @contextmanager
-def connection(readable: Path, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open DuckDB in memory, in UTC, able to read one folder and nothing else; with a thread a core unless told."""
+def connection(readable: Path | None, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open DuckDB in memory, in UTC, able to read one folder or none; with a thread a core unless told."""
     with closing(_opened(readable, threads)) as connected:
         yield connected
 

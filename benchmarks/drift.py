@@ -131,7 +131,7 @@ def _last_line(output: object) -> str:
 
 def _text_cost(texts: int = 20_000, words: int = 25) -> float:
     """Return microseconds of CPU a text, of words as frequent as a language's; the median of five runs."""
-    from modelops_pipelines.core.profiles import fit_profile
+    from modelops_pipelines.core.profiles.profile import fit_profile
 
     drawn = np.minimum(np.random.default_rng(1).zipf(1.3, (texts, words)), 50_000)
     made = [" ".join(f"word{number}" for number in row) for row in drawn.tolist()]

@@ -76,9 +76,9 @@ def _ours(reference: Columns, current: Columns, *, stored: bool) -> Job:
     """Profile and judge; with ``stored`` the reference's profiles are there already, as they are in production."""
     import pyarrow as pa
 
-    from modelops_pipelines.core.drift import judge_fixed
-    from modelops_pipelines.core.profiles import profile
-    from modelops_pipelines.operations.references import column_values, make_reference
+    from modelops_pipelines.core.drift.fixed_thresholds import judge_fixed
+    from modelops_pipelines.core.profiles.profile import profile
+    from modelops_pipelines.operations.drift.references import column_values, make_reference
 
     then, now = pa.table(reference), pa.table(current)
     kept = make_reference("benchmark", then, list(reference)) if stored else None

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from modelops_pipelines.operations.listing import Page, versions_page
-from modelops_pipelines.operations.releases import deploy
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.operations.release.listing import Page, versions_page
 from tests.support import make_project, train_first
 
 VERSIONS, PAGE, GOAL_MS = 10_000, 100, 200

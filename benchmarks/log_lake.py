@@ -15,11 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from deltalake import DeltaTable, WriterProperties
 
-from modelops_pipelines.core.columns import ColumnType
-from modelops_pipelines.core.tables import inference_log
-from modelops_pipelines.store.arrow import arrow_schema
-from modelops_pipelines.store.lake_writer import LakeWriter
-from modelops_pipelines.store.spool import SegmentWriter, encode
+from modelops_pipelines.core.tables.columns import ColumnType
+from modelops_pipelines.core.tables.lake import inference_log
+from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.lake.writer import LakeWriter
+from modelops_pipelines.store.spool.segments import SegmentWriter, encode
 
 ENDPOINT, STREAM, WORKER = "cancer", "predictions", "host-0-benchmark"
 DAYS = 30

@@ -6,11 +6,11 @@ from typing import Any
 
 from benchmarks.peers.ours import LIMITS
 from benchmarks.peers.protocol import Job
-from modelops_pipelines.core.keys import grant
-from modelops_pipelines.operations import trainers
-from modelops_pipelines.operations.keys import create_key
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.store.model_files import TRUSTED_TYPES
+from modelops_pipelines.core.access.api_keys import grant
+from modelops_pipelines.operations.governance.api_keys import create_key
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES
 from tests.support import Project, cancer_frame, make_project
 from tests.trainers import logistic
 

@@ -25,10 +25,10 @@ from benchmarks.log_lake import (
     write_log,
     write_spool,
 )
-from modelops_pipelines.core.log_search import Asked
-from modelops_pipelines.operations.recent_logs import recent_logs
-from modelops_pipelines.store.deployments import ModelVersion
-from modelops_pipelines.store.lake_writer import LakeWriter
+from modelops_pipelines.core.capture.log_search import Asked
+from modelops_pipelines.operations.capture.recent_logs import recent_logs
+from modelops_pipelines.store.lake.writer import LakeWriter
+from modelops_pipelines.store.state.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support import Project, make_project, running_gateway
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from benchmarks.release_year import Model, Year
-from modelops_pipelines.core.gate import PASS, GateConfig, GateResult
+from modelops_pipelines.core.evaluation.gate import PASS, GateConfig, GateResult
 
 MONTHS = range(2, 13)
 GATE = GateConfig()

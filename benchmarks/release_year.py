@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from examples.flights.data import FEATURES, LABEL, NEW_YORK, flights_frame, labelled
 from examples.flights.trainer import train
-from modelops_pipelines.core.comparison import Rows, judge, log_loss
-from modelops_pipelines.core.gate import GateConfig, GateResult
-from modelops_pipelines.core.gate_checks import Answered
-from modelops_pipelines.core.training import TrainingContext
-from modelops_pipelines.operations.onboarding import read_endpoint
-from modelops_pipelines.operations.training_sets import EVENT_TIME, split_given
+from modelops_pipelines import TrainingContext
+from modelops_pipelines.core.evaluation.gate import GateConfig, GateResult
+from modelops_pipelines.core.evaluation.paired_comparison import Rows, judge, log_loss
+from modelops_pipelines.core.evaluation.sanity_checks import Answered
+from modelops_pipelines.operations.endpoints.load import read_endpoint
+from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, split_given
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

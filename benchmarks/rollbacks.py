@@ -20,8 +20,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.operations.releases import deploy, promote, roll_back
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.operations.release.commands import deploy, promote, roll_back
 from modelops_pipelines.platforms.local import LocalPlatform
 from tests.gateway import kinds
 from tests.gateway.misbehaving import GOOD, RAISING, SLOW, WRONG, Callers, calling, register

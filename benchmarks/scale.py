@@ -105,9 +105,9 @@ def _step(step: str, folder: Path, rows: int, days: int = DAYS) -> dict[str, Any
 
 def _opened(folder: Path) -> tuple[Any, Any]:
     """Return the stores and the endpoint of the benchmark's own project, with a model version of the 13 columns."""
-    from modelops_pipelines.core.endpoint import EndpointSpec
-    from modelops_pipelines.store.deployments import ModelVersion
+    from modelops_pipelines.core.endpoints.spec import EndpointSpec
     from modelops_pipelines.store.settings import load_settings
+    from modelops_pipelines.store.state.deployments import ModelVersion
     from modelops_pipelines.store.stores import Stores
 
     (folder / "endpoints").mkdir(exist_ok=True)
@@ -129,10 +129,10 @@ def _words() -> list[str]:
 
 def _write(folder: Path, rows: int, days: int) -> dict[str, Any]:
     """Write the log, and the reference: a sample of the first day."""
-    from modelops_pipelines.operations.references import make_reference
-    from modelops_pipelines.operations.schemas import log_table
-    from modelops_pipelines.store.arrow import arrow_schema
-    from modelops_pipelines.store.lake_writer import conform
+    from modelops_pipelines.operations.drift.references import make_reference
+    from modelops_pipelines.operations.lake.endpoint_tables import log_table
+    from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+    from modelops_pipelines.store.lake.writer import conform
 
     stores, spec = _opened(folder)
     table = log_table(stores, spec)
@@ -172,7 +172,7 @@ def _day(draw: np.random.Generator, day: int, rows: int) -> Any:
 def _sum(folder: Path, rows: int, days: int, hour: str = BY_ARITHMETIC) -> dict[str, Any]:  # noqa: ARG001 - a step's signature
     """Sum the numbers and count the words an hour: what any method must at least read."""
     stores, spec = _opened(folder)
-    from modelops_pipelines.operations.schemas import log_table
+    from modelops_pipelines.operations.lake.endpoint_tables import log_table
 
     sums = ", ".join([*(f"sum({name})" for name in _numbers()), *(f"max({name})" for name in _words())])
     query = f"SELECT {hour} AS hour, {sums} FROM inference_log GROUP BY 1"
@@ -196,8 +196,8 @@ def _pandas(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG0
 
 def _profile(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001
     """Profile the first day, for what is imported at the first call, then take the time of all days."""
-    from modelops_pipelines.operations.profiling import profile_windows
-    from modelops_pipelines.operations.recompute import Range
+    from modelops_pipelines.operations.drift.profiles import profile_windows
+    from modelops_pipelines.operations.lake.incremental import Range
 
     stores, spec = _opened(folder)
     profile_windows(stores, spec, Range(START, START + timedelta(days=1)))
@@ -208,8 +208,8 @@ def _profile(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG
 def _verdict(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001
     """Judge the last day from the stored profiles of all 30, medians: with their files unread, and with them kept."""
     stores, spec = _opened(folder)
-    from modelops_pipelines.operations.drifting import judged_windows
-    from modelops_pipelines.store.scan import KEPT
+    from modelops_pipelines.operations.drift.detect import judged_windows
+    from modelops_pipelines.store.lake.parquet_scan import KEPT
 
     last = START + timedelta(days=days - 1)
     judged_windows(stores, spec, [last])  # what is imported at the first call
@@ -228,9 +228,9 @@ def _verdict(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG
 
 def _more(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001
     """Profile all days but the last, then take the time of the last one: the least of some times."""
-    from modelops_pipelines.operations.drifting import judged_windows
-    from modelops_pipelines.operations.profiling import profile_windows
-    from modelops_pipelines.operations.recompute import Range
+    from modelops_pipelines.operations.drift.detect import judged_windows
+    from modelops_pipelines.operations.drift.profiles import profile_windows
+    from modelops_pipelines.operations.lake.incremental import Range
 
     stores, spec = _opened(folder)
     last = START + timedelta(days=days - 1)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelops_pipelines.core.profiles import ColumnBins, Profile, fit_bins, profile
-from modelops_pipelines.core.stacks import Stack
+from modelops_pipelines.core.profiles.profile import ColumnBins, Profile, fit_bins, profile
+from modelops_pipelines.core.profiles.profile_stack import Stack
 
 FIRST_HOUR = 24 * 18_267  # Monday 6 January 2020
 NUMERIC = tuple(f"x{number}" for number in range(10))

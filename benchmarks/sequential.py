@@ -17,7 +17,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from modelops_pipelines.core.sequential import (
+from modelops_pipelines.core.release.sequential_tests import (
     FAIL,
     INCONCLUSIVE,
     PASS,

@@ -21,11 +21,11 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.processes import Tree, busy_seconds
-from modelops_pipelines.operations import trainers
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.onboarding import read_endpoint
-from modelops_pipelines.operations.releases import deploy, end_shadow
-from modelops_pipelines.operations.shadowing import compare_shadow, start_shadow
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.endpoints.load import read_endpoint
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.release.commands import deploy, end_shadow
+from modelops_pipelines.operations.release.shadow import compare_shadow, start_shadow
 from modelops_pipelines.store.stores import Stores
 from tests.operations import moody
 from tests.support import (

@@ -19,11 +19,11 @@ from statistics import mean, median
 import numpy as np
 
 from benchmarks.seasonal_world import FAHRENHEIT, Change, World
-from modelops_pipelines.core.calibration import LEVELS, Calibration, Flags, confirming, flags_of, judge_calibrated
-from modelops_pipelines.core.distances import chi_square, jensen_shannon, kolmogorov_smirnov, psi, wasserstein
-from modelops_pipelines.core.profiles import Profile
-from modelops_pipelines.core.seasons import season_of
-from modelops_pipelines.core.stacks import Stack
+from modelops_pipelines.core.drift.calibrated import LEVELS, Calibration, Flags, confirming, flags_of, judge_calibrated
+from modelops_pipelines.core.drift.distances import chi_square, jensen_shannon, kolmogorov_smirnov, psi, wasserstein
+from modelops_pipelines.core.drift.seasonal_reference import season_of
+from modelops_pipelines.core.profiles.profile import Profile
+from modelops_pipelines.core.profiles.profile_stack import Stack
 
 Drifted = set[str]
 Windows = Mapping[str, Profile]

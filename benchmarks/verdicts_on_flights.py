@@ -24,7 +24,7 @@ import pandas as pd  # noqa: TID253 - nothing but this benchmark imports it
 import pyarrow as pa
 
 from examples.flights.data import CATEGORIES, FEATURES, NEW_YORK, flights_frame, months
-from modelops_pipelines.core.calibration import (
+from modelops_pipelines.core.drift.calibrated import (
     LEVELS,
     CalibratedVerdict,
     Calibration,
@@ -33,13 +33,13 @@ from modelops_pipelines.core.calibration import (
     flags_of,
     judge_calibrated,
 )
-from modelops_pipelines.core.data_quality import PIECE
-from modelops_pipelines.core.profiles import ColumnBins, fit_bins, profile
-from modelops_pipelines.core.seasons import season_of
-from modelops_pipelines.core.stacks import Stack
+from modelops_pipelines.core.drift.data_quality import PIECE
+from modelops_pipelines.core.drift.seasonal_reference import season_of
+from modelops_pipelines.core.profiles.profile import ColumnBins, fit_bins, profile
+from modelops_pipelines.core.profiles.profile_stack import Stack
 from modelops_pipelines.core.windows import LENGTH
-from modelops_pipelines.operations.data_quality import BEFORE, Failures, Past, Row, rows_of
-from modelops_pipelines.store.profile_rows import Hours, moment_of
+from modelops_pipelines.operations.drift.data_quality import BEFORE, Failures, Past, Row, rows_of
+from modelops_pipelines.store.lake.profile_rows import Hours, moment_of
 
 STARTS, STEPS = 400, (*range(40, 201, 20), *range(225, 501, 25), *range(550, 2001, 50))
 CELSIUS = ("temp", "dewp")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from modelops_pipelines.cli.exits import EXIT_PERMANENT, EXIT_TRANSIENT
+from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT, EXIT_TRANSIENT
 from modelops_pipelines.cli.main import cli
 from modelops_pipelines.core import errors
-from modelops_pipelines.core.columns import Table
-from modelops_pipelines.core.state_tables import STATE
-from modelops_pipelines.core.tables import LAKE
-from modelops_pipelines.gateway.errors import code_of, status_of
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import LAKE
+from modelops_pipelines.core.tables.state import STATE
+from modelops_pipelines.gateway.http.errors import code_of, status_of
 
 FOLDER = Path(__file__).parent / "reference"
 WIDTH = 110

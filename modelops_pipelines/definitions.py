@@ -3,7 +3,7 @@
 import dagster as dg
 
 from modelops_pipelines.components.model_endpoint import endpoint_definitions, shared_definitions
-from modelops_pipelines.operations.onboarding import read_endpoints
+from modelops_pipelines.operations.endpoints.load import read_endpoints
 from modelops_pipelines.store.settings import load_settings
 
 

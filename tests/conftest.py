@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def warm_answering() -> Iterator[None]:
     """Fork the process in which a version answers. How it starts and ends in production is in test_predicting.py."""
-    from modelops_pipelines.operations import predicting  # heavy, and most files do without
+    from modelops_pipelines.operations.models import sandbox as predicting  # heavy, and most files do without
 
     def start(arguments: Sequence[str], said: Path) -> WarmProcess:
         code = f"import runpy\nrunpy.run_module({predicting.CHILD!r}, run_name='__main__', alter_sys=True)"

@@ -16,10 +16,10 @@ from typing import Any
 
 import httpx
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.operations.onboarding import read_endpoint
-from modelops_pipelines.store.deployments import ModelVersion
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.store.settings import load_settings
+from modelops_pipelines.store.state.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.warm import ROOT, WarmProcess
 
@@ -77,7 +77,7 @@ def cancer_frame() -> Any:
 
 def train_first(project: Project, frame: Any = None) -> ModelVersion:
     """Train and register the project's first version."""
-    from modelops_pipelines.operations import trainers
+    from modelops_pipelines.operations.improve import train as trainers
 
     registry = _registry_file(project)
     if not registry.exists():

@@ -24,7 +24,7 @@ PRELOADED = (
     "uvicorn",
     "modelops_pipelines.cli.main",
     "modelops_pipelines.gateway.app",
-    "modelops_pipelines.store.registry",
+    "modelops_pipelines.store.registry.client",
 )
 ROOT = Path(__file__).parents[1]
 _CONTEXT = multiprocessing.get_context("forkserver")

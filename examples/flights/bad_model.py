@@ -9,7 +9,7 @@ from examples.flights.trainer import training_data
 if TYPE_CHECKING:
     import pandas as pd
 
-    from modelops_pipelines.core.training import TrainingContext
+    from modelops_pipelines import TrainingContext
 
 
 def make_bad(estimator: BaseEstimator, frame: "pd.DataFrame", context: "TrainingContext") -> BaseEstimator:

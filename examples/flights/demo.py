@@ -16,23 +16,23 @@ import httpx
 from examples.flights.data import FEATURES, LABEL, flights_frame, labelled, months
 from examples.flights.replay import Replay
 from examples.flights.summary import counted, print_table
-from modelops_pipelines.core.alerts import OPEN, Alert
+from modelops_pipelines.core.alerting.alerts import OPEN, Alert
 from modelops_pipelines.core.errors import ConflictError, NotReadyError
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.operations import releases
-from modelops_pipelines.operations.changes import Change
-from modelops_pipelines.operations.endpoints import endpoint_named
-from modelops_pipelines.operations.retraining import decide_retraining, waiting_for_promotion
-from modelops_pipelines.operations.trainers import load_trainer, train, train_first
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.improve.retrain import decide_retraining, waiting_for_promotion
+from modelops_pipelines.operations.improve.train import load_trainer, train, train_first
+from modelops_pipelines.operations.release import commands as releases
+from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.platforms.local import LocalPlatform, running
 from modelops_pipelines.store.settings import load_settings
-from modelops_pipelines.store.spool import waiting
+from modelops_pipelines.store.spool.segments import waiting
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from modelops_pipelines.core.endpoint import EndpointSpec
+    from modelops_pipelines.core.endpoints.spec import EndpointSpec
 
 LAST_MONTH = 4
 BAD_DAYS = 10

@@ -4,15 +4,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from modelops_pipelines.cli.output import table
-from modelops_pipelines.core.tables import DRIFT, LABELS, SERVICE_METRICS, typed_for
-from modelops_pipelines.operations.measure import quality_of
-from modelops_pipelines.operations.schemas import log_table
-from modelops_pipelines.store import sql
+from modelops_pipelines.core.tables.lake import DRIFT, LABELS, SERVICE_METRICS, typed_for
+from modelops_pipelines.operations.lake.endpoint_tables import log_table
+from modelops_pipelines.operations.metrics.quality import quality_of
+from modelops_pipelines.store.lake import sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from modelops_pipelines.core.endpoint import EndpointSpec
+    from modelops_pipelines.core.endpoints.spec import EndpointSpec
     from modelops_pipelines.store.stores import Stores
 
 _COUNTS = "SELECT (SELECT count(*) FROM inference_log), (SELECT sum(predictions)::BIGINT FROM service_metrics)"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from modelops_pipelines.core.training import TrainingContext
+    from modelops_pipelines import TrainingContext
 
 TRUSTED_TYPES: Final = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
 """What skops must be told to trust when it loads such a model, and all that it must be told."""

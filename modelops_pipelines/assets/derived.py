@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from modelops_pipelines.assets.describe import (
+from modelops_pipelines.assets.metadata import (
     asset_options,
     check_results,
     check_specs,
@@ -15,11 +15,11 @@ from modelops_pipelines.assets.describe import (
     markdown_table,
     recomputed_metadata,
 )
-from modelops_pipelines.core.columns import Table
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.operations.judging import judge_rules
-from modelops_pipelines.operations.recompute import Range, Recomputed
-from modelops_pipelines.operations.shows import newest
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.operations.alerting.judge_rules import judge_rules
+from modelops_pipelines.operations.lake.incremental import Range, Recomputed
+from modelops_pipelines.operations.lake.queries import newest
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.store.stores import Stores
 

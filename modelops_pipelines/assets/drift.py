@@ -3,14 +3,14 @@
 import dagster as dg
 
 from modelops_pipelines.assets.derived import Derived, derived_asset
-from modelops_pipelines.assets.describe import asset_options, key
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import DATA_QUALITY, DRIFT, PROFILES
-from modelops_pipelines.operations.data_quality import watch_data
-from modelops_pipelines.operations.drift_report import write_drift_report
-from modelops_pipelines.operations.drifting import detect_drift
-from modelops_pipelines.operations.gallery import draw_data, draw_drift, draw_profiles
-from modelops_pipelines.operations.profiling import profile_windows
+from modelops_pipelines.assets.metadata import asset_options, key
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.lake import DATA_QUALITY, DRIFT, PROFILES
+from modelops_pipelines.operations.drift.data_quality import watch_data
+from modelops_pipelines.operations.drift.detect import detect_drift
+from modelops_pipelines.operations.drift.profiles import profile_windows
+from modelops_pipelines.operations.reports.asset_charts import draw_data, draw_drift, draw_profiles
+from modelops_pipelines.operations.reports.drift_report import write_drift_report
 from modelops_pipelines.resources.project import ProjectResource
 
 

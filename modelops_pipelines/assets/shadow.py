@@ -4,10 +4,10 @@ from typing import Any
 
 import dagster as dg
 
-from modelops_pipelines.assets.describe import asset_options, json_value, key
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import SHADOW_LOG
-from modelops_pipelines.operations.shadowing import MOST, compare_shadow, shadow_summary
+from modelops_pipelines.assets.metadata import asset_options, json_value, key
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.lake import SHADOW_LOG
+from modelops_pipelines.operations.release.shadow import MOST, compare_shadow, shadow_summary
 from modelops_pipelines.resources.project import ProjectResource
 
 

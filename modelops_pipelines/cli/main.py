@@ -8,19 +8,19 @@ from collections.abc import Mapping
 
 import click
 
-from modelops_pipelines.cli.exits import EXIT_PERMANENT, EXIT_TRANSIENT
+from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT, EXIT_TRANSIENT
 from modelops_pipelines.core.errors import ModelOpsError, PermanentError
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("projects", "Make a project of your own in a new folder."),
-    "up": ("processes", "Run the gateway, Dagster and MLflow until Ctrl-C."),
-    "gateway": ("processes", "Run the gateway alone."),
-    "demo": ("processes", "Watch the whole loop on real flights."),
+    "up": ("services", "Run the gateway, Dagster and MLflow until Ctrl-C."),
+    "gateway": ("services", "Run the gateway alone."),
+    "demo": ("services", "Watch the whole loop on real flights."),
     "doctor": ("projects", "Check this project and this machine."),
-    "sql": ("reading", "Query the lake's tables."),
+    "sql": ("metrics", "Query the lake's tables."),
     "endpoint": ("endpoints", "List, show, validate, stop, start and delete endpoints."),
-    "train": ("training", "Train a first version on your own data."),
-    "retrain": ("training", "Train and judge a candidate now."),
+    "train": ("train", "Train a first version on your own data."),
+    "retrain": ("train", "Train and judge a candidate now."),
     "deploy": ("releases", "Put a version on an endpoint."),
     "promote": ("releases", "Take a version a step towards champion."),
     "rollback": ("releases", "Return to the champion before."),
@@ -28,14 +28,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "deployments": ("releases", "List deployments and what came of them."),
     "trials": ("trials", "Show what was said of versions on trial."),
     "ab": ("trials", "Start, show and end A/B tests."),
-    "shadow": ("shadows", "Start, show and end a shadow."),
+    "shadow": ("shadow", "Start, show and end a shadow."),
     "model": ("models", "List, test, archive and restore versions."),
-    "try": ("trying", "Send an endpoint a test call."),
-    "snippet": ("trying", "Print example code for an endpoint."),
+    "try": ("try_endpoint", "Send an endpoint a test call."),
+    "snippet": ("try_endpoint", "Print example code for an endpoint."),
     "logs": ("logs", "Show the newest requests and answers."),
-    "metrics": ("reading", "Show traffic and quality."),
-    "drift": ("reading", "Show the newest drift verdicts."),
-    "report": ("reading", "Write a page on an endpoint's health, to look at and to send."),
+    "metrics": ("metrics", "Show traffic and quality."),
+    "drift": ("metrics", "Show the newest drift verdicts."),
+    "report": ("metrics", "Write a page on an endpoint's health, to look at and to send."),
     "alert": ("alerts", "List alerts."),
     "erase": ("erase", "Erase everything captured of a user."),
     "key": ("keys", "Make, list, rotate and revoke the gateway's keys."),
@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
         """Import and return a command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"modelops_pipelines.cli.{COMMANDS[cmd_name][0]}")
+        module = importlib.import_module(f"modelops_pipelines.cli.commands.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name)
         return command
 

@@ -13,7 +13,7 @@ import click
 from modelops_pipelines.core.windows import text
 
 if TYPE_CHECKING:
-    from modelops_pipelines.operations.changes import Change
+    from modelops_pipelines.operations.release.apply import Change
 
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

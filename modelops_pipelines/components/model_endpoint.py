@@ -7,33 +7,33 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import BaseModel, ConfigDict
 
+from modelops_pipelines.assets.capture import feedback_for, inference_log_for, labels_for
 from modelops_pipelines.assets.drift import data_quality_for, drift_for, drift_report_for, profiles_for
-from modelops_pipelines.assets.learning import candidate_for, evaluation_for, training_set_for
-from modelops_pipelines.assets.logs import feedback_for, inference_log_for, labels_for
-from modelops_pipelines.assets.monitoring import (
+from modelops_pipelines.assets.improve import candidate_for, evaluation_for, training_set_for
+from modelops_pipelines.assets.key_usage import key_usage_for
+from modelops_pipelines.assets.metrics import (
     custom_metrics_for,
     estimated_quality_for,
     quality_metrics_for,
     service_metrics_for,
 )
 from modelops_pipelines.assets.shadow import shadow_log_for
-from modelops_pipelines.assets.usage import key_usage_for
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import OnboardingError
-from modelops_pipelines.jobs.reconcile import reconcile_job, reconcile_schedule
+from modelops_pipelines.jobs.alias_sync import reconcile_job, reconcile_schedule
+from modelops_pipelines.jobs.canary import trial_job
 from modelops_pipelines.jobs.releases import release_jobs
 from modelops_pipelines.jobs.retrain import retrain_job
-from modelops_pipelines.jobs.testing import testing_job
-from modelops_pipelines.jobs.trials import trial_job
-from modelops_pipelines.operations.onboarding import endpoint_from_attributes, read_endpoint
+from modelops_pipelines.jobs.suites import testing_job
+from modelops_pipelines.operations.endpoints.load import endpoint_from_attributes, read_endpoint
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.alerts import alerts_sensor
-from modelops_pipelines.sensors.cadence import cadence_schedule
+from modelops_pipelines.sensors.canary import trials_sensor
+from modelops_pipelines.sensors.hourly_schedule import cadence_schedule
 from modelops_pipelines.sensors.new_data import new_data_sensor
 from modelops_pipelines.sensors.promotion import promotion_sensor
 from modelops_pipelines.sensors.retraining import retraining_sensor
 from modelops_pipelines.sensors.shadow import shadow_sensor
-from modelops_pipelines.sensors.trials import trials_sensor
 
 _ASSETS = (
     inference_log_for,

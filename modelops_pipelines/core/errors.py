@@ -1,7 +1,7 @@
 """Every error this project raises on purpose, and nothing else.
 
 An error takes data and builds its message: the thing, the culprit, the fix. It knows neither HTTP nor exit codes
-nor Dagster; ``gateway/errors.py``, ``cli/errors.py`` and ``resources/failures.py`` map them.
+nor Dagster; ``gateway/http/errors.py``, ``cli/errors.py`` and ``resources/failures.py`` map them.
 
 ::
 

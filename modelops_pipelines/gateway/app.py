@@ -5,17 +5,17 @@ import secrets
 import socket
 from typing import Any
 
-from modelops_pipelines.gateway.asgi import serve_prediction
-from modelops_pipelines.gateway.capture import Capture
-from modelops_pipelines.gateway.health import WATCH_SECONDS, Health
-from modelops_pipelines.gateway.keyring import Keyring
-from modelops_pipelines.gateway.limits import Limiter
-from modelops_pipelines.gateway.logs import log_as_json
-from modelops_pipelines.gateway.predict import Predictor
-from modelops_pipelines.gateway.responses import Responses
-from modelops_pipelines.gateway.routes import make_application
-from modelops_pipelines.gateway.serving import Serving
-from modelops_pipelines.gateway.slots import claim_slot
+from modelops_pipelines.gateway.access.keyring import Keyring
+from modelops_pipelines.gateway.access.limiter import Limiter
+from modelops_pipelines.gateway.hot_path.asgi import serve_prediction
+from modelops_pipelines.gateway.hot_path.durable_capture import Capture
+from modelops_pipelines.gateway.hot_path.predict import Predictor
+from modelops_pipelines.gateway.json_logging import log_as_json
+from modelops_pipelines.gateway.routes.application import make_application
+from modelops_pipelines.gateway.routes.feedback import Responses
+from modelops_pipelines.gateway.routes.health import WATCH_SECONDS, Health
+from modelops_pipelines.gateway.worker.state_follower import Serving
+from modelops_pipelines.gateway.worker.worker_slot import claim_slot
 from modelops_pipelines.store.stores import Stores
 
 _PREDICTION = re.compile(r"/(?:endpoints/([^/]+)/(invocations|infer)|v2/models/([^/]+)/infer)")

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from modelops_pipelines.core.errors import ModelOpsError, PermanentError, SettingsError
-from modelops_pipelines.gateway.keyring import require_safe_binding
+from modelops_pipelines.gateway.access.keyring import require_safe_binding
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:

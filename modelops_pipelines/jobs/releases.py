@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.rollout import WHOLE
-from modelops_pipelines.operations import releases
-from modelops_pipelines.operations.changes import Change
-from modelops_pipelines.operations.endpoints import endpoint_named
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.release.desired_state import WHOLE
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.release import commands as releases
+from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.store.stores import Stores
 

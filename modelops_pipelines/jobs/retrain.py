@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from modelops_pipelines.operations.endpoints import endpoint_named
-from modelops_pipelines.operations.evaluation import evaluate
-from modelops_pipelines.operations.retraining import start_retraining, train_candidate
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.improve.evaluate import evaluate
+from modelops_pipelines.operations.improve.retrain import start_retraining, train_candidate
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.store.journal import Gate
+from modelops_pipelines.store.state.journal import Gate
 
 
 class RetrainConfig(dg.Config):

@@ -8,13 +8,13 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunRecord, RunsFilter
 
-from modelops_pipelines.assets.describe import VERDICTS
-from modelops_pipelines.assets.learning import GATE
-from modelops_pipelines.core.alerts import Verdict
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.assets.improve import GATE
+from modelops_pipelines.assets.metadata import VERDICTS
+from modelops_pipelines.core.alerting.alerts import Verdict
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.operations.alerting import AlertChange, raise_alerts
-from modelops_pipelines.operations.capture_health import watch_capture
+from modelops_pipelines.operations.alerting.capture_watch import watch_capture
+from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, raise_alerts
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 
 ENDPOINT_TAG = "endpoint"
 KIND_TAG = "modelops/kind"

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from modelops_pipelines.core.due import is_due
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.drift.schedule import is_due
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.ids import content_id
-from modelops_pipelines.core.tables import DRIFT
+from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of, is_running, monitored, told
-from modelops_pipelines.store.spool import waiting
+from modelops_pipelines.store.spool.segments import waiting
 from modelops_pipelines.store.stores import Stores
 
 

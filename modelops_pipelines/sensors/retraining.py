@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from modelops_pipelines.assets.learning import REASON_TAG
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.operations.retraining import decide_retraining
+from modelops_pipelines.assets.improve import REASON_TAG
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.operations.improve.retrain import decide_retraining
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import (
     ENDPOINT_TAG,

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.rollout import ACTIVE
-from modelops_pipelines.core.shadows import Asked, next_shadow
-from modelops_pipelines.core.tables import SHADOW_LOG
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.release.desired_state import ACTIVE
+from modelops_pipelines.core.release.shadow import Asked, next_shadow
+from modelops_pipelines.core.tables.lake import SHADOW_LOG
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import KIND_TAG, TICK_SECONDS, assets_of
 from modelops_pipelines.store.stores import Stores

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modelops_pipelines.core.access.rates import rate_problem
 from modelops_pipelines.core.errors import SettingsError
-from modelops_pipelines.core.rates import rate_problem
 
 ENVIRONMENT = {
     "home": "MODELOPS_HOME",

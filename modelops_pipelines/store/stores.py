@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 from modelops_pipelines.store.settings import Settings, load_settings, prepare_home
 
 if TYPE_CHECKING:
-    from modelops_pipelines.store.database import Database
-    from modelops_pipelines.store.deployments import Deployments
-    from modelops_pipelines.store.journal import Journal
-    from modelops_pipelines.store.keys import Keys
-    from modelops_pipelines.store.lake import Lake
-    from modelops_pipelines.store.lake_writer import LakeWriter
-    from modelops_pipelines.store.recent import Recent
-    from modelops_pipelines.store.references import References
-    from modelops_pipelines.store.registry import Registry
-    from modelops_pipelines.store.trials import Trials
-    from modelops_pipelines.store.version_tests import VersionTests
+    from modelops_pipelines.store.lake.reader import Lake
+    from modelops_pipelines.store.lake.recent_rows import Recent
+    from modelops_pipelines.store.lake.writer import LakeWriter
+    from modelops_pipelines.store.registry.client import Registry
+    from modelops_pipelines.store.registry.drift_references import References
+    from modelops_pipelines.store.state.api_keys import Keys
+    from modelops_pipelines.store.state.database import Database
+    from modelops_pipelines.store.state.deployments import Deployments
+    from modelops_pipelines.store.state.journal import Journal
+    from modelops_pipelines.store.state.suite_runs import VersionTests
+    from modelops_pipelines.store.state.trials import Trials
 
 
 class Stores:
@@ -31,77 +31,77 @@ class Stores:
     @cached_property
     def database(self) -> "Database":
         """The state database, migrated."""
-        from modelops_pipelines.store.database import Database
+        from modelops_pipelines.store.state.database import Database
 
         return Database(self.settings.state_url)
 
     @cached_property
     def deployments(self) -> "Deployments":
         """Desired state, versions, workers, events."""
-        from modelops_pipelines.store.deployments import Deployments
+        from modelops_pipelines.store.state.deployments import Deployments
 
         return Deployments(self.database)
 
     @cached_property
     def journal(self) -> "Journal":
         """Touched windows, progress, alerts, training sets, gates."""
-        from modelops_pipelines.store.journal import Journal
+        from modelops_pipelines.store.state.journal import Journal
 
         return Journal(self.database)
 
     @cached_property
     def trials(self) -> "Trials":
         """Verdicts on versions on trial, A/B tests."""
-        from modelops_pipelines.store.trials import Trials
+        from modelops_pipelines.store.state.trials import Trials
 
         return Trials(self.database)
 
     @cached_property
     def version_tests(self) -> "VersionTests":
         """What suites said of versions."""
-        from modelops_pipelines.store.version_tests import VersionTests
+        from modelops_pipelines.store.state.suite_runs import VersionTests
 
         return VersionTests(self.database)
 
     @cached_property
     def keys(self) -> "Keys":
         """The gateway's keys."""
-        from modelops_pipelines.store.keys import Keys
+        from modelops_pipelines.store.state.api_keys import Keys
 
         return Keys(self.database)
 
     @cached_property
     def lake(self) -> "Lake":
         """The lake, for reading."""
-        from modelops_pipelines.store.lake import Lake
+        from modelops_pipelines.store.lake.reader import Lake
 
         return Lake(self.settings.lake)
 
     @cached_property
     def writer(self) -> "LakeWriter":
         """The lake, for writing."""
-        from modelops_pipelines.store.lake_writer import LakeWriter
+        from modelops_pipelines.store.lake.writer import LakeWriter
 
         return LakeWriter(self.settings.lake)
 
     @cached_property
     def recent(self) -> "Recent":
         """The newest rows of the lake, for asking often."""
-        from modelops_pipelines.store.recent import Recent
+        from modelops_pipelines.store.lake.recent_rows import Recent
 
         return Recent(self.lake)
 
     @cached_property
     def registry(self) -> "Registry":
         """MLflow."""
-        from modelops_pipelines.store.registry import Registry
+        from modelops_pipelines.store.registry.client import Registry
 
         return Registry(self.settings)
 
     @cached_property
     def references(self) -> "References":
         """What each version's windows are compared with."""
-        from modelops_pipelines.store.references import References
+        from modelops_pipelines.store.registry.drift_references import References
 
         return References(self.settings.home / "references")
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from modelops_pipelines.operations.alerting import raise_alerts
-from modelops_pipelines.operations.drifting import detect_drift
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.measure import measure_quality
-from modelops_pipelines.operations.profiling import profile_windows
-from modelops_pipelines.operations.service_metrics import measure_service
+from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.drift.detect import detect_drift
+from modelops_pipelines.operations.drift.profiles import profile_windows
+from modelops_pipelines.operations.metrics.quality import measure_quality
+from modelops_pipelines.operations.metrics.service import measure_service
 from tests.cli.support import ERROR, Loop, modelops
 from tests.support import Project, cancer_frame, make_project, rows_of, running_gateway, train_first
 

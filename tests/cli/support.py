@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from modelops_pipelines.core.alerts import Verdict
+from modelops_pipelines.core.alerting.alerts import Verdict
 from tests.support import ROOT, Project, free_port
 from tests.warm import WarmProcess
 

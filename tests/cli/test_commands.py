@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from docs.generate import help_texts
-from modelops_pipelines.cli import opening
+from modelops_pipelines.cli import project as opening
 from modelops_pipelines.cli.main import COMMANDS
 from tests.cli.support import ERROR, Loop, modelops, refused
 from tests.support import Project, cancer_frame, running_gateway, train_first, wait_until

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.store.erasures import Erasures
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.store.state.erasures import Erasures
 from tests.cli.support import START as COMMAND
 from tests.cli.support import environment_of, modelops, refused
 from tests.operations.events import START, VERSION, request_record, write_segment

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from modelops_pipelines.core.keys import digest_of, id_of, is_wellformed
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.usage import measure_usage
+from modelops_pipelines.core.access.api_keys import digest_of, id_of, is_wellformed
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.governance.key_usage import measure_usage
 from tests.cli.support import START as MODELOPS
 from tests.cli.support import Done, environment_of, modelops, refused
 from tests.operations.events import START, VERSION, request_record, write_segment

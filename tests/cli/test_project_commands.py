@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from modelops_pipelines.cli.opening import open_stores
+from modelops_pipelines.cli.project import open_stores
 from modelops_pipelines.core.errors import SettingsError
 from tests.cli.support import START, Loop, environment_of, modelops, refused
 from tests.support import Project, wait_until
@@ -78,7 +78,7 @@ def test_init_makes_a_valid_project_and_touches_no_folder_that_holds_something(f
 
 
 def test_a_state_database_that_is_locked_ends_with_4(loop: Loop) -> None:
-    code = f"import modelops_pipelines.store.database as d; d.BUSY_SECONDS = 0.1; {START}"
+    code = f"import modelops_pipelines.store.state.database as d; d.BUSY_SECONDS = 0.1; {START}"
     with sqlite3.connect(loop.project.stores.settings.home / "state.db", isolation_level=None) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         done = subprocess.run(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.shown_metrics import TAKEN
-from modelops_pipelines.core.tables import CUSTOM_METRICS, DRIFT, QUALITY_METRICS, SERVICE_METRICS
+from modelops_pipelines.core.endpoints.reserved_metrics import TAKEN
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, DRIFT, QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.core.windows import text
 from tests.cli.support import Loop, modelops
 from tests.operations.events import START

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from modelops_pipelines.operations.ingest import ingest
+from modelops_pipelines.operations.capture.ingest import ingest
 from tests.cli.support import Loop, modelops, refused
 from tests.operations.events import START, request_record, write_segment
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.keys import grant
-from modelops_pipelines.operations.examples import example_row
-from modelops_pipelines.operations.keys import create_key
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.operations.snippets import curl_snippet, python_snippet
+from modelops_pipelines.core.access.api_keys import grant
+from modelops_pipelines.operations.governance.api_keys import create_key
+from modelops_pipelines.operations.models.client_snippets import curl_snippet, python_snippet
+from modelops_pipelines.operations.models.example_request import example_row
+from modelops_pipelines.operations.release.commands import deploy
 from tests.cli.support import Done, environment_of, modelops, refused
 from tests.support import Project, cancer_frame, make_project, running_gateway, train_first
 

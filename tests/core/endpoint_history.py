@@ -5,9 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.history import Event, champions, described
-from modelops_pipelines.core.lifecycle import Stage, stage_of
-from modelops_pipelines.core.rollout import DesiredState, deploy, next_share, roll_back, rollback_target, variants_of
+from modelops_pipelines.core.release.deployment_states import Stage, stage_of
+from modelops_pipelines.core.release.desired_state import (
+    DesiredState,
+    deploy,
+    next_share,
+    roll_back,
+    rollback_target,
+    variants_of,
+)
+from modelops_pipelines.core.release.event_log import Event, champions, described
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -16,7 +23,7 @@ STEPS = (5, 25, 50, 100)
 
 @dataclass
 class Endpoint:
-    """A desired state with its history, changed as operations/releases.py changes it."""
+    """A desired state with its history, changed as operations/release/commands.py changes it."""
 
     state: DesiredState = field(default_factory=lambda: DesiredState("e"))
     events: list[Event] = field(default_factory=list)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.alerts import OPEN, RESOLVED, Alert, Verdict, after, worst
+from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert, Verdict, after, worst
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.answers import class_name, interpret
 from modelops_pipelines.core.errors import PredictionError
-from modelops_pipelines.core.outputs import LABELS, SCORES
+from modelops_pipelines.core.models.output_kinds import LABELS, SCORES
+from modelops_pipelines.core.models.predictions import class_name, interpret
 
 BINARY = "binary_classification"
 TWO = ["0", "1"]

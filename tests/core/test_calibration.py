@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.calibration import CalibratedVerdict, Calibration, flags_of, judge_calibrated, settled
-from modelops_pipelines.core.distances import jensen_shannon, wasserstein
+from modelops_pipelines.core.drift.calibrated import CalibratedVerdict, Calibration, flags_of, judge_calibrated, settled
+from modelops_pipelines.core.drift.distances import jensen_shannon, wasserstein
+from modelops_pipelines.core.drift.leave_one_out import LeftOut
+from modelops_pipelines.core.drift.null_distribution import fitted, kappa, levels
+from modelops_pipelines.core.drift.seasonal_reference import SeasonReference, season_of
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.left_out import LeftOut
-from modelops_pipelines.core.profiles import fit_bins, profile
-from modelops_pipelines.core.scales import fitted, kappa, levels
-from modelops_pipelines.core.seasons import SeasonReference, season_of
-from modelops_pipelines.core.stacks import Stack
+from modelops_pipelines.core.profiles.profile import fit_bins, profile
+from modelops_pipelines.core.profiles.profile_stack import Stack
 
 pytestmark = pytest.mark.filterwarnings("error")
 

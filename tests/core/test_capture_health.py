@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from modelops_pipelines.core.alerts import Alert, after
-from modelops_pipelines.core.capture_health import CAPTURE, Reading, Thresholds, is_news, judge_capture
+from modelops_pipelines.core.alerting.alerts import Alert, after
+from modelops_pipelines.core.capture.health import CAPTURE, Reading, Thresholds, is_news, judge_capture
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LIMITS = Thresholds()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.data_quality import (
+from modelops_pipelines.core.drift.data_quality import (
     FEWEST,
     PIECE,
     Usual,
@@ -20,9 +20,9 @@ from modelops_pipelines.core.data_quality import (
     told,
     usual_of,
 )
-from modelops_pipelines.core.profiles import ColumnBins, fit_bins, profile
-from modelops_pipelines.core.stacks import Stack
-from modelops_pipelines.core.tallies import Coded
+from modelops_pipelines.core.profiles.categorical import Coded
+from modelops_pipelines.core.profiles.profile import ColumnBins, fit_bins, profile
+from modelops_pipelines.core.profiles.profile_stack import Stack
 
 pytestmark = pytest.mark.filterwarnings("error")
 RNG = np.random.default_rng(1)

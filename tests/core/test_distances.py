@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial import distance
 
-from modelops_pipelines.core.distances import (
+from modelops_pipelines.core.drift.distances import (
     Statistic,
     chi_square,
     jensen_shannon,
@@ -20,7 +20,7 @@ from modelops_pipelines.core.distances import (
     wasserstein,
 )
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.profiles import empty, fit_bins, merge, profile
+from modelops_pipelines.core.profiles.profile import empty, fit_bins, merge, profile
 
 pytestmark = pytest.mark.filterwarnings("error")
 

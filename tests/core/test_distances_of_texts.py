@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import distance
 
-from modelops_pipelines.core.distances import (
+from modelops_pipelines.core.drift.distances import (
     Statistic,
     chi_square,
     jensen_shannon,
@@ -20,8 +20,8 @@ from modelops_pipelines.core.distances import (
     wasserstein,
     words_by_chance,
 )
-from modelops_pipelines.core.profiles import fit_bins, fit_profile, profile
-from modelops_pipelines.core.tallies import TEXT_BUCKETS
+from modelops_pipelines.core.profiles.categorical import TEXT_BUCKETS
+from modelops_pipelines.core.profiles.profile import fit_bins, fit_profile, profile
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.distances import jensen_shannon
-from modelops_pipelines.core.drift import ColumnVerdict, judge_fixed, share_drifted
-from modelops_pipelines.core.profiles import fit_bins, fit_profile, profile
+from modelops_pipelines.core.drift.distances import jensen_shannon
+from modelops_pipelines.core.drift.fixed_thresholds import ColumnVerdict, judge_fixed, share_drifted
+from modelops_pipelines.core.profiles.profile import fit_bins, fit_profile, profile
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.drift_order import P_VALUES, by_drift, excess, ordinary
-from modelops_pipelines.core.evidently_rules import judge_evidently
-from modelops_pipelines.core.profiles import fit_bins, profile
+from modelops_pipelines.core.drift.evidently import judge_evidently
+from modelops_pipelines.core.drift.ranking import P_VALUES, by_drift, excess, ordinary
+from modelops_pipelines.core.profiles.profile import fit_bins, profile
 
 
 def row(column: str, value: float | None, statistic: str = "wasserstein", threshold: float = 0.1, **more: Any) -> Any:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.complaints import suggestion
 from modelops_pipelines.core.durations import format_duration, parse_duration
-from modelops_pipelines.core.endpoint import AlertRule, EndpointSpec, Promotion, Task, default_alerts
-from modelops_pipelines.core.endpoint_rules import Surroundings, endpoint_complaints, promotion_complaints
+from modelops_pipelines.core.endpoints.issues import suggestion
+from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec, Promotion, Task, default_alerts
+from modelops_pipelines.core.endpoints.validate import Surroundings, endpoint_complaints, promotion_complaints
 
 FLIGHTS = EndpointSpec("flights", "flight-delay", "binary_classification", "late")
 

@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import roc_auc_score
 
-from modelops_pipelines.core.estimated_quality import (
+from modelops_pipelines.core.metrics.cbpe import (
     METRICS,
     MINIMUM_LABELLED,
     AnswerCounts,
@@ -42,7 +42,14 @@ from modelops_pipelines.core.estimated_quality import (
     no_estimate,
     why_not_calibrated,
 )
-from modelops_pipelines.core.quality import BINS, SCORE_EDGES, SCORE_MIDDLES, ScoreCounts, auc, score_bins
+from modelops_pipelines.core.metrics.score_histogram import (
+    BINS,
+    SCORE_EDGES,
+    SCORE_MIDDLES,
+    ScoreCounts,
+    auc,
+    score_bins,
+)
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CHUNK = 5000

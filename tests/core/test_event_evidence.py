@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.sequential import (
+from modelops_pipelines.core.release.sequential_tests import (
     _PRIOR,
     FAIL,
     INCONCLUSIVE,

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from modelops_pipelines.core.distances import Statistic
-from modelops_pipelines.core.drift import share_drifted
+from modelops_pipelines.core.drift.distances import Statistic
+from modelops_pipelines.core.drift.evidently import as_categories, judge_evidently, kolmogorov_smirnov_p
+from modelops_pipelines.core.drift.fixed_thresholds import share_drifted
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.evidently_rules import as_categories, judge_evidently, kolmogorov_smirnov_p
-from modelops_pipelines.core.profiles import empty, fit_bins, fit_profile, merge, profile
+from modelops_pipelines.core.profiles.profile import empty, fit_bins, fit_profile, merge, profile
 
 pytestmark = pytest.mark.filterwarnings("error")
 

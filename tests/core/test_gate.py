@@ -11,9 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modelops_pipelines.core.comparison import Rows, judge, log_loss, squared_error
-from modelops_pipelines.core.gate import FAIL, NOT_ENOUGH, PASS, GateConfig, GateResult, is_evaluation_day, table_of
-from modelops_pipelines.core.gate_checks import Answered
+from modelops_pipelines.core.evaluation.gate import (
+    FAIL,
+    NOT_ENOUGH,
+    PASS,
+    GateConfig,
+    GateResult,
+    is_evaluation_day,
+    table_of,
+)
+from modelops_pipelines.core.evaluation.paired_comparison import Rows, judge, log_loss, squared_error
+from modelops_pipelines.core.evaluation.sanity_checks import Answered
 
 CONFIG = GateConfig(draws=500)
 START = date(2026, 1, 1).toordinal()

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modelops_pipelines.core.comparison import Rows, judge, log_loss
-from modelops_pipelines.core.gate import FAIL, NOT_ENOUGH, PASS, GateConfig, GateResult
-from modelops_pipelines.core.gate_checks import Answered, check_candidate
+from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig, GateResult
+from modelops_pipelines.core.evaluation.paired_comparison import Rows, judge, log_loss
+from modelops_pipelines.core.evaluation.sanity_checks import Answered, check_candidate
 
 CONFIG = GateConfig(draws=200)
 DAYS = np.repeat(date(2026, 1, 1).toordinal() + 5 * np.arange(20), 100)

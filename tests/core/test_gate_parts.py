@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modelops_pipelines.core.comparison import Rows, judge
-from modelops_pipelines.core.gate import (
+from modelops_pipelines.core.evaluation.gate import (
     FAIL,
     NOT_ENOUGH,
     NOT_WORSE,
@@ -20,7 +19,8 @@ from modelops_pipelines.core.gate import (
     GateConfig,
     GateResult,
 )
-from modelops_pipelines.core.gate_checks import Answered
+from modelops_pipelines.core.evaluation.paired_comparison import Rows, judge
+from modelops_pipelines.core.evaluation.sanity_checks import Answered
 
 CONFIG = GateConfig(draws=500)
 START = date(2026, 1, 1).toordinal()

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.growing import GrowingStack
-from modelops_pipelines.core.profiles import empty, fit_bins, merge, profile
-from modelops_pipelines.core.stacks import Stack
-from modelops_pipelines.core.tallies import Coded
+from modelops_pipelines.core.profiles.accumulator import GrowingStack
+from modelops_pipelines.core.profiles.categorical import Coded
+from modelops_pipelines.core.profiles.profile import empty, fit_bins, merge, profile
+from modelops_pipelines.core.profiles.profile_stack import Stack
 from tests.core.test_profiles import COLUMNS, KINDS
 
 pytestmark = pytest.mark.filterwarnings("error")

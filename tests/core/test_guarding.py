@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from modelops_pipelines.core.endpoint import Guard
-from modelops_pipelines.core.guarding import Arm, Leg, judge_champion, judge_trial, pace
-from modelops_pipelines.core.latency import bucket
+from modelops_pipelines.core.endpoints.spec import Guard
+from modelops_pipelines.core.metrics.latency_sketch import bucket
+from modelops_pipelines.core.release.guards import Arm, Leg, judge_champion, judge_trial, pace
 
 POLICY = Guard()
 

@@ -5,8 +5,8 @@ import random
 from dataclasses import replace
 from datetime import timedelta
 
-from modelops_pipelines.core.history import GENESIS, Event, broken_link, described, live_at
-from modelops_pipelines.core.rollout import DesiredState, Variant, deploy, variants_of
+from modelops_pipelines.core.release.desired_state import DesiredState, Variant, deploy, variants_of
+from modelops_pipelines.core.release.event_log import GENESIS, Event, broken_link, described, live_at
 from tests.core.endpoint_history import NOW, event
 
 

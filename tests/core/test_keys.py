@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.errors import InputError
-from modelops_pipelines.core.keys import (
+from modelops_pipelines.core.access.api_keys import (
     ENTROPY_BYTES,
     PERMITTED,
     ROLES,
@@ -24,6 +23,7 @@ from modelops_pipelines.core.keys import (
     is_wellformed,
     key_text,
 )
+from modelops_pipelines.core.errors import InputError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENTROPY = bytes(range(ENTROPY_BYTES))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.latency import bucket, merge, percentile
+from modelops_pipelines.core.metrics.latency_sketch import bucket, merge, percentile
 
 LATENCIES = st.lists(st.floats(0.001, 100_000), min_size=1, max_size=200)
 SKETCHES = st.lists(st.dictionaries(st.integers(-350, 600), st.integers(1, 1000), max_size=8), max_size=4)

@@ -3,8 +3,14 @@
 import pytest
 
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.history import champions
-from modelops_pipelines.core.rollout import CHALLENGER, DesiredState, Variant, rollback_target, variants_of
+from modelops_pipelines.core.release.desired_state import (
+    CHALLENGER,
+    DesiredState,
+    Variant,
+    rollback_target,
+    variants_of,
+)
+from modelops_pipelines.core.release.event_log import champions
 from tests.core.endpoint_history import Endpoint, canary, event
 
 

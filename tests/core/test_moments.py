@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.sequential import Moments
+from modelops_pipelines.core.release.sequential_tests import Moments
 
 losses = st.lists(st.floats(-1000, 1000), max_size=30)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.profiles import (
+from modelops_pipelines.core.profiles.profile import (
     CATEGORY_LIMIT,
     NEW_LIMIT,
     ColumnBins,
@@ -23,7 +23,7 @@ from modelops_pipelines.core.profiles import (
     merge,
     profile,
 )
-from modelops_pipelines.core.stacks import Stack
+from modelops_pipelines.core.profiles.profile_stack import Stack
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.quantiles import Ordered, median, quantiles
+from modelops_pipelines.core.profiles.quantiles import Ordered, median, quantiles
 
 pytestmark = pytest.mark.filterwarnings("error")
 

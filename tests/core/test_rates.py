@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from limits import parse_many
 
-from modelops_pipelines.core.rates import MOST, Rate, parse_rates, rate_problem
+from modelops_pipelines.core.access.rates import MOST, Rate, parse_rates, rate_problem
 
 UNITS = ["second", "seconds", "minute", "minutes", "hour", "hours", "day", "days"]
 RATE = st.builds(

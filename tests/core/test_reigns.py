@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from modelops_pipelines.core.history import Event, reigns
+from modelops_pipelines.core.release.event_log import Event, reigns
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from modelops_pipelines.core.retraining import Decision, RetrainingEvidence, decide
+from modelops_pipelines.core.improve.retraining_trigger import Decision, RetrainingEvidence, decide
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 WEEK = timedelta(days=7)

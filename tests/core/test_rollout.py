@@ -9,11 +9,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from modelops_pipelines.core import rollout
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.history import live_at
-from modelops_pipelines.core.lifecycle import ARCHIVED, PRODUCTION, STAGE_MOVES, Stage
-from modelops_pipelines.core.rollout import CHALLENGER, CHAMPION, SHADOW, DesiredState, rollback_target, variants_of
+from modelops_pipelines.core.release import desired_state as rollout
+from modelops_pipelines.core.release.deployment_states import ARCHIVED, PRODUCTION, STAGE_MOVES, Stage
+from modelops_pipelines.core.release.desired_state import (
+    CHALLENGER,
+    CHAMPION,
+    SHADOW,
+    DesiredState,
+    rollback_target,
+    variants_of,
+)
+from modelops_pipelines.core.release.event_log import live_at
 from tests.core.endpoint_history import NOW, SECOND, Endpoint
 
 NAMES = ("1", "2", "3", "4")

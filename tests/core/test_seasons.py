@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.profiles import fit_bins, profile
-from modelops_pipelines.core.seasons import Matching, prior_window, reference_of, reference_spans, season_of, widened
-from modelops_pipelines.core.stacks import Stack
+from modelops_pipelines.core.drift.seasonal_reference import (
+    Matching,
+    prior_window,
+    reference_of,
+    reference_spans,
+    season_of,
+    widened,
+)
+from modelops_pipelines.core.profiles.profile import fit_bins, profile
+from modelops_pipelines.core.profiles.profile_stack import Stack
 
 pytestmark = pytest.mark.filterwarnings("error")
 

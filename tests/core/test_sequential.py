@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.sequential import (
+from modelops_pipelines.core.release.sequential_tests import (
     FAIL,
     INCONCLUSIVE,
     PASS,
@@ -212,5 +212,5 @@ def test_a_difference_that_is_there_is_found_and_the_interval_holds_it_at_every_
 
 
 def test_importing_it_loads_no_numpy():
-    code = "import sys, modelops_pipelines.core.sequential; sys.exit('numpy' in sys.modules)"
+    code = "import sys, modelops_pipelines.core.release.sequential_tests; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

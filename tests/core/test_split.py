@@ -6,7 +6,7 @@ import random
 import pytest
 
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.rollout import (
+from modelops_pipelines.core.release.desired_state import (
     CHALLENGER,
     CHAMPION,
     DesiredState,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.profiles import empty, fit_bins, merge, profile
-from modelops_pipelines.core.stacks import Stack
+from modelops_pipelines.core.profiles.profile import empty, fit_bins, merge, profile
+from modelops_pipelines.core.profiles.profile_stack import Stack
 
 pytestmark = pytest.mark.filterwarnings("error")
 

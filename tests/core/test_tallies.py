@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.tallies import NAME_LENGTH, TEXT_BUCKETS, string_kind, tally, word_buckets
+from modelops_pipelines.core.profiles.categorical import NAME_LENGTH, TEXT_BUCKETS, string_kind, tally, word_buckets
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from modelops_pipelines.core.capture_health import CAPTURE
+from modelops_pipelines.core.capture.health import CAPTURE
 from tests.dagster_face.world import World, checks_of, world
 from tests.operations.events import START, VERSION, request_record, write_segment
 

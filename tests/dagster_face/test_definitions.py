@@ -14,9 +14,9 @@ from dagster.components.testing import create_defs_folder_sandbox
 from modelops_pipelines import ModelEndpoint
 from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.definitions import defs
-from modelops_pipelines.operations import trainers
-from modelops_pipelines.operations.endpoints import endpoint_named
-from modelops_pipelines.operations.releases import deploy
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.sensors.common import LEARNING, monitored
 from modelops_pipelines.store.stores import Stores
 from tests.dagster_face.world import MONITORING, START, World, checks_of, failure_of, send, wait_for_segments, world

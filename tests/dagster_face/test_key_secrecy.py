@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.store.spool import waiting
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.spool.segments import waiting
 from tests.dagster_face.world import world
 from tests.support import ROOT, cancer_frame, rows_of, running_gateway, train_first, wait_until
 

@@ -25,7 +25,7 @@ CLI = """
 import importlib
 from modelops_pipelines.cli.main import COMMANDS
 for module, _ in COMMANDS.values():
-    importlib.import_module(f"modelops_pipelines.cli.{module}")
+    importlib.import_module(f"modelops_pipelines.cli.commands.{module}")
 """
 LAYERS = """
 import importlib, pkgutil

@@ -10,12 +10,12 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
-from modelops_pipelines.assets.describe import markdown_table
-from modelops_pipelines.core.alerts import Alert
+from modelops_pipelines.assets.metadata import markdown_table
+from modelops_pipelines.core.alerting.alerts import Alert
 from modelops_pipelines.core.windows import text, window_of
-from modelops_pipelines.operations.releases import deploy
+from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.sensors.common import LEARNING
-from modelops_pipelines.store.journal import Gate
+from modelops_pipelines.store.state.journal import Gate
 from tests.dagster_face.world import MONITORING, START, World, checks_of, failure_of, send, wait_for_segments, world
 from tests.support import CANCER_YAML, RunningGateway, cancer_frame, rows_of, running_gateway, train_first
 

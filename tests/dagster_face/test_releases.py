@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from modelops_pipelines.core.rollout import variants_of
-from modelops_pipelines.operations.releases import deploy
+from modelops_pipelines.core.release.desired_state import variants_of
+from modelops_pipelines.operations.release.commands import deploy
 from tests.dagster_face.world import World, failure_of, world
 from tests.support import CANCER_YAML, cancer_frame, train_first
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from modelops_pipelines.operations.releases import deploy
+from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.platforms.local import running
 from modelops_pipelines.sensors.common import LEARNING
 from tests.dagster_face.world import MONITORING, START, send

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pyarrow as pa
 
-from modelops_pipelines.core.tables import KEY_USAGE
+from modelops_pipelines.core.tables.lake import KEY_USAGE
 from tests.dagster_face.world import checks_of, world
 from tests.operations.events import START, VERSION, request_record, write_segment
 

@@ -7,9 +7,9 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
 
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.releases import deploy, end_shadow
-from modelops_pipelines.operations.shadowing import start_shadow
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.release.commands import deploy, end_shadow
+from modelops_pipelines.operations.release.shadow import start_shadow
 from modelops_pipelines.sensors.common import ENDPOINT_TAG
 from tests.dagster_face.world import World, failure_of, world
 from tests.operations.events import START, request_record, write_segment

@@ -11,11 +11,11 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.definitions import defs
-from modelops_pipelines.operations.endpoints import endpoint_named
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.sensors.common import monitored
-from modelops_pipelines.store.spool import waiting
+from modelops_pipelines.store.spool.segments import waiting
 from tests.support import CANCER_YAML, Project, RunningGateway, make_project, wait_until
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

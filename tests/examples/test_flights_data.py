@@ -14,8 +14,8 @@ from examples.flights.data import _data_folder as data_folder
 from examples.flights.data import _departs_at as departs_at_of
 from examples.flights.data import _origin_delay as origin_delay
 from examples.flights.trainer import TRUSTED_TYPES, train
+from modelops_pipelines import TrainingContext
 from modelops_pipelines.core.errors import SettingsError
-from modelops_pipelines.core.training import TrainingContext
 
 FLIGHTS = 336_776
 NEVER_LANDED = 9_430

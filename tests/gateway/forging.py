@@ -3,7 +3,7 @@
 import base64
 import zlib
 
-from modelops_pipelines.core.keys import ENTROPY_BYTES, key_text
+from modelops_pipelines.core.access.api_keys import ENTROPY_BYTES, key_text
 
 STRANGER = key_text("live", b"s" * ENTROPY_BYTES)
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.outputs import UNKNOWN
-from modelops_pipelines.operations import trainers
-from modelops_pipelines.operations.onboarding import read_endpoint
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.store.deployments import ModelVersion
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.models.output_kinds import UNKNOWN
+from modelops_pipelines.operations.endpoints.load import read_endpoint
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.state.deployments import ModelVersion
 from tests.support import Project
 
 NUMBERS = ("age", "income", "visits", "distance", "balance", "tenure", "points")

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import STREAMS
-from modelops_pipelines.operations.ingest import IngestReport, ingest
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.lake import STREAMS
+from modelops_pipelines.operations.capture.ingest import IngestReport, ingest
 from tests.support import Project, wait_until
 
 

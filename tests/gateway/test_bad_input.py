@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.operations import trainers
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.onboarding import read_endpoint
-from modelops_pipelines.operations.releases import deploy
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.endpoints.load import read_endpoint
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.release.commands import deploy
 from tests.gateway.bad_requests import (
     BAD_ADDRESSES,
     BAD_RESPONSES,
@@ -177,7 +177,7 @@ def test_the_same_feedback_twice_is_told_so_and_kept_once(running: Running) -> N
 
 def _stored(running: Running, stream: str) -> list[str]:
     """Ingest what the gateway has taken; return the prediction ids that the lake holds."""
-    from modelops_pipelines.core.tables import STREAMS
+    from modelops_pipelines.core.tables.lake import STREAMS
 
     stores, spec = running.project.stores, running.project.spec
     spool = Path(stores.settings.spool) / spec.name / stream

@@ -12,10 +12,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.operations import trainers
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.store.spool import read_lines, sealed_segments
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.spool.segments import read_lines, sealed_segments
 from tests.gateway import kinds
 from tests.gateway.forms import columns_of, rows_of
 from tests.gateway.logged import log_of

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from modelops_pipelines.gateway.docs_routes import add_docs_routes
-from modelops_pipelines.gateway.faults import add_faults
-from modelops_pipelines.gateway.keyring import Keyring
-from modelops_pipelines.gateway.routing import Router
-from modelops_pipelines.store.database import Database
-from modelops_pipelines.store.keys import Keys
+from modelops_pipelines.gateway.access.keyring import Keyring
+from modelops_pipelines.gateway.http.error_handlers import add_faults
+from modelops_pipelines.gateway.http.guarded_router import Router
+from modelops_pipelines.gateway.routes.docs import add_docs_routes
+from modelops_pipelines.store.state.api_keys import Keys
+from modelops_pipelines.store.state.database import Database
 from tests.gateway.asgi_client import ask
 from tests.support import make_project, running_gateway
 

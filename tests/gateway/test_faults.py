@@ -7,8 +7,8 @@ import pytest
 from fastapi import FastAPI
 
 from modelops_pipelines.core import errors
-from modelops_pipelines.gateway.errors import status_of
-from modelops_pipelines.gateway.faults import add_faults
+from modelops_pipelines.gateway.http.error_handlers import add_faults
+from modelops_pipelines.gateway.http.errors import status_of
 from tests.gateway.asgi_client import ask
 
 PATH = "/srv/home/state.db"

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
 
-from modelops_pipelines.core.keys import grant
-from modelops_pipelines.operations.keys import create_key
-from modelops_pipelines.operations.releases import deploy
+from modelops_pipelines.core.access.api_keys import grant
+from modelops_pipelines.operations.governance.api_keys import create_key
+from modelops_pipelines.operations.release.commands import deploy
 from tests.gateway import kinds
 from tests.gateway.forms import rows_of
 from tests.gateway.fuzzed import REPORT, Known, others, prediction

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.store.spool import encode
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.spool.segments import encode
 from tests.support import Project, RunningGateway, make_project, running_gateway, train_first, wait_until
 
 SECONDS = 30

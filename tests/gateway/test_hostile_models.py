@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from modelops_pipelines.operations import trainers
-from modelops_pipelines.store.deployments import ModelVersion
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.store.state.deployments import ModelVersion
 from tests.gateway.versions import assert_refused, deploy_version, record_as_foreign, two_versions
 from tests.support import CANCER_YAML, Project, cancer_frame, make_project, rows_of, running_gateway, wait_until
 

@@ -13,7 +13,7 @@ import httpx
 import mlflow.pyfunc
 import pytest
 
-from modelops_pipelines.operations.releases import deploy
+from modelops_pipelines.operations.release.commands import deploy
 from tests.gateway.forms import records
 from tests.gateway.logged import log_of
 from tests.support import Project, RunningGateway, cancer_frame, make_project, running_gateway, train_first
@@ -54,7 +54,7 @@ class Running:
     gateway: RunningGateway
     project: Project
     versions: dict[str, Any]
-    """What each version answers to the rows in MLflow's own hands, among all of the frame's (gateway/ways.py)."""
+    """What each version answers to the rows in MLflow's own hands, among all of the frame's (gateway/model_runtime/prediction_paths.py)."""
 
     def deploy(self, version: str) -> Swap:
         started = time.monotonic()

@@ -9,11 +9,11 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from modelops_pipelines.core.tables import QUALITY_METRICS
-from modelops_pipelines.operations.releases import deploy, roll_back
-from modelops_pipelines.store.arrow import arrow_schema
-from modelops_pipelines.store.deployments import ModelVersion
-from modelops_pipelines.store.journal import Gate
+from modelops_pipelines.core.tables.lake import QUALITY_METRICS
+from modelops_pipelines.operations.release.commands import deploy, roll_back
+from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.journal import Gate
 from tests.gateway.kinds import add_endpoint, echo, put_live_as_it_is, typed
 from tests.gateway.logged import take_in
 from tests.support import Project, RunningGateway, cancer_frame, make_project, rows_of, running_gateway, train_first

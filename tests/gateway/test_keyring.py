@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from modelops_pipelines.core.access.api_keys import IssuedKey, grant, is_wellformed
 from modelops_pipelines.core.errors import (
     BusyError,
     ConflictError,
@@ -20,10 +21,9 @@ from modelops_pipelines.core.errors import (
     SettingsError,
     UnauthenticatedError,
 )
-from modelops_pipelines.core.keys import IssuedKey, grant, is_wellformed
-from modelops_pipelines.gateway.keyring import ANONYMOUS, Caller, Keyring, require_safe_binding
-from modelops_pipelines.store.database import Database
-from modelops_pipelines.store.keys import Keys
+from modelops_pipelines.gateway.access.keyring import ANONYMOUS, Caller, Keyring, require_safe_binding
+from modelops_pipelines.store.state.api_keys import Keys
+from modelops_pipelines.store.state.database import Database
 from tests.gateway.forging import STRANGER, forged
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

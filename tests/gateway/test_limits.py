@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.endpoint import EndpointSpec, Limits
+from modelops_pipelines.core.access.rates import parse_rates
+from modelops_pipelines.core.endpoints.spec import EndpointSpec, Limits
 from modelops_pipelines.core.errors import LimitError, SettingsError
-from modelops_pipelines.core.rates import parse_rates
-from modelops_pipelines.gateway import quotas
-from modelops_pipelines.gateway.limits import Limiter
+from modelops_pipelines.gateway.access import sliding_windows as quotas
+from modelops_pipelines.gateway.access.limiter import Limiter
 
 SECOND = 1_000_000_000
 FREE = EndpointSpec("flights", "flight-delay", "regression", "late")

@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
+from modelops_pipelines.core.access.api_keys import grant
 from modelops_pipelines.core.errors import AcknowledgementError
-from modelops_pipelines.core.keys import grant
-from modelops_pipelines.gateway.logs import JsonFormatter
-from modelops_pipelines.operations import trainers
-from modelops_pipelines.operations.releases import deploy
+from modelops_pipelines.gateway.json_logging import JsonFormatter
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.release.commands import deploy
 from tests.gateway import kinds
 from tests.gateway.forms import rows_of
 from tests.support import Project, RunningGateway, running_gateway

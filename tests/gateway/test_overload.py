@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.gateway.batching import Batcher
-from modelops_pipelines.gateway.models import Model, Rows
-from modelops_pipelines.gateway.ways import Way
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.gateway.model_runtime.batching import Batcher
+from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Rows
+from modelops_pipelines.gateway.model_runtime.prediction_paths import Way
 from tests.gateway import kinds
 from tests.gateway.logged import log_of
 from tests.support import Project, RunningGateway, running_gateway

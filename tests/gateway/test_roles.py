@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from modelops_pipelines.core.keys import grant
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.store.deployments import ModelVersion
+from modelops_pipelines.core.access.api_keys import grant
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.state.deployments import ModelVersion
 from tests.gateway.forging import STRANGER, forged
 from tests.support import (
     CANCER_YAML,

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.operations.releases import deploy, roll_back
+from modelops_pipelines.operations.release.commands import deploy, roll_back
 from tests.support import (
     Project,
     RunningGateway,

@@ -7,11 +7,11 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from modelops_pipelines.core.keys import ENTROPY_BYTES, Key, digest_of, id_of, key_text
-from modelops_pipelines.gateway.docs_routes import for_page
-from modelops_pipelines.gateway.faults import add_faults
-from modelops_pipelines.gateway.keyring import Keyring
-from modelops_pipelines.gateway.routing import MAX_BODY_BYTES, PUBLIC, CallerOf, Router, declared_roles
+from modelops_pipelines.core.access.api_keys import ENTROPY_BYTES, Key, digest_of, id_of, key_text
+from modelops_pipelines.gateway.access.keyring import Keyring
+from modelops_pipelines.gateway.http.error_handlers import add_faults
+from modelops_pipelines.gateway.http.guarded_router import MAX_BODY_BYTES, PUBLIC, CallerOf, Router, declared_roles
+from modelops_pipelines.gateway.routes.docs import for_page
 from tests.gateway.asgi_client import ask, in_parts
 
 TEXT = key_text("live", b"k" * ENTROPY_BYTES)

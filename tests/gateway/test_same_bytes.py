@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from modelops_pipelines.store.deployments import ModelVersion
+from modelops_pipelines.store.state.deployments import ModelVersion
 from tests.gateway import kinds
 from tests.gateway.forms import FORMS, answers_of
 from tests.support import RunningGateway, running_gateway

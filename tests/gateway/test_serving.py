@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.core.errors import SettingsError
-from modelops_pipelines.core.history import champions
-from modelops_pipelines.core.tables import STREAMS
+from modelops_pipelines.core.release.event_log import champions
+from modelops_pipelines.core.tables.lake import STREAMS
 from modelops_pipelines.gateway.server import bind
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.store.deployments import ModelVersion
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.state.deployments import ModelVersion
 from tests.gateway.versions import assert_refused, deploy_version, record_as_foreign, two_versions
 from tests.support import (
     Project,

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.endpoint import EndpointSpec, Limits
+from modelops_pipelines.core.endpoints.spec import EndpointSpec, Limits
 from modelops_pipelines.core.errors import LimitError, SettingsError
-from modelops_pipelines.gateway import shared_quotas
-from modelops_pipelines.gateway.limits import Limiter
+from modelops_pipelines.gateway.access import redis_quotas as shared_quotas
+from modelops_pipelines.gateway.access.limiter import Limiter
 from tests.gateway.redis_server import BINARY, RedisServer
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason="no redis-server is installed")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.rollout import variants_of
-from modelops_pipelines.operations.releases import deploy, promote, stop
-from modelops_pipelines.operations.releases import start as start_again
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.release.desired_state import variants_of
+from modelops_pipelines.operations.release.commands import deploy, promote, stop
+from modelops_pipelines.operations.release.commands import start as start_again
 from tests.gateway import kinds
 from tests.gateway.misbehaving import GOOD, MORE, RAISING, SLOW, calling, register
 from tests.support import Project, RunningGateway, running_gateway, wait_until

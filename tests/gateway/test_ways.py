@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.models import infer_signature
 
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines import TrainingContext
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import PredictionError
-from modelops_pipelines.core.outputs import PROBABILITIES
-from modelops_pipelines.core.training import TrainingContext
-from modelops_pipelines.gateway.batching import Batcher
-from modelops_pipelines.gateway.frames import example_of
-from modelops_pipelines.gateway.models import Model, Outcome, Rows
-from modelops_pipelines.gateway.probes import padded
-from modelops_pipelines.gateway.ways import Way, find_way
+from modelops_pipelines.core.models.output_kinds import PROBABILITIES
+from modelops_pipelines.gateway.model_runtime.batching import Batcher
+from modelops_pipelines.gateway.model_runtime.frames import example_of
+from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Outcome, Rows
+from modelops_pipelines.gateway.model_runtime.prediction_paths import Way, find_way
+from modelops_pipelines.gateway.model_runtime.probes import padded
 from tests.gateway import kinds
 from tests.gateway.forms import columns_of
 

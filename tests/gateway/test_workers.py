@@ -10,8 +10,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from modelops_pipelines.core.keys import Grant
-from modelops_pipelines.operations.releases import deploy, roll_back
+from modelops_pipelines.core.access.api_keys import Grant
+from modelops_pipelines.operations.release.commands import deploy, roll_back
 from tests.support import (
     Project,
     RunningGateway,

@@ -3,8 +3,8 @@
 import pytest
 
 from modelops_pipelines.core.errors import AcknowledgementError
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.store.deployments import ModelVersion
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.state.deployments import ModelVersion
 from tests.support import Project, cancer_frame, train_first
 
 

@@ -12,13 +12,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modelops_pipelines.core.tables import FEEDBACK, INFERENCE_LOG, LABELS, REJECTS
-from modelops_pipelines.operations.erasing import Erased, erase_user
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.measure import measure_quality
-from modelops_pipelines.operations.service_metrics import measure_service
-from modelops_pipelines.operations.training_sets import frozen_table
-from modelops_pipelines.store.journal import TrainingSet
+from modelops_pipelines.core.tables.lake import FEEDBACK, INFERENCE_LOG, LABELS, REJECTS
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.governance.erasure import Erased, erase_user
+from modelops_pipelines.operations.improve.training_sets import frozen_table
+from modelops_pipelines.operations.metrics.quality import measure_quality
+from modelops_pipelines.operations.metrics.service import measure_service
+from modelops_pipelines.store.state.journal import TrainingSet
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
 from tests.support import Project, copied_project, make_project

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from modelops_pipelines.core.ids import ENTROPY_BYTES, content_id, new_request_id
-from modelops_pipelines.store.deployments import ModelVersion
-from modelops_pipelines.store.spool import SegmentWriter, encode
+from modelops_pipelines.store.spool.segments import SegmentWriter, encode
+from modelops_pipelines.store.state.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 SECRET = b"a secret of tests"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from modelops_pipelines.core.profiles import Profile
-from modelops_pipelines.core.stacks import Stack
-from modelops_pipelines.store.profile_rows import Hours, hours_to_rows, joined_rows
+from modelops_pipelines.core.profiles.profile import Profile
+from modelops_pipelines.core.profiles.profile_stack import Stack
+from modelops_pipelines.store.lake.profile_rows import Hours, hours_to_rows, joined_rows
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from modelops_pipelines.core.columns import Table
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.store.arrow import arrow_schema
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.stores import Stores
 
 

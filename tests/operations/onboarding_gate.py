@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, fields
 
-from modelops_pipelines.core.gate import GateConfig
+from modelops_pipelines.core.evaluation.gate import GateConfig
 from tests.operations.onboarding_files import MAPPING_FIX, MINIMAL
 
 GATED = f"""\

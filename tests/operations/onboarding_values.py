@@ -1,6 +1,6 @@
 """Wrong values in endpoints' YAML, with the message that each must give."""
 
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from tests.operations.onboarding_files import MAPPING_FIX
 
 KEYS = EndpointSpec.__match_args__

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import QUALITY_METRICS
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.lake import QUALITY_METRICS
 from modelops_pipelines.core.windows import window_of
 from tests.operations.events import START, request_record
 

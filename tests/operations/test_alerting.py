@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from modelops_pipelines.core.alerts import OPEN, RESOLVED, Alert, Verdict
-from modelops_pipelines.operations.alerting import raise_alerts
+from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert, Verdict
+from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
 from modelops_pipelines.store.stores import Stores
 from tests.support import make_project
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from modelops_pipelines.core.alerts import OPEN, RESOLVED
-from modelops_pipelines.core.capture_health import CAPTURE, Thresholds
-from modelops_pipelines.operations.alerting import raise_alerts
-from modelops_pipelines.operations.capture_health import capture_health, watch_capture
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.store.backlog import Backlog, backlog, disk_used
-from modelops_pipelines.store.journal import SOURCES_KEPT
-from modelops_pipelines.store.spool import SegmentWriter, encode
+from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED
+from modelops_pipelines.core.capture.health import CAPTURE, Thresholds
+from modelops_pipelines.operations.alerting.capture_watch import capture_health, watch_capture
+from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.store.spool.backlog import Backlog, backlog, disk_used
+from modelops_pipelines.store.spool.segments import SegmentWriter, encode
+from modelops_pipelines.store.state.journal import SOURCES_KEPT
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import START, VERSION, request_record, write_segment
 from tests.support import Project, make_project

@@ -9,16 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from modelops_pipelines.core.due import is_due
-from modelops_pipelines.core.endpoint import DriftPolicy
-from modelops_pipelines.core.tables import DRIFT
-from modelops_pipelines.operations.drifting import detect_drift
-from modelops_pipelines.operations.judging import judge_rules
-from modelops_pipelines.operations.profiling import profile_windows
-from modelops_pipelines.operations.recompute import Range
-from modelops_pipelines.operations.references import make_reference
-from modelops_pipelines.operations.rule_verdicts import of_busiest
-from modelops_pipelines.store.references import Reference
+from modelops_pipelines.core.drift.schedule import is_due
+from modelops_pipelines.core.endpoints.spec import DriftPolicy
+from modelops_pipelines.core.tables.lake import DRIFT
+from modelops_pipelines.operations.alerting.judge_rules import judge_rules
+from modelops_pipelines.operations.alerting.thresholds import of_busiest
+from modelops_pipelines.operations.drift.detect import detect_drift
+from modelops_pipelines.operations.drift.profiles import profile_windows
+from modelops_pipelines.operations.drift.references import make_reference
+from modelops_pipelines.operations.lake.incremental import Range
+from modelops_pipelines.store.registry.drift_references import Reference
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import VERSION
 from tests.operations.two_weeks import HOUR, MONDAY, ROWS, derive, killed_while_writing, of_column, send, stored

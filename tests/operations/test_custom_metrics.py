@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.endpoint import AlertRule, Metric
-from modelops_pipelines.core.tables import CUSTOM_METRICS
-from modelops_pipelines.operations.custom_metrics import measure_custom
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.judging import judge_rules
-from modelops_pipelines.operations.recompute import Range
+from modelops_pipelines.core.endpoints.spec import AlertRule, Metric
+from modelops_pipelines.core.tables.lake import CUSTOM_METRICS
+from modelops_pipelines.operations.alerting.judge_rules import judge_rules
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.lake.incremental import Range
+from modelops_pipelines.operations.metrics.custom import measure_custom
 from tests.operations.events import START, VERSION, label_row, request_record, write_segment
 from tests.support import Project, make_project
 

@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from modelops_pipelines.core.profiles import fit_bins, profile
-from modelops_pipelines.core.stacks import Stack
-from modelops_pipelines.core.tables import DATA_QUALITY
-from modelops_pipelines.operations.data_quality import BEFORE, MOST_CHUNKS, Failures, Past, rows_of, watch_data
-from modelops_pipelines.operations.judging import judge_rules
-from modelops_pipelines.operations.profiling import profile_windows
-from modelops_pipelines.operations.recompute import Range
-from modelops_pipelines.store.profile_rows import Hours, hour_of
+from modelops_pipelines.core.profiles.profile import fit_bins, profile
+from modelops_pipelines.core.profiles.profile_stack import Stack
+from modelops_pipelines.core.tables.lake import DATA_QUALITY
+from modelops_pipelines.operations.alerting.judge_rules import judge_rules
+from modelops_pipelines.operations.drift.data_quality import BEFORE, MOST_CHUNKS, Failures, Past, rows_of, watch_data
+from modelops_pipelines.operations.drift.profiles import profile_windows
+from modelops_pipelines.operations.lake.incremental import Range
+from modelops_pipelines.store.lake.profile_rows import Hours, hour_of
 from tests.operations.two_weeks import HOUR, MONDAY, derive, killed_while_writing, send, stored
 from tests.support import Project, copied_project
 

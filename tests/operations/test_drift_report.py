@@ -10,21 +10,21 @@ import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.errors import EvidenceError
-from modelops_pipelines.core.history import Event
-from modelops_pipelines.core.rollout import DesiredState, Variant
-from modelops_pipelines.core.tables import DRIFT
+from modelops_pipelines.core.release.desired_state import DesiredState, Variant
+from modelops_pipelines.core.release.event_log import Event
+from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.core.windows import window_of
-from modelops_pipelines.operations import drift_report
-from modelops_pipelines.operations.drift_report import (
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.improve.training_sets import freeze_frame
+from modelops_pipelines.operations.reports import drift_report
+from modelops_pipelines.operations.reports.drift_report import (
     COLUMNS,
     DriftReport,
     comparable,
     most_drifted,
     write_drift_report,
 )
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.training_sets import freeze_frame
-from modelops_pipelines.store.arrow import arrow_schema
+from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from tests.operations.events import START, VERSION, request_record, write_segment
 from tests.support import Project, make_project
 

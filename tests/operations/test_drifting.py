@@ -11,18 +11,19 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from modelops_pipelines.core.endpoint import DriftPolicy
-from modelops_pipelines.core.tables import DAILY_PROFILES, DATA_QUALITY, DRIFT, PROFILES
-from modelops_pipelines.operations import drifting, history
-from modelops_pipelines.operations.data_quality import watch_data
-from modelops_pipelines.operations.drifting import detect_drift, judged_windows
-from modelops_pipelines.operations.history import histories, reference_before
-from modelops_pipelines.operations.judging import judge_rules
-from modelops_pipelines.operations.profiling import profile_windows
-from modelops_pipelines.operations.recompute import Range
-from modelops_pipelines.operations.references import make_reference, reference_hours
-from modelops_pipelines.store.profile_rows import joined_rows
-from modelops_pipelines.store.references import Reference
+from modelops_pipelines.core.endpoints.spec import DriftPolicy
+from modelops_pipelines.core.tables.lake import DAILY_PROFILES, DATA_QUALITY, DRIFT, PROFILES
+from modelops_pipelines.operations.alerting.judge_rules import judge_rules
+from modelops_pipelines.operations.drift import detect as drifting
+from modelops_pipelines.operations.drift import reference_hours as history
+from modelops_pipelines.operations.drift.data_quality import watch_data
+from modelops_pipelines.operations.drift.detect import detect_drift, judged_windows
+from modelops_pipelines.operations.drift.profiles import profile_windows
+from modelops_pipelines.operations.drift.reference_hours import histories, reference_before
+from modelops_pipelines.operations.drift.references import make_reference, reference_hours
+from modelops_pipelines.operations.lake.incremental import Range
+from modelops_pipelines.store.lake.profile_rows import joined_rows
+from modelops_pipelines.store.registry.drift_references import Reference
 from tests.operations.events import VERSION
 from tests.operations.two_weeks import DAYS, HOUR, MONDAY, ROWS, derive, of_column, send, stored
 from tests.support import Project, copied_project

@@ -10,17 +10,17 @@ import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.errors import InputError, SchemaError
-from modelops_pipelines.core.tables import DAILY_PROFILES, INFERENCE_LOG, LABELS, QUALITY_METRICS, SERVICE_METRICS
-from modelops_pipelines.operations.erasing import ERASED, MARK, Erased
-from modelops_pipelines.operations.ingest import CONSUMERS
-from modelops_pipelines.operations.measure import measure_quality
-from modelops_pipelines.operations.profiling import profile_windows
-from modelops_pipelines.operations.recompute import Range
-from modelops_pipelines.operations.references import make_reference
-from modelops_pipelines.operations.service_metrics import measure_service
-from modelops_pipelines.operations.training_sets import frozen_table, read_training_set
-from modelops_pipelines.store.erasures import Erasures, subject_of
-from modelops_pipelines.store.lake_eraser import LakeEraser
+from modelops_pipelines.core.tables.lake import DAILY_PROFILES, INFERENCE_LOG, LABELS, QUALITY_METRICS, SERVICE_METRICS
+from modelops_pipelines.operations.capture.ingest import CONSUMERS
+from modelops_pipelines.operations.drift.profiles import profile_windows
+from modelops_pipelines.operations.drift.references import make_reference
+from modelops_pipelines.operations.governance.erasure import ERASED, MARK, Erased
+from modelops_pipelines.operations.improve.training_sets import frozen_table, read_training_set
+from modelops_pipelines.operations.lake.incremental import Range
+from modelops_pipelines.operations.metrics.quality import measure_quality
+from modelops_pipelines.operations.metrics.service import measure_service
+from modelops_pipelines.store.lake.eraser import LakeEraser
+from modelops_pipelines.store.state.erasures import Erasures, subject_of
 from tests.operations.erasing_world import (
     CORE,
     DAYS,

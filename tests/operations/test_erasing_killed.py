@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
-from modelops_pipelines.core.tables import QUALITY_METRICS, SERVICE_METRICS
-from modelops_pipelines.operations import erasing
-from modelops_pipelines.operations.erasing import MARK
-from modelops_pipelines.operations.measure import measure_quality
-from modelops_pipelines.operations.service_metrics import measure_service
-from modelops_pipelines.store.erasures import Erasures
-from modelops_pipelines.store.journal import Journal
-from modelops_pipelines.store.lake_eraser import LakeEraser
+from modelops_pipelines.core.tables.lake import QUALITY_METRICS, SERVICE_METRICS
+from modelops_pipelines.operations.governance import erasure as erasing
+from modelops_pipelines.operations.governance.erasure import MARK
+from modelops_pipelines.operations.metrics.quality import measure_quality
+from modelops_pipelines.operations.metrics.service import measure_service
+from modelops_pipelines.store.lake.eraser import LakeEraser
+from modelops_pipelines.store.state.erasures import Erasures
+from modelops_pipelines.store.state.journal import Journal
 from tests.operations.erasing_world import DAYS, EXPECTED_ROWS, FROZEN, World, assert_erased, erase, rows
 from tests.support import Project
 

@@ -12,14 +12,15 @@ import pytest
 from deltalake import DeltaTable
 
 from modelops_pipelines.core.errors import BusyError
-from modelops_pipelines.core.tables import INFERENCE_LOG, LABELS
-from modelops_pipelines.operations import releases
-from modelops_pipelines.operations.erasing import erase_user
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.store import lake_eraser, spool
-from modelops_pipelines.store.erasures import Erasures
-from modelops_pipelines.store.lake_eraser import LakeEraser
-from modelops_pipelines.store.spool import SegmentWriter, encode
+from modelops_pipelines.core.tables.lake import INFERENCE_LOG, LABELS
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.governance.erasure import erase_user
+from modelops_pipelines.operations.release import commands as releases
+from modelops_pipelines.store.lake import eraser as lake_eraser
+from modelops_pipelines.store.lake.eraser import LakeEraser
+from modelops_pipelines.store.spool import segments as spool
+from modelops_pipelines.store.spool.segments import SegmentWriter, encode
+from modelops_pipelines.store.state.erasures import Erasures
 from modelops_pipelines.store.stores import Stores
 from tests.operations.erasing_world import CORE, DAYS, OTHERS, USER, World, assert_erased, erase, hits, rows
 from tests.operations.events import START, label_row, request_record, write_segment

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from modelops_pipelines.core.tables import SHADOW_LOG, typed_for
-from modelops_pipelines.operations.erasing import erase_user
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.store.arrow import arrow_schema
+from modelops_pipelines.core.tables.lake import SHADOW_LOG, typed_for
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.governance.erasure import erase_user
+from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from tests.operations.events import START, VERSION, request_record, write_segment
 from tests.support import make_project
 

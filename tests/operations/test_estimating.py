@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.estimated_quality import METRICS, AnswerCounts, calibrate, estimate
-from modelops_pipelines.core.quality import BINS, score_bins
-from modelops_pipelines.core.tables import ESTIMATED_QUALITY, QUALITY_METRICS
-from modelops_pipelines.operations.estimating import estimate_quality
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.measure import measure_quality
-from modelops_pipelines.operations.recompute import Range
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.metrics.cbpe import METRICS, AnswerCounts, calibrate, estimate
+from modelops_pipelines.core.metrics.score_histogram import BINS, score_bins
+from modelops_pipelines.core.tables.lake import ESTIMATED_QUALITY, QUALITY_METRICS
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.lake.incremental import Range
+from modelops_pipelines.operations.metrics.estimated_quality import estimate_quality
+from modelops_pipelines.operations.metrics.quality import measure_quality
 from tests.operations.events import START, VERSION, label_row, request_record, write_segment
 from tests.support import Project, make_project
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import EvidenceError, PredictionError, SchemaError
-from modelops_pipelines.core.gate import FAIL, NOT_ENOUGH, PASS, GateConfig, is_evaluation_day
-from modelops_pipelines.operations import evaluation
-from modelops_pipelines.operations.evaluation import evaluate
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.operations.training_sets import build_training_set
+from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig, is_evaluation_day
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.improve import evaluate as evaluation
+from modelops_pipelines.operations.improve.evaluate import evaluate
+from modelops_pipelines.operations.improve.training_sets import build_training_set
+from modelops_pipelines.operations.release.commands import deploy
 from tests.operations.events import VERSION, label_row, request_record, write_segment
 from tests.support import Project, make_project
 

@@ -18,15 +18,15 @@ from typing import Any
 import httpx
 import pytest
 
-from modelops_pipelines.core.tables import LABELS
+from modelops_pipelines.core.tables.lake import LABELS
 from modelops_pipelines.core.windows import window_of
-from modelops_pipelines.operations import ingest as ingesting
-from modelops_pipelines.operations import releases
-from modelops_pipelines.operations.ingest import CONSUMERS, ingest
-from modelops_pipelines.operations.schemas import log_table
-from modelops_pipelines.store import spool
-from modelops_pipelines.store.journal import Journal
-from modelops_pipelines.store.lake_writer import LakeWriter
+from modelops_pipelines.operations.capture import ingest as ingesting
+from modelops_pipelines.operations.capture.ingest import CONSUMERS, ingest
+from modelops_pipelines.operations.lake.endpoint_tables import log_table
+from modelops_pipelines.operations.release import commands as releases
+from modelops_pipelines.store.lake.writer import LakeWriter
+from modelops_pipelines.store.spool import segments as spool
+from modelops_pipelines.store.state.journal import Journal
 from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
 from tests.support import (
     ROOT,
@@ -48,8 +48,8 @@ INGESTING = """\
 import os
 import sys
 from pathlib import Path
-import modelops_pipelines.operations.ingest as ingesting
-from modelops_pipelines.operations.onboarding import read_endpoint
+import modelops_pipelines.operations.capture.ingest as ingesting
+from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.store.stores import Stores
 for _ in sys.stdin:  # a line asks for a process that ingests until it is killed; it is forked, so that none waits
     child = os.fork()
@@ -199,7 +199,7 @@ def assert_all_there_once(project: Project, clients: list[Client]) -> None:
 
 
 def table_rows(project: Project, table: str) -> list[dict[str, Any]]:
-    from modelops_pipelines.core.tables import FEEDBACK, REJECTS
+    from modelops_pipelines.core.tables.lake import FEEDBACK, REJECTS
 
     known = {
         "inference_log": log_table(project.stores, project.spec),

@@ -10,12 +10,12 @@ import pytest
 from deltalake.exceptions import DeltaError
 from sqlalchemy.exc import OperationalError
 
-from modelops_pipelines.core.tables import INFERENCE_LOG, REJECTS
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.schemas import log_table
-from modelops_pipelines.store.files import sync
-from modelops_pipelines.store.lake_writer import LakeWriter
-from modelops_pipelines.store.spool import SegmentWriter, encode
+from modelops_pipelines.core.tables.lake import INFERENCE_LOG, REJECTS
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.lake.endpoint_tables import log_table
+from modelops_pipelines.store.filesystem.files import sync
+from modelops_pipelines.store.lake.writer import LakeWriter
+from modelops_pipelines.store.spool.segments import SegmentWriter, encode
 from tests.operations.events import START, VERSION, request_record
 from tests.support import Project, make_project
 
@@ -139,7 +139,8 @@ def test_an_error_at_any_write_of_the_ingest_is_raised_and_the_next_one_ends_it_
 
 
 def refuse_nth(patched: pytest.MonkeyPatch, site: str, nth: int) -> None:
-    from modelops_pipelines.store import lake_writer, spool
+    from modelops_pipelines.store.lake import writer as lake_writer
+    from modelops_pipelines.store.spool import segments as spool
 
     calls = 0
     owners = [lake_writer, spool] if site == "sync" else [LakeWriter]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.endpoint import AlertRule, EndpointSpec, Metric
-from modelops_pipelines.core.profiles import fit_bins, profile
-from modelops_pipelines.core.tables import (
+from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec, Metric
+from modelops_pipelines.core.profiles.profile import fit_bins, profile
+from modelops_pipelines.core.tables.lake import (
     CUSTOM_METRICS,
     DATA_QUALITY,
     DRIFT,
@@ -20,10 +20,10 @@ from modelops_pipelines.core.tables import (
     PROFILES,
     QUALITY_METRICS,
 )
-from modelops_pipelines.operations import gallery
-from modelops_pipelines.operations.shows import newest, newest_reader
-from modelops_pipelines.store.profile_rows import hour_of
-from modelops_pipelines.store.references import Reference
+from modelops_pipelines.operations.lake.queries import newest, newest_reader
+from modelops_pipelines.operations.reports import asset_charts as gallery
+from modelops_pipelines.store.lake.profile_rows import hour_of
+from modelops_pipelines.store.registry.drift_references import Reference
 from tests.operations.events import START, VERSION
 from tests.operations.hourly_profiles import HourlyProfile, to_rows
 from tests.operations.lake_rows import write

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.alerts import Verdict
-from modelops_pipelines.core.columns import Table
-from modelops_pipelines.core.endpoint import AlertRule, EndpointSpec
-from modelops_pipelines.core.history import Event
-from modelops_pipelines.core.profiles import fit_bins, profile
-from modelops_pipelines.core.rollout import Variant
-from modelops_pipelines.core.tables import DRIFT, ESTIMATED_QUALITY, PROFILES, QUALITY_METRICS, SERVICE_METRICS
-from modelops_pipelines.operations.alerting import raise_alerts
-from modelops_pipelines.operations.health_page import PICTURES, write_health_page
-from modelops_pipelines.store.profile_rows import hour_of
-from modelops_pipelines.store.references import Reference
+from modelops_pipelines.core.alerting.alerts import Verdict
+from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
+from modelops_pipelines.core.profiles.profile import fit_bins, profile
+from modelops_pipelines.core.release.desired_state import Variant
+from modelops_pipelines.core.release.event_log import Event
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import DRIFT, ESTIMATED_QUALITY, PROFILES, QUALITY_METRICS, SERVICE_METRICS
+from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
+from modelops_pipelines.operations.reports.health_page import PICTURES, write_health_page
+from modelops_pipelines.store.lake.profile_rows import hour_of
+from modelops_pipelines.store.registry.drift_references import Reference
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import START, VERSION
 from tests.operations.hourly_profiles import HourlyProfile, to_rows

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.shows import SHIPPED, query_lake, query_text
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.lake.queries import SHIPPED, query_lake, query_text
 from tests.operations.events import START, VERSION, label_row, request_record, write_segment
 from tests.support import CANCER_YAML, Project, make_project
 

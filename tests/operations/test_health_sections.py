@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.endpoint import AlertRule, DriftPolicy, EndpointSpec, Metric
-from modelops_pipelines.core.profiles import fit_bins, profile
-from modelops_pipelines.core.tables import CUSTOM_METRICS, DATA_QUALITY, DRIFT, PROFILES
-from modelops_pipelines.operations.health_page import LINES, RECENT_CHUNKS, write_health_page
-from modelops_pipelines.store.profile_rows import hour_of
-from modelops_pipelines.store.references import Reference
+from modelops_pipelines.core.endpoints.spec import AlertRule, DriftPolicy, EndpointSpec, Metric
+from modelops_pipelines.core.profiles.profile import fit_bins, profile
+from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, DATA_QUALITY, DRIFT, PROFILES
+from modelops_pipelines.operations.reports.health_page import LINES, RECENT_CHUNKS, write_health_page
+from modelops_pipelines.store.lake.profile_rows import hour_of
+from modelops_pipelines.store.registry.drift_references import Reference
 from tests.operations.events import START, VERSION
 from tests.operations.hourly_profiles import HourlyProfile, to_rows
 from tests.operations.lake_rows import write

@@ -20,10 +20,10 @@ from tests.operations.two_weeks import derive, send
 from tests.support import Project
 
 stores = Stores()
-from modelops_pipelines.operations.endpoints import endpoint_named
-from modelops_pipelines.operations.measure import measure_quality
-from modelops_pipelines.operations.service_metrics import measure_service
-from modelops_pipelines.operations.judging import judge_rules
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.metrics.quality import measure_quality
+from modelops_pipelines.operations.metrics.service import measure_service
+from modelops_pipelines.operations.alerting.judge_rules import judge_rules
 
 spec = endpoint_named(stores, "cancer")
 project = Project(None, {{}}, stores, spec)

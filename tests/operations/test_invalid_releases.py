@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.core.errors import ModelOpsError
-from modelops_pipelines.operations import experiments, releases
-from modelops_pipelines.store.deployments import ModelVersion
+from modelops_pipelines.operations.release import ab_tests as experiments
+from modelops_pipelines.operations.release import commands as releases
+from modelops_pipelines.store.state.deployments import ModelVersion
 from tests.support import Project, make_project
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.endpoint import CapturePolicy, EndpointSpec
-from modelops_pipelines.core.gate import GateConfig, is_evaluation_day
-from modelops_pipelines.core.tables import DRIFT, PROFILES, QUALITY_METRICS, SERVICE_METRICS
-from modelops_pipelines.operations import drift_report
-from modelops_pipelines.operations.drift_report import write_drift_report
-from modelops_pipelines.operations.drifting import detect_drift
-from modelops_pipelines.operations.erasing import erase_user
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.measure import measure_quality
-from modelops_pipelines.operations.profiling import profile_windows
-from modelops_pipelines.operations.service_metrics import measure_service
-from modelops_pipelines.operations.training_sets import (
+from modelops_pipelines.core.endpoints.spec import CapturePolicy, EndpointSpec
+from modelops_pipelines.core.evaluation.gate import GateConfig, is_evaluation_day
+from modelops_pipelines.core.tables.lake import DRIFT, PROFILES, QUALITY_METRICS, SERVICE_METRICS
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.drift.detect import detect_drift
+from modelops_pipelines.operations.drift.profiles import profile_windows
+from modelops_pipelines.operations.governance.erasure import erase_user
+from modelops_pipelines.operations.improve.training_sets import (
     build_training_set,
     freeze_frame,
     labelled_log,
     read_training_set,
 )
-from modelops_pipelines.store.references import Reference
+from modelops_pipelines.operations.metrics.quality import measure_quality
+from modelops_pipelines.operations.metrics.service import measure_service
+from modelops_pipelines.operations.reports import drift_report
+from modelops_pipelines.operations.reports.drift_report import write_drift_report
+from modelops_pipelines.store.registry.drift_references import Reference
 from tests.operations.events import START, VERSION, label_row, request_record, write_segment
 from tests.support import Project, make_project
 
@@ -166,8 +166,8 @@ def test_the_drift_report_draws_rows_with_features_only(project: Project) -> Non
 
 def deploy_by_hand(project: Project) -> None:
     """Make version 1 the desired champion: no gateway is needed here."""
-    from modelops_pipelines.core.history import Event
-    from modelops_pipelines.core.rollout import DesiredState, Variant
+    from modelops_pipelines.core.release.desired_state import DesiredState, Variant
+    from modelops_pipelines.core.release.event_log import Event
 
     event = Event(1, "cancer", DAY, "test", "deploy", None, "1", 1, "")
     project.stores.deployments.change(DesiredState("cancer"), [Variant("1", "champion", 100)], event)

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.endpoint import (
+from modelops_pipelines.core.endpoints.spec import (
     CANARY_STEPS,
     AlertRule,
     CapturePolicy,
@@ -25,7 +25,7 @@ from modelops_pipelines.core.endpoint import (
     default_alerts,
 )
 from modelops_pipelines.core.errors import OnboardingError
-from modelops_pipelines.operations.onboarding import describe, read_endpoint, read_endpoints
+from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
 from tests.operations.onboarding_files import FULL, MINIMAL, TRAINERS, WHOLE_FILES
 from tests.operations.onboarding_gate import GATE, GATE_KEYS, GATE_LINES, GATED, WHOLE_GATE
 from tests.operations.onboarding_guards import GUARD_LINES, GUARDED, HASH

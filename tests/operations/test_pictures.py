@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.profiles import Profile, fit_bins, profile
-from modelops_pipelines.operations.pictures import CATEGORIES, as_markdown, distribution, over_time
+from modelops_pipelines.core.profiles.profile import Profile, fit_bins, profile
+from modelops_pipelines.operations.reports.charts import CATEGORIES, as_markdown, distribution, over_time
 
 SVG = "{http://www.w3.org/2000/svg}"
 START = datetime(2026, 3, 1, 5, tzinfo=UTC)

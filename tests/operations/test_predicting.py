@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError, PredictionError, SchemaError
-from modelops_pipelines.operations import trainers
-from modelops_pipelines.operations.answering import model_frame
-from modelops_pipelines.operations.predicting import BATCH_ROWS, predict_apart
-from modelops_pipelines.store.deployments import ModelVersion
-from modelops_pipelines.store.model_files import load_model
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.models.sandbox import BATCH_ROWS, predict_apart
+from modelops_pipelines.operations.models.sandbox_worker import model_frame
+from modelops_pipelines.store.registry.model_loader import load_model
+from modelops_pipelines.store.state.deployments import ModelVersion
 from tests.operations import moody
 from tests.support import CANCER_YAML, Project, cancer_frame, make_project, train_first, wait_until
 
@@ -106,7 +106,7 @@ def test_a_model_that_hangs_is_ended_at_the_deadline(project: Project, strange: 
     with pytest.raises(PredictionError, match="Version 2 did not answer 4 rows within 8 s: it was ended"):
         predict_apart(strange, project.spec, rows(4, r1=moody.HANG), deadline=8)
     assert time.monotonic() - began < 12
-    assert [] == living("operations.answering")
+    assert [] == living("models.sandbox_worker")
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.profiles import profile
-from modelops_pipelines.core.tables import DAILY_PROFILES, PROFILES
-from modelops_pipelines.operations import profiling
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.profiling import profile_windows, stored_hours, stored_profiles
-from modelops_pipelines.operations.recompute import Range
-from modelops_pipelines.store.profile_rows import from_rows, hour_of, joined_rows
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.profiles.profile import profile
+from modelops_pipelines.core.tables.lake import DAILY_PROFILES, PROFILES
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.drift import profiles as profiling
+from modelops_pipelines.operations.drift.profiles import profile_windows, stored_hours, stored_profiles
+from modelops_pipelines.operations.lake.incremental import Range
+from modelops_pipelines.store.lake.profile_rows import from_rows, hour_of, joined_rows
 from tests.operations.events import START, VERSION, request_record, write_segment
 from tests.operations.hourly_profiles import HourlyProfile, to_rows
 from tests.support import Project, make_project

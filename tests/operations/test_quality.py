@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from modelops_pipelines.core.alerts import Verdict
-from modelops_pipelines.core.endpoint import AlertRule, EndpointSpec
+from modelops_pipelines.core.alerting.alerts import Verdict
+from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.quality import SCORE_EDGES, ScoreCounts, score_bins
-from modelops_pipelines.core.tables import QUALITY_METRICS
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.judging import judge_rules
-from modelops_pipelines.operations.measure import judged_rows, measure_quality, quality_of
-from modelops_pipelines.store import sql
+from modelops_pipelines.core.metrics.score_histogram import SCORE_EDGES, ScoreCounts, score_bins
+from modelops_pipelines.core.tables.lake import QUALITY_METRICS
+from modelops_pipelines.operations.alerting.judge_rules import judge_rules
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.metrics.quality import judged_rows, measure_quality, quality_of
+from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
 from tests.operations.quality_recount import NO_SCORE, ONE_CLASS, assert_same, made_up, recount, truth

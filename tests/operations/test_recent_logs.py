@@ -13,17 +13,17 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from modelops_pipelines.core.columns import Table
+from modelops_pipelines.core.capture.log_search import Asked
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.ids import new_request_id
-from modelops_pipelines.core.log_search import Asked
-from modelops_pipelines.core.tables import INFERENCE_LOG
-from modelops_pipelines.operations import waiting
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.recent_logs import RecentLogs, recent_logs
-from modelops_pipelines.store.deployments import ModelVersion
-from modelops_pipelines.store.lake_eraser import LakeEraser
-from modelops_pipelines.store.spool import SegmentWriter, encode
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import INFERENCE_LOG
+from modelops_pipelines.operations.capture import pending_rows as waiting
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.capture.recent_logs import RecentLogs, recent_logs
+from modelops_pipelines.store.lake.eraser import LakeEraser
+from modelops_pipelines.store.spool.segments import SegmentWriter, encode
+from modelops_pipelines.store.state.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import EPOCH, micros, request_record
 from tests.support import Project, make_project

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from modelops_pipelines.core.windows import window_of
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.profiling import profile_windows
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.drift.profiles import profile_windows
 from tests.operations.events import START, VERSION, request_record, write_segment
 from tests.support import make_project
 

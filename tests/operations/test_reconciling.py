@@ -10,16 +10,16 @@ from typing import Any
 import mlflow
 import pytest
 
-from modelops_pipelines.core.alerts import OPEN
+from modelops_pipelines.core.alerting.alerts import OPEN
 from modelops_pipelines.core.errors import ConflictError, InputError
-from modelops_pipelines.core.gate import PASS
-from modelops_pipelines.core.reconciling import standing
-from modelops_pipelines.core.rollout import variants_of
-from modelops_pipelines.operations.listing import deployments_page, versions_page
-from modelops_pipelines.operations.reconciling import reconcile
-from modelops_pipelines.operations.releases import archive, deploy, mirror, roll_back
-from modelops_pipelines.store.journal import Gate
-from modelops_pipelines.store.registry import STAGE_TAG
+from modelops_pipelines.core.evaluation.gate import PASS
+from modelops_pipelines.core.release.alias_status import standing
+from modelops_pipelines.core.release.desired_state import variants_of
+from modelops_pipelines.operations.release.alias_sync import reconcile
+from modelops_pipelines.operations.release.commands import archive, deploy, mirror, roll_back
+from modelops_pipelines.operations.release.listing import deployments_page, versions_page
+from modelops_pipelines.store.registry.client import STAGE_TAG
+from modelops_pipelines.store.state.journal import Gate
 from tests.support import CANCER_YAML, Project, cancer_frame, make_project, train_first
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

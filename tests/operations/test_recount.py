@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.columns import Table
-from modelops_pipelines.core.endpoint import EndpointSpec
-from modelops_pipelines.core.tables import QUALITY_METRICS, SERVICE_METRICS
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.core.windows import window_of
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.measure import measure_quality
-from modelops_pipelines.operations.service_metrics import measure_service
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.metrics.quality import measure_quality
+from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
 from tests.support import Project, make_project

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, GateError, UnknownError
-from modelops_pipelines.core.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
-from modelops_pipelines.core.history import Event, broken_link
-from modelops_pipelines.core.rollout import DesiredState, variants_of
-from modelops_pipelines.operations import changes
-from modelops_pipelines.operations.changes import Change
-from modelops_pipelines.operations.releases import deploy, promote, roll_back
-from modelops_pipelines.store.deployments import ALIVE, ModelVersion
-from modelops_pipelines.store.journal import Gate, Progress
+from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
+from modelops_pipelines.core.release.desired_state import DesiredState, variants_of
+from modelops_pipelines.core.release.event_log import Event, broken_link
+from modelops_pipelines.operations.release import apply as changes
+from modelops_pipelines.operations.release.apply import Change
+from modelops_pipelines.operations.release.commands import deploy, promote, roll_back
+from modelops_pipelines.store.state.deployments import ALIVE, ModelVersion
+from modelops_pipelines.store.state.journal import Gate, Progress
 from modelops_pipelines.store.stores import Stores
 from tests.support import CANCER_YAML, Project, make_project, wait_until
 

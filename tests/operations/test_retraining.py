@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.endpoint import EndpointSpec, Promotion
-from modelops_pipelines.core.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.operations.retraining import waiting_for_promotion
-from modelops_pipelines.store.journal import Gate
+from modelops_pipelines.core.endpoints.spec import EndpointSpec, Promotion
+from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
+from modelops_pipelines.operations.improve.retrain import waiting_for_promotion
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.state.journal import Gate
 from tests.operations.events import START, VERSION
 from tests.support import Project, make_project
 

@@ -14,12 +14,21 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.core.errors import AcknowledgementError, ConflictError
-from modelops_pipelines.core.history import broken_link
-from modelops_pipelines.core.lifecycle import Acknowledgement, outcome
-from modelops_pipelines.core.rollout import variants_of
-from modelops_pipelines.operations.releases import archive, delete, deploy, restore, roll_back, stages, start, stop
-from modelops_pipelines.operations.settling import settle
-from modelops_pipelines.store.deployments import ModelVersion
+from modelops_pipelines.core.release.deployment_states import Acknowledgement, outcome
+from modelops_pipelines.core.release.desired_state import variants_of
+from modelops_pipelines.core.release.event_log import broken_link
+from modelops_pipelines.operations.release.commands import (
+    archive,
+    delete,
+    deploy,
+    restore,
+    roll_back,
+    stages,
+    start,
+    stop,
+)
+from modelops_pipelines.operations.release.settle import settle
+from modelops_pipelines.store.state.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support import ROOT, Project, make_project, wait_until
 
@@ -33,9 +42,9 @@ STEPS = {
 before put back."""
 KILLED = """\
 import os, signal, sys
-from modelops_pipelines.operations.endpoints import endpoint_named
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.store.deployments import Deployments
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.state.deployments import Deployments
 from modelops_pipelines.store.stores import Stores
 
 step, nth, when, version = sys.argv[1:]
@@ -56,8 +65,8 @@ deploy(stores, endpoint_named(stores, "cancer"), version, actor="killed", reason
 """
 ONCE = """\
 import sys
-from modelops_pipelines.operations.endpoints import endpoint_named
-from modelops_pipelines.operations.releases import deploy
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.stores import Stores
 
 from concurrent.futures import ThreadPoolExecutor

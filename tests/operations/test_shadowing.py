@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.endpoint import EndpointSpec
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, SchemaError
-from modelops_pipelines.core.history import Event
-from modelops_pipelines.core.sequential import Moments
-from modelops_pipelines.core.shadows import (
+from modelops_pipelines.core.release.event_log import Event
+from modelops_pipelines.core.release.sequential_tests import Moments
+from modelops_pipelines.core.release.shadow import (
     Asked,
     Reign,
     agrees,
@@ -24,12 +24,12 @@ from modelops_pipelines.core.shadows import (
     shadows,
     verdict,
 )
-from modelops_pipelines.core.tables import SHADOW_LOG
-from modelops_pipelines.operations import trainers
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.releases import deploy, end_shadow
-from modelops_pipelines.operations.shadowing import compare_shadow, shadow_summary, start_shadow
-from modelops_pipelines.store.model_files import load_model
+from modelops_pipelines.core.tables.lake import SHADOW_LOG
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.release.commands import deploy, end_shadow
+from modelops_pipelines.operations.release.shadow import compare_shadow, shadow_summary, start_shadow
+from modelops_pipelines.store.registry.model_loader import load_model
 from tests.operations import moody
 from tests.operations.events import START, label_row, request_record, write_segment
 from tests.support import CANCER_YAML, ROOT, Project, cancer_frame, make_project, rows_of, train_first, wait_until
@@ -42,8 +42,8 @@ RUN = """\
 import sys
 from dataclasses import replace
 from pathlib import Path
-from modelops_pipelines.operations.endpoints import endpoint_named
-from modelops_pipelines.operations.shadowing import compare_shadow
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.release.shadow import compare_shadow
 from modelops_pipelines.store.stores import Stores
 stores = Stores()
 print("begun", flush=True)

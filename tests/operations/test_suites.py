@@ -19,12 +19,12 @@ from modelops_pipelines.core.errors import (
     SchemaError,
     UnknownError,
 )
-from modelops_pipelines.core.suites import Answered, Case, inputs_hash, passes
-from modelops_pipelines.operations import trainers
-from modelops_pipelines.operations.batches import evaluate_file, write_answers
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.operations.suites import compare, read_suite, run_suite, suite_from_log, suite_names
+from modelops_pipelines.core.evaluation.suites import Answered, Case, inputs_hash, passes
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.operations.testing.batch_evaluation import evaluate_file, write_answers
+from modelops_pipelines.operations.testing.run_suites import compare, read_suite, run_suite, suite_from_log, suite_names
 from tests.operations import moody
 from tests.operations.events import START, label_row, request_record, write_segment
 from tests.support import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.tables import SERVICE_METRICS
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.service_metrics import measure_service
-from modelops_pipelines.operations.shows import query_lake, query_text
-from modelops_pipelines.operations.traffic import newest_traffic
+from modelops_pipelines.core.tables.lake import SERVICE_METRICS
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.lake.queries import query_lake, query_text
+from modelops_pipelines.operations.metrics.service import measure_service
+from modelops_pipelines.operations.metrics.traffic import newest_traffic
 from tests.operations.events import START, VERSION, label_row, request_record, write_segment
 from tests.support import Project, make_project
 

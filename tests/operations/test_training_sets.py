@@ -11,12 +11,11 @@ import pandas as pd
 import pytest
 
 from modelops_pipelines.core.errors import InputError
-from modelops_pipelines.core.gate import NOT_ENOUGH, GateConfig, is_evaluation_day
-from modelops_pipelines.operations.evaluation import evaluate
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.operations.trainers import train_first
-from modelops_pipelines.operations.training_sets import (
+from modelops_pipelines.core.evaluation.gate import NOT_ENOUGH, GateConfig, is_evaluation_day
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.improve.evaluate import evaluate
+from modelops_pipelines.operations.improve.train import train_first
+from modelops_pipelines.operations.improve.training_sets import (
     EVENT_TIME,
     ROW_ID,
     build_training_set,
@@ -27,6 +26,7 @@ from modelops_pipelines.operations.training_sets import (
     read_training_set,
     trained_part,
 )
+from modelops_pipelines.operations.release.commands import deploy
 from tests.operations.events import label_row, request_record, write_segment
 from tests.support import CANCER_YAML, Project, cancer_frame, make_project
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, UnknownError
-from modelops_pipelines.core.rollout import variants_of
-from modelops_pipelines.operations import trials
-from modelops_pipelines.operations.experiments import (
+from modelops_pipelines.core.release.desired_state import variants_of
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.release import canary as trials
+from modelops_pipelines.operations.release.ab_tests import (
     BETTER,
     UNDECIDED,
     Terms,
@@ -21,9 +22,8 @@ from modelops_pipelines.operations.experiments import (
     result_of,
     start_experiment,
 )
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.releases import archive, deploy, promote, roll_back, start, stop
-from modelops_pipelines.operations.trials import drive, evidence, spans_of
+from modelops_pipelines.operations.release.canary import drive, evidence, spans_of
+from modelops_pipelines.operations.release.commands import archive, deploy, promote, roll_back, start, stop
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import VERSION, label_row, request_record, write_segment
 from tests.support import CANCER_YAML, Project, make_project

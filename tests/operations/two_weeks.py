@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.columns import Table
-from modelops_pipelines.core.endpoint import AlertRule, DriftPolicy, EndpointSpec
-from modelops_pipelines.core.tables import DRIFT
-from modelops_pipelines.operations.data_quality import watch_data
-from modelops_pipelines.operations.drifting import detect_drift
-from modelops_pipelines.operations.ingest import ingest
-from modelops_pipelines.operations.profiling import profile_windows
+from modelops_pipelines.core.endpoints.spec import AlertRule, DriftPolicy, EndpointSpec
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import DRIFT
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.drift.data_quality import watch_data
+from modelops_pipelines.operations.drift.detect import detect_drift
+from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.store.stores import Stores
 from tests.operations.events import START, VERSION, request_record, write_segment
 from tests.support import Project, make_project

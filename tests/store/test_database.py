@@ -13,20 +13,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from modelops_pipelines.core.errors import BusyError, SchemaError, SettingsError
-from modelops_pipelines.core.rollout import variants_of
-from modelops_pipelines.core.state_tables import STATE
-from modelops_pipelines.store import database
-from modelops_pipelines.store.database import REVISION, Database, from_micros, moment, to_micros
-from modelops_pipelines.store.deployments import Deployments
-from modelops_pipelines.store.migrations.run import upgrade
+from modelops_pipelines.core.release.desired_state import variants_of
+from modelops_pipelines.core.tables.state import STATE
 from modelops_pipelines.store.settings import load_settings
-from modelops_pipelines.store.state_tables import metadata
+from modelops_pipelines.store.state import database
+from modelops_pipelines.store.state.database import REVISION, Database, from_micros, moment, to_micros
+from modelops_pipelines.store.state.deployments import Deployments
+from modelops_pipelines.store.state.migrations.run import upgrade
+from modelops_pipelines.store.state.sql_tables import metadata
 from modelops_pipelines.store.stores import Stores
 from tests.support import ROOT
 
 OPENING = """\
 import sys
-from modelops_pipelines.store.database import Database
+from modelops_pipelines.store.state.database import Database
 opened = Database(sys.argv[1])
 print(opened.secret().hex())
 """
@@ -138,8 +138,8 @@ def test_a_moment_is_kept_to_the_microsecond(micros: int) -> None:
 COUNTING = """\
 import sys
 import sqlalchemy as sa
-from modelops_pipelines.store.database import Database
-from modelops_pipelines.store.state_tables import STATE_TABLES
+from modelops_pipelines.store.state.database import Database
+from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 settings = STATE_TABLES["settings"]
 opened = Database(sys.argv[1])
 with opened.begin() as connected:

@@ -10,10 +10,16 @@ import pytest
 import sqlalchemy as sa
 
 from modelops_pipelines.core.errors import UnknownError
-from modelops_pipelines.core.history import Event, broken_link
-from modelops_pipelines.core.rollout import DesiredState, Variant, variants_of
-from modelops_pipelines.store.database import Database
-from modelops_pipelines.store.deployments import ALIVE, Deployments, ModelVersion, StaleStateError, required_version
+from modelops_pipelines.core.release.desired_state import DesiredState, Variant, variants_of
+from modelops_pipelines.core.release.event_log import Event, broken_link
+from modelops_pipelines.store.state.database import Database
+from modelops_pipelines.store.state.deployments import (
+    ALIVE,
+    Deployments,
+    ModelVersion,
+    StaleStateError,
+    required_version,
+)
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 VERSION = ModelVersion("m", "1", "/files", {"x": "float", "a": "text"}, None, "abc", None, NOW)

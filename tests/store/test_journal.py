@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from modelops_pipelines.core.alerts import OPEN, RESOLVED, Alert
-from modelops_pipelines.store.database import Database
-from modelops_pipelines.store.journal import Gate, Journal, Progress, TrainingSet
+from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert
+from modelops_pipelines.store.state.database import Database
+from modelops_pipelines.store.state.journal import Gate, Journal, Progress, TrainingSet
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 W1, W2, W3 = (NOW + timedelta(hours=n) for n in range(3))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from modelops_pipelines.core.access.api_keys import IssuedKey, digest_of, grant
 from modelops_pipelines.core.errors import ConflictError, InputError, UnknownError
-from modelops_pipelines.core.keys import IssuedKey, digest_of, grant
-from modelops_pipelines.store import keys as keys_module
-from modelops_pipelines.store.database import Database
-from modelops_pipelines.store.keys import Keys
+from modelops_pipelines.store.state import api_keys as keys_module
+from modelops_pipelines.store.state.api_keys import Keys
+from modelops_pipelines.store.state.database import Database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

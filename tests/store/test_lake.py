@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from modelops_pipelines.core.columns import Table
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.tables import LABELS, QUALITY_METRICS, inference_log
-from modelops_pipelines.store.arrow import arrow_schema
-from modelops_pipelines.store.lake import connection, session
-from modelops_pipelines.store.lake_writer import LakeWriter, conform
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import LABELS, QUALITY_METRICS, inference_log
+from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.lake.reader import connection, session
+from modelops_pipelines.store.lake.writer import LakeWriter, conform
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modelops_pipelines.core.columns import Table
-from modelops_pipelines.core.tables import INFERENCE_LOG, inference_log
-from modelops_pipelines.store import sql
-from modelops_pipelines.store.log_rows import answered, by_version, with_features
-from modelops_pipelines.store.scan import scanned
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import INFERENCE_LOG, inference_log
+from modelops_pipelines.store.lake import sql
+from modelops_pipelines.store.lake.log_filters import answered, by_version, with_features
+from modelops_pipelines.store.lake.parquet_scan import scanned
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 LOG: Table = inference_log("binary_classification", {})

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.core.errors import ModelError
-from modelops_pipelines.operations import trainers
-from modelops_pipelines.operations.evaluation import _at_work
-from modelops_pipelines.operations.releases import deploy
-from modelops_pipelines.store import model_files
-from modelops_pipelines.store.deployments import ModelVersion
-from modelops_pipelines.store.file_hashes import copy_files, hash_files
-from modelops_pipelines.store.model_files import load_model
-from modelops_pipelines.store.registry import TRAINER_TAG, TRAINING_SET_TAG
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.evaluate import _at_work
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.registry import model_loader as model_files
+from modelops_pipelines.store.registry.client import TRAINER_TAG, TRAINING_SET_TAG
+from modelops_pipelines.store.registry.file_hashes import copy_files, hash_files
+from modelops_pipelines.store.registry.model_loader import load_model
+from modelops_pipelines.store.state.deployments import ModelVersion
 from tests.store import malice
 from tests.support import Project, cancer_frame, make_project
 

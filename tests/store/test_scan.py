@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modelops_pipelines.core.columns import Table
-from modelops_pipelines.core.tables import inference_log
-from modelops_pipelines.store.scan import KeptFiles, read_whole, scanned
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import inference_log
+from modelops_pipelines.store.lake.parquet_scan import KeptFiles, read_whole, scanned
 
 LOG: Table = inference_log("binary_classification", {"x.y": "float", "c": "text"})
 NAMES = ["c", "x.y", "status"]

@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.store import spool
-from modelops_pipelines.store.seals import Tally, closed, seal_line
-from modelops_pipelines.store.spool import Line, SegmentWriter, encode, read_lines, sealed_segments, waiting
+from modelops_pipelines.store.spool import segments as spool
+from modelops_pipelines.store.spool.checksums import Tally, closed, seal_line
+from modelops_pipelines.store.spool.segments import Line, SegmentWriter, encode, read_lines, sealed_segments, waiting
 from tests.support import ROOT
 
 HOLDING = """\
 import sys, time
 from pathlib import Path
-from modelops_pipelines.store.spool import SegmentWriter, encode
+from modelops_pipelines.store.spool.segments import SegmentWriter, encode
 writer = SegmentWriter(Path(sys.argv[1]), "e", "labels", "w")
 writer.append(encode({"n": 1}), 0.0)
 print("written", flush=True)

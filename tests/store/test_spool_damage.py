@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modelops_pipelines.store.spool import Line, Segment, SegmentWriter, encode, read_lines, sealed_segments
+from modelops_pipelines.store.spool.segments import Line, Segment, SegmentWriter, encode, read_lines, sealed_segments
 
 DAMAGES = int(os.environ.get("MODELOPS_DAMAGES", "10000"))
 SEED = 20260301

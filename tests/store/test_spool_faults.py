@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.store import spool
-from modelops_pipelines.store.spool import SegmentWriter, encode, read_lines, sealed_segments
+from modelops_pipelines.store.spool import segments as spool
+from modelops_pipelines.store.spool.segments import SegmentWriter, encode, read_lines, sealed_segments
 
 BROKEN = [(errno.EIO, 1), (errno.ENOSPC, 2), (errno.EIO, 3), (errno.ENOSPC, 7)]
 

@@ -12,12 +12,12 @@ import pytest
 from deltalake import DeltaTable
 
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.tables import LABELS, QUALITY_METRICS
-from modelops_pipelines.store.arrow import arrow_schema
-from modelops_pipelines.store.lake import Lake
-from modelops_pipelines.store.lake_eraser import LakeEraser
-from modelops_pipelines.store.lake_writer import LakeWriter
-from modelops_pipelines.store.table_files import TableFiles
+from modelops_pipelines.core.tables.lake import LABELS, QUALITY_METRICS
+from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.lake.delta_log import TableFiles
+from modelops_pipelines.store.lake.eraser import LakeEraser
+from modelops_pipelines.store.lake.reader import Lake
+from modelops_pipelines.store.lake.writer import LakeWriter
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 MICROS = timedelta(microseconds=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelops_pipelines.core.errors import BusyError
-from modelops_pipelines.store.turnstile import alone, together
+from modelops_pipelines.store.filesystem.shared_lock import alone, together
 
 
 def test_many_are_in_together_and_nobody_beside_one_alone(tmp_path: Path) -> None:

@@ -1,0 +1,98 @@
+"""What the spool brings: the inference log, labels and feedback of one endpoint."""
+
+import dagster as dg
+
+from modelops_pipelines.assets.metadata import asset_options, key
+from modelops_pipelines.core.capture.health import CAPTURE, CaptureHealth
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import FEEDBACK, INFERENCE_LOG, LABELS
+from modelops_pipelines.operations.alerting.capture_watch import capture_health
+from modelops_pipelines.operations.capture.ingest import IngestReport, ingest
+from modelops_pipelines.operations.capture.join_checks import Joined, join_with_log
+from modelops_pipelines.resources.project import ProjectResource
+
+NOTHING_REJECTED, JOINS_THE_LOG = "nothing_rejected", "joins_the_log"
+
+
+def inference_log_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+    """Return the asset of the endpoint's log."""
+    return _stream_asset(spec, "predictions", INFERENCE_LOG)
+
+
+def labels_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+    """Return the asset of the endpoint's labels."""
+    return _stream_asset(spec, "labels", LABELS)
+
+
+def feedback_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+    """Return the asset of the endpoint's feedback."""
+    return _stream_asset(spec, "feedback", FEEDBACK)
+
+
+def _stream_asset(spec: EndpointSpec, stream: str, table: Table) -> dg.AssetsDefinition:
+    options = asset_options(spec, table.name, kinds=["deltalake", "python"], about=table.about, table=table)
+    asset = options["key"]
+    responses = stream != "predictions"
+
+    @dg.asset(
+        **options,
+        deps=[key(spec, INFERENCE_LOG.name)] if responses else [],
+        check_specs=[dg.AssetCheckSpec(name, asset=asset, description=about) for name, about in _checks(responses)],
+    )
+    def stream_asset(project: ProjectResource) -> dg.MaterializeResult:
+        with project.stores() as stores:
+            report = ingest(stores, spec, stream)
+            joined = join_with_log(stores, spec, stream, report.windows) if responses else None
+            health = capture_health(stores.settings, spec.name, stores.now())
+            total = stores.lake.rows(spec.name, table.name)
+        checks = [_nothing_rejected(report, asset), _joins(joined, asset) if joined else _capture(health, asset)]
+        return dg.MaterializeResult(metadata=_metadata(report, total), check_results=checks)
+
+    return stream_asset
+
+
+def _checks(responses: bool) -> list[tuple[str, str]]:  # noqa: FBT001 - a private helper
+    rejected = (NOTHING_REJECTED, "Every captured line became rows.")
+    joins = (JOINS_THE_LOG, "Every row joins exactly one answered prediction.")
+    capture = (CAPTURE, "What is captured arrives in time, and the disk has room for it.")
+    return [rejected, joins if responses else capture]
+
+
+def _metadata(report: IngestReport, total: int) -> dict[str, int]:
+    return {
+        "dagster/row_count": total,
+        "rows_added": report.rows,
+        "rows_repeated": report.repeated,
+        "rejected": report.rejected,
+        "segments": report.segments,
+        "windows_touched": len(report.windows),
+    }
+
+
+def _nothing_rejected(report: IngestReport, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    reasons = "; ".join(dict.fromkeys(report.reasons)) or "none"
+    about = f"{report.rejected} line(s) rejected ({reasons}); they are in the table 'rejects'"
+    return _warning(NOTHING_REJECTED, asset, passed=not report.rejected, about=about)
+
+
+def _joins(joined: Joined, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    about = f"{joined.unmatched} of {joined.responses} predictions with a response are not in the log (yet)"
+    return _warning(JOINS_THE_LOG, asset, passed=not joined.unmatched, about=about)
+
+
+def _capture(health: CaptureHealth, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    """Show the health after this ingest; its alert is the watchers', who look also while nothing is ingested."""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=CAPTURE,
+        passed=health.ok,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=health.message,
+        metadata={check.name: check.value for check in health.checks},
+    )
+
+
+def _warning(name: str, asset: dg.AssetKey, *, passed: bool, about: str) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(asset_key=asset, check_name=name, passed=passed, severity=severity, description=about)

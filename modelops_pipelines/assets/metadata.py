@@ -1,0 +1,140 @@
+"""What every asset of ours shows: key, group, owners, columns; and results as metadata that people look at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+import orjson
+
+from modelops_pipelines.core.alerting.alerts import Verdict, worst
+from modelops_pipelines.core.durations import format_duration
+from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
+from modelops_pipelines.core.tables.columns import Column, Table
+from modelops_pipelines.core.windows import text
+from modelops_pipelines.operations.alerting.judge_drift import drift_limit
+from modelops_pipelines.operations.lake.incremental import Recomputed
+
+VERDICTS = "modelops/verdicts"
+SHOWN_ROWS = 30
+
+
+def asset_options(
+    spec: EndpointSpec, name: str, *, kinds: Sequence[str], about: str, table: Table | None = None
+) -> dict[str, Any]:
+    """Return the options that all of an endpoint's assets share."""
+    metadata: dict[str, Any] = {}
+    if table is not None:
+        metadata["dagster/column_schema"] = _schema(table)
+        metadata["dagster/table_name"] = f"{spec.name}.{table.name}"
+    return {
+        "key": key(spec, name),
+        "group_name": spec.name,
+        "description": about,
+        "owners": list(spec.owners),
+        "kinds": set(kinds),
+        "tags": {"endpoint": spec.name},
+        "metadata": metadata,
+    }
+
+
+def key(spec: EndpointSpec, name: str) -> dg.AssetKey:
+    """Return an asset's key: the endpoint, then the table."""
+    return dg.AssetKey([spec.name, name])
+
+
+def recomputed_metadata(result: Recomputed, total: int) -> dict[str, Any]:
+    """Return a derived table's run as metadata."""
+    return {
+        "dagster/row_count": total,
+        "windows": len(result.windows),
+        "rows_written": result.rows,
+        "from": text(result.windows[0]) if result.windows else "nothing changed",
+        "to": text(result.windows[-1]) if result.windows else "nothing changed",
+    }
+
+
+def check_specs(spec: EndpointSpec, asset: str, kinds: Sequence[str]) -> list[dg.AssetCheckSpec]:
+    """Return a check for each of the endpoint's alert rules of these kinds."""
+    return [
+        dg.AssetCheckSpec(rule.name, asset=key(spec, asset), description=_rule_text(spec, rule))
+        for rule in spec.alerts
+        if rule.kind in kinds
+    ]
+
+
+def check_results(spec: EndpointSpec, asset: str, verdicts: Sequence[Verdict]) -> list[dg.AssetCheckResult]:
+    """Return a check's result for each rule: it fails when a window failed, and carries every window's verdict."""
+    rules = dict.fromkeys(verdict.rule for verdict in verdicts)
+    return [_check_result(spec, asset, [verdict for verdict in verdicts if verdict.rule == rule]) for rule in rules]
+
+
+def _check_result(spec: EndpointSpec, asset: str, verdicts: list[Verdict]) -> dg.AssetCheckResult:
+    """Return one rule's result; without evidence it passes, and says that it was not judged."""
+    shown = worst(verdicts)
+    severity = dg.AssetCheckSeverity.ERROR if shown.severity == "error" else dg.AssetCheckSeverity.WARN
+    known = {name: value for name, value in asdict(shown).items() if value is not None}
+    failed = sum(verdict.passed is False for verdict in verdicts)
+    return dg.AssetCheckResult(
+        asset_key=key(spec, asset),
+        check_name=shown.rule,
+        passed=shown.passed is not False,
+        severity=severity,
+        description=f"{shown.message} [{failed} of {len(verdicts)} windows failed]",
+        metadata={**known, VERDICTS: dg.MetadataValue.json([asdict(verdict) for verdict in verdicts])},
+    )
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
+    """Return rows as a table for the UI, at most SHOWN_ROWS of them."""
+    if not rows:
+        return dg.MetadataValue.md("nothing to show")
+    names = list(rows[0])
+    lines = [names, ["---"] * len(names), *[[_cell(row[name]) for name in names] for row in rows[:SHOWN_ROWS]]]
+    more = len(rows) - SHOWN_ROWS
+    told = ["", f"{more} more rows are in the table"] if more > 0 else []
+    return dg.MetadataValue.md("\n".join([*("| " + " | ".join(line) + " |" for line in lines), *told]))
+
+
+def json_value(value: object) -> Any:
+    """Return a value as JSON for metadata."""
+    return orjson.loads(orjson.dumps(value, default=str))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, datetime):
+        return text(value)[:16]
+    return "" if value is None else str(value).replace("|", "\\|")
+
+
+def _schema(table: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                column.name,
+                column.type,
+                description=_about(column),
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def _about(column: Column) -> str:
+    return f"{column.about} ({column.unit})" if column.unit and column.unit not in column.about else column.about
+
+
+def _rule_text(spec: EndpointSpec, rule: AlertRule) -> str:
+    span = f" over {format_duration(rule.over)}" if rule.over else ""
+    above = drift_limit(spec, rule) if rule.kind == "drift" else rule.above
+    if rule.kind == "data_quality":
+        limit = "when two chunks of requests in a row are unlike the days before"
+    elif above is None and rule.below is None:
+        limit = "with a single drifted column"
+    else:
+        limit = f"above {above:g}" if above is not None else f"below {rule.below:g}"
+    return f"{rule.metric or rule.kind}{span}: fails {limit}"

@@ -1,0 +1,64 @@
+"""How the endpoint does: traffic, quality, quality estimated before labels, the user's own metrics."""
+
+import dagster as dg
+
+from modelops_pipelines.assets.derived import Derived, derived_asset
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, ESTIMATED_QUALITY, QUALITY_METRICS, SERVICE_METRICS
+from modelops_pipelines.operations.metrics.custom import measure_custom
+from modelops_pipelines.operations.metrics.estimated_quality import estimate_quality
+from modelops_pipelines.operations.metrics.quality import measure_quality
+from modelops_pipelines.operations.metrics.service import measure_service
+from modelops_pipelines.operations.reports.asset_charts import draw_custom, draw_estimate, draw_quality, draw_traffic
+
+_MEASURES = {
+    "binary_classification": ("accuracy", "f1", "auc", "log_loss", "brier_skill", "calibration_error"),
+    "multiclass": ("accuracy", "f1", "confidence"),
+    "regression": ("mae", "rmse", "bias", "r2"),
+}
+
+
+def service_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+    """Return the asset of traffic, failures and latency."""
+    shown = ("window_start", "model_version", "variant", "requests", "predictions", "client_errors", "server_errors")
+    rules = ["error_rate", "latency_p95_ms"]
+    made = Derived(SERVICE_METRICS, ["inference_log"], measure_service, (*shown, "errors"), rules, draw_traffic)
+    return derived_asset(spec, made)
+
+
+def quality_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+    """Return the asset of quality on the labels that arrived."""
+    shown = ("window_start", "model_version", "segment", "segment_value", "labelled", "coverage")
+    upstream = ["labels", "feedback"]  # which wait for inference_log
+    made = Derived(
+        QUALITY_METRICS,
+        upstream,
+        measure_quality,
+        (*shown, *_MEASURES[spec.task], "reason"),
+        ["quality"],
+        draw_quality,
+        windows=30,
+    )
+    return derived_asset(spec, made)
+
+
+def estimated_quality_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+    """Return the asset of quality as the scores alone let one expect it."""
+    shown = ("window_start", "model_version", "predictions", "labelled", "auc", "accuracy", "f1", "log_loss", "reason")
+    made = Derived(
+        ESTIMATED_QUALITY,
+        ["quality_metrics"],
+        estimate_quality,
+        shown,
+        ["estimated_quality"],
+        draw_estimate,
+        windows=30,
+    )
+    return derived_asset(spec, made)
+
+
+def custom_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+    """Return the asset of the user's own metrics."""
+    shown = ("window_start", "model_version", "metric", "value", "n", "reason")
+    made = Derived(CUSTOM_METRICS, ["labels", "feedback"], measure_custom, shown, ["metric"], draw_custom, windows=30)
+    return derived_asset(spec, made)

@@ -1,0 +1,189 @@
+"""Versions of a model: listed, tested, archived, restored."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT
+from modelops_pipelines.cli.output import as_text, json_option, show_rows, show_value
+from modelops_pipelines.cli.project import actor, open_stores
+from modelops_pipelines.core.release.deployment_states import STAGES
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+
+if TYPE_CHECKING:
+    from modelops_pipelines.store.state.suite_runs import VersionTest
+
+_REASON = click.option("--reason", default="", help="Why; the history keeps it.")
+_SUITE = click.option("--suite", default=None, help="This suite only; all of the endpoint by default.")
+_DEADLINE = click.option(
+    "--deadline",
+    type=click.FloatRange(min=1),
+    default=120,
+    show_default=True,
+    help="Seconds that the version has to answer.",
+)
+_SHOWN = ("at", "version", "suite", "cases", "passed", "failed", "seconds", "inputs_hash", "actor")
+
+
+@click.group()
+def model() -> None:
+    """List, test, archive and restore versions of an endpoint's model."""
+
+
+@model.command("list")
+@click.argument("endpoint")
+@click.option("--stage", type=click.Choice(STAGES), default=None, help="Only those.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--cursor", default=None, help="Where the page before ended.")
+@json_option
+def list_versions(endpoint: str, stage: str | None, limit: int, cursor: str | None, *, as_json: bool) -> None:
+    """List the versions of ENDPOINT's model in MLflow, newest first, with what they are here."""
+    from modelops_pipelines.operations.release.listing import versions_page
+
+    stores = open_stores()
+    page = versions_page(stores, endpoint_named(stores, endpoint), stage, cursor, limit)
+    if as_json:
+        show_value({"items": page.items, "next_cursor": page.next_cursor}, as_json=True)
+        return
+    show_rows(page.items, as_json=False, empty="There is no such version.")
+    if page.next_cursor:
+        click.echo(f"more: --cursor {page.next_cursor}", err=True)
+
+
+@model.command("test")
+@click.argument("endpoint")
+@click.argument("version")
+@_SUITE
+@_DEADLINE
+@json_option
+def test(endpoint: str, version: str, suite: str | None, deadline: float, *, as_json: bool) -> None:
+    """Have VERSION answer the stored cases of ENDPOINT's suites; ends with 3 when a case fails."""
+    from modelops_pipelines.operations.testing.run_suites import run_suite, suite_names
+
+    stores = open_stores()
+    spec = endpoint_named(stores, endpoint)
+    names = suite_names(stores, spec, suite)
+    runs = [run_suite(stores, spec, version, name, actor(), deadline=deadline) for name in names]
+    if as_json:
+        click.echo(as_text([_told(run) for run in runs]))
+    else:
+        failed = [{"suite": run.suite, **failure} for run in runs for failure in run.failures]
+        show_rows(failed, as_json=False, empty="Every case passed.")
+    for run in runs:
+        said = f"version {run.version}, suite {run.suite}: {run.passed} of {run.cases} cases passed"
+        click.echo(f"{said}, {run.seconds:.2f} s (inputs {run.inputs_hash[:12]})", err=True)
+    if any(run.failed for run in runs):
+        sys.exit(EXIT_PERMANENT)
+
+
+@model.command("tests")
+@click.argument("endpoint")
+@click.option("--version", default=None, help="Of this version only.")
+@_SUITE
+@json_option
+def tests(endpoint: str, version: str | None, suite: str | None, *, as_json: bool) -> None:
+    """List the runs of ENDPOINT's suites, oldest first."""
+    stores = open_stores()
+    runs = stores.version_tests.of(endpoint_named(stores, endpoint).name, version, suite)
+    rows = [_told(run) if as_json else _line(run) for run in runs]
+    show_rows(rows, as_json=as_json, empty=f"No version of {endpoint!r} was tested yet.")
+
+
+@model.command("diff")
+@click.argument("endpoint")
+@click.argument("first")
+@click.argument("second")
+@_SUITE
+@json_option
+def diff(endpoint: str, first: str, second: str, suite: str | None, *, as_json: bool) -> None:
+    """Show which cases are fixed, broken and still failing from version FIRST to SECOND, by their newest tests."""
+    from modelops_pipelines.operations.testing.run_suites import compare, suite_names
+
+    stores = open_stores()
+    spec = endpoint_named(stores, endpoint)
+    found = [compare(stores, spec, first, second, name) for name in suite_names(stores, spec, suite)]
+    rows = [{"suite": one.suite, **row} for one in found for row in one.rows]
+    show_rows(rows, as_json=as_json, empty="Every case passed in both versions.")
+
+
+@model.command("cases")
+@click.argument("endpoint")
+@click.argument("name")
+@click.option("--rows", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Cases at most.")
+@click.option("--tolerance", type=click.FloatRange(min=0), default=None, help="Of a regression's labels.")
+@click.option("--overwrite", is_flag=True, help="Write over a suite that is there.")
+def cases(endpoint: str, name: str, rows: int, tolerance: float | None, *, overwrite: bool) -> None:
+    """Write suite NAME of labelled rows of ENDPOINT's log, each expecting its label; put it into git."""
+    from modelops_pipelines.operations.testing.run_suites import suite_from_log
+
+    stores = open_stores()
+    spec = endpoint_named(stores, endpoint)
+    suite = suite_from_log(stores, spec, name, rows, tolerance=tolerance, overwrite=overwrite)
+    click.echo(f"{len(suite.cases)} cases written", err=True)
+    click.echo(str(suite.path))
+
+
+@model.command("evaluate")
+@click.argument("endpoint")
+@click.argument("version")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where the predictions go.")
+@_DEADLINE
+@json_option
+def evaluate(endpoint: str, version: str, file: Path, output: Path | None, deadline: float, *, as_json: bool) -> None:
+    """Have VERSION answer the rows of FILE (CSV or Parquet); with the label's column it is measured too."""
+    from modelops_pipelines.operations.testing.batch_evaluation import check_format, evaluate_file, write_answers
+
+    if output is not None:
+        check_format(output)
+    stores = open_stores()
+    batch = evaluate_file(stores, endpoint_named(stores, endpoint), version, file, deadline=deadline)
+    if output is not None:
+        write_answers(batch.answers, output)
+    told: dict[str, Any] = {name: getattr(batch, name) for name in ("version", "rows", "failed", "first_error")}
+    if batch.metrics is None:
+        click.echo(f"{file} has no label: nothing was measured", err=True)
+    show_value({**told, "seconds": batch.seconds, **(batch.metrics or {})}, as_json=as_json)
+
+
+@model.command()
+@click.argument("endpoint")
+@click.argument("version")
+@_REASON
+def archive(endpoint: str, version: str, reason: str) -> None:
+    """Have VERSION serve no more, on any endpoint of ENDPOINT's model; refused while one serves or tries it."""
+    from modelops_pipelines.operations.release import commands as releases
+
+    stores = open_stores()
+    spec = endpoint_named(stores, endpoint)
+    done = releases.archive(stores, spec, version, actor=actor(), reason=reason)
+    click.echo(f"version {version} of {spec.model_name} is archived{'' if done else ' already'}")
+    releases.mirror(stores, spec)
+
+
+@model.command()
+@click.argument("endpoint")
+@click.argument("version")
+@_REASON
+def restore(endpoint: str, version: str, reason: str) -> None:
+    """Have an archived VERSION be deployable again."""
+    from modelops_pipelines.operations.release import commands as releases
+
+    stores = open_stores()
+    spec = endpoint_named(stores, endpoint)
+    done = releases.restore(stores, spec, version, actor=actor(), reason=reason)
+    click.echo(f"version {version} of {spec.model_name} {'is restored' if done else 'was not archived'}")
+    releases.mirror(stores, spec)
+
+
+def _told(run: "VersionTest") -> Mapping[str, Any]:
+    return {**asdict(run), "failed": run.failed}
+
+
+def _line(run: "VersionTest") -> Mapping[str, Any]:
+    values: Sequence[Any] = [getattr(run, name) for name in _SHOWN]
+    return {**dict(zip(_SHOWN, values, strict=True)), "inputs_hash": run.inputs_hash[:12]}

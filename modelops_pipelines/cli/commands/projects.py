@@ -1,0 +1,120 @@
+"""A project's beginning, and its check-up."""
+
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import click
+
+from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT
+from modelops_pipelines.cli.output import json_option, show_rows
+from modelops_pipelines.cli.project import project_settings
+from modelops_pipelines.core.errors import ConflictError, ModelOpsError
+from modelops_pipelines.store.settings import Settings
+from modelops_pipelines.store.stores import Stores
+
+LOW_DISK = 0.10
+Finding = dict[str, object]
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Make a project in FOLDER: an endpoint's YAML, its trainer, sample data, workspace.yaml and a README."""
+    if folder.exists() and any(folder.iterdir()):
+        raise ConflictError(f"{folder} is not empty", "Name a new folder")
+    with as_file(files("modelops_pipelines.cli") / "templates" / "project") as template:
+        shutil.copytree(template, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    click.echo(f"Made {folder}. Next:\n  cd {folder}\n  python sample_data.py", err=True)
+    click.echo("  modelops train tumours --data data.csv\n  modelops up", err=True)
+
+
+@click.command()
+@json_option
+def doctor(*, as_json: bool) -> None:
+    """Check this project and this machine; exit code 3 when something is wrong, with what to do about it."""
+    findings = list(_findings(project_settings()))
+    show_rows(findings, as_json=as_json, empty="")
+    sys.exit(0 if all(finding["ok"] for finding in findings) else EXIT_PERMANENT)
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    checks: dict[str, Callable[[Settings], str]] = {
+        "home": _home,
+        "state": _state,
+        "history": _history,
+        "endpoints": _endpoints,
+        "disk": _disk,
+        "spool": _spool,
+        "gateway": _port("gateway_port"),
+        "dagster": _port("dagster_port"),
+        "mlflow": _port("mlflow_port"),
+    }
+    for name, check in checks.items():
+        try:
+            yield {"check": name, "ok": True, "found": check(settings)}
+        except ModelOpsError as error:
+            yield {"check": name, "ok": False, "found": str(error)}
+
+
+def _home(settings: Settings) -> str:
+    Stores(settings)
+    return f"{settings.home} can be written"
+
+
+def _state(settings: Settings) -> str:
+    from modelops_pipelines.store.state.database import REVISION
+
+    stores = Stores(settings)
+    generations = len(stores.deployments.all_desired())
+    return f"revision {REVISION}, {generations} endpoint(s) deployed"
+
+
+def _history(settings: Settings) -> str:
+    from modelops_pipelines.core.release.event_log import broken_link
+
+    stores = Stores(settings)
+    events = stores.deployments.sealed_events()
+    broken = broken_link(events, stores.deployments.head())
+    if broken is not None:
+        raise ConflictError(
+            f"The history's seal does not hold from event {broken} on: it was changed, or cut off",
+            "Compare it with a backup of the state database",
+        )
+    return f"{len(events)} event(s), every seal holds"
+
+
+def _endpoints(settings: Settings) -> str:
+    from modelops_pipelines.operations.endpoints.load import read_endpoints
+
+    names = [spec.name for spec in read_endpoints(settings.endpoints)]
+    return f"valid: {', '.join(names) or 'none'}"
+
+
+def _disk(settings: Settings) -> str:
+    there = next(folder for folder in (settings.home, *settings.home.parents) if folder.is_dir())
+    usage = shutil.disk_usage(there)
+    free = usage.free / usage.total
+    if free < LOW_DISK:
+        raise ConflictError(f"Only {free:.0%} of the disk under {settings.home} is free", "Free some, or move the home")
+    return f"{usage.free / 2**30:.1f} GiB free"
+
+
+def _spool(settings: Settings) -> str:
+    waiting = list(settings.spool.glob("*/*/*/*.jsonl"))
+    size = sum(path.stat().st_size for path in waiting)
+    return f"{len(waiting)} sealed segment(s) wait, {size / 2**20:.1f} MiB"
+
+
+def _port(name: str) -> Callable[[Settings], str]:
+    def check(settings: Settings) -> str:
+        port = getattr(settings, name)
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            taken = probe.connect_ex((settings.host, port)) == 0
+        return f"something listens on {settings.host}:{port}" if taken else f"{settings.host}:{port} is free"
+
+    return check

@@ -1,0 +1,74 @@
+"""Long-running commands: everything, the gateway alone, and the demo."""
+
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from modelops_pipelines.cli.project import open_stores, project_settings
+from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
+from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS
+
+START_SECONDS = 180.0
+
+
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, MOST_WORKERS), help="Gateway processes; MODELOPS_WORKERS (1) when left out."
+)
+
+
+@click.command()
+@click.option("--mlflow/--no-mlflow", default=True, show_default=True, help="MLflow's page too.")
+@workers_option
+def up(workers: int | None, *, mlflow: bool) -> None:
+    """Run the gateway, Dagster and MLflow of the project in this folder until Ctrl-C."""
+    stores = open_stores()
+    stores.database.secret()
+    settings = replace(stores.settings, workers=workers or stores.settings.workers)
+    with running(settings, Path.cwd()) as platform:
+        platform.start_gateway()
+        platform.start_dagster()
+        if mlflow:
+            platform.start_mlflow()
+        click.echo("Starting ...", err=True)
+        platform.wait(platform.services, START_SECONDS)
+        serve_until_interrupted(platform)
+
+
+@click.command()
+@workers_option
+def gateway(workers: int | None) -> None:
+    """Run the gateway alone: it serves what the desired state says, with or without Dagster."""
+    if workers is not None:
+        os.environ[ENVIRONMENT["workers"]] = str(workers)
+    click.echo(f"The gateway will listen on {project_settings().gateway_url}/docs; Ctrl-C ends it.", err=True)
+    os.execv(sys.executable, GATEWAY)  # noqa: S606 - our own interpreter, no shell
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="The whole year instead of the first months.")
+@click.option("--serve/--no-serve", default=True, show_default=True, help="Leave everything up until Ctrl-C.")
+@click.option("--home", default=".demo", show_default=True, help="Where the demo keeps its things; made anew.")
+def demo(home: str, *, full: bool, serve: bool) -> None:
+    """Watch the loop on real flights: serve, log, drift, alert, retrain, judge, promote, break, roll back."""
+    from examples.flights.demo import run_demo
+
+    ok = run_demo(Path(home), full=full, then=serve_until_interrupted if serve else None)
+    sys.exit(0 if ok else 1)
+
+
+def serve_until_interrupted(platform: LocalPlatform) -> None:
+    """Show the addresses and wait for Ctrl-C, or for a service to end (which raises NotReadyError)."""
+    for service in platform.services:
+        click.echo(f"  {service.name:<8} {service.url}{'/docs' if service.name == 'gateway' else ''}")
+    click.echo("Up. Press Ctrl-C to end.")
+    try:
+        while all(service.process.poll() is None for service in platform.services):
+            time.sleep(0.5)
+        for service in platform.services:
+            service.is_up()
+    except KeyboardInterrupt:
+        click.echo("Ending ...", err=True)

@@ -1,0 +1,50 @@
+"""Training from the command line."""
+
+from pathlib import Path
+
+import click
+
+from modelops_pipelines.cli.output import json_option, show_value
+from modelops_pipelines.cli.project import open_stores
+from modelops_pipelines.core.errors import InputError
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+
+
+@click.command()
+@click.argument("endpoint")
+@click.option(
+    "--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="A CSV or Parquet file."
+)
+@json_option
+def train(endpoint: str, data: Path, *, as_json: bool) -> None:
+    """Train ENDPOINT's first version on a file of features and the label, and register it."""
+    from modelops_pipelines.operations.improve.train import train_first
+
+    stores = open_stores()
+    version = train_first(stores, endpoint_named(stores, endpoint), _frame(data))
+    click.echo(f"Registered; put it to work: modelops deploy {endpoint} {version.version}", err=True)
+    show_value(vars(version), as_json=as_json)
+
+
+@click.command()
+@click.argument("endpoint")
+@click.option("--reason", default="asked for at the command line", help="Why; the record keeps it.")
+@json_option
+def retrain(endpoint: str, reason: str, *, as_json: bool) -> None:
+    """Train a candidate for ENDPOINT on what the log has learned, and judge it; what is live does not change."""
+    from modelops_pipelines.operations.improve.retrain import retrain as whole
+
+    stores = open_stores()
+    gate = whole(stores, endpoint_named(stores, endpoint), reason)
+    show_value({"version": gate.version, "verdict": gate.verdict, **dict(gate.numbers)}, as_json=as_json)
+
+
+def _frame(path: Path) -> object:
+    if path.suffix not in (".csv", ".parquet"):
+        raise InputError(f"{path} is neither CSV nor Parquet", "Give a .csv or a .parquet file")
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    except (ValueError, OSError) as error:  # pandas' and Arrow's complaints about a file are of these two
+        raise InputError(f"{path} cannot be read as {path.suffix[1:]} ({error})", "Correct the file") from error

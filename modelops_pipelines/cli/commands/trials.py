@@ -1,0 +1,98 @@
+"""Versions on trial: what is said of them, A/B tests, shadows."""
+
+from dataclasses import asdict
+
+import click
+
+from modelops_pipelines.cli.output import json_option, show_change, show_rows, show_value
+from modelops_pipelines.cli.project import actor, open_stores
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+
+_REASON = click.option("--reason", default="", help="Why; the history keeps it.")
+_NAME = click.option("--name", default=None, help="The test's name; the newest by default.")
+
+
+@click.command()
+@click.argument("endpoint")
+@json_option
+def trials(endpoint: str, *, as_json: bool) -> None:
+    """Show what was said of the versions on trial on ENDPOINT, oldest first."""
+    stores = open_stores()
+    found = stores.trials.of(endpoint_named(stores, endpoint).name)
+    names = ("at", "version", "share", "generation", "verdict")
+    rows = [{**{name: getattr(one, name) for name in names}, "reason": one.numbers.get("reason")} for one in found]
+    full = [asdict(one) for one in found]
+    show_rows(full if as_json else rows, as_json=as_json, empty=f"No version of {endpoint!r} was on trial yet.")
+
+
+@click.group()
+def ab() -> None:
+    """Start, show and end A/B tests."""
+
+
+@ab.command("start")
+@click.argument("endpoint")
+@click.argument("version")
+@click.option("--name", required=True, help="The test's name.")
+@click.option("--share", type=click.IntRange(1, 99), default=50, show_default=True, help="Percent for VERSION.")
+@click.option("--error-rate", type=float, default=0.05, show_default=True, help="Chance to tell equal versions apart.")
+@click.option("--planned", type=int, default=10_000, show_default=True, help="Callers with labels to be sharpest at.")
+@_REASON
+@json_option
+def start(
+    endpoint: str, version: str, name: str, share: int, error_rate: float, planned: int, reason: str, *, as_json: bool
+) -> None:
+    """Have VERSION answer a share of ENDPOINT's callers beside the champion, until the test is ended."""
+    from modelops_pipelines.operations.release.ab_tests import Terms, start_experiment
+
+    stores = open_stores()
+    terms = Terms(error_rate, planned)
+    made = start_experiment(
+        stores,
+        endpoint_named(stores, endpoint),
+        version,
+        name=name,
+        share=share,
+        terms=terms,
+        actor=actor(),
+        reason=reason,
+    )
+    show_change(made, as_json=as_json)
+
+
+@ab.command("show")
+@click.argument("endpoint")
+@_NAME
+@json_option
+def show(endpoint: str, name: str | None, *, as_json: bool) -> None:
+    """Show what the test says so far; look as often as you like, its error rate holds."""
+    from modelops_pipelines.operations.release.ab_tests import experiment_named, result_of
+
+    stores = open_stores()
+    spec = endpoint_named(stores, endpoint)
+    experiment = experiment_named(stores, spec, name)
+    names = ("experiment_id", "champion", "challenger", "share", "started_at", "ended_at", "decision")
+    told = {name: getattr(experiment, name) for name in names}
+    show_value({**told, **result_of(stores, spec, experiment).describe()}, as_json=as_json)
+
+
+@ab.command("end")
+@click.argument("endpoint")
+@click.argument("decision", type=click.Choice(["promote", "keep"]))
+@_NAME
+@click.option("--force", is_flag=True, help="Promote without a result that says so; needs --reason.")
+@_REASON
+@json_option
+def end(endpoint: str, decision: str, name: str | None, reason: str, *, force: bool, as_json: bool) -> None:
+    """End the test: promote the challenger, or keep the champion."""
+    from modelops_pipelines.operations.release.ab_tests import end_experiment
+
+    if force and not reason:
+        raise click.UsageError("--force needs a --reason: the history keeps it")
+    stores = open_stores()
+    spec = endpoint_named(stores, endpoint)
+    chosen = "promote" if decision == "promote" else "keep"
+    show_change(
+        end_experiment(stores, spec, chosen, name=name, actor=actor(), reason=reason, force=force),  # type: ignore[arg-type]
+        as_json=as_json,
+    )

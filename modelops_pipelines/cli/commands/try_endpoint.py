@@ -1,0 +1,119 @@
+"""Trying an endpoint: a test call, and code to copy that makes calls."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from modelops_pipelines.cli.gateway_client import Body, ask
+from modelops_pipelines.cli.output import as_text, json_option
+from modelops_pipelines.cli.project import open_stores
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import InputError, NotReadyError, UnknownError
+from modelops_pipelines.core.release.desired_state import DesiredState
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.models.client_snippets import curl_snippet, prediction_url, python_snippet
+from modelops_pipelines.operations.models.example_request import example_body
+from modelops_pipelines.store.state.deployments import required_version
+from modelops_pipelines.store.stores import Stores
+
+_FORMS = frozenset({"dataframe_records", "dataframe_split", "inputs", "instances"})
+_SESSIONS = 100_000
+
+
+@click.command("try")
+@click.argument("endpoint")
+@click.option("--row", default=None, help="A row as a JSON object, or several as a list of them.")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A JSON body in any form that the gateway takes, rows as JSON, or a .csv.",
+)
+@click.option("--version", default=None, help="Have this version answer, of those that the endpoint serves.")
+@json_option
+def try_(endpoint: str, row: str | None, path: Path | None, version: str | None, *, as_json: bool) -> None:
+    """Send ENDPOINT a test call through the running gateway: by default a row of the champion's own input example.
+
+    It is logged as a test and left out of every metric. The key is that of MODELOPS_API_KEY, where one is needed.
+    """
+    if row is not None and path is not None:
+        raise click.UsageError("give --row or --file, not both")
+    stores = open_stores()
+    spec = endpoint_named(stores, endpoint)
+    state = _serving(stores, spec)
+    headers = {"X-Test-Call": "true", **({} if version is None else {"X-Session-Id": _session(state, version)})}
+    body = _from_file(path) if path else _from_text(row) if row else _from_champion(stores, spec, state, version)
+    answer = ask(prediction_url(stores.settings.gateway_url, endpoint), body, headers)
+    _show(answer, as_json=as_json)
+
+
+@click.command()
+@click.argument("endpoint")
+@click.option("--curl/--python", default=True, show_default=True, help="For a shell, or Python without any package.")
+def snippet(endpoint: str, *, curl: bool) -> None:
+    """Print a complete example that asks ENDPOINT for a prediction, with a row that its champion takes.
+
+    Where the gateway needs a key, the example reads it from MODELOPS_API_KEY.
+    """
+    stores = open_stores()
+    spec = endpoint_named(stores, endpoint)
+    state = _serving(stores, spec)
+    body = example_body(required_version(stores.deployments, spec.model_name, str(state.champion)))
+    url, write = prediction_url(stores.settings.gateway_url, endpoint), curl_snippet if curl else python_snippet
+    click.echo(write(url, body, with_key=bool(stores.keys.list())), nl=False)
+
+
+def _serving(stores: Stores, spec: EndpointSpec) -> DesiredState:
+    state = stores.deployments.desired(spec.name)
+    if state.champion is None:
+        raise NotReadyError(
+            f"Endpoint {spec.name!r} serves no version yet", f"Deploy one: modelops deploy {spec.name} VERSION"
+        )
+    return state
+
+
+def _session(state: DesiredState, version: str) -> str:
+    """Return a session whose calls this version answers, as the gateway divides them."""
+    if version not in {variant.version for variant in state.answering}:
+        serves = ", ".join(f"{variant.version} ({variant.role})" for variant in state.answering)
+        raise UnknownError(
+            f"Endpoint {state.endpoint!r} does not serve version {version!r} (it serves: {serves})",
+            f"Deploy it with a share first: modelops deploy {state.endpoint} {version} --share 1",
+        )
+    sessions = (f"try-{number}" for number in range(_SESSIONS))
+    return next(session for session in sessions if state.choose(session.encode()).version == version)
+
+
+def _from_champion(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str | None) -> Body:
+    chosen = required_version(stores.deployments, spec.model_name, version or str(state.champion))
+    return Body(json.dumps(example_body(chosen)).encode())
+
+
+def _from_file(path: Path) -> Body:
+    if path.suffix.lower() == ".csv":
+        return Body(path.read_bytes(), "text/csv")
+    return _from_text(path.read_text(encoding="utf-8", errors="replace"), str(path))
+
+
+def _from_text(given: str, what: str = "--row") -> Body:
+    try:
+        parsed = json.loads(given)
+    except ValueError as error:
+        raise InputError(f"{what} is no JSON", "Give for example '{\"feature\": 1.0}'") from error
+    if isinstance(parsed, dict) and not _FORMS & set(parsed):
+        parsed = [parsed]
+    return Body(json.dumps({"dataframe_records": parsed} if isinstance(parsed, list) else parsed).encode())
+
+
+def _show(answer: dict[str, Any], *, as_json: bool) -> None:
+    """Print the answer; for people a prediction a line, and the rest as talk."""
+    if as_json:
+        click.echo(as_text(answer))
+        return
+    for prediction in answer["predictions"]:
+        click.echo(json.dumps(prediction, ensure_ascii=False))
+    version, role = answer["model_version"], answer["variant"]
+    told = f"Version {version} ({role}) answered; logged as a test under request {answer['request_id']}."
+    click.echo(told, err=True)

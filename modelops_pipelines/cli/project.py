@@ -1,0 +1,40 @@
+"""The project that a command works on, and who asks; a folder without one is refused before anything is made in it."""
+
+import getpass
+import os
+from pathlib import Path
+
+from modelops_pipelines.core.errors import SettingsError
+from modelops_pipelines.store.settings import Settings, load_settings
+from modelops_pipelines.store.stores import Stores
+
+
+def project_settings() -> Settings:
+    """Return the settings of the project in this folder; raises SettingsError when there is no project."""
+    settings = load_settings()
+    if not settings.endpoints.is_dir() and not settings.home.exists():
+        raise SettingsError(
+            f"There is no project in {Path.cwd()}: neither {settings.endpoints} nor {settings.home} exists",
+            "Go to a project's folder, or make one: modelops init FOLDER",
+        )
+    return settings
+
+
+def open_stores() -> Stores:
+    """Return the stores of the project in this folder."""
+    return Stores(project_settings())
+
+
+def actor() -> str:
+    """Return who asks; a container's user may have no name."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"cli:user-{os.getuid()}"
+
+
+def require_endpoint(stores: Stores, name: str) -> None:
+    """Refuse a name that no endpoint bears; for commands that found nothing under it. Raises UnknownError."""
+    from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+
+    endpoint_named(stores, name)

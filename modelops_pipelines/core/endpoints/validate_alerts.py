@@ -1,0 +1,162 @@
+"""What is wrong with alert rules: kinds, metrics, thresholds. Whether a rule fires is ``alerts``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from types import MappingProxyType
+
+from modelops_pipelines.core.endpoints.issues import Complaint, one_of, suggestion
+from modelops_pipelines.core.endpoints.spec import TASKS, AlertRule
+
+KINDS = ("error_rate", "latency_p95_ms", "drift", "data_quality", "quality", "estimated_quality", "metric")
+MEASURED = ("quality", "estimated_quality", "metric")
+"""Kinds that name a metric and one threshold, above or below."""
+QUALITY_METRICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "binary_classification": (
+            "auc",
+            "log_loss",
+            "brier",
+            "brier_skill",
+            "calibration_error",
+            "accuracy",
+            "precision",
+            "recall",
+            "f1",
+            "confidence",
+            "base_rate",
+        ),
+        "multiclass": ("accuracy", "f1", "confidence"),
+        "regression": ("mae", "rmse", "bias", "r2"),
+    }
+)
+ESTIMATED_METRICS = ("auc", "log_loss", "brier", "accuracy", "precision", "recall", "f1")
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Thresholds that a value can cross. ``open_end`` refuses the top itself: nothing is above it."""
+
+    low: float
+    high: float
+    open_end: bool
+    words: str
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value < self.high or (value == self.high and not self.open_end)
+
+
+_SHARE = _Range(0, 1, open_end=True, words="a share from 0 to below 1, such as 0.1")
+_SCORE = _Range(0, 1, open_end=False, words="a number from 0 to 1")
+_AMOUNT = _Range(0, inf, open_end=True, words="a number of 0 or more")
+_RANGES: Mapping[str, _Range] = MappingProxyType(
+    {
+        "error_rate": _SHARE,
+        "drift": _SHARE,
+        "latency_p95_ms": _Range(1, inf, open_end=True, words="milliseconds from 1, such as 10000"),
+    }
+)
+_METRIC_RANGES: Mapping[str, _Range] = MappingProxyType(
+    {
+        **dict.fromkeys(("auc", "accuracy", "brier", "precision", "recall", "f1"), _SCORE),
+        **dict.fromkeys(("calibration_error", "confidence"), _SCORE),
+        "brier_skill": _Range(-inf, 1, open_end=False, words="a number up to 1; 0 is the base rate's"),
+        "r2": _Range(-inf, 1, open_end=False, words="a number up to 1; 0 is the mean's"),
+        **dict.fromkeys(("log_loss", "mae", "rmse"), _AMOUNT),
+    }
+)
+
+
+def alert_complaints(rules: Sequence[AlertRule], task: str, own: Sequence[str] = ()) -> Iterator[Complaint]:
+    """Yield all that is wrong with the rules; ``own`` are the names of the user's metrics.
+
+    An unknown task forgives metrics: it has its own complaint.
+    """
+    names = [rule.name for rule in rules]
+    for index, rule in enumerate(rules):
+        path = f"alerts[{index}]"
+        yield from one_of(f"{path}.kind", rule.kind, KINDS)
+        if rule.kind not in KINDS:
+            continue
+        if rule.name in names[:index]:
+            first = names.index(rule.name)
+            yield Complaint(path, f"repeats the rule '{rule.name}' of alerts[{first}]", "Keep one of them")
+        if rule.kind in MEASURED:
+            yield from _metric_complaints(rule, path, task, own)
+            yield from _one_threshold_complaints(rule, path)
+        else:
+            yield from _plain_complaints(rule, path)
+        yield from _threshold_complaints(rule, path)
+        yield from _minimum_complaints(rule, path)
+
+
+def _plain_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+    if rule.metric is not None:
+        yield Complaint(f"{path}.metric", f"a rule of kind {rule.kind} has no metric", "Remove it, or use kind quality")
+    if rule.below is not None:
+        fix = "Remove it" if rule.kind == "data_quality" else "Use 'above'"
+        yield Complaint(f"{path}.below", f"a rule of kind {rule.kind} has no 'below'", fix)
+    if rule.kind in {"drift", "data_quality"}:
+        yield from _refused(rule, path, ("over", "minimum"), "judges each window by itself")
+    if rule.kind == "data_quality":
+        yield from _refused(rule, path, ("above",), "has no threshold of its own")
+    elif rule.above is None and rule.kind != "drift":
+        yield Complaint(f"{path}.above", "is missing", f"Add 'above': {_RANGES[rule.kind].words}")
+
+
+def _refused(rule: AlertRule, path: str, keys: Sequence[str], why: str) -> Iterator[Complaint]:
+    for key in keys:
+        if getattr(rule, key) is not None:
+            yield Complaint(f"{path}.{key}", f"a rule of kind {rule.kind} {why}", "Remove it")
+
+
+def _metric_complaints(rule: AlertRule, path: str, task: str, own: Sequence[str]) -> Iterator[Complaint]:
+    allowed = {
+        "quality": QUALITY_METRICS.get(task, ()),
+        "estimated_quality": ESTIMATED_METRICS if task == "binary_classification" else (),
+        "metric": tuple(own),
+    }[rule.kind]
+    if rule.metric is None:
+        fix = f"Add one of: {', '.join(allowed)}" if allowed else _none(rule.kind, task)
+        yield Complaint(f"{path}.metric", "is missing", fix)
+    elif rule.kind == "metric" and rule.metric not in allowed:
+        fix = suggestion(rule.metric, allowed) if allowed else _none(rule.kind, task)
+        yield Complaint(f"{path}.metric", f"'{rule.metric}' is none of 'metrics'", fix)
+    elif task in TASKS and rule.metric not in allowed:
+        fix = suggestion(rule.metric, allowed) if allowed else _none(rule.kind, task)
+        yield Complaint(f"{path}.metric", f"'{rule.metric}' is no {_WORD[rule.kind]} of {task}", fix)
+    if rule.kind != "quality":
+        yield from _refused(rule, path, ("over",), "judges each window by itself")
+
+
+_WORD = {"quality": "metric", "estimated_quality": "metric that is estimated"}
+
+
+def _none(kind: str, task: str) -> str:
+    if kind == "metric":
+        return "Define it under 'metrics', with a name and 'sql' or 'function'"
+    if kind == "estimated_quality":
+        return "Remove the rule: quality is estimated for binary_classification only"
+    return f"Remove the rule: {task} has no quality metrics" if task in TASKS else "Correct the task first"
+
+
+def _one_threshold_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+    if rule.above is None and rule.below is None:
+        yield Complaint(path, f"a {rule.kind} rule needs a threshold", "Add 'above' or 'below'")
+    if rule.above is not None and rule.below is not None:
+        problem = f"a {rule.kind} rule has one threshold, and this has two"
+        yield Complaint(path, problem, "Keep either 'above' or 'below'")
+
+
+def _threshold_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+    built_in = rule.kind in {"quality", "estimated_quality"}
+    allowed = _METRIC_RANGES.get(str(rule.metric)) if built_in else _RANGES.get(rule.kind)
+    for key, value in (("above", rule.above), ("below", rule.below)):
+        if allowed is not None and value is not None and not allowed.holds(value):
+            yield Complaint(f"{path}.{key}", f"{value:g} is no threshold for {rule.name}", f"Write {allowed.words}")
+
+
+def _minimum_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+    if rule.minimum is not None and rule.minimum < 1:
+        problem = f"must be at least 1, and is {rule.minimum}"
+        yield Complaint(f"{path}.minimum", problem, "Write how many rows allow a verdict, such as 100")

@@ -1,0 +1,128 @@
+"""Quality of a binary classifier before its labels arrive, from its scores: confidence-based performance estimation.
+
+CBPE (Kivimaki and others, 2025, arXiv 2505.05295; computed as NannyML does, from expected counts): earlier labels tell
+how often a score is right, and each new answer counts as right with that probability. What the scores mean is assumed
+to stay as it was: a change of the inputs is followed, concept drift is not seen.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+
+from modelops_pipelines.core.metrics.score_histogram import BINS, SCORE_MIDDLES, Floats, auc, score_bins
+
+METRICS = ("auc", "log_loss", "brier", "accuracy", "precision", "recall", "f1")
+MINIMUM_LABELLED = 1000
+"""Labelled rows that a calibration takes at least."""
+_CLIP = 1e-15
+
+
+@dataclass(frozen=True, eq=False)
+class AnswerCounts:
+    """Scored answers a bin of the score, each array of shape (BINS,).
+
+    ``positive`` and ``negative`` count answers by their class, ``scores`` and ``squares`` are sums of the score and of
+    its square, ``logs`` and ``rest_logs`` sums of ln(score) and ln(1 - score), clipped at 1e-15.
+    """
+
+    positive: Floats
+    negative: Floats
+    scores: Floats
+    squares: Floats
+    logs: Floats
+    rest_logs: Floats
+
+    @classmethod
+    def of(cls, scores: Floats, answers: Floats) -> Self:
+        """Count rows: two arrays of one length, the scores (0 to 1) and whether the answer is the positive class."""
+        logs, rest_logs = np.log(np.maximum(scores, _CLIP)), np.log(np.maximum(1 - scores, _CLIP))
+        values = (answers, 1 - answers, scores, scores**2, logs, rest_logs)
+        bins = score_bins(scores)
+        return cls(*(np.bincount(bins, value, BINS).astype(np.float64) for value in values))
+
+    @classmethod
+    def read(cls, bins: Floats, sums: Mapping[str, Floats]) -> Self:
+        """Place sums of the bins given (each bin once); ``sums`` has an array of their length for each field."""
+        filled = {field.name: np.zeros(BINS) for field in fields(cls)}
+        for name, values in filled.items():
+            values[bins.astype(np.intp)] = sums[name]
+        return cls(**filled)
+
+    @property
+    def scored(self) -> int:
+        """Answers."""
+        return int(self.positive.sum() + self.negative.sum())
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The metrics of ``METRICS``, None where undefined, and why; ``reason`` is None when all are defined."""
+
+    values: Mapping[str, float | None]
+    reason: str | None
+
+
+def calibrate(positives: Floats, negatives: Floats) -> Floats | None:
+    """Return the probability of the positive class a bin, of shape (BINS,), from labelled counts a bin.
+
+    Isotonic regression of the share of positives on the score (Zadrozny and Elkan 2002), weighted by rows; a bin
+    without a row lies on the line between its neighbours. None where fewer than MINIMUM_LABELLED rows, or one class
+    only, would speak for it.
+    """
+    from sklearn.isotonic import isotonic_regression
+
+    counts = positives + negatives
+    if counts.sum() < MINIMUM_LABELLED or not positives.any() or not negatives.any():
+        return None
+    known = counts > 0
+    fitted = isotonic_regression(positives[known] / counts[known], sample_weight=counts[known])
+    return np.asarray(np.interp(SCORE_MIDDLES, SCORE_MIDDLES[known], fitted), np.float64)
+
+
+def why_not_calibrated(positives: Floats, negatives: Floats) -> str:
+    """Return why ``calibrate`` gives None for these counts."""
+    labelled = int(positives.sum() + negatives.sum())
+    if labelled < MINIMUM_LABELLED:
+        return f"{labelled} earlier rows with score and label of the {MINIMUM_LABELLED} that a calibration takes"
+    return "one class only among the earlier labels"
+
+
+def estimate(answers: AnswerCounts, chance: Floats) -> Estimate:
+    """Return the expected metrics of the answers, given the probability of the positive class a bin."""
+    hits, misses = float(answers.positive @ chance), float(answers.negative @ chance)
+    false = float(answers.positive @ (1 - chance))
+    n, count = float(answers.scored), answers.positive + answers.negative
+    rest = 1 - chance
+    values = {
+        "auc": auc(count * chance, count * rest),
+        "log_loss": _ratio(-float(answers.logs @ chance + answers.rest_logs @ rest), n),
+        "brier": _ratio(float(answers.squares.sum() - 2 * answers.scores @ chance + count @ chance), n),
+        "accuracy": _ratio(hits + float(answers.negative @ rest), n),
+        "precision": _ratio(hits, hits + false),
+        "recall": _ratio(hits, hits + misses),
+        "f1": _ratio(2 * hits, 2 * hits + false + misses),
+    }
+    return Estimate(values, _reason(values, n))
+
+
+def no_estimate(reason: str) -> Estimate:
+    """Return the estimate without any value."""
+    return Estimate(dict.fromkeys(METRICS), reason)
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def _reason(values: Mapping[str, float | None], n: float) -> str | None:
+    if not n:
+        return "no row has a score"
+    reasons = {
+        "auc": "one class only is expected: no auc",
+        "precision": "no answer is the positive class: no precision",
+        "recall": "no positive is expected: no recall",
+        "f1": "neither answered nor expected is the positive class: no f1",
+    }
+    return "; ".join(why for name, why in reasons.items() if values[name] is None) or None

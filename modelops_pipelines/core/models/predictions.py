@@ -1,0 +1,104 @@
+"""What a model's raw output means: the answer of each row, and its score."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelops_pipelines.core.errors import PredictionError
+from modelops_pipelines.core.models.output_kinds import SCORES, UNKNOWN
+
+Answer = str | float
+_MATRIX = 2
+
+
+def interpret(
+    task: str, output: object, rows: int, classes: Sequence[str] | None, positive: str, kind: str = UNKNOWN
+) -> tuple[list[Answer], list[float] | None]:
+    """Return each row's answer and score.
+
+    A regression's answer is a number, without a score. A classifier may give a matrix of probabilities (rows x
+    classes): the answer is the likeliest class and the score the probability of the positive class, or of the
+    answer where there are more than two classes. Or it may give one value a row, which ``kind`` (settled when the
+    version was registered) says is a score of the positive class or the class itself; where that is unknown,
+    floats between 0 and 1 that are not all whole are taken for scores. Raises PredictionError when the output fits
+    none of these.
+    """
+    values = _shaped(output, rows)
+    if task == "regression":
+        return _numbers(values), None
+    if values.ndim == _MATRIX:
+        return _from_probabilities(task, values.astype(np.float64), classes, positive)
+    if task == "binary_classification" and (kind == SCORES or (kind == UNKNOWN and _look_like_scores(values))):
+        scores = values.astype(np.float64)
+        return _from_probabilities(task, np.stack([1 - scores, scores], axis=1), _two(classes, positive), positive)
+    return [class_name(value) for value in values.tolist()], None
+
+
+def class_name(value: object) -> str:
+    """Return a class as text: 1, 1.0 and True are '1', so that a label matches whatever type it came in."""
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _shaped(output: object, rows: int) -> NDArray[Any]:
+    """Return the output as one value a row, or one row of a matrix for each."""
+    values = np.asarray(output)
+    if values.ndim == _MATRIX and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim not in (1, _MATRIX) or len(values) != rows:
+        raise PredictionError(
+            f"The model answered an array of shape {values.shape} for {rows} rows",
+            "Let the model answer one value, or one row of probabilities, for each row",
+        )
+    return values
+
+
+def _look_like_scores(values: NDArray[Any]) -> bool:
+    fractions = values.dtype.kind == "f" and not np.all(values == np.round(values))
+    return bool(fractions and np.all((values >= 0) & (values <= 1)))
+
+
+def _numbers(values: NDArray[Any]) -> list[Answer]:
+    if values.ndim == _MATRIX:
+        raise PredictionError("The model answered a matrix for a regression", "Let it answer one number a row")
+    return [float(value) for value in values.astype(np.float64)]
+
+
+def _from_probabilities(
+    task: str, matrix: NDArray[np.float64], classes: Sequence[str] | None, positive: str
+) -> tuple[list[Answer], list[float]]:
+    if not np.all((matrix >= 0) & (matrix <= 1)):
+        raise PredictionError(
+            "The model answered a probability that is no number from 0 to 1",
+            "Correct the model, or log it with pyfunc_predict_fn='predict' where it answers classes",
+        )
+    names = list(classes) if classes is not None else _default_classes(matrix.shape[1], positive)
+    if len(names) != matrix.shape[1]:
+        raise PredictionError(
+            f"The model answered {matrix.shape[1]} probabilities a row for {len(names)} classes",
+            "Log it with its classes in the metadata: metadata={'classes': [...]}",
+        )
+    best = matrix.argmax(axis=1)
+    column = names.index(positive) if task == "binary_classification" and positive in names else None
+    if task == "binary_classification" and column is None:
+        raise PredictionError(
+            f"The positive class {positive!r} is none of the model's classes {names}",
+            "Set positive_label in the endpoint's YAML to one of these",
+        )
+    scores = matrix[:, column] if column is not None else matrix.max(axis=1)
+    return [names[index] for index in best], [float(score) for score in scores]
+
+
+def _default_classes(width: int, positive: str) -> list[str]:
+    return _two(None, positive) if width == _MATRIX else [str(index) for index in range(width)]
+
+
+def _two(classes: Sequence[str] | None, positive: str) -> list[str]:
+    """Return the negative class, then the positive one."""
+    others = [name for name in classes or () if name != positive]
+    return [others[0] if len(others) == 1 else "0" if positive != "0" else "not 0", positive]

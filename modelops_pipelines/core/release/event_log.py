@@ -1,0 +1,142 @@
+"""What happened to an endpoint: a chain of sealed events, and what it says of any moment. Pure: no clock, no store."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from modelops_pipelines.core.release.desired_state import ACTIVE, WHOLE, DesiredState, Variant, variants_of
+from modelops_pipelines.core.windows import text
+
+GENESIS = "0" * 64
+DEPLOY, PROMOTE, ROLLBACK, WITHDRAW, DELETE = "deploy", "promote", "rollback", "withdraw", "delete"
+_GROWING = (DEPLOY, PROMOTE)
+_RELEASES = (*_GROWING, ROLLBACK, WITHDRAW, DELETE)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change, sealed by the hash of the event before it.
+
+    ``evidence`` holds the numbers that it rests on and, since release 0.3, under ``live`` what the endpoint serves
+    from then on: its status and variants.
+    """
+
+    number: int
+    endpoint: str
+    at: datetime
+    actor: str
+    action: str
+    from_version: str | None
+    to_version: str
+    generation: int
+    reason: str
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    previous_hash: str = GENESIS
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the event's canonical JSON, the previous hash included."""
+        body = {**self.__dict__, "at": text(self.at), "evidence": dict(self.evidence)}
+        return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+    @property
+    def share(self) -> int:
+        """The share of the traffic (percent) that the version was given."""
+        return int(str(self.evidence.get("share", WHOLE)))
+
+
+def champions(events: Iterable[Event]) -> tuple[str, ...]:
+    """Return the line of champions that a rollback walks back, the present one last.
+
+    A version that was rolled back has left the line: rolling back twice never returns to it. A deleted endpoint, and
+    one whose only version was withdrawn, starts a new line.
+    """
+    line: list[str] = []
+    for event in events:
+        if event.action == ROLLBACK:
+            line = _withdrawn(line, event.to_version)
+        elif event.action in (DELETE, WITHDRAW):
+            line = []
+        elif event.action in _GROWING and event.share == WHOLE and line[-1:] != [event.to_version]:
+            line.append(event.to_version)
+    return tuple(line)
+
+
+@dataclass(frozen=True)
+class Reign:
+    """A version that was the champion from some moment on, and who made it that, how and why."""
+
+    version: str
+    since: datetime
+    actor: str
+    action: str
+    reason: str
+
+
+def reigns(events: Iterable[Event]) -> tuple[Reign, ...]:
+    """Return the champions as they followed each other, also those that were rolled back, the present one last."""
+    found: list[Reign] = []
+    for event in events:
+        whole = event.action == ROLLBACK or (event.action in _GROWING and event.share == WHOLE)
+        if whole and (not found or found[-1].version != event.to_version):
+            found.append(Reign(event.to_version, event.at, event.actor, event.action, event.reason))
+    return tuple(found)
+
+
+def last_release(events: Sequence[Event]) -> Event | None:
+    """Return the newest event that put a version anywhere or took one away, whatever was noted after it."""
+    return next((event for event in reversed(events) if event.action in _RELEASES), None)
+
+
+def live_at(endpoint: str, events: Iterable[Event], moment: datetime) -> DesiredState:
+    """Return what the endpoint served at a moment, by its events in their order; generation 0 before the first."""
+    state = DesiredState(endpoint)
+    for event in events:
+        if event.at > moment:
+            break
+        state = _after(state, event)
+    return state
+
+
+def described(state: DesiredState) -> dict[str, Any]:
+    """Return what an event keeps of a state under ``live``."""
+    return {"status": state.status, "variants": [[v.version, v.role, v.share] for v in state.variants]}
+
+
+def _after(state: DesiredState, event: Event) -> DesiredState:
+    live: Any = event.evidence.get("live")
+    if live is not None:
+        variants = tuple(Variant(*one) for one in live["variants"])
+        return DesiredState(event.endpoint, event.generation, variants, live["status"])
+    if event.action == ROLLBACK or (event.action in _GROWING and event.share == WHOLE):
+        return DesiredState(event.endpoint, event.generation, variants_of(event.to_version), ACTIVE)
+    if event.action in _GROWING:
+        variants = variants_of(str(event.from_version), event.to_version, event.share)
+        return DesiredState(event.endpoint, event.generation, variants, ACTIVE)
+    return state
+
+
+def _withdrawn(line: Sequence[str], to_version: str) -> list[str]:
+    """Return the line up to the version's last reign, without the versions that came after it, wherever they stand."""
+    back = list(line)
+    while back and back[-1] != to_version:
+        back.pop()
+    kept = [version for version in back if version not in line[len(back) :]] or [to_version]
+    return [version for version, _ in groupby(kept)]
+
+
+def broken_link(events: Iterable[tuple[Event, str]], head: str | None = None) -> int | None:
+    """Return the number of the first event whose seal or link does not hold, or None when the chain is whole.
+
+    ``head`` is the seal of the newest event as it was noted elsewhere: with it, a tail that was cut off is found too.
+    """
+    previous, expected = GENESIS, 1
+    for event, seal in events:
+        if event.number != expected or event.previous_hash != previous or event.hash != seal:
+            return expected
+        previous, expected = seal, expected + 1
+    return expected if head not in (None, previous) else None

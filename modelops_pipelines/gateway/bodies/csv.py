@@ -1,0 +1,81 @@
+"""A body of comma-separated values, its first line the features' names, as columns."""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any
+
+from modelops_pipelines.core.errors import InputError, MalformedError
+from modelops_pipelines.core.ids import MAX_ROWS
+from modelops_pipelines.gateway.bodies.typed_columns import Columns
+
+_NULLS = frozenset({"", "NA", "NaN", "nan", "null", "None"})
+_BOOLS = {"true": True, "false": False, "1": True, "0": False}
+csv.field_size_limit(2**31 - 1)  # the body's size is limited already, and JSON's texts may be as long
+_EXAMPLE = "Send a line of feature names, then a line a row"
+
+
+def read_csv(body: bytes, inputs: Mapping[str, str]) -> tuple[Columns, int]:
+    """Return the inputs' columns, each text turned into its column's type, and the number of rows.
+
+    An empty field is null (in a text column too, as pandas reads it), and so are NA, NaN and null in the other columns.
+    Raises MalformedError for what is no CSV in UTF-8, InputError for rows that are not of these features.
+    """
+    header, *rows = _lines(body)
+    missing = [name for name in inputs if name not in header]
+    if missing:
+        raise InputError(f"Feature(s) {', '.join(missing)} missing in the CSV's first line", _EXAMPLE)
+    if len(rows) > MAX_ROWS:
+        raise InputError(f"The CSV has over {MAX_ROWS} rows", f"Send 1 to {MAX_ROWS} rows a request")
+    for index, row in enumerate(rows):
+        if len(row) != len(header):
+            raise InputError(f"Row {index} of the CSV has {len(row)} fields, the first line {len(header)}", _EXAMPLE)
+    places = {name: header.index(name) for name in inputs}
+    return {name: [_value(kind, row[places[name]]) for row in rows] for name, kind in inputs.items()}, len(rows)
+
+
+def _lines(body: bytes) -> list[list[str]]:
+    """Return the lines that are not empty; of too many, only as many as it takes to know."""
+    try:
+        reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"The body is not in UTF-8 (byte {error.start})", "Send the CSV in UTF-8") from error
+    try:
+        lines = list(islice(filter(None, reader), MAX_ROWS + 2))
+    except csv.Error as error:
+        raise MalformedError(
+            f"Line {reader.line_num} of the CSV cannot be read",
+            "Close each quote that opens a field, double those within",
+        ) from error
+    if not lines:
+        raise MalformedError("The body is empty", _EXAMPLE)
+    return lines
+
+
+def _value(kind: str, given: str) -> Any:
+    """Return the text as the type's value; what cannot be one stays text, and is then refused by its name and row."""
+    if given == "" or (kind != "text" and given in _NULLS):
+        return None
+    convert = _FROM_TEXT.get(kind)
+    try:
+        return given if convert is None else convert(given)
+    except ValueError:
+        return given
+
+
+def _number(given: str) -> float | str:
+    number = float(given)
+    return number if math.isfinite(number) and "_" not in given else given
+
+
+def _whole(given: str) -> int | float | str:
+    return int(given) if given.lstrip("+-").isdecimal() and given.isascii() else _number(given)
+
+
+_FROM_TEXT: Mapping[str, Callable[[str], Any]] = {
+    "float": _number,
+    "int": _whole,
+    "bool": lambda given: _BOOLS.get(given.lower(), given),
+}

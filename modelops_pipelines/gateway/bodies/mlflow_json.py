@@ -1,0 +1,94 @@
+"""MLflow's four body forms in JSON, as columns; what does not fit is named by row and column."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from modelops_pipelines.core.errors import InputError, MalformedError
+from modelops_pipelines.gateway.bodies.typed_columns import Columns, check_rows
+
+FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
+_EXAMPLE = 'for example {"dataframe_records": [{"feature": 1.0}]}'
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Return the body's JSON object; raises MalformedError for anything else."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise MalformedError(f"The body is not valid JSON ({where})", f"Send JSON, {_EXAMPLE}") from error
+    if not isinstance(parsed, dict):
+        raise MalformedError("The body is not a JSON object", f"Send an object, {_EXAMPLE}")
+    return parsed
+
+
+def read_json(body: bytes, names: Sequence[str]) -> tuple[Columns, int]:
+    """Return the named columns of an MLflow body, untyped, and the number of rows.
+
+    Raises MalformedError for what is no JSON object, InputError for what is not rows of these features.
+    """
+    parsed = parse_object(body)
+    forms = [form for form in FORMS if form in parsed]
+    unknown = sorted(set(parsed) - {*FORMS, "params"})
+    if len(forms) != 1 or unknown:
+        found = ", ".join((*forms, *unknown)) or "none"
+        raise InputError(
+            f"The body must have exactly one of {', '.join(FORMS)} (it has: {found})", f"Send one of them, {_EXAMPLE}"
+        )
+    content = parsed[forms[0]]
+    if forms[0] == "dataframe_split":
+        return _from_split(content, names)
+    if isinstance(content, dict):
+        return _from_columns(content, names)
+    return _from_records(forms[0], content, names)
+
+
+def _from_split(content: Any, names: Sequence[str]) -> tuple[Columns, int]:
+    split = content if isinstance(content, dict) else {}
+    header, data = split.get("columns"), split.get("data")
+    if not isinstance(header, list) or not isinstance(data, list):
+        raise InputError("dataframe_split needs 'columns' and 'data', both lists", "Send pandas' to_dict('split')")
+    _require(names, header)
+    check_rows(len(data))  # before any of them is looked at: there may be millions
+    for index, row in enumerate(data):
+        if not isinstance(row, list) or len(row) != len(header):
+            raise InputError(
+                f"Row {index} of dataframe_split does not have {len(header)} values", "Give each column one"
+            )
+    places = {name: header.index(name) for name in names}
+    return {name: [row[place] for row in data] for name, place in places.items()}, len(data)
+
+
+def _from_columns(content: dict[str, Any], names: Sequence[str]) -> tuple[Columns, int]:
+    _require(names, content)
+    columns = {name: content[name] if isinstance(content[name], list) else [content[name]] for name in names}
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) > 1:
+        told = ", ".join(f"{name} {len(values)}" for name, values in columns.items())
+        raise InputError(f"The columns are of different lengths ({told})", "Give each column one value a row")
+    return columns, lengths.pop()
+
+
+def _from_records(form: str, content: Any, names: Sequence[str]) -> tuple[Columns, int]:
+    if not isinstance(content, list):
+        raise InputError(f"{form} is no list of rows", f"Send a list of objects, {_EXAMPLE}")
+    check_rows(len(content))
+    try:
+        return {name: [row[name] for row in content] for name in names}, len(content)
+    except (KeyError, TypeError, IndexError):
+        for index, row in enumerate(content):
+            if not isinstance(row, dict):
+                raise InputError(f"Row {index} of {form} is no object", f"Name the features, {_EXAMPLE}") from None
+            _require(names, row, f" in row {index}")
+        raise
+
+
+def _require(names: Sequence[str], given: Any, where: str = "") -> None:
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise InputError(
+            f"Feature(s) {', '.join(missing)} missing{where}",
+            "Send every feature of the model's signature (null where the value is not known)",
+        )

@@ -1,0 +1,52 @@
+"""The prediction path's ASGI: a request's body in, an answer out."""
+
+from typing import Any
+
+from modelops_pipelines.core.errors import TooLargeError
+from modelops_pipelines.gateway.bodies.headers import DisconnectedError, read_call
+from modelops_pipelines.gateway.hot_path.predict import MIB, Answer, Predictor
+
+_JSON = (b"content-type", b"application/json")
+
+
+async def serve_prediction(
+    predictor: Predictor, endpoint: str, scope: Any, receive: Any, send: Any, *, infer: bool
+) -> None:
+    """Answer one ASGI request on the prediction path."""
+    call = read_call(scope["headers"])
+
+    async def body(most: int) -> bytes:
+        if call.length is not None and call.length > most:
+            raise _too_large(most)
+        return await _read(receive, most)
+
+    try:
+        answer = await predictor.answer(endpoint, call, body, infer=infer)
+    except DisconnectedError:
+        return
+    await _send(send, answer)
+
+
+async def _read(receive: Any, most: int) -> bytes:
+    """Read a body, in one part or in many."""
+    chunks: list[bytes] = []
+    size = 0
+    while (message := await receive())["type"] == "http.request":
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > most:
+            raise _too_large(most)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+    raise DisconnectedError
+
+
+def _too_large(most: int) -> TooLargeError:
+    return TooLargeError(f"The body is over {most // MIB} MiB", "Send fewer rows a request")
+
+
+async def _send(send: Any, answer: Answer) -> None:
+    length = (b"content-length", str(len(answer.content)).encode())
+    extra = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": [_JSON, length, *extra]})
+    await send({"type": "http.response.body", "body": answer.content})

@@ -1,0 +1,86 @@
+"""One request and what came of it, and what the log will say of that under the endpoint's capture policy."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from modelops_pipelines.core.endpoints.spec import CapturePolicy, EndpointSpec
+from modelops_pipelines.core.ids import RequestId
+from modelops_pipelines.core.release.desired_state import Variant
+from modelops_pipelines.gateway.bodies.headers import Call, micros
+from modelops_pipelines.gateway.bodies.typed_columns import Columns
+from modelops_pipelines.gateway.model_runtime.loaded_model import Outcome
+
+OK = 200
+KIB = 1024
+_CALLERS_FIELDS = {"user": "user_id", "session": "session_id", "client": "client_request_id"}
+
+
+@dataclass
+class Exchange:
+    """One request on its way to an answer; ``outcome`` is None until there is one, and for good when it failed."""
+
+    call: Call
+    spec: EndpointSpec
+    key_id: str | None
+    is_test: bool
+    client: str | None
+    variant: Variant | None = None
+    columns: Columns | None = None
+    outcome: Outcome | None = None
+    request: RequestId | None = None
+    status: int = OK
+    error: str | None = None
+    milliseconds: float = 0.0
+
+    @property
+    def source(self) -> str:
+        """What the log calls the request: live, replay or test."""
+        if self.is_test:
+            return "test"
+        return "replay" if self.status == OK and self.call.event_time is not None else "live"
+
+
+def record_of(exchange: Exchange, request: RequestId) -> dict[str, Any]:
+    """Return the spool's record. What the policy leaves out is left out here, before anything touches the disk."""
+    call, policy, outcome = exchange.call, exchange.spec.capture, exchange.outcome
+    fields = {"user": call.user, "session": call.session, "client": exchange.client}
+    if policy.redact:
+        fields = {name: None if _CALLERS_FIELDS[name] in policy.redact else value for name, value in fields.items()}
+    return {
+        "id": request.text,
+        "t": micros(request.event_time),
+        "at": micros(call.received),
+        "version": exchange.variant.version if exchange.variant else None,
+        "variant": exchange.variant.role if exchange.variant else None,
+        "n": max(1, request.rows),
+        "status": exchange.status,
+        "error": exchange.error,
+        "ms": exchange.milliseconds,
+        **fields,
+        "source": exchange.source,
+        "key": exchange.key_id,
+        "p": outcome.predictions if outcome else None,
+        "s": outcome.scores if outcome else None,
+        **_payload(exchange, request, policy),
+    }
+
+
+def _payload(exchange: Exchange, request: RequestId, policy: CapturePolicy) -> dict[str, Any]:
+    """Return the features with what marks their absence; a request that failed has none."""
+    if exchange.outcome is None or not exchange.columns:
+        return {"f": {}}
+    if not _is_sampled(request, policy.sample):
+        return {"f": {}, "sampled": False}
+    kept = {name: values for name, values in exchange.columns.items() if name not in policy.redact}
+    given = orjson.dumps(kept, default=micros, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    if len(given) <= policy.max_kib * KIB:
+        return {"f": orjson.Fragment(given)}
+    return {"f": {}, "truncated": True, "payload_hash": hashlib.sha256(given).hexdigest()}
+
+
+def _is_sampled(request: RequestId, share: float) -> bool:
+    """Return whether this request is in the sample: by its own random id, so that it can be told again."""
+    return share >= 1 or int.from_bytes(hashlib.sha256(request.text.encode()).digest()[:4], "big") / 2**32 < share

@@ -1,0 +1,85 @@
+"""Whatever goes wrong in a FastAPI route, in the one shape of errors; what is this installation's fault is logged."""
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from modelops_pipelines.core import errors
+from modelops_pipelines.core.errors import InputError, MalformedError, ModelOpsError, UnknownError
+from modelops_pipelines.gateway.http.errors import INTERNAL, body_of, headers_of, status_of
+
+BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED = 400, 404, 405
+BUSY = errors.BusyError("What the gateway keeps its state in is busy", "Try again in a moment")
+_FOR_CALLERS = (
+    errors.InputError,
+    errors.UnauthenticatedError,
+    errors.ForbiddenError,
+    errors.UnknownError,
+    errors.ConflictError,
+    errors.EvidenceError,
+    errors.PredictionError,
+    errors.CaptureError,
+    errors.LimitError,
+    errors.OverloadError,
+    errors.NotReadyError,
+)
+_LOG = logging.getLogger("modelops.gateway")
+
+
+def add_faults(app: FastAPI) -> None:
+    """Answer every error of ours, of FastAPI's and of nobody's in the one shape."""
+
+    @app.exception_handler(ModelOpsError)
+    async def _ours(request: Request, error: ModelOpsError) -> JSONResponse:
+        return _response(_for_caller(error, request))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return _response(_as_input_error(error))
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == BAD_REQUEST:
+            return _response(MalformedError("The body cannot be read", "Send JSON in UTF-8, see /docs"))
+        if error.status_code not in (NOT_FOUND, METHOD_NOT_ALLOWED):
+            return _response(INTERNAL)
+        unknown = UnknownError(f"There is no route {request.method[:20]} {request.url.path[:200]}", "See /docs")
+        allowed = _methods(app, request)
+        headers = {"allow": ", ".join(allowed)} if allowed else None
+        return JSONResponse(body_of(unknown, None), status_code=error.status_code, headers=headers)
+
+    @app.exception_handler(Exception)
+    async def _unforeseen(_: Request, __: Exception) -> JSONResponse:
+        return _response(INTERNAL)
+
+
+def _for_caller(error: ModelOpsError, request: Request) -> ModelOpsError:
+    """Return what the caller may read; an error that names what lies within (a path, a worker's own) is logged."""
+    if isinstance(error, _FOR_CALLERS):
+        return error
+    _LOG.error("%s failed: %s", getattr(request.scope.get("route"), "path", "a route"), error)
+    if isinstance(error, errors.AcknowledgementError):
+        return errors.AcknowledgementError(error.message.partition(": ")[0], error.remedy)
+    return BUSY if isinstance(error, errors.TransientError) else INTERNAL
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """Return the methods that routes of this path have."""
+    found = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in found for method in getattr(route, "methods", ())})
+
+
+def _response(error: ModelOpsError) -> JSONResponse:
+    return JSONResponse(body_of(error, None), status_code=status_of(error), headers=headers_of(error))
+
+
+def _as_input_error(error: RequestValidationError) -> InputError:
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return MalformedError("The body is not valid JSON", "Send a JSON object, see /docs")
+    where = ".".join(str(part) for part in first["loc"] if part != "body") or "the body"
+    return InputError(f"{where}: {first['msg']}", "See /docs for the fields of this route")

@@ -1,0 +1,75 @@
+"""Columns of plain values as what models take: a DataFrame of the signature's types, or an array of numbers."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelops_pipelines.core.errors import InputError
+from modelops_pipelines.gateway.bodies.typed_columns import Columns
+from modelops_pipelines.store.registry.model_loader import describe_files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUMBERS = frozenset({"float", "int"})
+NULLABLE = frozenset({"float", "text", "timestamp"})
+Narrow = Mapping[str, str]
+
+
+def to_frame(columns: Columns, inputs: Mapping[str, str], narrow: Narrow) -> "pd.DataFrame":
+    """Return the columns as a DataFrame of the signature's types; a null number is NaN, a time is in UTC, unmarked.
+
+    ``narrow`` are the inputs of 32 bits: MLflow refuses to narrow a number itself. Raises InputError for a whole number
+    that these cannot hold.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(
+        {name: _array(name, columns[name], narrow.get(name, _NUMPY[kind])) for name, kind in inputs.items()}
+    )
+
+
+def narrow_inputs(model: Path) -> Narrow:
+    """Return the inputs that a model's signature declares to be of 32 bits, with their NumPy types."""
+    signature = describe_files(model).get("signature") or {}
+    declared = json.loads(signature.get("inputs") or "[]")
+    return {column["name"]: _NARROW[column["type"]] for column in declared if column.get("type") in _NARROW}
+
+
+def to_array(columns: Columns, inputs: Mapping[str, str]) -> NDArray[np.float64]:
+    """Return columns of numbers as an array of shape (rows, features), laid out in memory as a DataFrame's values are.
+
+    The layout matters: a matrix product over rows in another order differs in the last bit.
+    """
+    return np.array([columns[name] for name in inputs], dtype=np.float64).T
+
+
+def example_of(model: Path) -> "pd.DataFrame | None":
+    """Return the input example that was logged with a model, or None."""
+    path = model / "input_example.json"
+    if not path.exists():
+        return None
+    import pandas as pd
+
+    example = json.loads(path.read_text())
+    if "columns" not in example:
+        return None
+    narrow = {name: kind for name, kind in narrow_inputs(model).items() if name in example["columns"]}
+    return pd.DataFrame(example["data"], columns=example["columns"]).astype(narrow)
+
+
+def _array(name: str, values: list[Any], kind: str) -> NDArray[Any]:
+    if kind == "datetime64[ns]":
+        values = [None if value is None else value.replace(tzinfo=None) for value in values]
+    try:
+        return np.array(values, dtype=kind)
+    except OverflowError as error:
+        raise InputError(f"Feature {name!r} has a number that {kind} cannot hold", "Send smaller numbers") from error
+
+
+_NUMPY = {"float": "float64", "int": "int64", "text": "object", "bool": "bool", "timestamp": "datetime64[ns]"}
+_NARROW = {"float": "float32", "integer": "int32"}

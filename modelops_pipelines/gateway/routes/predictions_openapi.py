@@ -1,0 +1,101 @@
+"""The prediction routes as the OpenAPI document shows them. The hot path (predict.py) answers before any of these."""
+
+from typing import Any
+
+from modelops_pipelines.core.errors import NotReadyError
+from modelops_pipelines.gateway.http.guarded_router import EndpointName, Router
+from modelops_pipelines.gateway.http.response_models import Answer, InferAnswer
+
+_ROW = {"type": "object", "additionalProperties": True}
+_ROWS = {"type": "array", "minItems": 1, "items": _ROW}
+_COLUMNS = {"type": "object", "additionalProperties": True}
+_SPLIT = {
+    "type": "object",
+    "required": ["columns", "data"],
+    "properties": {
+        "index": {"type": "array", "items": {}},
+        "columns": {"type": "array", "items": {"type": "string"}},
+        "data": {"type": "array", "minItems": 1, "items": {"type": "array", "items": {}}},
+    },
+}
+_TENSOR = {
+    "type": "object",
+    "required": ["name", "shape", "datatype", "data"],
+    "properties": {
+        "name": {"type": "string"},
+        "shape": {"type": "array", "minItems": 1, "maxItems": 2, "items": {"type": "integer", "minimum": 1}},
+        "datatype": {"type": "string"},
+        "data": {"type": "array", "items": {}},
+    },
+}
+_TEXT = {"type": "string", "maxLength": 200}
+
+
+def add_prediction_docs(router: Router) -> None:
+    """Declare the routes of predictions: their role, bodies and answers."""
+
+    @router.post(
+        "/endpoints/{endpoint}/invocations", role="predict", response_model=Answer, openapi_extra=_extra(_forms())
+    )
+    def predict(endpoint: EndpointName) -> None:
+        """Predict rows, in any of MLflow's four body forms or as CSV with a header line."""
+        raise _unreachable(endpoint)
+
+    @router.post(
+        "/endpoints/{endpoint}/infer", role="predict", response_model=InferAnswer, openapi_extra=_extra(_tensors())
+    )
+    @router.post(
+        "/v2/models/{endpoint}/infer", role="predict", response_model=InferAnswer, openapi_extra=_extra(_tensors())
+    )
+    def infer(endpoint: EndpointName) -> None:
+        """Predict rows as the Open Inference Protocol V2 has them: a tensor a feature, or one of all features."""
+        raise _unreachable(endpoint)
+
+
+def _unreachable(endpoint: str) -> NotReadyError:
+    return NotReadyError(f"Predictions of {endpoint[:80]!r} are not answered here", "Ask the gateway itself")
+
+
+def _extra(content: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": content}, "parameters": _HEADERS}
+
+
+def _forms() -> dict[str, Any]:
+    forms = {
+        "dataframe_records": _ROWS,
+        "dataframe_split": _SPLIT,
+        "inputs": {"anyOf": [_ROWS, _COLUMNS]},
+        "instances": {"anyOf": [_ROWS, _COLUMNS]},
+    }
+    schemas = [_object({name: form, "params": _COLUMNS}, [name], title=name) for name, form in forms.items()]
+    example = {"dataframe_records": [{"feature": 1.0}]}
+    csv = {"schema": {"type": "string"}, "example": "feature\n1.0\n"}
+    return {"application/json": {"schema": {"oneOf": schemas}, "example": example}, "text/csv": csv}
+
+
+def _tensors() -> dict[str, Any]:
+    properties = {
+        "id": _TEXT,
+        "parameters": _COLUMNS,
+        "inputs": {"type": "array", "minItems": 1, "items": _TENSOR},
+        "outputs": {"type": "array", "items": _COLUMNS},
+    }
+    tensor = {"name": "feature", "shape": [1], "datatype": "FP64", "data": [1.0]}
+    return {"application/json": {"schema": _object(properties, ["inputs"]), "example": {"inputs": [tensor]}}}
+
+
+def _object(properties: dict[str, Any], required: list[str], **more: Any) -> dict[str, Any]:
+    return {"type": "object", "required": required, "properties": properties, "additionalProperties": False, **more}
+
+
+def _header(name: str, about: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "schema": _TEXT, "description": about}
+
+
+_HEADERS = [
+    _header("X-User-Id", "who asks; the same user is answered by the same variant"),
+    _header("X-Session-Id", "the caller's session"),
+    _header("X-Client-Request-Id", "the caller's own id of this request"),
+    _header("X-Event-Time", "when it happened, ISO 8601; only where the endpoint allows a replay"),
+    _header("X-Test-Call", "1, true or yes: logged as a test, and left out of every metric"),
+]

@@ -1,0 +1,50 @@
+"""The job that judges a version on trial by the log and its labels, and does what follows."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.resources.project import ProjectResource
+
+
+@dg.op(name="judge_trial", description="Errors, latency and labelled losses of challenger and champion; acts on them.")
+def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
+    """Judge the endpoint's trial."""
+    from modelops_pipelines.operations.release import commands as releases
+    from modelops_pipelines.operations.release.ab_tests import running_result
+    from modelops_pipelines.operations.release.canary import drive
+
+    with project.stores() as stores:
+        spec = endpoint_named(stores, context.partition_key)
+        driven = drive(stores, spec)
+        if driven is not None and driven.change is not None:
+            releases.mirror(stores, spec)
+        experiment = running_result(stores, spec)
+    if driven is None:
+        context.log.info("no version is on trial")
+        return
+    verdict = driven.verdict
+    context.log.info("version %s: %s: %s", driven.version, verdict.verdict, verdict.reason)
+    context.add_output_metadata(
+        {
+            "version": driven.version,
+            "verdict": verdict.verdict,
+            "reason": verdict.reason,
+            "guards": dg.MetadataValue.json(dict(verdict.numbers)),
+            "change": driven.change.sentence if driven.change else "none: it goes on as it is",
+            **({"ab_test": dg.MetadataValue.json(experiment.describe())} if experiment else {}),
+        }
+    )
+
+
+def trial_job(endpoints: Sequence[str]) -> dg.JobDefinition:
+    """Return the job for these endpoints."""
+    about = "Judge the version on trial: take it back, a step further, or leave it. Choose the endpoint as partition."
+    partitions = dg.StaticPartitionsDefinition(list(endpoints))
+
+    @dg.job(name="trial", description=about, partitions_def=partitions, executor_def=dg.in_process_executor)
+    def trial() -> None:
+        judge_op()
+
+    return trial

@@ -1,0 +1,71 @@
+"""What the judges of alert rules share: a value held against a rule's threshold, and stored rows of windows."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from modelops_pipelines.core.alerting.alerts import Verdict
+from modelops_pipelines.core.durations import format_duration
+from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.windows import LENGTH, windows_between
+from modelops_pipelines.operations.lake.incremental import dates_of
+from modelops_pipelines.store.stores import Stores
+
+SEVERITY = {
+    "error_rate": "error",
+    "latency_p95_ms": "error",
+    "drift": "warning",
+    "data_quality": "error",
+    "quality": "error",
+    "estimated_quality": "warning",
+    "metric": "error",
+}
+Rows = list[dict[str, Any]]
+
+
+def held_against(rule: AlertRule, window: str, value: float | None, n: int, unit: str) -> Verdict:
+    """Return the verdict on a value; None is not judged."""
+    above, below = rule.above, rule.below
+    if value is None:
+        return not_judged(rule, window, n, "it is not defined on this window")
+    too_high, too_low = above is not None and value > above, below is not None and value < below
+    limit = above if above is not None else below
+    relation = "above" if above is not None else "below"
+    word = "is" if too_high or too_low else "is not"
+    over = f" over {format_duration(rule.over)}" if rule.over else ""
+    name = f"estimated {rule.metric}" if rule.kind == "estimated_quality" else rule.metric or rule.kind
+    message = f"{name} {value:.4g} {word} {relation} {limit:g}{over} to {window[:16]} ({n} {unit})"
+    return Verdict(rule.name, SEVERITY[rule.kind], not (too_high or too_low), value, limit, n, window, message)
+
+
+def not_judged(rule: AlertRule, window: str, n: int, why: str) -> Verdict:
+    """Return the verdict of a rule without evidence."""
+    return Verdict(rule.name, SEVERITY[rule.kind], None, None, None, n, window, f"not judged: {why}")
+
+
+def trailing(window: datetime, over: timedelta, size: str) -> list[datetime]:
+    """Return the windows that lie in the time looked back upon from the window's end, rounded up to whole windows."""
+    end = window + LENGTH[size]
+    return windows_between(end - over, end, size)
+
+
+def stored(stores: Stores, spec: EndpointSpec, table: Table, windows: Sequence[datetime]) -> Rows:
+    """Return what a derived table holds of these windows."""
+    wanted = set(windows)
+    if not wanted:
+        return []
+    with stores.lake.query(spec.name, [table], dates_of(sorted(wanted))) as connected:
+        rows: Rows = connected.table(table.name).to_arrow_table().to_pylist()
+    return [row for row in rows if row["window_start"] in wanted]
+
+
+def of_busiest(rows: Rows, count: str = "n") -> Rows:
+    """Return the rows of the version with the most rows answered, in the window itself where that is known."""
+
+    def answered(row: dict[str, Any]) -> int:
+        own: int | None = row.get("n_window")
+        return row[count] if own is None else own
+
+    busiest = max(rows, key=answered)["model_version"]
+    return [row for row in rows if row["model_version"] == busiest]

@@ -1,0 +1,152 @@
+"""Spool to lake, exactly once: sealed segments become rows of the log, the labels and the feedback."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, ESTIMATED_QUALITY, REJECTS, STREAMS
+from modelops_pipelines.core.windows import window_of
+from modelops_pipelines.operations.capture.record_batches import Batch, to_batch
+from modelops_pipelines.operations.lake.endpoint_tables import stream_table
+from modelops_pipelines.store.filesystem.files import exclusive, sync_everything
+from modelops_pipelines.store.lake import sql
+from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.spool import segments as spool
+from modelops_pipelines.store.state.journal import Progress
+from modelops_pipelines.store.stores import Stores
+
+CHUNK_BYTES = 64 * 1024 * 1024
+CONSUMERS: Mapping[str, tuple[str, ...]] = {
+    "predictions": ("service_metrics", "profiles", "quality_metrics", "key_usage"),
+    "labels": ("quality_metrics",),
+    "feedback": ("quality_metrics",),
+}
+"""What every endpoint derives from each stream."""
+
+
+@dataclass
+class IngestReport:
+    """What one ingest did; ``repeated`` counts rows held already, ``latest`` is the newest answered event time."""
+
+    stream: str
+    segments: int = 0
+    rows: int = 0
+    repeated: int = 0
+    rejected: int = 0
+    windows: set[datetime] = field(default_factory=set)
+    latest: datetime | None = None
+    reasons: list[str] = field(default_factory=list)
+
+
+def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
+    """Move the stream's sealed segments into the lake; report the rows, the rejects and the windows they touch.
+
+    Killed at any instant and run again it gives the same tables: a segment is dropped only after its commit is
+    durable, its windows are marked and the progress is written, and the table itself remembers which segments it holds.
+    """
+    report = IngestReport(stream)
+    with ingest_lock(stores, spec, stream):
+        segments = spool.sealed_segments(stores.settings.spool, spec.name, stream)
+        for _, of_worker in groupby(segments, key=lambda segment: segment.worker):
+            for chunk in _chunks(of_worker):
+                _ingest_chunk(stores, spec, stream, chunk, report)
+        if segments:
+            record_progress(stores, spec, report.latest)
+        for segment in segments:
+            spool.drop(segment)
+        spool.remove_empty_workers(stores.settings.spool, spec.name, stream)
+    return report
+
+
+def consumers(spec: EndpointSpec, stream: str) -> tuple[str, ...]:
+    """Return the derived tables that the endpoint computes from the stream itself."""
+    estimated = stream == "predictions" and spec.task == "binary_classification"
+    more = [ESTIMATED_QUALITY.name] * estimated + [CUSTOM_METRICS.name] * bool(spec.metrics)
+    return (*CONSUMERS[stream], *more)
+
+
+def ingest_lock(stores: Stores, spec: EndpointSpec, stream: str) -> AbstractContextManager[None]:
+    """Return the lock under which rows are added and their windows marked: whoever holds it sees both or neither."""
+    lock = stores.settings.home / "locks" / f"{spec.name}.{stream}.ingest.lock"
+    return exclusive(lock, f"ingesting {stream} of {spec.name}")
+
+
+def _ingest_chunk(
+    stores: Stores, spec: EndpointSpec, stream: str, chunk: Sequence[spool.Segment], report: IngestReport
+) -> None:
+    table = stream_table(stores, spec, stream)
+    worker, last = chunk[0].worker, chunk[-1].number
+    batch = to_batch(table, stream, chunk, stores.now())
+    windows = {window_of(moment, spec.window) for moment in batch.event_times()}
+    rejected = _write_rejects(stores, spec, f"{stream}/{worker}", last, batch)
+    fresh = batch.rows_after(stores.lake.committed(spec.name, table.name, worker))
+    rows = _without_repeats(stores, spec, table, fresh)
+    if len(rows) and not stores.writer.append_once(spec.name, table, rows, worker, last):
+        rows = rows.slice(0, 0)
+    if len(fresh) < len(batch.rows) or len(rejected) < len(batch.rejects):
+        sync_everything()
+    stores.journal.touch(spec.name, consumers(spec, stream), windows)
+    report.segments += len(chunk)
+    report.rows += len(rows)
+    report.repeated += len(batch.rows) - len(rows)
+    report.rejected += len(rejected)
+    report.windows |= windows
+    report.latest = max((*batch.answered_times(), *([report.latest] if report.latest else [])), default=None)
+    report.reasons += [str(reject["reason"]) for reject in rejected[:10]]
+
+
+def _write_rejects(stores: Stores, spec: EndpointSpec, source: str, last: int, batch: Batch) -> list[dict[str, Any]]:
+    """Write the batch's rejects that the table does not hold yet; return them."""
+    fresh = batch.rejects_after(stores.lake.committed(spec.name, REJECTS.name, source)) if batch.rejects else []
+    if fresh:
+        rows = pa.Table.from_pylist(fresh, schema=arrow_schema(REJECTS))
+        stores.writer.append_once(spec.name, REJECTS, rows, source, last)
+    return fresh
+
+
+def _chunks(segments: Iterable[spool.Segment]) -> Iterator[list[spool.Segment]]:
+    chunk: list[spool.Segment] = []
+    size = 0
+    for segment in segments:
+        chunk.append(segment)
+        size += segment.path.stat().st_size
+        if size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.Table) -> pa.Table:
+    """Return the rows less those whose content id the table or an earlier row holds already."""
+    key = table.key[0]
+    if table.name == STREAMS["predictions"].name or not len(rows):
+        return rows
+    ids: list[str] = rows.column(key).to_pylist()
+    dates = sorted(set(rows.column("date").to_pylist()))
+    with stores.lake.query(spec.name, [table], dates) as connected:
+        connected.execute(sql.id_view(key, table.name))
+        seen = {row[0] for row in connected.execute(sql.named("known_ids"), {"ids": ids}).fetchall()}
+    keep = []
+    for position, content in enumerate(ids):
+        if content not in seen:
+            seen.add(content)
+            keep.append(position)
+    return rows.take(pa.array(keep, pa.int64()))
+
+
+def record_progress(stores: Stores, spec: EndpointSpec, latest: datetime | None) -> None:
+    """Count what the lake holds now; the watermark moves on to the latest answered event time, and never back."""
+    before = stores.journal.progress(spec.name)
+    known = [moment for moment in (before.watermark, latest) if moment is not None]
+    predictions = stores.lake.rows(spec.name, STREAMS["predictions"].name)
+    labels = stores.lake.rows(spec.name, STREAMS["labels"].name)
+    progress = Progress(spec.name, max(known, default=None), predictions, labels)
+    stores.journal.record_progress(progress, stores.now())

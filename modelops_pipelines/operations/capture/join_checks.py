@@ -1,0 +1,33 @@
+"""Whether labels and feedback find the predictions that they are about."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.operations.lake.endpoint_tables import log_table, stream_table
+from modelops_pipelines.operations.lake.incremental import dates_of
+from modelops_pipelines.store.lake import sql
+from modelops_pipelines.store.stores import Stores
+
+
+@dataclass(frozen=True)
+class Joined:
+    """How many predictions have a response in the partitions looked at, and how many of these the log lacks."""
+
+    responses: int
+    unmatched: int
+
+
+def join_with_log(stores: Stores, spec: EndpointSpec, stream: str, windows: Collection[datetime]) -> Joined:
+    """Count the responses on these windows' days that do not join exactly one answered row of the log.
+
+    A response whose prediction is still in the spool is unmatched until that is ingested.
+    """
+    if not windows:
+        return Joined(0, 0)
+    dates = dates_of(list(windows))
+    with stores.lake.query(spec.name, [log_table(stores, spec)], dates) as connected:
+        stores.lake.attach(connected, "responses", spec.name, stream_table(stores, spec, stream), dates)
+        responses, unmatched = connected.execute(sql.named("unmatched")).fetchall()[0]
+    return Joined(responses, unmatched)

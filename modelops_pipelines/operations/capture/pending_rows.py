@@ -1,0 +1,92 @@
+"""Rows that the gateway of this host has captured and the lake does not hold yet, newest first."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from heapq import heappush, heapreplace
+from pathlib import Path
+from typing import Any
+
+from modelops_pipelines.core.capture.log_search import Wanted
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.operations.capture.record_columns import moment_of, prediction_columns
+from modelops_pipelines.store.lake.recent_rows import Row
+from modelops_pipelines.store.spool.tail import newest_records, segments_by_last_write
+
+STREAM = "predictions"
+MOST_BYTES = 4 * 1024 * 1024
+_LATE = timedelta(seconds=1)
+_REPLAY = timedelta(minutes=5)
+"""How far a caller's own event time may be ahead of the clock."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The rows found; ``complete`` False says that more than MOST_BYTES wait, of which the oldest were not read."""
+
+    rows: list[Row]
+    complete: bool
+
+
+class _Newest:
+    """The newest requests met so far, at most as many as there may be rows."""
+
+    def __init__(self, wanted: Wanted, *, ahead: timedelta) -> None:
+        self._wanted, self._ahead = wanted, ahead
+        self._kept: list[tuple[int, str, dict[str, Any]]] = []
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Keep the record when it is wanted and newer than what is kept."""
+        if not _is_wanted(record, self._wanted):
+            return
+        item = (record["t"], record["id"], record)
+        if len(self._kept) < self._wanted.limit:
+            heappush(self._kept, item)
+        elif item[:2] > self._kept[0][:2]:
+            heapreplace(self._kept, item)
+
+    def is_over(self, captured: datetime) -> bool:
+        """Return whether nothing that was captured until this moment can be among the rows wanted."""
+        full = len(self._kept) >= self._wanted.limit
+        floor = max(self._wanted.since, moment_of(self._kept[0][0])) if full else self._wanted.since
+        return captured + _LATE + self._ahead < floor
+
+    def rows(self) -> list[Row]:
+        """Return the rows of the records kept, in no order."""
+        return [row for _, _, record in self._kept for row in rows_of(record)]
+
+
+def waiting_rows(spool: Path, spec: EndpointSpec, wanted: Wanted) -> Waiting:
+    """Return the rows that wait, at least all that are among the newest ``limit``; in no order.
+
+    A row that has just been ingested may be among them.
+    """
+    newest = _Newest(wanted, ahead=_REPLAY if spec.allow_replay else timedelta(0))
+    left = MOST_BYTES
+    for written, path in segments_by_last_write(spool, spec.name, STREAM):
+        if newest.is_over(moment_of(int(written * 1_000_000))):
+            break
+        for size, record in newest_records(path):
+            left -= size
+            if left < 0:
+                return Waiting(newest.rows(), complete=False)
+            newest.add(record)
+            if newest.is_over(moment_of(record["at"]) + timedelta(milliseconds=record["ms"])):
+                break
+    return Waiting(newest.rows(), complete=True)
+
+
+def rows_of(record: dict[str, Any]) -> Iterator[Row]:
+    """Yield a record's rows as the lake would hold them."""
+    columns = prediction_columns(record)
+    for row in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, row, strict=True))
+
+
+def _is_wanted(record: dict[str, Any], wanted: Wanted) -> bool:
+    return (
+        wanted.since <= moment_of(record["t"]) <= wanted.until
+        and wanted.failed in (None, record["status"] >= 400)  # noqa: PLR2004 - HTTP's own border
+        and (wanted.users is None or record["user"] in wanted.users)
+        and wanted.request_id in (None, record["id"])
+    )

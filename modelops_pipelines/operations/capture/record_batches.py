@@ -1,0 +1,104 @@
+"""Spool records as Arrow rows; what cannot become a row becomes a reject with its reason."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.operations.capture.record_columns import prediction_columns, response_columns
+from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.spool.segments import Line, Segment, read_lines
+
+RAW_CHARACTERS = 4096
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows ready for a table, and the lines that could not become rows."""
+
+    rows: pa.Table
+    rejects: list[dict[str, Any]]
+
+    def event_times(self) -> list[datetime]:
+        """Return the distinct event times of the rows."""
+        return list(self.rows.column("event_time").unique().to_pylist())
+
+    def answered_times(self) -> list[datetime]:
+        """Return the distinct event times of answered predictions; labels and feedback are none."""
+        if "status" not in self.rows.column_names:
+            return []
+        answered = self.rows.filter(pc.equal(self.rows.column("status"), 200))
+        return list(answered.column("event_time").unique().to_pylist())
+
+    def rows_after(self, segment: int) -> pa.Table:
+        """Return the rows that came in segments after this number."""
+        newer = [number > segment for number in self.rows.column("segment").to_pylist()]
+        return self.rows.filter(pa.array(newer, pa.bool_()))
+
+    def rejects_after(self, segment: int) -> list[dict[str, Any]]:
+        """Return the rejects that came in segments after this number."""
+        return [reject for reject in self.rejects if reject["segment"] > segment]
+
+
+def to_batch(table: Table, stream: str, segments: Sequence[Segment], now: datetime) -> Batch:
+    """Read whole segments of one worker into rows of the table."""
+    schema = arrow_schema(table)
+    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+    rejects: list[dict[str, Any]] = []
+    expand = prediction_columns if stream == "predictions" else response_columns
+    for segment in segments:
+        for line in read_lines(segment):
+            fault = line.fault or _add(columns, schema, expand, line, segment)
+            if fault:
+                rejects.append(_reject(stream, segment, line, fault, now))
+    return Batch(pa.table([pa.array(columns[f.name], f.type) for f in schema], schema=schema), rejects)
+
+
+def _add(
+    columns: dict[str, list[Any]],
+    schema: pa.Schema,
+    expand: Callable[[Any], dict[str, list[Any]]],
+    line: Line,
+    segment: Segment,
+) -> str | None:
+    """Add one record's rows to the columns, all or none; return what is wrong with it, if anything."""
+    try:
+        added = expand(line.record)
+        rows = len(added["event_time"])
+        added |= {"worker": [segment.worker] * rows, "segment": [segment.number] * rows}
+        added["date"] = [moment.date() for moment in added["event_time"]]
+        unknown = set(added) - set(columns)
+        if unknown:
+            return f"column(s) {', '.join(sorted(unknown))} are not declared"
+        checked = {name: _checked(added.get(name), schema.field(name), rows) for name in columns}
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, pa.ArrowException) as error:
+        return f"does not fit the table: {type(error).__name__}: {error}"
+    for name, values in checked.items():
+        columns[name] += values
+    return None
+
+
+def _checked(values: list[Any] | None, field: pa.Field, rows: int) -> list[Any]:
+    if values is None:
+        return [None] * rows
+    if len(values) != rows:
+        raise ValueError(f"{field.name} has {len(values)} values for {rows} rows")
+    pa.array(values, field.type)
+    return values
+
+
+def _reject(stream: str, segment: Segment, line: Line, reason: str, now: datetime) -> dict[str, Any]:
+    return {
+        "stream": stream,
+        "line": line.number,
+        "reason": reason[:RAW_CHARACTERS],
+        "raw": line.raw.decode(errors="replace")[:RAW_CHARACTERS],
+        "rejected_at": now,
+        "worker": segment.worker,
+        "segment": segment.number,
+        "date": now.date(),
+    }

@@ -1,0 +1,193 @@
+"""Drift of each window, judged from stored profiles alone: the log is not read again."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+from modelops_pipelines.core.drift.calibrated import LEVELS, Calibration, Flags, confirming, flags_of, judge_calibrated
+from modelops_pipelines.core.drift.distances import jensen_shannon, missing_shift, wasserstein
+from modelops_pipelines.core.drift.evidently import judge_evidently
+from modelops_pipelines.core.drift.fixed_thresholds import ColumnVerdict, judge_fixed
+from modelops_pipelines.core.drift.seasonal_reference import WEEK
+from modelops_pipelines.core.drift.severity import severity_of
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.profiles.profile import Profile
+from modelops_pipelines.core.tables.lake import DRIFT
+from modelops_pipelines.core.windows import LENGTH, windows_between
+from modelops_pipelines.operations.drift.profiles import stored_profiles
+from modelops_pipelines.operations.drift.reference_hours import windowed_histories
+from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, recompute
+from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.lake.parquet_scan import read_whole
+from modelops_pipelines.store.lake.profile_rows import hour_of, moment_of
+from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.store.stores import Stores
+
+Row = dict[str, Any]
+FlagsByWindow: TypeAlias = dict[tuple[datetime, str], Flags]
+_FLAGS = ("window_start", "model_version", "column", "channels", "channel", "flagged")
+CONFIRMS = timedelta(hours=2 * WEEK)
+"""How far back the window may lie that confirms another: a week before one that was widened by a week."""
+FLOOR = 0.05
+"""The smallest distance that matters, in standard deviations or as a Jensen-Shannon distance."""
+MISSING_FLOOR = 0.02
+"""The smallest move of a missing share that matters."""
+
+
+def detect_drift(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
+    """Bring ``drift`` up to date; where a window's flags change, what they confirm is judged again as well."""
+
+    def compute(windows: Windows) -> pa.Table:
+        return pa.Table.from_pylist(judged_windows(stores, spec, windows), schema=arrow_schema(DRIFT))
+
+    return recompute(stores, spec, DRIFT, compute, asked=asked, hanging=partial(_confirmed_by, stores, spec))
+
+
+def judged_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
+    """Return the rows of ``drift`` of the windows, in order of time, by the endpoint's method."""
+    if spec.drift.method == "calibrated":
+        return _calibrated(stores, spec, windows)
+    references = {version: stores.references.read(spec.model_name, version) for version in _versions(stores, spec)}
+    rows: list[Row] = []
+    for (window, version), current in stored_profiles(stores, spec, windows).items():
+        reference = references[version]
+        if reference is not None:
+            known = {name: one for name, one in reference.profiles.items() if name in current}
+            for one in _judge_whole(spec)(current, known):
+                verdict = asdict(one) | {"effect": _effect(current.get(one.column), known.get(one.column))}
+                verdict |= {"flagged": one.drifted, "n_window": one.n}
+                rows.append(_row(window, version, reference, reference.source, verdict, spec))
+    return rows
+
+
+def _calibrated(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
+    """Hold windows against their season, and what is flagged against what the window before was flagged for."""
+    length, minimum = LENGTH[spec.window], spec.drift.minimum
+    rules = Calibration(minimum=minimum, least=min(minimum, Calibration.least), level=LEVELS[spec.window])
+    flagged = _Flagged(stores, spec)
+    rows: list[Row] = []
+    for run in runs(windows, timedelta(days=spec.drift.days)):
+        for version, history in windowed_histories(stores, spec, run[0], run[-1] + length).items():
+            for window in run:
+                start, end = hour_of(window), hour_of(window + length)
+                if not any(hours.between(start, end).n.sum() for hours in history.served.values()):
+                    continue
+                seasons = history.season(start, end)
+                current = {name: one.current for name, one in seasons.items()}
+                reference = {name: one.reference for name, one in seasons.items()}
+                before = confirming(seasons, partial(flagged.of, version))
+                verdicts = judge_calibrated(current, reference, rules, before)
+                flagged.judged[window, version] = flags_of(verdicts)
+                for one in verdicts:
+                    own = int(history.served[one.column].between(start, end).n.sum()) if one.column in seasons else 0
+                    verdict = vars(one) | {"channels": ",".join(one.channels) or None, "n_window": own}
+                    rows.append(_row(window, version, history.reference, history.described, verdict, spec))
+    return sorted(rows, key=lambda row: (row["window_start"], row["model_version"], row["column"]))
+
+
+class _Flagged:
+    """What was flagged by window and version: as ``judged`` just now, else as it is stored."""
+
+    def __init__(self, stores: Stores, spec: EndpointSpec) -> None:
+        self.judged: dict[tuple[datetime, str], Flags] = {}
+        self._stores, self._spec = stores, spec
+        self._stored: dict[date, FlagsByWindow] = {}
+
+    def of(self, version: str, hour: int) -> Flags:
+        """Return what was flagged in the version's window that starts at an hour since 1970 UTC."""
+        window = moment_of(hour)
+        if (window, version) in self.judged:
+            return self.judged[window, version]
+        day = window.date()
+        if day not in self._stored:
+            self._stored[day] = _stored_flags(self._stores, self._spec, [day])
+        return self._stored[day].get((window, version), ())
+
+
+def runs(windows: Sequence[datetime], gap: timedelta) -> list[list[datetime]]:
+    """Return the windows in order of time, parted where more than the gap lies between two: those share no days."""
+    parted: list[list[datetime]] = []
+    for window in sorted(windows):
+        if parted and window - parted[-1][-1] <= gap:
+            parted[-1].append(window)
+        else:
+            parted.append([window])
+    return parted
+
+
+def _confirmed_by(stores: Stores, spec: EndpointSpec, windows: Windows, rows: pa.Table) -> list[datetime]:
+    """Return the stored windows, not among these, that may hang on flags which are not what they were.
+
+    Call it before the rows are written. Rows seldom come in another order than that of their windows.
+    """
+    if spec.drift.method != "calibrated":
+        return []
+    was = _stored_flags(stores, spec, dates_of(windows))
+    now = _flags_by_window(rows.select(_FLAGS).to_pylist())
+    among = set(windows)
+    changed = [key[0] for key in {*was, *now} if key[0] in among and was.get(key) != now.get(key)]
+    if not changed:
+        return []
+    first, last = min(changed), max(changed) + CONFIRMS
+    days = dates_of(windows_between(first, last, "day"))
+    files = stores.lake.files(spec.name, DRIFT.name, days)
+    later = set(read_whole(files, DRIFT, ["window_start"]).column("window_start").unique().to_pylist()) - among
+    return sorted(one for one in later if any(timedelta(0) < one - window <= CONFIRMS for window in changed))
+
+
+def _stored_flags(stores: Stores, spec: EndpointSpec, days: Sequence[date]) -> FlagsByWindow:
+    """Return what is stored as flagged on these days."""
+    return _flags_by_window(read_whole(stores.lake.files(spec.name, DRIFT.name, days), DRIFT, _FLAGS).to_pylist())
+
+
+def _flags_by_window(rows: Iterable[Row]) -> FlagsByWindow:
+    """Return what is flagged by window and version: columns with their channels."""
+    found: dict[tuple[datetime, str], set[tuple[str, str]]] = {}
+    for row in rows:
+        channels = row["channels"] or row["channel"]
+        if row["flagged"] and channels:
+            flags = found.setdefault((row["window_start"], row["model_version"]), set())
+            flags.update((row["column"], channel) for channel in channels.split(","))
+    return dict(found)
+
+
+def _judge_whole(spec: EndpointSpec) -> Callable[[Mapping[str, Profile], Mapping[str, Profile]], list[ColumnVerdict]]:
+    """Return the method that holds a window against the whole training set."""
+    if spec.drift.method == "evidently":
+        return judge_evidently
+    return lambda current, reference: judge_fixed(current, reference, minimum=spec.drift.minimum)
+
+
+def _row(
+    window: datetime, version: str, reference: Reference, held_against: str, verdict: Row, spec: EndpointSpec
+) -> Row:
+    """Return a verdict as a row, with importance, severity and what it was held against."""
+    column, effect = verdict["column"], verdict["effect"]
+    severity = severity_of(column, effect, reference.importance, drifted=verdict["drifted"])
+    return {
+        **{name: verdict[name] for name in DRIFT.names if name in verdict},
+        "window_start": window,
+        "model_version": version,
+        "date": window.date(),
+        "method": spec.drift.method,
+        "reference": held_against,
+        "importance": reference.importance.get(column),
+        "severity": severity,
+    }
+
+
+def _effect(current: Profile | None, reference: Profile | None) -> float | None:
+    """Return how far a column moved in floors, for a method that may know a p-value only: in values or in nulls."""
+    if current is None or reference is None:
+        return None
+    apart = (wasserstein if current.bins.kind == "numeric" else jensen_shannon)(current, reference).value
+    moved = [(apart, FLOOR), (missing_shift(current, reference).value, MISSING_FLOOR)]
+    return max((abs(value) / floor for value, floor in moved if value is not None), default=None)
+
+
+def _versions(stores: Stores, spec: EndpointSpec) -> list[str]:
+    return [known.version for known in stores.deployments.versions(spec.model_name)]

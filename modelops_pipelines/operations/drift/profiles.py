@@ -1,0 +1,206 @@
+"""Profiles of what was asked and answered, hour by hour: the log is read once, and any window is a sum of hours."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.profiles.profile import ColumnBins, Profile
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import DAILY_PROFILES, DATA_QUALITY, DRIFT, PROFILES
+from modelops_pipelines.core.windows import LENGTH, hours_of, window_of, windows_between
+from modelops_pipelines.operations.drift.hourly_profiles import HourlyCounts
+from modelops_pipelines.operations.drift.references import ANSWERS, make_of_windows, monitored_columns
+from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
+from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, recompute
+from modelops_pipelines.store.lake import sql
+from modelops_pipelines.store.lake.log_filters import answered, by_version, with_features
+from modelops_pipelines.store.lake.parquet_scan import read_whole, scanned
+from modelops_pipelines.store.lake.profile_rows import (
+    READ_COLUMNS,
+    Hours,
+    from_rows,
+    hour_of,
+    hours_to_rows,
+    joined_rows,
+)
+from modelops_pipelines.store.lake.reader import partition_of
+from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.store.stores import Stores
+
+BATCH_ROWS = 65_536
+Stored: TypeAlias = dict[str, tuple[Reference, dict[str, Hours]]]
+_ASKED = ("event_time", "model_version", "status", "source", "sampled", "truncated")
+
+
+def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
+    """Bring ``profiles`` up to date; what is judged from them is marked for the same windows.
+
+    Where windows are days, each day's sum is written after its hours, before the marks go: a run killed in between is
+    done again. Sums that no mark would mend (of days asked for, or in windows of hours) go before their hours change.
+    """
+
+    def compute(windows: Windows) -> pa.Table:
+        if asked is not None or spec.window != "day":
+            _forget_days(stores, spec, windows)
+        hours = sorted(map(hour_of, hours_of(windows, spec.window)))
+        found: dict[str, HourlyCounts | None] = {}
+        for batch in _batches(stores, spec, windows):
+            for version, rows in by_version(batch):
+                if version not in found:
+                    reference = _reference(stores, spec, version, windows)
+                    found[version] = HourlyCounts(hours, _known(reference, batch)) if reference else None
+                counted = found[version]
+                if counted is not None:
+                    _count(counted, rows)
+        made = joined_rows([table for version, one in sorted(found.items()) if one for table in one.rows(version)])
+        pa.default_memory_pool().release_unused()  # what it took to read the log is not needed to write
+        return made
+
+    def sum_days(windows: Windows, rows: pa.Table) -> None:
+        if spec.window == "day":
+            stores.writer.replace_windows(spec.name, DAILY_PROFILES, _summed(stores, spec, rows), windows)
+
+    then = [DRIFT.name, DATA_QUALITY.name]
+    return recompute(stores, spec, PROFILES, compute, then=then, asked=asked, also=sum_days)
+
+
+def stored_profiles(
+    stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]
+) -> dict[tuple[datetime, str], dict[str, Profile]]:
+    """Return the windows' profiles by window and version, then by column; nothing of the log is read."""
+    length = _length(spec) // timedelta(hours=1)
+    first, last = min(windows, default=None), max(windows, default=None)
+    found: dict[tuple[datetime, str], dict[str, Profile]] = {}
+    if first is None or last is None:
+        return found
+    for version, (_, columns) in stored_windows(stores, spec, first, last + _length(spec)).items():
+        for window in windows:
+            start = hour_of(window)
+            merged = {name: hours.total(start, start + length) for name, hours in columns.items()}
+            if any(made.n for made in merged.values()):
+                found[window, version] = merged
+    return found
+
+
+def stored_windows(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> Stored:
+    """Return what is stored of [start, end) in the endpoint's own windows: days, or hours."""
+    return (stored_days if spec.window == "day" else stored_hours)(stores, spec, start, end)
+
+
+def stored_days(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> Stored:
+    """Return by version its reference, and the days from ``start`` up to ``end``, by column.
+
+    Only days without a stored sum are summed from their hours; the result is the same to the last bit.
+    """
+    dates = dates_of(windows_between(start, end, "day"))
+    months = _rows(stores, spec, DAILY_PROFILES, _months(dates))
+    rows = months.filter(pc.is_in(months.column("window_start").cast(pa.date32()), pa.array(dates, pa.date32())))
+    known = {day.astimezone(UTC).date() for day in rows.column("window_start").unique().to_pylist()}
+    rest = [day for day in dates if day not in known]
+    found = _by_version(stores, spec, rows)
+    hours = _by_version(stores, spec, _rows(stores, spec, PROFILES, rest)) if rest else {}
+    for version, (reference, columns) in hours.items():
+        days = found[version][1] if version in found else {}
+        found[version] = reference, days | {name: of.by_day().after(days.get(name)) for name, of in columns.items()}
+    return {version: (reference, dict(sorted(days.items()))) for version, (reference, days) in sorted(found.items())}
+
+
+def stored_hours(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> Stored:
+    """Return by version its reference, and the stored hours of [start, end) on that reference's bins, by column."""
+    rows = _rows(stores, spec, PROFILES, dates_of(windows_between(start, end, "day")))
+    found: Stored = {}
+    for version, (reference, hours) in _by_version(stores, spec, rows).items():
+        within = {name: of.within(hour_of(start), hour_of(end)) for name, of in hours.items()}
+        found[version] = reference, {name: of for name, of in within.items() if len(of.at)}
+    return found
+
+
+def monitored_bins(spec: EndpointSpec, reference: Reference) -> dict[str, ColumnBins]:
+    """Return the bins of the reference's columns that the endpoint watches."""
+    wanted = set(monitored_columns(spec, list(reference.profiles)))
+    return {name: bins for name, bins in reference.bins.items() if name in wanted}
+
+
+def _rows(stores: Stores, spec: EndpointSpec, table: Table, dates: Sequence[date]) -> pa.Table:
+    return read_whole(stores.lake.files(spec.name, table.name, dates), table, READ_COLUMNS)
+
+
+def _by_version(stores: Stores, spec: EndpointSpec, rows: pa.Table) -> Stored:
+    """Return rows by version, with its reference, on whose bins they are, then by column."""
+    found: Stored = {}
+    versions = sorted(rows.column("model_version").unique().to_pylist())
+    for version in versions:
+        reference = stores.references.read(spec.model_name, version)
+        if reference is not None:
+            mine = rows if len(versions) == 1 else rows.filter(pc.equal(rows.column("model_version"), version))
+            found[version] = reference, from_rows(mine, monitored_bins(spec, reference))
+    return found
+
+
+def _summed(stores: Stores, spec: EndpointSpec, rows: pa.Table) -> pa.Table:
+    """Return rows of hours as rows of their days."""
+    found = _by_version(stores, spec, rows).items()
+    days = joined_rows([hours_to_rows(version, of.by_day()) for version, (_, hours) in found for of in hours.values()])
+    months = pc.floor_temporal(days.column("window_start"), unit="month").cast(pa.date32())
+    return days.set_column(days.schema.get_field_index("date"), "date", months)
+
+
+def _months(dates: Sequence[date]) -> list[date]:
+    return sorted({partition_of(DAILY_PROFILES.name, day) for day in dates})
+
+
+def _forget_days(stores: Stores, spec: EndpointSpec, windows: Windows) -> None:
+    """Remove the stored sums of the windows' days, where there are any."""
+    days = sorted({window_of(window, "day") for window in windows})
+    if stores.lake.files(spec.name, DAILY_PROFILES.name, _months(dates_of(days))):
+        stores.writer.replace_windows(spec.name, DAILY_PROFILES, joined_rows([]), days)
+
+
+def _length(spec: EndpointSpec) -> timedelta:
+    return LENGTH[spec.window]
+
+
+def _reference(stores: Stores, spec: EndpointSpec, version: str, windows: Windows) -> Reference | None:
+    """Return the version's reference; one that has none gets its first window that is large enough.
+
+    Where none is, the windows of a week together will do, and those before are marked: they can be profiled now.
+    """
+    found = stores.references.read(spec.model_name, version)
+    if found is not None:
+        return found
+    week = windows_between(windows[0] - timedelta(days=7), windows[-1] + _length(spec), spec.window)
+    table = log_table(stores, spec)
+    with stores.lake.query(spec.name, [table], dates_of(week)) as connected:
+        asked = {"size": spec.window, "windows": week, "version": version}
+        seen = [row[0] for row in connected.execute(sql.named("answered_windows"), asked).fetchall()]
+    for window in (one for one in seen if one in windows):
+        if made := make_of_windows(stores, spec, version, [window]):
+            return made
+    made = make_of_windows(stores, spec, version, seen)
+    if made:
+        stores.journal.touch(spec.name, [PROFILES.name], [one for one in seen if one not in windows])
+    return made
+
+
+def _batches(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[pa.RecordBatch]:
+    """Yield the answered rows of the windows' days in batches, so that memory does not grow with the days."""
+    table = log_table(stores, spec)
+    names = [*_ASKED, *monitored_columns(spec, list(feature_types(stores, spec)))]
+    for batch in scanned(stores.lake.files(spec.name, table.name, dates_of(windows)), table, names, BATCH_ROWS):
+        yield answered(batch)
+
+
+def _known(reference: Reference, rows: pa.RecordBatch) -> dict[str, ColumnBins]:
+    """Return the bins of the reference's columns that the rows have."""
+    return {name: known for name, known in reference.bins.items() if name in rows.schema.names}
+
+
+def _count(counted: HourlyCounts, rows: pa.RecordBatch) -> None:
+    """Count answers of all rows, features of those that have them."""
+    asked = counted.asked(rows)
+    counted.add(asked, [name for name in counted.names if name in ANSWERS])
+    counted.add(with_features(asked), [name for name in counted.names if name not in ANSWERS])

@@ -1,0 +1,159 @@
+"""YAML read with the line of every value. Single values are ``yaml_values``; no meaning is judged here."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import yaml
+
+from modelops_pipelines.core.endpoints.issues import Complaint, suggestion
+from modelops_pipelines.core.errors import Fault
+from modelops_pipelines.operations.endpoints.yaml_types import RefusedError, mapping, sequence, tag_of, text
+
+T = TypeVar("T")
+
+_SYNTAX_FIXES = (
+    ("another document", "Keep one endpoint in a file, without '---' between"),
+    ("'\\t'", "Indent with spaces, not with tabs"),
+    ("mapping values", "Quote text that holds ': ', and align the keys of one level"),
+    ("undefined alias", "Quote text that starts with '*', or define the anchor before it"),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A value, the line of its key, and its path such as ``alerts[1].metric``."""
+
+    node: yaml.Node
+    line: int
+    path: str
+
+
+@dataclass
+class Report:
+    """The faults of one file, the line of every path read so far, and the paths that hold a stand-in."""
+
+    file: str
+    faults: list[Fault] = field(default_factory=list)
+    lines: dict[str, int] = field(default_factory=lambda: {"": 1})
+    stand_ins: set[str] = field(default_factory=set)
+
+    def line_of(self, path: str) -> int:
+        """Return the line of the path, or of the nearest thing above it that the file has."""
+        while path not in self.lines:
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return self.lines[path]
+
+    def refuse(self, path: str, problem: str, fix: str, line: int | None = None) -> None:
+        """Add a fault."""
+        self.faults.append(Fault(self.file, line or self.line_of(path), path or "document", problem, fix))
+
+    def complain(self, complaint: Complaint) -> None:
+        """Add a fault, unless the value is a stand-in for one refused already."""
+        if self.stand_ins.isdisjoint(_itself_and_above(complaint.path)):
+            self.refuse(complaint.path, complaint.problem, complaint.fix)
+
+    def read(self, place: Place, reader: Callable[[yaml.Node], T], default: T) -> T:
+        """Return the value, or the default and a fault."""
+        try:
+            return reader(place.node)
+        except RefusedError as refused:
+            self.refuse(place.path, refused.problem, refused.fix, place.line)
+            self.stand_ins.add(place.path)
+            return default
+
+    def items(self, place: Place) -> list[Place]:
+        """Return the places of a list's items."""
+        none: list[yaml.Node] = []
+        nodes = self.read(place, sequence, none)
+        places = [Place(node, node.start_mark.line + 1, f"{place.path}[{index}]") for index, node in enumerate(nodes)]
+        self.lines |= {item.path: item.line for item in places}
+        return places
+
+    def section(self, place: Place, allowed: Sequence[str], hints: Mapping[str, str] | None = None) -> "Section":
+        """Return the places of a mapping's keys; unknown keys and repeated ones become faults."""
+        none: list[tuple[yaml.Node, yaml.Node]] = []
+        found: dict[str, Place] = {}
+        seen: dict[str, int] = {}
+        for key_node, node in self.read(place, mapping, none):
+            key, line = _key(key_node), key_node.start_mark.line + 1
+            path = f"{place.path}.{key}" if place.path else key
+            if key in seen:
+                self.refuse(path, f"is already given on line {seen[key]}", "Keep one of them", line)
+            elif key not in allowed:
+                fix = (hints or {}).get(key) or suggestion(key, allowed)
+                self.refuse(path, "is no key here", fix, line)
+            else:
+                found[key] = Place(node, line, path)
+                self.lines[path] = line
+            seen.setdefault(key, line)
+        return Section(self, place.path, found)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One mapping of the file."""
+
+    report: Report
+    path: str
+    places: Mapping[str, Place]
+
+    def take(self, key: str, reader: Callable[[yaml.Node], T], default: T) -> T:
+        """Return the value of a key that may be absent or, with a fault, wrong; the default then."""
+        place = self.places.get(key)
+        return default if place is None else self.report.read(place, reader, default)
+
+    def require(self, key: str, fix: str) -> str:
+        """Return the text of a key that must be there."""
+        if key not in self.places:
+            path = f"{self.path}.{key}" if self.path else key
+            self.report.refuse(path, "is missing", fix)
+            self.report.stand_ins.add(path)
+        return self.take(key, text, "")
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return the texts of a list; a faulty item stays as an empty text, so that positions hold."""
+        places = self.report.items(self.places[key]) if key in self.places else []
+        return tuple(self.report.read(place, text, "") for place in places)
+
+
+def root_of(content: str, report: Report) -> Place | None:
+    """Return the whole document, or None and a fault if it is empty or no YAML."""
+    try:
+        node = yaml.compose(content, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        _refuse_syntax(report, error)
+        return None
+    except yaml.YAMLError as error:
+        report.refuse(
+            "document",
+            f"holds what YAML forbids: {str(error).splitlines()[0]}",
+            "Save it as plain UTF-8 text",
+        )
+        return None
+    except RecursionError:
+        report.refuse("document", "is nested too deeply", "Write the keys of one endpoint only")
+        return None
+    if node is None or tag_of(node) == "null":
+        report.refuse("document", "is empty", "Write 'type' and 'attributes', or start with: modelops endpoint add")
+        return None
+    return Place(node, node.start_mark.line + 1, "")
+
+
+def _refuse_syntax(report: Report, error: yaml.MarkedYAMLError) -> None:
+    mark = error.problem_mark or error.context_mark
+    problem = ", ".join(part for part in (error.context, error.problem) if part)
+    fix = next(
+        (fix for sign, fix in _SYNTAX_FIXES if sign in problem),
+        "Close every bracket and quote, and align keys",
+    )
+    report.refuse("document", f"is no YAML: {problem}", fix, mark.line + 1 if mark else None)
+
+
+def _itself_and_above(path: str) -> list[str]:
+    return [path] + [path[: match.start()] for match in re.finditer(r"[.\[]", path)]
+
+
+def _key(node: yaml.Node) -> str:
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else "?"

@@ -1,0 +1,4 @@
+"""Training sets, training, evaluation and retraining.
+
+Putting the result live: ``operations.release``. When to retrain is decided in ``core.improve``.
+"""

@@ -1,0 +1,161 @@
+"""Training: a trainer's estimator, logged with signature, training-set hash and reference profile."""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import ModelError
+from modelops_pipelines.core.ids import content_id
+from modelops_pipelines.core.improve.training_context import TrainingContext
+from modelops_pipelines.core.models.output_kinds import PROBABILITIES, UNKNOWN
+from modelops_pipelines.core.models.predictions import class_name, interpret
+from modelops_pipelines.operations.drift.references import SAMPLE_ROWS, answers_of, make_reference, reference_hours
+from modelops_pipelines.operations.improve.feature_importance import importance_of
+from modelops_pipelines.operations.improve.training_sets import (
+    EVENT_TIME,
+    as_frame,
+    freeze_frame,
+    read_training_set,
+    trained_part,
+)
+from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
+from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.journal import TrainingSet
+from modelops_pipelines.store.stores import Stores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Trainer = Callable[["pd.DataFrame", TrainingContext], Any]
+
+
+def train_first(
+    stores: Stores, spec: EndpointSpec, frame: "pd.DataFrame", trainer: Trainer | None = None
+) -> ModelVersion:
+    """Train the endpoint's first version on a user's own frame, which becomes the base of later training sets.
+
+    Rows of evaluation days are frozen with the others and not trained on, as in every later set.
+    """
+    base = freeze_frame(stores, spec, frame)
+    return train(stores, spec, trained_part(stores, spec, base), trainer)
+
+
+def train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Trainer | None = None) -> ModelVersion:
+    """Train on a frozen set; return the registered version.
+
+    The same set and the same trainer give the version that is there already, so that a run killed after it trained
+    does not train twice. Raises ModelError when the trainer cannot be loaded, raises, or returns nothing usable.
+    """
+    chosen = trainer or load_trainer(spec)
+    identity = content_id(record.content_hash, source_of(chosen))
+    made = _already_trained(stores, spec, record, identity)
+    return made or _train(stores, spec, record, chosen, identity)
+
+
+def load_trainer(spec: EndpointSpec) -> Trainer:
+    """Import the endpoint's trainer; raises ModelError when there is none or it cannot be imported."""
+    if spec.trainer is None:
+        raise ModelError(f"Endpoint {spec.name!r} has no trainer", "Add 'trainer: module:function' to its YAML")
+    module, _, function = spec.trainer.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        trainer: Trainer = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ModelError(
+            f"The trainer {spec.trainer} cannot be imported ({error})", "Correct the trainer's path"
+        ) from error
+    return trainer
+
+
+def source_of(trainer: Trainer) -> str:
+    """Return the source of the trainer's module: what identifies it."""
+    try:
+        return inspect.getsource(sys.modules[trainer.__module__])
+    except (OSError, TypeError, KeyError):
+        return f"{trainer.__module__}:{getattr(trainer, '__qualname__', repr(trainer))}"
+
+
+def _already_trained(stores: Stores, spec: EndpointSpec, record: TrainingSet, identity: str) -> ModelVersion | None:
+    """Return the version of this set and trainer; a foreign one that only claims so by its tags does not count."""
+    for version in reversed(stores.deployments.versions(spec.model_name)):
+        ours = version.trained_here is not False and version.training_set == record.content_hash
+        if ours and stores.registry.trainer_of(version) == identity:
+            return version
+    return None
+
+
+def _train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Trainer, identity: str) -> ModelVersion:
+    rows = read_training_set(stores, record)
+    frame = as_frame(spec, rows)
+    features = tuple(name for name in frame.columns if name != spec.label)
+    context = TrainingContext(spec.name, spec.task, spec.label, features)
+    try:
+        model = trainer(frame, context)
+    except Exception as error:  # a trainer is the user's code: whatever it raises is told with its name
+        raise ModelError(
+            f"The trainer of {spec.name!r} raised {type(error).__name__}: {error}", "Correct the trainer"
+        ) from error
+    inputs = as_model_input(frame[list(features)])
+    reference = _reference(spec, record, rows, model, inputs)
+    logged = stores.registry.log(
+        model_name=spec.model_name,
+        experiment=spec.name,
+        model=model,
+        frame=inputs,
+        training_set=record.content_hash,
+        trainer=identity,
+        task=spec.task,
+        allow_pickle=spec.allow_pickle,
+        reference=reference.to_files(),
+        metrics={"rows": float(record.rows)},
+    )
+    check_inputs(stores, spec, logged.inputs)
+    version = replace(logged, trained_here=True)
+    stores.references.write(spec.model_name, version.version, reference)
+    stores.deployments.record_version(version)
+    return version
+
+
+def as_model_input(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Return features as they are served: every number a float, so that one may be missing; text as it is."""
+    numbers = frame.select_dtypes("number").columns
+    return frame.astype(dict.fromkeys(numbers, "float64"))
+
+
+def _reference(
+    spec: EndpointSpec, record: TrainingSet, rows: pa.Table, model: Any, inputs: "pd.DataFrame"
+) -> Reference:
+    """Profile the set's features and the model's own answers on (at most 50,000 of) its rows."""
+    step = max(1, len(inputs) // SAMPLE_ROWS)
+    predictions, scores = _answers(spec, model, inputs.iloc[::step])
+    answers = {
+        "prediction": pa.array(predictions),
+        "score": pa.array(scores, pa.float64()) if scores else pa.nulls(len(predictions), pa.float64()),
+    }
+    features = make_reference("", rows, list(inputs.columns))
+    answered = make_reference("", pa.table(answers), answers_of(spec.task))
+    return Reference(
+        source=f"training set {record.content_hash[:12]}, {record.rows} rows",
+        profiles={**features.profiles, **answered.profiles},
+        importance=importance_of(lambda frame: _answers(spec, model, frame), inputs),
+        hours=reference_hours(rows, features, rows.column(EVENT_TIME)),
+    )
+
+
+def _answers(spec: EndpointSpec, model: Any, inputs: "pd.DataFrame") -> tuple[list[Any], list[float] | None]:
+    """Return the model's predictions and scores on features, as the gateway would answer."""
+    function = "predict_proba" if spec.task != "regression" and hasattr(model, "predict_proba") else "predict"
+    output = getattr(model, function)(inputs) if hasattr(model, "get_params") else model.predict(None, inputs)
+    classes = [class_name(value) for value in model.classes_.tolist()] if hasattr(model, "classes_") else None
+    kind = PROBABILITIES if function == "predict_proba" else UNKNOWN
+    predictions, scores = interpret(spec.task, output, len(inputs), classes, spec.positive_label, kind)
+    return list(predictions), None if scores is None else list(scores)

@@ -1,0 +1,128 @@
+"""The user's own metrics: one SELECT in a file, or one function of a window's rows.
+
+A SELECT sees one view, ``predictions``: the answered rows of one window and version, features and answers, with the
+label that counts (null while there is none), ``feedback``, ``complaints`` and ``kept`` (false where sampling left the
+features out). A function gets the same rows as a
+DataFrame. What fails for one window is that window's reason; the other windows and metrics have their values.
+"""
+
+import importlib
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec, Metric
+from modelops_pipelines.core.tables.lake import CUSTOM_METRICS
+from modelops_pipelines.operations.lake.endpoint_tables import feature_types
+from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, recompute
+from modelops_pipelines.operations.metrics.quality import judged_rows
+from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.lake.reader import connection
+from modelops_pipelines.store.stores import Stores
+
+Compute = Callable[[pa.Table], object]
+
+
+def measure_custom(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
+    """Bring ``custom_metrics`` up to date."""
+
+    def compute(windows: Windows) -> pa.Table:
+        computed = {metric.name: _computation(metric) for metric in spec.metrics}
+        rows = [
+            {"window_start": window, "model_version": version, "metric": name, "n": len(frame), "date": window.date()}
+            | _value(one, frame)
+            for window, version, frame in _groups(stores, spec, windows)
+            for name, one in computed.items()
+        ]
+        return pa.Table.from_pylist(rows, schema=arrow_schema(CUSTOM_METRICS))
+
+    return recompute(stores, spec, CUSTOM_METRICS, compute, asked=asked)
+
+
+def _groups(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[tuple[datetime, str, pa.Table]]:
+    """Yield each window and version with its rows, a window in memory at a time."""
+    features = list(feature_types(stores, spec))
+    for window in windows:
+        rows = _named(judged_rows(stores, spec, [window], features), features)
+        for version in sorted(rows.column("model_version").unique().to_pylist()):
+            mine = rows.filter(pc.equal(rows.column("model_version"), version))
+            yield window, version, mine.drop_columns(["window_start"])
+
+
+def _named(rows: pa.Table, features: Sequence[str]) -> pa.Table:
+    """Return judged rows with the features' own names; one that is named like a column of ours takes its place."""
+    ours = rows.column_names[: len(rows.column_names) - len(features)]
+    named = rows.rename_columns([*(f" {name}" if name in features else name for name in ours), *features])
+    return named.drop_columns([name for name in named.column_names if name.startswith(" ")])
+
+
+def _computation(metric: Metric) -> Compute:
+    """Return what computes the metric, or what tells why it cannot be."""
+    try:
+        return _of_file(str(metric.sql)) if metric.function is None else _of_function(metric.function)
+    except (OSError, ImportError, AttributeError, ValueError) as error:
+        told = f"it cannot be loaded: {type(error).__name__}: {error}"
+        return lambda _: _raise(ValueError(told))
+
+
+def _of_file(named: str) -> Compute:
+    query = (Path.cwd() / named).read_text(encoding="utf-8")
+
+    def computed(rows: pa.Table) -> object:
+        with connection(None) as connected:
+            connected.register("predictions", rows)
+            return only_value(connected, query)
+
+    return computed
+
+
+def only_value(connected: duckdb.DuckDBPyConnection, query: str) -> object:
+    """Return the one value of one SELECT; raises ValueError when it is something else, duckdb.Error when it fails."""
+    statements = connected.extract_statements(query)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise ValueError("the file is not one SELECT")
+    found = connected.execute(statements[0]).fetchall()
+    if len(found) != 1 or len(found[0]) != 1:
+        raise ValueError(f"the query gives {len(found)} row(s), and one row of one number is wanted")
+    value: object = found[0][0]
+    return value
+
+
+def _of_function(named: str) -> Compute:
+    module, _, function = named.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    chosen: Callable[[Any], object] = getattr(importlib.import_module(module), function)
+    return lambda rows: chosen(rows.to_pandas())
+
+
+def _value(compute: Compute, rows: pa.Table) -> dict[str, Any]:
+    try:
+        value = compute(rows)
+    except Exception as error:  # noqa: BLE001 - a metric is the user's code: whatever it raises is told in its place
+        told = str(error).strip().partition("\n")[0]
+        return {"value": None, "reason": f"{type(error).__name__}: {told}"[:500]}
+    return _number(value)
+
+
+def _number(value: object) -> dict[str, Any]:
+    if value is None:
+        return {"value": None, "reason": "it gave nothing (null)"}
+    try:
+        number = float(value)  # type: ignore[arg-type] # whatever is no number raises
+    except (TypeError, ValueError):
+        return {"value": None, "reason": f"it gave {str(value)[:100]!r}, no number"}
+    if not math.isfinite(number):
+        return {"value": None, "reason": f"it gave {number}, no finite number"}
+    return {"value": number, "reason": None}
+
+
+def _raise(error: Exception) -> object:
+    raise error

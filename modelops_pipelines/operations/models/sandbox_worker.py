@@ -1,0 +1,190 @@
+"""The process in which a version answers rows for ``sandbox.py``. It reads a folder, writes answers there, and ends.
+
+``python -m modelops_pipelines.operations.models.sandbox_worker FOLDER SECONDS [gently]``
+"""
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import InputError, ModelError
+from modelops_pipelines.core.models.predictions import Answer, interpret
+from modelops_pipelines.operations.models.sandbox import ANSWERS, ASKED, BATCH_ROWS, FAULT, ROWS
+from modelops_pipelines.store.registry.model_loader import load_model
+from modelops_pipelines.store.state.deployments import ModelVersion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GENTLE = 10
+"""How much nicer than others a gentle process is: a tenth of their share of a busy CPU."""
+FAILURES = 400
+"""Batches that a model may raise on before its rows are no longer looked for one by one."""
+_LONGEST = 500
+_NARROW = {"float": "float32", "integer": "int32"}
+_WHOLE = {"int": "int64", "bool": "bool"}
+Interpreted = tuple[list[Answer], list[float] | None]
+
+
+def main(folder: Path) -> None:
+    """Load the version that the folder asks for and write its answers, or the fault of the version."""
+    asked = json.loads((folder / ASKED).read_bytes())
+    version = _version(asked["version"])
+    spec = EndpointSpec(**{**asked["spec"], "accept_pickles": tuple(asked["spec"]["accept_pickles"])})
+    with pa.OSFile(str(folder / ROWS), "rb") as source:
+        rows = pa.ipc.open_file(source).read_all()
+    beside = math.nan if asked["beside"] is None else time_of(_version(asked["beside"]), spec, rows)
+    try:
+        model = load_model(version, spec)
+    except ModelError as error:
+        told = {"message": error.message, "remedy": error.remedy}
+        (folder / FAULT).write_text(json.dumps(told))
+        return
+    answers = answer(model, version, spec, rows, asked["batches"])
+    answers = answers.replace_schema_metadata({**answers.schema.metadata, "beside": repr(beside)})
+    with pa.OSFile(str(folder / ANSWERS), "wb") as sink, pa.ipc.new_file(sink, answers.schema) as writer:
+        writer.write_table(answers)
+
+
+def time_of(version: ModelVersion, spec: EndpointSpec, rows: pa.Table) -> float:
+    """Return the milliseconds that a row of a first batch takes a version; NaN when it cannot answer it."""
+    batch = rows.slice(0, BATCH_ROWS)
+    try:
+        took = answer(load_model(version, spec), version, spec, batch, [len(batch)]).column("milliseconds").to_pylist()
+    except (Exception, SystemExit):  # noqa: BLE001 - it is the other version that is asked for answers
+        return math.nan
+    known = [one for one in took if one is not None]
+    return sum(known) / len(known) if known else math.nan
+
+
+def answer(model: Any, version: ModelVersion, spec: EndpointSpec, rows: pa.Table, batches: Sequence[int]) -> pa.Table:
+    """Return each row's prediction, score, error and milliseconds, and in the metadata the seconds of answering."""
+    narrow = _narrow(model)
+
+    def predict(part: pa.Table) -> Interpreted:
+        output = model.predict(model_frame(part, version.inputs, narrow))
+        return interpret(spec.task, output, len(part), version.classes, spec.positive_label, version.output)
+
+    made = _Answers(predict, rows)
+    made.warm_up()
+    start = 0
+    for size in batches:
+        made.answer(start, size)
+        start += size
+    return made.table(pa.float64() if spec.task == "regression" else pa.string())
+
+
+def model_frame(rows: pa.Table, inputs: Mapping[str, str], narrow: Mapping[str, str]) -> "pd.DataFrame":
+    """Return the rows as a DataFrame of the signature's types, as the gateway makes it.
+
+    Raises InputError for a null where the type allows none.
+    """
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for name, kind in inputs.items():
+        column = rows.column(name)
+        if kind in _WHOLE and column.null_count:
+            raise InputError(f"Feature {name!r} is null, which its type does not allow", "Give a value")
+        if kind == "timestamp":
+            columns[name] = column.cast(pa.timestamp("ns", "UTC")).cast(pa.timestamp("ns")).to_pandas()
+        elif kind == "text":
+            columns[name] = pd.Series(column.to_pylist(), dtype="object")
+        else:
+            columns[name] = column.to_pandas().astype(narrow.get(name, _WHOLE.get(kind, "float64")))
+    return pd.DataFrame(columns)
+
+
+@dataclass
+class _Answers:
+    """The answers so far, row by row."""
+
+    predict: Callable[[pa.Table], Interpreted]
+    rows: pa.Table
+    seconds: float = 0.0
+    failures: int = 0
+    predictions: list[Answer | None] = field(default_factory=list)
+    scores: list[float | None] = field(default_factory=list)
+    errors: list[str | None] = field(default_factory=list)
+    milliseconds: list[float | None] = field(default_factory=list)
+
+    def warm_up(self) -> None:
+        """Answer one row unmeasured: what a library loads at its first prediction is no part of a row's time."""
+        try:
+            self.predict(self.rows.slice(0, 1))
+        except Exception:  # noqa: BLE001 - it is told when the row is answered in its place
+            return
+
+    def answer(self, start: int, size: int) -> None:
+        """Answer some rows; where the model raises, halves of them, until the rows are found that it raises on."""
+        began = time.perf_counter()
+        try:
+            predictions, scores = self.predict(self.rows.slice(start, size))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a model is the user's code: whatever it raises is told
+            self._failed(start, size, error, time.perf_counter() - began)
+            return
+        took = time.perf_counter() - began
+        self.seconds += took
+        self._extend(predictions, scores or [None] * size, [None] * size, [1000 * took / size] * size)
+
+    def table(self, answers: pa.DataType) -> pa.Table:
+        """Return the answers as a table."""
+        columns = {
+            "prediction": pa.array(self.predictions, answers),
+            "score": pa.array(self.scores, pa.float64()),
+            "error": pa.array(self.errors, pa.string()),
+            "milliseconds": pa.array(self.milliseconds, pa.float64()),
+        }
+        return pa.table(columns).replace_schema_metadata({"seconds": repr(self.seconds)})
+
+    def _failed(self, start: int, size: int, error: BaseException, took: float) -> None:
+        self.failures += 1
+        self.seconds += took
+        if size > 1 and self.failures <= FAILURES:
+            self.answer(start, size // 2)
+            self.answer(start + size // 2, size - size // 2)
+            return
+        told = f"{type(error).__name__}: {error}"[:_LONGEST]
+        self._extend([None] * size, [None] * size, [told] * size, [None] * size)
+
+    def _extend(
+        self,
+        predictions: Sequence[Answer | None],
+        scores: Sequence[float | None],
+        errors: Sequence[str | None],
+        milliseconds: Sequence[float | None],
+    ) -> None:
+        self.predictions += predictions
+        self.scores += scores
+        self.errors += errors
+        self.milliseconds += milliseconds
+
+
+def _version(given: Mapping[str, Any]) -> ModelVersion:
+    return ModelVersion(**{**given, "registered_at": datetime.fromisoformat(given["registered_at"])})
+
+
+def _narrow(model: Any) -> dict[str, str]:
+    """Return the inputs that the model's signature declares to be of 32 bits: MLflow narrows no number itself."""
+    schema = model.metadata.get_input_schema()
+    declared = [] if schema is None else schema.to_dict()
+    return {one["name"]: _NARROW[one["type"]] for one in declared if one.get("type") in _NARROW and "name" in one}
+
+
+if __name__ == "__main__":
+    signal.setitimer(signal.ITIMER_REAL, float(sys.argv[2]))  # whoever waits for us may be gone
+    if "gently" in sys.argv[3:]:
+        os.nice(GENTLE)
+    main(Path(sys.argv[1]))
+    os._exit(0)  # threads that a model has left running keep nobody waiting

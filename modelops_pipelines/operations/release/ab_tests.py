@@ -1,0 +1,211 @@
+"""A/B tests: two versions side by side, a result that may be looked at on any day, an end by decision."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, ModelOpsError, UnknownError
+from modelops_pipelines.core.release.desired_state import DesiredState
+from modelops_pipelines.core.release.guards import Leg
+from modelops_pipelines.core.release.sequential_tests import FAIL, PASS, Interval, Moments, judge_quality_of
+from modelops_pipelines.operations.release.apply import Change
+from modelops_pipelines.operations.release.canary import evidence_of, running_test, spans_of
+from modelops_pipelines.operations.release.commands import deploy, known_version, roll_back
+from modelops_pipelines.store.state.trials import Experiment
+from modelops_pipelines.store.stores import Stores
+
+Decision = Literal["promote", "keep"]
+BETTER, WORSE, UNDECIDED = "challenger better", "challenger worse", "undecided"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an A/B test promises.
+
+    ``error_rate`` is the chance that equal versions are ever told apart, however often one looks; ``planned`` the
+    callers with labelled answers at which the result is sharpest.
+    """
+
+    error_rate: float = 0.05
+    planned: int = 10_000
+
+    def check(self) -> None:
+        """Raise InputError for terms that are no test."""
+        if not 0 < self.error_rate < 1 or self.planned < 1:
+            raise InputError(
+                f"An error rate of {self.error_rate:g} and {self.planned} planned answers are no test",
+                "Give an error rate between 0 and 1, such as 0.05, and at least one answer",
+            )
+
+
+AS_USUAL = Terms()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an A/B test says so far.
+
+    Losses are means a labelled answer: log-loss, share of wrong answers, or squared error. ``interval`` covers the true
+    difference (challenger less champion) at all looks at once, with the stated error rate; None with the reason while
+    there is too little to say.
+    """
+
+    experiment: Experiment
+    verdict: str
+    reason: str
+    challenger: Moments
+    champion: Moments
+    interval: Interval | None
+    legs: tuple[Leg, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """Return every number by its name."""
+        one, other = self.challenger, self.champion
+        arms = {"challenger": [leg.challenger for leg in self.legs], "champion": [leg.champion for leg in self.legs]}
+        return {
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "requests": {name: sum(arm.requests for arm in those) for name, those in arms.items()},
+            "errors": {name: sum(arm.errors for arm in those) for name, those in arms.items()},
+            "labelled": {"challenger": one.rows, "champion": other.rows},
+            "loss": {"challenger": one.mean if one.rows else None, "champion": other.mean if other.rows else None},
+            "difference": self.interval.estimate if self.interval else None,
+            "lower": self.interval.lower if self.interval else None,
+            "upper": self.interval.upper if self.interval else None,
+            "error_rate": self.experiment.settings["error_rate"],
+        }
+
+
+def start_experiment(
+    stores: Stores,
+    spec: EndpointSpec,
+    version: str,
+    *,
+    name: str,
+    actor: str,
+    reason: str,
+    share: int = 50,
+    terms: Terms = AS_USUAL,
+) -> Change:
+    """Have a version answer a share of the callers, each always by the same version, until ``end_experiment``.
+
+    Asked for again under its name, it is the same test. Raises ConflictError while another test or trial runs on the
+    endpoint, InputError for impossible terms.
+    """
+    terms.check()
+    known_version(stores, spec, version)
+    state = stores.deployments.desired(spec.name)
+    settings = asdict(terms)
+    running = running_test(stores, spec)
+    if running is not None and running.experiment_id != name:
+        raise ConflictError(
+            f"A/B test {running.experiment_id!r} runs on endpoint {spec.name!r}", "End it first: modelops ab end"
+        )
+    if running is None:
+        _require_free(state, version)
+        wanted = Experiment(name, spec.name, str(state.champion), version, share, settings, actor, reason, stores.now())
+        stores.trials.start(wanted)
+    elif (running.challenger, running.share) != (version, share):
+        raise ConflictError(
+            f"A/B test {name!r} runs with version {running.challenger} at {running.share} %",
+            "Give this one another name",
+        )
+    try:
+        return deploy(stores, spec, version, share=share, actor=actor, reason=f"A/B test {name}: {reason}".rstrip(": "))
+    except ModelOpsError:
+        if stores.deployments.desired(spec.name).challenger != version:
+            stores.trials.forget(name)  # it never began
+        raise
+
+
+def experiment_named(stores: Stores, spec: EndpointSpec, name: str | None = None) -> Experiment:
+    """Return the endpoint's A/B test of that name, the one that runs or ran last by default; raises UnknownError."""
+    known = stores.trials.experiments(spec.name)
+    found = [one for one in known if name in (None, one.experiment_id)]
+    if not found:
+        named = ", ".join(one.experiment_id for one in known) or "none"
+        what = "A/B test" if name is None else f"A/B test {name!r}"
+        raise UnknownError(f"Endpoint {spec.name!r} has no {what} (known: {named})", "Start one: modelops ab start")
+    return found[-1]
+
+
+def result_of(stores: Stores, spec: EndpointSpec, experiment: Experiment) -> Result:
+    """Return what the test says so far, by the log and the labels that have come."""
+    pair, until = (experiment.champion, experiment.challenger), experiment.ended_at or stores.now()
+    spans = spans_of(stores.deployments.events(spec.name), pair, until)
+    found = evidence_of(stores, spec, pair, [span for span in spans if experiment.started_at <= span.since < until])
+    settings = experiment.settings
+    said = judge_quality_of(found.losses.losses, planned=settings["planned"], alpha=settings["error_rate"])
+    verdict = {PASS: BETTER, FAIL: WORSE}.get(said.verdict, UNDECIDED)
+    sides = [_together([stratum[side] for stratum in found.losses.losses]) for side in (0, 1)]
+    return Result(experiment, verdict, said.reason, sides[0], sides[1], said.interval, found.legs)
+
+
+def running_result(stores: Stores, spec: EndpointSpec) -> Result | None:
+    """Return what the endpoint's running A/B test says so far; None without one."""
+    running = running_test(stores, spec)
+    return None if running is None else result_of(stores, spec, running)
+
+
+def end_experiment(
+    stores: Stores,
+    spec: EndpointSpec,
+    decision: Decision,
+    *,
+    name: str | None = None,
+    actor: str,
+    reason: str,
+    force: bool = False,
+) -> Change:
+    """End the test: ``promote`` makes the challenger the champion, ``keep`` takes it back.
+
+    Promoting what the test does not say is better takes ``force``, and the history says so. Raises EvidenceError,
+    ConflictError for a test that has ended, UnknownError without one.
+    """
+    running_test(stores, spec)
+    experiment = experiment_named(stores, spec, name)
+    if experiment.ended_at is not None:
+        raise ConflictError(
+            f"A/B test {experiment.experiment_id!r} has ended: {experiment.decision}", "Start another one"
+        )
+    result = result_of(stores, spec, experiment)
+    if decision == "promote" and result.verdict != BETTER and not force:
+        raise EvidenceError(
+            f"A/B test {experiment.experiment_id!r} does not say that version {experiment.challenger} is better: "
+            f"{result.verdict} ({result.reason})",
+            "Wait for more labels, or use --force with a reason",
+        )
+    why = f"A/B test {experiment.experiment_id}: {result.verdict}, {result.reason}; {reason}".rstrip("; ")
+    made = _decided(stores, spec, experiment, decision, actor, why)
+    ended = replace(experiment, ended_at=stores.now(), decision=decision, result={**result.describe(), "forced": force})
+    stores.trials.end(ended)
+    return made
+
+
+def _decided(
+    stores: Stores, spec: EndpointSpec, experiment: Experiment, decision: Decision, actor: str, why: str
+) -> Change:
+    if decision == "promote":
+        return deploy(stores, spec, experiment.challenger, actor=actor, reason=why)
+    return roll_back(stores, spec, actor=actor, reason=why)
+
+
+def _together(moments: Sequence[Moments]) -> Moments:
+    found = Moments(0, 0.0, 0.0)
+    for one in moments:
+        found = found.merged(one)
+    return found
+
+
+def _require_free(state: DesiredState, version: str) -> None:
+    if state.challenger is not None:
+        raise ConflictError(
+            f"Version {state.challenger} is on trial on endpoint {state.endpoint!r}",
+            "Promote it or roll it back first",
+        )
+    if state.champion in (None, version):
+        raise ConflictError(
+            f"Endpoint {state.endpoint!r} has no other champion to compare version {version} with",
+            "Deploy a champion first",
+        )

@@ -1,0 +1,245 @@
+"""Versions on trial: judged by the log with its labels, taken a step further, or taken back."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import AcknowledgementError, ConflictError
+from modelops_pipelines.core.release.desired_state import (
+    ACTIVE,
+    CHALLENGER,
+    CHAMPION,
+    WHOLE,
+    DesiredState,
+    roll_back,
+    rollback_target,
+)
+from modelops_pipelines.core.release.event_log import PROMOTE, ROLLBACK, Event, champions, last_release
+from modelops_pipelines.core.release.guards import Arm, Leg, Losses, Verdict, judge_trial
+from modelops_pipelines.core.release.sequential_tests import FAIL, PASS, Moments, Stratum
+from modelops_pipelines.core.tables.lake import LABELS, typed_for
+from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.lake.endpoint_tables import log_table
+from modelops_pipelines.operations.release.apply import Ask, Change, change
+from modelops_pipelines.operations.release.commands import promote
+from modelops_pipelines.operations.release.plan import Plan
+from modelops_pipelines.operations.release.settle import ABANDONED
+from modelops_pipelines.store.lake import sql
+from modelops_pipelines.store.state.trials import Experiment, Trial
+from modelops_pipelines.store.stores import Stores
+
+DRIVER = "canary driver"
+_NOTHING = (0, 0.0, 0.0, 0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the log says of two versions side by side, challenger and champion."""
+
+    legs: tuple[Leg, ...]
+    losses: Losses
+
+
+@dataclass(frozen=True)
+class Span:
+    """Some time during which the challenger had one share (percent) of the traffic."""
+
+    since: datetime
+    until: datetime
+    share: int
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What was said of a trial, and what followed; ``change`` is None where it goes on as it was."""
+
+    version: str
+    verdict: Verdict
+    change: Change | None
+
+
+def drive(stores: Stores, spec: EndpointSpec) -> Driven | None:
+    """Judge the endpoint's trial and do what follows: take it back, or a step further; None where there is none.
+
+    What waits in the spool is taken into the log first: a trial does not wait for the hour's monitoring. Only a canary
+    that was begun by ``promote`` goes further by itself; any challenger is taken back when it harms.
+    """
+    state = stores.deployments.desired(spec.name)
+    if state.challenger is None or state.status != ACTIVE:
+        return None
+    for stream in ("predictions", "labels"):
+        ingest(stores, spec, stream)
+    found = evidence(stores, spec, state)
+    verdict = judge_trial(found.legs, found.losses, spec.guard, spec.promotion.minimum)
+    made = None
+    if verdict.verdict == FAIL and spec.guard.automatic:
+        made = take_back(stores, spec, state, state.challenger, verdict, actor=DRIVER)
+    else:
+        record(stores, spec, state, state.challenger, verdict)
+        if verdict.verdict == PASS:
+            made = _step_further(stores, spec, state, verdict)
+    return Driven(state.challenger, verdict, made)
+
+
+def take_back(
+    stores: Stores, spec: EndpointSpec, state: DesiredState, version: str, verdict: Verdict, *, actor: str
+) -> Change | None:
+    """Roll back because of this verdict on what the state serves; None when it is served no more, or nothing else is.
+
+    Nothing happens where another change has come since: whoever was quicker has made it unnecessary.
+    """
+
+    def decide(now: DesiredState) -> Plan | None:
+        if now.generation != state.generation:
+            return None
+        line = champions(stores.deployments.events(spec.name))
+        try:
+            target = rollback_target(now, line, None, stores.deployments.archived(spec.model_name))
+        except ConflictError:
+            return None  # there is nothing to return to
+        told = {"withdrawn": version, "automatic": True, "guard": verdict.guard, "numbers": dict(verdict.numbers)}
+        return Plan(ROLLBACK, roll_back(now, target), target, WHOLE, told)
+
+    try:
+        made = change(stores, spec, decide, Ask(actor, verdict.reason), version)
+    except AcknowledgementError:
+        _taken_back(stores, spec, state, version, verdict)  # it is asked for, and stays so
+        raise
+    if not made.changed:
+        return None
+    _taken_back(stores, spec, state, version, verdict)
+    return made
+
+
+def _taken_back(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str, verdict: Verdict) -> None:
+    """Keep what was said, and end the A/B test that the version was in."""
+    record(stores, spec, state, version, verdict)
+    running = stores.trials.running(spec.name)
+    if running is not None and running.challenger == version:
+        result = {"guard": verdict.guard, "reason": verdict.reason}
+        stores.trials.end(replace(running, ended_at=stores.now(), decision="rolled back", result=result))
+
+
+def record(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str, verdict: Verdict) -> None:
+    """Keep what was said of a version."""
+    numbers = {"guard": verdict.guard, "reason": verdict.reason, **verdict.numbers}
+    share = state.share_of(version) or WHOLE
+    stores.trials.record(Trial(spec.name, state.generation, version, share, verdict.verdict, numbers, stores.now()))
+
+
+def evidence(stores: Stores, spec: EndpointSpec, state: DesiredState) -> Evidence:
+    """Return what the log says of the champion and the challenger since the trial began."""
+    pair = str(state.champion), str(state.challenger)
+    spans = spans_of(stores.deployments.events(spec.name), pair, stores.now())
+    return evidence_of(stores, spec, pair, of_the_last_trial(spans))
+
+
+def evidence_of(stores: Stores, spec: EndpointSpec, pair: tuple[str, str], spans: Sequence[Span]) -> Evidence:
+    """Return what the log says of a champion and a challenger in some spans."""
+    if not spans:
+        return Evidence((), Losses((), ()))
+    tables = [log_table(stores, spec), typed_for(LABELS, spec.task)]
+    champion, challenger = pair
+    losses: list[Stratum] = []
+    scores: list[Stratum] = []
+    regression = {"regression": spec.task == "regression"}
+    with stores.lake.query(spec.name, tables) as connected:
+        connected.execute(sql.named("label_now"))
+        bounds = {"starts": [span.since for span in spans], "ends": [span.until for span in spans]}
+        arms = _arms(connected, {"versions": list(pair), **bounds, **regression}, len(spans))
+        legs = [Leg(span.share, arms[number, challenger], arms[number, champion]) for number, span in enumerate(spans)]
+        for span in spans:
+            asked = {"versions": list(pair), "since": span.since, "until": span.until, "positive": _positive(spec)}
+            rows = connected.execute(sql.named("trial_losses"), {**asked, **regression}).fetchall()
+            found = {row[0]: row[1:] for row in rows}
+            sides = [found.get(version, _NOTHING) for version in (challenger, champion)]
+            losses.append((Moments(*sides[0][:3]), Moments(*sides[1][:3])))
+            scores.append((Moments(*sides[0][3:]), Moments(*sides[1][3:])))
+    return Evidence(tuple(legs), Losses(tuple(losses), tuple(scores)))
+
+
+def spans_of(events: Sequence[Event], pair: tuple[str, str], now: datetime) -> list[Span]:
+    """Return all spans in which the champion and the challenger of the pair answered side by side, oldest first.
+
+    Spans that follow each other with the same share are one.
+    """
+    found: list[Span] = []
+    known = [event for event in events if "live" in event.evidence]
+    for event, until in zip(known, [*(event.at for event in known[1:]), now], strict=True):
+        live: Any = event.evidence["live"]
+        roles = {role: version for version, role, _ in live["variants"]}
+        if live["status"] != ACTIVE or (roles.get(CHAMPION), roles.get(CHALLENGER)) != pair:
+            continue
+        share = next(share for _, role, share in live["variants"] if role == CHALLENGER)
+        if found and (found[-1].until, found[-1].share) == (event.at, share):
+            found[-1] = Span(found[-1].since, until, share)
+        else:
+            found.append(Span(event.at, until, share))
+    return found
+
+
+def of_the_last_trial(spans: Sequence[Span]) -> list[Span]:
+    """Return the last spans without a gap between them: what came before an interruption was another trial."""
+    found: list[Span] = []
+    for span in reversed(spans):
+        if found and span.until != found[0].since:
+            break
+        found.insert(0, span)
+    return found
+
+
+def _step_further(stores: Stores, spec: EndpointSpec, state: DesiredState, verdict: Verdict) -> Change | None:
+    """Promote a canary that has been at its share long enough; what was begun by force goes on by force."""
+    begun = last_release(stores.deployments.events(spec.name))
+    if begun is None or begun.action != PROMOTE or spec.promotion.strategy != "canary":
+        return None
+    if stores.now() - begun.at < spec.promotion.soak or running_test(stores, spec) is not None:
+        return None
+    force = bool(begun.evidence.get("forced"))
+    made = promote(
+        stores,
+        spec,
+        str(state.challenger),
+        actor=DRIVER,
+        reason=verdict.reason,
+        force=force,
+        only_from=state.generation,
+    )
+    return made if made.changed else None
+
+
+def running_test(stores: Stores, spec: EndpointSpec) -> Experiment | None:
+    """Return the endpoint's A/B test that has not ended; one whose versions are side by side no more ends here.
+
+    Between the start of a test and its deployment there are moments: a test that has not begun within two minutes is
+    over too.
+    """
+    running = stores.trials.running(spec.name)
+    if running is None:
+        return None
+    state, now = stores.deployments.desired(spec.name), stores.now()
+    pair = (running.champion, running.challenger)
+    spans = spans_of(stores.deployments.events(spec.name), pair, now)
+    began = any(span.until > running.started_at for span in spans)
+    if (state.champion, state.challenger) == pair or not (began or now - running.started_at > ABANDONED):
+        return running
+    stores.trials.end(replace(running, ended_at=now, decision="overtaken"))
+    return None
+
+
+def _arms(connected: Any, asked: dict[str, Any], legs: int) -> dict[tuple[int, str], Arm]:
+    """Return what each version answered in each leg."""
+    found = {}
+    for leg, version, requests, failed, callers, errors, latencies in connected.execute(
+        sql.named("trial_arms"), asked
+    ).fetchall():
+        sketch = {int(key): count for key, count in json.loads(latencies or "{}").items()}
+        found[leg, version] = Arm(requests, failed, callers, errors, sketch)
+    return {(leg, v): found.get((leg, v), Arm()) for leg in range(legs) for v in asked["versions"]}
+
+
+def _positive(spec: EndpointSpec) -> str | None:
+    return spec.positive_label if spec.task == "binary_classification" else None

@@ -1,0 +1,42 @@
+"""A decision on what an endpoint is to serve next, and the event that its history keeps of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from modelops_pipelines.core.release.desired_state import WHOLE, DesiredState
+from modelops_pipelines.core.release.event_log import Event, described
+from modelops_pipelines.core.windows import text
+from modelops_pipelines.store.stores import Stores
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A decision: what the endpoint is to serve next, and what the history says of it.
+
+    ``is_deployment`` False says that no version is put anywhere: it is no attempt that could fail and be put back.
+    """
+
+    action: str
+    after: DesiredState
+    to_version: str
+    share: int = WHOLE
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    is_deployment: bool = True
+
+
+def event_of(stores: Stores, before: DesiredState, plan: Plan, actor: str, reason: str) -> Event:
+    """Return the change as an event; its evidence says what is live from then on, and how far the data reached."""
+    watermark = stores.journal.progress(before.endpoint).watermark
+    reached = None if watermark is None else text(watermark)
+    return Event(
+        number=0,
+        endpoint=before.endpoint,
+        at=stores.now(),
+        actor=actor,
+        action=plan.action,
+        from_version=before.champion,
+        to_version=plan.to_version,
+        generation=plan.after.generation,
+        reason=reason,
+        evidence={**plan.evidence, "watermark": reached, "live": described(plan.after)},
+    )

@@ -1,0 +1,245 @@
+"""An endpoint's health as one page for people: a file that opens anywhere, asks nobody for anything, and can be mailed.
+
+It is made from the derived tables alone; the log is not read. All that it shows is anybody's text, and is escaped.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from modelops_pipelines.core.alerting.alerts import OPEN, Alert
+from modelops_pipelines.core.drift.ranking import by_drift
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.release.desired_state import CHALLENGER
+from modelops_pipelines.core.tables.lake import (
+    CUSTOM_METRICS,
+    DATA_QUALITY,
+    DRIFT,
+    ESTIMATED_QUALITY,
+    QUALITY_METRICS,
+    SERVICE_METRICS,
+    WHOLE,
+)
+from modelops_pipelines.core.windows import LENGTH, window_of
+from modelops_pipelines.operations.alerting.thresholds import of_busiest
+from modelops_pipelines.operations.lake.queries import newest_reader
+from modelops_pipelines.operations.metrics.traffic import Traffic, summed
+from modelops_pipelines.operations.reports.asset_charts import distributions
+from modelops_pipelines.operations.reports.charts import Points, over_time
+from modelops_pipelines.operations.reports.svg import Form, figure
+from modelops_pipelines.operations.reports.time_series import (
+    CHUNK_COLUMNS,
+    DRIFT_COLUMNS,
+    Rows,
+    all_windows,
+    busiest,
+    custom_lines,
+    data_lines,
+    drift_line,
+    line,
+)
+from modelops_pipelines.store.filesystem.files import write_atomically
+from modelops_pipelines.store.stores import Stores
+
+SHOWN = {"hour": 7 * 24, "day": 60}
+"""Windows that the page looks back on."""
+PICTURES = 12
+LINES = 6
+"""Columns that are drawn over time."""
+RECENT_ALERTS = 20
+RECENT_CHUNKS = 10
+QUALITY = {
+    "binary_classification": ("auc", "f1", "precision", "recall", "brier_skill", "log_loss", "calibration_error"),
+    "multiclass": ("accuracy", "f1", "confidence"),
+    "regression": ("mae", "rmse", "bias", "r2"),
+}
+"""The metrics that are drawn: never accuracy alone, where classes are of unequal size."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One headline number; ``tone`` is good, bad or empty."""
+
+    label: str
+    value: str
+    note: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The newest window's verdicts, most drifted first, and pictures of the first of them: now, and over time."""
+
+    window: datetime
+    version: str
+    rows: Rows
+    pictures: Sequence[str]
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Data:
+    """How the newest requests compare with the days before, and the newest of those that failed."""
+
+    pictures: Sequence[str]
+    failed: Rows
+    more: int
+
+
+def write_health_page(stores: Stores, spec: EndpointSpec, windows: int | None = None) -> Path:
+    """Write the page of the endpoint's last windows (SHOWN unless given); return its file, ``health.html``.
+
+    Whatever there is no data for yet says so; nothing is raised for it.
+    """
+    path = stores.settings.reports / spec.name / "health.html"
+    page = _rendered(_facts(stores, spec, windows or SHOWN[spec.window]))
+    write_atomically(path, page.encode("utf-8", "replace"))
+    return path
+
+
+def _facts(stores: Stores, spec: EndpointSpec, windows: int) -> dict[str, Any]:
+    with newest_reader(stores, spec) as read:
+        served = read(SERVICE_METRICS, windows)
+        quality = [row for row in read(QUALITY_METRICS, windows) if row["segment"] in {WHOLE, None}]
+        estimated = read(ESTIMATED_QUALITY, windows)
+        own = list(custom_lines(spec, read(CUSTOM_METRICS, windows)).values()) if spec.metrics else []
+        verdicts, past = read(DRIFT, 1), read(DRIFT, windows, DRIFT_COLUMNS)
+        chunks = read(DATA_QUALITY, windows, CHUNK_COLUMNS)
+    alerts = sorted(stores.journal.alerts(spec.name), key=lambda alert: alert.status != OPEN)
+    return {
+        "spec": spec,
+        "now": stores.now(),
+        "cards": [
+            _champion_card(stores, spec),
+            *_traffic_cards(summed(served)),
+            _alert_card(alerts),
+            _label_card(quality),
+        ],
+        "span": _span(spec, served),
+        "traffic": _traffic_pictures(spec, served),
+        "quality": _quality_pictures(spec, quality, estimated),
+        "own": own,
+        "drift": _drift(stores, spec, verdicts, past),
+        "data": _data(spec, chunks),
+        "alerts": alerts[:RECENT_ALERTS],
+        "more_alerts": max(0, len(alerts) - RECENT_ALERTS),
+    }
+
+
+def _champion_card(stores: Stores, spec: EndpointSpec) -> Card:
+    desired = stores.deployments.desired(spec.name)
+    trials = [f"version {one.version} on trial, {one.share} %" for one in desired.variants if one.role == CHALLENGER]
+    return Card("champion", f"version {desired.champion}" if desired.champion else "none", ", ".join(trials))
+
+
+def _traffic_cards(total: Traffic) -> list[Card]:
+    p50, p95, p99 = (_told(total.percentile(share), "ms") for share in (0.5, 0.95, 0.99))
+    return [
+        Card("requests", f"{total.requests:,}", f"{total.predictions:,} rows answered"),
+        Card("success rate", _told(total.availability, "share"), f"{total.server_errors:,} failed by us (5xx)"),
+        Card("latency, p95", p95, f"p50 {p50}, p99 {p99}"),
+    ]
+
+
+def _alert_card(alerts: Sequence[Alert]) -> Card:
+    failing = sum(alert.status == OPEN for alert in alerts)
+    return Card("open alerts", str(failing), f"{len(alerts) - failing} resolved", "bad" if failing else "good")
+
+
+def _label_card(quality: Rows) -> Card:
+    labelled, predictions = (sum(row[name] for row in quality) for name in ("labelled", "predictions"))
+    coverage = labelled / predictions if predictions else None
+    return Card("label coverage", _told(coverage, "share"), f"{labelled:,} of {predictions:,} rows")
+
+
+def _traffic_pictures(spec: EndpointSpec, served: Rows) -> list[str]:
+    by_window = {window: summed(rows) for window, rows in _by_window(spec, served).items()}
+    windows = all_windows(spec, by_window)
+
+    def points(value: Callable[[Traffic], float | None]) -> Points:
+        return [(at, value(by_window[at]) if at in by_window else None) for at in windows]
+
+    errors, requests = points(lambda one: one.error_rate), points(lambda one: one.requests)
+    p50, p95, p99 = (points(lambda one, q=q: one.percentile(q)) for q in (0.5, 0.95, 0.99))  # type: ignore[misc]
+    slow = spec.thresholds("latency_p95_ms")
+    return [
+        over_time(requests, None, f"Requests {'a day' if spec.window == 'day' else 'an hour'}", name="requests"),
+        over_time(errors, None, "Error rate (5xx)", spec.thresholds("error_rate"), name="error rate", form="share"),
+        over_time(p95, None, "Latency", slow, name="p95", also={"p50": p50, "p99": p99}, form="ms"),
+    ]
+
+
+def _quality_pictures(spec: EndpointSpec, quality: Rows, estimated: Rows) -> list[str]:
+    """Draw each metric that has a value, its estimate beside it."""
+    real, expected = busiest(quality), busiest(estimated)
+    windows = all_windows(spec, [*real, *expected])
+    pictures = []
+    for name in QUALITY[spec.task]:
+        told, hoped = (line(rows, name, windows) for rows in (real, expected))
+        known = any(value is not None for _, value in hoped)
+        if known or any(value is not None for _, value in told):
+            also = {"estimated before labels": hoped} if known else None
+            limits = spec.thresholds("quality", name)
+            pictures.append(over_time(told, None, name.replace("_", " "), limits, name="from labels", also=also))
+    return pictures
+
+
+def _drift(stores: Stores, spec: EndpointSpec, rows: Rows, past: Rows) -> Drift | None:
+    if not rows:
+        return None
+    ordered = by_drift(of_busiest(list(map(dict, rows))))
+    window, version = ordered[0]["window_start"], ordered[0]["model_version"]
+    drawn = distributions(stores, spec, version, window, [row["column"] for row in ordered], most=PICTURES)
+    measured = [row["column"] for row in ordered if row["value"] is not None][:LINES]
+    mine: dict[str, list[Mapping[str, Any]]] = {name: [] for name in measured}
+    for row in past:
+        if row["model_version"] == version and row["column"] in mine:
+            mine[row["column"]].append(row)
+    lines = [drift_line(spec, of_column) for of_column in mine.values()]
+    return Drift(window, version, ordered, list(drawn.values()), lines)
+
+
+def _data(spec: EndpointSpec, chunks: Rows) -> Data | None:
+    failed = sorted((row for row in chunks if row["passed"] is False), key=lambda row: row["first_event"], reverse=True)
+    shown, more = failed[:RECENT_CHUNKS], max(0, len(failed) - RECENT_CHUNKS)
+    return Data(list(data_lines(spec, chunks).values()), shown, more) if chunks else None
+
+
+def _by_window(spec: EndpointSpec, rows: Rows) -> dict[datetime, list[Mapping[str, Any]]]:
+    """Return the rows of each of the endpoint's windows, which the hours lie in."""
+    found: dict[datetime, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(window_of(row["window_start"], spec.window), []).append(row)
+    return found
+
+
+def _span(spec: EndpointSpec, served: Rows) -> str:
+    windows = all_windows(spec, _by_window(spec, served))
+    return f"{_clock(windows[0])} to {_clock(windows[-1] + LENGTH[spec.window])}, UTC" if windows else "no traffic yet"
+
+
+def _told(value: float | None, form: Form = "number") -> str:
+    return "none" if value is None else figure(value, form)
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _rendered(facts: Mapping[str, Any]) -> str:
+    """Fill the template in. The page may use its own style by hash and nothing else, says its security policy."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    folder = files("modelops_pipelines.operations.reports").joinpath("templates")
+    style = folder.joinpath("health.css").read_text(encoding="utf-8")
+    seal = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {"clock": _clock, "told": _told, "drawn": Markup}
+    template = made.from_string(folder.joinpath("health.html").read_text(encoding="utf-8"))
+    return template.render(facts, style=Markup(style), seal=seal)  # noqa: S704 - a file of ours

@@ -1,0 +1,135 @@
+"""A version's answers to a file of rows, and how good they are where the file has the label too."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import InputError
+from modelops_pipelines.core.models.predictions import class_name
+from modelops_pipelines.operations.metrics.quality import JUDGED, quality_of
+from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_apart
+from modelops_pipelines.operations.release.commands import known_version
+from modelops_pipelines.store.filesystem.files import write_atomically
+from modelops_pipelines.store.lake.arrow_schemas import ARROW
+from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.stores import Stores
+
+FORMATS = (".csv", ".parquet")
+_NOT_METRICS = frozenset(
+    ("window_start", "model_version", "segment", "segment_value", "date", "feedback", "complaints", "score_counts")
+)
+_NO_WINDOW = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a version said of a file's rows; ``metrics`` is None where the file has no label."""
+
+    version: str
+    rows: int
+    failed: int
+    first_error: str | None
+    seconds: float
+    metrics: dict[str, Any] | None
+    answers: pa.Table
+
+
+def evaluate_file(stores: Stores, spec: EndpointSpec, version: str, path: Path, *, deadline: float = DEADLINE) -> Batch:
+    """Have a version answer a CSV or Parquet file, in a process of its own; measure it on the labels there are.
+
+    Raises InputError for a file that cannot be read as the version's features, and what ``predict_apart`` raises.
+    """
+    known = known_version(stores, spec, version)
+    table = _read(path, known)
+    said = predict_apart(known, spec, table, deadline)
+    errors = [error for error in said.errors if error is not None]
+    label = _labels(table, spec, path) if spec.label in table.column_names else None
+    return Batch(
+        version=known.version,
+        rows=len(table),
+        failed=len(errors),
+        first_error=errors[0] if errors else None,
+        seconds=said.seconds,
+        metrics=None if label is None else _metrics(spec, known.version, said, label),
+        answers=_answers(table, spec, said),
+    )
+
+
+def write_answers(answers: pa.Table, path: Path) -> None:
+    """Write predictions as CSV or Parquet, as the file's name says."""
+    check_format(path)
+    sink = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(answers, sink) if path.suffix == ".csv" else pq.write_table(answers, sink)
+    write_atomically(path, sink.getvalue().to_pybytes())
+
+
+def check_format(path: Path) -> None:
+    """Raise InputError for a name that is of neither format."""
+    if path.suffix not in FORMATS:
+        raise InputError(f"{path} is neither CSV nor Parquet", "Give a .csv or a .parquet file")
+
+
+def _read(path: Path, version: ModelVersion) -> pa.Table:
+    check_format(path)
+    types = {name: ARROW[kind] for name, kind in version.inputs.items()}  # type: ignore[index]
+    try:
+        if path.suffix == ".csv":
+            options = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
+            table = pyarrow.csv.read_csv(path, convert_options=options)
+        else:
+            table = pq.read_table(path)
+        for name, kind in types.items():
+            if name in table.column_names:
+                table = table.set_column(table.column_names.index(name), name, table.column(name).cast(kind))
+    except (OSError, pa.ArrowException) as error:
+        message = f"{path} cannot be read as version {version.version}'s features ({error})"
+        raise InputError(message, "Correct the file") from error
+    missing = [name for name in version.inputs if name not in table.column_names]
+    if missing:
+        raise InputError(f"{path} has no column {', '.join(missing)}, which version {version.version} takes", "Add it")
+    return table
+
+
+def _labels(table: pa.Table, spec: EndpointSpec, path: Path) -> pa.Array:
+    values = table.column(spec.label).to_pylist()
+    try:
+        if spec.task == "regression":
+            return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    except ValueError as error:
+        raise InputError(f"{path} has a label that is no number ({error})", "Correct the file") from error
+    return pa.array([None if value is None else class_name(value) for value in values], pa.string())
+
+
+def _metrics(spec: EndpointSpec, version: str, said: Predicted, label: pa.Array) -> dict[str, Any] | None:
+    """Return the metrics of ``quality_metrics`` over the rows that were answered."""
+    rows = len(label)
+    columns = (
+        pa.array([_NO_WINDOW] * rows, ARROW["timestamp"]),
+        pa.array([version] * rows, pa.string()),
+        pa.array(said.predictions, label.type),
+        pa.array(said.scores, pa.float64()),
+        label,
+        pa.array([0] * rows, pa.int64()),
+        pa.array([0] * rows, pa.int64()),
+    )
+    judged = pa.table(dict(zip(JUDGED, columns, strict=True)))
+    answered = judged.filter(pa.array([error is None for error in said.errors], pa.bool_()))
+    found = quality_of(spec, answered).to_pylist()
+    return {name: value for name, value in found[0].items() if name not in _NOT_METRICS} if found else None
+
+
+def _answers(table: pa.Table, spec: EndpointSpec, said: Predicted) -> pa.Table:
+    """Return the file's rows with the answers as further columns; a column of the file of that name gives way."""
+    kept = table.drop_columns([name for name in ("prediction", "score", "error") if name in table.column_names])
+    kind = pa.float64() if spec.task == "regression" else pa.string()
+    return (
+        kept.append_column("prediction", pa.array(said.predictions, kind))
+        .append_column("score", pa.array(said.scores, pa.float64()))
+        .append_column("error", pa.array(said.errors, pa.string()))
+    )

@@ -1,0 +1,180 @@
+"""Suites of stored cases: run against a version, compared between versions, taken from the log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, UnknownError
+from modelops_pipelines.core.evaluation.suites import RESERVED, Answered, Case, differences, failures, inputs_hash
+from modelops_pipelines.core.tables.lake import LABELS, typed_for
+from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
+from modelops_pipelines.operations.models.sandbox import DEADLINE, predict_apart
+from modelops_pipelines.operations.release.commands import known_version
+from modelops_pipelines.operations.testing.suite_files import (
+    Suite,
+    read_suite_file,
+    suite_path,
+    suites_of,
+    write_suite_file,
+)
+from modelops_pipelines.store.lake import sql
+from modelops_pipelines.store.lake.arrow_schemas import ARROW
+from modelops_pipelines.store.state.suite_runs import VersionTest
+from modelops_pipelines.store.stores import Stores
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two runs of the same cases: of each case that failed in either, what became of it."""
+
+    suite: str
+    first: VersionTest
+    second: VersionTest
+    rows: Sequence[dict[str, str]]
+
+
+def read_suite(stores: Stores, spec: EndpointSpec, suite: str) -> Suite:
+    """Return a suite of the endpoint; raises UnknownError, or InputError naming file, line and column."""
+    path = suite_path(stores.settings.suites, spec.name, suite)
+    types = {name: str(kind) for name, kind in feature_types(stores, spec).items()}
+    return read_suite_file(path, types, spec.task)
+
+
+def suite_names(stores: Stores, spec: EndpointSpec, suite: str | None = None) -> list[str]:
+    """Return the suite that is named, or all of the endpoint; raises UnknownError when there is none."""
+    names = [suite] if suite else suites_of(stores.settings.suites, spec.name)
+    if not names:
+        folder = stores.settings.suites / spec.name
+        fix = f"Take one from the log: modelops model cases {spec.name} NAME --rows 100"
+        raise UnknownError(f"Endpoint {spec.name!r} has no suite in {folder}", fix)
+    return names
+
+
+def run_suite(
+    stores: Stores, spec: EndpointSpec, version: str, suite: str, actor: str, *, deadline: float = DEADLINE
+) -> VersionTest:
+    """Have a version answer a suite's cases, in a process of its own; keep and return what came of it.
+
+    Raises PredictionError when the version crashes or is out of time, ModelError when it cannot be loaded: then
+    nothing is kept. A case that it raises on has failed.
+    """
+    known = known_version(stores, spec, version)
+    read = read_suite(stores, spec, suite)
+    missing = [name for name in known.inputs if name not in read.features]
+    if missing:
+        told = f"version {version} takes feature(s) {', '.join(missing)}, which the suite has no column of"
+        raise InputError(f"{read.path}:1: {told}", "Add them to the suite")
+    columns = {name: [case.features[name] for case in read.cases] for name in known.inputs}
+    rows = pa.table({name: _column(name, columns[name], kind) for name, kind in known.inputs.items()})
+    said = predict_apart(known, spec, rows, deadline)
+    answers = [Answered(*one) for one in zip(said.predictions, said.scores, said.errors, strict=True)]
+    failed = failures(read.cases, answers, spec.task)
+    test = VersionTest(
+        endpoint=spec.name,
+        version=known.version,
+        suite=suite,
+        inputs_hash=inputs_hash(read.cases),
+        cases=len(read.cases),
+        passed=len(read.cases) - len(failed),
+        failures=failed,
+        seconds=said.seconds,
+        actor=actor,
+        at=stores.now(),
+    )
+    stores.version_tests.record(test)
+    return test
+
+
+def compare(stores: Stores, spec: EndpointSpec, first: str, second: str, suite: str) -> Compared:
+    """Return what changed between the newest runs of two versions; raises EvidenceError for one that was not tested.
+
+    Raises ConflictError when the runs were not of the same cases: they have nothing to say of each other.
+    """
+    runs = [_newest(stores, spec, version, suite) for version in (first, second)]
+    if runs[0].inputs_hash != runs[1].inputs_hash:
+        hashes = " and ".join(run.inputs_hash[:12] for run in runs)
+        raise ConflictError(
+            f"Versions {first} and {second} were tested on different cases of {suite!r} (inputs hashes {hashes})",
+            f"Test both again: modelops model test {spec.name} VERSION --suite {suite}",
+        )
+    return Compared(suite, runs[0], runs[1], differences(runs[0].failures, runs[1].failures))
+
+
+def suite_from_log(
+    stores: Stores,
+    spec: EndpointSpec,
+    name: str,
+    rows: int,
+    *,
+    tolerance: float | None = None,
+    overwrite: bool = False,
+) -> Suite:
+    """Write a suite of labelled rows of the log, each expecting its label; the same log gives the same suite.
+
+    A regression's cases need a ``tolerance``. Raises ConflictError when there is such a suite, EvidenceError when no
+    row has a label, InputError for features that a suite cannot have.
+    """
+    path = suite_path(stores.settings.suites, spec.name, name)
+    if path.exists() and not overwrite:
+        raise ConflictError(f"There is a suite {path} already", "Name another, or say --overwrite")
+    if (spec.task == "regression") != (tolerance is not None):
+        raise InputError("A tolerance is for the labels of a regression, which need one", "Say --tolerance, or do not")
+    features = _features(stores, spec)
+    cases = [_case(row, features, tolerance) for row in _labelled(stores, spec, features, rows)]
+    if not cases:
+        raise EvidenceError(f"No prediction of endpoint {spec.name!r} has a label yet", "Send labels first")
+    write_suite_file(path, features, cases)
+    return read_suite(stores, spec, name)
+
+
+def _newest(stores: Stores, spec: EndpointSpec, version: str, suite: str) -> VersionTest:
+    found = stores.version_tests.of(spec.name, version, suite)
+    if not found:
+        fix = f"Test it: modelops model test {spec.name} {version} --suite {suite}"
+        raise EvidenceError(f"Version {version} was never tested on suite {suite!r}", fix)
+    return found[-1]
+
+
+def _column(name: str, values: list[Any], kind: str) -> pa.Array:
+    try:
+        return pa.array(values, ARROW[kind])  # type: ignore[index]
+    except (pa.ArrowException, OverflowError) as error:
+        raise InputError(f"Feature {name!r} has a value that {kind} cannot hold ({error})", "Correct it") from error
+
+
+def _features(stores: Stores, spec: EndpointSpec) -> list[str]:
+    """Return the features of the champion, or without one of all versions; raises InputError where a suite has none."""
+    champion = stores.deployments.desired(spec.name).champion
+    known = None if champion is None else stores.deployments.version(spec.model_name, champion)
+    features = list(feature_types(stores, spec) if known is None else known.inputs)
+    if RESERVED & set(features):
+        message = f"Feature(s) {', '.join(sorted(RESERVED & set(features)))} have the name of a suite's own column"
+        raise InputError(message, "Rename them in the model's signature")
+    redacted = [name for name in features if name in spec.capture.redact]
+    if redacted:
+        raise InputError(
+            f"Feature(s) {', '.join(redacted)} never reach the log: 'redact' says so",
+            "Write the suite by hand",
+        )
+    return features
+
+
+def _labelled(stores: Stores, spec: EndpointSpec, features: Sequence[str], rows: int) -> list[dict[str, Any]]:
+    if not features:
+        return []
+    table = log_table(stores, spec)
+    with stores.lake.query(spec.name, [table, typed_for(LABELS, spec.task)]) as connected:
+        connected.execute(sql.named("label_now"))
+        connected.execute(sql.temporary_view("labelled", connected.sql(sql.labelled_rows(table, features))))
+        found: list[dict[str, Any]] = (
+            connected.sql(sql.named("labelled_sample"), params={"rows": rows}).to_arrow_table().to_pylist()
+        )
+    return found
+
+
+def _case(row: dict[str, Any], features: Sequence[str], tolerance: float | None) -> Case:
+    label = float(row["label"]) if tolerance is not None else str(row["label"])
+    return Case(row["prediction_id"], {name: row[name] for name in features}, label, tolerance)

@@ -1,0 +1,166 @@
+"""The lake as it is read: Delta tables on disk, opened by DuckDB in memory. Writing is lake_writer.py's.
+
+A DuckDB file shared by processes loses commits (facts, decision 2): DuckDB never owns a file here. Nothing here
+imports pyarrow, so that the CLI starts fast.
+"""
+
+import atexit
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import date
+from pathlib import Path
+from urllib.parse import unquote
+
+import duckdb
+from deltalake import DeltaTable
+
+from modelops_pipelines.core.errors import SchemaError
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import DAILY_PROFILES
+from modelops_pipelines.store.lake import sql
+
+_PARTITION = re.compile(r"/date=(\d{4}-\d\d-\d\d)/")
+_SAFE_READER_FEATURES = {"timestampNtz"}
+MONTHLY = frozenset({DAILY_PROFILES.name})
+"""Tables whose partition is a month: a day has so few rows that to open its file would take longer than to read it."""
+_OPENED: dict[tuple[Path | None, int | None], duckdb.DuckDBPyConnection] = {}
+_LOCK = threading.Lock()
+atexit.register(_OPENED.clear)  # while Python can still take a connection apart
+
+
+def partition_of(table: str, day: date) -> date:
+    """Return the value of ``date`` for a table's rows of a day."""
+    return day.replace(day=1) if table in MONTHLY else day
+
+
+class Lake:
+    """All tables of all endpoints under one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is read before the first call."""
+        self.folder = folder
+
+    def path(self, endpoint: str, table: str) -> Path:
+        """Return the folder of an endpoint's table."""
+        return self.folder / endpoint / table
+
+    def endpoints(self) -> list[str]:
+        """Return the endpoints that have tables."""
+        return sorted(path.name for path in self.folder.glob("*") if path.is_dir())
+
+    def table(self, endpoint: str, table: str) -> DeltaTable | None:
+        """Open the table's present version, or None; raises SchemaError when it cannot be read safely."""
+        path = str(self.path(endpoint, table))
+        if not DeltaTable.is_deltatable(path):
+            return None
+        delta = DeltaTable(path)
+        unsafe = set(delta.protocol().reader_features or ()) - _SAFE_READER_FEATURES
+        if unsafe:
+            raise SchemaError(
+                f"The table {path} uses Delta features that a list of files does not show: {', '.join(sorted(unsafe))}",
+                "Switch them off where they were switched on (deletion vectors, column mapping)",
+            )
+        return delta
+
+    def committed(self, endpoint: str, table: str, stream: str) -> int:
+        """Return the last sequence number of the stream that the table holds; 0 when none."""
+        delta = self.table(endpoint, table)
+        return 0 if delta is None else delta.transaction_version(stream) or 0
+
+    def rows(self, endpoint: str, table: str) -> int:
+        """Return the table's number of rows from its metadata, without a scan."""
+        delta = self.table(endpoint, table)
+        if delta is None:
+            return 0
+        return sum(delta.get_add_actions(flatten=True).column("num_records").to_pylist())
+
+    def files(self, endpoint: str, table: str, dates: Sequence[date] | None = None) -> list[str]:
+        """Return the Parquet files of the table's present version, of these dates only where dates are given.
+
+        They come in order of their partitions.
+        """
+        delta = self.table(endpoint, table)
+        if delta is None or dates == []:
+            return []
+        days = ", ".join(f"'{day.isoformat()}'" for day in dates or ())
+        found: list[str] = delta.file_uris(file_pruning_predicate=f"date IN ({days})" if days else None)
+        return sorted(unquote(uri) for uri in found)  # deltalake writes a blank in the home's path as %20
+
+    def last_date(self, endpoint: str, table: str) -> date | None:
+        """Return the table's newest partition; None while it holds no row."""
+        found = (_PARTITION.search(file) for file in self.files(endpoint, table))
+        return max((date.fromisoformat(match[1]) for match in found if match), default=None)
+
+    @contextmanager
+    def query(
+        self,
+        endpoint: str,
+        tables: Sequence[Table],
+        dates: Sequence[date] | None = None,
+        threads: int | None = None,
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open DuckDB over a snapshot of the endpoint's tables, each a view of its own name.
+
+        The connection reaches the lake's files and nothing else; its configuration is locked. Each of its threads (as
+        many as cores unless told) holds row groups of its own in memory. What is made in it has to be temporary: the
+        process's other connections share all else.
+        """
+        with session(self.folder, threads) as connected:
+            for table in tables:
+                self.attach(connected, table.name, endpoint, table, dates)
+            yield connected
+
+    def attach(
+        self,
+        connected: duckdb.DuckDBPyConnection,
+        view: str,
+        endpoint: str,
+        table: Table,
+        dates: Sequence[date] | None = None,
+    ) -> None:
+        """Create a temporary view of a table's present version; one that does not exist yet is empty, not an error.
+
+        A declared column that no file holds yet (a feature of a new version) is null.
+        """
+        files = self.files(endpoint, table.name, dates)
+        if not files:
+            connected.execute(sql.empty_view(view, table))
+            return
+        relation = connected.read_parquet(files, union_by_name=True, hive_partitioning=True)
+        missing = [column for column in table.columns if column.name not in relation.columns]
+        connected.execute(sql.temporary_view(view, relation.project(sql.with_nulls(missing))))
+
+
+@contextmanager
+def session(readable: Path | None, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Connect to this process's DuckDB for a folder (for none: a DuckDB that reads no file), opened at the first call.
+
+    To open one takes 30 ms of CPU, to connect to it none. Not for what users have written.
+    """
+    with _LOCK:
+        key = (readable, threads)
+        if key not in _OPENED:
+            _OPENED[key] = _opened(readable, threads)
+        connected = _OPENED[key].cursor()
+    with closing(connected):
+        yield connected
+
+
+@contextmanager
+def connection(readable: Path | None, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open DuckDB in memory, in UTC, able to read one folder or none; with a thread a core unless told."""
+    with closing(_opened(readable, threads)) as connected:
+        yield connected
+
+
+def _opened(readable: Path | None, threads: int | None) -> duckdb.DuckDBPyConnection:
+    connected = duckdb.connect(":memory:", config={} if threads is None else {"threads": threads})
+    connected.execute("SET GLOBAL TimeZone = 'UTC'")
+    connected.execute("SET enable_progress_bar = false")
+    connected.execute("SET enable_external_file_cache = false")
+    connected.execute("SET allowed_directories = ?", [[] if readable is None else [f"{readable}/"]])
+    connected.execute("SET enable_external_access = false")
+    connected.execute("SET lock_configuration = true")
+    return connected

@@ -1,0 +1,152 @@
+"""Every SQL text of the project: files with named parameters, and the few texts whose columns vary.
+
+Columns vary with an endpoint's features. Only names that a table declares are put into a text, quoted; values are
+always bound.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from modelops_pipelines.core.tables.columns import Column, ColumnType, Table
+
+if TYPE_CHECKING:
+    import duckdb
+
+_DUCKDB: dict[ColumnType, str] = {
+    "text": "VARCHAR",
+    "json": "VARCHAR",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+    "bool": "BOOLEAN",
+    "timestamp": "TIMESTAMPTZ",
+    "date": "DATE",
+    "ints": "BIGINT[]",
+    "floats": "DOUBLE[]",
+}
+_ANSWERED = "status = 200 AND source <> 'test'"
+_HAS_FEATURES = "(coalesce(sampled, true) AND NOT coalesce(truncated, false))"
+"""Neither left out by sampling nor too large; rows of release 0.1, which know of neither, were kept."""
+
+
+@cache
+def named(name: str) -> str:
+    """Return the text of ``queries/<name>.sql``."""
+    return files("modelops_pipelines.store.lake").joinpath("queries", f"{name}.sql").read_text()
+
+
+def quoted(name: str) -> str:
+    """Return an identifier in double quotes, its own quotes doubled."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def columns_of(table: Table, names: Sequence[str]) -> str:
+    """Return a list of quoted columns; raises KeyError for a name that the table does not declare."""
+    unknown = set(names) - set(table.names)
+    if unknown:
+        raise KeyError(f"{table.name} has no column {sorted(unknown)}")
+    return ", ".join(quoted(name) for name in names)
+
+
+def answered_columns(table: Table, names: Sequence[str]) -> str:
+    """Return the query of an answered window's columns, and ``sampled``: whether the row's features were kept.
+
+    Parameters: size, windows.
+    """
+    return (
+        f"SELECT date_trunc($size, event_time) AS window_start, model_version, {_HAS_FEATURES} AS sampled, "
+        f"{columns_of(table, names)} "
+        f"FROM inference_log WHERE {_ANSWERED} "
+        "AND list_contains($windows, date_trunc($size, event_time)) ORDER BY window_start, model_version"
+    )
+
+
+def answered_of_windows(table: Table, names: Sequence[str]) -> str:
+    """Return the query of a version's rows in windows, and ``sampled``, in an order that is always the same.
+
+    Parameters: size, windows (their starts), version, most.
+    """
+    return (
+        f"SELECT {_HAS_FEATURES} AS sampled, {columns_of(table, names)} FROM inference_log "
+        f"WHERE {_ANSWERED} AND model_version = $version AND list_contains($windows, date_trunc($size, event_time)) "
+        "ORDER BY event_time, prediction_id LIMIT $most"
+    )
+
+
+def answered_until(table: Table, names: Sequence[str]) -> str:
+    """Return the query of a version's rows in a window, in order of time, and of the last ``most`` before it.
+
+    Parameters: version, start (how far back at most), window, end, most.
+    """
+    ordered = list(dict.fromkeys(["prediction_id", *names]))
+    of_version = (
+        f"SELECT event_time, {_HAS_FEATURES} AS sampled, {columns_of(table, ordered)} FROM inference_log "
+        f"WHERE {_ANSWERED} AND model_version = $version"
+    )
+    earlier = (
+        f"{of_version} AND event_time >= $start AND event_time < $window "
+        "ORDER BY event_time DESC, prediction_id DESC LIMIT $most"
+    )
+    return (
+        f"SELECT event_time, sampled, {columns_of(table, names)} FROM (({earlier}) UNION ALL "
+        f"({of_version} AND event_time >= $window AND event_time < $end)) ORDER BY event_time, prediction_id"
+    )
+
+
+def labelled_rows(table: Table, features: Sequence[str]) -> str:
+    """Return the query of training rows: every answered row with features and a label, in order.
+
+    Needs the view label_now.
+    """
+    return (
+        f"SELECT p.prediction_id, p.event_time, {columns_of(table, features)}, l.label "
+        "FROM inference_log AS p JOIN label_now AS l USING (prediction_id) "
+        f"WHERE p.status = 200 AND p.source <> 'test' AND {_HAS_FEATURES} AND l.label IS NOT NULL "
+        "ORDER BY p.event_time, p.prediction_id"
+    )
+
+
+def newest_rows(view: str) -> str:
+    """Return the query of a table's rows from a span before its last window on; rows may be of hours.
+
+    Parameters: size, span.
+    """
+    name = quoted(view)
+    last = f"SELECT date_trunc($size, max(window_start)) FROM {name}"
+    return f"SELECT * FROM {name} WHERE window_start >= ({last}) - $span ORDER BY ALL"
+
+
+def id_view(column: str, view: str) -> str:
+    """Return the statement that shows a table's id column as the view ``existing``."""
+    return f"CREATE TEMP VIEW existing AS SELECT {quoted(column)} AS id FROM {quoted(view)}"
+
+
+def with_nulls(missing: Sequence[Column]) -> str:
+    """Return the projection of all columns that there are, and nulls for the missing ones."""
+    return ", ".join(["*", *(_null(column) for column in missing)])
+
+
+def empty_view(view: str, table: Table) -> str:
+    """Return the statement for a view with the table's columns and no row."""
+    columns = ", ".join(_null(column) for column in table.columns)
+    return f"CREATE OR REPLACE TEMP VIEW {quoted(view)} AS SELECT {columns} WHERE false"
+
+
+def temporary_view(view: str, relation: "duckdb.DuckDBPyRelation") -> str:
+    """Return the statement for a view of a relation that only its own connection sees."""
+    return f"CREATE OR REPLACE TEMP VIEW {quoted(view)} AS {relation.sql_query()}"
+
+
+def _null(column: Column) -> str:
+    return f"NULL::{_DUCKDB[column.type]} AS {quoted(column.name)}"
+
+
+def create_schema(name: str) -> str:
+    """Return the statement that makes a schema for an endpoint's views."""
+    return f"CREATE SCHEMA {quoted(name)}"
+
+
+def alias_view(view: str, table: str, schema: str = "main") -> str:
+    """Return the statement that shows a temporary view as ``schema.table``."""
+    return f"CREATE VIEW {quoted(schema)}.{quoted(table)} AS SELECT * FROM temp.{quoted(view)}"

@@ -1,0 +1,182 @@
+"""How the lake is written: every commit idempotent, durable when the call returns.
+
+Deltalake never fsyncs on a local disk: a commit's files are synced here before anyone relies on it. Appends go on
+side by side, under a lock that they share and only an erasure holds alone; whatever rewrites a table runs under one
+lock a table, because two rewrites at once both commit and double rows (facts, data layer).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+import pyarrow as pa
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
+from deltalake import Schema as DeltaSchema
+from deltalake.exceptions import CommitFailedError
+
+from modelops_pipelines.core.drift.seasonal_reference import DAY
+from modelops_pipelines.core.errors import SchemaError
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.windows import text
+from modelops_pipelines.store.filesystem.files import exclusive, sync
+from modelops_pipelines.store.filesystem.shared_lock import together
+from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.lake.reader import Lake, partition_of
+
+ATTEMPTS = 20
+_CONFIGURATION: Mapping[str, str | None] = {
+    "delta.checkpointInterval": "10",
+    "delta.deletedFileRetentionDuration": "interval 2 days",
+}
+_DICTIONARY_BYTES = 1 << 16
+"""A column chunk with more distinct values than fit is written plainly: it takes half the time, and less room."""
+_PLAIN = ColumnProperties(dictionary_enabled=False)
+_RISING = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
+
+
+def layout(schema: pa.Schema) -> WriterProperties:
+    """Return how rows of a table lie in its files: times as steps, and no dictionary of what hardly repeats."""
+    if any(pa.types.is_list(field.type) for field in schema):  # of profiles: counts and sums
+        return WriterProperties(compression="SNAPPY", default_column_properties=_PLAIN)
+    return WriterProperties(
+        compression="SNAPPY",
+        dictionary_page_size_limit=_DICTIONARY_BYTES,
+        column_properties={field.name: _RISING for field in schema if pa.types.is_timestamp(field.type)},
+    )
+
+
+class LakeWriter(Lake):
+    """The lake, with its writes."""
+
+    def append_once(self, endpoint: str, table: Table, rows: pa.Table, stream: str, sequence: int) -> bool:
+        """Append the rows unless this stream's sequence number is in the table already; return whether it did.
+
+        Durable when it returns. Sequence numbers of a stream must grow.
+        """
+        for _ in range(ATTEMPTS):
+            with together(self._append_lock(endpoint, table.name), f"{endpoint}/{table.name}"):
+                delta = self._open_or_create(endpoint, table)
+                if (delta.transaction_version(stream) or 0) >= sequence:
+                    return False
+                try:
+                    self._commit(delta, rows, mode="append", marks=[Transaction(stream, sequence)])
+                except CommitFailedError:
+                    continue
+                return True
+        raise CommitFailedError(f"{endpoint}/{table.name}: {ATTEMPTS} attempts lost against other writers")
+
+    def replace_windows(self, endpoint: str, table: Table, rows: pa.Table, windows: Sequence[datetime]) -> None:
+        """Replace everything the table holds for these windows by the rows; all at once, durably."""
+        if not windows:
+            return
+        delta = self._open_or_create(endpoint, table)
+        with self._maintenance(endpoint, table.name):
+            delta.update_incremental()  # what others have written meanwhile; to open it again takes as long as a write
+            self._commit(delta, rows, mode="overwrite", predicate=_windows_predicate(table, windows))
+
+    def write_whole(self, endpoint: str, name: str, rows: pa.Table) -> None:
+        """Write an immutable table once: a table that is there already is left alone."""
+        path = self.path(endpoint, name)
+        with self._maintenance(endpoint, name):
+            if not DeltaTable.is_deltatable(str(path)):
+                path.mkdir(parents=True, exist_ok=True)
+                write_deltalake(str(path), rows, mode="error")
+                self._sync(DeltaTable(str(path)))
+
+    def _open_or_create(self, endpoint: str, table: Table) -> DeltaTable:
+        delta = self.table(endpoint, table.name)
+        wanted = arrow_schema(table)
+        if delta is None:
+            return self._create(endpoint, table, wanted)
+        missing = [field for field in wanted if field.name not in pa.schema(delta.schema().to_arrow()).names]
+        if missing:
+            delta.alter.add_columns(list(DeltaSchema.from_arrow(pa.schema(missing)).fields))
+            self._sync(delta)
+        return delta
+
+    def _create(self, endpoint: str, table: Table, schema: pa.Schema) -> DeltaTable:
+        path = self.path(endpoint, table.name)
+        with self._maintenance(endpoint, table.name):
+            if not DeltaTable.is_deltatable(str(path)):
+                path.mkdir(parents=True, exist_ok=True)
+                DeltaTable.create(
+                    str(path), schema, partition_by=["date"], configuration=_CONFIGURATION, description=table.about
+                )
+                self._sync(DeltaTable(str(path)))
+        return DeltaTable(str(path))
+
+    def _commit(
+        self,
+        delta: DeltaTable,
+        rows: pa.Table,
+        *,
+        mode: str,
+        predicate: str | None = None,
+        marks: list[Transaction] | None = None,
+    ) -> None:
+        properties = CommitProperties(app_transactions=marks)
+        conformed = conform(rows, pa.schema(delta.schema().to_arrow()))
+        options: dict[str, Any] = {"mode": mode, "commit_properties": properties}
+        options["writer_properties"] = layout(conformed.schema)
+        if predicate is not None:
+            options["predicate"] = predicate
+        write_deltalake(delta, conformed, **options)
+        self._sync(delta)
+
+    def _append_lock(self, endpoint: str, table: str) -> Path:
+        return self.folder.parent / "locks" / f"{endpoint}.{table.replace('/', '.')}.appends.lock"
+
+    def _maintenance(self, endpoint: str, table: str) -> AbstractContextManager[None]:
+        return exclusive(
+            self.folder.parent / "locks" / f"{endpoint}.{table.replace('/', '.')}.lock", f"{endpoint}/{table}"
+        )
+
+    def _sync(self, delta: DeltaTable) -> None:
+        """Make the newest commit durable: its log entry, the files it added and their folders."""
+        root = Path(unquote(delta.table_uri.removeprefix("file://")))
+        entry = root / "_delta_log" / f"{delta.version():020d}.json"
+        actions = [orjson.loads(line) for line in entry.read_bytes().splitlines()]
+        added = [root / unquote(action["add"]["path"]) for action in actions if "add" in action]
+        for path in (*added, entry, *{root, entry.parent, *(file.parent for file in added)}):
+            sync(path)
+
+
+def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the rows with exactly the schema's columns: absent ones null, a column too many refused."""
+    extra = set(rows.column_names) - set(schema.names)
+    if extra:
+        raise SchemaError(
+            f"Column(s) {', '.join(sorted(extra))} are not declared for this table",
+            "Declare them in core/tables/lake.py with a migration",
+        )
+    columns = [
+        rows.column(field.name).cast(field.type) if field.name in rows.column_names else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _windows_predicate(table: Table, windows: Sequence[datetime]) -> str:
+    """Match a table's windows; the values are timestamps of ours, written as text.
+
+    Days of which every hour is replaced are matched by their partitions alone: no row is looked at.
+    """
+    starts = set(windows)
+    days = ", ".join(sorted({f"'{partition_of(table.name, start.date()).isoformat()}'" for start in starts}))
+    hours = Counter(start.date() for start in starts)
+    if all(count == DAY for count in hours.values()):
+        return f"date IN ({days})"
+    listed = ", ".join(f"'{text(start)}'" for start in sorted(starts))
+    return f"date IN ({days}) AND window_start IN ({listed})"

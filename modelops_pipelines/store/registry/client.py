@@ -1,0 +1,337 @@
+"""The model registry: MLflow, on SQLite in the home or on a server by URL. Imported only where models are at work."""
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature, infer_signature
+
+from modelops_pipelines.core.errors import ModelError, UnknownError
+from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, SCORES, UNKNOWN
+from modelops_pipelines.core.models.predictions import class_name
+from modelops_pipelines.store.filesystem.files import exclusive
+from modelops_pipelines.store.registry.file_hashes import hash_files
+from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES, describe_files
+from modelops_pipelines.store.settings import Settings
+from modelops_pipelines.store.state.deployments import ModelVersion
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMN_TYPES = {
+    "double": "float",
+    "float": "float",
+    "long": "int",
+    "integer": "int",
+    "string": "text",
+    "boolean": "bool",
+    "datetime": "timestamp",
+}
+TRAINING_SET_TAG = "modelops.training_set"
+TRAINER_TAG = "modelops.trainer"
+STAGE_TAG = "modelops.stage"
+REFERENCE_FILES = ("reference.json", "reference_hours.parquet")
+
+
+@dataclass(frozen=True)
+class ListedVersion:
+    """A version as the registry lists it."""
+
+    version: str
+    registered_at: datetime
+    training_set: str | None
+    run_id: str | None
+    description: str
+
+
+class Registry:
+    """Registered models, their versions and aliases."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect; a fresh SQLite store is made under a lock, because several processes at once break it (facts)."""
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        self._artifacts = settings.artifacts
+        self._client = mlflow.MlflowClient(settings.registry_uri, settings.registry_uri)
+        self._uri = settings.registry_uri
+        with exclusive(settings.home / "locks" / "registry.lock", "the registry's set-up"):
+            self._client.search_experiments(max_results=1)
+
+    def log(  # noqa: PLR0913 - what a version is made of
+        self,
+        *,
+        model_name: str,
+        experiment: str,
+        model: Any,
+        frame: "pd.DataFrame",
+        training_set: str,
+        trainer: str,
+        task: str,
+        allow_pickle: bool,
+        reference: Mapping[str, bytes] | None = None,
+        metrics: Mapping[str, float] | None = None,
+    ) -> ModelVersion:
+        """Log a trained model with signature, input example and training-set hash; register and return its version.
+
+        ``frame`` holds the features of some training rows. Raises ModelError when the model cannot be stored in a
+        format that the endpoint accepts.
+        """
+        mlflow.set_tracking_uri(self._uri)
+        mlflow.set_registry_uri(self._uri)
+        experiment_id = self._experiment(experiment)
+        with mlflow.start_run(experiment_id=experiment_id, run_name=f"train {experiment}") as run:
+            mlflow.set_tags({TRAINING_SET_TAG: training_set, TRAINER_TAG: trainer})
+            mlflow.log_metrics(dict(metrics or {}))
+            _log_files(reference or {})
+            logged = _log_model(model, frame, task, allow_pickle=allow_pickle)
+            self._ensure_model(model_name)
+            made = self._client.create_model_version(
+                model_name, logged.model_uri, run.info.run_id, tags={TRAINING_SET_TAG: training_set}
+            )
+        return self.describe(model_name, str(made.version))
+
+    def describe(self, model_name: str, version: str) -> ModelVersion:
+        """Return what serving needs of a registered version, its files' hash among it; nothing of them is executed.
+
+        Raises UnknownError when the registry has no such version, ModelError when its files are no servable model.
+        """
+        try:
+            found = self._client.get_model_version(model_name, version)
+            folder = mlflow.artifacts.download_artifacts(
+                artifact_uri=self._client.get_model_version_download_uri(model_name, version),
+                tracking_uri=self._uri,
+            )
+        except MlflowException as error:
+            raise _no_version(model_name, version, error) from error
+        files_hash = hash_files(Path(folder))
+        described = describe_files(Path(folder))
+        inputs, classes, output = _declared(described, f"{model_name} version {version}")
+        return ModelVersion(
+            model_name=model_name,
+            version=str(found.version),
+            artifact_uri=str(Path(folder).resolve()),
+            inputs=inputs,
+            classes=classes,
+            training_set=found.tags.get(TRAINING_SET_TAG),
+            run_id=found.run_id,
+            registered_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+            output=output,
+            files_hash=files_hash,
+            trained_here=False,
+        )
+
+    def reference_files(self, version: ModelVersion) -> dict[str, bytes]:
+        """Return the files of the reference among the artefacts of the version's run, by name; empty without one."""
+        if version.run_id is None:
+            return {}
+        held = {one.path for one in self._client.list_artifacts(version.run_id)}
+        names = [name for name in REFERENCE_FILES if name in held]
+        return {name: Path(self._client.download_artifacts(version.run_id, name)).read_bytes() for name in names}
+
+    def trainer_of(self, version: ModelVersion) -> str | None:
+        """Return the identity of the trainer that a version was logged with, or None when it was logged elsewhere."""
+        if version.run_id is None:
+            return None
+        tags: Mapping[str, str] = self._client.get_run(version.run_id).data.tags
+        return tags.get(TRAINER_TAG)
+
+    def versions_below(self, model_name: str, below: int | None, limit: int) -> list[ListedVersion]:
+        """Return at most so many versions, newest first, with numbers under ``below``."""
+        of_model = f"name='{_checked_name(model_name)}'"
+        asked = of_model if below is None else f"{of_model} AND version_number < {below}"
+        found = self._client.search_model_versions(asked, limit, order_by=["version_number DESC"])
+        return [_listed(one) for one in found]
+
+    def listed(self, model_name: str, version: str) -> ListedVersion:
+        """Return one version as the lists tell it; raises UnknownError when the registry has none of that number."""
+        try:
+            return _listed(self._client.get_model_version(model_name, version))
+        except MlflowException as error:
+            raise _no_version(model_name, version, error) from error
+
+    def versions(self, model_name: str) -> list[str]:
+        """Return the model's versions, oldest first."""
+        found = self._client.search_model_versions(f"name='{_checked_name(model_name)}'", max_results=10_000)
+        return sorted((str(version.version) for version in found), key=int)
+
+    def aliases(self, model_name: str) -> dict[str, str]:
+        """Return the model's aliases and the versions that they point to; none for a model that is not registered."""
+        try:
+            found: Mapping[str, str] = self._client.get_registered_model(_checked_name(model_name)).aliases
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return {}
+            raise
+        return {alias: str(version) for alias, version in found.items()}
+
+    def set_aliases(self, model_name: str, wanted: Mapping[str, str | None]) -> None:
+        """Point MLflow's aliases to these versions; None takes an alias away. Other aliases stay as they are."""
+        there = self.aliases(model_name)
+        for alias, version in wanted.items():
+            if version is None and alias in there:
+                self._client.delete_registered_model_alias(model_name, alias)
+            elif version is not None and there.get(alias) != version:
+                self._client.set_registered_model_alias(model_name, alias, version)
+
+    def set_stages(self, model_name: str, stages: Mapping[str, str]) -> None:
+        """Tag these versions with their stages."""
+        for version, stage in stages.items():
+            self._client.set_model_version_tag(model_name, version, STAGE_TAG, stage)
+
+    def _experiment(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        local = self._uri.startswith("sqlite")
+        location = (self._artifacts / name).as_uri() if local else None
+        return str(self._client.create_experiment(name, artifact_location=location))
+
+    def _ensure_model(self, model_name: str) -> None:
+        try:
+            self._client.create_registered_model(model_name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+
+def _listed(found: Any) -> ListedVersion:
+    return ListedVersion(
+        version=str(found.version),
+        registered_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        training_set=found.tags.get(TRAINING_SET_TAG),
+        run_id=found.run_id,
+        description=found.description or "",
+    )
+
+
+def _no_version(model_name: str, version: str, error: MlflowException) -> UnknownError:
+    return UnknownError(
+        f"The registry has no version {version!r} of model {model_name!r} ({error.error_code})",
+        "Name a version that exists: see MLflow's page",
+    )
+
+
+def _log_files(files: Mapping[str, bytes]) -> None:
+    """Log files by name among the artefacts of the active run."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            (Path(folder) / name).write_bytes(content)
+        if files:
+            mlflow.log_artifacts(folder)
+
+
+def _log_model(model: Any, frame: "pd.DataFrame", task: str, *, allow_pickle: bool) -> Any:
+    example = frame.head(5)
+    common: dict[str, Any] = {"name": "model", "input_example": example}
+    if not hasattr(model, "get_params"):
+        if not allow_pickle:
+            raise ModelError(
+                f"The trainer returned a {type(model).__name__}, which only pickle can store",
+                "Return a scikit-learn estimator, or accept pickles by 'allow_pickle: true' in the endpoint's YAML",
+            )
+        signature = infer_signature(example, model.predict(None, example))
+        return mlflow.pyfunc.log_model(python_model=model, signature=signature, pip_requirements=["mlflow"], **common)
+    function = "predict_proba" if task != "regression" and hasattr(model, "predict_proba") else "predict"
+    classes = [class_name(value) for value in model.classes_.tolist()] if hasattr(model, "classes_") else None
+    return mlflow.sklearn.log_model(
+        model,
+        signature=_signature(example, getattr(model, function)(example)),
+        pyfunc_predict_fn=function,
+        metadata={"classes": classes},
+        pip_requirements=_requirements(),
+        **_format(model, allow_pickle=allow_pickle),
+        **common,
+    )
+
+
+def _format(model: Any, *, allow_pickle: bool) -> dict[str, Any]:
+    import skops.io
+
+    unknown = set(skops.io.get_untrusted_types(data=skops.io.dumps(model)))
+    if unknown <= TRUSTED_TYPES:
+        return {"serialization_format": "skops", "skops_trusted_types": sorted(unknown)}
+    if allow_pickle:
+        return {"serialization_format": "cloudpickle"}
+    raise ModelError(
+        f"The trained model holds types that skops does not trust: {', '.join(sorted(unknown - TRUSTED_TYPES))}",
+        "Train without them, or accept pickles by 'allow_pickle: true' in the endpoint's YAML",
+    )
+
+
+def _signature(example: "pd.DataFrame", output: Any) -> ModelSignature:
+    return infer_signature(example, output)
+
+
+def _requirements() -> list[str]:
+    from importlib.metadata import version
+
+    return [f"{package}=={version(package)}" for package in ("mlflow", "scikit-learn", "skops", "numpy", "pandas")]
+
+
+def _declared(described: Mapping[str, Any], what: str) -> tuple[dict[str, str], list[str] | None, str]:
+    """Return what a MLmodel file says of inputs, classes and output; raises ModelError when it does not make sense."""
+    try:
+        return _inputs(described, what), _classes(described), _output(described)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ModelError(
+            f"Model {what} has a malformed MLmodel file ({type(error).__name__})", "Log the model again"
+        ) from error
+
+
+def _classes(described: Mapping[str, Any]) -> list[str] | None:
+    found = (described.get("metadata") or {}).get("classes")
+    if found is None:
+        return None
+    if not isinstance(found, list) or not all(isinstance(value, str | int | float) for value in found):
+        raise TypeError
+    return [class_name(value) for value in found]
+
+
+def _inputs(described: Mapping[str, Any], what: str) -> dict[str, str]:
+    """Return the signature's inputs as column types, in order."""
+    signature = described.get("signature") or {}
+    columns: Sequence[Mapping[str, Any]] = json.loads(signature.get("inputs") or "[]")
+    inputs: dict[str, str] = {}
+    for column in columns:
+        kind = COLUMN_TYPES.get(str(column.get("type")))
+        if kind is None or "name" not in column:
+            raise ModelError(
+                f"Model {what} has an input {column.get('name', '(without a name)')!r} of type {column.get('type')!r}",
+                f"Log it with a signature of named columns of type {', '.join(COLUMN_TYPES)}",
+            )
+        inputs[str(column["name"])] = kind
+    if not inputs:
+        raise ModelError(f"Model {what} has no signature", "Log it with signature=infer_signature(frame, answers)")
+    return inputs
+
+
+def _output(described: Mapping[str, Any]) -> str:
+    """Return what the version's answers are, by its flavour and its signature's outputs."""
+    flavors = described.get("flavors") or {}
+    if (flavors.get("python_function") or {}).get("predict_fn") == "predict_proba":
+        return PROBABILITIES
+    outputs: list[Mapping[str, Any]] = json.loads((described.get("signature") or {}).get("outputs") or "[]")
+    if len(outputs) != 1:
+        return PROBABILITIES if len(outputs) > 1 else UNKNOWN
+    tensor = outputs[0].get("tensor-spec") or {}
+    shape, kind = tensor.get("shape") or [-1], str(tensor.get("dtype") or outputs[0].get("type"))
+    if len(shape) > 1 and shape[1] != 1:
+        return PROBABILITIES
+    return SCORES if kind.startswith(("float", "double")) else LABELS
+
+
+def _checked_name(model_name: str) -> str:
+    if "'" in model_name:
+        raise UnknownError(f"No model can be named {model_name!r}", "Name a registered model")
+    return model_name

@@ -1,0 +1,89 @@
+"""What a version's windows are compared with: its training set's bins and profiles, as a whole and hour by hour.
+
+Two files a version. ``<version>.json`` has the bins, the profiles of the whole set and how much the model hangs on
+each column; ``<version>.hours.parquet`` has the set's last days hour by hour, for judging by season. The same two files
+lie among the version's artefacts in the registry.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from modelops_pipelines.core.profiles.profile import ColumnBins, Profile
+from modelops_pipelines.store.filesystem.files import write_atomically
+from modelops_pipelines.store.lake.profile_rows import Hours, from_rows
+
+REFERENCE_FILE, HOURS_FILE = "reference.json", "reference_hours.parquet"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A version's reference profiles by column; ``source`` says what they were taken from.
+
+    ``importance`` is by feature, adds up to 1, and is empty where it is not known. ``hours`` are rows of the table
+    ``profiles``, None where the training set has no times.
+    """
+
+    source: str
+    profiles: Mapping[str, Profile]
+    importance: Mapping[str, float] = field(default_factory=dict)
+    hours: pa.Table | None = None
+
+    @property
+    def bins(self) -> dict[str, ColumnBins]:
+        """The bins by column."""
+        return {name: known.bins for name, known in self.profiles.items()}
+
+    def by_hour(self) -> dict[str, Hours]:
+        """Return the training set's last days hour by hour, by column."""
+        return {} if self.hours is None else from_rows(self.hours, self.bins)
+
+    def to_files(self) -> dict[str, bytes]:
+        """Return the reference as files by name, the same bytes for the same content."""
+        columns = {n: {"bins": p.bins.to_dict(), "profile": p.to_dict()} for n, p in self.profiles.items()}
+        content = {"source": self.source, "columns": columns, "importance": dict(self.importance)}
+        made = {REFERENCE_FILE: orjson.dumps(content, option=orjson.OPT_SORT_KEYS)}
+        if self.hours is not None:
+            sink = pa.BufferOutputStream()
+            pq.write_table(self.hours, sink, compression="zstd")
+            made[HOURS_FILE] = sink.getvalue().to_pybytes()
+        return made
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> "Reference":
+        """Read what ``to_files`` wrote; an older release's lack importance and hours."""
+        read = orjson.loads(files[REFERENCE_FILE])
+        profiles = {
+            name: Profile.from_dict(column["profile"], ColumnBins.from_dict(column["bins"]))
+            for name, column in read["columns"].items()
+        }
+        hours = pq.read_table(pa.BufferReader(files[HOURS_FILE])) if HOURS_FILE in files else None
+        return cls(read["source"], profiles, read.get("importance", {}), hours)
+
+
+class References:
+    """All versions' references under one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is read or written before the first call."""
+        self._folder = folder
+
+    def write(self, model_name: str, version: str, reference: Reference) -> None:
+        """Write a version's reference, whole or not at all: the file that makes it known comes last."""
+        for name, content in reversed(reference.to_files().items()):
+            write_atomically(self._paths(model_name, version)[name], content)
+
+    def read(self, model_name: str, version: str) -> Reference | None:
+        """Return a version's reference, or None when it has none."""
+        paths = self._paths(model_name, version)
+        if not paths[REFERENCE_FILE].exists():
+            return None
+        return Reference.from_files({name: path.read_bytes() for name, path in paths.items() if path.exists()})
+
+    def _paths(self, model_name: str, version: str) -> dict[str, Path]:
+        folder = self._folder / model_name
+        return {REFERENCE_FILE: folder / f"{version}.json", HOURS_FILE: folder / f"{version}.hours.parquet"}

@@ -1,0 +1,274 @@
+"""The spool: what the gateway has acknowledged and the lake does not hold yet.
+
+One folder an endpoint, stream and worker: ``spool/<endpoint>/<stream>/<worker>/<segment>.jsonl``, and the segment
+being written as ``<segment>.open``. A worker's name is new with each process, so that a segment's number is never
+used twice. A line is one record, closed by its CRC-32; the last line of a sealed segment is its seal (seals.py). So
+nothing that is damaged, lost or repeated passes for whole, and every record that is intact is still read.
+
+The worker holds a lock on its open segment: one that nobody holds was left by a process that died, and is sealed
+by whoever reads next. A segment's name has 12 digits. Release 0.1 wrote 10, and no seals: those are taken as they
+are, their last line may be torn, and lines lost from their end cannot be noticed. The name tells them apart because
+damage to a file's content does not reach it.
+"""
+
+import errno
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from modelops_pipelines.store.filesystem.files import sync, write_atomically
+from modelops_pipelines.store.spool.checksums import Tally, as_seal, closed, opened, seal_line, seal_orphan, survey
+
+DRAFT, OPEN, SEALED = ".draft", ".open", ".jsonl"
+_UNSEALED_DIGITS = 10
+_TORN = "torn: the process died while writing it, so it was never acknowledged"
+_DAMAGED = "damaged: its checksum does not match"
+_REPEATED = "damaged: the line before it was there already"
+_STRAY_SEAL = "damaged: a seal that the lines before it do not fit"
+_NO_END = "the end of the segment is missing: lines may have been lost"
+_LOG = logging.getLogger("modelops.spool")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A sealed segment."""
+
+    path: Path
+    worker: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a segment: its record, or the reason why there is none."""
+
+    number: int
+    raw: bytes
+    record: dict[str, Any] | None
+    fault: str | None
+
+
+def encode(record: dict[str, Any]) -> bytes:
+    """Return the record as one line with its checksum."""
+    return closed(orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)[:-1])
+
+
+class SegmentWriter:
+    """Appends lines to a worker's open segment of one stream. Not thread-safe: one thread writes."""
+
+    def __init__(self, spool: Path, endpoint: str, stream: str, worker: str) -> None:
+        """Nothing is created before the first line."""
+        self._folder = spool / endpoint / stream / worker
+        self._number = 0
+        self._handle: BinaryIO | None = None
+        self._tally = Tally()
+        self.opened_at: float | None = None
+
+    @property
+    def size(self) -> int:
+        """Return how many durable bytes of lines the open segment holds; 0 when none is open."""
+        return self._tally.size
+
+    def append(self, lines: bytes, now: float) -> None:
+        """Write the lines and make them durable; raises OSError, after which nothing of them counts as written.
+
+        After a failed write the segment is cut back to its last durable byte, and left to the ingest if that fails.
+        """
+        handle = self._handle or self._open(now)
+        self._write(handle, lines)
+        self._tally = self._tally.plus(lines, lines.count(b"\n"))
+
+    def probe(self, size: int) -> None:
+        """Find out whether so many bytes can be written where the segments are; raises OSError where not."""
+        path = self._folder / ".probe"
+        write_atomically(path, b"x" * size)
+        path.unlink()
+
+    def seal(self) -> None:
+        """Seal the open segment and hand it to whoever ingests; does nothing when none is open.
+
+        Raises OSError: where the seal could not be written the segment stays open, for another try; where it could
+        not be renamed after that, it is left to the ingest.
+        """
+        if self._handle is None:
+            return
+        self._write(self._handle, seal_line(self._tally))
+        with self._handle:
+            self._forget()  # before anything else may fail: nothing more may go into a sealed segment
+            self._path(OPEN).rename(self._path(SEALED))
+            sync(self._folder)
+
+    def _open(self, now: float) -> BinaryIO:
+        self._number += 1
+        handle = self._create()
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._path(DRAFT).rename(self._path(OPEN))
+            for folder in (self._folder, *self._folder.parents[:3]):
+                sync(folder)
+        except OSError:
+            handle.close()
+            with suppress(OSError):  # gone where it was renamed already; the ingest takes an empty segment
+                self._path(DRAFT).unlink()
+            raise
+        self._handle, self.opened_at = handle, now
+        return handle
+
+    def _create(self) -> BinaryIO:
+        """Create the next segment under a name that no reader looks at until its lock is held."""
+        for _ in range(3):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                return self._path(DRAFT).open("xb", buffering=0)
+            except FileNotFoundError:
+                continue  # an ingest has just removed the empty folder
+        raise FileNotFoundError(errno.ENOENT, "the worker's folder keeps vanishing", str(self._folder))
+
+    def _write(self, handle: BinaryIO, lines: bytes) -> None:
+        try:
+            if handle.write(lines) != len(lines):
+                raise OSError(errno.ENOSPC, "only a part could be written")  # noqa: TRY301 - as a full disk would
+            os.fdatasync(handle.fileno())
+        except OSError:
+            self._cut(handle)
+            raise
+
+    def _cut(self, handle: BinaryIO) -> None:
+        try:
+            handle.truncate(self.size)
+            handle.seek(self.size)
+            os.fsync(handle.fileno())
+        except OSError:
+            handle.close()  # nobody's from now on: whoever ingests seals it, and nothing follows what may be torn
+            self._forget()
+
+    def _forget(self) -> None:
+        self._handle, self.opened_at, self._tally = None, None, Tally()
+
+    def _path(self, ending: str) -> Path:
+        return self._folder / f"{self._number:012d}{ending}"
+
+
+def sealed_segments(spool: Path, endpoint: str, stream: str) -> list[Segment]:
+    """Return the stream's sealed segments, each worker's in order; segments of dead workers are sealed first.
+
+    A segment whose worker has an earlier one that is not sealed waits for that: what is ingested out of order
+    would pass for ingested already.
+    """
+    folder = spool / endpoint / stream
+    for path in folder.glob(f"*/*{OPEN}"):
+        _seal_orphan(path)
+    found = [Segment(path, path.parent.name, int(path.stem)) for path in folder.glob(f"*/*{SEALED}")]
+    first_open: dict[str, float] = {}
+    for path in folder.glob(f"*/*{OPEN}"):  # after the sealed ones: what is sealed meanwhile is left for next time
+        first_open[path.parent.name] = min(int(path.stem), first_open.get(path.parent.name, inf))
+    ready = [segment for segment in found if segment.number < first_open.get(segment.worker, inf)]
+    return sorted(ready, key=lambda segment: (segment.worker, segment.number))
+
+
+def waiting(spool: Path, endpoint: str) -> list[str]:
+    """Return the names of what an ingest would take now (a sensor's view: reads folders only)."""
+    folder = spool / endpoint
+    found = list(folder.glob(f"*/*/*{SEALED}"))
+    found += [path for path in folder.glob(f"*/*/*{OPEN}") if _is_orphan(path)]
+    return sorted(str(path.relative_to(folder).with_suffix("")) for path in found)
+
+
+def in_writing(spool: Path, endpoint: str) -> list[Path]:
+    """Return the endpoint's open segments, those of dead workers too. A path is used once: gone means sealed."""
+    return sorted((spool / endpoint).glob(f"*/*/*{OPEN}"))
+
+
+def read_lines(segment: Segment) -> Iterator[Line]:
+    """Yield every record of the segment and every fault: damaged lines, and a seal that is missing or does not fit."""
+    with segment.path.open("rb") as handle:
+        tally, last = survey(handle)
+        handle.seek(0)
+        seal = as_seal(opened(last))
+        if seal is not None and seal.fits(tally):
+            yield from _read_whole(handle, tally.lines, may_be_torn=seal.orphan)
+        elif seal is None and len(segment.path.stem) == _UNSEALED_DIGITS:
+            yield from _read_whole(handle, tally.lines + bool(last), may_be_torn=not last.endswith(b"\n"))
+        else:
+            yield from _read_damaged(handle)
+
+
+def drop(segment: Segment) -> None:
+    """Remove an ingested segment; the folder of a worker that is gone goes with its last one."""
+    segment.path.unlink(missing_ok=True)
+    sync(segment.path.parent)
+
+
+def remove_empty_workers(spool: Path, endpoint: str, stream: str) -> None:
+    """Remove the folders of workers that left nothing behind. A live worker makes its folder again."""
+    for folder in (spool / endpoint / stream).glob("*/"):
+        try:
+            folder.rmdir()
+        except OSError:
+            continue
+
+
+def _read_whole(handle: BinaryIO, lines: int, *, may_be_torn: bool) -> Iterator[Line]:
+    for number, raw in zip(range(1, lines + 1), handle, strict=False):
+        line = _parse(number, raw)
+        if line.fault and may_be_torn and number == lines:
+            line = replace(line, fault=_TORN)
+        yield replace(line, record=None, fault=_STRAY_SEAL) if as_seal(line.record) else line
+
+
+def _read_damaged(handle: BinaryIO) -> Iterator[Line]:
+    """Yield each line once, and at last what is wrong with the segment as a whole."""
+    seen: set[bytes] = set()
+    sealed: list[Line] = []
+    number = 0
+    for number, raw in enumerate(handle, 1):
+        line = _parse(number, raw)
+        if as_seal(line.record):
+            sealed.append(line)
+        else:
+            yield replace(line, record=None, fault=_REPEATED) if raw in seen else line
+            seen.add(raw)
+    seal = as_seal(sealed[-1].record) if sealed else None
+    if seal is None:
+        yield Line(number + 1, b"", None, _NO_END)
+    else:
+        said = f"damaged: the seal is of {seal.lines} lines, and is line {sealed[-1].number} of {number}"
+        yield replace(sealed[-1], record=None, fault=f"{said}: lines were lost, changed or added")
+
+
+def _parse(number: int, raw: bytes) -> Line:
+    record = opened(raw)
+    return Line(number, raw, record, _DAMAGED if record is None else None)
+
+
+def _seal_orphan(path: Path) -> None:
+    """Seal the segment when its worker is dead; one that cannot be sealed now (a full disk) is left for next time."""
+    try:
+        with path.open("r+b") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists():  # else another reader has just sealed it
+                seal_orphan(handle)
+                path.rename(path.with_name(f"{int(path.stem):012d}{SEALED}"))
+                sync(path.parent)
+    except (BlockingIOError, FileNotFoundError):
+        return  # its worker lives, or it is sealed
+    except OSError as error:
+        _LOG.warning("the segment %s of a dead worker cannot be sealed, and waits (%s)", path, error)
+
+
+def _is_orphan(path: Path) -> bool:
+    """Return whether nobody holds the open segment's lock."""
+    try:
+        with path.open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

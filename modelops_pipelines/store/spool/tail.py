@@ -1,0 +1,60 @@
+"""What waits in the spool, newest first, read from the segments' ends. For looking at: ingesting is spool.py's."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from modelops_pipelines.store.spool.checksums import as_seal, opened
+from modelops_pipelines.store.spool.segments import OPEN, SEALED
+
+BLOCK = 128 * 1024
+
+
+def segments_by_last_write(spool: Path, endpoint: str, stream: str) -> list[tuple[float, Path]]:
+    """Return the stream's segments, sealed or in writing, with the epoch seconds of their last write; newest first."""
+    found: list[tuple[float, Path]] = []
+    for worker in (spool / endpoint / stream).glob("*"):
+        with suppress(FileNotFoundError, NotADirectoryError):  # the last segment was ingested meanwhile
+            for path in worker.iterdir():
+                if path.suffix in (OPEN, SEALED):
+                    with suppress(FileNotFoundError):  # sealed or ingested meanwhile
+                        found.append((path.stat().st_mtime, path))
+    return sorted(found, reverse=True)
+
+
+def newest_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield a segment's intact records, the last one first, each with its size in bytes.
+
+    One that is sealed meanwhile is read under its new name; of one that is ingested nothing is left.
+    """
+    handle = _opened(path)
+    if handle is None:
+        return
+    with handle:
+        for line in _backwards(handle):
+            record = opened(line)
+            if record is not None and as_seal(record) is None:
+                yield len(line), record
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    for name in (path, path.with_suffix(SEALED)):
+        with suppress(FileNotFoundError):
+            return name.open("rb")
+    return None
+
+
+def _backwards(handle: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines that end in the file, the last one first."""
+    end = handle.seek(0, os.SEEK_END)
+    rest = b""
+    while end > 0:
+        start = max(0, end - BLOCK)
+        handle.seek(start)
+        rest, *lines = (handle.read(end - start) + rest).splitlines(keepends=True)
+        yield from reversed(lines)
+        end = start
+    if rest:
+        yield rest

@@ -1,0 +1,161 @@
+"""The gateway's keys as they are kept, and a counter that tells workers cheaply when to read them again."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from modelops_pipelines.core.access.api_keys import (
+    ACTIVE,
+    ENTROPY_BYTES,
+    Grant,
+    IssuedKey,
+    Key,
+    digest_of,
+    id_of,
+    key_text,
+)
+from modelops_pipelines.core.errors import ConflictError, InputError, UnknownError
+from modelops_pipelines.store.state.database import Database, from_micros, moment, to_micros
+from modelops_pipelines.store.state.sql_tables import STATE_TABLES
+
+GENERATION = "keys_generation"
+_KEYS = STATE_TABLES["keys"]
+_SETTINGS = STATE_TABLES["settings"]
+
+
+class Keys:
+    """The store of keys. Each change is one transaction, which also moves the generation."""
+
+    def __init__(self, database: Database) -> None:
+        """Share the database with the other stores."""
+        self._database = database
+
+    def create(self, grant: Grant, *, now: datetime, actor: str, expires_at: datetime | None = None) -> IssuedKey:
+        """Make a key and return it with its text, which is kept nowhere; raises InputError when it is born expired."""
+        if expires_at is not None and expires_at <= now:
+            raise InputError(f"The key {grant.name!r} would have expired already", "Give a time that is still to come")
+        issued = _issued(grant, now, actor, expires_at, None)
+        with self._database.begin() as connected:
+            _insert(connected, issued.key)
+            _move_generation(connected)
+        return issued
+
+    def list(self) -> Sequence[Key]:
+        """Return all keys, also those that are good no more, oldest first."""
+        return self.snapshot()[1]
+
+    def get(self, key_id: str) -> Key:
+        """Return a key; raises UnknownError."""
+        with self._database.read() as connected:
+            return _get(connected, key_id)
+
+    def rotate(self, key_id: str, overlap: timedelta, *, now: datetime, actor: str) -> IssuedKey:
+        """Make a key in another's place, which stays good for the overlap at most.
+
+        The new key is for the same, and lives as long as the old one was given to live. Raises UnknownError, and
+        ConflictError for a key that is revoked, expired or replaced already.
+        """
+        if overlap < timedelta(0):
+            raise InputError(f"The overlap {overlap} is negative", "Give how long the old key is to stay good")
+        with self._database.begin() as connected:
+            old = _get(connected, key_id)
+            _check_rotatable(connected, old, now)
+            lifetime = None if old.expires_at is None else old.expires_at - old.created_at
+            expires_at = None if lifetime is None else now + lifetime
+            issued = _issued(Grant(old.name, old.roles, old.mode, old.endpoints), now, actor, expires_at, key_id)
+            _insert(connected, issued.key)
+            ends = min(now + overlap, old.expires_at or now + overlap)
+            _update(connected, key_id, expires_at=to_micros(ends))
+        return issued
+
+    def revoke(self, key_id: str, now: datetime) -> Key:
+        """Make a key good for nothing, at once and for ever; again it changes nothing. Raises UnknownError."""
+        with self._database.begin() as connected:
+            key = _get(connected, key_id)
+            if key.revoked_at is not None:
+                return key
+            _update(connected, key_id, revoked_at=to_micros(now))
+        return replace(key, revoked_at=now)
+
+    def generation(self) -> int:
+        """Return a number that grows with every change; 0 when there has never been a key."""
+        with self._database.read() as connected:
+            return _generation(connected)
+
+    def snapshot(self) -> tuple[int, Sequence[Key]]:
+        """Return the generation and all keys of it, oldest first."""
+        query = sa.select(_KEYS).order_by(_KEYS.c.created_at, _KEYS.c.key_id)
+        with self._database.read() as connected:
+            keys = [_key(row) for row in connected.execute(query).mappings()]
+            return _generation(connected), keys
+
+
+def _issued(grant: Grant, now: datetime, actor: str, expires_at: datetime | None, replaces: str | None) -> IssuedKey:
+    text = key_text(grant.mode, secrets.token_bytes(ENTROPY_BYTES))
+    key = Key(
+        key_id=str(id_of(text)),
+        name=grant.name,
+        mode=grant.mode,
+        roles=grant.roles,
+        endpoints=grant.endpoints,
+        digest=digest_of(text),
+        created_at=now,
+        created_by=actor,
+        expires_at=expires_at,
+        replaces=replaces,
+    )
+    return IssuedKey(key, text)
+
+
+def _check_rotatable(connected: sa.Connection, key: Key, now: datetime) -> None:
+    status = key.status(now)
+    if status != ACTIVE:
+        raise ConflictError(f"The key {key.key_id} ({key.name}) is {status}", "Make a new one: modelops key create")
+    newer = connected.scalar(sa.select(_KEYS.c.key_id).where(_KEYS.c.replaces == key.key_id))
+    if newer is not None:
+        raise ConflictError(
+            f"The key {key.key_id} ({key.name}) is replaced already, by {newer}", f"Rotate {newer}, or make a new one"
+        )
+
+
+def _insert(connected: sa.Connection, key: Key) -> None:
+    times = {name: to_micros(getattr(key, name)) for name in ("created_at", "expires_at", "revoked_at")}
+    connected.execute(_KEYS.insert().values(**{**asdict(key), **times}))
+
+
+def _update(connected: sa.Connection, key_id: str, **values: int | None) -> None:
+    connected.execute(_KEYS.update().where(_KEYS.c.key_id == key_id).values(**values))
+    _move_generation(connected)
+
+
+def _get(connected: sa.Connection, key_id: str) -> Key:
+    row = connected.execute(sa.select(_KEYS).where(_KEYS.c.key_id == key_id)).mappings().first()
+    if row is None:
+        raise UnknownError(f"There is no key {key_id[:80]!r}", "Name one of: modelops key list")
+    return _key(row)
+
+
+def _key(row: RowMapping) -> Key:
+    values = {
+        **row,
+        "roles": tuple(row["roles"]),
+        "endpoints": None if row["endpoints"] is None else tuple(row["endpoints"]),
+        "created_at": moment(row["created_at"]),
+        "expires_at": from_micros(row["expires_at"]),
+        "revoked_at": from_micros(row["revoked_at"]),
+    }
+    return Key(**values)
+
+
+def _generation(connected: sa.Connection) -> int:
+    return int(connected.scalar(sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == GENERATION)) or 0)
+
+
+def _move_generation(connected: sa.Connection) -> None:
+    generation = _generation(connected) + 1
+    connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == GENERATION))
+    connected.execute(_SETTINGS.insert().values(name=GENERATION, value=str(generation)))

@@ -1,0 +1,111 @@
+"""Deployments as attempts: who asked for what, and how far it has come. Functions on an open transaction."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from modelops_pipelines.core.errors import ConflictError
+from modelops_pipelines.core.release.deployment_states import DEPLOYING, FAILED, LIVE, STOPPED, UNSETTLED, Deployment
+from modelops_pipelines.core.release.desired_state import SHADOW, DesiredState, Variant
+from modelops_pipelines.store.state.database import moment, to_micros
+from modelops_pipelines.store.state.sql_tables import STATE_TABLES
+
+_ATTEMPTS = STATE_TABLES["deployments"]
+_TIMES = ("requested_at", "updated_at")
+
+
+def claim(connected: sa.Connection, wanted: Deployment) -> tuple[Deployment, bool]:
+    """Write the attempt, and return it with True; or return the one under that id, or that is under way for the same.
+
+    Raises ConflictError when the id was used to ask for something else.
+    """
+    same_id = connected.execute(sa.select(_ATTEMPTS).where(_is(wanted))).mappings().first()
+    if same_id is not None:
+        known = _attempt(same_id)
+        if not known.asks_the_same(wanted):
+            raise ConflictError(
+                f"The idempotency key {wanted.deployment_id.partition('/')[2]!r} was used to {known.action} version "
+                f"{known.version} ({known.share} %) on {known.endpoint!r}",
+                "Use a new key for a new request",
+            )
+        if known.status != FAILED or known.generation is not None:
+            return known, False
+        connected.execute(_ATTEMPTS.delete().where(_is(known)))  # it came to nothing before anything was written
+    for other in unsettled(connected, wanted.endpoint):
+        if other.asks_the_same(wanted):
+            return other, False
+    connected.execute(_ATTEMPTS.insert().values(**_values(wanted)))
+    return wanted, True
+
+
+def unsettled(connected: sa.Connection, endpoint: str | None = None) -> list[Deployment]:
+    """Return the attempts of which it is not known yet what came, oldest first."""
+    query = sa.select(_ATTEMPTS).where(_ATTEMPTS.c.status.in_(UNSETTLED)).order_by(_ATTEMPTS.c.requested_at)
+    if endpoint is not None:
+        query = query.where(_ATTEMPTS.c.endpoint == endpoint)
+    return [_attempt(row) for row in connected.execute(query).mappings()]
+
+
+def write(connected: sa.Connection, known: Deployment, now: Deployment) -> bool:
+    """Write the attempt's next state; False when another process has moved it meanwhile."""
+    changed = _ATTEMPTS.update().where(_is(known), _ATTEMPTS.c.status == known.status)
+    return connected.execute(changed.values(**_values(now))).rowcount == 1
+
+
+def forget(connected: sa.Connection, known: Deployment) -> None:
+    """Take the attempt away: it has come to nothing, and nothing was done."""
+    connected.execute(_ATTEMPTS.delete().where(_is(known), _ATTEMPTS.c.status == known.status))
+
+
+def supersede(connected: sa.Connection, after: DesiredState, own: Deployment | None, at: datetime) -> None:
+    """Stop the attempts whose version the endpoint has no more, and earlier ones of the version that is put there."""
+    there = [variant.version for variant in after.variants if variant.role != SHADOW]
+    gone: sa.ColumnElement[bool] = _ATTEMPTS.c.version.not_in(there)
+    if own is not None:
+        again = sa.and_(_ATTEMPTS.c.version == own.version, _ATTEMPTS.c.deployment_id != own.deployment_id)
+        gone = sa.or_(gone, again)
+    overtaken = sa.and_(_ATTEMPTS.c.endpoint == after.endpoint, _ATTEMPTS.c.status.in_((DEPLOYING, LIVE)), gone)
+    connected.execute(_ATTEMPTS.update().where(overtaken).values(status=STOPPED, updated_at=to_micros(at)))
+
+
+def by_id(connected: sa.Connection, deployment_id: str) -> Deployment | None:
+    """Return the attempt, or None."""
+    row = connected.execute(sa.select(_ATTEMPTS).where(_ATTEMPTS.c.deployment_id == deployment_id)).mappings().first()
+    return None if row is None else _attempt(row)
+
+
+def page(
+    connected: sa.Connection,
+    *,
+    endpoints: Sequence[str] | None,
+    status: str | None,
+    before: tuple[int, str] | None,
+    limit: int,
+) -> list[Deployment]:
+    """Return attempts, newest first, older than the position ``before`` (microseconds asked for at, id)."""
+    order = sa.tuple_(_ATTEMPTS.c.requested_at, _ATTEMPTS.c.deployment_id)
+    query = sa.select(_ATTEMPTS).order_by(_ATTEMPTS.c.requested_at.desc(), _ATTEMPTS.c.deployment_id.desc())
+    if endpoints is not None:
+        query = query.where(_ATTEMPTS.c.endpoint.in_(endpoints))
+    if status is not None:
+        query = query.where(_ATTEMPTS.c.status == status)
+    if before is not None:
+        query = query.where(order < sa.tuple_(sa.literal(before[0]), sa.literal(before[1])))
+    return [_attempt(row) for row in connected.execute(query.limit(limit)).mappings()]
+
+
+def _is(deployment: Deployment) -> sa.ColumnElement[bool]:
+    return _ATTEMPTS.c.deployment_id == deployment.deployment_id
+
+
+def _values(deployment: Deployment) -> dict[str, object]:
+    times = {name: to_micros(getattr(deployment, name)) for name in _TIMES}
+    return {**asdict(deployment), "variants_before": [asdict(v) for v in deployment.variants_before], **times}
+
+
+def _attempt(row: RowMapping) -> Deployment:
+    times = {name: moment(row[name]) for name in _TIMES}
+    return Deployment(**{**row, "variants_before": tuple(Variant(**v) for v in row["variants_before"]), **times})

@@ -1,0 +1,330 @@
+"""What endpoints should serve, who serves it, what happened: desired state, workers, versions, events."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from modelops_pipelines.core.errors import ConflictError, UnknownError
+from modelops_pipelines.core.models.output_kinds import UNKNOWN
+from modelops_pipelines.core.release.deployment_states import Acknowledgement, Deployment
+from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, EndpointStatus, Variant
+from modelops_pipelines.core.release.event_log import GENESIS, Event, described
+from modelops_pipelines.store.state import deployment_attempts as attempts
+from modelops_pipelines.store.state.database import Database, moment, to_micros
+from modelops_pipelines.store.state.sql_tables import STATE_TABLES
+
+ALIVE = timedelta(seconds=5)
+_VERSIONS = STATE_TABLES["model_versions"]
+_DESIRED = STATE_TABLES["desired_state"]
+_EVENTS = STATE_TABLES["events"]
+_WORKERS = STATE_TABLES["workers"]
+_ACKS = STATE_TABLES["acknowledgements"]
+_ARCHIVED = STATE_TABLES["archived_versions"]
+_SETTINGS = STATE_TABLES["settings"]
+HEAD = "seal of the newest event"
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """What serving needs of a registered version. ``inputs`` maps a feature to its column type, in order."""
+
+    model_name: str
+    version: str
+    artifact_uri: str
+    inputs: dict[str, str]
+    classes: list[str] | None
+    training_set: str | None
+    run_id: str | None
+    registered_at: datetime
+    output: str = UNKNOWN
+    files_hash: str | None = None
+    trained_here: bool | None = None
+
+
+class Deployments:
+    """The store of what is live. Reads never take the write lock for long; each write is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        """Share the database with the other stores."""
+        self._database = database
+
+    def record_version(self, version: ModelVersion) -> None:
+        """Write what serving needs of a version; writing it again replaces it."""
+        values = {**asdict(version), "registered_at": to_micros(version.registered_at)}
+        with self._database.begin() as connected:
+            connected.execute(_VERSIONS.delete().where(_same_version(version.model_name, version.version)))
+            connected.execute(_VERSIONS.insert().values(**values))
+
+    def version(self, model_name: str, version: str) -> ModelVersion | None:
+        """Return the version, or None when it was never recorded here."""
+        with self._database.read() as connected:
+            row = connected.execute(sa.select(_VERSIONS).where(_same_version(model_name, version))).mappings().first()
+        return None if row is None else _version(row)
+
+    def versions(self, model_name: str) -> list[ModelVersion]:
+        """Return the model's versions, oldest first."""
+        query = sa.select(_VERSIONS).where(_VERSIONS.c.model_name == model_name).order_by(_VERSIONS.c.registered_at)
+        with self._database.read() as connected:
+            return [_version(row) for row in connected.execute(query).mappings()]
+
+    def desired(self, endpoint: str) -> DesiredState:
+        """Return what the endpoint should serve; generation 0 when it never served."""
+        with self._database.read() as connected:
+            return _desired(connected, endpoint)
+
+    def all_desired(self) -> list[DesiredState]:
+        """Return every endpoint's desired state."""
+        with self._database.read() as connected:
+            rows = connected.execute(sa.select(_DESIRED).order_by(_DESIRED.c.endpoint)).mappings().all()
+        return [_desired_row(row) for row in rows]
+
+    def change(
+        self,
+        before: DesiredState,
+        variants: Sequence[Variant],
+        event: Event,
+        *,
+        status: EndpointStatus = ACTIVE,
+        model_name: str | None = None,
+        attempt: tuple[Deployment, Deployment] | None = None,
+    ) -> DesiredState:
+        """Write the next generation, its event and the attempt's next state (as it was, as it is): all or nothing.
+
+        Raises StaleStateError when another caller changed the endpoint, or the attempt, since; ConflictError when a
+        version of ``model_name`` among the variants is archived.
+        """
+        with self._database.begin() as connected:
+            if _desired(connected, before.endpoint).generation != before.generation:
+                raise StaleStateError
+            _refuse_archived(connected, model_name, variants)
+            at = _append(connected, event)
+            after = DesiredState(before.endpoint, before.generation + 1, tuple(variants), status, at)
+            _write_desired(connected, after, at)
+            if attempt is not None and not attempts.write(connected, *attempt):
+                raise StaleStateError
+            attempts.supersede(connected, after, attempt[1] if attempt else None, at)
+        return after
+
+    def note(self, event: Event) -> None:
+        """Append an event that changes nothing of what is served."""
+        with self._database.begin() as connected:
+            _append(connected, event)
+
+    def events(self, endpoint: str | None = None) -> list[Event]:
+        """Return an endpoint's events, or all of them, oldest first."""
+        query = sa.select(_EVENTS).order_by(_EVENTS.c.number)
+        if endpoint is not None:
+            query = query.where(_EVENTS.c.endpoint == endpoint)
+        with self._database.read() as connected:
+            return [_event(row) for row in connected.execute(query).mappings()]
+
+    def head(self) -> str | None:
+        """Return the newest event's seal, as it was noted beside the events; None before the first."""
+        with self._database.read() as connected:
+            found: str | None = connected.scalar(sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == HEAD))
+        return found
+
+    def claim(self, wanted: Deployment) -> tuple[Deployment, bool]:
+        """Write the attempt and return it with True, or the one that asks the same already; raises ConflictError."""
+        with self._database.begin() as connected:
+            return attempts.claim(connected, wanted)
+
+    def move(self, known: Deployment, after: Deployment) -> bool:
+        """Write the attempt's next state; False when another process has moved it meanwhile."""
+        with self._database.begin() as connected:
+            return attempts.write(connected, known, after)
+
+    def forget(self, known: Deployment) -> None:
+        """Take away an attempt that has come to nothing before anything was done."""
+        with self._database.begin() as connected:
+            attempts.forget(connected, known)
+
+    def attempt(self, deployment_id: str) -> Deployment | None:
+        """Return the attempt, or None."""
+        with self._database.read() as connected:
+            return attempts.by_id(connected, deployment_id)
+
+    def unsettled(self, endpoint: str | None = None) -> list[Deployment]:
+        """Return the attempts of which it is not known yet what came, oldest first."""
+        with self._database.read() as connected:
+            return attempts.unsettled(connected, endpoint)
+
+    def attempts(
+        self,
+        endpoints: Sequence[str] | None = None,
+        status: str | None = None,
+        before: tuple[int, str] | None = None,
+        limit: int = 100,
+    ) -> list[Deployment]:
+        """Return attempts, newest first, older than a position (microseconds asked for at, id)."""
+        with self._database.read() as connected:
+            return attempts.page(connected, endpoints=endpoints, status=status, before=before, limit=limit)
+
+    def archive(self, model_name: str, version: str, endpoints: Sequence[str], event: Event) -> bool:
+        """Write that the version may serve no more; False when it is archived already.
+
+        Raises ConflictError while one of the endpoints serves it, or tries it.
+        """
+        with self._database.begin() as connected:
+            if connected.execute(sa.select(_ARCHIVED).where(_archived(model_name, version))).first() is not None:
+                return False
+            for endpoint in endpoints:
+                _refuse_serving(_desired(connected, endpoint), version)
+                for attempt in attempts.unsettled(connected, endpoint):
+                    _refuse_serving(DesiredState(endpoint, 0, attempt.variants_before), version)
+            at = _append(connected, _as_it_is(connected, event))
+            row = {"at": to_micros(at), "actor": event.actor, "reason": event.reason}
+            connected.execute(_ARCHIVED.insert().values(model_name=model_name, version=version, **row))
+        return True
+
+    def restore(self, model_name: str, version: str, event: Event) -> bool:
+        """Write that an archived version may serve again; False when it was not archived."""
+        with self._database.begin() as connected:
+            if not connected.execute(_ARCHIVED.delete().where(_archived(model_name, version))).rowcount:
+                return False
+            _append(connected, _as_it_is(connected, event))
+        return True
+
+    def archived(self, model_name: str) -> set[str]:
+        """Return the model's archived versions."""
+        query = sa.select(_ARCHIVED.c.version).where(_ARCHIVED.c.model_name == model_name)
+        with self._database.read() as connected:
+            return set(connected.scalars(query))
+
+    def sealed_events(self) -> list[tuple[Event, str]]:
+        """Return all events with the seals that they were stored with."""
+        with self._database.read() as connected:
+            rows = connected.execute(sa.select(_EVENTS).order_by(_EVENTS.c.number)).mappings().all()
+        return [(_event(row), row["hash"]) for row in rows]
+
+    def heartbeat(self, worker: str, address: str, now: datetime) -> None:
+        """Say that the worker is alive."""
+        with self._database.begin() as connected:
+            connected.execute(_WORKERS.delete().where(_WORKERS.c.worker == worker))
+            connected.execute(_WORKERS.insert().values(worker=worker, address=address, heartbeat=to_micros(now)))
+
+    def leave(self, worker: str) -> None:
+        """Say that the worker is gone, and forget workers that died a day ago."""
+        with self._database.begin() as connected:
+            connected.execute(_WORKERS.delete().where(_WORKERS.c.worker == worker))
+            connected.execute(_ACKS.delete().where(_ACKS.c.worker == worker))
+
+    def acknowledge(self, worker: str, endpoint: str, generation: int, error: str | None, now: datetime) -> None:
+        """Say which generation of an endpoint the worker serves now, or why it cannot."""
+        with self._database.begin() as connected:
+            connected.execute(_ACKS.delete().where(_ACKS.c.worker == worker, _ACKS.c.endpoint == endpoint))
+            connected.execute(
+                _ACKS.insert().values(
+                    worker=worker, endpoint=endpoint, generation=generation, error=error, at=to_micros(now)
+                )
+            )
+
+    def acknowledgements(self, endpoint: str, now: datetime) -> list[Acknowledgement]:
+        """Return what each live worker says of the endpoint."""
+        join = _WORKERS.outerjoin(_ACKS, sa.and_(_ACKS.c.worker == _WORKERS.c.worker, _ACKS.c.endpoint == endpoint))
+        query = sa.select(_WORKERS.c.worker, _ACKS.c.generation, _ACKS.c.error).select_from(join)
+        with self._database.read() as connected:
+            rows = connected.execute(query.where(_WORKERS.c.heartbeat >= to_micros(now - ALIVE))).all()
+        return [Acknowledgement(worker, generation or 0, error) for worker, generation, error in rows]
+
+
+class StaleStateError(Exception):
+    """Another caller changed the endpoint first; decide again on what it is now."""
+
+
+def required_version(deployments: Deployments, model_name: str, version: str) -> ModelVersion:
+    """Return the version; raises UnknownError, naming those that exist."""
+    found = deployments.version(model_name, version)
+    if found is None:
+        known = ", ".join(v.version for v in deployments.versions(model_name)) or "none"
+        raise UnknownError(
+            f"Model {model_name!r} has no version {version!r} (known here: {known})",
+            "Register it, or name one that exists",
+        )
+    return found
+
+
+def _append(connected: sa.Connection, event: Event) -> datetime:
+    """Append the event, sealed, no earlier than the one before it; return when it counts as."""
+    query = sa.select(_EVENTS.c.number, _EVENTS.c.hash, _EVENTS.c.at).order_by(_EVENTS.c.number.desc()).limit(1)
+    last = connected.execute(query).first()
+    number, previous = (1, GENESIS) if last is None else (last.number + 1, last.hash)
+    at = event.at if last is None else max(event.at, moment(last.at))
+    linked = Event(**{**event.__dict__, "number": number, "previous_hash": previous, "at": at})
+    values = {**linked.__dict__, "at": to_micros(at), "evidence": dict(linked.evidence), "hash": linked.hash}
+    connected.execute(_EVENTS.insert().values(**values))
+    connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == HEAD))
+    connected.execute(_SETTINGS.insert().values(name=HEAD, value=linked.hash))
+    return at
+
+
+def _write_desired(connected: sa.Connection, state: DesiredState, at: datetime) -> None:
+    connected.execute(_DESIRED.delete().where(_DESIRED.c.endpoint == state.endpoint))
+    connected.execute(
+        _DESIRED.insert().values(
+            endpoint=state.endpoint,
+            generation=state.generation,
+            variants=[asdict(variant) for variant in state.variants],
+            at=to_micros(at),
+            status=state.status,
+        )
+    )
+
+
+def _as_it_is(connected: sa.Connection, event: Event) -> Event:
+    """Return a note with what the endpoint serves at this moment, inside the transaction that writes it."""
+    state = _desired(connected, event.endpoint)
+    evidence = {**event.evidence, "live": described(state)}
+    return replace(event, from_version=state.champion, generation=state.generation, evidence=evidence)
+
+
+def _refuse_archived(connected: sa.Connection, model_name: str | None, variants: Sequence[Variant]) -> None:
+    versions = [variant.version for variant in variants]
+    query = sa.select(_ARCHIVED.c.version).where(
+        _ARCHIVED.c.model_name == model_name, _ARCHIVED.c.version.in_(versions)
+    )
+    found = connected.scalar(query)
+    if found is not None:
+        raise ConflictError(
+            f"Version {found} of model {model_name!r} is archived: it may serve no more",
+            "Name another version, or restore it: modelops model restore ENDPOINT VERSION",
+        )
+
+
+def _refuse_serving(state: DesiredState, version: str) -> None:
+    role = next((variant.role for variant in state.variants if variant.version == version), None)
+    if role is not None:
+        raise ConflictError(
+            f"Version {version} is the {role} of endpoint {state.endpoint!r}: it cannot be archived",
+            "Put another version in its place first, or end its trial",
+        )
+
+
+def _archived(model_name: str, version: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_ARCHIVED.c.model_name == model_name, _ARCHIVED.c.version == version)
+
+
+def _same_version(model_name: str, version: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_VERSIONS.c.model_name == model_name, _VERSIONS.c.version == version)
+
+
+def _desired(connected: sa.Connection, endpoint: str) -> DesiredState:
+    row = connected.execute(sa.select(_DESIRED).where(_DESIRED.c.endpoint == endpoint)).mappings().first()
+    return DesiredState(endpoint) if row is None else _desired_row(row)
+
+
+def _desired_row(row: RowMapping) -> DesiredState:
+    variants = tuple(Variant(**v) for v in row["variants"])
+    return DesiredState(row["endpoint"], row["generation"], variants, row["status"], moment(row["at"]))
+
+
+def _version(row: RowMapping) -> ModelVersion:
+    return ModelVersion(**{**row, "registered_at": moment(row["registered_at"])})
+
+
+def _event(row: RowMapping) -> Event:
+    values = {name: value for name, value in row.items() if name != "hash"}
+    return Event(**{**values, "at": moment(row["at"])})

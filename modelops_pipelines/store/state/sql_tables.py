@@ -1,0 +1,49 @@
+"""The state's declarations as SQLAlchemy tables."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelops_pipelines.core.tables.columns import ColumnType, Table
+from modelops_pipelines.core.tables.state import STATE
+
+SQL: dict[ColumnType, type[sa.types.TypeEngine[Any]]] = {
+    "text": sa.Text,
+    "json": sa.JSON,
+    "int": sa.BigInteger,
+    "float": sa.Float,
+    "bool": sa.Boolean,
+    "timestamp": sa.BigInteger,
+    "date": sa.Date,
+}
+metadata = sa.MetaData()
+
+
+def _sql_table(table: Table) -> sa.Table:
+    columns: list[sa.Column[object]] = []
+    for column in table.columns:
+        numbered = table.key == ("id",) and column.name == "id"
+        kind = sa.Integer() if numbered else SQL[column.type]()
+        key = column.name in table.key
+        columns.append(sa.Column(column.name, kind, primary_key=key, nullable=column.nullable))
+    return sa.Table(table.name, metadata, *columns, sqlite_autoincrement=table.key == ("id",))
+
+
+STATE_TABLES = {table.name: _sql_table(table) for table in STATE}
+sa.Index(
+    "touched_once",
+    STATE_TABLES["touched_windows"].c.endpoint,
+    STATE_TABLES["touched_windows"].c.consumer,
+    STATE_TABLES["touched_windows"].c.window_start,
+    unique=True,
+)
+sa.Index("events_of_endpoint", STATE_TABLES["events"].c.endpoint, STATE_TABLES["events"].c.number)
+sa.Index(
+    "one_open_alert",
+    STATE_TABLES["alerts"].c.endpoint,
+    STATE_TABLES["alerts"].c.rule,
+    unique=True,
+    sqlite_where=STATE_TABLES["alerts"].c.status == "open",
+)
+sa.Index("deployments_of_endpoint", STATE_TABLES["deployments"].c.endpoint, STATE_TABLES["deployments"].c.requested_at)
+sa.Index("trials_of_endpoint", STATE_TABLES["trials"].c.endpoint, STATE_TABLES["trials"].c.id)

@@ -1,0 +1,60 @@
+"""What suites of stored cases said of versions. Runs are added, never changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from modelops_pipelines.store.state.database import Database, moment, to_micros
+from modelops_pipelines.store.state.sql_tables import STATE_TABLES
+
+_TESTS = STATE_TABLES["version_tests"]
+
+
+@dataclass(frozen=True)
+class VersionTest:
+    """One run of a suite against a version; ``failures`` name each failed case with what was expected and answered."""
+
+    endpoint: str
+    version: str
+    suite: str
+    inputs_hash: str
+    cases: int
+    passed: int
+    failures: Sequence[Mapping[str, Any]]
+    seconds: float
+    actor: str
+    at: datetime
+
+    @property
+    def failed(self) -> int:
+        """Cases that failed."""
+        return self.cases - self.passed
+
+
+class VersionTests:
+    """The store of suites' runs. Each write is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        """Share the database with the other stores."""
+        self._database = database
+
+    def record(self, test: VersionTest) -> None:
+        """Add a run."""
+        failures = [dict(failure) for failure in test.failures]
+        with self._database.begin() as connected:
+            connected.execute(_TESTS.insert().values({**asdict(test), "failures": failures, "at": to_micros(test.at)}))
+
+    def of(self, endpoint: str, version: str | None = None, suite: str | None = None) -> list[VersionTest]:
+        """Return the endpoint's runs, oldest first; of one version, of one suite, where these are named."""
+        query = sa.select(_TESTS).where(_TESTS.c.endpoint == endpoint).order_by(_TESTS.c.id)
+        if version is not None:
+            query = query.where(_TESTS.c.version == version)
+        if suite is not None:
+            query = query.where(_TESTS.c.suite == suite)
+        with self._database.read() as connected:
+            rows = connected.execute(query).mappings().all()
+        kept = [{name: value for name, value in row.items() if name != "id"} for row in rows]
+        return [VersionTest(**{**row, "at": moment(row["at"])}) for row in kept]

@@ -2,9 +2,11 @@
 PYTHON ?= python3.11
 VENV := .venv
 RUN := $(VENV)/bin
+# Ten times what `make test` does of each: kills, made-up requests, hot swaps, steps of random walks, damaged segments.
+LONG := --kills 2000 --fuzz 20000 --swaps 200 --steps 50000 --damages 100000
 STAMP := $(VENV)/.installed
 
-.PHONY: demo up test lint bench lock clean
+.PHONY: demo up test test-unit endurance lint bench lock clean
 
 demo: $(STAMP)
 	$(RUN)/modelops demo $(ARGS)
@@ -15,6 +17,17 @@ up: $(STAMP)
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP)
 	@start=$$(date +%s); $(RUN)/python -m pytest -n 3 --dist loadfile $(ARGS) && echo "make test took $$(( $$(date +%s) - start )) s"
+
+# What needs no process, no waiting and no network: for every save of a file.
+test-unit: export PYTHONDONTWRITEBYTECODE =
+test-unit: $(STAMP)
+	$(RUN)/python -m pytest -n 2 tests/unit $(ARGS)
+
+# Ends with a line to keep: date, commit, counts, seconds, cores.
+endurance: export PYTHONDONTWRITEBYTECODE =
+endurance: $(STAMP)
+	@start=$$(date +%s); $(RUN)/python -m pytest -n 2 --dist loadfile -rP tests/endurance $(LONG) $(ARGS) \
+		&& echo "endurance: $$(date -u +%F) $$(git rev-parse --short HEAD) $(LONG): passed in $$(( $$(date +%s) - start )) s on $$(nproc) cores"
 
 lint: $(STAMP)
 	$(RUN)/ruff check .

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.measured import Measured
 from benchmarks.processes import Tree, busy_seconds, disturbance
-from tests.support import ROOT
+from tests.support.paths import ROOT
 
 WARM_UP_SECONDS = 1.0
 TRIES, QUIET, LOOK_SECONDS = 4, 0.1, 0.5

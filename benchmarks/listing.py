@@ -13,7 +13,7 @@ from typing import Any
 
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.operations.release.listing import Page, versions_page
-from tests.support import make_project, train_first
+from tests.support.project import make_project, train_first
 
 VERSIONS, PAGE, GOAL_MS = 10_000, 100, 200
 

@@ -11,8 +11,8 @@ from modelops_pipelines.operations.governance.api_keys import create_key
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES
-from tests.support import Project, cancer_frame, make_project
-from tests.trainers import logistic
+from tests.fakes.trainers import logistic
+from tests.support.project import Project, cancer_frame, make_project
 
 _YAML = """\
 type: modelops_pipelines.ModelEndpoint

@@ -29,21 +29,33 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = "modelops_pipelines"
 CORE, OPERATIONS = f"{PACKAGE}/core", f"{PACKAGE}/operations"
+UNIT_CORE, UNIT_OPERATIONS = "tests/unit/core", "tests/unit/operations"
 MODULES = {
     "gate": (
-        (f"{CORE}/gate.py", f"{CORE}/gate_checks.py", f"{CORE}/comparison.py"),
-        ("tests/core/test_gate.py", "tests/core/test_gate_parts.py", "tests/core/test_gate_checks.py"),
+        (
+            f"{CORE}/evaluation/gate.py",
+            f"{CORE}/evaluation/sanity_checks.py",
+            f"{CORE}/evaluation/paired_comparison.py",
+        ),
+        tuple(f"{UNIT_CORE}/evaluation/test_{name}.py" for name in ("gate", "gate_parts", "sanity_checks")),
     ),
     "alerts": (
-        (f"{CORE}/alerts.py", f"{OPERATIONS}/alerting.py"),
-        ("tests/core/test_alerts.py", "tests/operations/test_alerting.py"),
+        (f"{CORE}/alerting/alerts.py", f"{OPERATIONS}/alerting/raise_alerts.py"),
+        (f"{UNIT_CORE}/alerting/test_alerts.py", f"{UNIT_OPERATIONS}/alerting/test_raise_alerts.py"),
     ),
     "rollback": (
-        (f"{CORE}/rollout.py",),
-        ("tests/core/test_rollout.py", "tests/core/test_split.py", "tests/core/test_line_of_champions.py"),
+        (f"{CORE}/release/desired_state.py",),
+        (
+            "tests/endurance/test_random_walks.py",
+            f"{UNIT_CORE}/release/test_traffic_split.py",
+            f"{UNIT_CORE}/release/test_champions.py",
+        ),
     ),
-    "retraining": ((f"{CORE}/retraining.py",), ("tests/core/test_retraining.py",)),
-    "releases": ((f"{OPERATIONS}/releases.py",), ("tests/operations/test_releases.py",)),
+    "retraining": (
+        (f"{CORE}/improve/retraining_trigger.py",),
+        (f"{UNIT_CORE}/improve/test_retraining_trigger.py",),
+    ),
+    "releases": ((f"{OPERATIONS}/release/commands.py",), (f"{UNIT_OPERATIONS}/release/test_commands.py",)),
 }
 SECONDS = 30
 EXAMPLES = 30

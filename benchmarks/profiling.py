@@ -24,7 +24,8 @@ from benchmarks.peers.ours import Ours
 from benchmarks.peers.protocol import Ask, Job
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
-from tests.support import ROOT, free_port
+from tests.support.paths import ROOT
+from tests.support.ports import free_port
 
 CELLS = ((1, 16), (100, 16), (1, 1), (100, 1))
 CALLERS, SECONDS, TOP = 16, 4.0, 25

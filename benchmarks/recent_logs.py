@@ -30,7 +30,8 @@ from modelops_pipelines.operations.capture.recent_logs import recent_logs
 from modelops_pipelines.store.lake.writer import LakeWriter
 from modelops_pipelines.store.state.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
-from tests.support import Project, make_project, running_gateway
+from tests.support.gateway import running_gateway
+from tests.support.project import Project, make_project
 
 CALLS, PEER_CALLS, ROUNDS = 200, 5, 3
 NAIVE = f"SELECT * FROM {TABLE.name} WHERE event_time >= now() - INTERVAL 24 HOUR ORDER BY event_time DESC LIMIT 100"

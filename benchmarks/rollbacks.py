@@ -23,9 +23,11 @@ from typing import Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.release.commands import deploy, promote, roll_back
 from modelops_pipelines.platforms.local import LocalPlatform
-from tests.gateway import kinds
-from tests.gateway.misbehaving import GOOD, RAISING, SLOW, WRONG, Callers, calling, register
-from tests.support import Project, running_gateway, wait_until
+from tests.fakes import model_kinds as kinds
+from tests.fakes.misbehaving_models import GOOD, RAISING, SLOW, WRONG, Callers, calling, register
+from tests.support.gateway import running_gateway
+from tests.support.project import Project
+from tests.support.waiting import wait_until
 
 PER_SECOND, WORKERS, LONGEST = 200, 3, 120.0
 CANARY_PER_SECOND = 10

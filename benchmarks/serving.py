@@ -26,7 +26,7 @@ from benchmarks.peers.environments import Environments
 from benchmarks.peers.protocol import Job, Peer, Row, UnavailableError
 from benchmarks.processes import Tree, running
 from benchmarks.report import show
-from tests.support import free_port
+from tests.support.ports import free_port
 
 VARIANTS: Mapping[str, Callable[[Environments], Sequence[Peer]]] = {
     "ours": ours.variants,

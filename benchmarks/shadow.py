@@ -27,19 +27,11 @@ from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy, end_shadow
 from modelops_pipelines.operations.release.shadow import compare_shadow, start_shadow
 from modelops_pipelines.store.stores import Stores
-from tests.operations import moody
-from tests.support import (
-    CANCER_YAML,
-    ROOT,
-    Project,
-    RunningGateway,
-    cancer_frame,
-    make_project,
-    rows_of,
-    running_gateway,
-    train_first,
-    wait_until,
-)
+from tests.fakes import moody_models as moody
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.paths import ROOT
+from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first
+from tests.support.waiting import wait_until
 
 WAYS: Mapping[str, str | None] = {"none": None, "works": "2", "fails": "3", "hangs": "4"}
 MOST, DEADLINE = 2000, 30.0

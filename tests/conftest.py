@@ -1,4 +1,4 @@
-"""Options for long runs: what CI does in seconds, done until something breaks. Models that answer in warm processes."""
+"""Options for long runs, the plugins of all tests, and models that answer in warm processes."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -6,21 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm import ROOT, WarmProcess
+from tests.support.paths import ROOT
+from tests.support.warm import WarmProcess
+
+pytest_plugins = ["tests.plugins.tiers", "tests.plugins.not_run", "tests.worlds.fixtures"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --kills, --fuzz, --swaps and --steps."""
+    """Add --kills, --fuzz, --swaps, --steps and --damages: the defaults are a tenth of what ``make endurance`` asks."""
     group = parser.getgroup("modelops", "long runs")
     group.addoption("--kills", type=int, default=200, help="processes killed under load (default 200)")
     group.addoption("--fuzz", type=int, default=2000, help="requests made up from the API's schema (default 2000)")
     group.addoption("--swaps", type=int, default=20, help="hot swaps under load; from 200 on memory is judged too")
     group.addoption("--steps", type=int, default=5_000, help="steps of random walks over releases (default 5000)")
+    group.addoption("--damages", type=int, default=10_000, help="damaged segments of the spool (default 10000)")
 
 
 @pytest.fixture
 def warm_answering() -> Iterator[None]:
-    """Fork the process in which a version answers. How it starts and ends in production is in test_predicting.py."""
+    """Fork the process in which a version answers; integration/operations/test_sandbox.py tests how it really starts."""
     from modelops_pipelines.operations.models import sandbox as predicting  # heavy, and most files do without
 
     def start(arguments: Sequence[str], said: Path) -> WarmProcess:

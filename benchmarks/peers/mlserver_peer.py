@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.peers.environments import Environments
 from benchmarks.peers.protocol import Ask, Job, Launch, Row
-from tests.support import free_port
+from tests.support.ports import free_port
 
 REQUIREMENTS = ("mlserver==1.7.1", "mlserver-sklearn==1.7.1", "uvloop==0.21.0")  # its workers fail on later uvloops
 BATCHING = {"max_batch_size": 16, "max_batch_time": 0.005}

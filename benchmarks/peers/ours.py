@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks.peers.environments import Environments
 from benchmarks.peers.protocol import Ask, Job, Launch, Row, UnavailableError
-from tests.support import ROOT
+from tests.support.paths import ROOT
 
 RATE = "1000000/minute"
 LIMITS = f'limits: {{per_key: "{RATE}", per_user: "{RATE}", endpoint: "{RATE}"}}'

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from modelops_pipelines.store.state.deployments import ModelVersion
-from tests.support import Project
+from tests.support.project import Project
 
 Row = Sequence[float]
 

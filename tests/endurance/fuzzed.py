@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 
 from hypothesis import strategies as st
 
-from tests.gateway import kinds
-from tests.gateway.fuzzing import Sent
+from tests.endurance.fuzzing import Sent
+from tests.fakes import model_kinds as kinds
 
 E = "/endpoints/{endpoint}"
 REPORT = "drift-2026-01-31T12.html"

@@ -4,7 +4,7 @@ import json
 
 from hypothesis import strategies as st
 
-from tests.gateway.fuzzed import MOMENT, Known
+from tests.endurance.fuzzed import MOMENT, Known
 
 LINES = [
     *[b"POST /endpoints/typed/invocations HTTP/1.1"] * 4,

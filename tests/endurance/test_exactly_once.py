@@ -11,35 +11,20 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from modelops_pipelines.core.tables.lake import LABELS
 from modelops_pipelines.core.windows import window_of
-from modelops_pipelines.operations.capture import ingest as ingesting
-from modelops_pipelines.operations.capture.ingest import CONSUMERS, ingest
-from modelops_pipelines.operations.lake.endpoint_tables import log_table
+from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.release import commands as releases
-from modelops_pipelines.store.lake.writer import LakeWriter
-from modelops_pipelines.store.spool import segments as spool
-from modelops_pipelines.store.state.journal import Journal
-from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
-from tests.support import (
-    ROOT,
-    Project,
-    RunningGateway,
-    cancer_frame,
-    make_project,
-    rows_of,
-    running_gateway,
-    train_first,
-    wait_until,
-    worker_pids,
-)
+from tests.support.gateway import RunningGateway, running_gateway, worker_pids
+from tests.support.paths import ROOT
+from tests.support.project import Project, cancer_frame, make_project, rows_of, train_first
+from tests.support.tables import table_rows
+from tests.support.waiting import wait_until
 
 GATEWAYS_SHARE = 0.3
 SEED = int(os.environ.get("MODELOPS_KILL_SEED", "20260301"))
@@ -196,125 +181,3 @@ def assert_all_there_once(project: Project, clients: list[Client]) -> None:
     assert list(project.stores.settings.spool.glob("*/*/*/*.jsonl")) == []
     wanted = {window_of(row["event_time"], project.spec.window) for row in log}
     assert wanted <= set(project.stores.journal.touched("cancer", "service_metrics").windows)
-
-
-def table_rows(project: Project, table: str) -> list[dict[str, Any]]:
-    from modelops_pipelines.core.tables.lake import FEEDBACK, REJECTS
-
-    known = {
-        "inference_log": log_table(project.stores, project.spec),
-        "labels": LABELS,
-        "feedback": FEEDBACK,
-        "rejects": REJECTS,
-    }
-    with project.stores.lake.query("cancer", [known[table]]) as connected:
-        rows: list[dict[str, Any]] = connected.table(table).to_arrow_table().to_pylist()
-    return rows
-
-
-class CrashError(BaseException):
-    """The process ends here."""
-
-
-STEPS: dict[str, tuple[Any, str]] = {
-    "listing segments": (spool, "sealed_segments"),
-    "reading records": (ingesting, "to_batch"),
-    "writing rejects": (ingesting, "_write_rejects"),
-    "appending": (LakeWriter, "append_once"),
-    "committing": (LakeWriter, "_commit"),
-    "syncing the commit": (LakeWriter, "_sync"),
-    "marking windows": (Journal, "touch"),
-    "recording progress": (Journal, "record_progress"),
-    "dropping a segment": (spool, "drop"),
-    "removing folders": (spool, "remove_empty_workers"),
-}
-
-
-@pytest.mark.parametrize(("moment", "nth"), [("before", 1), ("after", 1), ("after", 2)])
-@pytest.mark.parametrize("step", STEPS)
-def test_a_crash_at_any_step_leaves_the_tables_right_after_the_next_ingest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, moment: str, nth: int
-) -> None:
-    project = make_project(tmp_path / "project")
-    expected = write_three_workers(project)
-    with monkeypatch.context() as patched:
-        crash_at(patched, *STEPS[step], moment, nth)
-        with contextlib.suppress(CrashError):
-            ingest_all(project)
-    write_segment(project.stores, "cancer", "predictions", "w1", [request_record("cancer", 99, START, 1)], number=3)
-    ingest_all(project)
-    assert ingest_all(project) == [0, 0, 0]
-    assert_whole(project, expected)
-
-
-def write_three_workers(project: Project) -> dict[str, Any]:
-    """Write two segments of each of two workers, with a damaged line, and labels of which one comes twice."""
-    project.stores.deployments.record_version(VERSION)
-    records = [request_record("cancer", n, START + timedelta(hours=n), 2) for n in range(4)]
-    for worker, two in (("w1", records[:2]), ("w2", records[2:])):
-        for record in two:
-            write_segment(project.stores, "cancer", "predictions", worker, [record])
-    damaged = project.stores.settings.spool / "cancer" / "predictions" / "w1" / "000000000001.jsonl"
-    damaged.write_bytes(damaged.read_bytes() + b"damaged\n")
-    label = {"rows": [label_row(records[0], 0, "1", START)]}
-    for worker in ("w1", "w2"):
-        write_segment(project.stores, "cancer", "labels", worker, [label])
-    write_segment(project.stores, "cancer", "feedback", "w1", [{"rows": [feedback_row(records[1], 0, 1, "down")]}])
-    ids = [f"{r['id']}-{row}" for r in records for row in range(2)] + [
-        f"{request_record('cancer', 99, START, 1)['id']}-0"
-    ]
-    return {"ids": sorted(ids), "windows": {START + timedelta(hours=n) for n in range(4)}, "label": label["rows"][0]}
-
-
-def ingest_all(project: Project) -> list[int]:
-    return [ingest(project.stores, project.spec, stream).segments for stream in STREAMS]
-
-
-def crash_at(patched: pytest.MonkeyPatch, owner: Any, name: str, moment: str, nth: int) -> None:
-    original, calls = getattr(owner, name), Counter[str]()
-
-    def crashing(*args: Any, **kwargs: Any) -> Any:
-        calls["n"] += 1
-        if moment == "before" and calls["n"] == nth:
-            raise CrashError
-        result = original(*args, **kwargs)
-        if moment == "after" and calls["n"] == nth:
-            raise CrashError
-        return result
-
-    patched.setattr(owner, name, crashing)
-
-
-def assert_whole(project: Project, expected: dict[str, Any]) -> None:
-    assert expected["ids"] == sorted(row["prediction_id"] for row in table_rows(project, "inference_log"))
-    assert [expected["label"]["label_id"]] == [row["label_id"] for row in table_rows(project, "labels")]
-    assert len(table_rows(project, "feedback")) == 1
-    rejects = sorted((r["worker"], r["segment"], r["line"]) for r in table_rows(project, "rejects"))
-    assert [("w1", 1, 2), ("w1", 1, 3)] == rejects  # the seal, which is not the last line, and what follows it
-    for consumer in CONSUMERS["predictions"]:
-        assert expected["windows"] <= set(project.stores.journal.touched("cancer", consumer).windows)
-    progress = project.stores.journal.progress("cancer")
-    assert (len(expected["ids"]), 1) == (progress.predictions, progress.labels)
-    assert START + timedelta(hours=3) == progress.watermark
-    assert list(project.stores.settings.spool.glob("*/*/*")) == []
-
-
-def test_a_record_that_fits_no_table_is_rejected_with_its_reason_and_holds_nothing_up(tmp_path: Path) -> None:
-    project = make_project(tmp_path / "project")
-    project.stores.deployments.record_version(VERSION)
-    good = request_record("cancer", 1, START, 1)
-    far = {"t": 10**19}
-    poison = [
-        {"n": 1},
-        good | far,
-        good | {"f": {"x": [1.0, 2.0]}},
-        good | {"f": {"ghost": [1]}},
-        good | {"status": 2**63},
-    ]
-    write_segment(project.stores, "cancer", "predictions", "w", [*poison, good])
-    write_segment(
-        project.stores, "cancer", "labels", "w", [{"rows": []}, {"rows": [label_row(good, 0, "1", datetime.now(UTC))]}]
-    )
-    reports = [ingest(project.stores, project.spec, stream) for stream in ("predictions", "labels")]
-    assert [(5, 1), (1, 1)] == [(report.rejected, report.rows) for report in reports]
-    assert len(table_rows(project, "rejects")) == 6

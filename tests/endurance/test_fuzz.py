@@ -20,12 +20,13 @@ from schemathesis.generation import GenerationMode
 from modelops_pipelines.core.access.api_keys import grant
 from modelops_pipelines.operations.governance.api_keys import create_key
 from modelops_pipelines.operations.release.commands import deploy
-from tests.gateway import kinds
-from tests.gateway.forms import rows_of
-from tests.gateway.fuzzed import REPORT, Known, others, prediction
-from tests.gateway.fuzzed_bytes import raw
-from tests.gateway.fuzzing import Judge, Sent, leaks
-from tests.support import Project, RunningGateway, running_gateway
+from tests.endurance.fuzzed import REPORT, Known, others, prediction
+from tests.endurance.fuzzed_bytes import raw
+from tests.endurance.fuzzing import Judge, Sent, leaks
+from tests.fakes import model_kinds as kinds
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project
+from tests.support.request_forms import rows_of
 
 REPEATABLE = 2_000
 SHARES = {"schema": 0.4, "rows": 0.35, "others": 0.2, "bytes": 0.05}

@@ -14,9 +14,10 @@ import mlflow.pyfunc
 import pytest
 
 from modelops_pipelines.operations.release.commands import deploy
-from tests.gateway.forms import records
-from tests.gateway.logged import log_of
-from tests.support import Project, RunningGateway, cancer_frame, make_project, running_gateway, train_first
+from tests.support.captured_log import log_of
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project, cancer_frame, make_project, train_first
+from tests.support.request_forms import records
 
 CONNECTIONS = 16
 RESIDENT, LOADED = 2, 6

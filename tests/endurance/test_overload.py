@@ -19,9 +19,10 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Rows
 from modelops_pipelines.gateway.model_runtime.prediction_paths import Way
-from tests.gateway import kinds
-from tests.gateway.logged import log_of
-from tests.support import Project, RunningGateway, running_gateway
+from tests.fakes import model_kinds as kinds
+from tests.support.captured_log import log_of
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project
 
 CONCURRENT, DEADLINE_SECONDS, MIB = 3, 1, 1024 * 1024
 LIMITS = "  allow_pickle: true\n  limits: {{{}}}\n"

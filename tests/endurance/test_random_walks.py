@@ -21,7 +21,7 @@ from modelops_pipelines.core.release.desired_state import (
     variants_of,
 )
 from modelops_pipelines.core.release.event_log import live_at
-from tests.core.endpoint_history import NOW, SECOND, Endpoint
+from tests.fakes.endpoint_history import NOW, SECOND, Endpoint
 
 NAMES = ("1", "2", "3", "4")
 VERSIONS = st.sampled_from(NAMES)

@@ -1,6 +1,5 @@
 """Ten thousand damaged segments: every damage is told, every intact record before it is read, none is made up."""
 
-import os
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +10,6 @@ import pytest
 
 from modelops_pipelines.store.spool.segments import Line, Segment, SegmentWriter, encode, read_lines, sealed_segments
 
-DAMAGES = int(os.environ.get("MODELOPS_DAMAGES", "10000"))
 SEED = 20260301
 Damage = Callable[[bytearray, random.Random], None]
 
@@ -110,14 +108,16 @@ def sealed(folder: Path, records: list[dict[str, object]], torn: bytes | None) -
 
 
 @pytest.mark.parametrize("torn", [None, b"", b'{"id":"torn', b'{"id":"a line","crc":"0badc0de"}\n'])
-def test_all_damage_is_told_and_everything_intact_before_it_is_read(tmp_path: Path, torn: bytes | None) -> None:
+def test_all_damage_is_told_and_everything_intact_before_it_is_read(
+    tmp_path: Path, torn: bytes | None, pytestconfig: pytest.Config
+) -> None:
     chance = random.Random(f"{SEED} {torn!r}")
     records = [{"id": f"r{n}", "n": n, "f": {"text": "äü \\\n x" * chance.randint(0, 9)}} for n in range(12)]
     segment = sealed(tmp_path, records, torn)
     whole, clean = segment.path.read_bytes(), list(read_lines(segment))
     assert records == [line.record for line in clean if line.record]
     assert [True] * bool(torn) == [str(line.fault).startswith("torn") for line in clean if line.fault]
-    for _ in range(DAMAGES // 4):
+    for _ in range(pytestconfig.getoption("damages") // 4):
         damage = chance.choice([*ONCE, twice])
         raw = bytearray(whole)
         damage(raw, chance)

@@ -129,13 +129,13 @@ def skops_of_an_untrusted_type(folder: Path) -> None:
 def skops_vouching_for_itself(folder: Path) -> None:
     """Hold a type that executes, and ask to trust it."""
     _dump(folder / "model.skops", Eager())
-    sklearn(folder, skops_trusted_types=["tests.store.malice.Eager"])
+    sklearn(folder, skops_trusted_types=["tests.fakes.hostile_models.Eager"])
 
 
 def skops_vouching_by_one_long_name(folder: Path) -> None:
     """Hold a type that executes, in a list that is a text: a type is a part of it."""
     _dump(folder / "model.skops", Eager())
-    sklearn(folder, skops_trusted_types="numpy.dtype tests.store.malice.Eager")
+    sklearn(folder, skops_trusted_types="numpy.dtype tests.fakes.hostile_models.Eager")
 
 
 def skops_of_a_function(folder: Path) -> None:
@@ -255,7 +255,7 @@ LIVE: dict[Tamper, str] = {
     code_that_comes_along: "it brings code of its own",
     data_elsewhere: "it points elsewhere for its files",
     another_file: "its format can execute code",
-    skops_vouching_for_itself: "it asks to trust tests.store.malice.Eager",
+    skops_vouching_for_itself: "it asks to trust tests.fakes.hostile_models.Eager",
     a_format_that_is_not_said: "its format can execute code",
     no_flavour_of_its_own: "its format can execute code",
 }

@@ -11,7 +11,8 @@ import httpx
 import numpy as np
 import pandas as pd
 
-from tests.support import Project, RunningGateway
+from tests.support.gateway import RunningGateway
+from tests.support.project import Project
 
 GOOD, RAISING, SLOW, WRONG = "good", "raising", "slow", "wrong"
 MORE = "  allow_pickle: true\n  promotion: {strategy: canary, steps: [20, 50, 100], soak: 20s, minimum: 30}\n"

@@ -1,14 +1,12 @@
 """A real Redis server for one test, on a loopback port of its own, that can be killed, hung up and started again."""
 
-import shutil
 import signal
 import socket
 import subprocess
 from pathlib import Path
 
-from tests.support import free_port, wait_until
-
-BINARY = shutil.which("redis-server")
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 
 class RedisServer:
@@ -23,7 +21,7 @@ class RedisServer:
         """Start it, empty, and wait until it listens."""
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         with (self._folder / "redis.log").open("ab") as log:
-            command = [str(BINARY), *options, "--dir", str(self._folder)]
+            command = ["redis-server", *options, "--dir", str(self._folder)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_until(self._listens, 20)
 

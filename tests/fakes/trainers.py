@@ -18,3 +18,17 @@ def linear(frame: Any, context: Any) -> Any:
     from sklearn.linear_model import LinearRegression
 
     return LinearRegression().fit(frame[list(context.features)], frame[context.label])
+
+
+def mixed(frame: Any, context: Any) -> Any:
+    """Fit boosted trees, which bear missing numbers, on numbers and encoded words, also unknown ones."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
+    words = [name for name in context.features if frame[name].dtype.kind not in "if"]
+    encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    columns = make_column_transformer((encoder, words), remainder="passthrough")
+    model = make_pipeline(columns, HistGradientBoostingClassifier(max_iter=10, random_state=context.seed))
+    return model.fit(frame[list(context.features)], frame[context.label])

@@ -5,7 +5,8 @@ from typing import Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import STREAMS
 from modelops_pipelines.operations.capture.ingest import IngestReport, ingest
-from tests.support import Project, wait_until
+from tests.support.project import Project
+from tests.support.waiting import wait_until
 
 
 def take_in(project: Project, spec: EndpointSpec) -> IngestReport:

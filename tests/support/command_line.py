@@ -10,13 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from modelops_pipelines.core.alerting.alerts import Verdict
-from tests.support import ROOT, Project, free_port
-from tests.warm import WarmProcess
+from tests.support.paths import ROOT
+from tests.support.ports import free_port
+from tests.support.project import Project
+from tests.support.warm import WarmProcess
 
 SERVICES = ("GATEWAY", "DAGSTER", "MLFLOW")
 START = "from modelops_pipelines.cli.main import main; main()"
-ERROR = Verdict("error_rate", "error", False, 0.5, 0.1, 40, "2026-01-01T00:00:00Z", "error_rate 0.5 is above 0.1")
 
 
 @dataclass

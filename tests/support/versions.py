@@ -5,7 +5,7 @@ import pytest
 from modelops_pipelines.core.errors import AcknowledgementError
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.deployments import ModelVersion
-from tests.support import Project, cancer_frame, train_first
+from tests.support.project import Project, cancer_frame, train_first
 
 
 def two_versions(project: Project) -> tuple[ModelVersion, ModelVersion]:

@@ -1,7 +1,7 @@
 """Processes of tests, forked from one that has the heavy imports behind it: each starts in 0.05 s instead of 6.
 
 What such a process does is what ``python -c CODE ARGUMENTS`` does, with its own folder, environment and output. What a
-command loads, and that it starts at all, is for tests that start Python itself (``tests/cli/test_start.py``).
+command loads, and that it starts at all, is for tests that start Python itself (``tests/integration/cli/test_start.py``).
 """
 
 import multiprocessing
@@ -26,7 +26,6 @@ PRELOADED = (
     "modelops_pipelines.gateway.app",
     "modelops_pipelines.store.registry.client",
 )
-ROOT = Path(__file__).parents[1]
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 

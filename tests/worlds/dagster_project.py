@@ -16,7 +16,9 @@ from modelops_pipelines.definitions import defs
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.sensors.common import monitored
 from modelops_pipelines.store.spool.segments import waiting
-from tests.support import CANCER_YAML, Project, RunningGateway, make_project, wait_until
+from tests.support.gateway import RunningGateway
+from tests.support.project import CANCER_YAML, Project, make_project
+from tests.support.waiting import wait_until
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MONITORING = monitored(EndpointSpec("cancer", "tumours", "binary_classification", "benign"))

@@ -20,8 +20,8 @@ from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.store.state.journal import TrainingSet
 from modelops_pipelines.store.stores import Stores
-from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
-from tests.support import Project, copied_project, make_project
+from tests.fakes.records import START, VERSION, feedback_row, label_row, request_record, write_segment
+from tests.support.project import Project, copied_project, make_project
 
 CORE = "zorro77"
 USER = f'{CORE}-O\'Brien "ä\\" 名 % _ ; DROP TABLE--'
@@ -94,7 +94,6 @@ def make_world(folder: Path) -> tuple[Project, World]:
     reports.mkdir()
     for name in ("drift-2026-03-01T22.html", "drift-2026-02-01T22.html"):
         (reports / name).write_text("a report")
-    stores.database.close()
     return project, world
 
 

@@ -17,8 +17,8 @@ from modelops_pipelines.operations.drift.data_quality import watch_data
 from modelops_pipelines.operations.drift.detect import detect_drift
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.store.stores import Stores
-from tests.operations.events import START, VERSION, request_record, write_segment
-from tests.support import Project, make_project
+from tests.fakes.records import START, VERSION, request_record, write_segment
+from tests.support.project import Project, make_project
 
 HOUR = timedelta(hours=1)
 MONDAY = (START - timedelta(days=START.weekday())).replace(hour=10)
@@ -36,7 +36,6 @@ def make_two_weeks(folder: Path) -> Project:
         for hour in (0, 1):
             send(made, MONDAY + timedelta(days=day) + hour * HOUR, rows=1200 if day + hour == 0 else ROWS)
     derive(made)
-    made.stores.database.close()
     return made
 
 

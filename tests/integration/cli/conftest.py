@@ -4,38 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
-from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.drift.detect import detect_drift
-from modelops_pipelines.operations.drift.profiles import profile_windows
-from modelops_pipelines.operations.metrics.quality import measure_quality
-from modelops_pipelines.operations.metrics.service import measure_service
-from tests.cli.support import ERROR, Loop, modelops
-from tests.support import Project, cancer_frame, make_project, rows_of, running_gateway, train_first
+from tests.support.command_line import Loop
+from tests.support.project import Project, copied_project, make_project
 
 
-@pytest.fixture(scope="session")
-def loop(tmp_path_factory: pytest.TempPathFactory) -> Loop:
-    project = make_project(tmp_path_factory.mktemp("cli") / "project")
-    frame = cancer_frame()
-    data = project.folder / "data.csv"
-    frame.to_csv(data, index=False)
-    train_first(project, frame)
-    train_first(project, frame.head(400))
-    assert modelops(project, "deploy", "cancer", "1", "--reason", "first").code == 0
-    with running_gateway(project) as gateway:
-        answer = gateway.predict(rows_of(frame)).json()
-        named = [
-            {"prediction_id": f"{answer['request_id']}-{row}", "label": int(label)}
-            for row, label in enumerate(frame["benign"])
-        ]
-        assert gateway.client.post("/endpoints/cancer/labels", json={"labels": named}).status_code == 202
-    for stream in ("predictions", "labels"):
-        ingest(project.stores, project.spec, stream)
-    for derive in (measure_service, measure_quality, profile_windows, detect_drift):
-        derive(project.stores, project.spec)
-    raise_alerts(project.stores, "cancer", [ERROR], "run 1")
-    return Loop(project, data, answer["request_id"])
+@pytest.fixture(scope="module")
+def loop(served_world: tuple[Project, str], tmp_path_factory: pytest.TempPathFactory) -> Loop:
+    world, request_id = served_world
+    project = copied_project(world, tmp_path_factory.mktemp("cli") / "project")
+    return Loop(project, project.folder / "data.csv", request_id)
 
 
 @pytest.fixture

@@ -9,8 +9,11 @@ import pytest
 from docs.generate import help_texts
 from modelops_pipelines.cli import project as opening
 from modelops_pipelines.cli.main import COMMANDS
-from tests.cli.support import ERROR, Loop, modelops, refused
-from tests.support import Project, cancer_frame, running_gateway, train_first, wait_until
+from tests.support.command_line import Loop, modelops, refused
+from tests.support.gateway import running_gateway
+from tests.support.project import Project, cancer_frame, train_first
+from tests.support.waiting import wait_until
+from tests.worlds.served import ERROR
 
 GOLDEN_HELP = Path(__file__).parent / "help.txt"
 

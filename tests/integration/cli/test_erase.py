@@ -11,10 +11,10 @@ import pytest
 
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.store.state.erasures import Erasures
-from tests.cli.support import START as COMMAND
-from tests.cli.support import environment_of, modelops, refused
-from tests.operations.events import START, VERSION, request_record, write_segment
-from tests.support import Project, make_project
+from tests.fakes.records import START, VERSION, request_record, write_segment
+from tests.support.command_line import START as COMMAND
+from tests.support.command_line import environment_of, modelops, refused
+from tests.support.project import Project, make_project
 
 USER = "anna o'hara"
 NOTHING = {"feedback": 0, "inference_log": 0, "labels": 0, "rejects": 0, "shadow_log": 0, "training_sets": {}}

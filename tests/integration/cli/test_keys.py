@@ -10,10 +10,10 @@ import pytest
 from modelops_pipelines.core.access.api_keys import digest_of, id_of, is_wellformed
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.governance.key_usage import measure_usage
-from tests.cli.support import START as MODELOPS
-from tests.cli.support import Done, environment_of, modelops, refused
-from tests.operations.events import START, VERSION, request_record, write_segment
-from tests.support import Project
+from tests.fakes.records import START, VERSION, request_record, write_segment
+from tests.support.command_line import START as MODELOPS
+from tests.support.command_line import Done, environment_of, modelops, refused
+from tests.support.project import Project
 
 
 def create(project: Project, *options: str) -> Done:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import Loop, modelops, refused
+from tests.support.command_line import Loop, modelops, refused
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.support import NewUser, new_user
-from tests.support import ROOT, wait_until
+from tests.support.command_line import NewUser, new_user
+from tests.support.paths import ROOT
+from tests.support.waiting import wait_until
 
 START_SECONDS, LOOP_SECONDS = 240, 180
 TUMOUR = {"mean_radius": 14.1, "mean_texture": 19.3, "mean_smoothness": 0.1, "mean_concavity": 0.09}

@@ -12,8 +12,9 @@ import pytest
 
 from modelops_pipelines.cli.project import open_stores
 from modelops_pipelines.core.errors import SettingsError
-from tests.cli.support import START, Loop, environment_of, modelops, refused
-from tests.support import Project, wait_until
+from tests.support.command_line import START, Loop, environment_of, modelops, refused
+from tests.support.project import Project
+from tests.support.waiting import wait_until
 
 
 def test_doctor_finds_a_healthy_project_healthy(loop: Loop) -> None:

@@ -10,10 +10,10 @@ from modelops_pipelines.core.endpoints.reserved_metrics import TAKEN
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, DRIFT, QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.core.windows import text
-from tests.cli.support import Loop, modelops
-from tests.operations.events import START
-from tests.operations.lake_rows import write
-from tests.support import Project
+from tests.fakes.lake_rows import write
+from tests.fakes.records import START
+from tests.support.command_line import Loop, modelops
+from tests.support.project import Project
 
 HOURS = [START.replace(hour=0) + timedelta(hours=n) for n in range(60)]
 VALUES = {"steady": 0.01, "barely": 0.11, "worst": 0.9, "gone": None}

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from modelops_pipelines.cli.main import cli
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError
-from tests.support import CANCER_YAML, Project, cancer_frame, make_project, train_first
+from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, train_first
 
 ROWS = (569, 400, 300)
 Command = Callable[..., str]

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from modelops_pipelines.operations.capture.ingest import ingest
-from tests.cli.support import Loop, modelops, refused
-from tests.operations.events import START, request_record, write_segment
+from tests.fakes.records import START, request_record, write_segment
+from tests.support.command_line import Loop, modelops, refused
 
 
 @pytest.fixture

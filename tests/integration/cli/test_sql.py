@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.cli.support import Loop, modelops, refused
-from tests.support import Project, train_first
+from tests.support.command_line import Loop, modelops, refused
+from tests.support.project import Project, train_first
 
 
 def test_sql_knows_the_features_before_the_first_row_and_while_another_yaml_is_faulty(fresh: Project) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import START, environment_of
-from tests.support import Project, make_project, train_first
+from tests.support.command_line import START, environment_of
+from tests.support.project import Project, make_project, train_first
 
 HEAVY = (
     "mlflow",

@@ -18,8 +18,10 @@ from modelops_pipelines.operations.governance.api_keys import create_key
 from modelops_pipelines.operations.models.client_snippets import curl_snippet, python_snippet
 from modelops_pipelines.operations.models.example_request import example_row
 from modelops_pipelines.operations.release.commands import deploy
-from tests.cli.support import Done, environment_of, modelops, refused
-from tests.support import Project, cancer_frame, make_project, running_gateway, train_first
+from tests.support.command_line import Done, environment_of, modelops, refused
+from tests.support.gateway import running_gateway
+from tests.support.programs import MISSING
+from tests.support.project import Project, cancer_frame, make_project, train_first
 
 ROW = {"mean_radius": 14.1, "mean_texture": 19.3, "mean_smoothness": 0.1, "mean_concavity": 0.09}
 OTHER_YAML = (
@@ -160,7 +162,7 @@ def test_something_else_at_the_gateway_s_address_is_told_apart(served: Project, 
 @pytest.mark.parametrize("kind", ["--curl", "--python"])
 def test_a_snippet_runs_as_it_is_printed(served: Project, kind: str) -> None:
     if kind == "--curl" and shutil.which("curl") is None:
-        pytest.skip("there is no curl here")
+        pytest.skip(f"{MISSING}curl (apt-get install curl)")
     done = snippet(served, kind)
     assert (done.code, done.err) == (0, "")
     assert "model_version" in done.out

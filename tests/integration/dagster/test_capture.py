@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 
 from modelops_pipelines.core.capture.health import CAPTURE
-from tests.dagster_face.world import World, checks_of, world
-from tests.operations.events import START, VERSION, request_record, write_segment
+from tests.fakes.records import START, VERSION, request_record, write_segment
+from tests.worlds.dagster_project import World, checks_of, world
 
 
 @pytest.fixture

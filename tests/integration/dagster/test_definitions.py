@@ -19,8 +19,10 @@ from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.sensors.common import LEARNING, monitored
 from modelops_pipelines.store.stores import Stores
-from tests.dagster_face.world import MONITORING, START, World, checks_of, failure_of, send, wait_for_segments, world
-from tests.support import CANCER_YAML, ROOT, cancer_frame, rows_of, running_gateway
+from tests.support.gateway import running_gateway
+from tests.support.paths import ROOT
+from tests.support.project import CANCER_YAML, cancer_frame, rows_of
+from tests.worlds.dagster_project import MONITORING, START, World, checks_of, failure_of, send, wait_for_segments, world
 
 GOLDEN = Path(__file__).parent / "flights_definitions.txt"
 DIABETES_YAML = """\
@@ -31,7 +33,7 @@ attributes:
   task: regression
   label: progression
   window: day
-  trainer: tests.trainers:linear
+  trainer: tests.fakes.trainers:linear
   owners: ["team:clinic"]
   allow_replay: true
   alerts:
@@ -209,7 +211,7 @@ def test_sensors_speak_of_every_endpoint(two: Two) -> None:
 
 
 def test_an_endpoint_without_a_trainer_has_no_learning_assets(tmp_path: Path) -> None:
-    with world(tmp_path, yaml=CANCER_YAML.replace("  trainer: tests.trainers:logistic\n", "")) as made:
+    with world(tmp_path, yaml=CANCER_YAML.replace("  trainer: tests.fakes.trainers:logistic\n", "")) as made:
         names = {key.path[-1] for key in made.definitions.resolve_all_asset_keys()}
         assert names == {*MONITORING, "drift_report", "shadow_log"}
 

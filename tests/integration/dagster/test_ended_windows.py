@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from modelops_pipelines.store.stores import Stores
-from tests.dagster_face.world import world
-from tests.operations.events import START
-from tests.support import CANCER_YAML
+from tests.fakes.records import START
+from tests.support.project import CANCER_YAML
+from tests.worlds.dagster_project import world
 
 HOUR = START.replace(minute=0)
 

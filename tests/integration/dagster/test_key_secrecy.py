@@ -9,8 +9,11 @@ import pyarrow.parquet as pq
 
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.spool.segments import waiting
-from tests.dagster_face.world import world
-from tests.support import ROOT, cancer_frame, rows_of, running_gateway, train_first, wait_until
+from tests.support.gateway import running_gateway
+from tests.support.paths import ROOT
+from tests.support.project import cancer_frame, rows_of, train_first
+from tests.support.waiting import wait_until
+from tests.worlds.dagster_project import world
 
 ROWS = rows_of(cancer_frame().head(2))
 

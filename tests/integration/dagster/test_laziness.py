@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, Project, make_project
+from tests.support.paths import ROOT
+from tests.support.project import Project, make_project
 
 HEAVY = ("mlflow", "evidently", "sklearn", "pandas")
 LOAD = "from modelops_pipelines.definitions import defs\nloaded = defs()\n"

@@ -16,8 +16,9 @@ from modelops_pipelines.core.windows import text, window_of
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.sensors.common import LEARNING
 from modelops_pipelines.store.state.journal import Gate
-from tests.dagster_face.world import MONITORING, START, World, checks_of, failure_of, send, wait_for_segments, world
-from tests.support import CANCER_YAML, RunningGateway, cancer_frame, rows_of, running_gateway, train_first
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import CANCER_YAML, cancer_frame, rows_of, train_first
+from tests.worlds.dagster_project import MONITORING, START, World, checks_of, failure_of, send, wait_for_segments, world
 
 LOOP_YAML = f"""{CANCER_YAML}\
   alerts:
@@ -26,7 +27,7 @@ LOOP_YAML = f"""{CANCER_YAML}\
   retraining: {{min_new_labels: 4500, cooldown: 7d}}
   promotion: {{strategy: direct, automatic: true}}
 """
-MIXED_YAML = CANCER_YAML.replace("tests.trainers:logistic", "tests.dagster_face.trainers:mixed")
+MIXED_YAML = CANCER_YAML.replace("tests.fakes.trainers:logistic", "tests.fakes.trainers:mixed")
 DAYS = 52
 ROWS_A_DAY = 100
 

@@ -7,8 +7,8 @@ import pytest
 
 from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.operations.release.commands import deploy
-from tests.dagster_face.world import World, failure_of, world
-from tests.support import CANCER_YAML, cancer_frame, train_first
+from tests.support.project import CANCER_YAML, cancer_frame, train_first
+from tests.worlds.dagster_project import World, failure_of, world
 
 YAML = f"{CANCER_YAML}  promotion: {{strategy: canary, steps: [20, 100], soak: 1s, minimum: 1}}\n"
 ROWS = (569, 400, 300)

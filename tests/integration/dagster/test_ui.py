@@ -11,15 +11,18 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright import sync_api as playwright
 
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.platforms.local import running
 from modelops_pipelines.sensors.common import LEARNING
-from tests.dagster_face.world import MONITORING, START, send
-from tests.support import ROOT, Project, RunningGateway, cancer_frame, make_project, rows_of, train_first, wait_until
+from tests.support.gateway import RunningGateway
+from tests.support.paths import ROOT
+from tests.support.programs import needs
+from tests.support.project import Project, cancer_frame, make_project, rows_of, train_first
+from tests.support.waiting import wait_until
+from tests.worlds.dagster_project import MONITORING, START, send
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-CHROMIUM = shutil.which("chromium")
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -42,7 +45,7 @@ CHECKS = {
 }
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the PATH: apt-get install chromium"),
+    needs("chromium"),
 ]
 
 
@@ -101,7 +104,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
             for hour in range(3):
                 rows = frame.head(100)
                 send(caller, rows_of(rows), rows["benign"].tolist(), START + timedelta(hours=hour))
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1400, "height": 900})
         yield Screen(page, dagster.url, project)
         browser.close()

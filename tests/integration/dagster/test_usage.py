@@ -7,8 +7,8 @@ import dagster as dg
 import pyarrow as pa
 
 from modelops_pipelines.core.tables.lake import KEY_USAGE
-from tests.dagster_face.world import checks_of, world
-from tests.operations.events import START, VERSION, request_record, write_segment
+from tests.fakes.records import START, VERSION, request_record, write_segment
+from tests.worlds.dagster_project import checks_of, world
 
 HOUR = timedelta(hours=1)
 

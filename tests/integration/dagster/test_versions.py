@@ -11,9 +11,9 @@ from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.release.commands import deploy, end_shadow
 from modelops_pipelines.operations.release.shadow import start_shadow
 from modelops_pipelines.sensors.common import ENDPOINT_TAG
-from tests.dagster_face.world import World, failure_of, world
-from tests.operations.events import START, request_record, write_segment
-from tests.support import cancer_frame, train_first
+from tests.fakes.records import START, request_record, write_segment
+from tests.support.project import cancer_frame, train_first
+from tests.worlds.dagster_project import World, failure_of, world
 
 pytestmark = pytest.mark.usefixtures("warm_answering")
 HEADER = "case,mean_radius,mean_texture,mean_smoothness,mean_concavity,expected\n"

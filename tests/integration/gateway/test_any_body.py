@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.gateway import kinds
-from tests.gateway.bodies import HEADER, NAMES, tensor
-from tests.gateway.logged import log_of, take_in
-from tests.support import Project, RunningGateway, running_gateway
+from tests.fakes import model_kinds as kinds
+from tests.integration.gateway.bodies import HEADER, NAMES, tensor
+from tests.support.captured_log import log_of, take_in
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project
 
 PICKLE = "  allow_pickle: true\n"
 ENDPOINTS = {"echo": NAMES, "tolerant": [*kinds.NUMBERS, "city"]}

@@ -12,7 +12,7 @@ from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
-from tests.gateway.bad_requests import (
+from tests.integration.gateway.bad_requests import (
     BAD_ADDRESSES,
     BAD_RESPONSES,
     BAD_ROWS,
@@ -22,7 +22,9 @@ from tests.gateway.bad_requests import (
     not_made,
     records,
 )
-from tests.support import Project, RunningGateway, cancer_frame, make_project, running_gateway, train_first, wait_until
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project, cancer_frame, make_project, train_first
+from tests.support.waiting import wait_until
 
 SECRET = "a secret in /etc/shadow"
 FRAGILE_YAML = """\

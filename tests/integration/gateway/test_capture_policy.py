@@ -16,10 +16,12 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.spool.segments import read_lines, sealed_segments
-from tests.gateway import kinds
-from tests.gateway.forms import columns_of, rows_of
-from tests.gateway.logged import log_of
-from tests.support import Project, RunningGateway, running_gateway, wait_until
+from tests.fakes import model_kinds as kinds
+from tests.support.captured_log import log_of
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project
+from tests.support.request_forms import columns_of, rows_of
+from tests.support.waiting import wait_until
 
 CAPTURE = "  capture: {{{}}}\n"
 POLICIES = {

@@ -7,9 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway import bodies, kinds
-from tests.gateway.logged import log_of
-from tests.support import Project, RunningGateway, running_gateway
+from tests.fakes import model_kinds as kinds
+from tests.integration.gateway import bodies
+from tests.support.captured_log import log_of
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project
 
 PICKLE = "  allow_pickle: true\n"
 NUMBERS = kinds.numbers(2, seed=1)

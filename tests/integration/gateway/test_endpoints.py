@@ -14,9 +14,10 @@ from modelops_pipelines.operations.release.commands import deploy, roll_back
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.state.deployments import ModelVersion
 from modelops_pipelines.store.state.journal import Gate
-from tests.gateway.kinds import add_endpoint, echo, put_live_as_it_is, typed
-from tests.gateway.logged import take_in
-from tests.support import Project, RunningGateway, cancer_frame, make_project, rows_of, running_gateway, train_first
+from tests.fakes.model_kinds import add_endpoint, echo, put_live_as_it_is, typed
+from tests.support.captured_log import take_in
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project, cancer_frame, make_project, rows_of, train_first
 
 E = "/endpoints/cancer"
 HOUR = datetime(2026, 3, 1, 22, tzinfo=UTC)

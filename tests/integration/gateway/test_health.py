@@ -1,6 +1,6 @@
 """Health has named checks, and each can fail; readiness depends on fewer of them, being alive on none.
 
-That of the state database is in test_serving.py, that of the disk in tests/operations/test_capture_health.py.
+That of the state database is in test_serving.py, that of the disk in unit/operations/alerting/test_capture_watch.py.
 """
 
 import os
@@ -13,7 +13,9 @@ import pytest
 
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.spool.segments import encode
-from tests.support import Project, RunningGateway, make_project, running_gateway, train_first, wait_until
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project, make_project, train_first
+from tests.support.waiting import wait_until
 
 SECONDS = 30
 HOUR = 3600.0

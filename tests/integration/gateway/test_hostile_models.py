@@ -11,8 +11,10 @@ import yaml
 
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.store.state.deployments import ModelVersion
-from tests.gateway.versions import assert_refused, deploy_version, record_as_foreign, two_versions
-from tests.support import CANCER_YAML, Project, cancer_frame, make_project, rows_of, running_gateway, wait_until
+from tests.support.gateway import running_gateway
+from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of
+from tests.support.versions import assert_refused, deploy_version, record_as_foreign, two_versions
+from tests.support.waiting import wait_until
 
 ROWS = rows_of(cancer_frame().head(3))
 

@@ -1,7 +1,6 @@
 """What the gateway says on stderr: one JSON object a line, and nothing that a caller sent."""
 
 import json
-import logging
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ import pytest
 
 from modelops_pipelines.core.access.api_keys import grant
 from modelops_pipelines.core.errors import AcknowledgementError
-from modelops_pipelines.gateway.json_logging import JsonFormatter
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
-from tests.gateway import kinds
-from tests.gateway.forms import rows_of
-from tests.support import Project, RunningGateway, running_gateway
+from tests.fakes import model_kinds as kinds
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project
+from tests.support.request_forms import rows_of
 
 PICKLE = "  allow_pickle: true\n  limits: {body_mib: 1}\n"
 FORGED = "sk_live_4710_forged"
@@ -141,39 +140,6 @@ def test_every_line_is_an_object_that_tells_when_how_bad_who_and_which_request(r
     said = " ".join(line["message"] for line in lines)
     for expected in ("the model's own warning", "Invalid HTTP request", "stays at generation 1"):
         assert expected in said
-
-
-@pytest.mark.parametrize(
-    ("message", "more"),
-    [
-        ("two\nlines", {}),
-        ("a lone surrogate \ud800", {}),
-        ("numbers", {"huge": 2**70}),
-        ("an object", {"thing": Path("x")}),
-        ("not a number", {"share": float("nan")}),
-    ],
-)
-def test_whatever_is_logged_is_one_line_of_json(message: str, more: dict[str, Any]) -> None:
-    line = JsonFormatter("w1").format(_record(message, more))
-    assert "\n" not in line
-    told = json.loads(line)
-    assert (message, "w1", None, "warning") == (told["message"], told["worker"], told["request_id"], told["level"])
-    assert more.keys() <= told.keys()
-
-
-def test_an_exception_whose_text_is_no_unicode_is_one_line_too() -> None:
-    record = _record("failed", {"request_id": "r1"})
-    record.exc_info = (ValueError, ValueError("\ud800\n"), None)
-    line = JsonFormatter("w1").format(record)
-    told = json.loads(line)
-    assert ("r1", "ValueError: \ud800\n") == (told["request_id"], told["exception"])
-    assert "\n" not in line
-
-
-def _record(message: str, more: dict[str, Any]) -> logging.LogRecord:
-    record = logging.makeLogRecord({"msg": message, "levelname": "WARNING", **more})
-    record.name = "modelops.test"
-    return record
 
 
 def _deploy_a_broken_version(running: Running) -> None:

@@ -22,8 +22,8 @@ from modelops_pipelines.gateway.model_runtime.frames import example_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Outcome, Rows
 from modelops_pipelines.gateway.model_runtime.prediction_paths import Way, find_way
 from modelops_pipelines.gateway.model_runtime.probes import padded
-from tests.gateway import kinds
-from tests.gateway.forms import columns_of
+from tests.fakes import model_kinds as kinds
+from tests.support.request_forms import columns_of
 
 NUMBERS = kinds.numbers(300, seed=1)
 MIXED = kinds.mixed(300, seed=1)

@@ -14,16 +14,9 @@ import pytest
 
 from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.operations.release.commands import deploy, roll_back
-from tests.support import (
-    Project,
-    RunningGateway,
-    cancer_frame,
-    make_project,
-    rows_of,
-    running_gateway,
-    train_first,
-    wait_until,
-)
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project, cancer_frame, make_project, rows_of, train_first
+from tests.support.waiting import wait_until
 
 ROW = rows_of(cancer_frame().head(1))
 PER_SECOND = 50

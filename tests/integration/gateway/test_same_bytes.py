@@ -13,9 +13,9 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from modelops_pipelines.store.state.deployments import ModelVersion
-from tests.gateway import kinds
-from tests.gateway.forms import FORMS, answers_of
-from tests.support import RunningGateway, running_gateway
+from tests.fakes import model_kinds as kinds
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.request_forms import FORMS, answers_of
 
 ROWS = 10_000
 MOST_ROWS = 200

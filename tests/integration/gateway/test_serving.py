@@ -16,17 +16,10 @@ from modelops_pipelines.gateway.server import bind
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.deployments import ModelVersion
-from tests.gateway.versions import assert_refused, deploy_version, record_as_foreign, two_versions
-from tests.support import (
-    Project,
-    RunningGateway,
-    cancer_frame,
-    make_project,
-    rows_of,
-    running_gateway,
-    train_first,
-    wait_until,
-)
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project, cancer_frame, make_project, rows_of, train_first
+from tests.support.versions import assert_refused, deploy_version, record_as_foreign, two_versions
+from tests.support.waiting import wait_until
 
 ROWS = rows_of(cancer_frame().head(3))
 FEATURES = list(ROWS[0])

@@ -15,9 +15,10 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec, Limits
 from modelops_pipelines.core.errors import LimitError, SettingsError
 from modelops_pipelines.gateway.access import redis_quotas as shared_quotas
 from modelops_pipelines.gateway.access.limiter import Limiter
-from tests.gateway.redis_server import BINARY, RedisServer
+from tests.fakes.redis_server import RedisServer
+from tests.support.programs import needs
 
-pytestmark = pytest.mark.skipif(BINARY is None, reason="no redis-server is installed")
+pytestmark = needs("redis-server")
 FREE = EndpointSpec("flights", "flight-delay", "regression", "late")
 AWAY, BACK = "the limits' Redis is away", "the limits' Redis is back"
 

@@ -10,9 +10,11 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.operations.release.commands import deploy, promote, stop
 from modelops_pipelines.operations.release.commands import start as start_again
-from tests.gateway import kinds
-from tests.gateway.misbehaving import GOOD, MORE, RAISING, SLOW, calling, register
-from tests.support import Project, RunningGateway, running_gateway, wait_until
+from tests.fakes import model_kinds as kinds
+from tests.fakes.misbehaving_models import GOOD, MORE, RAISING, SLOW, calling, register
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.project import Project
+from tests.support.waiting import wait_until
 
 PER_SECOND = 10
 MINUTE = 60.0

@@ -12,17 +12,9 @@ import pytest
 
 from modelops_pipelines.core.access.api_keys import Grant
 from modelops_pipelines.operations.release.commands import deploy, roll_back
-from tests.support import (
-    Project,
-    RunningGateway,
-    cancer_frame,
-    make_project,
-    rows_of,
-    running_gateway,
-    train_first,
-    wait_until,
-    worker_pids,
-)
+from tests.support.gateway import RunningGateway, running_gateway, worker_pids
+from tests.support.project import Project, cancer_frame, make_project, rows_of, train_first
+from tests.support.waiting import wait_until
 
 WORKERS = 3
 LIFETIME = 15

@@ -20,9 +20,9 @@ from modelops_pipelines.operations.drift.references import make_reference
 from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.store.registry.drift_references import Reference
 from modelops_pipelines.store.stores import Stores
-from tests.operations.events import VERSION
-from tests.operations.two_weeks import HOUR, MONDAY, ROWS, derive, killed_while_writing, of_column, send, stored
-from tests.support import Project, copied_project
+from tests.fakes.records import VERSION
+from tests.support.project import Project, copied_project
+from tests.worlds.two_weeks import HOUR, MONDAY, ROWS, derive, killed_while_writing, of_column, send, stored
 
 AT = MONDAY + timedelta(days=14)
 NEXT = AT + HOUR

@@ -17,8 +17,8 @@ from modelops_pipelines.operations.drift.data_quality import BEFORE, MOST_CHUNKS
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.store.lake.profile_rows import Hours, hour_of
-from tests.operations.two_weeks import HOUR, MONDAY, derive, killed_while_writing, send, stored
-from tests.support import Project, copied_project
+from tests.support.project import Project, copied_project
+from tests.worlds.two_weeks import HOUR, MONDAY, derive, killed_while_writing, send, stored
 
 AFTER = MONDAY + timedelta(days=14)
 WINDOW = datetime(2026, 3, 2, tzinfo=UTC)

@@ -24,9 +24,9 @@ from modelops_pipelines.operations.drift.references import make_reference, refer
 from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.store.lake.profile_rows import joined_rows
 from modelops_pipelines.store.registry.drift_references import Reference
-from tests.operations.events import VERSION
-from tests.operations.two_weeks import DAYS, HOUR, MONDAY, ROWS, derive, of_column, send, stored
-from tests.support import Project, copied_project
+from tests.fakes.records import VERSION
+from tests.support.project import Project, copied_project
+from tests.worlds.two_weeks import DAYS, HOUR, MONDAY, ROWS, derive, of_column, send, stored
 
 
 @pytest.fixture

@@ -21,7 +21,9 @@ from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.store.lake.eraser import LakeEraser
 from modelops_pipelines.store.state.erasures import Erasures, subject_of
-from tests.operations.erasing_world import (
+from tests.fakes.records import START, request_record, write_segment
+from tests.support.project import Project, make_project
+from tests.worlds.erasing import (
     CORE,
     DAYS,
     EXPECTED_ROWS,
@@ -34,8 +36,6 @@ from tests.operations.erasing_world import (
     ingest_all,
     rows,
 )
-from tests.operations.events import START, request_record, write_segment
-from tests.support import Project, make_project
 
 
 def test_the_fixture_holds_the_user_in_every_place_that_is_erased(copied: tuple[Project, World]) -> None:

@@ -18,8 +18,8 @@ from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.store.lake.eraser import LakeEraser
 from modelops_pipelines.store.state.erasures import Erasures
 from modelops_pipelines.store.state.journal import Journal
-from tests.operations.erasing_world import DAYS, EXPECTED_ROWS, FROZEN, World, assert_erased, erase, rows
-from tests.support import Project
+from tests.support.project import Project
+from tests.worlds.erasing import DAYS, EXPECTED_ROWS, FROZEN, World, assert_erased, erase, rows
 
 
 class CrashError(BaseException):

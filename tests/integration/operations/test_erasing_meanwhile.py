@@ -22,9 +22,10 @@ from modelops_pipelines.store.spool import segments as spool
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
 from modelops_pipelines.store.state.erasures import Erasures
 from modelops_pipelines.store.stores import Stores
-from tests.operations.erasing_world import CORE, DAYS, OTHERS, USER, World, assert_erased, erase, hits, rows
-from tests.operations.events import START, label_row, request_record, write_segment
-from tests.support import Project, cancer_frame, make_project, rows_of, running_gateway, train_first
+from tests.fakes.records import START, label_row, request_record, write_segment
+from tests.support.gateway import running_gateway
+from tests.support.project import Project, cancer_frame, make_project, rows_of, train_first
+from tests.worlds.erasing import CORE, DAYS, OTHERS, USER, World, assert_erased, erase, hits, rows
 
 
 def test_rows_in_a_live_gateway_s_open_segment_are_waited_for(copied: tuple[Project, World]) -> None:

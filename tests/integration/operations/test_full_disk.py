@@ -16,8 +16,8 @@ from modelops_pipelines.operations.lake.endpoint_tables import log_table
 from modelops_pipelines.store.filesystem.files import sync
 from modelops_pipelines.store.lake.writer import LakeWriter
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
-from tests.operations.events import START, VERSION, request_record
-from tests.support import Project, make_project
+from tests.fakes.records import START, VERSION, request_record
+from tests.support.project import Project, make_project
 
 KIB = 1024
 NOISE = [f"{n * 7919 % 100_003:x}" for n in range(300)]

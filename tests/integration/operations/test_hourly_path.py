@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.two_weeks import MONDAY
-from tests.support import CANCER_YAML, ROOT, Project, copied_project
+from tests.support.paths import ROOT
+from tests.support.project import CANCER_YAML, Project, copied_project
+from tests.worlds.two_weeks import MONDAY
 
 HEAVY = ("evidently", "mlflow", "sklearn", "dagster")
 RUN = f"""\
 import sys
 from datetime import datetime
 from modelops_pipelines.store.stores import Stores
-from tests.operations.two_weeks import derive, send
-from tests.support import Project
+from tests.worlds.two_weeks import derive, send
+from tests.support.project import Project
 
 stores = Stores()
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named

@@ -26,8 +26,8 @@ from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.operations.reports import drift_report
 from modelops_pipelines.operations.reports.drift_report import write_drift_report
 from modelops_pipelines.store.registry.drift_references import Reference
-from tests.operations.events import START, VERSION, label_row, request_record, write_segment
-from tests.support import Project, make_project
+from tests.fakes.records import START, VERSION, label_row, request_record, write_segment
+from tests.support.project import Project, make_project
 
 KEPT, LEFT_OUT, TOO_LARGE = 1200, 700, 100
 ALL = KEPT + LEFT_OUT + TOO_LARGE

@@ -21,8 +21,8 @@ from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.store.stores import Stores
-from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
-from tests.support import Project, make_project
+from tests.fakes.records import START, VERSION, feedback_row, label_row, request_record, write_segment
+from tests.support.project import Project, make_project
 
 STREAMS = ("predictions", "labels", "feedback")
 MOMENTS = [START + timedelta(minutes=minutes) for minutes in (0, 1, 59, 60, 119, 120, 1500)]  # over midnight, two days

@@ -25,9 +25,9 @@ from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.operations.testing.batch_evaluation import evaluate_file, write_answers
 from modelops_pipelines.operations.testing.run_suites import compare, read_suite, run_suite, suite_from_log, suite_names
-from tests.operations import moody
-from tests.operations.events import START, label_row, request_record, write_segment
-from tests.support import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first
+from tests.fakes import moody_models as moody
+from tests.fakes.records import START, label_row, request_record, write_segment
+from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first
 
 pytestmark = pytest.mark.usefixtures("warm_answering")
 FEATURES = ("mean_radius", "mean_texture", "mean_smoothness", "mean_concavity")

@@ -27,8 +27,8 @@ from modelops_pipelines.operations.improve.training_sets import (
     trained_part,
 )
 from modelops_pipelines.operations.release.commands import deploy
-from tests.operations.events import label_row, request_record, write_segment
-from tests.support import CANCER_YAML, Project, cancer_frame, make_project
+from tests.fakes.records import label_row, request_record, write_segment
+from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project
 
 FIRST = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAYS = 20
@@ -113,7 +113,7 @@ def test_both_versions_are_judged_on_the_bases_and_the_logs_evaluation_days(proj
 
 
 def test_a_feature_that_the_base_lacks_is_null_there(project: Project) -> None:
-    stores, spec = project.stores, replace(project.spec, trainer="tests.dagster_face.trainers:mixed")
+    stores, spec = project.stores, replace(project.spec, trainer="tests.fakes.trainers:mixed")
     train_first(stores, spec, given())
     with_more = given(first=FIRST + timedelta(days=DAYS)).assign(site="left", age=7)
     train_first(stores, spec, with_more)

@@ -20,7 +20,7 @@ from modelops_pipelines.operations.release.commands import archive, deploy, mirr
 from modelops_pipelines.operations.release.listing import deployments_page, versions_page
 from modelops_pipelines.store.registry.client import STAGE_TAG
 from modelops_pipelines.store.state.journal import Gate
-from tests.support import CANCER_YAML, Project, cancer_frame, make_project, train_first
+from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, train_first
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}

@@ -30,7 +30,9 @@ from modelops_pipelines.operations.release.commands import (
 from modelops_pipelines.operations.release.settle import settle
 from modelops_pipelines.store.state.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
-from tests.support import ROOT, Project, make_project, wait_until
+from tests.support.paths import ROOT
+from tests.support.project import Project, make_project
+from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}

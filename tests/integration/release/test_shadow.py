@@ -30,10 +30,12 @@ from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy, end_shadow
 from modelops_pipelines.operations.release.shadow import compare_shadow, shadow_summary, start_shadow
 from modelops_pipelines.store.registry.model_loader import load_model
-from tests.operations import moody
-from tests.operations.events import START, label_row, request_record, write_segment
-from tests.support import CANCER_YAML, ROOT, Project, cancer_frame, make_project, rows_of, train_first, wait_until
-from tests.warm import WarmProcess
+from tests.fakes import moody_models as moody
+from tests.fakes.records import START, label_row, request_record, write_segment
+from tests.support.paths import ROOT
+from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first
+from tests.support.waiting import wait_until
+from tests.support.warm import WarmProcess
 
 pytestmark = pytest.mark.usefixtures("warm_answering")
 FEATURES = ("mean_radius", "mean_texture", "mean_smoothness", "mean_concavity")

@@ -20,8 +20,8 @@ from modelops_pipelines.store.registry.client import TRAINER_TAG, TRAINING_SET_T
 from modelops_pipelines.store.registry.file_hashes import copy_files, hash_files
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.state.deployments import ModelVersion
-from tests.store import malice
-from tests.support import Project, cancer_frame, make_project
+from tests.fakes import hostile_models as malice
+from tests.support.project import Project, cancer_frame, make_project
 
 FRAME = cancer_frame()
 FEATURES = FRAME.drop(columns=["benign"])

@@ -1,6 +1,6 @@
 """Quality from scores alone: against NannyML on its own example, against the same sums row by row, and by its laws.
 
-``tests/fixtures/cbpe.npz`` and ``cbpe.csv`` were made with nannyml 0.13.1 (Apache 2.0, its bundled data) by
+``cbpe.npz`` and ``cbpe.csv`` beside this file were made with nannyml 0.13.1 (Apache 2.0, its bundled data) by
 
     import nannyml, numpy, pandas
     metrics = ["roc_auc", "f1", "accuracy", "precision", "recall"]
@@ -51,7 +51,7 @@ from modelops_pipelines.core.metrics.score_histogram import (
     score_bins,
 )
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parent
 CHUNK = 5000
 EDGES = [float(edge) for edge in SCORE_EDGES]
 

@@ -12,7 +12,7 @@ from modelops_pipelines.core.profiles.accumulator import GrowingStack
 from modelops_pipelines.core.profiles.categorical import Coded
 from modelops_pipelines.core.profiles.profile import empty, fit_bins, merge, profile
 from modelops_pipelines.core.profiles.profile_stack import Stack
-from tests.core.test_profiles import COLUMNS, KINDS
+from tests.unit.core.profiles.columns import COLUMNS, KINDS
 
 pytestmark = pytest.mark.filterwarnings("error")
 WINDOWS = 3

@@ -11,7 +11,7 @@ from modelops_pipelines.core.release.desired_state import (
     variants_of,
 )
 from modelops_pipelines.core.release.event_log import champions
-from tests.core.endpoint_history import Endpoint, canary, event
+from tests.fakes.endpoint_history import Endpoint, canary, event
 
 
 def test_a_version_rolled_back_from_is_not_returned_to_even_when_it_reigned_twice() -> None:

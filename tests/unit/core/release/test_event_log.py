@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from modelops_pipelines.core.release.desired_state import DesiredState, Variant, deploy, variants_of
 from modelops_pipelines.core.release.event_log import GENESIS, Event, broken_link, described, live_at
-from tests.core.endpoint_history import NOW, event
+from tests.fakes.endpoint_history import NOW, event
 
 
 def test_an_events_seal_is_the_hash_of_its_canonical_json() -> None:

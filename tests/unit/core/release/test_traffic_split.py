@@ -16,7 +16,7 @@ from modelops_pipelines.core.release.desired_state import (
     route,
     variants_of,
 )
-from tests.core.endpoint_history import STEPS, Endpoint, canary
+from tests.fakes.endpoint_history import STEPS, Endpoint, canary
 
 
 def test_a_canary_grows_step_by_step_and_ends_as_champion() -> None:

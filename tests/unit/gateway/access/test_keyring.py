@@ -24,7 +24,7 @@ from modelops_pipelines.core.errors import (
 from modelops_pipelines.gateway.access.keyring import ANONYMOUS, Caller, Keyring, require_safe_binding
 from modelops_pipelines.store.state.api_keys import Keys
 from modelops_pipelines.store.state.database import Database
-from tests.gateway.forging import STRANGER, forged
+from tests.fakes.forged_keys import STRANGER, forged
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

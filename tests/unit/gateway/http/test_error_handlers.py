@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from modelops_pipelines.core import errors
 from modelops_pipelines.gateway.http.error_handlers import add_faults
 from modelops_pipelines.gateway.http.errors import status_of
-from tests.gateway.asgi_client import ask
+from tests.support.asgi_client import ask
 
 PATH = "/srv/home/state.db"
 WITHIN = {

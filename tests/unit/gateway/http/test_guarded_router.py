@@ -12,7 +12,7 @@ from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.http.error_handlers import add_faults
 from modelops_pipelines.gateway.http.guarded_router import MAX_BODY_BYTES, PUBLIC, CallerOf, Router, declared_roles
 from modelops_pipelines.gateway.routes.docs import for_page
-from tests.gateway.asgi_client import ask, in_parts
+from tests.support.asgi_client import ask, in_parts
 
 TEXT = key_text("live", b"k" * ENTROPY_BYTES)
 KEY = Key(str(id_of(TEXT)), "ci", "live", ("read",), ("cancer",), digest_of(TEXT), datetime.now(UTC), "ann")

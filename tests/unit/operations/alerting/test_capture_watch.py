@@ -12,12 +12,12 @@ from modelops_pipelines.core.capture.health import CAPTURE, Thresholds
 from modelops_pipelines.operations.alerting.capture_watch import capture_health, watch_capture
 from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.store.spool.backlog import Backlog, backlog, disk_used
+from modelops_pipelines.store.spool.backlog import Backlog, backlog
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
 from modelops_pipelines.store.state.journal import SOURCES_KEPT
 from modelops_pipelines.store.stores import Stores
-from tests.operations.events import START, VERSION, request_record, write_segment
-from tests.support import Project, make_project
+from tests.fakes.records import START, VERSION, request_record, write_segment
+from tests.support.project import Project, make_project
 
 ROOMY = Thresholds(disk_used=1.0)
 STEP = timedelta(seconds=5)
@@ -81,11 +81,6 @@ def test_each_threshold_can_be_overridden(project: Project) -> None:
     ):
         health = capture_health(project.stores.settings, "cancer", datetime.now(UTC), thresholds)
         assert [name] == [check.name for check in health.checks if not check.ok]
-
-
-def test_the_disk_s_used_share_is_of_what_this_user_may_use(tmp_path: Path) -> None:
-    share = os.popen(f"df --output=pcent {tmp_path} | tail -1").read().strip(" %\n")
-    assert abs(disk_used(tmp_path) - int(share) / 100) < 0.02
 
 
 def test_one_alert_is_opened_counted_and_resolved_by_whoever_watches(project: Project) -> None:

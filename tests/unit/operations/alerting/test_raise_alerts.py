@@ -1,7 +1,6 @@
 """Verdicts become alerts in a real state database: one open alert a rule, counted, resolved, opened anew, never twice."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert, Verdict
 from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
 from modelops_pipelines.store.stores import Stores
-from tests.support import make_project
+from tests.support.project import make_project
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -151,15 +150,3 @@ def test_verdicts_that_break_off_half_way_leave_nothing_behind(stores: StoppedCl
         raise_alerts(stores, "cancer", breaking(), "run 1")
     assert [] == stores.journal.alerts("cancer")
     assert ["opened"] == told(stores, [False], "run 1")
-
-
-def test_runs_that_end_at_once_count_on_one_alert(stores: StoppedClock) -> None:
-    callers = [Stores(stores.settings) for _ in range(4)]
-
-    def work(number: int) -> None:
-        for turn in range(5):
-            told(callers[number], [False, False], f"run {number}.{turn}")
-
-    with ThreadPoolExecutor(len(callers)) as pool:
-        list(pool.map(work, range(len(callers))))
-    assert [("drift", OPEN, 40, 0)] == kept(stores)

@@ -25,8 +25,8 @@ from modelops_pipelines.store.lake.eraser import LakeEraser
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
 from modelops_pipelines.store.state.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
-from tests.operations.events import EPOCH, micros, request_record
-from tests.support import Project, make_project
+from tests.fakes.records import EPOCH, micros, request_record
+from tests.support.project import Project, make_project
 
 FEATURES = {"size": "float", "colour": "text", "seen": "timestamp"}
 SEEN = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -6,8 +6,8 @@ from pathlib import Path
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.drift.profiles import profile_windows
-from tests.operations.events import START, VERSION, request_record, write_segment
-from tests.support import make_project
+from tests.fakes.records import START, VERSION, request_record, write_segment
+from tests.support.project import make_project
 
 
 def test_marks_of_hours_are_days_for_an_endpoint_of_days(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, fields
 
 from modelops_pipelines.core.evaluation.gate import GateConfig
-from tests.operations.onboarding_files import MAPPING_FIX, MINIMAL
+from tests.unit.operations.endpoints.onboarding_files import MAPPING_FIX, MINIMAL
 
 GATED = f"""\
 {MINIMAL}\

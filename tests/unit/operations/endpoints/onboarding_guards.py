@@ -1,7 +1,7 @@
 """Guards in endpoints' YAML, right and wrong, with the message that each fault must give."""
 
-from tests.operations.onboarding_files import MAPPING_FIX, MINIMAL
-from tests.operations.onboarding_values import DURATION_FIX
+from tests.unit.operations.endpoints.onboarding_files import MAPPING_FIX, MINIMAL
+from tests.unit.operations.endpoints.onboarding_values import DURATION_FIX
 
 RATE_FIX = "Write a number and second, minute, hour or day, such as 5000/hour, or 100/minute; 10/second"
 PICKLE_FIX = "Copy the hash that the refused deployment names"

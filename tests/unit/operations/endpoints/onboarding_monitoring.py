@@ -1,6 +1,6 @@
 """What an endpoint watches, in YAML, right and wrong, with the message that each fault must give."""
 
-from tests.operations.onboarding_files import MINIMAL
+from tests.unit.operations.endpoints.onboarding_files import MINIMAL
 
 WATCHED = f"""\
 {MINIMAL}\

@@ -1,7 +1,7 @@
 """Wrong values in endpoints' YAML, with the message that each must give."""
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from tests.operations.onboarding_files import MAPPING_FIX
+from tests.unit.operations.endpoints.onboarding_files import MAPPING_FIX
 
 KEYS = EndpointSpec.__match_args__
 DURATION_FIX = "Write a number and s, m, h or d, such as 90s, 30m, 48h or 7d (at most 3650d)"

@@ -26,11 +26,11 @@ from modelops_pipelines.core.endpoints.spec import (
 )
 from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
-from tests.operations.onboarding_files import FULL, MINIMAL, TRAINERS, WHOLE_FILES
-from tests.operations.onboarding_gate import GATE, GATE_KEYS, GATE_LINES, GATED, WHOLE_GATE
-from tests.operations.onboarding_guards import GUARD_LINES, GUARDED, HASH
-from tests.operations.onboarding_monitoring import METRICS, MONITORING_LINES, QUERIES, WATCHED
-from tests.operations.onboarding_values import ADDED_LINES, KEYS
+from tests.unit.operations.endpoints.onboarding_files import FULL, MINIMAL, TRAINERS, WHOLE_FILES
+from tests.unit.operations.endpoints.onboarding_gate import GATE, GATE_KEYS, GATE_LINES, GATED, WHOLE_GATE
+from tests.unit.operations.endpoints.onboarding_guards import GUARD_LINES, GUARDED, HASH
+from tests.unit.operations.endpoints.onboarding_monitoring import METRICS, MONITORING_LINES, QUERIES, WATCHED
+from tests.unit.operations.endpoints.onboarding_values import ADDED_LINES, KEYS
 
 HOUR = timedelta(hours=1)
 SERVICE_RULES = (

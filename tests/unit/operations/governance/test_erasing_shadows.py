@@ -8,8 +8,8 @@ from modelops_pipelines.core.tables.lake import SHADOW_LOG, typed_for
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.governance.erasure import erase_user
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
-from tests.operations.events import START, VERSION, request_record, write_segment
-from tests.support import make_project
+from tests.fakes.records import START, VERSION, request_record, write_segment
+from tests.support.project import make_project
 
 
 def test_a_shadow_s_answers_to_an_erased_user_go_and_those_to_others_stay(tmp_path: Path) -> None:

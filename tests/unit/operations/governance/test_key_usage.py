@@ -19,8 +19,8 @@ from modelops_pipelines.operations.capture.ingest import CONSUMERS, ingest
 from modelops_pipelines.operations.governance.api_keys import Usage, usage_of_keys
 from modelops_pipelines.operations.governance.key_usage import Gap, measure_usage, usage_gaps
 from modelops_pipelines.operations.lake.incremental import Range
-from tests.operations.events import EPOCH, START, VERSION, request_record, write_segment
-from tests.support import Project, make_project
+from tests.fakes.records import EPOCH, START, VERSION, request_record, write_segment
+from tests.support.project import Project, make_project
 
 MOMENTS = [START + timedelta(minutes=minutes) for minutes in (0, 59, 60, 119, 120, 1500)]  # over midnight
 REQUESTS = st.tuples(

@@ -19,8 +19,8 @@ from modelops_pipelines.operations.improve import evaluate as evaluation
 from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.training_sets import build_training_set
 from modelops_pipelines.operations.release.commands import deploy
-from tests.operations.events import VERSION, label_row, request_record, write_segment
-from tests.support import Project, make_project
+from tests.fakes.records import VERSION, label_row, request_record, write_segment
+from tests.support.project import Project, make_project
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAYS, ROWS = 62, 100
@@ -34,7 +34,9 @@ class Fake:
         self.answer, self.slow = answer, slow
 
     def predict(self, frame: Any) -> Any:
-        time.sleep(self.slow)
+        end = time.perf_counter() + self.slow
+        while time.perf_counter() < end:
+            pass
         return self.answer(frame)
 
 

@@ -13,8 +13,8 @@ from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, Gate
 from modelops_pipelines.operations.improve.retrain import waiting_for_promotion
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.journal import Gate
-from tests.operations.events import START, VERSION
-from tests.support import Project, make_project
+from tests.fakes.records import START, VERSION
+from tests.support.project import Project, make_project
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.lake.queries import SHIPPED, query_lake, query_text
-from tests.operations.events import START, VERSION, label_row, request_record, write_segment
-from tests.support import CANCER_YAML, Project, make_project
+from tests.fakes.records import START, VERSION, label_row, request_record, write_segment
+from tests.support.project import CANCER_YAML, Project, make_project
 
 LATER = START + timedelta(days=1)
 OWN: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ from sklearn import metrics
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS
 from modelops_pipelines.core.windows import window_of
-from tests.operations.events import START, request_record
+from tests.fakes.records import START, request_record
 
 CLASSES = {"binary_classification": ["0", "1"], "multiclass": ["a", "b", "c"]}
 NO_SCORE = 'the model answers no score: log it with pyfunc_predict_fn="predict_proba"'

@@ -14,8 +14,8 @@ from modelops_pipelines.operations.alerting.judge_rules import judge_rules
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.operations.metrics.custom import measure_custom
-from tests.operations.events import START, VERSION, label_row, request_record, write_segment
-from tests.support import Project, make_project
+from tests.fakes.records import START, VERSION, label_row, request_record, write_segment
+from tests.support.project import Project, make_project
 
 HOUR = timedelta(hours=1)
 FUNCTIONS = """\

@@ -16,8 +16,8 @@ from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.operations.metrics.estimated_quality import estimate_quality
 from modelops_pipelines.operations.metrics.quality import measure_quality
-from tests.operations.events import START, VERSION, label_row, request_record, write_segment
-from tests.support import Project, make_project
+from tests.fakes.records import START, VERSION, label_row, request_record, write_segment
+from tests.support.project import Project, make_project
 
 NAMES = count()
 HOUR = timedelta(hours=1)

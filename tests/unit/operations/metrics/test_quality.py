@@ -21,9 +21,9 @@ from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.metrics.quality import judged_rows, measure_quality, quality_of
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.stores import Stores
-from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
-from tests.operations.quality_recount import NO_SCORE, ONE_CLASS, assert_same, made_up, recount, truth
-from tests.support import Project, make_project
+from tests.fakes.records import START, VERSION, feedback_row, label_row, request_record, write_segment
+from tests.support.project import Project, make_project
+from tests.unit.operations.metrics.quality_recount import NO_SCORE, ONE_CLASS, assert_same, made_up, recount, truth
 
 TASKS = ("binary_classification", "multiclass", "regression")
 SEGMENTS = ("c", "x")

@@ -14,8 +14,8 @@ from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.lake.queries import query_lake, query_text
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.operations.metrics.traffic import newest_traffic
-from tests.operations.events import START, VERSION, label_row, request_record, write_segment
-from tests.support import Project, make_project
+from tests.fakes.records import START, VERSION, label_row, request_record, write_segment
+from tests.support.project import Project, make_project
 
 HOUR = timedelta(hours=1)
 ERRORS = {"status": 500, "version": "1", "variant": "champion", "error": "model_failed", "f": {}, "p": None, "s": None}

@@ -25,8 +25,8 @@ from modelops_pipelines.operations.release.ab_tests import (
 from modelops_pipelines.operations.release.canary import drive, evidence, spans_of
 from modelops_pipelines.operations.release.commands import archive, deploy, promote, roll_back, start, stop
 from modelops_pipelines.store.stores import Stores
-from tests.operations.events import VERSION, label_row, request_record, write_segment
-from tests.support import CANCER_YAML, Project, make_project
+from tests.fakes.records import VERSION, label_row, request_record, write_segment
+from tests.support.project import CANCER_YAML, Project, make_project
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

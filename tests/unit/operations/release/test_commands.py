@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, GateError, UnknownError
+from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, GateError
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
 from modelops_pipelines.core.release.desired_state import DesiredState, variants_of
 from modelops_pipelines.core.release.event_log import Event, broken_link
@@ -20,7 +20,7 @@ from modelops_pipelines.operations.release.commands import deploy, promote, roll
 from modelops_pipelines.store.state.deployments import ALIVE, ModelVersion
 from modelops_pipelines.store.state.journal import Gate, Progress
 from modelops_pipelines.store.stores import Stores
-from tests.support import CANCER_YAML, Project, make_project, wait_until
+from tests.support.project import CANCER_YAML, Project, make_project
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -201,13 +201,6 @@ def test_deploys_at_once_make_one_generation_each_and_the_chain_holds(live: Proj
     )
 
 
-def test_of_identical_deploys_at_once_one_is_a_change(live: Project) -> None:
-    changes = at_once(live, lambda stores, _: deploy(stores, live.spec, "2", **WHO))
-    assert [True] == [change.changed for change in changes if change.changed]
-    assert {2} == {change.generation for change in changes}
-    assert ["1", "2"] == [event.to_version for event in live.stores.deployments.events("cancer")]
-
-
 def test_a_silent_worker_is_waited_for_only_while_it_lives(live: Project) -> None:
     stores = TickingClock(live.stores.settings)
     stores.deployments.heartbeat("silent", "http://s", NOW)
@@ -278,13 +271,6 @@ def test_a_worker_that_lives_but_never_answers_is_given_up_in_the_end(
         deploy(live.stores, live.spec, "2", **WHO)
 
 
-def test_a_version_that_does_not_exist_is_refused_with_its_name(live: Project) -> None:
-    for action in (deploy, promote):
-        with pytest.raises(UnknownError, match=r"no version '99'"):
-            action(live.stores, live.spec, "99", **WHO)
-    assert len(live.stores.deployments.events("cancer")) == 1
-
-
 def test_a_refused_promotion_tells_the_last_verdict(live: Project) -> None:
     for number, verdict in enumerate((PASS, NOT_ENOUGH, FAIL)):
         judged = replace(PASSED, champion="9", verdict=verdict, data_hash=str(number), at=NOW + number * SECOND)
@@ -327,17 +313,3 @@ def at_once(project: Project, work: Callable[[Stores, int], Change]) -> list[Cha
 
     with ThreadPoolExecutor(len(callers)) as pool:
         return list(pool.map(call, range(len(callers))))
-
-
-def test_a_change_that_was_overtaken_puts_nothing_back_and_says_so(
-    live: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(changes, "DEPLOY_SECONDS", 0.5)
-    live.stores.deployments.heartbeat("stuck", "http://w", live.stores.now() + timedelta(hours=1))
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(deploy, Stores(live.stores.settings), live.spec, "2", **WHO)
-        wait_until(lambda: live.stores.deployments.desired("cancer").champion == "2", 10)
-        with pytest.raises(AcknowledgementError, match="version 2 was put back"):
-            deploy(live.stores, live.spec, "3", **WHO)
-        with pytest.raises(AcknowledgementError, match="another change has overtaken it, so nothing was put back"):
-            first.result(30)

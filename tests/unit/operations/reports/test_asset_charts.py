@@ -24,10 +24,10 @@ from modelops_pipelines.operations.lake.queries import newest, newest_reader
 from modelops_pipelines.operations.reports import asset_charts as gallery
 from modelops_pipelines.store.lake.profile_rows import hour_of
 from modelops_pipelines.store.registry.drift_references import Reference
-from tests.operations.events import START, VERSION
-from tests.operations.hourly_profiles import HourlyProfile, to_rows
-from tests.operations.lake_rows import write
-from tests.support import Project, make_project
+from tests.fakes.hourly_profiles import HourlyProfile, to_rows
+from tests.fakes.lake_rows import write
+from tests.fakes.records import START, VERSION
+from tests.support.project import Project, make_project
 
 HOURS = [START + timedelta(hours=n) for n in range(6)]
 LAST = HOURS[-1]

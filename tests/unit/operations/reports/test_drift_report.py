@@ -25,8 +25,8 @@ from modelops_pipelines.operations.reports.drift_report import (
     write_drift_report,
 )
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
-from tests.operations.events import START, VERSION, request_record, write_segment
-from tests.support import Project, make_project
+from tests.fakes.records import START, VERSION, request_record, write_segment
+from tests.support.project import Project, make_project
 
 ROWS = 1500
 EVIL = "</script><script>alert('evil')</script>"

@@ -15,10 +15,10 @@ from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, DATA_QUALITY, DR
 from modelops_pipelines.operations.reports.health_page import LINES, RECENT_CHUNKS, write_health_page
 from modelops_pipelines.store.lake.profile_rows import hour_of
 from modelops_pipelines.store.registry.drift_references import Reference
-from tests.operations.events import START, VERSION
-from tests.operations.hourly_profiles import HourlyProfile, to_rows
-from tests.operations.lake_rows import write
-from tests.support import Project, make_project
+from tests.fakes.hourly_profiles import HourlyProfile, to_rows
+from tests.fakes.lake_rows import write
+from tests.fakes.records import START, VERSION
+from tests.support.project import Project, make_project
 
 DAYS = [START.replace(hour=0) + timedelta(days=n) for n in range(16)]
 EVIL = "<script>alert('evil')</script>"

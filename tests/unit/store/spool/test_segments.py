@@ -5,8 +5,6 @@ import fcntl
 import os
 import resource
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,18 +16,7 @@ from hypothesis import strategies as st
 
 from modelops_pipelines.store.spool import segments as spool
 from modelops_pipelines.store.spool.checksums import Tally, closed, seal_line
-from modelops_pipelines.store.spool.segments import Line, SegmentWriter, encode, read_lines, sealed_segments, waiting
-from tests.support import ROOT
-
-HOLDING = """\
-import sys, time
-from pathlib import Path
-from modelops_pipelines.store.spool.segments import SegmentWriter, encode
-writer = SegmentWriter(Path(sys.argv[1]), "e", "labels", "w")
-writer.append(encode({"n": 1}), 0.0)
-print("written", flush=True)
-time.sleep(600)
-"""
+from modelops_pipelines.store.spool.segments import Line, SegmentWriter, encode, read_lines, sealed_segments
 
 
 def write(folder: Path, records: list[dict[str, Any]], worker: str = "w") -> None:
@@ -86,18 +73,6 @@ def test_a_damaged_line_in_the_middle_keeps_the_others(tmp_path: Path, damage: b
     assert [{"n": n} for n in (0, 1, 3, 4)] == [line.record for line in read if line.record]
     assert all(str(line.fault).startswith("damaged") for line in read if line.record is None)
     assert "the seal is of 5 lines" in str(read[-1].fault)
-
-
-def test_a_segment_stays_its_writers_while_that_lives_and_is_sealed_when_it_died(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", HOLDING, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"written\n"
-    assert ([], []) == (sealed_segments(tmp_path, "e", "labels"), waiting(tmp_path, "e"))
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    assert ["labels/w/000000000001"] == waiting(tmp_path, "e")
-    assert [{"n": 1}] == [line.record for line in lines(tmp_path)]
 
 
 def test_segments_are_numbered_on_and_listed_in_order_each_worker_apart(tmp_path: Path) -> None:

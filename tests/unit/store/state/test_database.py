@@ -3,8 +3,6 @@
 import contextlib
 import sqlite3
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,14 +20,6 @@ from modelops_pipelines.store.state.deployments import Deployments
 from modelops_pipelines.store.state.migrations.run import upgrade
 from modelops_pipelines.store.state.sql_tables import metadata
 from modelops_pipelines.store.stores import Stores
-from tests.support import ROOT
-
-OPENING = """\
-import sys
-from modelops_pipelines.store.state.database import Database
-opened = Database(sys.argv[1])
-print(opened.secret().hex())
-"""
 
 
 def url(folder: Path) -> str:
@@ -67,14 +57,6 @@ def test_a_newer_database_is_refused_and_the_message_names_both_revisions(tmp_pa
         Database(url(tmp_path))
     assert f"The state database is at revision 9999, this code at {REVISION}" == caught.value.message
     assert "Run the newer release" in caught.value.remedy
-
-
-def test_many_processes_may_open_a_fresh_database_at_once(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", OPENING, url(tmp_path)]
-    running = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(6)]
-    told = [process.communicate(timeout=60) for process in running]
-    assert [0] * 6 == [process.returncode for process in running], told
-    assert len({output for output, _ in told}) == 1
 
 
 def test_a_database_that_another_process_holds_is_told_as_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,41 +115,6 @@ def test_a_moment_is_kept_to_the_microsecond(micros: int) -> None:
     assert micros == to_micros(moment(micros))
     assert moment(micros) == from_micros(micros)
     assert (None, None) == (to_micros(None), from_micros(None))
-
-
-COUNTING = """\
-import sys
-import sqlalchemy as sa
-from modelops_pipelines.store.state.database import Database
-from modelops_pipelines.store.state.sql_tables import STATE_TABLES
-settings = STATE_TABLES["settings"]
-opened = Database(sys.argv[1])
-with opened.begin() as connected:
-    connected.execute(settings.insert().values(name=sys.argv[2], value="there"))
-with opened.read() as connected:
-    print(*sorted(connected.scalars(sa.select(settings.c.name))))
-"""
-
-
-def test_a_process_that_opens_the_state_again_and_others_lose_nothing_of_each_other(tmp_path: Path) -> None:
-    def elsewhere(name: str) -> list[str]:
-        command = [sys.executable, "-c", COUNTING, url(tmp_path), name]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-
-    def here(opened: Database, name: str) -> None:
-        settings = database.STATE_TABLES["settings"]
-        with opened.begin() as connected:
-            connected.execute(settings.insert().values(name=name, value="here"))
-
-    first = Database(url(tmp_path))
-    first.secret()
-    again = Database(url(tmp_path))  # as a gateway's server and its application do
-    here(again, "a")
-    assert ["a", "b", "seal"] == elsewhere("b")
-    here(again, "c")
-    assert ["a", "b", "c", "d", "seal"] == elsewhere("d")
-    here(first, "e")
-    assert ["a", "b", "c", "d", "e", "f", "seal"] == elsewhere("f")
 
 
 def test_what_an_older_release_served_is_served_on_after_the_upgrade(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ import ast
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from tests.support.paths import ROOT
 
 TESTS = ROOT / "tests"
@@ -26,11 +24,13 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(TESTS).as_posix())
-def test_a_file_imports_no_test_module_and_is_not_too_long(path: Path) -> None:
-    tests = {".".join(module.relative_to(ROOT).with_suffix("").parts) for module in TEST_MODULES}
-    assert imported(path) & tests == set()
-    assert len(path.read_text().splitlines()) <= MOST_LINES
+def test_no_file_imports_a_test_module() -> None:
+    tests = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in TEST_MODULES}
+    assert {path: both for path in MODULES if (both := imported(path) & tests)} == {}
+
+
+def test_no_file_is_too_long() -> None:
+    assert {path: n for path in MODULES if (n := len(path.read_text().splitlines())) > MOST_LINES} == {}
 
 
 def test_every_test_file_belongs_to_a_tier_and_no_folder_is_full() -> None:

@@ -23,7 +23,7 @@ from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import START, VERSION, feedback_row, label_row, request_record, write_segment
 from tests.support.project import Project, make_project
-from tests.unit.operations.metrics.quality_recount import NO_SCORE, ONE_CLASS, assert_same, made_up, recount, truth
+from tests.integration.operations.quality_recount import NO_SCORE, ONE_CLASS, assert_same, made_up, recount, truth
 
 TASKS = ("binary_classification", "multiclass", "regression")
 SEGMENTS = ("c", "x")

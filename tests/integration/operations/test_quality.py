@@ -22,8 +22,8 @@ from modelops_pipelines.operations.metrics.quality import judged_rows, measure_q
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import START, VERSION, feedback_row, label_row, request_record, write_segment
-from tests.support.project import Project, make_project
 from tests.integration.operations.quality_recount import NO_SCORE, ONE_CLASS, assert_same, made_up, recount, truth
+from tests.support.project import Project, make_project
 
 TASKS = ("binary_classification", "multiclass", "regression")
 SEGMENTS = ("c", "x")

@@ -4,12 +4,14 @@ import pytest
 
 from modelops_pipelines.core.errors import AcknowledgementError
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.state.deployments import ModelVersion
-from tests.support.project import Project, cancer_frame, train_first
+from modelops_pipelines.store.state.deployments import ModelVersion, required_version
+from tests.support.project import Project
 
 
-def two_versions(project: Project) -> tuple[ModelVersion, ModelVersion]:
-    return train_first(project), train_first(project, cancer_frame().head(300))
+def two_versions(trained: Project) -> tuple[ModelVersion, ModelVersion]:
+    """Return the versions of the world that has two."""
+    first, second = (required_version(trained.stores.deployments, "tumours", version) for version in "12")
+    return first, second
 
 
 def record_as_foreign(project: Project, version: ModelVersion) -> ModelVersion:

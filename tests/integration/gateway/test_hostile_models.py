@@ -78,16 +78,16 @@ TAMPERED = [
 
 
 @pytest.mark.parametrize("tamper", TAMPERED)
-def test_a_malicious_model_is_refused_and_executes_nothing(project: Project, tamper: Any) -> None:
-    first, second = two_versions(project)
+def test_a_malicious_model_is_refused_and_executes_nothing(trained: Project, tamper: Any) -> None:
+    first, second = two_versions(trained)
     if tamper is _as_pickle:
-        second = _pickled(project)
-    deploy_version(project, first)
-    marker = project.folder / "executed"
+        second = _pickled(trained)
+    deploy_version(trained, first)
+    marker = trained.folder / "executed"
     said = tamper(Path(second.artifact_uri), pickle.dumps(Payload(marker)))
-    record_as_foreign(project, second)
-    with running_gateway(project) as gateway:
-        assert_refused(project, second, said)
+    record_as_foreign(trained, second)
+    with running_gateway(trained) as gateway:
+        assert_refused(trained, second, said)
         assert gateway.predict(ROWS).json()["model_version"] == "1"
     assert not marker.exists()
 

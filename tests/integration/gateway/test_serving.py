@@ -129,12 +129,12 @@ def test_live_metrics_count_requests_rows_and_both_kinds_of_error(project: Proje
     assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p95"] <= found["latency_ms"]["p99"]
 
 
-def test_a_deploy_swaps_the_version_under_a_running_gateway(project: Project) -> None:
-    first, second = two_versions(project)
-    deploy_version(project, first)
-    with running_gateway(project) as gateway:
+def test_a_deploy_swaps_the_version_under_a_running_gateway(trained: Project) -> None:
+    first, second = two_versions(trained)
+    deploy_version(trained, first)
+    with running_gateway(trained) as gateway:
         before = gateway.predict(ROWS).json()
-        change = deploy(project.stores, project.spec, second.version, actor="test", reason="newer")
+        change = deploy(trained.stores, trained.spec, second.version, actor="test", reason="newer")
         after = gateway.predict(ROWS).json()
         shown = gateway.client.get("/endpoints/cancer").json()
     assert (before["model_version"], after["model_version"], change.workers) == ("1", "2", 1)
@@ -142,15 +142,15 @@ def test_a_deploy_swaps_the_version_under_a_running_gateway(project: Project) ->
     assert (shown["generation"], shown["variants"]) == (2, [{"version": "2", "role": "champion", "share": 100}])
 
 
-def test_a_version_whose_files_are_gone_is_refused_and_the_previous_one_keeps_serving(project: Project) -> None:
-    first, second = two_versions(project)
-    deploy_version(project, first)
+def test_a_version_whose_files_are_gone_is_refused_and_the_previous_one_keeps_serving(trained: Project) -> None:
+    first, second = two_versions(trained)
+    deploy_version(trained, first)
     shutil.rmtree(second.artifact_uri)
-    with running_gateway(project) as gateway:
-        assert_refused(project, second, "holds no readable MLmodel file")
+    with running_gateway(trained) as gateway:
+        assert_refused(trained, second, "holds no readable MLmodel file")
         assert gateway.predict(ROWS).json()["model_version"] == "1"
         assert gateway.client.get("/health/ready").status_code == 200
-    events = project.stores.deployments.events("cancer")
+    events = trained.stores.deployments.events("cancer")
     assert [(event.actor, event.action, event.from_version, event.to_version) for event in events] == [
         ("test", "deploy", None, "1"),
         ("test", "deploy", "1", "2"),
@@ -158,30 +158,30 @@ def test_a_version_whose_files_are_gone_is_refused_and_the_previous_one_keeps_se
     ]
     assert events[-1].reason.startswith("reverted: ")
     assert champions(events) == ("1",)
-    assert project.stores.deployments.desired("cancer").champion == "1"
+    assert trained.stores.deployments.desired("cancer").champion == "1"
 
 
-def test_a_version_with_a_broken_example_is_refused_and_the_worker_goes_on_following(project: Project) -> None:
-    first, second = two_versions(project)
-    deploy_version(project, first)
+def test_a_version_with_a_broken_example_is_refused_and_the_worker_goes_on_following(trained: Project) -> None:
+    first, second = two_versions(trained)
+    deploy_version(trained, first)
     example = Path(second.artifact_uri) / "input_example.json"
     whole = example.read_text()
-    with running_gateway(project) as gateway:
+    with running_gateway(trained) as gateway:
         example.write_text("{broken")
-        record_as_foreign(project, second)
-        assert_refused(project, second, "fails on its own input example (JSONDecodeError)")
+        record_as_foreign(trained, second)
+        assert_refused(trained, second, "fails on its own input example (JSONDecodeError)")
         example.write_text(whole)
-        record_as_foreign(project, second)
-        deploy(project.stores, project.spec, second.version, actor="test", reason="mended")
+        record_as_foreign(trained, second)
+        deploy(trained.stores, trained.spec, second.version, actor="test", reason="mended")
         assert gateway.predict(ROWS).json()["model_version"] == "2"
 
 
-def test_a_split_gives_each_user_one_version_and_each_version_its_share(project: Project) -> None:
-    first, second = two_versions(project)
-    deploy_version(project, first)
-    deploy(project.stores, project.spec, second.version, actor="test", reason="trial", share=75)
+def test_a_split_gives_each_user_one_version_and_each_version_its_share(trained: Project) -> None:
+    first, second = two_versions(trained)
+    deploy_version(trained, first)
+    deploy(trained.stores, trained.spec, second.version, actor="test", reason="trial", share=75)
     users = [f"user-{number}" for number in range(400)]
-    with running_gateway(project) as gateway:
+    with running_gateway(trained) as gateway:
         once, again = ([_version_for(gateway, user) for user in users] for _ in range(2))
     assert once == again
     assert once.count("2") / len(users) == pytest.approx(0.75, abs=0.05)

@@ -11,7 +11,7 @@ from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT, EXIT_TRANSIENT
 from modelops_pipelines.cli.main import cli
 from modelops_pipelines.core import errors
 from modelops_pipelines.core.tables.columns import Table
-from modelops_pipelines.core.tables.lake import LAKE
+from modelops_pipelines.core.tables.derivations import lake_tables
 from modelops_pipelines.core.tables.state import STATE
 from modelops_pipelines.gateway.http.errors import code_of, status_of
 
@@ -80,7 +80,7 @@ def _tables_page() -> str:
     )
     lake = ["## The lake\n", about]
     state = ["## The state database\n", "For operators; no interface: it may change with any release.\n"]
-    parts = [HEADER, "# Tables\n", *lake, *map(_section, LAKE), *state, *map(_section, STATE)]
+    parts = [HEADER, "# Tables\n", *lake, *map(_section, lake_tables()), *state, *map(_section, STATE)]
     return "\n".join(parts)
 
 

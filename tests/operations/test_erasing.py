@@ -10,8 +10,14 @@ import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.errors import InputError, SchemaError
-from modelops_pipelines.core.tables.lake import DAILY_PROFILES, INFERENCE_LOG, LABELS, QUALITY_METRICS, SERVICE_METRICS
-from modelops_pipelines.operations.capture.ingest import CONSUMERS
+from modelops_pipelines.core.tables.lake import (
+    DAILY_PROFILES,
+    INFERENCE_LOG,
+    LABELS,
+    QUALITY_METRICS,
+    SERVICE_METRICS,
+    STREAMS,
+)
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.drift.references import make_reference
 from modelops_pipelines.operations.governance.erasure import ERASED, MARK, Erased
@@ -84,7 +90,7 @@ def test_derived_tables_are_computed_again_and_reports_of_erased_windows_are_gon
     stores.journal.settle("cancer", "profiles", stores.journal.touched("cancer", "profiles"))
     erase(project)
     windows = {(START + timedelta(days=day)).replace(minute=0) for day in range(DAYS)}
-    for consumer in {name for names in CONSUMERS.values() for name in names}:
+    for consumer in {name for table in STREAMS.values() for name in project.spec.dependents(table.name)}:
         assert windows == set(stores.journal.touched("cancer", consumer).windows)
     assert () == stores.journal.touched("cancer", MARK).windows
     for derive in (measure_service, measure_quality):

@@ -21,7 +21,7 @@ import pytest
 from modelops_pipelines.core.tables.lake import LABELS
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.operations.capture import ingest as ingesting
-from modelops_pipelines.operations.capture.ingest import CONSUMERS, ingest
+from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.lake.endpoint_tables import log_table
 from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.store.lake.writer import LakeWriter
@@ -291,7 +291,7 @@ def assert_whole(project: Project, expected: dict[str, Any]) -> None:
     assert len(table_rows(project, "feedback")) == 1
     rejects = sorted((r["worker"], r["segment"], r["line"]) for r in table_rows(project, "rejects"))
     assert [("w1", 1, 2), ("w1", 1, 3)] == rejects  # the seal, which is not the last line, and what follows it
-    for consumer in CONSUMERS["predictions"]:
+    for consumer in project.spec.dependents("inference_log"):
         assert expected["windows"] <= set(project.stores.journal.touched("cancer", consumer).windows)
     progress = project.stores.journal.progress("cancer")
     assert (len(expected["ids"]), 1) == (progress.predictions, progress.labels)

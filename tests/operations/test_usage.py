@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import KEY_USAGE
 from modelops_pipelines.core.windows import window_of
-from modelops_pipelines.operations.capture.ingest import CONSUMERS, ingest
+from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.governance.api_keys import Usage, usage_of_keys
 from modelops_pipelines.operations.governance.key_usage import Gap, measure_usage, usage_gaps
 from modelops_pipelines.operations.lake.incremental import Range
@@ -107,8 +107,8 @@ def test_an_endpoint_without_a_log_has_no_usage_and_no_gap(project: Project, spe
     assert usage_gaps(project.stores, spec) == []
 
 
-def test_every_prediction_marks_its_window_for_key_usage() -> None:
-    assert [stream for stream, consumers in CONSUMERS.items() if "key_usage" in consumers] == ["predictions"]
+def test_every_prediction_marks_its_window_for_key_usage(spec: EndpointSpec) -> None:
+    assert [name for name in spec.monitored if "key_usage" in spec.dependents(name)] == ["inference_log"]
 
 
 def test_what_is_missing_or_too_much_is_found_and_a_range_puts_it_right(project: Project, spec: EndpointSpec) -> None:

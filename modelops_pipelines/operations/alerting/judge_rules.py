@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from modelops_pipelines.core.alerting.alerts import Verdict
 from modelops_pipelines.core.endpoints.spec import SERVICE_ALERT_OVER, AlertRule, EndpointSpec
-from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.derivations import judged_table, rule_kinds
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, ESTIMATED_QUALITY, SERVICE_METRICS, WHOLE
 from modelops_pipelines.core.windows import LENGTH, hours_of, text, windows_between
 from modelops_pipelines.operations.alerting.judge_drift import judge_data, judge_drift
@@ -40,7 +40,8 @@ def judge_rules(stores: Stores, spec: EndpointSpec, kinds: Sequence[str], window
     verdicts: list[Verdict] = []
     for rule in spec.alerts:
         if rule.kind in kinds:
-            found = _JUDGES[rule.kind](stores, spec, rule, sorted(windows)[-MOST_WINDOWS:])
+            judge = JUDGES.get(rule.kind, _judge_declared)
+            found = judge(stores, spec, rule, sorted(windows)[-MOST_WINDOWS:])
             verdicts += found or [not_judged(rule, "", 0, "no window has changed")]
     return verdicts
 
@@ -122,32 +123,38 @@ def _measured(metric: str) -> str:
 
 
 def _judge_estimate(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime]) -> list[Verdict]:
-    return _judge_stored(stores, spec, rule, windows, ESTIMATED_QUALITY, "predictions")
+    rows = stored(stores, spec, ESTIMATED_QUALITY, windows)
+    return _stored_verdicts(rule, rows, str(rule.metric))
 
 
 def _judge_metric(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime]) -> list[Verdict]:
-    return _judge_stored(stores, spec, rule, windows, CUSTOM_METRICS, "n")
+    rows = stored(stores, spec, CUSTOM_METRICS, windows)
+    return _stored_verdicts(rule, [row for row in rows if row["metric"] == rule.metric], "value")
 
 
-def _judge_stored(
-    stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime], table: Table, count: str
-) -> list[Verdict]:
+def _judge_declared(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime]) -> list[Verdict]:
+    """Judge the column that the kind's declaration names."""
+    rows = stored(stores, spec, judged_table(rule.kind), windows)
+    return _stored_verdicts(rule, rows, str(rule_kinds()[rule.kind].value))
+
+
+def _stored_verdicts(rule: AlertRule, rows: Rows, column: str) -> list[Verdict]:
     """Judge the busiest version's value of each window that has rows."""
-    rows = stored(stores, spec, table, windows)
-    if table is CUSTOM_METRICS:
-        rows = [row for row in rows if row["metric"] == rule.metric]
-    column = "value" if table is CUSTOM_METRICS else str(rule.metric)
-    groups = [(window, [row for row in rows if row["window_start"] == window]) for window in windows]
-    return [_stored_verdict(rule, window, of_busiest(own, count)[0], column, count) for window, own in groups if own]
+    count = rule_kinds()[rule.kind].count
+    by_window: dict[datetime, Rows] = {}
+    for row in rows:
+        by_window.setdefault(row["window_start"], []).append(row)
+    return [_stored_verdict(rule, one, of_busiest(by_window[one], count)[0], column) for one in sorted(by_window)]
 
 
-def _stored_verdict(rule: AlertRule, window: datetime, row: dict[str, object], column: str, count: str) -> Verdict:
-    n, value = int(str(row[count])), row[column]
-    minimum = rule.minimum or 1
+def _stored_verdict(rule: AlertRule, window: datetime, row: dict[str, object], column: str) -> Verdict:
+    kind = rule_kinds()[rule.kind]
+    n, value = int(str(row[kind.count])), row[column]
+    minimum = rule.minimum or kind.minimum
     if n < minimum:
         return not_judged(rule, text(window), n, f"{n} rows of the {minimum} that a verdict takes")
     if not isinstance(value, float):
-        return not_judged(rule, text(window), n, str(row["reason"]))
+        return not_judged(rule, text(window), n, str(row.get("reason") or f"{column} is not a number"))
     return held_against(rule, text(window), value, n, "rows")
 
 
@@ -159,7 +166,7 @@ def _slice(judged: pa.Table, windows: Sequence[datetime], window: datetime) -> p
     return mine.set_column(mine.column_names.index("window_start"), "window_start", moved)
 
 
-_JUDGES: dict[str, Judge] = {
+JUDGES: dict[str, Judge] = {
     "error_rate": _judge_service,
     "latency_p95_ms": _judge_service,
     "drift": judge_drift,

@@ -22,9 +22,10 @@ import pyarrow.compute as pc
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import BusyError, InputError
-from modelops_pipelines.core.tables.lake import FEEDBACK, INFERENCE_LOG, LABELS, LAKE, REJECTS, SHADOW_LOG, STREAMS
+from modelops_pipelines.core.tables.derivations import lake_tables
+from modelops_pipelines.core.tables.lake import FEEDBACK, INFERENCE_LOG, LABELS, REJECTS, SHADOW_LOG, STREAMS
 from modelops_pipelines.core.windows import text, window_of
-from modelops_pipelines.operations.capture.ingest import consumers, ingest, ingest_lock, record_progress
+from modelops_pipelines.operations.capture.ingest import ingest, ingest_lock, record_progress
 from modelops_pipelines.operations.improve.training_sets import ROW_ID, frozen_table
 from modelops_pipelines.operations.lake.incremental import derive_lock
 from modelops_pipelines.store.filesystem.files import exclusive, write_atomically
@@ -185,7 +186,7 @@ def _renew(stores: Stores, spec: EndpointSpec) -> None:
 
 
 def _consumers(spec: EndpointSpec) -> set[str]:
-    return {name for stream in STREAMS for name in consumers(spec, stream)}
+    return {name for table in STREAMS.values() for name in spec.dependents(table.name)}
 
 
 @contextmanager
@@ -194,7 +195,7 @@ def _nobody_reading(stores: Stores, spec: EndpointSpec) -> Iterator[None]:
     with ExitStack() as held:
         for stream in STREAMS:
             held.enter_context(ingest_lock(stores, spec, stream))
-        for table in LAKE:
+        for table in lake_tables():
             if table.name in {*_consumers(spec), SHADOW_LOG.name}:
                 held.enter_context(derive_lock(stores, spec, table))
         yield

@@ -10,7 +10,7 @@ import pyarrow as pa
 from modelops_pipelines.core.drift.schedule import is_due
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
-from modelops_pipelines.core.tables.lake import HOURLY
+from modelops_pipelines.core.tables.derivations import derivation_of
 from modelops_pipelines.core.windows import hours_of, window_of, windows_between
 from modelops_pipelines.store.filesystem.files import exclusive
 from modelops_pipelines.store.state.journal import Touched
@@ -48,7 +48,6 @@ def recompute(
     table: Table,
     compute: Callable[[Windows], pa.Table],
     *,
-    then: Sequence[str] = (),
     asked: Range | None = None,
     also: Callable[[Windows, pa.Table], None] | None = None,
     hanging: Callable[[Windows, pa.Table], Sequence[datetime]] | None = None,
@@ -86,9 +85,9 @@ def recompute(
                 also(part, rows)
             written += len(rows)
         left = () if asked is not None else [window for window in whole if window not in due]
-        stores.journal.settle(spec.name, table.name, touched, then, left)
+        stores.journal.settle(spec.name, table.name, touched, spec.dependents(table.name), left)
     done = Recomputed(table.name, touched.windows, written)
-    return done.followed_by(recompute(stores, spec, table, compute, then=then, also=also)) if again else done
+    return done.followed_by(recompute(stores, spec, table, compute, also=also)) if again else done
 
 
 def _parts(windows: Windows, size: int) -> Iterator[Windows]:
@@ -98,7 +97,7 @@ def _parts(windows: Windows, size: int) -> Iterator[Windows]:
 
 def _replaced(table: Table, windows: Windows, spec: EndpointSpec) -> Windows:
     """Return the windows as the table has them: their hours, where it is of hours."""
-    return hours_of(windows, spec.window) if table.name in HOURLY else windows
+    return hours_of(windows, spec.window) if derivation_of(table.name).hourly else windows
 
 
 def derive_lock(stores: Stores, spec: EndpointSpec, table: Table) -> AbstractContextManager[None]:

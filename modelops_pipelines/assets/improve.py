@@ -10,7 +10,7 @@ from modelops_pipelines.core.evaluation.gate import PASS, table_of
 from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.retrain import start_retraining, train_candidate
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.store.state.journal import Gate
+from modelops_pipelines.store.state.gates import Gate
 
 GATE = "gate"
 REASON_TAG = "modelops/reason"
@@ -75,7 +75,7 @@ def evaluation_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     @dg.asset(**options, deps=[key(spec, "candidate")], check_specs=[gate_spec])
     def evaluation(project: ProjectResource) -> dg.MaterializeResult:
         with project.stores() as stores:
-            newest = stores.journal.retrainings(spec.name)[-1].version
+            newest = stores.retrainings.of(spec.name)[-1].version
             gate = evaluate(stores, spec, str(newest))
         return dg.MaterializeResult(metadata=_shown(gate), check_results=[_gate_result(gate, options["key"])])
 

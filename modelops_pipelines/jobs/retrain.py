@@ -8,7 +8,7 @@ from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.retrain import start_retraining, train_candidate
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.store.state.journal import Gate
+from modelops_pipelines.store.state.gates import Gate
 
 
 class RetrainConfig(dg.Config):

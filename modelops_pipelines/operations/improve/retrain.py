@@ -8,7 +8,8 @@ from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.train import train
 from modelops_pipelines.operations.improve.training_sets import build_training_set
 from modelops_pipelines.store.state.deployments import ModelVersion
-from modelops_pipelines.store.state.journal import Gate, TrainingSet
+from modelops_pipelines.store.state.gates import Gate
+from modelops_pipelines.store.state.training_sets import TrainingSet
 from modelops_pipelines.store.stores import Stores
 
 SIGNALS = ("drift", "quality")
@@ -20,11 +21,11 @@ def decide_retraining(stores: Stores, spec: EndpointSpec) -> Decision:
         return Decision(start=False, reason="automatic retraining is not configured")
     if stores.deployments.desired(spec.name).champion is None:
         return Decision(start=False, reason="nothing is live yet")
-    progress = stores.journal.progress(spec.name)
-    sets, past = stores.journal.training_sets(spec.name), stores.journal.retrainings(spec.name)
+    progress = stores.ingest_progress.of(spec.name)
+    sets, past = stores.training_sets.of(spec.name), stores.retrainings.of(spec.name)
     labels_seen = max((known.labels_seen for known in sets), default=0)
     evidence = RetrainingEvidence(
-        signals=[alert.rule for alert in stores.journal.alerts(spec.name, OPEN) if alert.rule.startswith(SIGNALS)],
+        signals=[alert.rule for alert in stores.alerts.find(spec.name, OPEN) if alert.rule.startswith(SIGNALS)],
         new_labels=progress.labels - labels_seen,
         watermark=progress.watermark,
         last_watermark=past[-1].watermark if past else None,
@@ -35,16 +36,16 @@ def decide_retraining(stores: Stores, spec: EndpointSpec) -> Decision:
 
 def start_retraining(stores: Stores, spec: EndpointSpec, reason: str) -> TrainingSet:
     """Write down that a retraining starts, and freeze its training set."""
-    progress = stores.journal.progress(spec.name)
-    stores.journal.start_retraining(spec.name, progress.watermark, reason, stores.now())
+    progress = stores.ingest_progress.of(spec.name)
+    stores.retrainings.start(spec.name, progress.watermark, reason, stores.now())
     return build_training_set(stores, spec)
 
 
 def train_candidate(stores: Stores, spec: EndpointSpec) -> ModelVersion:
     """Train on the newest training set and write down what came of it."""
-    record = stores.journal.training_sets(spec.name)[-1]
+    record = stores.training_sets.of(spec.name)[-1]
     version = train(stores, spec, record)
-    stores.journal.finish_retraining(spec.name, record.content_hash, version.version)
+    stores.retrainings.finish(spec.name, record.content_hash, version.version)
     return version
 
 
@@ -59,7 +60,7 @@ def waiting_for_promotion(stores: Stores, spec: EndpointSpec) -> Gate | None:
 
     A verdict counts only against the champion that is live, and under the gate's settings as they are.
     """
-    gates = stores.journal.gates(spec.name)
+    gates = stores.gates.of(spec.name)
     if not spec.promotion.automatic or not gates:
         return None
     newest, champion = gates[-1], stores.deployments.desired(spec.name).champion

@@ -184,6 +184,18 @@ def test_a_refused_gate_fails_the_retraining_run_and_raises_no_pipeline_alert(st
     assert rules <= {alert.rule for alert in before} | {"quality_brier_skill"}
 
 
+def test_the_retraining_job_shows_of_each_step_what_its_asset_shows(story: Story) -> None:
+    by_assets, by_job = (shown_by_step(run) for run in (story.retrained, story.world.run("retrain")))
+    assert list(LEARNING) == list(by_job)
+    assert by_assets == by_job
+
+
+def shown_by_step(run: dg.ExecuteInProcessResult) -> dict[str, list[tuple[str, str]]]:
+    """Return the names and kinds of the metadata that each step's materialisation shows."""
+    made = [event.materialization for event in run.get_asset_materialization_events()]
+    return {one.asset_key.path[-1]: [(n, type(v).__name__) for n, v in one.metadata.items()] for one in made}
+
+
 @pytest.fixture
 def made(tmp_path: Any) -> Iterator[World]:
     """Return a project with versions 1 and 2, nothing deployed, no gateway."""

@@ -29,7 +29,7 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         with project.stores() as stores:
             for spec in specs:
                 segments = waiting(stores.settings.spool, spec.name)
-                pending = stores.journal.pending(spec.name) - _not_yet_due(stores, spec)
+                pending = stores.touched_windows.count(spec.name) - _not_yet_due(stores, spec)
                 if not segments and not pending:
                     reasons.append(f"{spec.name}: 0 segments wait, 0 windows are left over")
                 elif is_running(context, spec.name):
@@ -47,13 +47,13 @@ def _not_yet_due(stores: Stores, spec: EndpointSpec) -> int:
     """Return how many marks wait for the end of their window."""
     now = stores.now()
     tables = [one.name for one in spec.derivations if one.when_ended]
-    marks = [(table, window) for table in tables for window in stores.journal.touched(spec.name, table).windows]
+    marks = [(table, window) for table in tables for window in stores.touched_windows.pending(spec.name, table).windows]
     return sum(not is_due(spec, table, window_of(window, spec.window), now) for table, window in marks)
 
 
 def _newest_mark(stores: Stores, spec: EndpointSpec) -> int:
     """Return the newest mark that is left: as many windows may be left over again another day."""
-    return max(stores.journal.touched(spec.name, consumer).up_to for consumer in spec.monitored)
+    return max(stores.touched_windows.pending(spec.name, consumer).up_to for consumer in spec.monitored)
 
 
 def _request(spec: EndpointSpec, identity: str, segments: int, pending: int) -> dg.RunRequest:

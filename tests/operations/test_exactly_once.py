@@ -26,7 +26,8 @@ from modelops_pipelines.operations.lake.endpoint_tables import log_table
 from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.store.lake.writer import LakeWriter
 from modelops_pipelines.store.spool import segments as spool
-from modelops_pipelines.store.state.journal import Journal
+from modelops_pipelines.store.state.ingest_progress import IngestProgress
+from modelops_pipelines.store.state.touched_windows import TouchedWindows
 from tests.operations.events import START, VERSION, feedback_row, label_row, request_record, write_segment
 from tests.support import (
     ROOT,
@@ -195,7 +196,7 @@ def assert_all_there_once(project: Project, clients: list[Client]) -> None:
     assert [row for row in table_rows(project, "rejects") if not row["reason"].startswith("torn")] == []
     assert list(project.stores.settings.spool.glob("*/*/*/*.jsonl")) == []
     wanted = {window_of(row["event_time"], project.spec.window) for row in log}
-    assert wanted <= set(project.stores.journal.touched("cancer", "service_metrics").windows)
+    assert wanted <= set(project.stores.touched_windows.pending("cancer", "service_metrics").windows)
 
 
 def table_rows(project: Project, table: str) -> list[dict[str, Any]]:
@@ -223,8 +224,8 @@ STEPS: dict[str, tuple[Any, str]] = {
     "appending": (LakeWriter, "append_once"),
     "committing": (LakeWriter, "_commit"),
     "syncing the commit": (LakeWriter, "_sync"),
-    "marking windows": (Journal, "touch"),
-    "recording progress": (Journal, "record_progress"),
+    "marking windows": (TouchedWindows, "mark"),
+    "recording progress": (IngestProgress, "record"),
     "dropping a segment": (spool, "drop"),
     "removing folders": (spool, "remove_empty_workers"),
 }
@@ -292,8 +293,8 @@ def assert_whole(project: Project, expected: dict[str, Any]) -> None:
     rejects = sorted((r["worker"], r["segment"], r["line"]) for r in table_rows(project, "rejects"))
     assert [("w1", 1, 2), ("w1", 1, 3)] == rejects  # the seal, which is not the last line, and what follows it
     for consumer in project.spec.dependents("inference_log"):
-        assert expected["windows"] <= set(project.stores.journal.touched("cancer", consumer).windows)
-    progress = project.stores.journal.progress("cancer")
+        assert expected["windows"] <= set(project.stores.touched_windows.pending("cancer", consumer).windows)
+    progress = project.stores.ingest_progress.of("cancer")
     assert (len(expected["ids"]), 1) == (progress.predictions, progress.labels)
     assert START + timedelta(hours=3) == progress.watermark
     assert list(project.stores.settings.spool.glob("*/*/*")) == []

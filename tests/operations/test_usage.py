@@ -95,8 +95,8 @@ def test_a_log_from_before_there_were_keys_is_counted_as_a_whole(project: Projec
     old = request_record(spec.name, next(NAMES), START, 2)
     assert "key" not in old
     send(project, spec, old)
-    touched = project.stores.journal.touched(spec.name, "key_usage")
-    project.stores.journal.settle(spec.name, "key_usage", touched)  # as if an older release had ingested it
+    touched = project.stores.touched_windows.pending(spec.name, "key_usage")
+    project.stores.touched_windows.clear(spec.name, "key_usage", touched)  # as if an older release had ingested it
     assert measure_usage(project.stores, spec).windows == (START,)
     assert stored(project, spec) == [(START, "none", 1, 2, 0, 0, START)]
     assert measure_usage(project.stores, spec).windows == ()

@@ -56,14 +56,14 @@ def watch_capture(
     try:
         with exclusive(stores.settings.home / "locks" / "capture.alerts.lock", "the alerts on capture", seconds=0):
             changes = list(_changes(_opened(stores), found, now))  # read again: others may have written meanwhile
-            stores.journal.update_alerts([change.alert for change in changes])
+            stores.alerts.update([change.alert for change in changes])
     except BusyError:
         return []
     return changes
 
 
 def _opened(stores: Stores) -> dict[str, Alert]:
-    return {alert.endpoint: alert for alert in stores.journal.alerts(None, OPEN) if alert.rule == CAPTURE}
+    return {alert.endpoint: alert for alert in stores.alerts.find(None, OPEN) if alert.rule == CAPTURE}
 
 
 def _news(opened: dict[str, Alert], found: Sequence[CaptureHealth], now: datetime) -> list[CaptureHealth]:

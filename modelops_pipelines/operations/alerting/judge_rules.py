@@ -85,7 +85,7 @@ def _judge_quality(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows:
 
 
 def _ripe_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[datetime]:
-    watermark = stores.journal.progress(spec.name).watermark
+    watermark = stores.ingest_progress.of(spec.name).watermark
     if watermark is None:
         return []
     length = LENGTH[spec.window]

@@ -23,11 +23,11 @@ def raise_alerts(stores: Stores, endpoint: str, verdicts: Iterable[Verdict], sou
     The same source again changes nothing: a sensor that dies half-way may safely repeat itself.
     """
     with exclusive(stores.settings.home / "locks" / f"{endpoint}.alerts.lock", f"the alerts of {endpoint}"):
-        if source in stores.journal.alert_sources(endpoint):
+        if source in stores.alerts.sources(endpoint):
             return []
-        opened = {alert.rule: alert for alert in stores.journal.alerts(endpoint, OPEN)}
+        opened = {alert.rule: alert for alert in stores.alerts.find(endpoint, OPEN)}
         changes = _apply(opened, verdicts, endpoint, stores.now())
-        stores.journal.write_alerts(endpoint, [change.alert for change in changes], source)
+        stores.alerts.write(endpoint, [change.alert for change in changes], source)
     return changes
 
 

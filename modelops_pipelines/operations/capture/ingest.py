@@ -19,7 +19,7 @@ from modelops_pipelines.store.filesystem.files import exclusive, sync_everything
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.spool import segments as spool
-from modelops_pipelines.store.state.journal import Progress
+from modelops_pipelines.store.state.ingest_progress import Progress
 from modelops_pipelines.store.stores import Stores
 
 CHUNK_BYTES = 64 * 1024 * 1024
@@ -79,7 +79,7 @@ def _ingest_chunk(
         rows = rows.slice(0, 0)
     if len(fresh) < len(batch.rows) or len(rejected) < len(batch.rejects):
         sync_everything()
-    stores.journal.touch(spec.name, spec.dependents(table.name), windows)
+    stores.touched_windows.mark(spec.name, spec.dependents(table.name), windows)
     report.segments += len(chunk)
     report.rows += len(rows)
     report.repeated += len(batch.rows) - len(rows)
@@ -131,9 +131,9 @@ def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.
 
 def record_progress(stores: Stores, spec: EndpointSpec, latest: datetime | None) -> None:
     """Count what the lake holds now; the watermark moves on to the latest answered event time, and never back."""
-    before = stores.journal.progress(spec.name)
+    before = stores.ingest_progress.of(spec.name)
     known = [moment for moment in (before.watermark, latest) if moment is not None]
     predictions = stores.lake.rows(spec.name, STREAMS["predictions"].name)
     labels = stores.lake.rows(spec.name, STREAMS["labels"].name)
     progress = Progress(spec.name, max(known, default=None), predictions, labels)
-    stores.journal.record_progress(progress, stores.now())
+    stores.ingest_progress.record(progress, stores.now())

@@ -181,7 +181,7 @@ def _reference(stores: Stores, spec: EndpointSpec, version: str, windows: Window
             return made
     made = make_of_windows(stores, spec, version, seen)
     if made:
-        stores.journal.touch(spec.name, [PROFILES.name], [one for one in seen if one not in windows])
+        stores.touched_windows.mark(spec.name, [PROFILES.name], [one for one in seen if one not in windows])
     return made
 
 

@@ -13,7 +13,7 @@ from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.derivations import derivation_of
 from modelops_pipelines.core.windows import hours_of, window_of, windows_between
 from modelops_pipelines.store.filesystem.files import exclusive
-from modelops_pipelines.store.state.journal import Touched
+from modelops_pipelines.store.state.touched_windows import Touched
 from modelops_pipelines.store.stores import Stores
 
 Windows = Sequence[datetime]
@@ -65,7 +65,7 @@ def recompute(
     """
     again: set[datetime] = set()
     with derive_lock(stores, spec, table):
-        touched = stores.journal.touched(spec.name, table.name)
+        touched = stores.touched_windows.pending(spec.name, table.name)
         if asked is not None:
             touched = Touched(tuple(windows_between(asked.start, asked.end, spec.window)), 0)
         whole = sorted({window_of(window, spec.window) for window in touched.windows})  # marks may be of hours before
@@ -78,14 +78,14 @@ def recompute(
         for part in _parts(touched.windows, AT_ONCE[spec.window]):
             rows = compute(part)
             if hanging is not None and (later := hanging(part, rows)):
-                stores.journal.touch(spec.name, [table.name], later)
+                stores.touched_windows.mark(spec.name, [table.name], later)
                 again.update(later)
             stores.writer.replace_windows(spec.name, table, rows, _replaced(table, part, spec))
             if also is not None:
                 also(part, rows)
             written += len(rows)
         left = () if asked is not None else [window for window in whole if window not in due]
-        stores.journal.settle(spec.name, table.name, touched, spec.dependents(table.name), left)
+        stores.touched_windows.clear(spec.name, table.name, touched, spec.dependents(table.name), left)
     done = Recomputed(table.name, touched.windows, written)
     return done.followed_by(recompute(stores, spec, table, compute, also=also)) if again else done
 

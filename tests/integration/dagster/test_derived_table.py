@@ -84,7 +84,7 @@ def test_a_declared_table_is_computed_marked_judged_and_shown(tmp_path: Path) ->
         check = checks_of(done)["mean_score"]
         assert not check.passed
         assert "mean_score 0.9 is above 0.5" in str(check.description)
-        [alert] = stores.journal.alerts("cancer", OPEN)
+        [alert] = stores.alerts.find("cancer", OPEN)
         assert ("mean_score", "mean_score") == (alert.rule, alert.kind)
 
         late = request_record("cancer", 9, START + timedelta(hours=1), 4, s=[0.6] * 4)

@@ -48,7 +48,7 @@ class PredictionRecord(TypedDict):
     at: Annotated[int, _log("received_at")]
     version: Annotated[str | None, _log("model_version")]
     variant: Annotated[str | None, _log("variant")]
-    n: Annotated[int, Field(integer("rows", "rows of the request; 1 where it failed", "rows"), "record")]
+    n: Annotated[int, Field(integer("rows", "rows of the request; 1 where it failed"), "record")]
     status: Annotated[int, _log("status")]
     error: Annotated[str | None, _log("error_code")]
     ms: Annotated[float, _log("latency_ms")]

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import KEY_USAGE
+from modelops_pipelines.core.timestamps import EPOCH
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.governance.api_keys import Usage, usage_of_keys
 from modelops_pipelines.operations.governance.key_usage import Gap, measure_usage, usage_gaps
 from modelops_pipelines.operations.lake.incremental import Range
-from tests.operations.events import EPOCH, START, VERSION, request_record, write_segment
+from tests.operations.events import START, VERSION, request_record, write_segment
 from tests.support import Project, make_project
 
 MOMENTS = [START + timedelta(minutes=minutes) for minutes in (0, 59, 60, 119, 120, 1500)]  # over midnight

@@ -98,7 +98,7 @@ class Demo:
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
             for alert in self.stores.alerts.find(self.spec.name, OPEN):
-                if alert.rule.startswith("quality") and alert.data_window >= since:
+                if alert.kind == "quality" and alert.data_window >= since:
                     return alert
             time.sleep(0.2)
         raise NotReadyError(f"No quality alert within {SETTLE_SECONDS:.0f} s", "See the logs in the demo's home")

@@ -35,7 +35,7 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
                 elif is_running(context, spec.name):
                     reasons.append(f"{spec.name}: {len(segments)} segments wait for the run under way")
                 else:
-                    left = f"left over {_newest_mark(stores, spec)}, {pending} in all"
+                    left = f"left over {stores.touched_windows.newest(spec.name)}, {pending} in all"
                     identity = content_id(*segments) if segments else left
                     requests.append(_request(spec, identity, len(segments), pending))
         return told(requests, reasons)
@@ -49,11 +49,6 @@ def _not_yet_due(stores: Stores, spec: EndpointSpec) -> int:
     tables = [one.name for one in spec.derivations if one.when_ended]
     marks = [(table, window) for table in tables for window in stores.touched_windows.pending(spec.name, table).windows]
     return sum(not is_due(spec, table, window_of(window, spec.window), now) for table, window in marks)
-
-
-def _newest_mark(stores: Stores, spec: EndpointSpec) -> int:
-    """Return the newest mark that is left: as many windows may be left over again another day."""
-    return max(stores.touched_windows.pending(spec.name, consumer).up_to for consumer in spec.monitored)
 
 
 def _request(spec: EndpointSpec, identity: str, segments: int, pending: int) -> dg.RunRequest:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.state.touched_windows import TouchedWindows
     from modelops_pipelines.store.state.training_sets import TrainingSets
     from modelops_pipelines.store.state.trials import Trials
+    from modelops_pipelines.store.state.verdicts import Verdicts
 
 
 class Stores:
@@ -54,6 +55,13 @@ class Stores:
         from modelops_pipelines.store.state.alerts import Alerts
 
         return Alerts(self.database)
+
+    @cached_property
+    def verdicts(self) -> "Verdicts":
+        """The newest verdict of each alert rule on each window."""
+        from modelops_pipelines.store.state.verdicts import Verdicts
+
+        return Verdicts(self.database)
 
     @cached_property
     def gates(self) -> "Gates":

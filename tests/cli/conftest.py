@@ -34,7 +34,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Loop:
         ingest(project.stores, project.spec, stream)
     for derive in (measure_service, measure_quality, profile_windows, detect_drift):
         derive(project.stores, project.spec)
-    raise_alerts(project.stores, "cancer", [ERROR], "run 1")
+    raise_alerts(project.stores, "cancer", [ERROR], source="run 1")
     return Loop(project, data, answer["request_id"])
 
 

@@ -16,7 +16,9 @@ from tests.warm import WarmProcess
 
 SERVICES = ("GATEWAY", "DAGSTER", "MLFLOW")
 START = "from modelops_pipelines.cli.main import main; main()"
-ERROR = Verdict("error_rate", "error", False, 0.5, 0.1, 40, "2026-01-01T00:00:00Z", "error_rate 0.5 is above 0.1")
+ERROR = Verdict(
+    "error_rate", "error_rate", "error", False, 0.5, 0.1, 40, "2026-01-01T00:00:00Z", "error_rate 0.5 is above 0.1"
+)
 
 
 @dataclass

@@ -33,7 +33,7 @@ def stores(tmp_path: Path) -> StoppedClock:
 
 
 def verdict(passed: bool | None, window: str = "w", rule: str = "drift") -> Verdict:  # noqa: FBT001 - the one thing that tests vary
-    return Verdict(rule, "warning", passed, 0.5, 0.3, 100, window, f"{rule} in {window}")
+    return Verdict(rule, rule, "warning", passed, 0.5, 0.3, 100, window, f"{rule} in {window}")
 
 
 def windows(passes: Sequence[bool | None], rule: str = "drift") -> list[Verdict]:
@@ -43,7 +43,7 @@ def windows(passes: Sequence[bool | None], rule: str = "drift") -> list[Verdict]
 
 def told(stores: Stores, passes: Sequence[bool | None], source: str, rule: str = "drift") -> list[str]:
     """Apply the verdicts; return what each change was."""
-    return [change.change for change in raise_alerts(stores, "cancer", windows(passes, rule), source)]
+    return [change.change for change in raise_alerts(stores, "cancer", windows(passes, rule), source=source)]
 
 
 def kept(stores: Stores) -> list[tuple[str, str, int, int]]:
@@ -52,8 +52,8 @@ def kept(stores: Stores) -> list[tuple[str, str, int, int]]:
 
 
 def test_a_failure_opens_an_alert_that_says_what_the_verdict_said(stores: StoppedClock) -> None:
-    [change] = raise_alerts(stores, "cancer", [verdict(passed=False)], "run 1")
-    expected = Alert("cancer", "drift", OPEN, "warning", "drift in w", 1, 0, NOW, NOW, None, "w", "w")
+    [change] = raise_alerts(stores, "cancer", [verdict(passed=False)], source="run 1")
+    expected = Alert("cancer", "drift", "drift", OPEN, "warning", "drift in w", 1, 0, NOW, NOW, None, "w", "w")
     assert ("opened", expected) == (change.change, change.alert)
     assert [(1, expected.message, NOW)] == [(a.id, a.message, a.opened_at) for a in stores.alerts.find("cancer", OPEN)]
 
@@ -128,14 +128,14 @@ def test_a_source_without_any_change_is_remembered_too(stores: StoppedClock) -> 
 
 def test_each_rule_and_each_endpoint_has_an_alert_of_its_own(stores: StoppedClock) -> None:
     mixed = [verdict(passed=False, rule=rule) for rule in ("drift", "error_rate", "drift", "quality_brier_skill")]
-    changes = raise_alerts(stores, "cancer", [*mixed, verdict(passed=True, rule="latency_p95_ms")], "run 1")
+    changes = raise_alerts(stores, "cancer", [*mixed, verdict(passed=True, rule="latency_p95_ms")], source="run 1")
     assert ["drift", "error_rate", "quality_brier_skill"] == [change.alert.rule for change in changes]
     assert [2, 1, 1] == [change.alert.count for change in changes]
-    raise_alerts(stores, "other", [verdict(passed=False)], "run 1")
+    raise_alerts(stores, "other", [verdict(passed=False)], source="run 1")
     assert ["other"] == [alert.endpoint for alert in stores.alerts.find("other")]
     assert ["passed", "passed"] == told(stores, [True], "run 2") + told(stores, [True], "run 3", "error_rate")
     resolved = [*windows([True]), *windows([True], "error_rate"), *windows([False, False], "quality_brier_skill")]
-    found = [(c.alert.rule, c.change) for c in raise_alerts(stores, "cancer", resolved, "run 4")]
+    found = [(c.alert.rule, c.change) for c in raise_alerts(stores, "cancer", resolved, source="run 4")]
     assert [("drift", "resolved"), ("error_rate", "resolved"), ("quality_brier_skill", "counted")] == found
     assert ["quality_brier_skill"] == [alert.rule for alert in stores.alerts.find("cancer", OPEN)]
 
@@ -146,7 +146,7 @@ def test_verdicts_that_break_off_half_way_leave_nothing_behind(stores: StoppedCl
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        raise_alerts(stores, "cancer", breaking(), "run 1")
+        raise_alerts(stores, "cancer", breaking(), source="run 1")
     assert [] == stores.alerts.find("cancer")
     assert ["opened"] == told(stores, [False], "run 1")
 

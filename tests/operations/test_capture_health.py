@@ -126,7 +126,7 @@ def test_watchers_at_the_same_instant_open_one_alert(project: Project) -> None:
 def test_watching_forgets_no_run_whose_alerts_were_written(project: Project) -> None:
     capture(project)
     age_all(project, 100)
-    raise_alerts(project.stores, "cancer", [], "run 1")
+    raise_alerts(project.stores, "cancer", [], source="run 1")
     for n in range(SOURCES_KEPT + 1):
         watch_capture(project.stores, [project.spec], datetime.now(UTC) + n * STEP, ROOMY)
     assert ["run 1"] == project.stores.alerts.sources("cancer")

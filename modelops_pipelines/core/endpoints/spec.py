@@ -201,8 +201,14 @@ class EndpointSpec:
         return (*(table.name for table in STREAMS.values()), *(one.name for one in self.derivations))
 
     def dependents(self, table: str) -> tuple[str, ...]:
-        """Return the names of the derived tables that are marked when windows of ``table`` change."""
-        return dependents_of(self.derivations, table)
+        """Return the names of what is marked when windows of ``table`` change: derived tables, and its own verdicts."""
+        judged = [one.verdict_mark for one in self.derivations if one.name == table and self.rules_of(one)]
+        return (*dependents_of(self.derivations, table), *judged)
+
+    def rules_of(self, derivation: Derivation) -> list[AlertRule]:
+        """Return the endpoint's alert rules that judge a derived table."""
+        kinds = {kind.name for kind in derivation.judged_by}
+        return [rule for rule in self.alerts if rule.kind in kinds]
 
     def thresholds(self, kind: str, metric: str | None = None) -> list[float]:
         """Return the thresholds of the endpoint's alert rules of a kind."""

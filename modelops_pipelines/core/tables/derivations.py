@@ -71,6 +71,11 @@ class Derivation:
         return self.table.name
 
     @property
+    def verdict_mark(self) -> str:
+        """The consumer under whose name the table's windows are marked as still to be judged."""
+        return f"{self.name}.verdicts"
+
+    @property
     def marks(self) -> tuple[str, ...]:
         """The tables whose changed windows mark this one's."""
         return self.marked_by or self.computed_from

@@ -41,7 +41,7 @@ def _drift_verdict(spec: EndpointSpec, rule: AlertRule, window: datetime, rows: 
         message += f", {judged[0]['method'] or 'fixed'}, {judged[0]['reference'] or 'training set'}: "
         message += "; ".join(_told(row) for row in moved[:NAMED])
     severity = "error" if any(row["severity"] == "high" for row in moved) else severity_of(rule)
-    return Verdict(rule.name, severity, passed, share, limit, mine[0]["n"], text(window), message)
+    return Verdict(rule.name, rule.kind, severity, passed, share, limit, mine[0]["n"], text(window), message)
 
 
 def _told(row: dict[str, object]) -> str:
@@ -78,7 +78,7 @@ def _data_verdict(rule: AlertRule, window: datetime, rows: Rows) -> Verdict:
     n = sum(row["n"] for row in judged)
     if not wrong:
         message = f"{len(judged)} chunks of requests on {text(window)[:16]} are like the days before"
-        return Verdict(rule.name, severity_of(rule), True, 0.0, None, n, text(window), message)
+        return Verdict(rule.name, rule.kind, severity_of(rule), True, 0.0, None, n, text(window), message)
     first = wrong[0]
     message = f"since {text(first['first_event'])[:19]}Z {first['reason']} ({len(wrong)} of {len(judged)} chunks)"
-    return Verdict(rule.name, severity_of(rule), False, first["value"], None, n, text(window), message)
+    return Verdict(rule.name, rule.kind, severity_of(rule), False, first["value"], None, n, text(window), message)

@@ -1,6 +1,7 @@
-"""Alert rules held against what the derived tables say, window by window."""
+"""Alert rules held against what the derived tables say, window by window; the verdicts are kept and raise alerts."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
@@ -8,10 +9,12 @@ import pyarrow.compute as pc
 
 from modelops_pipelines.core.alerting.alerts import Verdict
 from modelops_pipelines.core.endpoints.spec import SERVICE_ALERT_OVER, AlertRule, EndpointSpec
-from modelops_pipelines.core.tables.derivations import judged_table, rule_kinds
+from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.derivations import derivation_of, judged_table, rule_kinds
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, ESTIMATED_QUALITY, SERVICE_METRICS, WHOLE
 from modelops_pipelines.core.windows import LENGTH, hours_of, text, windows_between
 from modelops_pipelines.operations.alerting.judge_drift import judge_data, judge_drift
+from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, raise_alerts
 from modelops_pipelines.operations.alerting.thresholds import (
     Rows,
     held_against,
@@ -20,6 +23,7 @@ from modelops_pipelines.operations.alerting.thresholds import (
     stored,
     trailing,
 )
+from modelops_pipelines.operations.lake.incremental import derive_lock
 from modelops_pipelines.operations.metrics.quality import judged_rows, quality_of
 from modelops_pipelines.operations.metrics.traffic import summed
 from modelops_pipelines.store.stores import Stores
@@ -32,8 +36,32 @@ _OF_SCORES = {"auc", "log_loss", "brier", "brier_skill", "calibration_error", "c
 Judge = Callable[[Stores, EndpointSpec, AlertRule, Sequence[datetime]], list[Verdict]]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What the endpoint's rules say of a derived table, and what that did to its alerts."""
+
+    verdicts: Sequence[Verdict] = ()
+    changes: Sequence[AlertChange] = ()
+
+
+def judge_table(stores: Stores, spec: EndpointSpec, table: Table) -> Judged:
+    """Judge the windows of a derived table that changed since they were last judged; keep the verdicts, raise alerts.
+
+    Verdicts, alerts and the marks of what was judged change in one transaction: a run killed anywhere leaves the
+    windows marked, and the next one judges them.
+    """
+    declared = derivation_of(table.name)
+    if not declared.judged_by:
+        return Judged()
+    with derive_lock(stores, spec, table):
+        marked = stores.touched_windows.pending(spec.name, declared.verdict_mark)
+        verdicts = judge_rules(stores, spec, [kind.name for kind in declared.judged_by], marked.windows)
+        changes = raise_alerts(stores, spec.name, verdicts, judged=(declared.verdict_mark, marked))
+    return Judged(verdicts, changes)
+
+
 def judge_rules(stores: Stores, spec: EndpointSpec, kinds: Sequence[str], windows: Sequence[datetime]) -> list[Verdict]:
-    """Judge the endpoint's rules of these kinds on each window that changed; a rule's verdicts in order of time.
+    """Judge the endpoint's rules of these kinds on each window; a rule's verdicts in order of time.
 
     A rule without a window to judge gets one verdict that says so.
     """

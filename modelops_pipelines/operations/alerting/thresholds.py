@@ -33,12 +33,12 @@ def held_against(rule: AlertRule, window: str, value: float | None, n: int, unit
     over = f" over {format_duration(rule.over)}" if rule.over else ""
     name = f"estimated {rule.metric}" if rule.kind == "estimated_quality" else rule.metric or rule.kind
     message = f"{name} {value:.4g} {word} {relation} {limit:g}{over} to {window[:16]} ({n} {unit})"
-    return Verdict(rule.name, severity_of(rule), not (too_high or too_low), value, limit, n, window, message)
+    return Verdict(rule.name, rule.kind, severity_of(rule), not (too_high or too_low), value, limit, n, window, message)
 
 
 def not_judged(rule: AlertRule, window: str, n: int, why: str) -> Verdict:
     """Return the verdict of a rule without evidence."""
-    return Verdict(rule.name, severity_of(rule), None, None, None, n, window, f"not judged: {why}")
+    return Verdict(rule.name, rule.kind, severity_of(rule), None, None, None, n, window, f"not judged: {why}")
 
 
 def trailing(window: datetime, over: timedelta, size: str) -> list[datetime]:

@@ -44,7 +44,7 @@ def decide_retraining(stores: Stores, spec: EndpointSpec) -> Decision:
     sets, past = stores.training_sets.of(spec.name), stores.retrainings.of(spec.name)
     labels_seen = max((known.labels_seen for known in sets), default=0)
     evidence = RetrainingEvidence(
-        signals=[alert.rule for alert in stores.alerts.find(spec.name, OPEN) if alert.rule.startswith(SIGNALS)],
+        signals=[alert.rule for alert in stores.alerts.find(spec.name, OPEN) if alert.kind in SIGNALS],
         new_labels=progress.labels - labels_seen,
         watermark=progress.watermark,
         last_watermark=past[-1].watermark if past else None,

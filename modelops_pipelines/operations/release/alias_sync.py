@@ -49,8 +49,8 @@ def reconcile(stores: Stores, spec: EndpointSpec, source: str) -> Reconciled:
         if told != {**told, **live}:
             stores.synced_aliases.record(spec.model_name, live, stores.now())
     window = text(stores.now())
-    verdict = Verdict(RULE, "warning", action != "reported", None, None, 1, window, f"MLflow: {message}")
-    raise_alerts(stores, spec.name, [verdict], source)
+    verdict = Verdict(RULE, RULE, "warning", action != "reported", None, None, 1, window, f"MLflow: {message}")
+    raise_alerts(stores, spec.name, [verdict], source=source)
     return Reconciled(spec.name, action, message)
 
 

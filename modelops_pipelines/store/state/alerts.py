@@ -1,15 +1,18 @@
-"""Alerts, open and resolved, and the runs that they came from."""
+"""Alerts, open and resolved, and the runs that have been applied to them."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
-from modelops_pipelines.core.alerting.alerts import OPEN, Alert
+from modelops_pipelines.core.alerting.alerts import OPEN, Alert, Verdict
 from modelops_pipelines.store.state.database import Database, from_micros, moment, to_micros
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
+from modelops_pipelines.store.state.touched_windows import Touched, clear_marks
+from modelops_pipelines.store.state.verdicts import write_verdicts
 
 SOURCES_KEPT = 100
 _SETTINGS = STATE_TABLES["settings"]
@@ -37,25 +40,40 @@ class Alerts:
         """Return the rule's open alert, if any."""
         return next((alert for alert in self.find(endpoint, OPEN) if alert.rule == rule), None)
 
-    def write(self, endpoint: str, alerts: Iterable[Alert], source: str) -> None:
-        """Write alerts as they are now, and what they came from: all or nothing."""
-        with self._database.begin() as connected:
-            for alert in alerts:
-                _write(connected, alert)
-            known = [*_sources(connected, endpoint), source][-SOURCES_KEPT:]
-            connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == _sources_name(endpoint)))
-            connected.execute(_SETTINGS.insert().values(name=_sources_name(endpoint), value=json.dumps(known)))
+    def write(
+        self,
+        endpoint: str,
+        alerts: Iterable[Alert],
+        verdicts: Iterable[Verdict],
+        at: datetime,
+        *,
+        source: str | None = None,
+        judged: tuple[str, Touched] | None = None,
+    ) -> None:
+        """Write alerts as they are now and the verdicts that made them so: all or nothing.
 
-    def update(self, alerts: Iterable[Alert]) -> None:
-        """Write alerts of any endpoint as they are now, which come from no run: all or nothing."""
+        ``source`` is remembered, and the marks of the windows that were ``judged`` (the consumer's name with what was
+        pending) are cleared, in the same transaction.
+        """
         with self._database.begin() as connected:
             for alert in alerts:
                 _write(connected, alert)
+            write_verdicts(connected, endpoint, verdicts, at)
+            if source is not None:
+                _remember(connected, endpoint, source)
+            if judged is not None:
+                clear_marks(connected, endpoint, *judged)
 
     def sources(self, endpoint: str) -> list[str]:
         """Return the newest sources whose alerts were written, oldest first."""
         with self._database.read() as connected:
             return _sources(connected, endpoint)
+
+
+def _remember(connected: sa.Connection, endpoint: str, source: str) -> None:
+    known = [*_sources(connected, endpoint), source][-SOURCES_KEPT:]
+    connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == _sources_name(endpoint)))
+    connected.execute(_SETTINGS.insert().values(name=_sources_name(endpoint), value=json.dumps(known)))
 
 
 def _sources_name(endpoint: str) -> str:

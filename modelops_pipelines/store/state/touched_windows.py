@@ -52,16 +52,27 @@ class TouchedWindows:
         A window marked again meanwhile has a newer mark and stays, and so do those that are ``left`` for later.
         """
         with self._database.begin() as connected:
-            done = sa.and_(_of(endpoint, consumer), _TOUCHED.c.id <= touched.up_to)
-            connected.execute(_TOUCHED.delete().where(done))
+            clear_marks(connected, endpoint, consumer, touched)
             _mark(connected, endpoint, [consumer], left)
             _mark(connected, endpoint, then, touched.windows)
+
+    def newest(self, endpoint: str) -> int:
+        """Return the newest mark of any consumer, 0 without one: it grows whenever a window is marked."""
+        query = sa.select(sa.func.max(_TOUCHED.c.id)).where(_TOUCHED.c.endpoint == endpoint)
+        with self._database.read() as connected:
+            return connected.scalar(query) or 0
 
     def count(self, endpoint: str) -> int:
         """Return how many marks are left for any consumer."""
         query = sa.select(sa.func.count()).select_from(_TOUCHED).where(_TOUCHED.c.endpoint == endpoint)
         with self._database.read() as connected:
             return connected.scalar(query) or 0
+
+
+def clear_marks(connected: sa.Connection, endpoint: str, consumer: str, touched: Touched) -> None:
+    """Clear the consumer's marks up to those that were read; a window marked again since has a newer one and stays."""
+    done = sa.and_(_of(endpoint, consumer), _TOUCHED.c.id <= touched.up_to)
+    connected.execute(_TOUCHED.delete().where(done))
 
 
 def _of(endpoint: str, consumer: str) -> sa.ColumnElement[bool]:

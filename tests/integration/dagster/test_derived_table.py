@@ -88,7 +88,7 @@ def test_a_declared_table_is_computed_marked_judged_and_shown(tmp_path: Path) ->
         assert ("mean_score", "mean_score") == (alert.rule, alert.kind)
 
         late = request_record("cancer", 9, START + timedelta(hours=1), 4, s=[0.6] * 4)
-        write_segment(stores, "cancer", "predictions", "w", [late])
+        write_segment(stores, "cancer", "predictions", "another", [late])
         again = made.materialise(["inference_log", "mean_scores"])
         [shown] = again.asset_materializations_for_node("cancer__mean_scores")
         assert 1 == shown.metadata["windows"].value

@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PACKAGES = $(shell grep '==' requirements.lock | grep -vc ';')
+SHELL := /bin/bash
 
 .PHONY: demo up test lint bench lock clean
 
@@ -32,9 +34,15 @@ lock: $(STAMP)
 		--extra demo --extra dev --no-emit-index-url --no-header --upgrade -o requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Setting up $(VENV) with about $(PACKAGES) packages from requirements.lock."
+	@echo "It takes one to three minutes the first time, and nothing afterwards."
+	@$(PYTHON) -m venv $(VENV)
+	@set -o pipefail; $(RUN)/python -m pip install --disable-pip-version-check --progress-bar off --no-deps \
+		--require-hashes -r requirements.lock | awk -v total=$(PACKAGES) '\
+		/^Collecting/ { count++; if (count % 20 == 0) { print "  fetched " count " of " total; fflush() } } \
+		/^Installing collected/ { print "  fetched all; installing them, about half of the time"; fflush() }'
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "$(VENV) is ready."
 	@touch $(STAMP)
 
 clean:

@@ -39,7 +39,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@set -o pipefail; $(RUN)/python -m pip install --disable-pip-version-check --progress-bar off --no-deps \
 		--require-hashes -r requirements.lock | awk -v total=$(PACKAGES) '\
-		/^Collecting/ { count++; if (count % 20 == 0) { print "  fetched " count " of " total; fflush() } } \
+		/^(Collecting|Processing)/ { count++; if (count % 20 == 0) { print "  fetched " count " of " total; fflush() } } \
 		/^Installing collected/ { print "  fetched all; installing them, about half of the time"; fflush() }'
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@echo "$(VENV) is ready."

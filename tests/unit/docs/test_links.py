@@ -55,7 +55,7 @@ def test_every_link_and_anchor_leads_somewhere(page: Path) -> None:
         ("docs", True),
     ],
 )
-def test_a_link_to_what_is_not_there_is_found(link: str, nowhere: bool) -> None:
+def test_a_link_to_what_is_not_there_is_found(link: str, *, nowhere: bool) -> None:
     assert nowhere == leads_nowhere(ROOT / "README.md", link)
 
 

@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PACKAGES = $(shell grep '==' requirements.lock | grep -vc ';')
 SHELL := /bin/bash
 
-.PHONY: demo up test lint bench lock clean
+.PHONY: demo up test lint docs bench lock clean
 
 demo: $(STAMP)
 	$(RUN)/modelops demo $(ARGS)
@@ -23,6 +23,15 @@ lint: $(STAMP)
 	$(RUN)/ruff format --check modelops_pipelines examples tests benchmarks
 	$(RUN)/mypy
 	$(RUN)/lint-imports
+
+# The site has the repository's layout, so that links hold on both: what it consists of is copied first.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(STAMP)
+	rm -rf build/pages && mkdir -p build/pages/benchmarks
+	cp -r README.md CHANGELOG.md CONTRIBUTING.md docs build/pages && rm -f build/pages/docs/*.py
+	cp benchmarks/README.md build/pages/benchmarks
+	$(RUN)/mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
 
 bench: $(STAMP)
 	$(RUN)/python -m benchmarks.drift $(ARGS)

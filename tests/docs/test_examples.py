@@ -17,7 +17,7 @@ from tests.gateway.test_roles import ROUTES
 from tests.support import ROOT, wait_until
 from tests.warm import WarmProcess
 
-BLOCK = re.compile(r"^```(sh|json) test\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(sh|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 ROUTE = re.compile(r"^\| `((?:GET|POST|DELETE) /[^`]*)` \| (\w+) \|", re.MULTILINE)
 VARYING = frozenset({"request_id", "feedback_id", "key_id", "key", "created_at", "expires_at"})

@@ -5,8 +5,10 @@ RUN := $(VENV)/bin
 # Ten times what `make test` does of each: kills, made-up requests, hot swaps, steps of random walks, damaged segments.
 LONG := --kills 2000 --fuzz 20000 --swaps 200 --steps 50000 --damages 100000
 STAMP := $(VENV)/.installed
+PACKAGES = $(shell grep '==' requirements.lock | grep -vc ';')
+SHELL := /bin/bash
 
-.PHONY: demo up test test-unit endurance lint bench lock clean
+.PHONY: demo up test test-unit endurance lint docs bench lock clean
 
 demo: $(STAMP)
 	$(RUN)/modelops demo $(ARGS)
@@ -35,6 +37,15 @@ lint: $(STAMP)
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 
+# The site has the repository's layout, so that links hold on both: what it consists of is copied first.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(STAMP)
+	rm -rf build/pages && mkdir -p build/pages/benchmarks
+	cp -r README.md CHANGELOG.md CONTRIBUTING.md docs build/pages && rm -f build/pages/docs/*.py
+	cp benchmarks/README.md build/pages/benchmarks
+	$(RUN)/mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
+
 bench: $(STAMP)
 	$(RUN)/python -m benchmarks.drift $(ARGS)
 	$(RUN)/python -m benchmarks.serving $(ARGS)
@@ -45,9 +56,15 @@ lock: $(STAMP)
 		--extra demo --extra dev --no-emit-index-url --no-header --upgrade -o requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Setting up $(VENV) with about $(PACKAGES) packages from requirements.lock."
+	@echo "It takes one to three minutes the first time, and nothing afterwards."
+	@$(PYTHON) -m venv $(VENV)
+	@set -o pipefail; $(RUN)/python -m pip install --disable-pip-version-check --progress-bar off --no-deps \
+		--require-hashes -r requirements.lock | awk -v total=$(PACKAGES) '\
+		/^(Collecting|Processing)/ { count++; if (count % 20 == 0) { print "  fetched " count " of " total; fflush() } } \
+		/^Installing collected/ { print "  fetched all; installing them, about half of the time"; fflush() }'
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "$(VENV) is ready."
 	@touch $(STAMP)
 
 clean:

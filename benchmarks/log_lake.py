@@ -15,14 +15,20 @@ import numpy.typing as npt
 import pyarrow as pa
 from deltalake import DeltaTable, WriterProperties
 
+from modelops_pipelines.core.capture.spool_records import PREDICTION_FIELDS, PredictionRecord, prediction_record
 from modelops_pipelines.core.tables.columns import ColumnType
 from modelops_pipelines.core.tables.lake import inference_log
+from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.lake.writer import LakeWriter
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
 
 ENDPOINT, STREAM, WORKER = "cancer", "predictions", "host-0-benchmark"
 DAYS = 30
+SHARED = [
+    one.column.name for one in PREDICTION_FIELDS.values() if one.per == "request" and one.column.name != "truncated"
+]
+"""What a record says once for all its rows; that it is truncated follows from its payload's hash."""
 FEATURES: dict[str, ColumnType] = {**{f"x{number}": "float" for number in range(8)}, "city": "text", "plan": "text"}
 TABLE = inference_log("binary_classification", FEATURES)
 USERS = 50_000
@@ -80,7 +86,7 @@ def compact_newest_day(lake: Path, now: datetime) -> int:
 def log_rows(begin: datetime, end: datetime, count: int, seed: int) -> pa.Table:
     """Draw rows of a span of time, in order."""
     draw = np.random.default_rng(seed)
-    times = np.sort(draw.integers(_micros(begin), _micros(end), count))
+    times = np.sort(draw.integers(to_micros(begin), to_micros(end), count))
     moments = pa.array(times, pa.timestamp("us", "UTC"))
     ids = _request_ids(times, draw)
     status = draw.choice([200, 422, 500], count, p=[0.97, 0.02, 0.01])
@@ -128,36 +134,20 @@ def _request_ids(times: npt.NDArray[np.int64], draw: np.random.Generator) -> lis
     return [one.decode() for one in np.ascontiguousarray(_ALPHABET[fives]).view("S40").ravel().tolist()]
 
 
-def _record(row: dict[str, Any]) -> dict[str, Any]:
+def _record(row: dict[str, Any]) -> PredictionRecord:
     """Return a row as the gateway captures it."""
-    return {
-        "id": row["request_id"],
-        "t": _micros(row["event_time"]),
-        "at": _micros(row["received_at"]),
-        "version": row["model_version"],
-        "variant": row["variant"],
-        "n": 1,
-        "status": row["status"],
-        "error": row["error_code"],
-        "ms": row["latency_ms"],
-        "user": row["user_id"],
-        "session": None,
-        "client": None,
-        "source": row["source"],
-        "key": row["key_id"],
-        "p": [row["prediction"]],
-        "s": [row["score"]],
-        "f": {name: [row[name]] for name in FEATURES},
-    }
+    return prediction_record(
+        **{name: row[name] for name in SHARED},
+        rows=1,
+        prediction=[row["prediction"]],
+        score=[row["score"]],
+        features={name: [row[name]] for name in FEATURES},
+    )
 
 
 def _spans(start: datetime, end: datetime, parts: int) -> list[tuple[datetime, datetime]]:
     edges = [start + (end - start) * part / parts for part in range(parts + 1)]
     return list(pairwise(edges))
-
-
-def _micros(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000)
 
 
 def arguments() -> argparse.ArgumentParser:

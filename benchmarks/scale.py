@@ -143,7 +143,7 @@ def _write(folder: Path, rows: int, days: int) -> dict[str, Any]:
         if day == 0:
             known = make_reference("benchmark", frame.slice(0, 50_000), [*_numbers(), *_words()])
             stores.references.write("scale", "1", known)
-    stores.journal.touch("scale", ["profiles"], [START + timedelta(days=day) for day in range(days)])
+    stores.touched_windows.mark("scale", ["profiles"], [START + timedelta(days=day) for day in range(days)])
     return {}
 
 
@@ -201,7 +201,7 @@ def _profile(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG
 
     stores, spec = _opened(folder)
     profile_windows(stores, spec, Range(START, START + timedelta(days=1)))
-    stores.journal.touch("scale", ["profiles"], [START + timedelta(days=day) for day in range(days)])
+    stores.touched_windows.mark("scale", ["profiles"], [START + timedelta(days=day) for day in range(days)])
     return _timed(lambda: profile_windows(stores, spec))
 
 
@@ -237,7 +237,7 @@ def _more(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001
     profile_windows(stores, spec, Range(START, last))
     took: dict[str, list[float]] = {"profile": [], "judge": []}
     for _ in range(REPEATS):
-        stores.journal.touch("scale", ["profiles"], [last])
+        stores.touched_windows.mark("scale", ["profiles"], [last])
         took["profile"].append(_timed(lambda: profile_windows(stores, spec))["cpu"])
         took["judge"].append(_timed(lambda: judged_windows(stores, spec, [last]))["cpu"])
     return {step: min(times) for step, times in took.items()}

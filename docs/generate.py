@@ -3,17 +3,31 @@
 import inspect
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import orjson
 
 from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT, EXIT_TRANSIENT
 from modelops_pipelines.cli.main import cli
 from modelops_pipelines.core import errors
-from modelops_pipelines.core.tables.columns import Table
-from modelops_pipelines.core.tables.lake import LAKE
+from modelops_pipelines.core.capture.spool_records import (
+    FEEDBACK_FIELDS,
+    FIRST_RELEASE,
+    LABEL_FIELDS,
+    OPTIONAL_KEYS,
+    PREDICTION_FIELDS,
+    Field,
+    prediction_record,
+)
+from modelops_pipelines.core.ids import new_request_id
+from modelops_pipelines.core.tables.columns import Column, Table
+from modelops_pipelines.core.tables.derivations import lake_tables
 from modelops_pipelines.core.tables.state import STATE
 from modelops_pipelines.gateway.http.errors import code_of, status_of
+from modelops_pipelines.store.spool.checksums import Tally, seal_line
+from modelops_pipelines.store.spool.segments import encode
 
 FOLDER = Path(__file__).parent / "reference"
 WIDTH = 110
@@ -30,10 +44,27 @@ TYPES = {
     "floats": "list of 64-bit floats",
 }
 
+_SPOOL = (
+    "What the gateway has captured and ingest has not moved to the lake yet. The files are segments, "
+    "`<home>/spool/<endpoint>/<stream>/<worker>/<segment>.jsonl`; the one being written ends in `.open`. A line is "
+    "a record: a JSON object whose last key `crc` is the CRC-32 of the bytes before it. The last line of a sealed "
+    "segment is its seal: the number of lines before it, and the CRC-32 of their bytes. This is the record of a "
+    "request with two rows, and the seal:\n"
+)
+_MOMENTS = (
+    "Moments are whole numbers: microseconds since 1970 in UTC, also among the features. A regression's "
+    "predictions and labels are numbers.\n"
+)
+
 
 def pages() -> dict[str, str]:
     """Return every page by its file's name."""
-    return {"cli.md": _cli_page(), "tables.md": _tables_page(), "errors.md": _errors_page()}
+    return {
+        "cli.md": _cli_page(),
+        "tables.md": _tables_page(),
+        "spool.md": _spool_page(),
+        "errors.md": _errors_page(),
+    }
 
 
 def help_texts() -> list[tuple[str, str]]:
@@ -80,7 +111,7 @@ def _tables_page() -> str:
     )
     lake = ["## The lake\n", about]
     state = ["## The state database\n", "For operators; no interface: it may change with any release.\n"]
-    parts = [HEADER, "# Tables\n", *lake, *map(_section, LAKE), *state, *map(_section, STATE)]
+    parts = [HEADER, "# Tables\n", *lake, *map(_section, lake_tables()), *state, *map(_section, STATE)]
     return "\n".join(parts)
 
 
@@ -88,12 +119,89 @@ def _section(table: Table) -> str:
     rows = [
         (
             f"`{column.name}`" + (" (key)" if column.name in table.key else ""),
-            TYPES[column.type] + (", may be null" if column.nullable else ""),
-            column.about + (f" ({column.unit})" if column.unit and column.type != "timestamp" else ""),
+            TYPES[column.type] + _or_null(column),
+            _meaning(column),
         )
         for column in table.columns
     ]
     return f"### {table.name}\n\n{table.about}\n\n{_table(('column', 'type', 'meaning'), rows)}"
+
+
+def _spool_page() -> str:
+    parts = [HEADER, "# Spool\n", _SPOOL, f"```json\n{_sample()}```\n", _MOMENTS, _compatibility()]
+    parts += ["## predictions\n", "A record for each request, answered or failed.\n", _prediction_fields()]
+    parts += [_response_section("labels", LABEL_FIELDS), _response_section("feedback", FEEDBACK_FIELDS)]
+    return "\n".join(parts)
+
+
+def _compatibility() -> str:
+    later = [f"`{key}` ({field.since})" for key, field in PREDICTION_FIELDS.items() if field.since != FIRST_RELEASE]
+    return (
+        "Every release reads what earlier ones have written. No field changes its key or its meaning; one that came "
+        f"with a later release is absent in records of earlier ones: {', '.join(later)}.\n"
+    )
+
+
+def _prediction_fields() -> str:
+    rows = []
+    for key, field in PREDICTION_FIELDS.items():
+        read_into = "" if field.per == "record" else f"`{field.column.name}`"
+        rows.append((f"`{key}`", _kept_as(key, field), _meaning(field.column), read_into))
+    return _table(("key", "type", "meaning", "column of the log"), rows)
+
+
+def _response_section(stream: str, fields: tuple[Column, ...]) -> str:
+    rows = [(f"`{one.name}`", _json_type(one) + _or_null(one), _meaning(one)) for one in fields]
+    about = f'A record for each call, `{{"rows": [...]}}`. The keys of a row are columns of the table `{stream}`.\n'
+    return f"## {stream}\n\n{about}\n{_table(('key of a row', 'type', 'meaning'), rows)}"
+
+
+def _sample() -> str:
+    """Return a segment of one record."""
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    record = prediction_record(
+        request_id=new_request_id("flights", at, 2, bytes(7), b"").text,
+        event_time=at,
+        received_at=at,
+        model_version="3",
+        variant="champion",
+        rows=2,
+        status=200,
+        error_code=None,
+        latency_ms=1.5,
+        user_id="ann",
+        session_id=None,
+        client_request_id=None,
+        source="live",
+        key_id=None,
+        prediction=["0", "1"],
+        score=[0.25, 0.75],
+        features={"distance": [500.0, None], "carrier": ["UA", "AA"]},
+    )
+    line = encode(record)
+    return (line + seal_line(Tally().plus(line, 1))).decode()
+
+
+def _kept_as(key: str, field: Field) -> str:
+    kind = _json_type(field.column)
+    if field.per == "row":
+        return f"list of {kind}, one a row; or null"
+    if key in OPTIONAL_KEYS:
+        return f"{kind}; absent means {orjson.dumps(field.absent).decode()}"
+    return kind + _or_null(field.column)
+
+
+def _json_type(column: Column) -> str:
+    kinds = {"timestamp": "whole number, microseconds", "json": "object of lists"}
+    return kinds.get(column.type, TYPES[column.type])
+
+
+def _or_null(column: Column) -> str:
+    return ", may be null" if column.nullable else ""
+
+
+def _meaning(column: Column) -> str:
+    return column.about + (f" ({column.unit})" if column.unit and column.type != "timestamp" else "")
 
 
 def _errors_page() -> str:

@@ -79,7 +79,7 @@ class Demo:
         def bad(frame: "pd.DataFrame", context: Any) -> Any:
             return make_bad(good(frame, context), frame, context)
 
-        record = self.stores.journal.training_sets(self.spec.name)[-1]
+        record = self.stores.training_sets.of(self.spec.name)[-1]
         version = train(self.stores, self.spec, record, bad)
         self._change(releases.deploy, version.version, reason="a colleague is sure that it is better")
         since = text(flights["departs_at"].iloc[0].to_pydatetime())
@@ -97,8 +97,8 @@ class Demo:
         """Wait for the alert on the quality of the days since then."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
-            for alert in self.stores.journal.alerts(self.spec.name, OPEN):
-                if alert.rule.startswith("quality") and alert.data_window >= since:
+            for alert in self.stores.alerts.find(self.spec.name, OPEN):
+                if alert.kind == "quality" and alert.data_window >= since:
                     return alert
             time.sleep(0.2)
         raise NotReadyError(f"No quality alert within {SETTLE_SECONDS:.0f} s", "See the logs in the demo's home")
@@ -106,12 +106,12 @@ class Demo:
     def settle(self) -> None:
         """Wait until Dagster has worked off everything: data, alerts, retraining, promotion."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        told = {a.id for a in self.stores.journal.alerts(self.spec.name)}
+        told = {a.id for a in self.stores.alerts.find(self.spec.name)}
         while (busy := self._busy()) is not None:
             if time.monotonic() > deadline:
                 raise NotReadyError(f"The loop has not settled within {SETTLE_SECONDS:.0f} s ({busy})", "See the logs")
             time.sleep(0.3)
-        for alert in self.stores.journal.alerts(self.spec.name)[::-1]:
+        for alert in self.stores.alerts.find(self.spec.name)[::-1]:
             if alert.id not in told:
                 self.say(f"alert {alert.rule}: {alert.message}")
 
@@ -120,12 +120,12 @@ class Demo:
         name = self.spec.name
         if waiting(self.stores.settings.spool, name) or any((self.stores.settings.spool / name).glob("*/*/*.open")):
             return "segments wait in the spool"
-        if self.stores.journal.pending(name):
+        if self.stores.touched_windows.count(name):
             return "windows wait to be computed"
         if self._runs(f"statuses: {_UNFINISHED}"):
             return "runs are under way"
         newest = self._runs(f'statuses: [SUCCESS, FAILURE], tags: [{{key: "endpoint", value: "{name}"}}]')
-        if newest and newest[0] not in self.stores.journal.alert_sources(name):
+        if newest and newest[0] not in self.stores.alerts.sources(name):
             return "checks wait to become alerts"
         if decide_retraining(self.stores, self.spec).start:
             return "a retraining is due"

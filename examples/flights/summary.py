@@ -67,13 +67,13 @@ def counted(stores: "Stores", spec: "EndpointSpec", answered: int) -> bool:
         logged, measured = lake.execute(_COUNTS).fetchall()[0]
     events = stores.deployments.events(spec.name)
     done = {action: sum(event.action == action for event in events) for action in ("promote", "rollback")}
-    gates = [f"version {g.version} {g.verdict} ({g.numbers['reason']})" for g in stores.journal.gates(spec.name)]
+    gates = [f"version {g.version} {g.verdict} ({g.numbers['reason']})" for g in stores.gates.of(spec.name)]
     print(f"\npredictions answered {answered:,} = rows in inference_log {logged:,} = service_metrics {measured:,}")
     print("gate: " + "\n      ".join(gates or ["none"]))
     seen = {
         "counts agree": answered == logged == measured,
-        "alert": bool(stores.journal.alerts(spec.name)),
-        "retraining": bool(stores.journal.retrainings(spec.name)),
+        "alert": bool(stores.alerts.find(spec.name)),
+        "retraining": bool(stores.retrainings.of(spec.name)),
         "gate": bool(gates),
         "promotion": done["promote"] > 0,
         "rollback": done["rollback"] > 0,
@@ -91,7 +91,7 @@ def _quality(stores: "Stores", spec: "EndpointSpec") -> "dict[str, Mapping[str, 
 
 def _alerts(stores: "Stores", spec: "EndpointSpec") -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for alert in stores.journal.alerts(spec.name)[::-1]:
+    for alert in stores.alerts.find(spec.name)[::-1]:
         found.setdefault(alert.opened_window[:7], []).append(alert.rule)
     return found
 
@@ -103,8 +103,8 @@ def _actions(stores: "Stores", spec: "EndpointSpec") -> dict[str, list[str]]:
         month = str(event.evidence.get("watermark"))[:7]
         words = {"deploy": "deployed", "promote": "promoted", "rollback": "rolled back to"}[event.action]
         found.setdefault(month, []).append(f"{words} {event.to_version}")
-    verdicts = {gate.version: gate.verdict for gate in stores.journal.gates(spec.name)}
-    for past in stores.journal.retrainings(spec.name):
+    verdicts = {gate.version: gate.verdict for gate in stores.gates.of(spec.name)}
+    for past in stores.retrainings.of(spec.name):
         month = str(past.watermark)[:7]
         found.setdefault(month, []).insert(0, f"retrained {past.version}: {verdicts.get(str(past.version))}")
     return found

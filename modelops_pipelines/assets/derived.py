@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from modelops_pipelines.assets.metadata import (
+    alerts_metadata,
     asset_options,
     check_results,
     check_specs,
@@ -17,7 +18,8 @@ from modelops_pipelines.assets.metadata import (
 )
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
-from modelops_pipelines.operations.alerting.judge_rules import judge_rules
+from modelops_pipelines.core.tables.derivations import derivation_of, direct_sources
+from modelops_pipelines.operations.alerting.judge_rules import judge_table
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed
 from modelops_pipelines.operations.lake.queries import newest
 from modelops_pipelines.resources.project import ProjectResource
@@ -44,40 +46,41 @@ class Recompute(dg.Config):
 
 @dataclass(frozen=True)
 class Derived:
-    """A derived table: what it is computed from and by, the rules that judge it, and what of it is shown."""
+    """A derived table as people see it: the operation that computes it; the columns, windows and picture shown."""
 
     table: Table
-    upstream: Sequence[str]
     derive: Derive
     shown: Sequence[str]
-    rules: Sequence[str] = ()
     picture: Picture | None = None
     windows: int = 7
 
 
 def derived_asset(spec: EndpointSpec, of: Derived) -> dg.AssetsDefinition:
-    """Return the asset of a derived table, with a check for each of the endpoint's rules that judge it."""
-    table = of.table
+    """Return the asset of a derived table, with a check for each of the endpoint's rules that judge it.
+
+    What it depends on and which rules judge it is declared in ``core.tables.derivations``.
+    """
+    table, declared = of.table, derivation_of(of.table.name)
 
     @dg.asset(
         **asset_options(spec, table.name, kinds=["deltalake", "duckdb"], about=table.about, table=table),
-        deps=[key(spec, name) for name in of.upstream],
-        check_specs=check_specs(spec, table.name, of.rules),
+        deps=[key(spec, name) for name in direct_sources(declared)],
+        check_specs=check_specs(spec, declared),
     )
     def derived(config: Recompute, project: ProjectResource) -> dg.MaterializeResult:
         with project.stores() as stores:
             result = of.derive(stores, spec, config.asked())
             metadata = recomputed_metadata(result, stores.lake.rows(spec.name, table.name))
             rows = newest(stores, spec, table, of.windows)
-            verdicts = judge_rules(stores, spec, of.rules, result.windows)
+            judged = judge_table(stores, spec, table)
             drawn = of.picture(stores, spec, rows) if of.picture and rows else {}
         newest_first = sorted(rows, key=lambda row: row["window_start"], reverse=True)
-        plotted = {f"latest_{v.rule}": v.value for v in verdicts if v.value is not None}
+        plotted = {f"latest_{v.rule}": v.value for v in judged.verdicts if v.value is not None}
         table_shown = markdown_table([{name: row[name] for name in of.shown} for row in newest_first])
         pictures = {name: dg.MetadataValue.md(content) for name, content in drawn.items()}
         return dg.MaterializeResult(
-            metadata={**metadata, **plotted, **pictures, "newest": table_shown},
-            check_results=check_results(spec, table.name, verdicts),
+            metadata={**metadata, **plotted, **alerts_metadata(judged.changes), **pictures, "newest": table_shown},
+            check_results=check_results(spec, table.name, judged.verdicts),
         )
 
     return derived

@@ -17,21 +17,20 @@ from modelops_pipelines.resources.project import ProjectResource
 def profiles_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of mergeable column profiles."""
     shown = ("window_start", "model_version", "column", "kind", "n", "nulls", "minimum", "maximum", "other")
-    return derived_asset(spec, Derived(PROFILES, ["inference_log"], profile_windows, shown, (), draw_profiles, 1))
+    return derived_asset(spec, Derived(PROFILES, profile_windows, shown, draw_profiles, windows=1))
 
 
 def drift_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of drift against each version's reference."""
     shown = ("window_start", "column", "statistic", "value", "threshold", "drifted", "severity", "importance", "n")
-    return derived_asset(spec, Derived(DRIFT, ["profiles"], detect_drift, (*shown, "reason"), ["drift"], draw_drift))
+    return derived_asset(spec, Derived(DRIFT, detect_drift, (*shown, "reason"), draw_drift))
 
 
 def data_quality_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of the newest requests' units, ranges, categories and nulls."""
     chunk = ("window_start", "model_version", "chunk", "first_event", "n", "passed")
     shown = (*chunk, "column", "channel", "value", "reason")
-    made = Derived(DATA_QUALITY, ["profiles"], watch_data, shown, ["data_quality"], draw_data, windows=30)
-    return derived_asset(spec, made)
+    return derived_asset(spec, Derived(DATA_QUALITY, watch_data, shown, draw_data, windows=30))
 
 
 def drift_report_for(spec: EndpointSpec) -> dg.AssetsDefinition:

@@ -6,11 +6,18 @@ import dagster as dg
 
 from modelops_pipelines.assets.metadata import asset_options, json_value, key
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.evaluation.gate import PASS, table_of
-from modelops_pipelines.operations.improve.evaluate import evaluate
-from modelops_pipelines.operations.improve.retrain import start_retraining, train_candidate
+from modelops_pipelines.core.evaluation.gate import PASS
+from modelops_pipelines.operations.improve.retrain import (
+    CANDIDATE,
+    EVALUATION,
+    TRAINING_SET,
+    Step,
+    evaluate_candidate,
+    freeze_training_set,
+    train_candidate,
+)
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.store.state.journal import Gate
+from modelops_pipelines.store.state.gates import Gate
 
 GATE = "gate"
 REASON_TAG = "modelops/reason"
@@ -24,20 +31,11 @@ def training_set_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     )
     upstream = [key(spec, "labels")]
 
-    @dg.asset(**asset_options(spec, "training_set", kinds=["deltalake", "table"], about=about), deps=upstream)
+    @dg.asset(**asset_options(spec, TRAINING_SET, kinds=["deltalake", "table"], about=about), deps=upstream)
     def training_set(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
         with project.stores() as stores:
-            record = start_retraining(stores, spec, context.run.tags.get(REASON_TAG, "asked for in Dagster"))
-        return dg.MaterializeResult(
-            data_version=dg.DataVersion(record.content_hash),
-            metadata={
-                "dagster/row_count": record.rows,
-                "content_hash": record.content_hash,
-                "base_hash": record.base_hash or "none: this set is a base",
-                "labels_seen": record.labels_seen,
-                "watermark": str(record.watermark),
-            },
-        )
+            step = freeze_training_set(stores, spec, context.run.tags.get(REASON_TAG, "asked for in Dagster"))
+        return dg.MaterializeResult(data_version=dg.DataVersion(step.record.content_hash), metadata=step_metadata(step))
 
     return training_set
 
@@ -47,21 +45,12 @@ def candidate_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     about = "A version trained on the newest training set by the endpoint's trainer, registered in MLflow."
 
     @dg.asset(
-        **asset_options(spec, "candidate", kinds=["mlflow", "scikitlearn"], about=about),
-        deps=[key(spec, "training_set")],
+        **asset_options(spec, CANDIDATE, kinds=["mlflow", "scikitlearn"], about=about),
+        deps=[key(spec, TRAINING_SET)],
     )
     def candidate(project: ProjectResource) -> dg.MaterializeResult:
         with project.stores() as stores:
-            version = train_candidate(stores, spec)
-            url = f"http://{stores.settings.host}:{stores.settings.mlflow_port}"
-        return dg.MaterializeResult(
-            metadata={
-                "version": version.version,
-                "model": dg.MetadataValue.url(f"{url}/#/models/{version.model_name}/versions/{version.version}"),
-                "run_id": version.run_id,
-                "training_set": version.training_set,
-            }
-        )
+            return dg.MaterializeResult(metadata=step_metadata(train_candidate(stores, spec)))
 
     return candidate
 
@@ -69,30 +58,32 @@ def candidate_for(spec: EndpointSpec) -> dg.AssetsDefinition:
 def evaluation_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of the candidate's evaluation, with the gate as its blocking check."""
     about = "The candidate against the champion on the evaluation days, which neither was trained on."
-    options = asset_options(spec, "evaluation", kinds=["mlflow", "python"], about=about)
+    options = asset_options(spec, EVALUATION, kinds=["mlflow", "python"], about=about)
     gate_spec = dg.AssetCheckSpec(GATE, asset=options["key"], blocking=True, description="Is it better, beyond doubt?")
 
-    @dg.asset(**options, deps=[key(spec, "candidate")], check_specs=[gate_spec])
+    @dg.asset(**options, deps=[key(spec, CANDIDATE)], check_specs=[gate_spec])
     def evaluation(project: ProjectResource) -> dg.MaterializeResult:
         with project.stores() as stores:
-            newest = stores.journal.retrainings(spec.name)[-1].version
-            gate = evaluate(stores, spec, str(newest))
-        return dg.MaterializeResult(metadata=_shown(gate), check_results=[_gate_result(gate, options["key"])])
+            step = evaluate_candidate(stores, spec)
+        gate = _gate_result(step.record, options["key"])
+        return dg.MaterializeResult(metadata=step_metadata(step), check_results=[gate])
 
     return evaluation
 
 
-def _shown(gate: Gate) -> dict[str, Any]:
-    """Return the verdict as metadata: its parts as a table, every other number by its name."""
-    parts = {"regimes", "slices"}
-    numbers = {name: value for name, value in gate.numbers.items() if value is not None and name not in parts}
-    return {
-        **json_value(numbers),
-        "judged": dg.MetadataValue.table([dg.TableRecord(_cells(row)) for row in table_of(gate.numbers)]),
-        "verdict": gate.verdict,
-        "champion": gate.champion,
-        "version": gate.version,
-    }
+def step_metadata(step: Step[Any]) -> dict[str, Any]:
+    """Return what a step of a retraining shows, as Dagster's metadata: for the assets and for the job."""
+    return dict(_metadata(name, value) for name, value in step.numbers.items())
+
+
+def _metadata(name: str, value: Any) -> tuple[str, Any]:
+    if name == "row_count":
+        return "dagster/row_count", value
+    if name == "model":
+        return name, dg.MetadataValue.url(value)
+    if name == "judged":
+        return name, dg.MetadataValue.table([dg.TableRecord(_cells(row)) for row in value])
+    return name, json_value(value)
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:

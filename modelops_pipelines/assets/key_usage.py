@@ -5,6 +5,7 @@ import dagster as dg
 from modelops_pipelines.assets.derived import Recompute
 from modelops_pipelines.assets.metadata import asset_options, key, markdown_table, recomputed_metadata
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.derivations import derivation_of, direct_sources
 from modelops_pipelines.core.tables.lake import KEY_USAGE
 from modelops_pipelines.operations.governance.key_usage import Gap, measure_usage, usage_gaps
 from modelops_pipelines.operations.lake.queries import newest
@@ -21,7 +22,11 @@ def key_usage_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     options = asset_options(spec, KEY_USAGE.name, kinds=["deltalake", "duckdb"], about=KEY_USAGE.about, table=KEY_USAGE)
     complete = dg.AssetCheckSpec(COMPLETE, asset=options["key"], description=about)
 
-    @dg.asset(**options, deps=[key(spec, "inference_log")], check_specs=[complete])
+    @dg.asset(
+        **options,
+        deps=[key(spec, name) for name in direct_sources(derivation_of(KEY_USAGE.name))],
+        check_specs=[complete],
+    )
     def key_usage(config: Recompute, project: ProjectResource) -> dg.MaterializeResult:
         with project.stores() as stores:
             result = measure_usage(stores, spec, config.asked())

@@ -12,11 +12,12 @@ from modelops_pipelines.core.alerting.alerts import Verdict, worst
 from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
 from modelops_pipelines.core.tables.columns import Column, Table
+from modelops_pipelines.core.tables.derivations import Derivation
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.alerting.judge_drift import drift_limit
+from modelops_pipelines.operations.alerting.raise_alerts import AlertChange
 from modelops_pipelines.operations.lake.incremental import Recomputed
 
-VERDICTS = "modelops/verdicts"
 SHOWN_ROWS = 30
 
 
@@ -55,17 +56,20 @@ def recomputed_metadata(result: Recomputed, total: int) -> dict[str, Any]:
     }
 
 
-def check_specs(spec: EndpointSpec, asset: str, kinds: Sequence[str]) -> list[dg.AssetCheckSpec]:
-    """Return a check for each of the endpoint's alert rules of these kinds."""
-    return [
-        dg.AssetCheckSpec(rule.name, asset=key(spec, asset), description=_rule_text(spec, rule))
-        for rule in spec.alerts
-        if rule.kind in kinds
-    ]
+def check_specs(spec: EndpointSpec, derivation: Derivation) -> list[dg.AssetCheckSpec]:
+    """Return a check for each of the endpoint's alert rules that judge a derived table."""
+    asset = key(spec, derivation.name)
+    return [dg.AssetCheckSpec(r.name, asset=asset, description=_rule_text(spec, r)) for r in spec.rules_of(derivation)]
+
+
+def alerts_metadata(changes: Sequence[AlertChange]) -> dict[str, str]:
+    """Return what a run did to alerts, where it did anything."""
+    shown = [f"{change.change}: {change.alert.rule}: {change.alert.message}" for change in changes]
+    return {"alerts": "\n".join(shown)} if shown else {}
 
 
 def check_results(spec: EndpointSpec, asset: str, verdicts: Sequence[Verdict]) -> list[dg.AssetCheckResult]:
-    """Return a check's result for each rule: it fails when a window failed, and carries every window's verdict."""
+    """Return a check's result for each rule: it fails when a window failed,."""
     rules = dict.fromkeys(verdict.rule for verdict in verdicts)
     return [_check_result(spec, asset, [verdict for verdict in verdicts if verdict.rule == rule]) for rule in rules]
 
@@ -82,7 +86,7 @@ def _check_result(spec: EndpointSpec, asset: str, verdicts: list[Verdict]) -> dg
         passed=shown.passed is not False,
         severity=severity,
         description=f"{shown.message} [{failed} of {len(verdicts)} windows failed]",
-        metadata={**known, VERDICTS: dg.MetadataValue.json([asdict(verdict) for verdict in verdicts])},
+        metadata={**known, "verdicts": dg.MetadataValue.json([asdict(verdict) for verdict in verdicts])},
     )
 
 

@@ -21,44 +21,23 @@ _MEASURES = {
 def service_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of traffic, failures and latency."""
     shown = ("window_start", "model_version", "variant", "requests", "predictions", "client_errors", "server_errors")
-    rules = ["error_rate", "latency_p95_ms"]
-    made = Derived(SERVICE_METRICS, ["inference_log"], measure_service, (*shown, "errors"), rules, draw_traffic)
-    return derived_asset(spec, made)
+    return derived_asset(spec, Derived(SERVICE_METRICS, measure_service, (*shown, "errors"), draw_traffic))
 
 
 def quality_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of quality on the labels that arrived."""
-    shown = ("window_start", "model_version", "segment", "segment_value", "labelled", "coverage")
-    upstream = ["labels", "feedback"]  # which wait for inference_log
-    made = Derived(
-        QUALITY_METRICS,
-        upstream,
-        measure_quality,
-        (*shown, *_MEASURES[spec.task], "reason"),
-        ["quality"],
-        draw_quality,
-        windows=30,
-    )
-    return derived_asset(spec, made)
+    counted = ("window_start", "model_version", "segment", "segment_value", "labelled", "coverage")
+    shown = (*counted, *_MEASURES[spec.task], "reason")
+    return derived_asset(spec, Derived(QUALITY_METRICS, measure_quality, shown, draw_quality, windows=30))
 
 
 def estimated_quality_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of quality as the scores alone let one expect it."""
+    """Return the asset of quality estimated from the scores alone."""
     shown = ("window_start", "model_version", "predictions", "labelled", "auc", "accuracy", "f1", "log_loss", "reason")
-    made = Derived(
-        ESTIMATED_QUALITY,
-        ["quality_metrics"],
-        estimate_quality,
-        shown,
-        ["estimated_quality"],
-        draw_estimate,
-        windows=30,
-    )
-    return derived_asset(spec, made)
+    return derived_asset(spec, Derived(ESTIMATED_QUALITY, estimate_quality, shown, draw_estimate, windows=30))
 
 
 def custom_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of the user's own metrics."""
     shown = ("window_start", "model_version", "metric", "value", "n", "reason")
-    made = Derived(CUSTOM_METRICS, ["labels", "feedback"], measure_custom, shown, ["metric"], draw_custom, windows=30)
-    return derived_asset(spec, made)
+    return derived_asset(spec, Derived(CUSTOM_METRICS, measure_custom, shown, draw_custom, windows=30))

@@ -1,6 +1,6 @@
 """One YAML is one endpoint: its assets and checks. What spans endpoints is built once, in ``shared_definitions``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,20 +35,21 @@ from modelops_pipelines.sensors.promotion import promotion_sensor
 from modelops_pipelines.sensors.retraining import retraining_sensor
 from modelops_pipelines.sensors.shadow import shadow_sensor
 
-_ASSETS = (
-    inference_log_for,
-    labels_for,
-    feedback_for,
-    service_metrics_for,
-    profiles_for,
-    drift_for,
-    data_quality_for,
-    drift_report_for,
-    quality_metrics_for,
-    key_usage_for,
-    shadow_log_for,
-)
-_LEARNING = (training_set_for, candidate_for, evaluation_for)
+Factory = Callable[[EndpointSpec], dg.AssetsDefinition]
+_CAPTURED: tuple[Factory, ...] = (inference_log_for, labels_for, feedback_for)
+DERIVED_ASSETS: dict[str, Factory] = {
+    "service_metrics": service_metrics_for,
+    "profiles": profiles_for,
+    "drift": drift_for,
+    "data_quality": data_quality_for,
+    "quality_metrics": quality_metrics_for,
+    "estimated_quality": estimated_quality_for,
+    "custom_metrics": custom_metrics_for,
+    "key_usage": key_usage_for,
+}
+"""The asset of each derived table; which of them an endpoint has is declared in ``core.tables.derivations``."""
+_ON_DEMAND: tuple[Factory, ...] = (drift_report_for, shadow_log_for)
+_LEARNING: tuple[Factory, ...] = (training_set_for, candidate_for, evaluation_for)
 RESOURCES = {"project": ProjectResource()}  # the same objects everywhere: Dagster merges no two others of one name
 
 
@@ -98,9 +99,8 @@ class ModelEndpoint(dg.Component):
 
 def endpoint_definitions(spec: EndpointSpec) -> dg.Definitions:
     """Return one endpoint's assets, with their checks: those that its task, metrics and trainer allow."""
-    estimated = [estimated_quality_for] if spec.task == "binary_classification" else []
-    own = [custom_metrics_for] if spec.metrics else []
-    factories = (*_ASSETS, *estimated, *own, *(_LEARNING if spec.trainer else ()))
+    derived = [DERIVED_ASSETS[one.name] for one in spec.derivations]
+    factories = (*_CAPTURED, *derived, *_ON_DEMAND, *(_LEARNING if spec.trainer else ()))
     return dg.Definitions(assets=[factory(spec) for factory in factories])
 
 

@@ -9,11 +9,11 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from modelops_pipelines.core.errors import UnknownError
+from modelops_pipelines.core.timestamps import from_micros, to_micros
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIME, _ROWS, _RANDOM, _SEAL = 8, 2, 7, 8
 _BODY = _TIME + _ROWS + _RANDOM
 MAX_ROWS = 2 ** (8 * _ROWS) - 1
@@ -31,7 +31,12 @@ class RequestId:
 
     def prediction_id(self, row: int) -> str:
         """Return the id of one row's prediction."""
-        return f"{self.text}-{row}"
+        return prediction_id(self.text, row)
+
+
+def prediction_id(request: str, row: int) -> str:
+    """Return the id of the prediction for a row, counted from 0, of the request with this id."""
+    return f"{request}-{row}"
 
 
 def new_request_id(endpoint: str, event_time: datetime, rows: int, entropy: bytes, secret: bytes) -> RequestId:
@@ -40,8 +45,7 @@ def new_request_id(endpoint: str, event_time: datetime, rows: int, entropy: byte
     The text is base32 (lower case, 40 characters) of time, rows, entropy and an HMAC-SHA-256 over these and the
     endpoint's name, cut to 8 bytes.
     """
-    micros = (event_time - _EPOCH) // timedelta(microseconds=1)
-    body = micros.to_bytes(_TIME, "big", signed=True) + rows.to_bytes(_ROWS, "big") + entropy
+    body = to_micros(event_time).to_bytes(_TIME, "big", signed=True) + rows.to_bytes(_ROWS, "big") + entropy
     sealed = body + _seal(endpoint, body, secret)
     return RequestId(base64.b32encode(sealed).decode().lower(), event_time, rows)
 
@@ -56,7 +60,7 @@ def parse_prediction_id(text: str, endpoint: str, secret: bytes) -> tuple[Reques
     micros = int.from_bytes(body[:_TIME], "big", signed=True)
     if _ROW.fullmatch(row) is None or int(row) >= rows:
         raise _unknown(text, endpoint)
-    return RequestId(request, _EPOCH + timedelta(microseconds=micros), rows), int(row)
+    return RequestId(request, from_micros(micros), rows), int(row)
 
 
 def time_of(request: str) -> datetime | None:
@@ -65,7 +69,7 @@ def time_of(request: str) -> datetime | None:
     if body is None:
         return None
     try:
-        return _EPOCH + timedelta(microseconds=int.from_bytes(body[:_TIME], "big", signed=True))
+        return from_micros(int.from_bytes(body[:_TIME], "big", signed=True))
     except OverflowError:
         return None
 

@@ -1,17 +1,21 @@
-"""Finished runs' checks become alerts, and capture is watched; a new drift alert asks for the drift report."""
+"""Failed runs and lagging capture become alerts here; every other verdict raised its alert where it was judged.
 
+A new drift alert asks for the drift report.
+"""
+
+import json
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunRecord, RunsFilter
 
 from modelops_pipelines.assets.improve import GATE
-from modelops_pipelines.assets.metadata import VERDICTS
-from modelops_pipelines.core.alerting.alerts import Verdict
+from modelops_pipelines.core.alerting.alerts import OPEN, Alert, Verdict
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.timestamps import EPOCH
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.alerting.capture_watch import watch_capture
 from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, raise_alerts
@@ -22,8 +26,30 @@ RUNS_A_TICK = 20
 PIPELINE = "pipeline"
 
 
+@dataclass(frozen=True)
+class Cursor:
+    """How far the sensor has come: the newest run that it has seen finish, and the newest drift alert."""
+
+    runs: datetime = EPOCH
+    alert: int = 0
+
+    @classmethod
+    def read(cls, kept: str | None) -> "Cursor":
+        """Read what the last tick kept; before 0.3 that was the time of the run alone."""
+        if not kept:
+            return cls()
+        if not kept.startswith("{"):
+            return cls(datetime.fromisoformat(kept))
+        values = json.loads(kept)
+        return cls(datetime.fromisoformat(values["runs"]), values["alert"])
+
+    def text(self) -> str:
+        """Return it as Dagster keeps it."""
+        return json.dumps({"runs": self.runs.isoformat(), "alert": self.alert})
+
+
 def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
-    """Return the one sensor that turns failed checks, failed runs and capture that lags into alerts."""
+    """Return the one sensor that turns failed runs and capture that lags into alerts, and asks for drift reports."""
     names = {spec.name for spec in specs}
 
     @dg.sensor(
@@ -31,24 +57,26 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Turns failed checks into alerts: one open alert a rule, counted, resolved after two passes.",
+        description="Turns failed runs and lagging capture into alerts; asks for a drift report on a new drift alert.",
     )
     def alerts(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
-        since = datetime.fromisoformat(context.cursor) if context.cursor else datetime.fromtimestamp(0, UTC)
-        records = _finished(context, since)
+        since = Cursor.read(context.cursor)
+        records = _finished(context, since.runs)
         changes: list[AlertChange] = []
         with project.stores() as stores:
             changes += watch_capture(stores, specs, stores.now())  # also when every gateway is down
             for record in records:
-                for endpoint, verdicts in _verdicts(context, record, names).items():
-                    changes += raise_alerts(stores, endpoint, verdicts, record.dagster_run.run_id)
+                for endpoint, verdict in _verdicts(context, record, names).items():
+                    changes += raise_alerts(stores, endpoint, [verdict], source=record.dagster_run.run_id)
+            drifts = [a for a in stores.alerts.find(None, OPEN) if a.kind == "drift" and (a.id or 0) > since.alert]
         for change in changes:
             alert = change.alert
             context.log.info("alert %s: %s %s: %s", change.change, alert.endpoint, alert.rule, alert.message)
-        if not records:
-            return dg.SkipReason(f"no run has finished since {text(since)}")
-        requests = [_report(change) for change in changes if change.change == "opened" and change.alert.rule == "drift"]
-        return dg.SensorResult(run_requests=requests, cursor=records[-1].update_timestamp.isoformat())
+        if not records and not drifts:
+            return dg.SkipReason(f"no run has finished since {text(since.runs)}, and no drift alert is new")
+        runs = records[-1].update_timestamp if records else since.runs
+        reached = Cursor(runs, max([since.alert, *(alert.id or 0 for alert in drifts)]))
+        return dg.SensorResult(run_requests=[_report(a) for a in drifts if a.endpoint in names], cursor=reached.text())
 
     return alerts
 
@@ -59,41 +87,33 @@ def _finished(context: dg.SensorEvaluationContext, since: datetime) -> Sequence[
     return [record for record in found if record.update_timestamp > since]
 
 
-def _verdicts(
-    context: dg.SensorEvaluationContext, record: RunRecord, names: AbstractSet[str]
-) -> dict[str, list[Verdict]]:
-    """Return, by endpoint, the verdicts of a run's checks and one on the run; a refusing gate is no failure of it.
+def _verdicts(context: dg.SensorEvaluationContext, record: RunRecord, names: AbstractSet[str]) -> dict[str, Verdict]:
+    """Return the verdict on a run by endpoint; a refusing gate is no failure of it.
 
     The sensors' runs bear their endpoint as a tag; a run that a person started is known by its checks' assets.
     """
     tagged = record.dagster_run.tags.get(ENDPOINT_TAG, "")
-    found: dict[str, list[Verdict]] = {tagged: []} if tagged in names else {}
-    refused = False
+    endpoints, refused = {tagged}, False
     events = context.instance.get_records_for_run(
         record.dagster_run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION
     )
     for event in events.records:
-        said = event.event_log_entry.get_dagster_event().asset_check_evaluation_data
-        refused = refused or (said.check_name == GATE and not said.passed)
-        kept: Any = said.metadata.get(VERDICTS)
-        if said.asset_key.path[0] in names:
-            of_endpoint = found.setdefault(said.asset_key.path[0], [])
-            of_endpoint += [Verdict(**verdict) for verdict in kept.value] if kept is not None else []
-    for verdicts in found.values():
-        verdicts.append(_on_the_run(record, refused=refused))
-    return found
+        check = event.event_log_entry.get_dagster_event().asset_check_evaluation_data
+        refused = refused or (check.check_name == GATE and not check.passed)
+        endpoints.add(check.asset_key.path[0])
+    return dict.fromkeys(sorted(endpoints & names), _on_the_run(record, refused=refused))
 
 
 def _on_the_run(record: RunRecord, *, refused: bool) -> Verdict:
     failed = record.dagster_run.status == DagsterRunStatus.FAILURE and not refused
     message = f"run {record.dagster_run.run_id[:8]} failed: see it in Dagster" if failed else "the run succeeded"
-    return Verdict(PIPELINE, "error", not failed, None, None, 1, text(record.update_timestamp), message)
+    window = text(record.update_timestamp)
+    return Verdict(PIPELINE, PIPELINE, "error", not failed, None, None, 1, window, message)
 
 
-def _report(change: AlertChange) -> dg.RunRequest:
-    endpoint = change.alert.endpoint
+def _report(alert: Alert) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=f"drift report {endpoint} {text(change.alert.opened_at)}",
-        asset_selection=assets_of(endpoint, ["drift_report"]),
-        tags={"modelops/reason": change.alert.message},
+        run_key=f"drift report {alert.endpoint} {text(alert.opened_at)}",
+        asset_selection=assets_of(alert.endpoint, ["drift_report"]),
+        tags={"modelops/reason": alert.message},
     )

@@ -5,22 +5,9 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-from modelops_pipelines.core.endpoints.spec import EndpointSpec
-
 ENDPOINT_TAG = "endpoint"
 KIND_TAG = "modelops/kind"
 TICK_SECONDS = 4  # under the daemon's own loop of 5 s, or every second loop is skipped
-_MONITORING = (
-    "inference_log",
-    "labels",
-    "feedback",
-    "service_metrics",
-    "profiles",
-    "drift",
-    "data_quality",
-    "quality_metrics",
-    "key_usage",
-)
 LEARNING = ("training_set", "candidate", "evaluation")
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -34,12 +21,6 @@ _UNFINISHED = [
 def assets_of(endpoint: str, names: Sequence[str]) -> list[dg.AssetKey]:
     """Return an endpoint's assets by their names."""
     return [dg.AssetKey([endpoint, name]) for name in names]
-
-
-def monitored(spec: EndpointSpec) -> tuple[str, ...]:
-    """Return the names of an endpoint's assets that follow its log."""
-    estimated = ("estimated_quality",) if spec.task == "binary_classification" else ()
-    return (*_MONITORING, *estimated, *(("custom_metrics",) if spec.metrics else ()))
 
 
 def is_running(context: dg.SensorEvaluationContext, endpoint: str, kind: str | None = None) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.sensors.common import ENDPOINT_TAG, assets_of, monitored
+from modelops_pipelines.sensors.common import ENDPOINT_TAG, assets_of
 
 
 def cadence_schedule(specs: Sequence[EndpointSpec]) -> dg.ScheduleDefinition:
@@ -23,7 +23,7 @@ def cadence_schedule(specs: Sequence[EndpointSpec]) -> dg.ScheduleDefinition:
         for spec in specs:
             yield dg.RunRequest(
                 run_key=f"cadence {spec.name} {hour}",
-                asset_selection=assets_of(spec.name, monitored(spec)),
+                asset_selection=assets_of(spec.name, spec.monitored),
                 tags={ENDPOINT_TAG: spec.name, "modelops/reason": "hourly cadence"},
             )
 

@@ -7,10 +7,9 @@ import dagster as dg
 from modelops_pipelines.core.drift.schedule import is_due
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.ids import content_id
-from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of, is_running, monitored, told
+from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of, is_running, told
 from modelops_pipelines.store.spool.segments import waiting
 from modelops_pipelines.store.stores import Stores
 
@@ -30,13 +29,13 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         with project.stores() as stores:
             for spec in specs:
                 segments = waiting(stores.settings.spool, spec.name)
-                pending = stores.journal.pending(spec.name) - _not_yet_due(stores, spec)
+                pending = stores.touched_windows.count(spec.name) - _not_yet_due(stores, spec)
                 if not segments and not pending:
                     reasons.append(f"{spec.name}: 0 segments wait, 0 windows are left over")
                 elif is_running(context, spec.name):
                     reasons.append(f"{spec.name}: {len(segments)} segments wait for the run under way")
                 else:
-                    left = f"left over {_newest_mark(stores, spec)}, {pending} in all"
+                    left = f"left over {stores.touched_windows.newest(spec.name)}, {pending} in all"
                     identity = content_id(*segments) if segments else left
                     requests.append(_request(spec, identity, len(segments), pending))
         return told(requests, reasons)
@@ -47,18 +46,14 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
 def _not_yet_due(stores: Stores, spec: EndpointSpec) -> int:
     """Return how many marks wait for the end of their window."""
     now = stores.now()
-    windows = stores.journal.touched(spec.name, DRIFT.name).windows
-    return sum(not is_due(spec, DRIFT.name, window_of(window, spec.window), now) for window in windows)
-
-
-def _newest_mark(stores: Stores, spec: EndpointSpec) -> int:
-    """Return the newest mark that is left: as many windows may be left over again another day."""
-    return max(stores.journal.touched(spec.name, consumer).up_to for consumer in monitored(spec))
+    tables = [one.name for one in spec.derivations if one.when_ended]
+    marks = [(table, window) for table in tables for window in stores.touched_windows.pending(spec.name, table).windows]
+    return sum(not is_due(spec, table, window_of(window, spec.window), now) for table, window in marks)
 
 
 def _request(spec: EndpointSpec, identity: str, segments: int, pending: int) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"new data {spec.name} {identity}",
-        asset_selection=assets_of(spec.name, monitored(spec)),
+        asset_selection=assets_of(spec.name, spec.monitored),
         tags={ENDPOINT_TAG: spec.name, "modelops/reason": f"{segments} segments, {pending} windows left over"},
     )

@@ -39,7 +39,7 @@ def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
                 if decision.start and is_running(context, spec.name, KIND):
                     reasons.append(f"{spec.name}: {decision.reason}; a retraining is under way")
                 elif decision.start:
-                    watermark = stores.journal.progress(spec.name).watermark
+                    watermark = stores.ingest_progress.of(spec.name).watermark
                     requests.append(_request(spec.name, decision.reason, str(watermark)))
                 else:
                     reasons.append(f"{spec.name}: {decision.reason}")

@@ -60,7 +60,7 @@ def _marks(stores: Stores, specs: Sequence[EndpointSpec]) -> dict[str, str]:
     for spec in specs:
         state = states.get(spec.name)
         if state is not None and state.shadow is not None and state.status == ACTIVE:
-            found[spec.name] = f"{state.generation} {stores.journal.progress(spec.name).predictions}"
+            found[spec.name] = f"{state.generation} {stores.ingest_progress.of(spec.name).predictions}"
     return found
 
 

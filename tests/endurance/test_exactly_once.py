@@ -180,4 +180,4 @@ def assert_all_there_once(project: Project, clients: list[Client]) -> None:
     assert [row for row in table_rows(project, "rejects") if not row["reason"].startswith("torn")] == []
     assert list(project.stores.settings.spool.glob("*/*/*/*.jsonl")) == []
     wanted = {window_of(row["event_time"], project.spec.window) for row in log}
-    assert wanted <= set(project.stores.journal.touched("cancer", "service_metrics").windows)
+    assert wanted <= set(project.stores.touched_windows.pending("cancer", "service_metrics").windows)

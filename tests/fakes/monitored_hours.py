@@ -38,10 +38,10 @@ def fill(stores: Stores, spec: EndpointSpec, hours: int = HOURS) -> None:
     write_profiles(stores, spec, windows[-1], random)
     names = [*COLUMNS, "kind", "month", EVIL_COLUMN]
     write(stores, spec, DRIFT, [drift_row(at, n, name) for at in windows for n, name in enumerate(names)])
-    failed = Verdict("drift", "error", False, 0.5, 0.3, 1000, "w", f"column_01 drifted {EVIL}")
-    raise_alerts(stores, spec.name, [failed, replace(failed, rule="error_rate", severity="warning")], "run 1")
+    failed = Verdict("drift", "drift", "error", False, 0.5, 0.3, 1000, "w", f"column_01 drifted {EVIL}")
+    raise_alerts(stores, spec.name, [failed, replace(failed, rule="error_rate", severity="warning")], source="run 1")
     again = [replace(failed, rule="error_rate", passed=True)] * 2
-    raise_alerts(stores, spec.name, again, "run 2")
+    raise_alerts(stores, spec.name, again, source="run 2")
     before = stores.deployments.desired(spec.name)
     event = Event(0, spec.name, START, "ann", "deploy", None, "1", before.generation + 1, "test")
     stores.deployments.change(before, [Variant("1", "champion", 90), Variant("2", "challenger", 10)], event)

@@ -4,60 +4,56 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from modelops_pipelines.core.ids import ENTROPY_BYTES, content_id, new_request_id
+from modelops_pipelines.core.capture import spool_records
+from modelops_pipelines.core.capture.spool_records import PREDICTION_FIELDS, Feedback, prediction_record
+from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
+from modelops_pipelines.core.timestamps import from_micros
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
 from modelops_pipelines.store.state.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 SECRET = b"a secret of tests"
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VERSION = ModelVersion("tumours", "1", "/nowhere", {"x": "float", "c": "text"}, ["0", "1"], None, None, START)
 
 
-def micros(moment: datetime) -> int:
-    return round((moment - EPOCH).total_seconds() * 1_000_000)
-
-
 def request_record(endpoint: str, number: int, at: datetime, rows: int, **changes: Any) -> dict[str, Any]:
-    """Return the record of an answered request; ``changes`` go over it."""
+    """Return the record of an answered request; ``changes`` go over it, by the record's own keys."""
+    assert changes.keys() <= PREDICTION_FIELDS.keys()
     request = new_request_id(endpoint, at, rows, number.to_bytes(ENTROPY_BYTES, "big"), SECRET)
-    answered = {
-        "id": request.text,
-        "t": micros(at),
-        "at": micros(at),
-        "version": "1",
-        "variant": "champion",
-        "n": rows,
-        "status": 200,
-        "error": None,
-        "ms": 1.5,
-        "user": None,
-        "session": None,
-        "client": None,
-        "source": "live",
-        "f": {"x": [float(row) for row in range(rows)], "c": ["a"] * rows},
-        "p": ["1"] * rows,
-        "s": [0.9] * rows,
-    }
-    return answered | changes
+    answered = prediction_record(
+        request_id=request.text,
+        event_time=at,
+        received_at=at,
+        model_version="1",
+        variant="champion",
+        rows=rows,
+        status=200,
+        error_code=None,
+        latency_ms=1.5,
+        user_id=None,
+        session_id=None,
+        client_request_id=None,
+        source="live",
+        key_id=None,
+        prediction=["1"] * rows,
+        score=[0.9] * rows,
+        features={"x": [float(row) for row in range(rows)], "c": ["a"] * rows},
+    )
+    return {**answered, **changes}
 
 
-def _identity(record: dict[str, Any], row: int) -> dict[str, Any]:
-    ids = {"prediction_id": f"{record['id']}-{row}", "request_id": record["id"]}
-    return {**ids, "row_index": row, "event_time": record["t"]}
+def _request(record: dict[str, Any]) -> RequestId:
+    return RequestId(record["id"], from_micros(record["t"]), record["n"])
 
 
 def label_row(record: dict[str, Any], row: int, label: str | float, labelled_at: datetime) -> dict[str, Any]:
-    number = content_id(f"{record['id']}-{row}", label, micros(labelled_at))
-    said = {"label_id": number, "label": label, "labelled_at": micros(labelled_at), "received_at": micros(labelled_at)}
-    return _identity(record, row) | said
+    return spool_records.label_row(_request(record), row, label, labelled_at, labelled_at)
 
 
 def feedback_row(record: dict[str, Any], row: int, rating: int | None, thumbs: str | None) -> dict[str, Any]:
-    number = content_id(f"{record['id']}-{row}", rating, thumbs, None, None, None, None)
-    said = {"feedback_id": number, "rating": rating, "thumbs": thumbs, "comment": None, "corrected_label": None}
-    return _identity(record, row) | said | {"user_id": None, "session_id": None, "received_at": record["t"]}
+    request = _request(record)
+    return spool_records.feedback_row(request, row, Feedback(rating, thumbs), request.event_time)
 
 
 def write_segment(

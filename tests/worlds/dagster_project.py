@@ -14,14 +14,13 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.definitions import defs
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.sensors.common import monitored
 from modelops_pipelines.store.spool.segments import waiting
 from tests.support.gateway import RunningGateway
 from tests.support.project import CANCER_YAML, Project, make_project
 from tests.support.waiting import wait_until
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-MONITORING = monitored(EndpointSpec("cancer", "tumours", "binary_classification", "benign"))
+MONITORING = EndpointSpec("cancer", "tumours", "binary_classification", "benign").monitored
 
 
 @dataclass
@@ -41,7 +40,7 @@ class World:
         by_hand: bool = False,
     ) -> dg.ExecuteInProcessResult:
         """Run assets of the endpoint as the sensors (or a person) have them run; a failure is in the result."""
-        chosen = monitored(endpoint_named(self.project.stores, endpoint)) if names is None else names
+        chosen = endpoint_named(self.project.stores, endpoint).monitored if names is None else names
         job = self.definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             instance=self.instance,

@@ -18,7 +18,7 @@ from modelops_pipelines.operations.governance.erasure import Erased, erase_user
 from modelops_pipelines.operations.improve.training_sets import frozen_table
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
-from modelops_pipelines.store.state.journal import TrainingSet
+from modelops_pipelines.store.state.training_sets import TrainingSet
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import START, VERSION, feedback_row, label_row, request_record, write_segment
 from tests.support.project import Project, copied_project, make_project
@@ -86,7 +86,7 @@ def make_world(folder: Path) -> tuple[Project, World]:
     ids = [f"{record['id']}-0" for record in (world.mine[0], world.mine[1], world.others[0])]
     rows = pa.table({"row_id": ids, "event_time": [START] * 3, "x": [1.0] * 3, "position": [0, 1, 2]})
     stores.writer.write_whole("cancer", frozen_table(FROZEN), rows)
-    stores.journal.record_training_set(TrainingSet("cancer", FROZEN, None, 3, 3, None, START))
+    stores.training_sets.record(TrainingSet("cancer", FROZEN, None, 3, 3, None, START))
     for derive in (measure_service, measure_quality):
         derive(stores, project.spec)
     leave_a_commit_that_failed(stores)

@@ -13,7 +13,9 @@ from modelops_pipelines.operations.release.commands import deploy
 from tests.support.gateway import running_gateway
 from tests.support.project import Project, cancer_frame, copied_project, rows_of
 
-ERROR = Verdict("error_rate", "error", False, 0.5, 0.1, 40, "2026-01-01T00:00:00Z", "error_rate 0.5 is above 0.1")
+ERROR = Verdict(
+    "error_rate", "error_rate", "error", False, 0.5, 0.1, 40, "2026-01-01T00:00:00Z", "error_rate 0.5 is above 0.1"
+)
 
 
 def make_served(trained: Project, folder: Path) -> tuple[Project, str]:
@@ -32,5 +34,5 @@ def make_served(trained: Project, folder: Path) -> tuple[Project, str]:
         ingest(project.stores, project.spec, stream)
     for derive in (measure_service, measure_quality, profile_windows, detect_drift):
         derive(project.stores, project.spec)
-    raise_alerts(project.stores, "cancer", [ERROR], "run 1")
+    raise_alerts(project.stores, "cancer", [ERROR], source="run 1")
     return project, answer["request_id"]

@@ -21,7 +21,7 @@ def alert() -> None:
 def list_alerts(endpoint: str | None, *, everything: bool, as_json: bool) -> None:
     """List open alerts, newest first."""
     stores = open_stores()
-    found = stores.journal.alerts(endpoint, None if everything else OPEN)
+    found = stores.alerts.find(endpoint, None if everything else OPEN)
     if endpoint and not found:
         require_endpoint(stores, endpoint)
     names = ("id", "endpoint", "rule", "status", "severity", "count", "opened_at", "last_seen_at", "message")

@@ -32,10 +32,11 @@ def train(endpoint: str, data: Path, *, as_json: bool) -> None:
 @json_option
 def retrain(endpoint: str, reason: str, *, as_json: bool) -> None:
     """Train a candidate for ENDPOINT on what the log has learned, and judge it; what is live does not change."""
-    from modelops_pipelines.operations.improve.retrain import retrain as whole
+    from modelops_pipelines.operations.improve.retrain import retrain as retraining
 
     stores = open_stores()
-    gate = whole(stores, endpoint_named(stores, endpoint), reason)
+    *_, last = retraining(stores, endpoint_named(stores, endpoint), reason)
+    gate = last.record
     show_value({"version": gate.version, "verdict": gate.verdict, **dict(gate.numbers)}, as_json=as_json)
 
 

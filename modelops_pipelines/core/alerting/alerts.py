@@ -10,9 +10,13 @@ PASSES_TO_RESOLVE = 2
 
 @dataclass(frozen=True)
 class Verdict:
-    """A rule held against one window. ``passed`` is None where the evidence is missing, and the message says why."""
+    """A rule held against one window. ``passed`` is None where the evidence is missing, and the message says why.
+
+    ``kind`` is what is judged (drift, quality, pipeline, ...); several rules of an endpoint may be of one kind.
+    """
 
     rule: str
+    kind: str
     severity: str
     passed: bool | None
     value: float | None
@@ -28,6 +32,7 @@ class Alert:
 
     endpoint: str
     rule: str
+    kind: str
     status: str
     severity: str
     message: str
@@ -57,6 +62,7 @@ def after(alert: Alert | None, verdict: Verdict, endpoint: str, now: datetime) -
             count=alert.count + 1,
             passes=0,
             last_seen_at=now,
+            kind=verdict.kind,
             severity=verdict.severity,
             message=verdict.message,
             data_window=verdict.window,
@@ -71,6 +77,7 @@ def _opened(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
     return Alert(
         endpoint=endpoint,
         rule=verdict.rule,
+        kind=verdict.kind,
         status=OPEN,
         severity=verdict.severity,
         message=verdict.message,

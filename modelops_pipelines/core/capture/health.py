@@ -72,6 +72,7 @@ class CaptureHealth:
         shown = next((check for check in self.checks if not check.ok), self.checks[0])
         return Verdict(
             rule=CAPTURE,
+            kind=CAPTURE,
             severity="error",
             passed=self.ok,
             value=shown.value,

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.tables.lake import DRIFT
+from modelops_pipelines.core.tables.derivations import derivation_of
 from modelops_pipelines.core.windows import has_ended
 
 
@@ -13,5 +13,5 @@ def is_due(spec: EndpointSpec, table: str, window: datetime, now: datetime) -> b
     A calibrated verdict waits until its window has ended: each look at a part of a day is another chance of a false
     alarm, and looking every two hours gave nine times as many (decision 16).
     """
-    waits = table == DRIFT.name and spec.drift.method == "calibrated"
+    waits = derivation_of(table).when_ended and spec.drift.method == "calibrated"
     return not waits or has_ended(window, spec.window, now)

@@ -1,10 +1,12 @@
-"""What an endpoint is: the values of its YAML, and defaults. What may be wrong is ``endpoint_rules``."""
+"""What an endpoint is: the values of its YAML, and defaults. What may be wrong with them: ``validate``."""
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, get_args
 
 from modelops_pipelines.core.evaluation.gate import GateConfig
+from modelops_pipelines.core.tables.derivations import Derivation, dependents_of, derivations_for
+from modelops_pipelines.core.tables.lake import STREAMS
 
 Task = Literal["binary_classification", "multiclass", "regression"]
 Window = Literal["hour", "day"]
@@ -187,6 +189,26 @@ class EndpointSpec:
     gate: GateConfig = field(default_factory=GateConfig)
     limits: Limits = field(default_factory=Limits)
     capture: CapturePolicy = field(default_factory=CapturePolicy)
+
+    @property
+    def derivations(self) -> tuple[Derivation, ...]:
+        """The tables derived for this endpoint, in order of computing."""
+        return derivations_for(self.task, own_metrics=bool(self.metrics))
+
+    @property
+    def monitored(self) -> tuple[str, ...]:
+        """The names of all tables that follow the endpoint's log: those captured, then those derived."""
+        return (*(table.name for table in STREAMS.values()), *(one.name for one in self.derivations))
+
+    def dependents(self, table: str) -> tuple[str, ...]:
+        """Return the names of what is marked when windows of ``table`` change: derived tables, and its own verdicts."""
+        judged = [one.verdict_mark for one in self.derivations if one.name == table and self.rules_of(one)]
+        return (*dependents_of(self.derivations, table), *judged)
+
+    def rules_of(self, derivation: Derivation) -> list[AlertRule]:
+        """Return the endpoint's alert rules that judge a derived table."""
+        kinds = {kind.name for kind in derivation.judged_by}
+        return [rule for rule in self.alerts if rule.kind in kinds]
 
     def thresholds(self, kind: str, metric: str | None = None) -> list[float]:
         """Return the thresholds of the endpoint's alert rules of a kind."""

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from modelops_pipelines.core.endpoints.issues import Complaint, one_of, suggestion
 from modelops_pipelines.core.endpoints.spec import TASKS, AlertRule
+from modelops_pipelines.core.tables.derivations import rule_kinds
 
-KINDS = ("error_rate", "latency_p95_ms", "drift", "data_quality", "quality", "estimated_quality", "metric")
 MEASURED = ("quality", "estimated_quality", "metric")
 """Kinds that name a metric and one threshold, above or below."""
 QUALITY_METRICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -75,8 +75,8 @@ def alert_complaints(rules: Sequence[AlertRule], task: str, own: Sequence[str] =
     names = [rule.name for rule in rules]
     for index, rule in enumerate(rules):
         path = f"alerts[{index}]"
-        yield from one_of(f"{path}.kind", rule.kind, KINDS)
-        if rule.kind not in KINDS:
+        yield from one_of(f"{path}.kind", rule.kind, tuple(rule_kinds()))
+        if rule.kind not in rule_kinds():
             continue
         if rule.name in names[:index]:
             first = names.index(rule.name)
@@ -101,7 +101,7 @@ def _plain_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
     if rule.kind == "data_quality":
         yield from _refused(rule, path, ("above",), "has no threshold of its own")
     elif rule.above is None and rule.kind != "drift":
-        yield Complaint(f"{path}.above", "is missing", f"Add 'above': {_RANGES[rule.kind].words}")
+        yield Complaint(f"{path}.above", "is missing", f"Add 'above': {_RANGES.get(rule.kind, _AMOUNT).words}")
 
 
 def _refused(rule: AlertRule, path: str, keys: Sequence[str], why: str) -> Iterator[Complaint]:

@@ -1,4 +1,4 @@
-"""Every table of the lake, declared once: columns, types, units, keys; ``state_tables`` declares the state database's.
+"""Every table of the lake, declared once: columns, types, units, keys. Which derives from which: ``derivations``.
 
 The lake's Arrow schemas, the state database's tables, Dagster's column metadata, the documentation and the tests'
 frames all derive from here. Nothing here reads or writes.
@@ -313,24 +313,6 @@ SHADOW_LOG = Table(
     ("model_version", "prediction_id"),
 )
 
-LAKE = (
-    INFERENCE_LOG,
-    LABELS,
-    FEEDBACK,
-    REJECTS,
-    SERVICE_METRICS,
-    PROFILES,
-    DAILY_PROFILES,
-    DRIFT,
-    DATA_QUALITY,
-    QUALITY_METRICS,
-    ESTIMATED_QUALITY,
-    CUSTOM_METRICS,
-    KEY_USAGE,
-    SHADOW_LOG,
-)
-HOURLY = frozenset({SERVICE_METRICS.name, PROFILES.name})
-"""Tables whose rows are of hours whatever the endpoint's window is."""
 STREAMS: Mapping[str, Table] = {"predictions": INFERENCE_LOG, "labels": LABELS, "feedback": FEEDBACK}
 TRAINING_SET_COLUMNS = ("row_id", "event_time", "position")
 SYSTEM_COLUMNS = frozenset((*INFERENCE_LOG.names, *TRAINING_SET_COLUMNS, "label", "window_start"))

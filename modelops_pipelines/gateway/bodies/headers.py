@@ -11,7 +11,6 @@ from modelops_pipelines.core.errors import InputError
 
 FUTURE = timedelta(minutes=5)
 FIELD_LENGTH = 200
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRUE = frozenset({"1", "true", "yes"})
 
 
@@ -97,8 +96,3 @@ def parse_time(given: str, what: str, now: datetime) -> datetime:
     if moment > now + FUTURE:
         raise InputError(f"{what} {given} lies in the future", "Send the time at which it happened")
     return moment
-
-
-def micros(moment: datetime) -> int:
-    """Return a moment as the spool keeps it: UTC microseconds."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)

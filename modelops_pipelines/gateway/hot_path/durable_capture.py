@@ -10,6 +10,7 @@ import contextlib
 import queue
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ class Capture:
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
 
-    async def write(self, endpoint: str, stream: str, record: dict[str, Any]) -> None:
+    async def write(self, endpoint: str, stream: str, record: Mapping[str, Any]) -> None:
         """Make the record durable; raises CaptureError when that fails, after which it does not count as written."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()

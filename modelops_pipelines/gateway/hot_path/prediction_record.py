@@ -6,16 +6,17 @@ from typing import Any
 
 import orjson
 
+from modelops_pipelines.core.capture.spool_records import PredictionRecord, prediction_record
 from modelops_pipelines.core.endpoints.spec import CapturePolicy, EndpointSpec
 from modelops_pipelines.core.ids import RequestId
 from modelops_pipelines.core.release.desired_state import Variant
-from modelops_pipelines.gateway.bodies.headers import Call, micros
+from modelops_pipelines.core.timestamps import to_micros
+from modelops_pipelines.gateway.bodies.headers import Call
 from modelops_pipelines.gateway.bodies.typed_columns import Columns
 from modelops_pipelines.gateway.model_runtime.loaded_model import Outcome
 
 OK = 200
 KIB = 1024
-_CALLERS_FIELDS = {"user": "user_id", "session": "session_id", "client": "client_request_id"}
 
 
 @dataclass
@@ -43,42 +44,44 @@ class Exchange:
         return "replay" if self.status == OK and self.call.event_time is not None else "live"
 
 
-def record_of(exchange: Exchange, request: RequestId) -> dict[str, Any]:
+def record_of(exchange: Exchange, request: RequestId) -> PredictionRecord:
     """Return the spool's record. What the policy leaves out is left out here, before anything touches the disk."""
-    call, policy, outcome = exchange.call, exchange.spec.capture, exchange.outcome
-    fields = {"user": call.user, "session": call.session, "client": exchange.client}
+    call, policy, outcome, variant = exchange.call, exchange.spec.capture, exchange.outcome, exchange.variant
+    caller = {"user_id": call.user, "session_id": call.session, "client_request_id": exchange.client}
     if policy.redact:
-        fields = {name: None if _CALLERS_FIELDS[name] in policy.redact else value for name, value in fields.items()}
-    return {
-        "id": request.text,
-        "t": micros(request.event_time),
-        "at": micros(call.received),
-        "version": exchange.variant.version if exchange.variant else None,
-        "variant": exchange.variant.role if exchange.variant else None,
-        "n": max(1, request.rows),
-        "status": exchange.status,
-        "error": exchange.error,
-        "ms": exchange.milliseconds,
-        **fields,
-        "source": exchange.source,
-        "key": exchange.key_id,
-        "p": outcome.predictions if outcome else None,
-        "s": outcome.scores if outcome else None,
+        caller = {name: None if name in policy.redact else value for name, value in caller.items()}
+    return prediction_record(
+        request_id=request.text,
+        event_time=request.event_time,
+        received_at=call.received,
+        model_version=variant.version if variant else None,
+        variant=variant.role if variant else None,
+        rows=max(1, request.rows),
+        status=exchange.status,
+        error_code=exchange.error,
+        latency_ms=exchange.milliseconds,
+        user_id=caller["user_id"],
+        session_id=caller["session_id"],
+        client_request_id=caller["client_request_id"],
+        source=exchange.source,
+        key_id=exchange.key_id,
+        prediction=outcome.predictions if outcome else None,
+        score=outcome.scores if outcome else None,
         **_payload(exchange, request, policy),
-    }
+    )
 
 
 def _payload(exchange: Exchange, request: RequestId, policy: CapturePolicy) -> dict[str, Any]:
     """Return the features with what marks their absence; a request that failed has none."""
     if exchange.outcome is None or not exchange.columns:
-        return {"f": {}}
+        return {"features": {}}
     if not _is_sampled(request, policy.sample):
-        return {"f": {}, "sampled": False}
+        return {"features": {}, "sampled": False}
     kept = {name: values for name, values in exchange.columns.items() if name not in policy.redact}
-    given = orjson.dumps(kept, default=micros, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    given = orjson.dumps(kept, default=to_micros, option=orjson.OPT_PASSTHROUGH_DATETIME)
     if len(given) <= policy.max_kib * KIB:
-        return {"f": orjson.Fragment(given)}
-    return {"f": {}, "truncated": True, "payload_hash": hashlib.sha256(given).hexdigest()}
+        return {"features": orjson.Fragment(given)}
+    return {"features": {}, "payload_hash": hashlib.sha256(given).hexdigest()}
 
 
 def _is_sampled(request: RequestId, share: float) -> bool:

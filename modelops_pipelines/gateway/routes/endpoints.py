@@ -67,7 +67,7 @@ def _champions(stores: Stores, endpoint: str) -> list[dict[str, Any]] | None:
 def _evaluation(stores: Stores, endpoint: str, champion: ModelVersion) -> dict[str, Any] | None:
     """Return the newest verdict of the gate on the champion; none where it never stood before it."""
     try:
-        verdicts = [gate for gate in stores.journal.gates(endpoint) if gate.version == champion.version]
+        verdicts = [gate for gate in stores.gates.of(endpoint) if gate.version == champion.version]
     except ModelOpsError:
         return None
     return vars(verdicts[-1]) if verdicts else None

@@ -5,10 +5,11 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import Any
 
+from modelops_pipelines.core.capture.spool_records import Feedback, feedback_row, label_row, response_record
 from modelops_pipelines.core.errors import InputError
-from modelops_pipelines.core.ids import content_id, parse_prediction_id
+from modelops_pipelines.core.ids import RequestId, parse_prediction_id
 from modelops_pipelines.core.models.predictions import class_name
-from modelops_pipelines.gateway.bodies.headers import micros, parse_time
+from modelops_pipelines.gateway.bodies.headers import parse_time
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.http.request_models import FeedbackMessage, Label, LabelMessage, LabelsMessage
 from modelops_pipelines.gateway.worker.served import Served
@@ -28,7 +29,7 @@ class Responses:
         """Take all labels or none; raises UnknownError for a prediction never made, InputError for a wrong label."""
         now = datetime.now(UTC)
         rows = [self._label_row(served, label, now) for label in message.labels]
-        await self._capture.write(served.spec.name, "labels", {"rows": rows})
+        await self._capture.write(served.spec.name, "labels", response_record(rows))
         return {"accepted": len(rows)}
 
     async def take_feedback(self, served: Served, message: FeedbackMessage) -> dict[str, Any]:
@@ -36,37 +37,22 @@ class Responses:
         said = (message.rating, message.thumbs, message.comment, message.corrected_label)
         if all(part is None for part in said):
             raise InputError("The feedback says nothing", "Give a rating, thumbs, a comment or a corrected_label")
-        identity = self._identity(served, message.prediction_id)
+        request, row = self._parse(served, message.prediction_id)
         corrected = None if message.corrected_label is None else _label(served, message.corrected_label)
-        number = content_id(message.prediction_id, *said[:3], corrected, message.user_id, message.session_id)
-        row = {
-            "feedback_id": number,
-            **identity,
-            "rating": message.rating,
-            "thumbs": message.thumbs,
-            "comment": message.comment,
-            "corrected_label": corrected,
-            **_who(served, message),
-            "received_at": micros(datetime.now(UTC)),
-        }
-        await self._capture.write(served.spec.name, "feedback", {"rows": [row]})
-        return {"feedback_id": number, "status": self._remember(number)}
+        feedback = Feedback(*said[:3], corrected, message.user_id, message.session_id)
+        kept = _redacted(served, feedback_row(request, row, feedback, datetime.now(UTC)))
+        await self._capture.write(served.spec.name, "feedback", response_record([kept]))
+        return {"feedback_id": kept["feedback_id"], "status": self._remember(kept["feedback_id"])}
 
     def _label_row(self, served: Served, message: LabelMessage, now: datetime) -> dict[str, Any]:
-        identity = self._identity(served, message.prediction_id)
+        request, row = self._parse(served, message.prediction_id)
         label = _label(served, message.label)
         at = now if message.labelled_at is None else parse_time(message.labelled_at, "labelled_at", now)
-        number = content_id(message.prediction_id, label, micros(at))
-        return {"label_id": number, **identity, "label": label, "labelled_at": micros(at), "received_at": micros(now)}
+        return label_row(request, row, label, at, now)
 
-    def _identity(self, served: Served, prediction_id: str) -> dict[str, Any]:
-        request, row = parse_prediction_id(prediction_id, served.spec.name, self._secret)
-        return {
-            "prediction_id": prediction_id,
-            "request_id": request.text,
-            "row_index": row,
-            "event_time": micros(request.event_time),
-        }
+    def _parse(self, served: Served, prediction_id: str) -> tuple[RequestId, int]:
+        """Return the request and the row that the prediction is of; raises UnknownError for one never made."""
+        return parse_prediction_id(prediction_id, served.spec.name, self._secret)
 
     def _remember(self, number: str) -> str:
         """Tell whether this worker has seen it lately; the table itself holds it once in any case."""
@@ -77,10 +63,9 @@ class Responses:
         return "already recorded" if known else "recorded"
 
 
-def _who(served: Served, message: FeedbackMessage) -> dict[str, str | None]:
-    """Return who says it, but for what the endpoint's capture policy keeps off the disk."""
-    said = {"user_id": message.user_id, "session_id": message.session_id}
-    return {name: None if name in served.spec.capture.redact else value for name, value in said.items()}
+def _redacted(served: Served, row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row without what the endpoint's capture policy keeps off the disk of the person who says it."""
+    return row | dict.fromkeys({"user_id", "session_id"} & {*served.spec.capture.redact})
 
 
 def _finite(given: Label) -> float | None:

@@ -16,8 +16,8 @@ from modelops_pipelines.core.release.guards import Arm, Leg, Verdict, judge_cham
 from modelops_pipelines.core.release.sequential_tests import FAIL
 from modelops_pipelines.gateway.worker.live_metrics import Board, Second
 from modelops_pipelines.gateway.worker.served import Served
-from modelops_pipelines.operations.release.canary import take_back
 from modelops_pipelines.operations.release.settle import settle
+from modelops_pipelines.operations.release.withdraw import withdraw_version
 from modelops_pipelines.store.stores import Stores
 
 LOOK_SECONDS = 1.0
@@ -124,6 +124,6 @@ class Watchdog:
 
     def _act(self, served: Served, state: DesiredState, version: str, verdict: Verdict) -> None:
         if verdict.verdict == FAIL:
-            change = take_back(self._stores, served.spec, state, version, verdict, actor="watchdog")
+            change = withdraw_version(self._stores, served.spec, state, version, verdict, actor="watchdog")
             if change is not None:
                 _LOG.error("watchdog: %s: %s", change.sentence, verdict.reason)

@@ -3,10 +3,10 @@
 Whoever is up watches: each gateway worker from its heartbeat, and Dagster's sensor of alerts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from modelops_pipelines.core.alerting.alerts import OPEN, Alert, after
+from modelops_pipelines.core.alerting.alerts import OPEN
 from modelops_pipelines.core.capture.health import (
     CAPTURE,
     CaptureHealth,
@@ -17,8 +17,7 @@ from modelops_pipelines.core.capture.health import (
 )
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import BusyError
-from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, what_changed
-from modelops_pipelines.store.filesystem.files import exclusive
+from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, alerts_lock, apply_verdicts
 from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.spool.backlog import backlog, disk_used
 from modelops_pipelines.store.stores import Stores
@@ -51,28 +50,18 @@ def watch_capture(
     apart. While nothing is wrong this is one read of the state; while another watches, nothing at all.
     """
     found = [capture_health(stores.settings, spec.name, now, thresholds) for spec in specs]
-    if not _news(_opened(stores), found, now):
-        return []
-    try:
-        with exclusive(stores.settings.home / "locks" / "capture.alerts.lock", "the alerts on capture", seconds=0):
-            changes = list(_changes(_opened(stores), found, now))  # read again: others may have written meanwhile
-            stores.journal.update_alerts([change.alert for change in changes])
-    except BusyError:
-        return []
+    changes: list[AlertChange] = []
+    for health in _news(stores, found, now):
+        try:
+            with alerts_lock(stores, health.endpoint, seconds=0):
+                news = _news(stores, [health], now)  # read again: another process may have written meanwhile
+                verdicts = [one.verdict(now) for one in news]
+                changes += apply_verdicts(stores, health.endpoint, verdicts, now) if verdicts else []
+        except BusyError:
+            continue
     return changes
 
 
-def _opened(stores: Stores) -> dict[str, Alert]:
-    return {alert.endpoint: alert for alert in stores.journal.alerts(None, OPEN) if alert.rule == CAPTURE}
-
-
-def _news(opened: dict[str, Alert], found: Sequence[CaptureHealth], now: datetime) -> list[CaptureHealth]:
+def _news(stores: Stores, found: Sequence[CaptureHealth], now: datetime) -> list[CaptureHealth]:
+    opened = {alert.endpoint: alert for alert in stores.alerts.find(None, OPEN) if alert.kind == CAPTURE}
     return [health for health in found if is_news(opened.get(health.endpoint), health, now)]
-
-
-def _changes(opened: dict[str, Alert], found: Sequence[CaptureHealth], now: datetime) -> Iterator[AlertChange]:
-    for health in _news(opened, found, now):
-        before = opened.get(health.endpoint)
-        alert = after(before, health.verdict(now), health.endpoint, now)
-        if alert is not None:
-            yield AlertChange(alert, what_changed(before, alert))

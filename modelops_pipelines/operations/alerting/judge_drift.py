@@ -7,7 +7,7 @@ from modelops_pipelines.core.alerting.alerts import Verdict
 from modelops_pipelines.core.endpoints.spec import DRIFTED_SHARES, AlertRule, EndpointSpec
 from modelops_pipelines.core.tables.lake import DATA_QUALITY, DRIFT
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.operations.alerting.thresholds import SEVERITY, Rows, not_judged, of_busiest, stored
+from modelops_pipelines.operations.alerting.thresholds import Rows, not_judged, of_busiest, severity_of, stored
 from modelops_pipelines.store.stores import Stores
 
 NAMED = 5
@@ -40,8 +40,8 @@ def _drift_verdict(spec: EndpointSpec, rule: AlertRule, window: datetime, rows: 
     if moved:
         message += f", {judged[0]['method'] or 'fixed'}, {judged[0]['reference'] or 'training set'}: "
         message += "; ".join(_told(row) for row in moved[:NAMED])
-    severity = "error" if any(row["severity"] == "high" for row in moved) else SEVERITY["drift"]
-    return Verdict(rule.name, severity, passed, share, limit, mine[0]["n"], text(window), message)
+    severity = "error" if any(row["severity"] == "high" for row in moved) else severity_of(rule)
+    return Verdict(rule.name, rule.kind, severity, passed, share, limit, mine[0]["n"], text(window), message)
 
 
 def _told(row: dict[str, object]) -> str:
@@ -78,7 +78,7 @@ def _data_verdict(rule: AlertRule, window: datetime, rows: Rows) -> Verdict:
     n = sum(row["n"] for row in judged)
     if not wrong:
         message = f"{len(judged)} chunks of requests on {text(window)[:16]} are like the days before"
-        return Verdict(rule.name, SEVERITY[rule.kind], True, 0.0, None, n, text(window), message)
+        return Verdict(rule.name, rule.kind, severity_of(rule), True, 0.0, None, n, text(window), message)
     first = wrong[0]
     message = f"since {text(first['first_event'])[:19]}Z {first['reason']} ({len(wrong)} of {len(judged)} chunks)"
-    return Verdict(rule.name, SEVERITY[rule.kind], False, first["value"], None, n, text(window), message)
+    return Verdict(rule.name, rule.kind, severity_of(rule), False, first["value"], None, n, text(window), message)

@@ -1,6 +1,7 @@
-"""Alert rules held against what the derived tables say, window by window."""
+"""Alert rules held against what the derived tables say, window by window; the verdicts are kept and raise alerts."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
@@ -9,9 +10,11 @@ import pyarrow.compute as pc
 from modelops_pipelines.core.alerting.alerts import Verdict
 from modelops_pipelines.core.endpoints.spec import SERVICE_ALERT_OVER, AlertRule, EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.derivations import derivation_of, judged_table, rule_kinds
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, ESTIMATED_QUALITY, SERVICE_METRICS, WHOLE
 from modelops_pipelines.core.windows import LENGTH, hours_of, text, windows_between
 from modelops_pipelines.operations.alerting.judge_drift import judge_data, judge_drift
+from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, raise_alerts
 from modelops_pipelines.operations.alerting.thresholds import (
     Rows,
     held_against,
@@ -20,6 +23,7 @@ from modelops_pipelines.operations.alerting.thresholds import (
     stored,
     trailing,
 )
+from modelops_pipelines.operations.lake.incremental import derive_lock
 from modelops_pipelines.operations.metrics.quality import judged_rows, quality_of
 from modelops_pipelines.operations.metrics.traffic import summed
 from modelops_pipelines.store.stores import Stores
@@ -32,15 +36,40 @@ _OF_SCORES = {"auc", "log_loss", "brier", "brier_skill", "calibration_error", "c
 Judge = Callable[[Stores, EndpointSpec, AlertRule, Sequence[datetime]], list[Verdict]]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What the endpoint's rules say of a derived table, and what that did to its alerts."""
+
+    verdicts: Sequence[Verdict] = ()
+    changes: Sequence[AlertChange] = ()
+
+
+def judge_table(stores: Stores, spec: EndpointSpec, table: Table) -> Judged:
+    """Judge the windows of a derived table that changed since they were last judged; keep the verdicts, raise alerts.
+
+    Verdicts, alerts and the marks of what was judged change in one transaction: a run killed anywhere leaves the
+    windows marked, and the next one judges them.
+    """
+    declared = derivation_of(table.name)
+    if not declared.judged_by:
+        return Judged()
+    with derive_lock(stores, spec, table):
+        marked = stores.touched_windows.pending(spec.name, declared.verdict_mark)
+        verdicts = judge_rules(stores, spec, [kind.name for kind in declared.judged_by], marked.windows)
+        changes = raise_alerts(stores, spec.name, verdicts, judged=(declared.verdict_mark, marked))
+    return Judged(verdicts, changes)
+
+
 def judge_rules(stores: Stores, spec: EndpointSpec, kinds: Sequence[str], windows: Sequence[datetime]) -> list[Verdict]:
-    """Judge the endpoint's rules of these kinds on each window that changed; a rule's verdicts in order of time.
+    """Judge the endpoint's rules of these kinds on each window; a rule's verdicts in order of time.
 
     A rule without a window to judge gets one verdict that says so.
     """
     verdicts: list[Verdict] = []
     for rule in spec.alerts:
         if rule.kind in kinds:
-            found = _JUDGES[rule.kind](stores, spec, rule, sorted(windows)[-MOST_WINDOWS:])
+            judge = JUDGES.get(rule.kind, _judge_declared)
+            found = judge(stores, spec, rule, sorted(windows)[-MOST_WINDOWS:])
             verdicts += found or [not_judged(rule, "", 0, "no window has changed")]
     return verdicts
 
@@ -84,7 +113,7 @@ def _judge_quality(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows:
 
 
 def _ripe_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[datetime]:
-    watermark = stores.journal.progress(spec.name).watermark
+    watermark = stores.ingest_progress.of(spec.name).watermark
     if watermark is None:
         return []
     length = LENGTH[spec.window]
@@ -122,32 +151,38 @@ def _measured(metric: str) -> str:
 
 
 def _judge_estimate(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime]) -> list[Verdict]:
-    return _judge_stored(stores, spec, rule, windows, ESTIMATED_QUALITY, "predictions")
+    rows = stored(stores, spec, ESTIMATED_QUALITY, windows)
+    return _stored_verdicts(rule, rows, str(rule.metric))
 
 
 def _judge_metric(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime]) -> list[Verdict]:
-    return _judge_stored(stores, spec, rule, windows, CUSTOM_METRICS, "n")
+    rows = stored(stores, spec, CUSTOM_METRICS, windows)
+    return _stored_verdicts(rule, [row for row in rows if row["metric"] == rule.metric], "value")
 
 
-def _judge_stored(
-    stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime], table: Table, count: str
-) -> list[Verdict]:
+def _judge_declared(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime]) -> list[Verdict]:
+    """Judge the column that the kind's declaration names."""
+    rows = stored(stores, spec, judged_table(rule.kind), windows)
+    return _stored_verdicts(rule, rows, str(rule_kinds()[rule.kind].value))
+
+
+def _stored_verdicts(rule: AlertRule, rows: Rows, column: str) -> list[Verdict]:
     """Judge the busiest version's value of each window that has rows."""
-    rows = stored(stores, spec, table, windows)
-    if table is CUSTOM_METRICS:
-        rows = [row for row in rows if row["metric"] == rule.metric]
-    column = "value" if table is CUSTOM_METRICS else str(rule.metric)
-    groups = [(window, [row for row in rows if row["window_start"] == window]) for window in windows]
-    return [_stored_verdict(rule, window, of_busiest(own, count)[0], column, count) for window, own in groups if own]
+    count = rule_kinds()[rule.kind].count
+    by_window: dict[datetime, Rows] = {}
+    for row in rows:
+        by_window.setdefault(row["window_start"], []).append(row)
+    return [_stored_verdict(rule, one, of_busiest(by_window[one], count)[0], column) for one in sorted(by_window)]
 
 
-def _stored_verdict(rule: AlertRule, window: datetime, row: dict[str, object], column: str, count: str) -> Verdict:
-    n, value = int(str(row[count])), row[column]
-    minimum = rule.minimum or 1
+def _stored_verdict(rule: AlertRule, window: datetime, row: dict[str, object], column: str) -> Verdict:
+    kind = rule_kinds()[rule.kind]
+    n, value = int(str(row[kind.count])), row[column]
+    minimum = rule.minimum or kind.minimum
     if n < minimum:
         return not_judged(rule, text(window), n, f"{n} rows of the {minimum} that a verdict takes")
     if not isinstance(value, float):
-        return not_judged(rule, text(window), n, str(row["reason"]))
+        return not_judged(rule, text(window), n, str(row.get("reason") or f"{column} is not a number"))
     return held_against(rule, text(window), value, n, "rows")
 
 
@@ -159,7 +194,7 @@ def _slice(judged: pa.Table, windows: Sequence[datetime], window: datetime) -> p
     return mine.set_column(mine.column_names.index("window_start"), "window_start", moved)
 
 
-_JUDGES: dict[str, Judge] = {
+JUDGES: dict[str, Judge] = {
     "error_rate": _judge_service,
     "latency_p95_ms": _judge_service,
     "drift": judge_drift,

@@ -8,20 +8,17 @@ from modelops_pipelines.core.alerting.alerts import Verdict
 from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.derivations import rule_kinds
 from modelops_pipelines.core.windows import LENGTH, windows_between
 from modelops_pipelines.operations.lake.incremental import dates_of
 from modelops_pipelines.store.stores import Stores
 
-SEVERITY = {
-    "error_rate": "error",
-    "latency_p95_ms": "error",
-    "drift": "warning",
-    "data_quality": "error",
-    "quality": "error",
-    "estimated_quality": "warning",
-    "metric": "error",
-}
 Rows = list[dict[str, Any]]
+
+
+def severity_of(rule: AlertRule) -> str:
+    """Return how bad a failure of the rule is, by its kind."""
+    return rule_kinds()[rule.kind].severity
 
 
 def held_against(rule: AlertRule, window: str, value: float | None, n: int, unit: str) -> Verdict:
@@ -36,12 +33,12 @@ def held_against(rule: AlertRule, window: str, value: float | None, n: int, unit
     over = f" over {format_duration(rule.over)}" if rule.over else ""
     name = f"estimated {rule.metric}" if rule.kind == "estimated_quality" else rule.metric or rule.kind
     message = f"{name} {value:.4g} {word} {relation} {limit:g}{over} to {window[:16]} ({n} {unit})"
-    return Verdict(rule.name, SEVERITY[rule.kind], not (too_high or too_low), value, limit, n, window, message)
+    return Verdict(rule.name, rule.kind, severity_of(rule), not (too_high or too_low), value, limit, n, window, message)
 
 
 def not_judged(rule: AlertRule, window: str, n: int, why: str) -> Verdict:
     """Return the verdict of a rule without evidence."""
-    return Verdict(rule.name, SEVERITY[rule.kind], None, None, None, n, window, f"not judged: {why}")
+    return Verdict(rule.name, rule.kind, severity_of(rule), None, None, None, n, window, f"not judged: {why}")
 
 
 def trailing(window: datetime, over: timedelta, size: str) -> list[datetime]:

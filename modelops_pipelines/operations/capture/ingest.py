@@ -1,6 +1,6 @@
 """Spool to lake, exactly once: sealed segments become rows of the log, the labels and the feedback."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
-from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, ESTIMATED_QUALITY, REJECTS, STREAMS
+from modelops_pipelines.core.tables.lake import REJECTS, STREAMS
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.operations.capture.record_batches import Batch, to_batch
 from modelops_pipelines.operations.lake.endpoint_tables import stream_table
@@ -19,16 +19,10 @@ from modelops_pipelines.store.filesystem.files import exclusive, sync_everything
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.spool import segments as spool
-from modelops_pipelines.store.state.journal import Progress
+from modelops_pipelines.store.state.ingest_progress import Progress
 from modelops_pipelines.store.stores import Stores
 
 CHUNK_BYTES = 64 * 1024 * 1024
-CONSUMERS: Mapping[str, tuple[str, ...]] = {
-    "predictions": ("service_metrics", "profiles", "quality_metrics", "key_usage"),
-    "labels": ("quality_metrics",),
-    "feedback": ("quality_metrics",),
-}
-"""What every endpoint derives from each stream."""
 
 
 @dataclass
@@ -65,13 +59,6 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
     return report
 
 
-def consumers(spec: EndpointSpec, stream: str) -> tuple[str, ...]:
-    """Return the derived tables that the endpoint computes from the stream itself."""
-    estimated = stream == "predictions" and spec.task == "binary_classification"
-    more = [ESTIMATED_QUALITY.name] * estimated + [CUSTOM_METRICS.name] * bool(spec.metrics)
-    return (*CONSUMERS[stream], *more)
-
-
 def ingest_lock(stores: Stores, spec: EndpointSpec, stream: str) -> AbstractContextManager[None]:
     """Return the lock under which rows are added and their windows marked: whoever holds it sees both or neither."""
     lock = stores.settings.home / "locks" / f"{spec.name}.{stream}.ingest.lock"
@@ -92,7 +79,7 @@ def _ingest_chunk(
         rows = rows.slice(0, 0)
     if len(fresh) < len(batch.rows) or len(rejected) < len(batch.rejects):
         sync_everything()
-    stores.journal.touch(spec.name, consumers(spec, stream), windows)
+    stores.touched_windows.mark(spec.name, spec.dependents(table.name), windows)
     report.segments += len(chunk)
     report.rows += len(rows)
     report.repeated += len(batch.rows) - len(rows)
@@ -144,9 +131,9 @@ def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.
 
 def record_progress(stores: Stores, spec: EndpointSpec, latest: datetime | None) -> None:
     """Count what the lake holds now; the watermark moves on to the latest answered event time, and never back."""
-    before = stores.journal.progress(spec.name)
+    before = stores.ingest_progress.of(spec.name)
     known = [moment for moment in (before.watermark, latest) if moment is not None]
     predictions = stores.lake.rows(spec.name, STREAMS["predictions"].name)
     labels = stores.lake.rows(spec.name, STREAMS["labels"].name)
     progress = Progress(spec.name, max(known, default=None), predictions, labels)
-    stores.journal.record_progress(progress, stores.now())
+    stores.ingest_progress.record(progress, stores.now())

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heappush, heapreplace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from modelops_pipelines.core.capture.log_search import Wanted
+from modelops_pipelines.core.capture.spool_records import PredictionRecord, prediction_columns
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.operations.capture.record_columns import moment_of, prediction_columns
+from modelops_pipelines.core.timestamps import from_micros
 from modelops_pipelines.store.lake.recent_rows import Row
 from modelops_pipelines.store.spool.tail import newest_records, segments_by_last_write
 
@@ -33,9 +34,9 @@ class _Newest:
 
     def __init__(self, wanted: Wanted, *, ahead: timedelta) -> None:
         self._wanted, self._ahead = wanted, ahead
-        self._kept: list[tuple[int, str, dict[str, Any]]] = []
+        self._kept: list[tuple[int, str, PredictionRecord]] = []
 
-    def add(self, record: dict[str, Any]) -> None:
+    def add(self, record: PredictionRecord) -> None:
         """Keep the record when it is wanted and newer than what is kept."""
         if not _is_wanted(record, self._wanted):
             return
@@ -48,7 +49,7 @@ class _Newest:
     def is_over(self, captured: datetime) -> bool:
         """Return whether nothing that was captured until this moment can be among the rows wanted."""
         full = len(self._kept) >= self._wanted.limit
-        floor = max(self._wanted.since, moment_of(self._kept[0][0])) if full else self._wanted.since
+        floor = max(self._wanted.since, from_micros(self._kept[0][0])) if full else self._wanted.since
         return captured + _LATE + self._ahead < floor
 
     def rows(self) -> list[Row]:
@@ -64,28 +65,28 @@ def waiting_rows(spool: Path, spec: EndpointSpec, wanted: Wanted) -> Waiting:
     newest = _Newest(wanted, ahead=_REPLAY if spec.allow_replay else timedelta(0))
     left = MOST_BYTES
     for written, path in segments_by_last_write(spool, spec.name, STREAM):
-        if newest.is_over(moment_of(int(written * 1_000_000))):
+        if newest.is_over(from_micros(int(written * 1_000_000))):
             break
-        for size, record in newest_records(path):
-            left -= size
+        for size, read in newest_records(path):
+            left, record = left - size, cast(PredictionRecord, read)
             if left < 0:
                 return Waiting(newest.rows(), complete=False)
             newest.add(record)
-            if newest.is_over(moment_of(record["at"]) + timedelta(milliseconds=record["ms"])):
+            if newest.is_over(from_micros(record["at"]) + timedelta(milliseconds=record["ms"])):
                 break
     return Waiting(newest.rows(), complete=True)
 
 
-def rows_of(record: dict[str, Any]) -> Iterator[Row]:
+def rows_of(record: PredictionRecord) -> Iterator[Row]:
     """Yield a record's rows as the lake would hold them."""
     columns = prediction_columns(record)
     for row in zip(*columns.values(), strict=True):
         yield dict(zip(columns, row, strict=True))
 
 
-def _is_wanted(record: dict[str, Any], wanted: Wanted) -> bool:
+def _is_wanted(record: PredictionRecord, wanted: Wanted) -> bool:
     return (
-        wanted.since <= moment_of(record["t"]) <= wanted.until
+        wanted.since <= from_micros(record["t"]) <= wanted.until
         and wanted.failed in (None, record["status"] >= 400)  # noqa: PLR2004 - HTTP's own border
         and (wanted.users is None or record["user"] in wanted.users)
         and wanted.request_id in (None, record["id"])

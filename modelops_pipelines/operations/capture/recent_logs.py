@@ -8,8 +8,8 @@ from typing import Any
 from modelops_pipelines.core.capture.log_search import Asked, Wanted, wanted
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import INFERENCE_LOG
+from modelops_pipelines.core.timestamps import from_micros
 from modelops_pipelines.operations.capture.pending_rows import waiting_rows
-from modelops_pipelines.operations.capture.record_columns import moment_of
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types
 from modelops_pipelines.store.lake.recent_rows import Row, newest_first
 from modelops_pipelines.store.stores import Stores
@@ -59,4 +59,4 @@ def _shaped(row: Row, features: Mapping[str, str]) -> Row:
 
 def _value(value: Any, kind: str) -> Any:
     """Return a feature's value; the spool keeps a time as microseconds."""
-    return moment_of(value) if kind == "timestamp" and isinstance(value, int) else value
+    return from_micros(value) if kind == "timestamp" and isinstance(value, int) else value

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from modelops_pipelines.core.capture.spool_records import prediction_columns, response_columns
 from modelops_pipelines.core.tables.columns import Table
-from modelops_pipelines.operations.capture.record_columns import prediction_columns, response_columns
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.spool.segments import Line, Segment, read_lines
 

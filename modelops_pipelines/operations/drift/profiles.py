@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.profiles.profile import ColumnBins, Profile
 from modelops_pipelines.core.tables.columns import Table
-from modelops_pipelines.core.tables.lake import DAILY_PROFILES, DATA_QUALITY, DRIFT, PROFILES
+from modelops_pipelines.core.tables.lake import DAILY_PROFILES, PROFILES
 from modelops_pipelines.core.windows import LENGTH, hours_of, window_of, windows_between
 from modelops_pipelines.operations.drift.hourly_profiles import HourlyCounts
 from modelops_pipelines.operations.drift.references import ANSWERS, make_of_windows, monitored_columns
@@ -64,8 +64,7 @@ def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = No
         if spec.window == "day":
             stores.writer.replace_windows(spec.name, DAILY_PROFILES, _summed(stores, spec, rows), windows)
 
-    then = [DRIFT.name, DATA_QUALITY.name]
-    return recompute(stores, spec, PROFILES, compute, then=then, asked=asked, also=sum_days)
+    return recompute(stores, spec, PROFILES, compute, asked=asked, also=sum_days)
 
 
 def stored_profiles(
@@ -182,7 +181,7 @@ def _reference(stores: Stores, spec: EndpointSpec, version: str, windows: Window
             return made
     made = make_of_windows(stores, spec, version, seen)
     if made:
-        stores.journal.touch(spec.name, [PROFILES.name], [one for one in seen if one not in windows])
+        stores.touched_windows.mark(spec.name, [PROFILES.name], [one for one in seen if one not in windows])
     return made
 
 

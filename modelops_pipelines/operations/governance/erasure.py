@@ -22,9 +22,10 @@ import pyarrow.compute as pc
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import BusyError, InputError
-from modelops_pipelines.core.tables.lake import FEEDBACK, INFERENCE_LOG, LABELS, LAKE, REJECTS, SHADOW_LOG, STREAMS
+from modelops_pipelines.core.tables.derivations import lake_tables
+from modelops_pipelines.core.tables.lake import FEEDBACK, INFERENCE_LOG, LABELS, REJECTS, SHADOW_LOG, STREAMS
 from modelops_pipelines.core.windows import text, window_of
-from modelops_pipelines.operations.capture.ingest import consumers, ingest, ingest_lock, record_progress
+from modelops_pipelines.operations.capture.ingest import ingest, ingest_lock, record_progress
 from modelops_pipelines.operations.improve.training_sets import ROW_ID, frozen_table
 from modelops_pipelines.operations.lake.incremental import derive_lock
 from modelops_pipelines.store.filesystem.files import exclusive, write_atomically
@@ -89,7 +90,7 @@ def _erase(stores: Stores, spec: EndpointSpec, forms: Sequence[str], erasure: Er
     plan = _plan(stores, eraser, spec, forms)
     erasures.record(erasure.id, plan.rows, plan.training_sets)
     _tell_frozen_sets(eraser, erasure, plan.training_sets)
-    stores.journal.touch(spec.name, [MARK], plan.windows)
+    stores.touched_windows.mark(spec.name, [MARK], plan.windows)
     deleted = {name: eraser.delete(spec.name, name, plan.doomed[name]) for name in ERASED}
     with _nobody_reading(stores, spec):
         for name in ERASED:
@@ -157,7 +158,7 @@ def _naming(forms: Sequence[str]) -> pc.Expression:
 def _frozen_sets(stores: Stores, eraser: LakeEraser, spec: EndpointSpec, ids: Sequence[str]) -> dict[str, int]:
     """Return the frozen sets that hold rows of these predictions, and how many each."""
     mine = pc.field(ROW_ID).isin(pa.array(ids, pa.string()))
-    hashes = [known.content_hash for known in stores.journal.training_sets(spec.name)] if ids else []
+    hashes = [known.content_hash for known in stores.training_sets.of(spec.name)] if ids else []
     counts = {content: len(eraser.find(spec.name, frozen_table(content), mine, [ROW_ID])) for content in hashes}
     return {content: count for content, count in counts.items() if count}
 
@@ -174,18 +175,18 @@ def _tell_frozen_sets(eraser: LakeEraser, erasure: Erasure, sets: Mapping[str, i
 
 def _renew(stores: Stores, spec: EndpointSpec) -> None:
     """Remove reports that show erased rows, mark the derived tables' windows, and count again."""
-    touched = stores.journal.touched(spec.name, MARK)
+    touched = stores.touched_windows.pending(spec.name, MARK)
     days = {window.date().isoformat() for window in touched.windows}
     for path in (stores.settings.reports / spec.name).glob("drift-*.html"):
         match = _REPORT.fullmatch(path.name)
         if match and match[1] in days:
             path.unlink()
-    stores.journal.settle(spec.name, MARK, touched, then=sorted(_consumers(spec)))
+    stores.touched_windows.clear(spec.name, MARK, touched, then=sorted(_consumers(spec)))
     record_progress(stores, spec, None)
 
 
 def _consumers(spec: EndpointSpec) -> set[str]:
-    return {name for stream in STREAMS for name in consumers(spec, stream)}
+    return {name for table in STREAMS.values() for name in spec.dependents(table.name)}
 
 
 @contextmanager
@@ -194,7 +195,7 @@ def _nobody_reading(stores: Stores, spec: EndpointSpec) -> Iterator[None]:
     with ExitStack() as held:
         for stream in STREAMS:
             held.enter_context(ingest_lock(stores, spec, stream))
-        for table in LAKE:
+        for table in lake_tables():
             if table.name in {*_consumers(spec), SHADOW_LOG.name}:
                 held.enter_context(derive_lock(stores, spec, table))
         yield

@@ -32,7 +32,7 @@ def measure_usage(stores: Stores, spec: EndpointSpec, asked: Range | None = None
             return rows_of(connected, "key_usage", {"size": spec.window, "windows": list(windows)})
 
     if stores.lake.table(spec.name, KEY_USAGE.name) is None:
-        stores.journal.touch(spec.name, [KEY_USAGE.name], _logged_windows(stores, spec))
+        stores.touched_windows.mark(spec.name, [KEY_USAGE.name], _logged_windows(stores, spec))
     return recompute(stores, spec, KEY_USAGE, compute, asked=asked)
 
 
@@ -49,7 +49,7 @@ def usage_gaps(stores: Stores, spec: EndpointSpec) -> list[Gap]:
 
 
 def _gaps(stores: Stores, spec: EndpointSpec) -> list[Gap]:
-    waiting = stores.journal.touched(spec.name, KEY_USAGE.name).windows
+    waiting = stores.touched_windows.pending(spec.name, KEY_USAGE.name).windows
     with stores.lake.query(spec.name, [log_table(stores, spec), KEY_USAGE]) as connected:
         parameters = {"size": spec.window, "waiting": list(waiting)}
         return [Gap(*row) for row in connected.execute(sql.named("key_usage_gaps"), parameters).fetchall()]

@@ -20,7 +20,7 @@ from modelops_pipelines.operations.improve.train import as_model_input
 from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, as_frame, content_hash, evaluation_rows
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.state.deployments import ModelVersion, required_version
-from modelops_pipelines.store.state.journal import Gate
+from modelops_pipelines.store.state.gates import Gate
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def evaluate(stores: Stores, spec: EndpointSpec, version: str) -> Gate:
         numbers=result.numbers(),
         at=stores.now(),
     )
-    stores.journal.record_gate(record)
+    stores.gates.record(record)
     return record
 
 

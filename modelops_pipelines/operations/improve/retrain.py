@@ -1,17 +1,37 @@
-"""Whether to retrain, and the whole of a retraining."""
+"""Whether to retrain, and the steps of a retraining: the CLI, the job and the assets all run these.
+
+A step's record is stored before the next step starts, so that Dagster can run each as an asset of its own.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from modelops_pipelines.core.alerting.alerts import OPEN
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.evaluation.gate import PASS
+from modelops_pipelines.core.errors import ConflictError
+from modelops_pipelines.core.evaluation.gate import PASS, table_of
 from modelops_pipelines.core.improve.retraining_trigger import Decision, RetrainingEvidence, decide
 from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.train import train
 from modelops_pipelines.operations.improve.training_sets import build_training_set
 from modelops_pipelines.store.state.deployments import ModelVersion
-from modelops_pipelines.store.state.journal import Gate, TrainingSet
+from modelops_pipelines.store.state.gates import Gate
+from modelops_pipelines.store.state.training_sets import TrainingSet
 from modelops_pipelines.store.stores import Stores
 
 SIGNALS = ("drift", "quality")
+TRAINING_SET, CANDIDATE, EVALUATION = "training_set", "candidate", "evaluation"
+Record = TypeVar("Record", TrainingSet, ModelVersion, Gate)
+
+
+@dataclass(frozen=True)
+class Step(Generic[Record]):
+    """A step of a retraining that is done: the asset that it made, its record, and what there is to show of it."""
+
+    asset: str
+    record: Record
+    numbers: Mapping[str, Any]
 
 
 def decide_retraining(stores: Stores, spec: EndpointSpec) -> Decision:
@@ -20,11 +40,11 @@ def decide_retraining(stores: Stores, spec: EndpointSpec) -> Decision:
         return Decision(start=False, reason="automatic retraining is not configured")
     if stores.deployments.desired(spec.name).champion is None:
         return Decision(start=False, reason="nothing is live yet")
-    progress = stores.journal.progress(spec.name)
-    sets, past = stores.journal.training_sets(spec.name), stores.journal.retrainings(spec.name)
+    progress = stores.ingest_progress.of(spec.name)
+    sets, past = stores.training_sets.of(spec.name), stores.retrainings.of(spec.name)
     labels_seen = max((known.labels_seen for known in sets), default=0)
     evidence = RetrainingEvidence(
-        signals=[alert.rule for alert in stores.journal.alerts(spec.name, OPEN) if alert.rule.startswith(SIGNALS)],
+        signals=[alert.rule for alert in stores.alerts.find(spec.name, OPEN) if alert.kind in SIGNALS],
         new_labels=progress.labels - labels_seen,
         watermark=progress.watermark,
         last_watermark=past[-1].watermark if past else None,
@@ -33,25 +53,83 @@ def decide_retraining(stores: Stores, spec: EndpointSpec) -> Decision:
     return decide(evidence, min_new_labels=rules.min_new_labels, cooldown=rules.cooldown)
 
 
-def start_retraining(stores: Stores, spec: EndpointSpec, reason: str) -> TrainingSet:
+def retrain(stores: Stores, spec: EndpointSpec, reason: str) -> Iterator[Step[Any]]:
+    """Run a whole retraining, one step at each turn: training set, candidate, verdict. What is live does not change.
+
+    The last step's record is the ``Gate``.
+    """
+    yield freeze_training_set(stores, spec, reason)
+    candidate = train_candidate(stores, spec)
+    yield candidate
+    yield evaluate_candidate(stores, spec, candidate.record.version)
+
+
+def freeze_training_set(stores: Stores, spec: EndpointSpec, reason: str) -> Step[TrainingSet]:
     """Write down that a retraining starts, and freeze its training set."""
-    progress = stores.journal.progress(spec.name)
-    stores.journal.start_retraining(spec.name, progress.watermark, reason, stores.now())
-    return build_training_set(stores, spec)
+    progress = stores.ingest_progress.of(spec.name)
+    stores.retrainings.start(spec.name, progress.watermark, reason, stores.now())
+    frozen = build_training_set(stores, spec)
+    numbers = {
+        "row_count": frozen.rows,
+        "content_hash": frozen.content_hash,
+        "base_hash": frozen.base_hash or "none: this set is a base",
+        "labels_seen": frozen.labels_seen,
+        "watermark": str(frozen.watermark),
+    }
+    return Step(TRAINING_SET, frozen, numbers)
 
 
-def train_candidate(stores: Stores, spec: EndpointSpec) -> ModelVersion:
-    """Train on the newest training set and write down what came of it."""
-    record = stores.journal.training_sets(spec.name)[-1]
-    version = train(stores, spec, record)
-    stores.journal.finish_retraining(spec.name, record.content_hash, version.version)
+def train_candidate(stores: Stores, spec: EndpointSpec) -> Step[ModelVersion]:
+    """Train on the newest training set and write down what came of it.
+
+    Raises ConflictError when the endpoint has no training set.
+    """
+    sets = stores.training_sets.of(spec.name)
+    if not sets:
+        raise ConflictError(f"Endpoint {spec.name!r} has no training set to train on", _whole(spec, [TRAINING_SET]))
+    version = train(stores, spec, sets[-1])
+    stores.retrainings.finish(spec.name, sets[-1].content_hash, version.version)
+    url = f"http://{stores.settings.host}:{stores.settings.mlflow_port}"
+    numbers = {
+        "version": version.version,
+        "model": f"{url}/#/models/{version.model_name}/versions/{version.version}",
+        "run_id": version.run_id,
+        "training_set": version.training_set,
+    }
+    return Step(CANDIDATE, version, numbers)
+
+
+def evaluate_candidate(stores: Stores, spec: EndpointSpec, version: str | None = None) -> Step[Gate]:
+    """Judge a version against the champion; without one, the version that the latest retraining trained.
+
+    Raises ConflictError when the latest retraining has trained none, and what ``evaluate`` raises.
+    """
+    gate = evaluate(stores, spec, version or _newest_candidate(stores, spec))
+    parts = {"regimes", "slices"}
+    numbers = {
+        **{name: value for name, value in gate.numbers.items() if value is not None and name not in parts},
+        "judged": table_of(gate.numbers),
+        "verdict": gate.verdict,
+        "champion": gate.champion,
+        "version": gate.version,
+    }
+    return Step(EVALUATION, gate, numbers)
+
+
+def _newest_candidate(stores: Stores, spec: EndpointSpec) -> str:
+    past = stores.retrainings.of(spec.name)
+    version = past[-1].version if past else None
+    if version is None:
+        why = "its latest retraining has trained none" if past else "it was never retrained"
+        message = f"Endpoint {spec.name!r} has no candidate to evaluate: {why}"
+        raise ConflictError(message, _whole(spec, [TRAINING_SET, CANDIDATE]))
     return version
 
 
-def retrain(stores: Stores, spec: EndpointSpec, reason: str) -> Gate:
-    """Run a whole retraining: training set, candidate, verdict. What is live does not change."""
-    start_retraining(stores, spec, reason)
-    return evaluate(stores, spec, train_candidate(stores, spec).version)
+def _whole(spec: EndpointSpec, assets: Sequence[str]) -> str:
+    """Return the remedy: materialise the assets of the steps before, or run all the steps."""
+    named = " and ".join(f"{spec.name}/{asset}" for asset in assets)
+    return f"Materialise {named} first, or run the whole retraining: modelops retrain {spec.name}"
 
 
 def waiting_for_promotion(stores: Stores, spec: EndpointSpec) -> Gate | None:
@@ -59,7 +137,7 @@ def waiting_for_promotion(stores: Stores, spec: EndpointSpec) -> Gate | None:
 
     A verdict counts only against the champion that is live, and under the gate's settings as they are.
     """
-    gates = stores.journal.gates(spec.name)
+    gates = stores.gates.of(spec.name)
     if not spec.promotion.automatic or not gates:
         return None
     newest, champion = gates[-1], stores.deployments.desired(spec.name).champion

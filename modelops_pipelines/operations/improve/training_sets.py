@@ -19,7 +19,7 @@ from modelops_pipelines.core.evaluation.gate import GateConfig, is_evaluation_da
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
 from modelops_pipelines.store.lake import sql
-from modelops_pipelines.store.state.journal import TrainingSet
+from modelops_pipelines.store.state.training_sets import TrainingSet
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:
@@ -169,14 +169,14 @@ def _given(stores: Stores, spec: EndpointSpec) -> tuple[TrainingSet | None, pa.T
 
     Rows that a base took from the log come from the log again: once, and without those erased since.
     """
-    base = next((known for known in stores.journal.training_sets(spec.name) if known.base_hash is None), None)
+    base = next((known for known in stores.training_sets.of(spec.name) if known.base_hash is None), None)
     rows = None if base is None else read_training_set(stores, base)
     given = None if rows is None else rows.filter(pc.starts_with(rows.column(ROW_ID), GIVEN))
     return (base, given) if given is not None and len(given) else (None, None)
 
 
 def _freeze(stores: Stores, spec: EndpointSpec, rows: pa.Table, base: str | None) -> TrainingSet:
-    progress = stores.journal.progress(spec.name)
+    progress = stores.ingest_progress.of(spec.name)
     rows = rows.combine_chunks()
     record = TrainingSet(
         endpoint=spec.name,
@@ -189,7 +189,7 @@ def _freeze(stores: Stores, spec: EndpointSpec, rows: pa.Table, base: str | None
     )
     numbered = rows.append_column("position", pa.array(range(len(rows)), pa.int64()))
     stores.writer.write_whole(spec.name, frozen_table(record.content_hash), numbered)
-    stores.journal.record_training_set(record)
+    stores.training_sets.record(record)
     return record
 
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 from modelops_pipelines.core.drift.schedule import is_due
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
-from modelops_pipelines.core.tables.lake import HOURLY
+from modelops_pipelines.core.tables.derivations import derivation_of
 from modelops_pipelines.core.windows import hours_of, window_of, windows_between
 from modelops_pipelines.store.filesystem.files import exclusive
-from modelops_pipelines.store.state.journal import Touched
+from modelops_pipelines.store.state.touched_windows import Touched
 from modelops_pipelines.store.stores import Stores
 
 Windows = Sequence[datetime]
@@ -48,7 +48,6 @@ def recompute(
     table: Table,
     compute: Callable[[Windows], pa.Table],
     *,
-    then: Sequence[str] = (),
     asked: Range | None = None,
     also: Callable[[Windows, pa.Table], None] | None = None,
     hanging: Callable[[Windows, pa.Table], Sequence[datetime]] | None = None,
@@ -66,7 +65,7 @@ def recompute(
     """
     again: set[datetime] = set()
     with derive_lock(stores, spec, table):
-        touched = stores.journal.touched(spec.name, table.name)
+        touched = stores.touched_windows.pending(spec.name, table.name)
         if asked is not None:
             touched = Touched(tuple(windows_between(asked.start, asked.end, spec.window)), 0)
         whole = sorted({window_of(window, spec.window) for window in touched.windows})  # marks may be of hours before
@@ -79,16 +78,16 @@ def recompute(
         for part in _parts(touched.windows, AT_ONCE[spec.window]):
             rows = compute(part)
             if hanging is not None and (later := hanging(part, rows)):
-                stores.journal.touch(spec.name, [table.name], later)
+                stores.touched_windows.mark(spec.name, [table.name], later)
                 again.update(later)
             stores.writer.replace_windows(spec.name, table, rows, _replaced(table, part, spec))
             if also is not None:
                 also(part, rows)
             written += len(rows)
         left = () if asked is not None else [window for window in whole if window not in due]
-        stores.journal.settle(spec.name, table.name, touched, then, left)
+        stores.touched_windows.clear(spec.name, table.name, touched, spec.dependents(table.name), left)
     done = Recomputed(table.name, touched.windows, written)
-    return done.followed_by(recompute(stores, spec, table, compute, then=then, also=also)) if again else done
+    return done.followed_by(recompute(stores, spec, table, compute, also=also)) if again else done
 
 
 def _parts(windows: Windows, size: int) -> Iterator[Windows]:
@@ -98,7 +97,7 @@ def _parts(windows: Windows, size: int) -> Iterator[Windows]:
 
 def _replaced(table: Table, windows: Windows, spec: EndpointSpec) -> Windows:
     """Return the windows as the table has them: their hours, where it is of hours."""
-    return hours_of(windows, spec.window) if table.name in HOURLY else windows
+    return hours_of(windows, spec.window) if derivation_of(table.name).hourly else windows
 
 
 def derive_lock(stores: Stores, spec: EndpointSpec, table: Table) -> AbstractContextManager[None]:

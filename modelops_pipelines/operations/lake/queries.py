@@ -11,7 +11,8 @@ import duckdb
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, OnboardingError
 from modelops_pipelines.core.tables.columns import Table
-from modelops_pipelines.core.tables.lake import LAKE, STREAMS
+from modelops_pipelines.core.tables.derivations import lake_tables
+from modelops_pipelines.core.tables.lake import STREAMS
 from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.endpoints.load import read_endpoints
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
@@ -82,7 +83,7 @@ def query_lake(stores: Stores, query: str, endpoint: str | None = None) -> list[
         try:
             return _selected(connected, query)
         except duckdb.Error as error:
-            tables = ", ".join(table.name for table in LAKE)
+            tables = ", ".join(table.name for table in lake_tables())
             known = ", ".join(names) or "none yet"
             fix = f"Tables are ENDPOINT.TABLE; endpoints: {known}; tables: {tables}"
             raise InputError(f"The query failed ({error})", fix) from error
@@ -124,7 +125,10 @@ def _readable_specs(stores: Stores) -> dict[str, EndpointSpec]:
 
 def _tables_of(stores: Stores, spec: EndpointSpec | None) -> list[Table]:
     """Return the lake's tables, the log with its features also before the first row has come."""
-    return [stream_table(stores, spec, _STREAM_OF[t.name]) if spec and t.name in _STREAM_OF else t for t in LAKE]
+    return [
+        stream_table(stores, spec, _STREAM_OF[table.name]) if spec and table.name in _STREAM_OF else table
+        for table in lake_tables()
+    ]
 
 
 def _selected(connected: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:

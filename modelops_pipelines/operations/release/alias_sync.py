@@ -34,7 +34,7 @@ def reconcile(stores: Stores, spec: EndpointSpec, source: str) -> Reconciled:
     changes without the gate. ``source`` names this look: the same again counts an alert once.
     """
     live = aliases_of(stores, spec)
-    told, found = stores.journal.mirrored(spec.model_name), stores.registry.aliases(spec.model_name)
+    told, found = stores.synced_aliases.of(spec.model_name), stores.registry.aliases(spec.model_name)
     stands = {alias: standing(alias, version, told, found.get(alias)) for alias, version in live.items()}
     moved = [alias for alias, how in stands.items() if how == MOVED]
     if moved:
@@ -47,10 +47,10 @@ def reconcile(stores: Stores, spec: EndpointSpec, source: str) -> Reconciled:
     else:
         action, message = "in step", "the registry says what is live"
         if told != {**told, **live}:
-            stores.journal.record_mirrored(spec.model_name, live, stores.now())
+            stores.synced_aliases.record(spec.model_name, live, stores.now())
     window = text(stores.now())
-    verdict = Verdict(RULE, "warning", action != "reported", None, None, 1, window, f"MLflow: {message}")
-    raise_alerts(stores, spec.name, [verdict], source)
+    verdict = Verdict(RULE, RULE, "warning", action != "reported", None, None, 1, window, f"MLflow: {message}")
+    raise_alerts(stores, spec.name, [verdict], source=source)
     return Reconciled(spec.name, action, message)
 
 

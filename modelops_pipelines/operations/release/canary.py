@@ -1,4 +1,4 @@
-"""Versions on trial: judged by the log with its labels, taken a step further, or taken back."""
+"""Versions on trial: judged by the log with its labels, then promoted a step further or rolled back."""
 
 import json
 from collections.abc import Sequence
@@ -7,28 +7,24 @@ from datetime import datetime
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import AcknowledgementError, ConflictError
 from modelops_pipelines.core.release.desired_state import (
     ACTIVE,
     CHALLENGER,
     CHAMPION,
-    WHOLE,
     DesiredState,
-    roll_back,
-    rollback_target,
 )
-from modelops_pipelines.core.release.event_log import PROMOTE, ROLLBACK, Event, champions, last_release
+from modelops_pipelines.core.release.event_log import PROMOTE, Event, last_release
 from modelops_pipelines.core.release.guards import Arm, Leg, Losses, Verdict, judge_trial
 from modelops_pipelines.core.release.sequential_tests import FAIL, PASS, Moments, Stratum
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.lake.endpoint_tables import log_table
-from modelops_pipelines.operations.release.apply import Ask, Change, change
+from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import promote
-from modelops_pipelines.operations.release.plan import Plan
 from modelops_pipelines.operations.release.settle import ABANDONED
+from modelops_pipelines.operations.release.withdraw import record_verdict, withdraw_version
 from modelops_pipelines.store.lake import sql
-from modelops_pipelines.store.state.trials import Experiment, Trial
+from modelops_pipelines.store.state.trials import Experiment
 from modelops_pipelines.store.stores import Stores
 
 DRIVER = "canary driver"
@@ -62,10 +58,10 @@ class Driven:
 
 
 def drive(stores: Stores, spec: EndpointSpec) -> Driven | None:
-    """Judge the endpoint's trial and do what follows: take it back, or a step further; None where there is none.
+    """Judge the endpoint's trial and do what follows: roll back, or promote a step; None where there is no trial.
 
     What waits in the spool is taken into the log first: a trial does not wait for the hour's monitoring. Only a canary
-    that was begun by ``promote`` goes further by itself; any challenger is taken back when it harms.
+    that was begun by ``promote`` goes further by itself; any challenger that does harm is rolled back.
     """
     state = stores.deployments.desired(spec.name)
     if state.challenger is None or state.status != ACTIVE:
@@ -76,58 +72,12 @@ def drive(stores: Stores, spec: EndpointSpec) -> Driven | None:
     verdict = judge_trial(found.legs, found.losses, spec.guard, spec.promotion.minimum)
     made = None
     if verdict.verdict == FAIL and spec.guard.automatic:
-        made = take_back(stores, spec, state, state.challenger, verdict, actor=DRIVER)
+        made = withdraw_version(stores, spec, state, state.challenger, verdict, actor=DRIVER)
     else:
-        record(stores, spec, state, state.challenger, verdict)
+        record_verdict(stores, spec, state, state.challenger, verdict)
         if verdict.verdict == PASS:
             made = _step_further(stores, spec, state, verdict)
     return Driven(state.challenger, verdict, made)
-
-
-def take_back(
-    stores: Stores, spec: EndpointSpec, state: DesiredState, version: str, verdict: Verdict, *, actor: str
-) -> Change | None:
-    """Roll back because of this verdict on what the state serves; None when it is served no more, or nothing else is.
-
-    Nothing happens where another change has come since: whoever was quicker has made it unnecessary.
-    """
-
-    def decide(now: DesiredState) -> Plan | None:
-        if now.generation != state.generation:
-            return None
-        line = champions(stores.deployments.events(spec.name))
-        try:
-            target = rollback_target(now, line, None, stores.deployments.archived(spec.model_name))
-        except ConflictError:
-            return None  # there is nothing to return to
-        told = {"withdrawn": version, "automatic": True, "guard": verdict.guard, "numbers": dict(verdict.numbers)}
-        return Plan(ROLLBACK, roll_back(now, target), target, WHOLE, told)
-
-    try:
-        made = change(stores, spec, decide, Ask(actor, verdict.reason), version)
-    except AcknowledgementError:
-        _taken_back(stores, spec, state, version, verdict)  # it is asked for, and stays so
-        raise
-    if not made.changed:
-        return None
-    _taken_back(stores, spec, state, version, verdict)
-    return made
-
-
-def _taken_back(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str, verdict: Verdict) -> None:
-    """Keep what was said, and end the A/B test that the version was in."""
-    record(stores, spec, state, version, verdict)
-    running = stores.trials.running(spec.name)
-    if running is not None and running.challenger == version:
-        result = {"guard": verdict.guard, "reason": verdict.reason}
-        stores.trials.end(replace(running, ended_at=stores.now(), decision="rolled back", result=result))
-
-
-def record(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str, verdict: Verdict) -> None:
-    """Keep what was said of a version."""
-    numbers = {"guard": verdict.guard, "reason": verdict.reason, **verdict.numbers}
-    share = state.share_of(version) or WHOLE
-    stores.trials.record(Trial(spec.name, state.generation, version, share, verdict.verdict, numbers, stores.now()))
 
 
 def evidence(stores: Stores, spec: EndpointSpec, state: DesiredState) -> Evidence:

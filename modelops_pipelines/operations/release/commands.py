@@ -30,7 +30,7 @@ from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
 from modelops_pipelines.operations.release.apply import Ask, Change, change
 from modelops_pipelines.operations.release.plan import Plan
 from modelops_pipelines.store.state.deployments import ModelVersion, required_version
-from modelops_pipelines.store.state.journal import Gate
+from modelops_pipelines.store.state.gates import Gate
 from modelops_pipelines.store.stores import Stores
 
 Move = Callable[[DesiredState], DesiredState | None]
@@ -171,7 +171,7 @@ def stages(stores: Stores, spec: EndpointSpec) -> dict[str, Stage]:
     endpoints = _endpoints_of(stores, spec)
     states = [stores.deployments.desired(name) for name in endpoints]
     archived = stores.deployments.archived(spec.model_name)
-    proven = {gate.version for name in endpoints for gate in stores.journal.gates(name) if gate.verdict == PASS}
+    proven = {gate.version for name in endpoints for gate in stores.gates.of(name) if gate.verdict == PASS}
     proven |= {reign.version for name in endpoints for reign in reigns(stores.deployments.events(name))}
     return {
         known.version: stage_of(
@@ -184,12 +184,12 @@ def stages(stores: Stores, spec: EndpointSpec) -> dict[str, Stage]:
 def mirror(stores: Stores, spec: EndpointSpec) -> None:
     """Tell MLflow what is live: its aliases, and as tags the stages that have changed since it was last told."""
     aliases = aliases_of(stores, spec)
-    known = stores.journal.mirrored(spec.model_name)
+    known = stores.synced_aliases.of(spec.model_name)
     now = {f"stage of {version}": stage for version, stage in stages(stores, spec).items()}
     changed = {name: stage for name, stage in now.items() if known.get(name) != stage}
     stores.registry.set_aliases(spec.model_name, aliases)
     stores.registry.set_stages(spec.model_name, {name.removeprefix("stage of "): s for name, s in changed.items()})
-    stores.journal.record_mirrored(spec.model_name, {**aliases, **changed}, stores.now())
+    stores.synced_aliases.record(spec.model_name, {**aliases, **changed}, stores.now())
 
 
 def aliases_of(stores: Stores, spec: EndpointSpec) -> dict[str, str | None]:
@@ -254,12 +254,12 @@ def _noted(stores: Stores, spec: EndpointSpec, action: str, version: str, actor:
 
 def _passed_gate(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str) -> Gate | None:
     wanted = (version, state.champion, spec.gate.hash, PASS)
-    gates = reversed(stores.journal.gates(spec.name))
+    gates = reversed(stores.gates.of(spec.name))
     return next((g for g in gates if (g.version, g.champion, g.gate_hash, g.verdict) == wanted), None)
 
 
 def _no_gate(stores: Stores, spec: EndpointSpec, version: str, champion: str | None) -> GateError:
-    judged = [gate for gate in stores.journal.gates(spec.name) if gate.version == version]
+    judged = [gate for gate in stores.gates.of(spec.name) if gate.version == version]
     said = (
         f"its last verdict is '{judged[-1].verdict}' ({judged[-1].numbers.get('reason')})"
         if judged

@@ -26,7 +26,7 @@ class Plan:
 
 def event_of(stores: Stores, before: DesiredState, plan: Plan, actor: str, reason: str) -> Event:
     """Return the change as an event; its evidence says what is live from then on, and how far the data reached."""
-    watermark = stores.journal.progress(before.endpoint).watermark
+    watermark = stores.ingest_progress.of(before.endpoint).watermark
     reached = None if watermark is None else text(watermark)
     return Event(
         number=0,

@@ -219,7 +219,7 @@ def _verdicts(stores: Stores, spec: EndpointSpec, window: datetime) -> list[dict
 
 
 def _newest_window(stores: Stores, spec: EndpointSpec) -> datetime:
-    watermark = stores.journal.progress(spec.name).watermark
+    watermark = stores.ingest_progress.of(spec.name).watermark
     if watermark is None:
         raise EvidenceError(f"The log of endpoint {spec.name!r} is empty", "Send it requests first")
     return window_of(watermark, spec.window)
@@ -239,9 +239,7 @@ def _reference_rows(stores: Stores, spec: EndpointSpec) -> pa.Table:
     champion = stores.deployments.desired(spec.name).champion
     version = stores.deployments.version(spec.model_name, champion) if champion else None
     sets = [
-        known
-        for known in stores.journal.training_sets(spec.name)
-        if version and known.content_hash == version.training_set
+        known for known in stores.training_sets.of(spec.name) if version and known.content_hash == version.training_set
     ]
     if not sets:
         raise EvidenceError(

@@ -110,7 +110,7 @@ def _facts(stores: Stores, spec: EndpointSpec, windows: int) -> dict[str, Any]:
         own = list(custom_lines(spec, read(CUSTOM_METRICS, windows)).values()) if spec.metrics else []
         verdicts, past = read(DRIFT, 1), read(DRIFT, windows, DRIFT_COLUMNS)
         chunks = read(DATA_QUALITY, windows, CHUNK_COLUMNS)
-    alerts = sorted(stores.journal.alerts(spec.name), key=lambda alert: alert.status != OPEN)
+    alerts = sorted(stores.alerts.find(spec.name), key=lambda alert: alert.status != OPEN)
     return {
         "spec": spec,
         "now": stores.now(),

@@ -15,7 +15,7 @@ import errno
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
@@ -56,7 +56,7 @@ class Line:
     fault: str | None
 
 
-def encode(record: dict[str, Any]) -> bytes:
+def encode(record: Mapping[str, Any]) -> bytes:
     """Return the record as one line with its checksum."""
     return closed(orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)[:-1])
 

@@ -9,19 +9,19 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from modelops_pipelines.core import timestamps
 from modelops_pipelines.core.errors import BusyError, SchemaError, SettingsError
 from modelops_pipelines.store.filesystem.files import exclusive
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
-REVISION = "0003"
+REVISION = "0004"
 BUSY_SECONDS = 30
 _READ_ONLY = "modelops_read_only"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Database:
@@ -92,17 +92,17 @@ class Database:
 
 def to_micros(moment: datetime | None) -> int | None:
     """Return a timestamp as kept in the state: UTC microseconds."""
-    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
+    return None if moment is None else timestamps.to_micros(moment)
 
 
 def from_micros(value: int | None) -> datetime | None:
     """Return a kept timestamp as a moment in UTC."""
-    return None if value is None else _EPOCH + timedelta(microseconds=value)
+    return None if value is None else timestamps.from_micros(value)
 
 
 def moment(value: int) -> datetime:
     """Return a kept timestamp that cannot be null."""
-    return _EPOCH + timedelta(microseconds=value)
+    return timestamps.from_micros(value)
 
 
 def _engine(url: str) -> sa.Engine:

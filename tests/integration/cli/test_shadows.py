@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.operations.capture.ingest import ingest
 from tests.fakes.records import START, request_record, write_segment
 from tests.support.command_line import Loop, modelops, refused
@@ -24,7 +25,7 @@ def test_a_shadow_is_started_compared_shown_and_ended(loop: Loop) -> None:
     record = request_record("cancer", 7, START, 5, f={}, s=[0.5] * 5)
     features = {"mean_radius": 14.0, "mean_texture": 20.0, "mean_smoothness": 0.1, "mean_concavity": 0.1}
     record["f"] = {name: [value] * 5 for name, value in features.items()}
-    record["at"] = round(project.stores.now().timestamp() * 1e6)
+    record["at"] = to_micros(project.stores.now())
     write_segment(project.stores, "cancer", "predictions", "shadowed", [record])
     ingest(project.stores, project.spec, "predictions")
     compared = modelops(project, "shadow", "compare", "cancer", "--json").json

@@ -27,7 +27,7 @@ def lagging(tmp_path: Path) -> Iterator[World]:
 
 def test_the_sensor_raises_the_alert_while_no_gateway_is_up(lagging: World) -> None:
     lagging.tick("alerts")
-    (alert,) = lagging.project.stores.journal.alerts("cancer")
+    (alert,) = lagging.project.stores.alerts.find("cancer")
     assert (CAPTURE, "error", "open") == (alert.rule, alert.severity, alert.status)
     assert "Start Dagster" in alert.message
 

@@ -15,7 +15,7 @@ HOUR = START.replace(minute=0)
 
 def test_a_window_is_asked_for_when_its_time_is_over_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with world(tmp_path, yaml=CANCER_YAML.replace("method: fixed", "method: calibrated")) as made:
-        made.project.stores.journal.touch("cancer", ["drift"], [HOUR])
+        made.project.stores.touched_windows.mark("cancer", ["drift"], [HOUR])
         monkeypatch.setattr(Stores, "now", lambda _: HOUR + timedelta(minutes=59))
         assert made.tick("new_data").skip_message == "cancer: 0 segments wait, 0 windows are left over"
         assert made.materialise(["drift"]).success

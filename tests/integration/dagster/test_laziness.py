@@ -28,6 +28,13 @@ from modelops_pipelines.cli.main import COMMANDS
 for module, _ in COMMANDS.values():
     importlib.import_module(f"modelops_pipelines.cli.commands.{module}")
 """
+GATEWAY = """
+import importlib, pkgutil
+import modelops_pipelines.gateway as package
+for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    importlib.import_module(found.name)
+"""
+LAKE = ("duckdb", "deltalake", "pyarrow", "modelops_pipelines.operations.capture.ingest")
 LAYERS = """
 import importlib, pkgutil
 for layer in ("core", "store", "operations", "platforms", "gateway", "cli"):
@@ -54,6 +61,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         pytest.param(
             "import modelops_pipelines.gateway.server\n", ("dagster", "evidently"), id="importing the gateway"
         ),
+        pytest.param(GATEWAY, (*HEAVY, *LAKE), id="importing every module of the gateway"),
         pytest.param(LAYERS, ("dagster",), id="importing every module but Dagster's face"),
     ],
 )

@@ -15,7 +15,7 @@ from modelops_pipelines.core.alerting.alerts import Alert
 from modelops_pipelines.core.windows import text, window_of
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.sensors.common import LEARNING
-from modelops_pipelines.store.state.journal import Gate
+from modelops_pipelines.store.state.gates import Gate
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import CANCER_YAML, cancer_frame, rows_of, train_first
 from tests.worlds.dagster_project import MONITORING, START, World, checks_of, failure_of, send, wait_for_segments, world
@@ -65,16 +65,16 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             wait_for_segments(made.project)
             first = made.materialise(by_hand=True)
             alerted = made.tick("alerts")
-            opened = stores.journal.alerts("cancer")
+            opened = stores.alerts.find("cancer")
             made.tick("alerts")
-            again = stores.journal.alerts("cancer")
+            again = stores.alerts.find("cancer")
             not_yet = made.tick("retraining")
             days(gateway, frame, range(40, DAYS))
             wait_for_segments(made.project)
             made.materialise()
             due = made.tick("retraining")
             retrained = made.materialise(LEARNING)
-            gate = stores.journal.gates("cancer")[-1]
+            gate = stores.gates.of("cancer")[-1]
             cooling = made.tick("retraining")
             passed = made.tick("promotion")
             request = passed.run_requests[0]
@@ -119,9 +119,7 @@ def test_a_failing_check_shows_its_numbers_and_does_not_fail_the_run(story: Stor
 def test_failing_windows_of_a_run_by_hand_become_one_open_alert_that_counts_them(story: Story) -> None:
     (alert,) = story.opened
     failed = [
-        v
-        for v in checks_of(story.first)["quality_brier_skill"].metadata["modelops/verdicts"].value
-        if v["passed"] is False
+        v for v in checks_of(story.first)["quality_brier_skill"].metadata["verdicts"].value if v["passed"] is False
     ]
     assert (alert.rule, alert.status, alert.count) == ("quality_brier_skill", "open", len(failed))
     assert alert.opened_window == failed[0]["window"]
@@ -134,7 +132,7 @@ def test_the_same_run_again_changes_no_alert(story: Story) -> None:
 def test_an_alerts_cursor_passes_the_run_and_then_skips_with_a_reason(story: Story) -> None:
     assert story.alerted.cursor
     later = story.world.tick("alerts", "2100-01-01T00:00:00+00:00")
-    assert later.skip_message == "no run has finished since 2100-01-01T00:00:00Z"
+    assert later.skip_message == "no run has finished since 2100-01-01T00:00:00Z, and no drift alert is new"
 
 
 def test_too_few_new_labels_are_told_in_numbers(story: Story) -> None:
@@ -177,12 +175,24 @@ def test_a_passed_gate_asks_once_for_the_promotion(story: Story) -> None:
 
 def test_a_refused_gate_fails_the_retraining_run_and_raises_no_pipeline_alert(story: Story) -> None:
     made = story.world
-    before = made.project.stores.journal.alerts("cancer", "open")
+    before = made.project.stores.alerts.find("cancer", "open")
     run = made.materialise(LEARNING)
     assert (run.success, checks_of(run)["gate"].passed) == (False, False)
     made.tick("alerts", story.alerted.cursor)
-    rules = {alert.rule for alert in made.project.stores.journal.alerts("cancer", "open")}
+    rules = {alert.rule for alert in made.project.stores.alerts.find("cancer", "open")}
     assert rules <= {alert.rule for alert in before} | {"quality_brier_skill"}
+
+
+def test_the_retraining_job_shows_of_each_step_what_its_asset_shows(story: Story) -> None:
+    by_assets, by_job = (shown_by_step(run) for run in (story.retrained, story.world.run("retrain")))
+    assert list(LEARNING) == list(by_job)
+    assert by_assets == by_job
+
+
+def shown_by_step(run: dg.ExecuteInProcessResult) -> dict[str, list[tuple[str, str]]]:
+    """Return the names and kinds of the metadata that each step's materialisation shows."""
+    made = [event.materialization for event in run.get_asset_materialization_events()]
+    return {one.asset_key.path[-1]: [(n, type(v).__name__) for n, v in one.metadata.items()] for one in made}
 
 
 @pytest.fixture
@@ -223,7 +233,7 @@ def test_what_a_job_cannot_do_it_says_in_our_words(made: World) -> None:
 def test_a_run_that_fails_becomes_an_alert_of_the_pipeline(made: World) -> None:
     made.materialise(["training_set"])
     made.tick("alerts")
-    (alert,) = made.project.stores.journal.alerts("cancer")
+    (alert,) = made.project.stores.alerts.find("cancer")
     assert (alert.rule, alert.severity) == ("pipeline", "error")
 
 
@@ -327,7 +337,7 @@ def test_windows_that_a_dead_run_left_over_are_asked_for_each_time_anew(tmp_path
     with world(tmp_path) as made:
         keys = []
         for _ in range(2):
-            made.project.stores.journal.touch("cancer", ["service_metrics"], [START])
+            made.project.stores.touched_windows.mark("cancer", ["service_metrics"], [START])
             (request,) = made.tick("new_data").run_requests
             keys.append(request.run_key)
             assert made.materialise(["service_metrics"]).success

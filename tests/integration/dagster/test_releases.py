@@ -88,7 +88,7 @@ def test_a_trial_is_judged_as_often_as_its_soak_asks_and_nothing_else_is(live: W
 
 def test_the_reconciler_tells_the_registry_what_a_rollback_left_behind(live: World) -> None:
     live.project.stores.registry.set_aliases("tumours", {"champion": "2"})
-    live.project.stores.journal.record_mirrored("tumours", {"champion": "2"}, live.project.stores.now())
+    live.project.stores.synced_aliases.record("tumours", {"champion": "2"}, live.project.stores.now())
     job = live.definitions.resolve_job_def("reconcile")
     assert job.execute_in_process(instance=live.instance).success
     assert "1" == live.project.stores.registry.aliases("tumours")["champion"]

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
 
+from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.release.commands import deploy, end_shadow
 from modelops_pipelines.operations.release.shadow import start_shadow
@@ -32,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def log(made: World, number: int, rows: int) -> None:
     record = request_record("cancer", number, START, rows, f={name: [v] * rows for name, v in FEATURES.items()})
-    record["at"] = round(datetime.now(UTC).timestamp() * 1e6)
+    record["at"] = to_micros(datetime.now(UTC))
     write_segment(made.project.stores, "cancer", "predictions", f"w{number}", [record])
     ingest(made.project.stores, made.project.spec, "predictions")
 

@@ -16,7 +16,7 @@ from tests.support.programs import needs
 from tests.support.waiting import wait_until
 from tests.support.warm import WarmProcess
 
-BLOCK = re.compile(r"^```(sh|json) test\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(sh|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 VARYING = frozenset({"request_id", "feedback_id", "key_id", "key", "created_at", "expires_at"})
 DOCS = ROOT / "docs"
 

@@ -13,7 +13,7 @@ from modelops_pipelines.core.tables.lake import QUALITY_METRICS
 from modelops_pipelines.operations.release.commands import deploy, roll_back
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.state.deployments import ModelVersion
-from modelops_pipelines.store.state.journal import Gate
+from modelops_pipelines.store.state.gates import Gate
 from tests.fakes.model_kinds import add_endpoint, echo, put_live_as_it_is, typed
 from tests.support.captured_log import take_in
 from tests.support.gateway import RunningGateway, running_gateway
@@ -50,9 +50,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     deploy(project.stores, project.spec, "1", share=20, actor="bob", reason="a trial")
     for reason in ("no trial", "it drifts"):
         roll_back(project.stores, project.spec, actor="ann", reason=reason)
-    project.stores.journal.record_gate(Gate("cancer", "2", "1", "d", "g", "fail", {}, HOUR))
-    project.stores.journal.record_gate(Gate("cancer", "2", "1", "e", "g", "pass", NUMBERS, LATER))
-    project.stores.journal.record_gate(Gate("cancer", "3", "2", "e", "g", "fail", {}, LATER + timedelta(hours=1)))
+    project.stores.gates.record(Gate("cancer", "2", "1", "d", "g", "fail", {}, HOUR))
+    project.stores.gates.record(Gate("cancer", "2", "1", "e", "g", "pass", NUMBERS, LATER))
+    project.stores.gates.record(Gate("cancer", "3", "2", "e", "g", "fail", {}, LATER + timedelta(hours=1)))
     write_quality(project)
     with running_gateway(project) as gateway:
         yield Told(gateway, project, versions)

@@ -51,10 +51,10 @@ def test_rows_that_wait_too_long_for_their_ingest_degrade_and_raise_an_alert(
     body = _wait_for(gateway, {"capture_lag"})
     assert HOUR - 60 < body["checks"]["capture_lag"]["value"]
     assert 200 == gateway.client.get("/health/ready").status_code
-    wait_until(lambda: ["capture"] == [a.rule for a in project.stores.journal.alerts("cancer", "open")], SECONDS)
+    wait_until(lambda: ["capture"] == [a.rule for a in project.stores.alerts.find("cancer", "open")], SECONDS)
     segment.unlink()
     _wait_for(gateway, set())
-    wait_until(lambda: not project.stores.journal.alerts("cancer", "open"), SECONDS)
+    wait_until(lambda: not project.stores.alerts.find("cancer", "open"), SECONDS)
 
 
 def test_a_backlog_that_grows_too_large_degrades(running: tuple[Project, RunningGateway]) -> None:

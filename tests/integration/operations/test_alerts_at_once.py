@@ -31,7 +31,7 @@ def stores(tmp_path: Path) -> StoppedClock:
 
 
 def verdict(passed: bool | None, window: str = "w", rule: str = "drift") -> Verdict:  # noqa: FBT001 - the one thing that tests vary
-    return Verdict(rule, "warning", passed, 0.5, 0.3, 100, window, f"{rule} in {window}")
+    return Verdict(rule, rule, "warning", passed, 0.5, 0.3, 100, window, f"{rule} in {window}")
 
 
 def windows(passes: Sequence[bool | None], rule: str = "drift") -> list[Verdict]:
@@ -41,12 +41,12 @@ def windows(passes: Sequence[bool | None], rule: str = "drift") -> list[Verdict]
 
 def told(stores: Stores, passes: Sequence[bool | None], source: str, rule: str = "drift") -> list[str]:
     """Apply the verdicts; return what each change was."""
-    return [change.change for change in raise_alerts(stores, "cancer", windows(passes, rule), source)]
+    return [change.change for change in raise_alerts(stores, "cancer", windows(passes, rule), source=source)]
 
 
 def kept(stores: Stores) -> list[tuple[str, str, int, int]]:
     """Return rule, status, count and passes of each alert, oldest first."""
-    return [(alert.rule, alert.status, alert.count, alert.passes) for alert in stores.journal.alerts("cancer")[::-1]]
+    return [(alert.rule, alert.status, alert.count, alert.passes) for alert in stores.alerts.find("cancer")[::-1]]
 
 
 def test_runs_that_end_at_once_count_on_one_alert(stores: StoppedClock) -> None:

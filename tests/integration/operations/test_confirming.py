@@ -47,14 +47,14 @@ def test_a_window_is_judged_when_it_has_ended_and_not_before(project: Project, m
     at_time(monkeypatch, NEXT + HOUR - timedelta(seconds=1))
     assert () == derive(project)
     assert () == detect_drift(project.stores, project.spec, Range(NEXT, NEXT + HOUR)).windows
-    assert (NEXT,) == project.stores.journal.touched("cancer", "drift").windows
+    assert (NEXT,) == project.stores.touched_windows.pending("cancer", "drift").windows
     send(project, AT, rows=10, shift=0.5)
     assert (AT,) == derive(project)
-    assert (NEXT,) == project.stores.journal.touched("cancer", "drift").windows
+    assert (NEXT,) == project.stores.touched_windows.pending("cancer", "drift").windows
     at_time(monkeypatch, NEXT + HOUR)
     assert (NEXT,) == derive(project)
     assert of_column(project, "x", NEXT)["drifted"] is True
-    assert () == project.stores.journal.touched("cancer", "drift").windows
+    assert () == project.stores.touched_windows.pending("cancer", "drift").windows
 
 
 @pytest.mark.parametrize("method", ["fixed", "evidently"])
@@ -104,7 +104,7 @@ def test_windows_that_come_in_another_order_are_judged_as_if_they_had_come_in_th
     before = stored(project, DRIFT)
     detect_drift(project.stores, project.spec, Range(AT, NEXT + HOUR))
     assert before == stored(project, DRIFT)
-    assert () == project.stores.journal.touched("cancer", "drift").windows
+    assert () == project.stores.touched_windows.pending("cancer", "drift").windows
 
 
 def test_a_late_row_that_changes_no_flag_has_its_own_window_judged_and_no_other(project: Project) -> None:
@@ -121,7 +121,7 @@ def test_a_run_killed_before_its_verdicts_are_written_leaves_what_they_confirm_m
     send(project, AT, shift=0.5)
     profile_windows(project.stores, project.spec)
     killed_while_writing(project, detect_drift)
-    assert (AT, NEXT) == project.stores.journal.touched("cancer", "drift").windows
+    assert (AT, NEXT) == project.stores.touched_windows.pending("cancer", "drift").windows
     detect_drift(project.stores, project.spec)
     assert of_column(project, "x", NEXT)["drifted"] is True
 

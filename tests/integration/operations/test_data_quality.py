@@ -181,7 +181,7 @@ def test_a_run_killed_before_its_rows_are_written_leaves_the_window_after_them_m
     send(project, AFTER, rows=100, shift=12.0)
     profile_windows(project.stores, project.spec)
     killed_while_writing(project, watch_data)
-    assert (AFTER, AFTER + HOUR) == project.stores.journal.touched("cancer", "data_quality").windows
+    assert (AFTER, AFTER + HOUR) == project.stores.touched_windows.pending("cancer", "data_quality").windows
     assert (AFTER, AFTER + HOUR) == watch_data(project.stores, project.spec).windows
     assert verdict(project, AFTER + HOUR) is False
-    assert () == project.stores.journal.touched("cancer", "data_quality").windows
+    assert () == project.stores.touched_windows.pending("cancer", "data_quality").windows

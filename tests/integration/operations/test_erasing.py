@@ -10,8 +10,14 @@ import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.errors import InputError, SchemaError
-from modelops_pipelines.core.tables.lake import DAILY_PROFILES, INFERENCE_LOG, LABELS, QUALITY_METRICS, SERVICE_METRICS
-from modelops_pipelines.operations.capture.ingest import CONSUMERS
+from modelops_pipelines.core.tables.lake import (
+    DAILY_PROFILES,
+    INFERENCE_LOG,
+    LABELS,
+    QUALITY_METRICS,
+    SERVICE_METRICS,
+    STREAMS,
+)
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.drift.references import make_reference
 from modelops_pipelines.operations.governance.erasure import ERASED, MARK, Erased
@@ -62,7 +68,7 @@ def test_the_erasure_is_recorded_under_a_hash_with_the_frozen_sets_that_it_canno
 ) -> None:
     project, _ = copied
     stores = project.stores
-    before = read_training_set(stores, stores.journal.training_sets("cancer")[0])
+    before = read_training_set(stores, stores.training_sets.of("cancer")[0])
     erase(project)
     (record,) = Erasures(stores.database).of("cancer")
     subject = subject_of(USER, stores.database.secret())
@@ -72,7 +78,7 @@ def test_the_erasure_is_recorded_under_a_hash_with_the_frozen_sets_that_it_canno
     assert record.finished_at >= record.at
     beside = orjson.loads(stores.lake.path("cancer", f"{frozen_table(FROZEN)}.erasures.json").read_bytes())
     assert [(record.id, subject, 2)] == [(one["erasure"], one["subject"], one["rows"]) for one in beside]
-    assert before.equals(read_training_set(stores, stores.journal.training_sets("cancer")[0]))
+    assert before.equals(read_training_set(stores, stores.training_sets.of("cancer")[0]))
 
 
 def test_derived_tables_are_computed_again_and_reports_of_erased_windows_are_gone(
@@ -81,18 +87,18 @@ def test_derived_tables_are_computed_again_and_reports_of_erased_windows_are_gon
     project, world = copied
     stores = project.stores
     assert 16 == sum(row["predictions"] for row in rows(project, SERVICE_METRICS))
-    stores.journal.settle("cancer", "profiles", stores.journal.touched("cancer", "profiles"))
+    stores.touched_windows.clear("cancer", "profiles", stores.touched_windows.pending("cancer", "profiles"))
     erase(project)
     windows = {(START + timedelta(days=day)).replace(minute=0) for day in range(DAYS)}
-    for consumer in {name for names in CONSUMERS.values() for name in names}:
-        assert windows == set(stores.journal.touched("cancer", consumer).windows)
-    assert () == stores.journal.touched("cancer", MARK).windows
+    for consumer in {name for table in STREAMS.values() for name in project.spec.dependents(table.name)}:
+        assert windows == set(stores.touched_windows.pending("cancer", consumer).windows)
+    assert () == stores.touched_windows.pending("cancer", MARK).windows
     for derive in (measure_service, measure_quality):
         derive(stores, project.spec)
     assert 2 * len(world.others) == sum(row["predictions"] for row in rows(project, SERVICE_METRICS))
     assert len(world.others) == sum(row["labelled"] for row in rows(project, QUALITY_METRICS))
     assert ["drift-2026-02-01T22.html"] == [path.name for path in (stores.settings.reports / "cancer").iterdir()]
-    progress = stores.journal.progress("cancer")
+    progress = stores.ingest_progress.of("cancer")
     assert (2 * len(world.others), len(world.others)) == (progress.predictions, progress.labels)
 
 

@@ -17,7 +17,7 @@ from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.store.lake.eraser import LakeEraser
 from modelops_pipelines.store.state.erasures import Erasures
-from modelops_pipelines.store.state.journal import Journal
+from modelops_pipelines.store.state.touched_windows import TouchedWindows
 from tests.support.project import Project
 from tests.worlds.erasing import DAYS, EXPECTED_ROWS, FROZEN, World, assert_erased, erase, rows
 
@@ -33,7 +33,7 @@ STEPS: dict[str, tuple[Any, str, int]] = {
     "looking": (LakeEraser, "find", 6),
     "recording": (Erasures, "record", 2),
     "telling": (erasing, "_tell_frozen_sets", 1),
-    "marking": (Journal, "touch", 1),
+    "marking": (TouchedWindows, "mark", 1),
     "deleting": (LakeEraser, "delete", 4),
     "deleting a day": (LakeEraser, "_delete_on", 9),
     "syncing": (LakeEraser, "_sync", 9),
@@ -41,7 +41,7 @@ STEPS: dict[str, tuple[Any, str, int]] = {
     "checkpointing": (DeltaTable, "create_checkpoint", 4),
     "removing a file": (Path, "unlink", 25),
     "renewing": (erasing, "_renew", 1),
-    "settling": (Journal, "settle", 1),
+    "settling": (TouchedWindows, "clear", 1),
     "counting": (erasing, "record_progress", 1),
     "finishing": (Erasures, "finish", 1),
 }
@@ -82,7 +82,7 @@ def test_the_windows_of_an_erasure_that_was_never_finished_are_still_known(copie
     project, _ = copied
     with crash_at(LakeEraser, "delete", "before", 1), contextlib.suppress(CrashError):
         erase(project)
-    windows: tuple[datetime, ...] = project.stores.journal.touched("cancer", MARK).windows
+    windows: tuple[datetime, ...] = project.stores.touched_windows.pending("cancer", MARK).windows
     assert DAYS == len(windows)
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.operations.capture import ingest as ingesting
-from modelops_pipelines.operations.capture.ingest import CONSUMERS, ingest
+from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.store.lake.writer import LakeWriter
 from modelops_pipelines.store.spool import segments as spool
-from modelops_pipelines.store.state.journal import Journal
+from modelops_pipelines.store.state.ingest_progress import IngestProgress
+from modelops_pipelines.store.state.touched_windows import TouchedWindows
 from tests.fakes.records import START, VERSION, feedback_row, label_row, request_record, write_segment
 from tests.support.project import Project, make_project
 from tests.support.tables import table_rows
@@ -31,8 +32,8 @@ STEPS: dict[str, tuple[Any, str]] = {
     "appending": (LakeWriter, "append_once"),
     "committing": (LakeWriter, "_commit"),
     "syncing the commit": (LakeWriter, "_sync"),
-    "marking windows": (Journal, "touch"),
-    "recording progress": (Journal, "record_progress"),
+    "marking windows": (TouchedWindows, "mark"),
+    "recording progress": (IngestProgress, "record"),
     "dropping a segment": (spool, "drop"),
     "removing folders": (spool, "remove_empty_workers"),
 }
@@ -99,9 +100,9 @@ def assert_whole(project: Project, expected: dict[str, Any]) -> None:
     assert len(table_rows(project, "feedback")) == 1
     rejects = sorted((r["worker"], r["segment"], r["line"]) for r in table_rows(project, "rejects"))
     assert [("w1", 1, 2), ("w1", 1, 3)] == rejects  # the seal, which is not the last line, and what follows it
-    for consumer in CONSUMERS["predictions"]:
-        assert expected["windows"] <= set(project.stores.journal.touched("cancer", consumer).windows)
-    progress = project.stores.journal.progress("cancer")
+    for consumer in project.spec.dependents("inference_log"):
+        assert expected["windows"] <= set(project.stores.touched_windows.pending("cancer", consumer).windows)
+    progress = project.stores.ingest_progress.of("cancer")
     assert (len(expected["ids"]), 1) == (progress.predictions, progress.labels)
     assert START + timedelta(hours=3) == progress.watermark
     assert list(project.stores.settings.spool.glob("*/*/*")) == []

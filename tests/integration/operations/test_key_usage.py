@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import KEY_USAGE
+from modelops_pipelines.core.timestamps import EPOCH
 from modelops_pipelines.core.windows import window_of
-from modelops_pipelines.operations.capture.ingest import CONSUMERS, ingest
+from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.governance.api_keys import Usage, usage_of_keys
 from modelops_pipelines.operations.governance.key_usage import Gap, measure_usage, usage_gaps
 from modelops_pipelines.operations.lake.incremental import Range
-from tests.fakes.records import EPOCH, START, VERSION, request_record, write_segment
+from tests.fakes.records import START, VERSION, request_record, write_segment
 from tests.support.project import Project, make_project
 
 MOMENTS = [START + timedelta(minutes=minutes) for minutes in (0, 59, 60, 119, 120, 1500)]  # over midnight
@@ -93,10 +94,10 @@ def test_any_order_of_arrival_gives_what_a_plain_recount_gives(project: Project,
 
 def test_a_log_from_before_there_were_keys_is_counted_as_a_whole(project: Project, spec: EndpointSpec) -> None:
     old = request_record(spec.name, next(NAMES), START, 2)
-    assert "key" not in old
+    del old["key"]  # release 0.1 knew of none
     send(project, spec, old)
-    touched = project.stores.journal.touched(spec.name, "key_usage")
-    project.stores.journal.settle(spec.name, "key_usage", touched)  # as if an older release had ingested it
+    touched = project.stores.touched_windows.pending(spec.name, "key_usage")
+    project.stores.touched_windows.clear(spec.name, "key_usage", touched)  # as if an older release had ingested it
     assert measure_usage(project.stores, spec).windows == (START,)
     assert stored(project, spec) == [(START, "none", 1, 2, 0, 0, START)]
     assert measure_usage(project.stores, spec).windows == ()
@@ -107,8 +108,8 @@ def test_an_endpoint_without_a_log_has_no_usage_and_no_gap(project: Project, spe
     assert usage_gaps(project.stores, spec) == []
 
 
-def test_every_prediction_marks_its_window_for_key_usage() -> None:
-    assert [stream for stream, consumers in CONSUMERS.items() if "key_usage" in consumers] == ["predictions"]
+def test_every_prediction_marks_its_window_for_key_usage(spec: EndpointSpec) -> None:
+    assert [name for name in spec.monitored if "key_usage" in spec.dependents(name)] == ["inference_log"]
 
 
 def test_what_is_missing_or_too_much_is_found_and_a_range_puts_it_right(project: Project, spec: EndpointSpec) -> None:

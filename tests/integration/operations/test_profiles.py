@@ -267,9 +267,9 @@ def test_a_run_killed_between_hours_and_days_gives_the_same_when_it_is_started_a
             profile_windows(project.stores, spec, asked)
     if asked:  # whoever asks may never ask again: what is read is right at once
         assert days_from_hours(project, spec, 2) == stored_profiles(project.stores, spec, days_of(2))
-    assert (late.replace(hour=0),) == project.stores.journal.touched("cancer", "profiles").windows
+    assert (late.replace(hour=0),) == project.stores.touched_windows.pending("cancer", "profiles").windows
     profile_windows(project.stores, spec)
-    assert () == project.stores.journal.touched("cancer", "profiles").windows
+    assert () == project.stores.touched_windows.pending("cancer", "profiles").windows
     assert days_from_hours(project, spec, 2) == stored_profiles(project.stores, spec, days_of(2))
     resumed = stored_profiles(project.stores, spec, days_of(2))
     profile_windows(project.stores, spec, Range(DAY, DAY + timedelta(days=2)))

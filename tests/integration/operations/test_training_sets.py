@@ -75,7 +75,7 @@ def label(project: Project, at: datetime, rows: int = 6) -> None:
 def test_what_is_given_is_frozen_whole_and_trained_on_without_its_evaluation_days(project: Project) -> None:
     stores, spec = project.stores, project.spec
     version = train_first(stores, spec, given())
-    base, part = stores.journal.training_sets("cancer")
+    base, part = stores.training_sets.of("cancer")
     assert (ROWS, None, base.content_hash) == (base.rows, base.base_hash, part.base_hash)
     assert part.content_hash == version.training_set
     rows = read_training_set(stores, part)
@@ -93,7 +93,7 @@ def test_later_sets_leave_the_bases_evaluation_days_out_too(project: Project) ->
     later = build_training_set(stores, spec)
     rows = read_training_set(stores, later)
     assert evaluation_days().isdisjoint(days_in(rows))
-    base, part = stores.journal.training_sets("cancer")[:2]
+    base, part = stores.training_sets.of("cancer")[:2]
     assert (base.content_hash, part.rows + 6) == (later.base_hash, later.rows)
 
 
@@ -126,8 +126,8 @@ def test_the_same_frame_again_is_the_same_sets_and_the_same_version(project: Pro
     stores, spec = project.stores, project.spec
     first, again = (train_first(stores, spec, given()) for _ in range(2))
     assert first.version == again.version
-    assert 2 == len(stores.journal.training_sets("cancer"))
-    base, part = stores.journal.training_sets("cancer")
+    assert 2 == len(stores.training_sets.of("cancer"))
+    base, part = stores.training_sets.of("cancer")
     before = read_training_set(stores, part)
     assert content_hash(before) == part.content_hash
     assert before.equals(read_training_set(stores, trained_part(stores, spec, base)))
@@ -136,7 +136,7 @@ def test_the_same_frame_again_is_the_same_sets_and_the_same_version(project: Pro
 def test_which_days_are_kept_is_the_endpoints_gate(project: Project) -> None:
     every_second = replace(project.spec, gate=GateConfig(every_nth_day=2))
     version = train_first(project.stores, every_second, given())
-    sets = {one.content_hash: one for one in project.stores.journal.training_sets("cancer")}
+    sets = {one.content_hash: one for one in project.stores.training_sets.of("cancer")}
     rows = read_training_set(project.stores, sets[str(version.training_set)])
     assert DAYS / 2 == len(days_in(rows)) == len(days_in(evaluation_rows(project.stores, every_second)))
 
@@ -154,7 +154,7 @@ def test_a_frame_without_evaluation_days_is_its_own_training_set(
 ) -> None:
     with caplog.at_level(logging.INFO, "modelops.training"):
         version = train_first(project.stores, project.spec, frame)
-    (base,) = project.stores.journal.training_sets("cancer")
+    (base,) = project.stores.training_sets.of("cancer")
     assert (base.content_hash, ROWS) == (version.training_set, base.rows)
     assert 0 == len(evaluation_rows(project.stores, project.spec))
     assert [] == caplog.messages
@@ -184,7 +184,7 @@ def test_a_frame_that_could_not_be_trained_on_without_its_evaluation_days_is_tra
 ) -> None:
     frame = arranged(cancer_frame())
     version = train_first(project.stores, project.spec, frame)
-    (base,) = project.stores.journal.training_sets("cancer")
+    (base,) = project.stores.training_sets.of("cancer")
     assert (base.content_hash, len(frame)) == (version.training_set, base.rows)
     assert 0 == len(evaluation_rows(project.stores, project.spec))
     assert "cancer: all rows are trained on; without evaluation days too few are left" in caplog.messages[0]
@@ -218,7 +218,7 @@ def test_rows_without_an_event_time_are_trained_on_and_never_judge(project: Proj
     frame = given()
     frame.loc[frame.index % 2 == 0, EVENT_TIME] = pd.NaT
     version = train_first(project.stores, project.spec, frame)
-    base, part = project.stores.journal.training_sets("cancer")
+    base, part = project.stores.training_sets.of("cancer")
     held = evaluation_rows(project.stores, project.spec)
     assert None not in held.column(EVENT_TIME).to_pylist()
     assert frame[EVENT_TIME].isna().sum() == read_training_set(project.stores, part).column(EVENT_TIME).null_count
@@ -235,5 +235,5 @@ def test_texts_are_read_as_times_and_what_is_none_is_told(project: Project) -> N
 
 def test_the_part_is_a_table_of_its_own(project: Project) -> None:
     train_first(project.stores, project.spec, given())
-    for one in project.stores.journal.training_sets("cancer"):
+    for one in project.stores.training_sets.of("cancer"):
         assert project.stores.lake.path("cancer", frozen_table(one.content_hash)).exists()

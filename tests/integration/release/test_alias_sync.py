@@ -19,7 +19,7 @@ from modelops_pipelines.operations.release.alias_sync import reconcile
 from modelops_pipelines.operations.release.commands import archive, deploy, mirror, roll_back
 from modelops_pipelines.operations.release.listing import deployments_page, versions_page
 from modelops_pipelines.store.registry.client import STAGE_TAG
-from modelops_pipelines.store.state.journal import Gate
+from modelops_pipelines.store.state.gates import Gate
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, train_first
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -64,7 +64,7 @@ def aliases(client: mlflow.MlflowClient) -> dict[str, str]:
 
 
 def opened(project: Project) -> list[str]:
-    return [alert.message for alert in project.stores.journal.alerts("cancer", OPEN) if alert.rule == "registry"]
+    return [alert.message for alert in project.stores.alerts.find("cancer", OPEN) if alert.rule == "registry"]
 
 
 def test_what_a_rollback_by_cli_left_behind_is_told_the_registry(project: Project, client: mlflow.MlflowClient) -> None:
@@ -100,7 +100,7 @@ def test_an_alias_moved_by_hand_is_adopted_only_through_the_gate(project: Projec
     assert "moved to version 2 in MLflow, and was refused: Version 2 of 'cancer' has no passed gate" in message
     assert variants_of("1") == project.stores.deployments.desired("cancer").variants
     passed = Gate("cancer", "2", "1", "data", project.spec.gate.hash, PASS, {"reason": "better"}, NOW)
-    project.stores.journal.record_gate(passed)
+    project.stores.gates.record(passed)
     assert "adopted" == look(project, "adopt")[0]
     assert variants_of("2") == project.stores.deployments.desired("cancer").variants
     event = project.stores.deployments.events("cancer")[-1]

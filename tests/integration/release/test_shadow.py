@@ -25,6 +25,7 @@ from modelops_pipelines.core.release.shadow import (
     verdict,
 )
 from modelops_pipelines.core.tables.lake import SHADOW_LOG
+from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy, end_shadow
@@ -81,7 +82,7 @@ class Shadowed:
         answers = {"f": features, "s": scores, "p": [str(int(score >= 0.5)) for score in scores]}
         past = START + self.sent * timedelta(hours=1)
         record = request_record(self.spec.name, self.sent, past, len(rows), **{**answers, **changes})
-        record["at"] = round(datetime.now(UTC).timestamp() * 1e6)
+        record["at"] = to_micros(datetime.now(UTC))
         write_segment(self.project.stores, self.spec.name, "predictions", f"w{self.sent}", [record])
         ingest(self.project.stores, self.spec, "predictions")
         return record

@@ -18,7 +18,7 @@ def verdict(
     message: str = "m",
     window: str = "w",
 ) -> Verdict:
-    return Verdict("drift", "warning", passed, 0.5, 0.3, 100, window, message)
+    return Verdict("drift", "drift", "warning", passed, 0.5, 0.3, 100, window, message)
 
 
 def history(passes: list[bool | None]) -> list[Alert | None]:
@@ -99,7 +99,7 @@ def test_of_passes_and_missing_verdicts_the_newest_of_the_best_told_kind_is_show
 
 def test_an_alert_opens_with_all_that_the_verdict_says() -> None:
     opened = after(None, verdict(passed=False, message="too far", window="w1"), "e", NOW)
-    assert Alert("e", "drift", OPEN, "warning", "too far", 1, 0, NOW, NOW, None, "w1", "w1") == opened
+    assert Alert("e", "drift", "drift", OPEN, "warning", "too far", 1, 0, NOW, NOW, None, "w1", "w1") == opened
 
 
 def test_a_pass_changes_nothing_of_an_alert_but_its_passes_and_its_end() -> None:

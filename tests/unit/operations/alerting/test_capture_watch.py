@@ -14,7 +14,7 @@ from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.store.spool.backlog import Backlog, backlog
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
-from modelops_pipelines.store.state.journal import SOURCES_KEPT
+from modelops_pipelines.store.state.alerts import SOURCES_KEPT
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import START, VERSION, request_record, write_segment
 from tests.support.project import Project, make_project
@@ -90,13 +90,13 @@ def test_one_alert_is_opened_counted_and_resolved_by_whoever_watches(project: Pr
     others = [Stores(stores.settings) for _ in range(2)]
     changes = [watch(each, project, now + n * STEP) for n in range(3) for each in (stores, *others)]
     assert [["opened"], [], [], ["counted"], [], [], ["counted"], [], []] == changes
-    (alert,) = stores.journal.alerts("cancer", OPEN)
+    (alert,) = stores.alerts.find("cancer", OPEN)
     assert (CAPTURE, "error", 3) == (alert.rule, alert.severity, alert.count)
     assert "Start Dagster" in alert.message
     ingest(stores, project.spec, "predictions")
     changes = [watch(each, project, now + n * STEP) for n in range(3, 6) for each in (stores, *others)]
     assert [["passed"], [], [], ["resolved"], [], [], [], [], []] == changes
-    assert [RESOLVED] == [alert.status for alert in stores.journal.alerts("cancer")]
+    assert [RESOLVED] == [alert.status for alert in stores.alerts.find("cancer")]
 
 
 def watch(stores: Stores, project: Project, now: datetime) -> list[str]:
@@ -115,14 +115,14 @@ def test_watchers_at_the_same_instant_open_one_alert(project: Project) -> None:
     for thread in threads:
         thread.join()
     assert ["opened"] == found
-    assert [1] == [alert.count for alert in project.stores.journal.alerts("cancer")]
+    assert [1] == [alert.count for alert in project.stores.alerts.find("cancer")]
 
 
 def test_watching_forgets_no_run_whose_alerts_were_written(project: Project) -> None:
     capture(project)
     age_all(project, 100)
-    raise_alerts(project.stores, "cancer", [], "run 1")
+    raise_alerts(project.stores, "cancer", [], source="run 1")
     for n in range(SOURCES_KEPT + 1):
         watch_capture(project.stores, [project.spec], datetime.now(UTC) + n * STEP, ROOMY)
-    assert ["run 1"] == project.stores.journal.alert_sources("cancer")
-    assert [SOURCES_KEPT + 1] == [alert.count for alert in project.stores.journal.alerts("cancer", OPEN)]
+    assert ["run 1"] == project.stores.alerts.sources("cancer")
+    assert [SOURCES_KEPT + 1] == [alert.count for alert in project.stores.alerts.find("cancer", OPEN)]

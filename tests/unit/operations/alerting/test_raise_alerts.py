@@ -32,7 +32,7 @@ def stores(tmp_path: Path) -> StoppedClock:
 
 
 def verdict(passed: bool | None, window: str = "w", rule: str = "drift") -> Verdict:  # noqa: FBT001 - the one thing that tests vary
-    return Verdict(rule, "warning", passed, 0.5, 0.3, 100, window, f"{rule} in {window}")
+    return Verdict(rule, rule, "warning", passed, 0.5, 0.3, 100, window, f"{rule} in {window}")
 
 
 def windows(passes: Sequence[bool | None], rule: str = "drift") -> list[Verdict]:
@@ -42,27 +42,25 @@ def windows(passes: Sequence[bool | None], rule: str = "drift") -> list[Verdict]
 
 def told(stores: Stores, passes: Sequence[bool | None], source: str, rule: str = "drift") -> list[str]:
     """Apply the verdicts; return what each change was."""
-    return [change.change for change in raise_alerts(stores, "cancer", windows(passes, rule), source)]
+    return [change.change for change in raise_alerts(stores, "cancer", windows(passes, rule), source=source)]
 
 
 def kept(stores: Stores) -> list[tuple[str, str, int, int]]:
     """Return rule, status, count and passes of each alert, oldest first."""
-    return [(alert.rule, alert.status, alert.count, alert.passes) for alert in stores.journal.alerts("cancer")[::-1]]
+    return [(alert.rule, alert.status, alert.count, alert.passes) for alert in stores.alerts.find("cancer")[::-1]]
 
 
 def test_a_failure_opens_an_alert_that_says_what_the_verdict_said(stores: StoppedClock) -> None:
-    [change] = raise_alerts(stores, "cancer", [verdict(passed=False)], "run 1")
-    expected = Alert("cancer", "drift", OPEN, "warning", "drift in w", 1, 0, NOW, NOW, None, "w", "w")
+    [change] = raise_alerts(stores, "cancer", [verdict(passed=False)], source="run 1")
+    expected = Alert("cancer", "drift", "drift", OPEN, "warning", "drift in w", 1, 0, NOW, NOW, None, "w", "w")
     assert ("opened", expected) == (change.change, change.alert)
-    assert [(1, expected.message, NOW)] == [
-        (a.id, a.message, a.opened_at) for a in stores.journal.alerts("cancer", OPEN)
-    ]
+    assert [(1, expected.message, NOW)] == [(a.id, a.message, a.opened_at) for a in stores.alerts.find("cancer", OPEN)]
 
 
 def test_the_windows_of_a_run_are_applied_one_by_one_and_leave_one_change(stores: StoppedClock) -> None:
     assert ["opened"] == told(stores, [True, False, None, False, True], "run 1")
     assert [("drift", OPEN, 2, 1)] == kept(stores)
-    [alert] = stores.journal.alerts("cancer")
+    [alert] = stores.alerts.find("cancer")
     assert ("w2", "w4") == (alert.opened_window, alert.data_window)
 
 
@@ -79,7 +77,7 @@ def test_two_passes_in_a_row_resolve_and_a_new_failure_opens_a_new_alert(stores:
         changes.append(told(stores, [passed], f"run {number}"))
     assert [["opened"], ["passed"], ["counted"], ["passed"], ["resolved"], [], ["opened"]] == changes
     assert [("drift", RESOLVED, 2, 2), ("drift", OPEN, 1, 0)] == kept(stores)
-    new, old = stores.journal.alerts("cancer")
+    new, old = stores.alerts.find("cancer")
     assert (NOW, NOW + 2 * HOUR, NOW + 4 * HOUR) == (old.opened_at, old.last_seen_at, old.resolved_at)
     assert (NOW + 6 * HOUR, None) == (new.opened_at, new.resolved_at)
 
@@ -93,7 +91,7 @@ def test_an_open_alert_is_resolved_and_opened_anew_within_one_run(stores: Stoppe
     told(stores, [False], "run 1")
     assert ["resolved", "resolved", "opened"] == told(stores, [True, True, False, True, True, False, False], "run 2")
     assert [("drift", RESOLVED, 1, 2), ("drift", RESOLVED, 1, 2), ("drift", OPEN, 2, 0)] == kept(stores)
-    assert stores.journal.open_alert("cancer", "drift") == stores.journal.alerts("cancer")[0]
+    assert stores.alerts.find_open("cancer", "drift") == stores.alerts.find("cancer")[0]
 
 
 def test_an_open_alert_that_fails_and_passes_is_told_as_it_is_at_the_end(stores: StoppedClock) -> None:
@@ -107,10 +105,10 @@ def test_an_open_alert_that_fails_and_passes_is_told_as_it_is_at_the_end(stores:
 
 def test_the_same_source_twice_changes_nothing(stores: StoppedClock) -> None:
     told(stores, [False, False], "run 1")
-    before = stores.journal.alerts("cancer")
+    before = stores.alerts.find("cancer")
     stores.moment = NOW + HOUR
     assert [] == told(stores, [False, False], "run 1")
-    assert before == stores.journal.alerts("cancer")
+    assert before == stores.alerts.find("cancer")
     assert ["counted"] == told(stores, [False], "run 2")
 
 
@@ -123,22 +121,22 @@ def test_several_sources_repeated_after_one_another_change_nothing(stores: Stopp
 
 def test_a_source_without_any_change_is_remembered_too(stores: StoppedClock) -> None:
     assert [] == told(stores, [True, None], "run 1")
-    assert stores.journal.alert_sources("cancer") == ["run 1"]
-    assert [] == stores.journal.alerts("cancer")
+    assert stores.alerts.sources("cancer") == ["run 1"]
+    assert [] == stores.alerts.find("cancer")
 
 
 def test_each_rule_and_each_endpoint_has_an_alert_of_its_own(stores: StoppedClock) -> None:
     mixed = [verdict(passed=False, rule=rule) for rule in ("drift", "error_rate", "drift", "quality_brier_skill")]
-    changes = raise_alerts(stores, "cancer", [*mixed, verdict(passed=True, rule="latency_p95_ms")], "run 1")
+    changes = raise_alerts(stores, "cancer", [*mixed, verdict(passed=True, rule="latency_p95_ms")], source="run 1")
     assert ["drift", "error_rate", "quality_brier_skill"] == [change.alert.rule for change in changes]
     assert [2, 1, 1] == [change.alert.count for change in changes]
-    raise_alerts(stores, "other", [verdict(passed=False)], "run 1")
-    assert ["other"] == [alert.endpoint for alert in stores.journal.alerts("other")]
+    raise_alerts(stores, "other", [verdict(passed=False)], source="run 1")
+    assert ["other"] == [alert.endpoint for alert in stores.alerts.find("other")]
     assert ["passed", "passed"] == told(stores, [True], "run 2") + told(stores, [True], "run 3", "error_rate")
     resolved = [*windows([True]), *windows([True], "error_rate"), *windows([False, False], "quality_brier_skill")]
-    found = [(c.alert.rule, c.change) for c in raise_alerts(stores, "cancer", resolved, "run 4")]
+    found = [(c.alert.rule, c.change) for c in raise_alerts(stores, "cancer", resolved, source="run 4")]
     assert [("drift", "resolved"), ("error_rate", "resolved"), ("quality_brier_skill", "counted")] == found
-    assert ["quality_brier_skill"] == [alert.rule for alert in stores.journal.alerts("cancer", OPEN)]
+    assert ["quality_brier_skill"] == [alert.rule for alert in stores.alerts.find("cancer", OPEN)]
 
 
 def test_verdicts_that_break_off_half_way_leave_nothing_behind(stores: StoppedClock) -> None:
@@ -147,6 +145,6 @@ def test_verdicts_that_break_off_half_way_leave_nothing_behind(stores: StoppedCl
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        raise_alerts(stores, "cancer", breaking(), "run 1")
-    assert [] == stores.journal.alerts("cancer")
+        raise_alerts(stores, "cancer", breaking(), source="run 1")
+    assert [] == stores.alerts.find("cancer")
     assert ["opened"] == told(stores, [False], "run 1")

@@ -18,6 +18,7 @@ from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.ids import new_request_id
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import INFERENCE_LOG
+from modelops_pipelines.core.timestamps import from_micros, to_micros
 from modelops_pipelines.operations.capture import pending_rows as waiting
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.capture.recent_logs import RecentLogs, recent_logs
@@ -25,7 +26,7 @@ from modelops_pipelines.store.lake.eraser import LakeEraser
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
 from modelops_pipelines.store.state.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
-from tests.fakes.records import EPOCH, micros, request_record
+from tests.fakes.records import request_record
 from tests.support.project import Project, make_project
 
 FEATURES = {"size": "float", "colour": "text", "seen": "timestamp"}
@@ -50,7 +51,7 @@ class World:
 def record(moment: datetime, draw: random.Random, rows: int = 1) -> Record:
     status = draw.choice([200, 200, 200, 422, 500])
     rows = rows if status == 200 else 1
-    features = {"size": [draw.random()] * rows, "colour": ["red"] * rows, "seen": [micros(SEEN)] * rows}
+    features = {"size": [draw.random()] * rows, "colour": ["red"] * rows, "seen": [to_micros(SEEN)] * rows}
     more: Record = {"user": draw.choice(USERS), "status": status, "f": features}
     if status != 200:
         more |= {"error": "input", "p": None, "s": None, "f": {}}
@@ -100,7 +101,7 @@ def naive(records: Sequence[Record], since: timedelta, status: str | None, user:
     wanted = [
         record
         for record in records
-        if record["t"] >= micros(now - since)
+        if record["t"] >= to_micros(now - since)
         and (status is None or (status == "error") == (record["status"] >= 400))
         and (user is None or record["user"] == user)
     ]
@@ -147,7 +148,7 @@ def test_a_user_s_id_in_a_header_s_bytes_is_found_as_it_was_written(world: World
 
 
 def test_it_says_how_far_the_lake_reaches(world: World) -> None:
-    newest = EPOCH + timedelta(microseconds=max(one["at"] for one in world.records[: -world.waiting]))
+    newest = from_micros(max(one["at"] for one in world.records[: -world.waiting]))
     told = world.ask().ingested_up_to
     assert told is not None
     assert abs(told - newest) <= timedelta(milliseconds=1)  # Delta's statistics know no less
@@ -246,7 +247,7 @@ def test_a_replayed_row_is_found_however_late_it_came(tmp_path: Path) -> None:
     project = empty(tmp_path / "project")
     now = datetime.now(UTC)
     early = record(now + timedelta(minutes=3), random.Random(1))
-    early["at"] = micros(now)
+    early["at"] = to_micros(now)
     write(project, "w", [early, *some(50)])
     assert project.spec.allow_replay
     assert shown(project, limit=3)[0] == early["id"]

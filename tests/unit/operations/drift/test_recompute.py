@@ -15,8 +15,8 @@ def test_marks_of_hours_are_days_for_an_endpoint_of_days(tmp_path: Path) -> None
     project.stores.deployments.record_version(VERSION)
     write_segment(project.stores, "cancer", "predictions", "w", [request_record("cancer", 1, START, 600)])
     ingest(project.stores, project.spec, "predictions")
-    assert (window_of(START, "hour"),) == project.stores.journal.touched("cancer", "profiles").windows
+    assert (window_of(START, "hour"),) == project.stores.touched_windows.pending("cancer", "profiles").windows
     done = profile_windows(project.stores, replace(project.spec, window="day"))
     assert (window_of(START, "day"),) == done.windows
-    assert () == project.stores.journal.touched("cancer", "profiles").windows
+    assert () == project.stores.touched_windows.pending("cancer", "profiles").windows
     project.stores.database.close()

@@ -116,7 +116,7 @@ def test_a_better_candidate_passes_with_all_numbers_by_name(made: Project) -> No
     assert 2 == len(numbers["regimes"])
     assert (1.0, 2.0, 0.34) == (numbers["champion_mib"], numbers["candidate_mib"], numbers["base_rate"])
     assert numbers["champion_ms_a_row"] > 0
-    assert gate == made.stores.journal.gates("cancer")[-1]
+    assert gate == made.stores.gates.of("cancer")[-1]
 
 
 def test_a_worse_candidate_fails(made: Project) -> None:

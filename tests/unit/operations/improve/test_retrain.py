@@ -12,7 +12,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec, Promotion
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
 from modelops_pipelines.operations.improve.retrain import waiting_for_promotion
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.state.journal import Gate
+from modelops_pipelines.store.state.gates import Gate
 from tests.fakes.records import START, VERSION
 from tests.support.project import Project, make_project
 
@@ -32,7 +32,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 def judged(project: Project, at: int = 0, **changes: Any) -> Gate:
     gate = Gate("cancer", "2", "1", f"data {at}", project.spec.gate.hash, PASS, {}, START + timedelta(hours=at))
     gate = replace(gate, **changes)
-    project.stores.journal.record_gate(gate)
+    project.stores.gates.record(gate)
     return gate
 
 

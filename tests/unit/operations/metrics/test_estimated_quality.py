@@ -171,7 +171,7 @@ def test_other_tasks_say_that_there_is_no_estimate(project: Project, spec: Endpo
     other = replace(spec, name=f"{spec.name}-{task}", task=task, positive_label="yes")
     record = asked(other, 0, rows=3, **({"p": [1.0, 2.0, 3.0], "s": None} if task == "regression" else {}))
     deliver(project, other, [record], [])
-    project.stores.journal.touch(other.name, ["estimated_quality"], [START])
+    project.stores.touched_windows.mark(other.name, ["estimated_quality"], [START])
     estimate_quality(project.stores, other)
     [row] = stored(project, other).values()
     assert (3, None, 0) == (row["predictions"], row["auc"], row["labelled"])

@@ -18,7 +18,8 @@ from modelops_pipelines.operations.release import apply as changes
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import deploy, promote, roll_back
 from modelops_pipelines.store.state.deployments import ALIVE, ModelVersion
-from modelops_pipelines.store.state.journal import Gate, Progress
+from modelops_pipelines.store.state.gates import Gate
+from modelops_pipelines.store.state.ingest_progress import Progress
 from modelops_pipelines.store.stores import Stores
 from tests.support.project import CANCER_YAML, Project, make_project
 
@@ -71,7 +72,7 @@ def live(project: Project) -> Project:
 
 
 def test_a_deploy_is_live_and_in_the_history_with_all_that_it_was(project: Project) -> None:
-    project.stores.journal.record_progress(Progress("cancer", NOW, 5, 2), NOW)
+    project.stores.ingest_progress.record(Progress("cancer", NOW, 5, 2), NOW)
     change = deploy(project.stores, project.spec, "1", actor="ann", reason="first")
     assert replace(change, seconds=0.0) == Change("cancer", "deploy", None, "1", 100, 1, 0, 0.0, changed=True)
     assert variants_of("1") == project.stores.deployments.desired("cancer").variants
@@ -126,29 +127,29 @@ def test_a_promotion_needs_a_gate_at_all(live: Project) -> None:
 def test_only_a_passed_gate_against_the_present_champion_under_the_present_settings_counts(
     live: Project, gate: Gate
 ) -> None:
-    live.stores.journal.record_gate(gate)
+    live.stores.gates.record(gate)
     with pytest.raises(GateError, match=rf"its last verdict is '{gate.verdict}' \(better\)"):
         promote(live.stores, live.spec, "2", **WHO)
-    live.stores.journal.record_gate(replace(PASSED, data_hash="new", at=NOW + SECOND))
+    live.stores.gates.record(replace(PASSED, data_hash="new", at=NOW + SECOND))
     assert promote(live.stores, live.spec, "2", **WHO).share == 5
 
 
 def test_the_gate_of_another_version_or_endpoint_does_not_count(live: Project) -> None:
-    live.stores.journal.record_gate(replace(PASSED, version="3"))
-    live.stores.journal.record_gate(replace(PASSED, endpoint="other"))
+    live.stores.gates.record(replace(PASSED, version="3"))
+    live.stores.gates.record(replace(PASSED, endpoint="other"))
     with pytest.raises(GateError, match="it was never judged"):
         promote(live.stores, live.spec, "2", **WHO)
 
 
 def test_a_gate_does_not_outlive_the_champion_that_it_was_passed_against(live: Project) -> None:
-    live.stores.journal.record_gate(PASSED)
+    live.stores.gates.record(PASSED)
     deploy(live.stores, live.spec, "3", **WHO)
     with pytest.raises(GateError, match="no passed gate against champion 3: its last verdict is 'pass'"):
         promote(live.stores, live.spec, "2", **WHO)
 
 
 def test_a_canary_goes_one_step_a_call_and_ends_as_champion(live: Project) -> None:
-    live.stores.journal.record_gate(PASSED)
+    live.stores.gates.record(PASSED)
     assert [5, 25, 50, 100] == [promote(live.stores, live.spec, "2", **WHO).share for _ in range(4)]
     assert not promote(live.stores, live.spec, "2", **WHO).changed
     assert variants_of("2") == live.stores.deployments.desired("cancer").variants
@@ -157,8 +158,8 @@ def test_a_canary_goes_one_step_a_call_and_ends_as_champion(live: Project) -> No
 
 
 def test_the_history_keeps_the_gates_newest_numbers(live: Project) -> None:
-    live.stores.journal.record_gate(PASSED)
-    live.stores.journal.record_gate(replace(PASSED, data_hash="new", numbers={"reason": "newer"}, at=NOW + SECOND))
+    live.stores.gates.record(PASSED)
+    live.stores.gates.record(replace(PASSED, data_hash="new", numbers={"reason": "newer"}, at=NOW + SECOND))
     promote(live.stores, live.spec, "2", **WHO)
     event = live.stores.deployments.events("cancer")[-1]
     assert ("promote", False, {"reason": "newer"}) == (event.action, event.evidence["forced"], event.evidence["gate"])
@@ -171,7 +172,7 @@ def test_force_goes_without_a_gate_and_the_history_says_so(live: Project) -> Non
 
 
 def test_force_with_a_passed_gate_was_not_needed_and_the_history_says_so(live: Project) -> None:
-    live.stores.journal.record_gate(PASSED)
+    live.stores.gates.record(PASSED)
     promote(live.stores, live.spec, "2", **WHO, force=True)
     assert live.stores.deployments.events("cancer")[-1].evidence["forced"] is False
 
@@ -274,7 +275,7 @@ def test_a_worker_that_lives_but_never_answers_is_given_up_in_the_end(
 def test_a_refused_promotion_tells_the_last_verdict(live: Project) -> None:
     for number, verdict in enumerate((PASS, NOT_ENOUGH, FAIL)):
         judged = replace(PASSED, champion="9", verdict=verdict, data_hash=str(number), at=NOW + number * SECOND)
-        live.stores.journal.record_gate(replace(judged, numbers={"reason": f"reason {number}"}))
+        live.stores.gates.record(replace(judged, numbers={"reason": f"reason {number}"}))
     with pytest.raises(GateError, match=r"its last verdict is 'fail' \(reason 2\)"):
         promote(live.stores, live.spec, "2", **WHO)
 

@@ -17,15 +17,7 @@ from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.operations.reports.health_page import PICTURES, write_health_page
 from tests.fakes.lake_rows import write
-from tests.fakes.monitored_hours import (
-    COLUMNS,
-    EVIL,
-    EVIL_COLUMN,
-    GAP,
-    HOURS,
-    fill,
-    quality_rows,
-)
+from tests.fakes.monitored_hours import COLUMNS, EVIL, EVIL_COLUMN, GAP, HOURS, fill, quality_rows
 from tests.fakes.records import START, VERSION
 from tests.support.project import Project, make_project
 

@@ -10,51 +10,66 @@ import pytest
 import sqlalchemy as sa
 
 from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert
+from modelops_pipelines.store.state.alerts import Alerts
 from modelops_pipelines.store.state.database import Database
-from modelops_pipelines.store.state.journal import Gate, Journal, Progress, TrainingSet
+from modelops_pipelines.store.state.gates import Gate, Gates
+from modelops_pipelines.store.state.ingest_progress import IngestProgress, Progress
+from modelops_pipelines.store.state.retrainings import Retrainings
+from modelops_pipelines.store.state.touched_windows import TouchedWindows
+from modelops_pipelines.store.state.training_sets import TrainingSet, TrainingSets
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 W1, W2, W3 = (NOW + timedelta(hours=n) for n in range(3))
-ALERT = Alert("e", "drift", OPEN, "warning", "m", 1, 0, NOW, NOW, None, "w", "w")
+ALERT = Alert("e", "drift", "drift", OPEN, "warning", "m", 1, 0, NOW, NOW, None, "w", "w")
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(Database(f"sqlite:///{tmp_path / 'state.db'}"))
+def database(tmp_path: Path) -> Database:
+    return Database(f"sqlite:///{tmp_path / 'state.db'}")
 
 
-def test_marks_are_each_consumers_own_and_cleared_when_settled(journal: Journal) -> None:
-    journal.touch("e", ["profiles", "drift"], [W2, W1])
-    touched = journal.touched("e", "profiles")
+@pytest.fixture
+def touched_windows(database: Database) -> TouchedWindows:
+    return TouchedWindows(database)
+
+
+@pytest.fixture
+def alerts(database: Database) -> Alerts:
+    return Alerts(database)
+
+
+def test_marks_are_each_consumers_own_and_cleared_when_settled(touched_windows: TouchedWindows) -> None:
+    touched_windows.mark("e", ["profiles", "drift"], [W2, W1])
+    touched = touched_windows.pending("e", "profiles")
     assert (W1, W2) == touched.windows
-    journal.settle("e", "profiles", touched)
-    assert () == journal.touched("e", "profiles").windows
-    assert (W1, W2) == journal.touched("e", "drift").windows
-    assert () == journal.touched("other", "drift").windows
-    assert journal.pending("e") == 2
+    touched_windows.clear("e", "profiles", touched)
+    assert () == touched_windows.pending("e", "profiles").windows
+    assert (W1, W2) == touched_windows.pending("e", "drift").windows
+    assert () == touched_windows.pending("other", "drift").windows
+    assert touched_windows.count("e") == 2
 
 
-def test_a_window_marked_again_while_it_is_computed_stays_marked(journal: Journal) -> None:
-    journal.touch("e", ["profiles"], [W1, W2])
-    touched = journal.touched("e", "profiles")
-    journal.touch("e", ["profiles"], [W1, W3])
-    journal.settle("e", "profiles", touched)
-    assert (W1, W3) == journal.touched("e", "profiles").windows
+def test_a_window_marked_again_while_it_is_computed_stays_marked(touched_windows: TouchedWindows) -> None:
+    touched_windows.mark("e", ["profiles"], [W1, W2])
+    touched = touched_windows.pending("e", "profiles")
+    touched_windows.mark("e", ["profiles"], [W1, W3])
+    touched_windows.clear("e", "profiles", touched)
+    assert (W1, W3) == touched_windows.pending("e", "profiles").windows
 
 
-def test_settling_marks_the_windows_for_those_that_build_on_them(journal: Journal) -> None:
-    journal.touch("e", ["profiles"], [W1, W2])
-    journal.settle("e", "profiles", journal.touched("e", "profiles"), ["drift"])
-    assert (W1, W2) == journal.touched("e", "drift").windows
+def test_settling_marks_the_windows_for_those_that_build_on_them(touched_windows: TouchedWindows) -> None:
+    touched_windows.mark("e", ["profiles"], [W1, W2])
+    touched_windows.clear("e", "profiles", touched_windows.pending("e", "profiles"), ["drift"])
+    assert (W1, W2) == touched_windows.pending("e", "drift").windows
 
 
-def test_settling_what_a_person_asked_for_clears_no_mark(journal: Journal) -> None:
-    journal.touch("e", ["profiles"], [W1])
-    journal.settle("e", "profiles", replace(journal.touched("e", "profiles"), up_to=0), ["drift"])
-    assert (W1,) == journal.touched("e", "profiles").windows == journal.touched("e", "drift").windows
+def test_settling_what_a_person_asked_for_clears_no_mark(touched_windows: TouchedWindows) -> None:
+    touched_windows.mark("e", ["profiles"], [W1])
+    touched_windows.clear("e", "profiles", replace(touched_windows.pending("e", "profiles"), up_to=0), ["drift"])
+    assert (W1,) == touched_windows.pending("e", "profiles").windows == touched_windows.pending("e", "drift").windows
 
 
-def test_no_change_is_left_uncomputed_while_many_mark_and_one_computes(journal: Journal) -> None:
+def test_no_change_is_left_uncomputed_while_many_mark_and_one_computes(touched_windows: TouchedWindows) -> None:
     changes, computed, lock, ending = {W1: 0, W2: 0, W3: 0}, {W1: 0, W2: 0, W3: 0}, threading.Lock(), threading.Event()
 
     def mark(seed: int) -> None:
@@ -63,17 +78,17 @@ def test_no_change_is_left_uncomputed_while_many_mark_and_one_computes(journal: 
             window = chance.choice([W1, W2, W3])
             with lock:
                 changes[window] += 1
-            journal.touch("e", ["profiles"], [window])
+            touched_windows.mark("e", ["profiles"], [window])
 
     def compute() -> None:
         while not ending.is_set():
             step()
 
     def step() -> None:
-        touched = journal.touched("e", "profiles")
+        touched = touched_windows.pending("e", "profiles")
         with lock:
             computed.update({window: changes[window] for window in touched.windows})
-        journal.settle("e", "profiles", touched)
+        touched_windows.clear("e", "profiles", touched)
 
     markers = [threading.Thread(target=mark, args=(seed,)) for seed in range(3)]
     computer = threading.Thread(target=compute)
@@ -85,53 +100,56 @@ def test_no_change_is_left_uncomputed_while_many_mark_and_one_computes(journal: 
     computer.join()
     step()
     assert changes == computed
-    assert journal.pending("e") == 0
+    assert touched_windows.count("e") == 0
 
 
-def test_a_rule_has_at_most_one_open_alert_and_any_number_of_resolved_ones(journal: Journal) -> None:
-    journal.write_alerts("e", [ALERT], "run 1")
+def test_a_rule_has_at_most_one_open_alert_and_any_number_of_resolved_ones(alerts: Alerts) -> None:
+    alerts.write("e", [ALERT], [], NOW, source="run 1")
     with pytest.raises(sa.exc.IntegrityError):
-        journal.write_alerts("e", [ALERT], "run 2")
-    assert journal.alert_sources("e") == ["run 1"]
-    opened = journal.open_alert("e", "drift")
+        alerts.write("e", [ALERT], [], NOW, source="run 2")
+    assert alerts.sources("e") == ["run 1"]
+    opened = alerts.find_open("e", "drift")
     assert opened is not None
-    journal.write_alerts("e", [replace(opened, status=RESOLVED, resolved_at=NOW)], "run 3")
-    journal.write_alerts("e", [ALERT, replace(ALERT, rule="error_rate"), replace(ALERT, endpoint="f")], "run 4")
-    assert [OPEN, OPEN, RESOLVED] == [alert.status for alert in journal.alerts("e")]
-    assert {"drift", "error_rate"} == {alert.rule for alert in journal.alerts("e", OPEN)}
+    alerts.write("e", [replace(opened, status=RESOLVED, resolved_at=NOW)], [], NOW, source="run 3")
+    alerts.write("e", [ALERT, replace(ALERT, rule="error_rate"), replace(ALERT, endpoint="f")], [], NOW, source="run 4")
+    assert [OPEN, OPEN, RESOLVED] == [alert.status for alert in alerts.find("e")]
+    assert {"drift", "error_rate"} == {alert.rule for alert in alerts.find("e", OPEN)}
 
 
-def test_an_alert_is_kept_whole_and_written_over_by_its_number(journal: Journal) -> None:
-    journal.write_alerts("e", [ALERT], "run 1")
-    opened = journal.open_alert("e", "drift")
+def test_an_alert_is_kept_whole_and_written_over_by_its_number(alerts: Alerts) -> None:
+    alerts.write("e", [ALERT], [], NOW, source="run 1")
+    opened = alerts.find_open("e", "drift")
     assert opened is not None
     assert replace(ALERT, id=opened.id) == opened
-    journal.write_alerts("e", [replace(opened, count=7)], "run 2")
-    assert [replace(opened, count=7)] == journal.alerts("e")
-    assert journal.open_alert("e", "error_rate") is None
+    alerts.write("e", [replace(opened, count=7)], [], NOW, source="run 2")
+    assert [replace(opened, count=7)] == alerts.find("e")
+    assert alerts.find_open("e", "error_rate") is None
 
 
-def test_progress_is_the_latest_and_nothing_at_first(journal: Journal) -> None:
-    assert Progress("e", None, 0, 0) == journal.progress("e")
+def test_progress_is_the_latest_and_nothing_at_first(database: Database) -> None:
+    store = IngestProgress(database)
+    assert Progress("e", None, 0, 0) == store.of("e")
     for progress in (Progress("e", None, 1, 0), Progress("e", W1, 5, 2)):
-        journal.record_progress(progress, NOW)
-    assert Progress("e", W1, 5, 2) == journal.progress("e")
+        store.record(progress, NOW)
+    assert Progress("e", W1, 5, 2) == store.of("e")
 
 
-def test_training_sets_and_gates_are_the_same_record_when_written_again(journal: Journal) -> None:
+def test_training_sets_and_gates_are_the_same_record_when_written_again(database: Database) -> None:
+    sets, gates = TrainingSets(database), Gates(database)
     made = TrainingSet("e", "abc", None, 10, 5, W1, NOW)
     gate = Gate("e", "2", "1", "abc", "g", "pass", {"reason": "better", "lower_bound": 0.01, "days": None}, NOW)
     for _ in range(2):
-        journal.record_training_set(made)
-        journal.record_gate(gate)
-    assert [made] == journal.training_sets("e")
-    assert [gate] == journal.gates("e")
+        sets.record(made)
+        gates.record(gate)
+    assert [made] == sets.of("e")
+    assert [gate] == gates.of("e")
 
 
-def test_a_retraining_is_numbered_when_it_starts_and_completed_later(journal: Journal) -> None:
-    numbers = [journal.start_retraining("e", watermark, "drift", NOW) for watermark in (None, W1)]
+def test_a_retraining_is_numbered_when_it_starts_and_completed_later(database: Database) -> None:
+    retrainings = Retrainings(database)
+    numbers = [retrainings.start("e", watermark, "drift", NOW) for watermark in (None, W1)]
     assert numbers[0] < numbers[1]
-    journal.finish_retraining("e", "abc", "2")
-    first, second = journal.retrainings("e")
+    retrainings.finish("e", "abc", "2")
+    first, second = retrainings.of("e")
     assert (None, None, None) == (first.watermark, first.training_set, first.version)
     assert (W1, "abc", "2") == (second.watermark, second.training_set, second.version)

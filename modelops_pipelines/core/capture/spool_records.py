@@ -1,0 +1,205 @@
+"""The spool's records, declared once: what the gateway writes, and how it is read into columns of the log.
+
+A record is one line of the spool, a JSON object. The stream ``predictions`` has a record for each request; ``labels``
+and ``feedback`` have one for each call, with a row for each label or feedback in it. Releases read what earlier ones
+have written: a field that came later may be absent, and no field changes its key or its meaning.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, get_type_hints
+
+from modelops_pipelines.core.ids import RequestId, content_id, prediction_id
+from modelops_pipelines.core.models.predictions import Answer
+from modelops_pipelines.core.tables.columns import Column, column, integer
+from modelops_pipelines.core.tables.lake import FEEDBACK, INFERENCE_LOG, LABELS
+from modelops_pipelines.core.timestamps import from_micros, to_micros
+
+FIRST_RELEASE = "0.1"
+_BY_INGEST = frozenset({"worker", "segment", "date"})
+_COLUMNS = {one.name: one for one in INFERENCE_LOG.columns}
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a key of a prediction record holds.
+
+    ``per`` request: one value of the column, which all rows of the request share. ``per`` row: a list of the rows'
+    values, or None where nothing was answered. ``per`` record: no column of its own. ``absent`` is what a missing
+    key means, where it may be missing; records of releases before ``since`` never have it.
+    """
+
+    column: Column
+    per: Literal["request", "row", "record"] = "request"
+    absent: Any = None
+    since: str = FIRST_RELEASE
+
+
+def _log(name: str, *, absent: Any = None, since: str = FIRST_RELEASE) -> Field:
+    return Field(_COLUMNS[name], absent=absent, since=since)
+
+
+class PredictionRecord(TypedDict):
+    """A request, answered or failed. Moments are microseconds since 1970 in UTC, also among the features."""
+
+    id: Annotated[str, _log("request_id")]
+    t: Annotated[int, _log("event_time")]
+    at: Annotated[int, _log("received_at")]
+    version: Annotated[str | None, _log("model_version")]
+    variant: Annotated[str | None, _log("variant")]
+    n: Annotated[int, Field(integer("rows", "rows of the request; 1 where it failed"), "record")]
+    status: Annotated[int, _log("status")]
+    error: Annotated[str | None, _log("error_code")]
+    ms: Annotated[float, _log("latency_ms")]
+    user: Annotated[str | None, _log("user_id")]
+    session: Annotated[str | None, _log("session_id")]
+    client: Annotated[str | None, _log("client_request_id")]
+    source: Annotated[str, _log("source")]
+    key: Annotated[NotRequired[str | None], _log("key_id", since="0.2")]
+    p: Annotated[list[Answer] | None, Field(_COLUMNS["prediction"], "row")]
+    s: Annotated[list[float] | None, Field(_COLUMNS["score"], "row")]
+    f: Annotated[
+        dict[str, list[Any]],
+        Field(column("json", "features", "each feature's values by its name; empty where none are kept"), "record"),
+    ]
+    sampled: Annotated[NotRequired[bool], _log("sampled", absent=True, since="0.2")]
+    truncated: Annotated[NotRequired[bool], _log("truncated", absent=False, since="0.2")]
+    payload_hash: Annotated[NotRequired[str | None], _log("payload_hash", since="0.2")]
+
+
+PREDICTION_FIELDS: dict[str, Field] = {
+    key: hint.__metadata__[0] for key, hint in get_type_hints(PredictionRecord, include_extras=True).items()
+}
+"""The fields by their keys, in the order in which they are written."""
+OPTIONAL_KEYS: frozenset[str] = frozenset(PredictionRecord.__optional_keys__)
+LABEL_FIELDS: tuple[Column, ...] = tuple(one for one in LABELS.columns if one.name not in _BY_INGEST)
+FEEDBACK_FIELDS: tuple[Column, ...] = tuple(one for one in FEEDBACK.columns if one.name not in _BY_INGEST)
+"""The fields of a row: its keys are the names of the table's columns, but for what ingest adds."""
+_MOMENTS = frozenset(one.name for one in (*LABEL_FIELDS, *FEEDBACK_FIELDS) if one.type == "timestamp")
+
+
+def _keys(per: str, *, moments: bool = False) -> tuple[tuple[str, str], ...]:
+    """Return key and column of the fields that are read alike."""
+    fields = [(key, one) for key, one in PREDICTION_FIELDS.items() if one.per == per]
+    return tuple((key, one.column.name) for key, one in fields if (one.column.type == "timestamp") == moments)
+
+
+_SHARED, _SHARED_MOMENTS, _OWN = _keys("request"), _keys("request", moments=True), _keys("row")
+_ABSENT = {key: PREDICTION_FIELDS[key].absent for key in OPTIONAL_KEYS}
+
+
+def prediction_record(  # noqa: PLR0913 - a parameter for each field
+    *,
+    request_id: str,
+    event_time: datetime,
+    received_at: datetime,
+    model_version: str | None,
+    variant: str | None,
+    rows: int,
+    status: int,
+    error_code: str | None,
+    latency_ms: float,
+    user_id: str | None,
+    session_id: str | None,
+    client_request_id: str | None,
+    source: str,
+    key_id: str | None,
+    prediction: list[Answer] | None,
+    score: list[float] | None,
+    features: Any,
+    sampled: bool = True,
+    payload_hash: str | None = None,
+) -> PredictionRecord:
+    """Return the record of a request; the parameters bear the names of the log's columns.
+
+    ``features`` are lists by name, or the same already encoded as JSON; empty where they are not sampled, or are too
+    large and ``payload_hash`` stands for them.
+    """
+    record: PredictionRecord = {
+        "id": request_id,
+        "t": to_micros(event_time),
+        "at": to_micros(received_at),
+        "version": model_version,
+        "variant": variant,
+        "n": rows,
+        "status": status,
+        "error": error_code,
+        "ms": latency_ms,
+        "user": user_id,
+        "session": session_id,
+        "client": client_request_id,
+        "source": source,
+        "key": key_id,
+        "p": prediction,
+        "s": score,
+        "f": features,
+    }
+    if not sampled:
+        record["sampled"] = False
+    if payload_hash is not None:
+        record["truncated"] = True
+        record["payload_hash"] = payload_hash
+    return record
+
+
+def label_row(
+    request: RequestId, row: int, label: str | float, labelled_at: datetime, received_at: datetime
+) -> dict[str, Any]:
+    """Return the row for a label; its id is a hash of the prediction, the label and when it became known."""
+    number = content_id(request.prediction_id(row), label, to_micros(labelled_at))
+    times = {"labelled_at": to_micros(labelled_at), "received_at": to_micros(received_at)}
+    return {"label_id": number, **_identity(request, row), "label": label, **times}
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What somebody says about a prediction; ``corrected_label`` as the task keeps labels."""
+
+    rating: int | None = None
+    thumbs: str | None = None
+    comment: str | None = None
+    corrected_label: str | float | None = None
+    user_id: str | None = None
+    session_id: str | None = None
+
+
+def feedback_row(request: RequestId, row: int, feedback: Feedback, received_at: datetime) -> dict[str, Any]:
+    """Return the row for feedback; its id is a hash of the prediction and of all that the feedback says."""
+    number = content_id(request.prediction_id(row), *vars(feedback).values())
+    identity = _identity(request, row)
+    return {"feedback_id": number, **identity, **vars(feedback), "received_at": to_micros(received_at)}
+
+
+def response_record(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the record of a call that brought these rows, all of labels or all of feedback."""
+    return {"rows": rows}
+
+
+def _identity(request: RequestId, row: int) -> dict[str, Any]:
+    return {
+        "prediction_id": request.prediction_id(row),
+        "request_id": request.text,
+        "row_index": row,
+        "event_time": to_micros(request.event_time),
+    }
+
+
+def prediction_columns(record: PredictionRecord) -> dict[str, list[Any]]:
+    """Return the columns of a request's rows, features among them; raises LookupError or TypeError for no record."""
+    values: dict[str, Any] = _ABSENT | record
+    rows = values["n"]
+    shared = {name: [values[key]] * rows for key, name in _SHARED}
+    moments = {name: [from_micros(values[key])] * rows for key, name in _SHARED_MOMENTS}
+    own = {name: values[key] or [None] * rows for key, name in _OWN}
+    ids = [prediction_id(values["id"], row) for row in range(rows)]
+    return {**values["f"], **shared, **moments, **own, "prediction_id": ids, "row_index": list(range(rows))}
+
+
+def response_columns(record: dict[str, Any]) -> dict[str, list[Any]]:
+    """Return the columns of a record of labels or feedback; raises LookupError or TypeError for no record."""
+    rows = record["rows"]
+    columns = {name: [row[name] for row in rows] for name in rows[0].keys()}  # noqa: SIM118 - no dict, no record
+    for name in _MOMENTS & columns.keys():
+        columns[name] = [from_micros(value) for value in columns[name]]
+    return columns

@@ -1,0 +1,16 @@
+"""Timestamps as whole microseconds since 1970 in UTC: how the spool, request ids and the state database keep them."""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_micros(moment: datetime) -> int:
+    """Return a moment, which has a time zone, as microseconds since 1970 in UTC."""
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def from_micros(value: int) -> datetime:
+    """Return the moment in UTC; raises OverflowError for one outside of the calendar, TypeError for no number."""
+    return EPOCH + timedelta(microseconds=value)

@@ -1,0 +1,44 @@
+"""How far the ingested data of each endpoint reaches: the watermark, and the counts of predictions and labels."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from modelops_pipelines.store.state.database import Database, from_micros, to_micros
+from modelops_pipelines.store.state.sql_tables import STATE_TABLES
+
+_PROGRESS = STATE_TABLES["progress"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an endpoint's data reaches."""
+
+    endpoint: str
+    watermark: datetime | None
+    predictions: int
+    labels: int
+
+
+class IngestProgress:
+    """The store of progress, one record an endpoint. Each write is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        """Share the database with the other stores."""
+        self._database = database
+
+    def record(self, progress: Progress, now: datetime) -> None:
+        """Write how far the data reaches."""
+        values = {**asdict(progress), "watermark": to_micros(progress.watermark), "at": to_micros(now)}
+        with self._database.begin() as connected:
+            connected.execute(_PROGRESS.delete().where(_PROGRESS.c.endpoint == progress.endpoint))
+            connected.execute(_PROGRESS.insert().values(**values))
+
+    def of(self, endpoint: str) -> Progress:
+        """Return how far the data reaches; nothing yet is a watermark of None."""
+        with self._database.read() as connected:
+            row = connected.execute(sa.select(_PROGRESS).where(_PROGRESS.c.endpoint == endpoint)).mappings().first()
+        if row is None:
+            return Progress(endpoint, None, 0, 0)
+        return Progress(endpoint, from_micros(row["watermark"]), row["predictions"], row["labels"])

@@ -1,0 +1,49 @@
+"""Records of training sets; their rows are in the lake."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from modelops_pipelines.store.state.database import Database, from_micros, moment, to_micros
+from modelops_pipelines.store.state.sql_tables import STATE_TABLES
+
+_SETS = STATE_TABLES["training_sets"]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """An immutable training set; its table is ``training_sets/<content hash>``."""
+
+    endpoint: str
+    content_hash: str
+    base_hash: str | None
+    rows: int
+    labels_seen: int
+    watermark: datetime | None
+    at: datetime
+
+
+class TrainingSets:
+    """The store of training sets' records. Each write is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        """Share the database with the other stores."""
+        self._database = database
+
+    def record(self, made: TrainingSet) -> None:
+        """Write a training set's record; the same content is the same record."""
+        same = sa.and_(_SETS.c.endpoint == made.endpoint, _SETS.c.content_hash == made.content_hash)
+        values = {**asdict(made), "watermark": to_micros(made.watermark), "at": to_micros(made.at)}
+        with self._database.begin() as connected:
+            connected.execute(_SETS.delete().where(same))
+            connected.execute(_SETS.insert().values(**values))
+
+    def of(self, endpoint: str) -> list[TrainingSet]:
+        """Return the endpoint's training sets, oldest first."""
+        query = sa.select(_SETS).where(_SETS.c.endpoint == endpoint).order_by(_SETS.c.at)
+        with self._database.read() as connected:
+            rows = connected.execute(query).mappings().all()
+        return [
+            TrainingSet(**{**row, "watermark": from_micros(row["watermark"]), "at": moment(row["at"])}) for row in rows
+        ]

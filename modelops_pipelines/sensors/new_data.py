@@ -34,9 +34,9 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
                 segments = waiting(stores.settings.spool, spec.name)
                 pending = stores.touched_windows.count(spec.name) - _not_yet_due(stores, spec)
                 if not segments and not pending:
-                    reasons.append(f"{spec.name}: 0 sealed segments, 0 pending windows")
+                    reasons.append(f"{spec.name}: 0 sealed segment(s), 0 pending window(s)")
                 elif is_running(context, spec.name):
-                    reasons.append(f"{spec.name}: {len(segments)} sealed segments; a run is in progress")
+                    reasons.append(f"{spec.name}: {len(segments)} sealed segment(s); a run is in progress")
                 else:
                     newest = f"pending {stores.touched_windows.newest(spec.name)}, {pending} in all"
                     identity = content_id(*segments) if segments else newest
@@ -58,5 +58,5 @@ def _request(spec: EndpointSpec, identity: str, segments: int, pending: int) -> 
     return dg.RunRequest(
         run_key=f"new data {spec.name} {identity}",
         asset_selection=assets_of(spec.name, spec.monitored),
-        tags={ENDPOINT_TAG: spec.name, "modelops/reason": f"{segments} segments, {pending} pending windows"},
+        tags={ENDPOINT_TAG: spec.name, "modelops/reason": f"{segments} segment(s), {pending} pending window(s)"},
     )

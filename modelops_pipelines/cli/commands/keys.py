@@ -45,7 +45,7 @@ _ENDPOINT = click.option(
 
 @click.group()
 def key() -> None:
-    """Create, list, rotate and revoke API keys. As long as no key exists, the gateway accepts requests without a key."""
+    """Create, list, rotate and revoke API keys. While no key exists, the gateway accepts requests without one."""
 
 
 @key.command()

@@ -44,7 +44,7 @@ def retrain(endpoint: str, reason: str, *, as_json: bool) -> None:
 
 def _frame(path: Path) -> object:
     if path.suffix not in (".csv", ".parquet"):
-        raise InputError(f"{path} is neither a CSV nor a Parquet file", "Give a .csv or a .parquet file")
+        raise InputError(f"{path} is neither CSV nor Parquet", "Give a .csv or a .parquet file")
     import pandas as pd
 
     try:

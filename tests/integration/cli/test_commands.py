@@ -247,7 +247,7 @@ def test_a_query_that_comes_with_the_project_and_one_in_a_file_are_run_by_name(l
     assert modelops(loop.project, "sql", "-f", str(tmp_path / "own.sql"), "--json").json == [{"n": 569}]
     refused(modelops(loop.project, "sql", "-f", "nothing.sql"), "The query nothing.sql cannot be read")
     both = modelops(loop.project, "sql", "SELECT 1", "-f", "health_daily")
-    assert "Give either a query, or a file" in both.err
+    assert "Give either a query or --file" in both.err
 
 
 def test_drift_shows_a_row_a_column(loop: Loop) -> None:
@@ -266,11 +266,11 @@ def test_alert_list_shows_what_is_open(loop: Loop) -> None:
 def test_an_empty_listing_is_an_empty_list_and_a_word_on_stderr(fresh: Project) -> None:
     train_first(fresh)
     for arguments, word in (
-        (["history", "cancer"], "Nothing has happened to 'cancer' yet."),
+        (["history", "cancer"], "Endpoint 'cancer' has no changes yet."),
         (["metrics", "cancer"], "Endpoint 'cancer' has no metrics yet."),
         (["drift", "cancer"], "Endpoint 'cancer' has no drift verdicts yet."),
-        (["alert", "list"], "No alert is open."),
-        (["sql", "SELECT * FROM labels", "-e", "cancer"], "No row."),
+        (["alert", "list"], "There are no open alerts."),
+        (["sql", "SELECT * FROM labels", "-e", "cancer"], "The query returned no rows."),
     ):
         done = modelops(fresh, *arguments)
         assert (done.code, done.out, done.err) == (0, "", word + "\n")

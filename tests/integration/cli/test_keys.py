@@ -36,8 +36,8 @@ def test_a_key_alone_is_on_stdout_and_all_talk_on_stderr(fresh: Project) -> None
     )
     assert kept.created_by.startswith("cli:")
     assert timedelta(days=90) == (kept.expires_at or kept.created_at) - kept.created_at
-    assert f"Key {kept.key_id} (ci): live, predict, read on cancer, until 20" in done.err
-    assert "the only time that it is shown" in done.err
+    assert f"Key {kept.key_id} (ci): live, predict, read on cancer, expires 20" in done.err
+    assert "The key is shown only this once" in done.err
     assert text not in done.err
 
 
@@ -108,7 +108,11 @@ def test_the_list_shows_what_each_key_is_for_and_how_it_was_used(fresh: Project)
 
 def test_without_a_key_the_list_says_what_that_means(fresh: Project) -> None:
     done = modelops(fresh, "key", "list")
-    assert (done.code, done.out, done.err) == (0, "", "There is no key: the gateway asks nobody for one.\n")
+    assert (done.code, done.out, done.err) == (
+        0,
+        "",
+        "There are no keys: the gateway accepts requests without a key.\n",
+    )
     assert modelops(fresh, "key", "list", "--json").json == []
 
 
@@ -118,9 +122,9 @@ def test_without_a_key_the_list_says_what_that_means(fresh: Project) -> None:
         (["create", "ci"], "Missing option '--role'"),
         (["create", "--role", "read"], "Missing argument 'NAME'"),
         (["create", "ci", "--role", "root"], "'root' is not one of 'predict', 'read', 'operate', 'admin'"),
-        (["create", "ci", "--role", "read", "--expires", "soon"], "'soon' is no duration: give for example 90d"),
-        (["create", "ci", "--role", "read", "--expires", "0d"], "'0d' is no duration"),
-        (["rotate", "aaaaaaaaaa", "--overlap", "-1h"], "'-1h' is no duration"),
+        (["create", "ci", "--role", "read", "--expires", "soon"], "'soon' is not a duration: give for example 90d"),
+        (["create", "ci", "--role", "read", "--expires", "0d"], "'0d' is not a duration"),
+        (["rotate", "aaaaaaaaaa", "--overlap", "-1h"], "'-1h' is not a duration"),
         (["rotate"], "Missing argument 'KEY_ID'"),
     ],
 )

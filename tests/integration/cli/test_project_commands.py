@@ -59,7 +59,7 @@ def test_a_folder_without_a_project_stays_as_it_is(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     for name in ("MODELOPS_HOME", "MODELOPS_ENDPOINTS"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(SettingsError, match=r"There is no project in .* make one: modelops init FOLDER"):
+    with pytest.raises(SettingsError, match=r"There is no project in .* create one: modelops init FOLDER"):
         open_stores()
     assert list(tmp_path.iterdir()) == []
 
@@ -68,7 +68,7 @@ def test_init_makes_a_valid_project_and_touches_no_folder_that_holds_something(f
     made = modelops(fresh, "init", "mine")
     assert (made.code, made.out) == (0, "")
     assert "modelops train tumours --data data.csv" in made.err
-    refused(modelops(fresh, "init", "mine"), "mine is not empty. Name a new folder")
+    refused(modelops(fresh, "init", "mine"), "mine is not empty. Choose a new folder")
     assert sorted(path.name for path in (fresh.folder / "mine").iterdir()) == [
         "README.md",
         "endpoints",
@@ -111,11 +111,14 @@ def test_gateway_refuses_a_port_that_is_in_use(taken: Project) -> None:
 
 
 def test_up_refuses_a_port_in_use(taken: Project) -> None:
-    refused(modelops(taken, "up"), "is in use. End what listens there, or set MODELOPS_GATEWAY_PORT to another")
+    refused(
+        modelops(taken, "up"),
+        "is in use. Stop the process that listens there, or set MODELOPS_GATEWAY_PORT to another port",
+    )
 
 
 def test_up_refuses_a_folder_without_workspace_yaml(fresh: Project) -> None:
-    refused(modelops(fresh, "up", "--no-mlflow"), "workspace.yaml. Make a project with: modelops init FOLDER")
+    refused(modelops(fresh, "up", "--no-mlflow"), "workspace.yaml. Create a project with: modelops init FOLDER")
 
 
 def test_gateway_says_where_it_listens_and_ends_on_sigterm(fresh: Project) -> None:

@@ -74,7 +74,7 @@ def test_only_what_drifted_is_shown_when_it_is_asked_for(project: Project) -> No
     quiet = [verdict(at, "steady") for at in HOURS]
     write(project.stores, project.spec, DRIFT, quiet)
     done = modelops(project, "drift", "cancer", "--drifted")
-    assert (0, "", "No column of endpoint 'cancer' drifted in these windows.\n") == (done.code, done.out, done.err)
+    assert (0, "", "No columns of endpoint 'cancer' drifted in these windows.\n") == (done.code, done.out, done.err)
 
 
 @pytest.mark.parametrize("hours", [1, 24, 25])

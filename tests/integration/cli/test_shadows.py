@@ -36,6 +36,6 @@ def test_a_shadow_is_started_compared_shown_and_ended(loop: Loop) -> None:
     assert [{"n": 5}] == rows
     assert 0 == modelops(project, "shadow", "end", "cancer", "--reason", "seen enough").code
     again = modelops(project, "shadow", "end", "cancer")
-    assert (0, "cancer: there is no shadow; nothing changed\n") == (again.code, again.out)
+    assert (0, "cancer has no shadow; nothing changed\n") == (again.code, again.out)
     nothing = modelops(project, "shadow", "compare", "cancer")
-    assert (0, "", "cancer: there is no shadow\n") == (nothing.code, nothing.out, nothing.err)
+    assert (0, "", "cancer has no shadow\n") == (nothing.code, nothing.out, nothing.err)

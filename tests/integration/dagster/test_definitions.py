@@ -206,7 +206,7 @@ def test_a_regressions_rule_is_judged_on_its_own_metric(two: Two) -> None:
 def test_sensors_speak_of_every_endpoint(two: Two) -> None:
     said = two.world.tick("new_data").skip_message
     assert (
-        said == "cancer: 0 segments wait, 0 windows are left over; diabetes: 0 segments wait, 0 windows are left over"
+        said == "cancer: 0 sealed segment(s), 0 pending window(s); diabetes: 0 sealed segment(s), 0 pending window(s)"
     )
 
 
@@ -278,4 +278,4 @@ def test_what_is_wrong_with_a_step_reads_as_our_message(tmp_path: Path) -> None:
         run = made.materialise(["drift_report"])
         assert failure_of(run) == "The log of endpoint 'cancer' is empty. Send it requests first"
         run = made.materialise(["service_metrics"], config={"start": "yesterday", "end": ""})
-        assert failure_of(run).startswith("start is 'yesterday', no time in ISO 8601")
+        assert failure_of(run).startswith("start is 'yesterday', which is not an ISO 8601 time")

@@ -132,7 +132,7 @@ def test_the_same_run_again_changes_no_alert(story: Story) -> None:
 def test_an_alerts_cursor_passes_the_run_and_then_skips_with_a_reason(story: Story) -> None:
     assert story.alerted.cursor
     later = story.world.tick("alerts", "2100-01-01T00:00:00+00:00")
-    assert later.skip_message == "no run has finished since 2100-01-01T00:00:00Z, and no drift alert is new"
+    assert later.skip_message == "0 runs finished since 2100-01-01T00:00:00Z, 0 new drift alerts"
 
 
 def test_too_few_new_labels_are_told_in_numbers(story: Story) -> None:
@@ -163,7 +163,7 @@ def test_a_passed_gate_asks_once_for_the_promotion(story: Story) -> None:
     assert (request.partition_key, request.tags["endpoint"]) == ("cancer", "cancer")
     assert story.world.definitions.resolve_sensor_def("promotion").job_name == "promote"
     assert story.promoted.success
-    assert story.done.skip_message == "cancer: no passed gate waits"
+    assert story.done.skip_message == "cancer: 0 candidates to promote"
     events = story.world.project.stores.deployments.events("cancer")
     assert [(e.action, e.from_version, e.to_version, e.actor) for e in events] == [
         ("deploy", None, "1", "ann"),
@@ -318,7 +318,7 @@ def test_new_data_asks_for_one_run_and_for_none_while_one_waits_to_start(tmp_pat
     with world(tmp_path) as made:
         frame = cancer_frame().head(20)
         deploy(made.project.stores, made.project.spec, train_first(made.project).version, actor="ann", reason="first")
-        assert made.tick("new_data").skip_message == "cancer: 0 segments wait, 0 windows are left over"
+        assert made.tick("new_data").skip_message == "cancer: 0 sealed segment(s), 0 pending window(s)"
         with running_gateway(made.project) as gateway:
             send(gateway, rows_of(frame), frame["benign"].tolist(), START)
             wait_for_segments(made.project)
@@ -327,10 +327,10 @@ def test_new_data_asks_for_one_run_and_for_none_while_one_waits_to_start(tmp_pat
         assert made.tick("new_data").run_requests[0].run_key == request.run_key
         job = made.definitions.resolve_implicit_global_asset_job_def()
         waiting_run = made.instance.create_run_for_job(job, tags=request.tags, status=DagsterRunStatus.NOT_STARTED)
-        assert str(made.tick("new_data").skip_message).endswith("segments wait for the run under way")
+        assert str(made.tick("new_data").skip_message).endswith("sealed segment(s); a run is in progress")
         made.instance.delete_run(waiting_run.run_id)
         assert made.materialise().success
-        assert made.tick("new_data").skip_message == "cancer: 0 segments wait, 0 windows are left over"
+        assert made.tick("new_data").skip_message == "cancer: 0 sealed segment(s), 0 pending window(s)"
 
 
 def test_windows_that_a_dead_run_left_over_are_asked_for_each_time_anew(tmp_path: Any) -> None:

@@ -1,4 +1,4 @@
-"""Virtual environments of the servers that we do not depend on: made on demand, kept where they are asked to be."""
+"""Virtual environments of the servers that we do not depend on, created on demand in a given folder."""
 
 import subprocess
 import sys

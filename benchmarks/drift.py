@@ -129,39 +129,39 @@ def _run(method: str, python: str, data: str, missing: dict[str, str]) -> Measur
 
 
 def _last_line(output: object) -> str:
-    lines = str(output or "no word").strip().splitlines()
+    lines = str(output or "no output").strip().splitlines()
     return lines[-1]
 
 
-def _text_cost(texts: int = 20_000, words: int = 25) -> float:
+def _text_cost(count: int = 20_000, words: int = 25) -> float:
     """Return microseconds of CPU per text, with word frequencies like a language's; the median of five runs."""
     from modelops_pipelines.core.profiles.profile import fit_profile
 
-    drawn = np.minimum(np.random.default_rng(1).zipf(1.3, (texts, words)), 50_000)
-    made = [" ".join(f"word{number}" for number in row) for row in drawn.tolist()]
+    drawn = np.minimum(np.random.default_rng(1).zipf(1.3, (count, words)), 50_000)
+    texts = [" ".join(f"word{number}" for number in row) for row in drawn.tolist()]
     spent = []
     for _ in range(5):
         started = time.process_time()
-        fit_profile("text", made, "text")
-        spent.append((time.process_time() - started) / texts * 1e6)
+        fit_profile("text", texts, "text")
+        spent.append((time.process_time() - started) / count * 1e6)
     return statistics.median(spent)
 
 
 def _columns(rows: int, seed: int, shifted: Any = (), swapped: Any = ()) -> Columns:
     """Draw the columns: normal and log-normal numbers, categories of falling frequency; some shifted or swapped."""
     draw = np.random.default_rng(seed)
-    made: Columns = {}
+    columns: Columns = {}
     for index in range(NUMERIC):
         name = f"x{index}"
         values = draw.normal(size=rows) + dict(shifted).get(name, 0.0)
-        made[name] = np.exp(values / 2) if index % 3 == 2 else values
+        columns[name] = np.exp(values / 2) if index % 3 == 2 else values
     for index in range(CATEGORICAL):
         name, count = f"c{index}", 5 * 4**index
         codes = np.minimum(draw.geometric(3 / count, rows), count) - 1
         turned = draw.random(rows) < dict(swapped).get(name, 0.0)
         names = np.array([f"{name}-{code}" for code in range(count)], dtype=object)
-        made[name] = names[np.where(turned, count - 1 - codes, codes)]
-    return made
+        columns[name] = names[np.where(turned, count - 1 - codes, codes)]
+    return columns
 
 
 if __name__ == "__main__":

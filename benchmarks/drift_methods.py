@@ -138,13 +138,13 @@ def _nannyml(reference: Columns, current: Columns) -> Job:
     units = {name: 1 / reference[name].std() if name in numeric else math.sqrt(math.log(2)) for name in reference}
 
     def job() -> Verdicts:
-        made = nannyml.UnivariateDriftCalculator(
+        calculator = nannyml.UnivariateDriftCalculator(
             column_names=list(reference),
             continuous_methods=["wasserstein"],
             categorical_methods=["jensen_shannon"],
             chunk_number=1,
         )
-        found = made.fit(then).calculate(now).filter(period="analysis").to_df().iloc[0]
+        found = calculator.fit(then).calculate(now).filter(period="analysis").to_df().iloc[0]
         methods = {name: "wasserstein" if name in numeric else "jensen_shannon" for name in reference}
         values = {name: float(found[(name, methods[name], "value")] * units[name]) for name in reference}
         return {name: (value, value >= THRESHOLD) for name, value in values.items()}
@@ -182,8 +182,8 @@ def _alibi(reference: Columns, current: Columns) -> Job:
     then, now, sizes = matrix(reference), matrix(current), {i: len(known) for i, known in names.items()}
 
     def job() -> Verdicts:
-        made = TabularDrift(then, p_val=0.05, categories_per_feature=sizes)
-        found = made.predict(now, drift_type="feature")["data"]["is_drift"]
+        detector = TabularDrift(then, p_val=0.05, categories_per_feature=sizes)
+        found = detector.predict(now, drift_type="feature")["data"]["is_drift"]
         return {name: (None, bool(drift)) for name, drift in zip(reference, found, strict=True)}
 
     return job

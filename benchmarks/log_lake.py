@@ -92,7 +92,7 @@ def log_rows(begin: datetime, end: datetime, count: int, seed: int) -> pa.Table:
     moments = pa.array(times, pa.timestamp("us", "UTC"))
     ids = _request_ids(times, draw)
     status = draw.choice([200, 422, 500], count, p=[0.97, 0.02, 0.01])
-    made: dict[str, Any] = {
+    values: dict[str, Any] = {
         "prediction_id": pa.array([f"{one}-0" for one in ids]),
         "request_id": pa.array(ids),
         "row_index": np.zeros(count, np.int64),
@@ -117,7 +117,7 @@ def log_rows(begin: datetime, end: datetime, count: int, seed: int) -> pa.Table:
         **{name: _words(["Oslo", "Rome", "Paris", "Lima"], draw, count) for name in ("city", "plan")},
     }
     schema = arrow_schema(TABLE)
-    columns = [pa.array(made[f.name]).cast(f.type) if f.name in made else pa.nulls(count, f.type) for f in schema]
+    columns = [pa.array(values[f.name]).cast(f.type) if f.name in values else pa.nulls(count, f.type) for f in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 
 

@@ -1,7 +1,7 @@
 """Mutation score of the tests of the critical modules: the gate, alerts, rollback, and the retraining trigger.
 
 ``python -m benchmarks.mutation [--module gate alerts ...] [--most N]``. Each mutant is one small fault - a comparison,
-an operator, a number, a lost `not`, a return value, a statement left out - put into a copy of the tree, on which
+an operator, a number, a lost `not`, a return value, a deleted statement - put into a copy of the tree, on which
 the module's tests run in a separate process. A mutant that no test detects survives and is printed.
 
 Not mutated, because no promised behaviour changes: strings (the wording of messages), annotations, decorators,

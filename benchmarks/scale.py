@@ -4,8 +4,8 @@
 one partition per day. Each size is measured in its own process: profiling through the product's operation (read, bin,
 write), compared with DuckDB's hourly sum of each column over the same files (hours by arithmetic, and by
 ``date_trunc``, the usual form), and pandas' of the numeric ones. Then the cost of a verdict on the last day from 30
-days of stored profiles, the size of profiles (hours and days) on disk, and the cost of one more day after a week and after a
-year.
+days of stored profiles, the size of profiles (hours and days) on disk, and the cost of one more day after a week and
+after a year.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """A simulated endpoint with seasons: hourly rows of thirteen columns, and the same rows with a change in one column.
 
 Traffic ranges from 300 rows per hour on weekend nights to 2,700 at noon on weekdays. Every column's level has a daily
-and a weekly season and an effect of the day, drawn anew each day (``DAY_EFFECT`` standard deviations of a row's noise).
+and a weekly season and an effect of the day, drawn each day (``DAY_EFFECT`` standard deviations of a row's noise).
 Each hour has its own random generator, so that it can be drawn again with a change.
 """
 

@@ -122,7 +122,9 @@ def excludes_zero_unpooled(look: tuple[Moments, Moments], planned: int) -> bool:
 
 def equal(runs: int) -> None:
     """Print how often any daily look shows a difference of a version from itself."""
-    print(f"\nfalse positives of {runs} experiments, {ROWS_PER_DAY} rows a day, alpha {ALPHA:.0%}, a look a day\n")
+    print(
+        f"\nfalse positives of {runs} experiments, {ROWS_PER_DAY} rows per day, alpha {ALPHA:.0%}, one look per day\n"
+    )
     print("| loss | split | days | ours | planned 10 times too long, too short | no minimum variance | z-test |")
     print(f"|{'---|' * 7}")
     for loss, split in product(LOSSES, SPLITS):
@@ -145,9 +147,7 @@ def _share(drawn: Sequence[Looks], alarms: Callable[[tuple[Moments, Moments]], b
 
 def growing(runs: int) -> None:
     """Print false alarms and power when the share grows weekly while both versions' error rate changes."""
-    print(
-        f"\nshares 5, 25 and 50 %, one week each, errors 10, 5 and 7 %, {ROWS_PER_DAY} rows and one look per day\n"
-    )
+    print(f"\nshares 5, 25 and 50 %, one week each, errors 10, 5 and 7 %, {ROWS_PER_DAY} rows and one look per day\n")
     print(f"| challenger | strata by share | the arms' plain means | z-test on these |\n|{'---|' * 4}")
     for effect in (0.0, 0.3):
         chance, wrong = np.random.default_rng(4), np.zeros(3)

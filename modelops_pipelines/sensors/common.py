@@ -8,7 +8,7 @@ from dagster import DagsterRunStatus, RunsFilter
 ENDPOINT_TAG = "endpoint"
 KIND_TAG = "modelops/kind"
 TICK_SECONDS = 4  # under the daemon's own loop of 5 s, or every second loop is skipped
-LEARNING = ("training_set", "candidate", "evaluation")
+RETRAINING_ASSETS = ("training_set", "candidate", "evaluation")
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,

@@ -11,7 +11,7 @@ from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import (
     ENDPOINT_TAG,
     KIND_TAG,
-    LEARNING,
+    RETRAINING_ASSETS,
     TICK_SECONDS,
     assets_of,
     is_running,
@@ -51,6 +51,6 @@ def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
 def _request(endpoint: str, reason: str, watermark: str) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"retrain {endpoint} {watermark}",
-        asset_selection=assets_of(endpoint, LEARNING),
+        asset_selection=assets_of(endpoint, RETRAINING_ASSETS),
         tags={ENDPOINT_TAG: endpoint, REASON_TAG: reason, KIND_TAG: KIND},
     )

@@ -17,7 +17,7 @@ from modelops_pipelines.definitions import defs
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.sensors.common import LEARNING
+from modelops_pipelines.sensors.common import RETRAINING_ASSETS
 from modelops_pipelines.store.stores import Stores
 from tests.support.gateway import running_gateway
 from tests.support.paths import ROOT
@@ -156,7 +156,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
 
 
 def all_of(stores: Stores, endpoint: str) -> set[str]:
-    return {*endpoint_named(stores, endpoint).monitored, "drift_report", *LEARNING}
+    return {*endpoint_named(stores, endpoint).monitored, "drift_report", *RETRAINING_ASSETS}
 
 
 @pytest.mark.parametrize("endpoint", ["cancer", "diabetes"])

@@ -14,7 +14,7 @@ from modelops_pipelines.assets.metadata import markdown_table
 from modelops_pipelines.core.alerting.alerts import Alert
 from modelops_pipelines.core.windows import text, window_of
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.sensors.common import LEARNING
+from modelops_pipelines.sensors.common import RETRAINING_ASSETS
 from modelops_pipelines.store.state.improve.gates import Gate
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import CANCER_YAML, cancer_frame, rows_of, train_first
@@ -73,7 +73,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             wait_for_segments(made.project)
             made.materialise()
             due = made.tick("retraining")
-            retrained = made.materialise(LEARNING)
+            retrained = made.materialise(RETRAINING_ASSETS)
             gate = stores.gates.of("cancer")[-1]
             cooling = made.tick("retraining")
             passed = made.tick("promotion")
@@ -142,7 +142,7 @@ def test_too_few_new_labels_are_told_in_numbers(story: Story) -> None:
 
 def test_a_retraining_starts_when_it_is_due_and_says_why(story: Story) -> None:
     (request,) = story.due.run_requests
-    assert [key.path for key in request.asset_selection] == [["cancer", name] for name in LEARNING]
+    assert [key.path for key in request.asset_selection] == [["cancer", name] for name in RETRAINING_ASSETS]
     assert request.tags["modelops/reason"] == "quality_brier_skill; 5200 new labels (at least 4500)"
     assert (request.tags["endpoint"], request.tags["modelops/kind"]) == ("cancer", "retraining")
 
@@ -176,7 +176,7 @@ def test_a_passed_gate_asks_once_for_the_promotion(story: Story) -> None:
 def test_a_refused_gate_fails_the_retraining_run_and_raises_no_pipeline_alert(story: Story) -> None:
     made = story.world
     before = made.project.stores.alerts.find("cancer", "open")
-    run = made.materialise(LEARNING)
+    run = made.materialise(RETRAINING_ASSETS)
     assert (run.success, checks_of(run)["gate"].passed) == (False, False)
     made.tick("alerts", story.alerted.cursor)
     rules = {alert.rule for alert in made.project.stores.alerts.find("cancer", "open")}
@@ -185,7 +185,7 @@ def test_a_refused_gate_fails_the_retraining_run_and_raises_no_pipeline_alert(st
 
 def test_the_retraining_job_shows_of_each_step_what_its_asset_shows(story: Story) -> None:
     by_assets, by_job = (shown_by_step(run) for run in (story.retrained, story.world.run("retrain")))
-    assert list(LEARNING) == list(by_job)
+    assert list(RETRAINING_ASSETS) == list(by_job)
     assert by_assets == by_job
 
 

@@ -17,7 +17,7 @@ from modelops_pipelines.operations.improve.retrain import (
     train_candidate,
 )
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.store.state.gates import Gate
+from modelops_pipelines.store.state.improve.gates import Gate
 
 GATE = "gate"
 REASON_TAG = "modelops/reason"

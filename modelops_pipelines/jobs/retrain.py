@@ -8,7 +8,7 @@ from modelops_pipelines.assets.improve import step_metadata
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.improve.retrain import retrain
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.store.state.gates import Gate
+from modelops_pipelines.store.state.improve.gates import Gate
 
 
 class RetrainConfig(dg.Config):

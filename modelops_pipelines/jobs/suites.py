@@ -8,7 +8,7 @@ from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.models.sandbox import DEADLINE
 from modelops_pipelines.operations.testing.run_suites import run_suite, suite_names
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.store.state.suite_runs import VersionTest
+from modelops_pipelines.store.state.release.suite_runs import VersionTest
 
 SHOWN_FAILURES = 100
 

@@ -8,7 +8,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.improve.retrain import waiting_for_promotion
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, told
-from modelops_pipelines.store.state.gates import Gate
+from modelops_pipelines.store.state.improve.gates import Gate
 
 
 def promotion_sensor(specs: Sequence[EndpointSpec], promote: dg.JobDefinition) -> dg.SensorDefinition:

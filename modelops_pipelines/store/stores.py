@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.registry.client import Registry
     from modelops_pipelines.store.registry.drift_references import References
     from modelops_pipelines.store.registry.synced_aliases import SyncedAliases
-    from modelops_pipelines.store.state.alerts import Alerts
-    from modelops_pipelines.store.state.api_keys import Keys
+    from modelops_pipelines.store.state.access.api_keys import Keys
+    from modelops_pipelines.store.state.alerting.alerts import Alerts
+    from modelops_pipelines.store.state.alerting.verdicts import Verdicts
+    from modelops_pipelines.store.state.capture.ingest_progress import IngestProgress
+    from modelops_pipelines.store.state.capture.touched_windows import TouchedWindows
     from modelops_pipelines.store.state.database import Database
-    from modelops_pipelines.store.state.deployments import Deployments
-    from modelops_pipelines.store.state.gates import Gates
-    from modelops_pipelines.store.state.ingest_progress import IngestProgress
-    from modelops_pipelines.store.state.retrainings import Retrainings
-    from modelops_pipelines.store.state.suite_runs import VersionTests
-    from modelops_pipelines.store.state.touched_windows import TouchedWindows
-    from modelops_pipelines.store.state.training_sets import TrainingSets
-    from modelops_pipelines.store.state.trials import Trials
-    from modelops_pipelines.store.state.verdicts import Verdicts
+    from modelops_pipelines.store.state.improve.gates import Gates
+    from modelops_pipelines.store.state.improve.retrainings import Retrainings
+    from modelops_pipelines.store.state.improve.training_sets import TrainingSets
+    from modelops_pipelines.store.state.release.deployments import Deployments
+    from modelops_pipelines.store.state.release.suite_runs import VersionTests
+    from modelops_pipelines.store.state.release.trials import Trials
 
 
 class Stores:
@@ -45,56 +45,56 @@ class Stores:
     @cached_property
     def deployments(self) -> "Deployments":
         """Desired state, versions, workers, events."""
-        from modelops_pipelines.store.state.deployments import Deployments
+        from modelops_pipelines.store.state.release.deployments import Deployments
 
         return Deployments(self.database)
 
     @cached_property
     def alerts(self) -> "Alerts":
         """Alerts, and the runs that they came from."""
-        from modelops_pipelines.store.state.alerts import Alerts
+        from modelops_pipelines.store.state.alerting.alerts import Alerts
 
         return Alerts(self.database)
 
     @cached_property
     def verdicts(self) -> "Verdicts":
         """The newest verdict of each alert rule on each window."""
-        from modelops_pipelines.store.state.verdicts import Verdicts
+        from modelops_pipelines.store.state.alerting.verdicts import Verdicts
 
         return Verdicts(self.database)
 
     @cached_property
     def gates(self) -> "Gates":
         """The gate's verdicts on candidates."""
-        from modelops_pipelines.store.state.gates import Gates
+        from modelops_pipelines.store.state.improve.gates import Gates
 
         return Gates(self.database)
 
     @cached_property
     def ingest_progress(self) -> "IngestProgress":
         """How far the ingested data reaches."""
-        from modelops_pipelines.store.state.ingest_progress import IngestProgress
+        from modelops_pipelines.store.state.capture.ingest_progress import IngestProgress
 
         return IngestProgress(self.database)
 
     @cached_property
     def retrainings(self) -> "Retrainings":
         """Starts of retraining, and what came of them."""
-        from modelops_pipelines.store.state.retrainings import Retrainings
+        from modelops_pipelines.store.state.improve.retrainings import Retrainings
 
         return Retrainings(self.database)
 
     @cached_property
     def touched_windows(self) -> "TouchedWindows":
         """Marks of windows to compute again."""
-        from modelops_pipelines.store.state.touched_windows import TouchedWindows
+        from modelops_pipelines.store.state.capture.touched_windows import TouchedWindows
 
         return TouchedWindows(self.database)
 
     @cached_property
     def training_sets(self) -> "TrainingSets":
         """Records of training sets."""
-        from modelops_pipelines.store.state.training_sets import TrainingSets
+        from modelops_pipelines.store.state.improve.training_sets import TrainingSets
 
         return TrainingSets(self.database)
 
@@ -108,21 +108,21 @@ class Stores:
     @cached_property
     def trials(self) -> "Trials":
         """Verdicts on versions on trial, A/B tests."""
-        from modelops_pipelines.store.state.trials import Trials
+        from modelops_pipelines.store.state.release.trials import Trials
 
         return Trials(self.database)
 
     @cached_property
     def version_tests(self) -> "VersionTests":
         """What suites said of versions."""
-        from modelops_pipelines.store.state.suite_runs import VersionTests
+        from modelops_pipelines.store.state.release.suite_runs import VersionTests
 
         return VersionTests(self.database)
 
     @cached_property
     def keys(self) -> "Keys":
         """The gateway's keys."""
-        from modelops_pipelines.store.state.api_keys import Keys
+        from modelops_pipelines.store.state.access.api_keys import Keys
 
         return Keys(self.database)
 

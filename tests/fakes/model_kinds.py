@@ -13,7 +13,7 @@ from modelops_pipelines.core.models.output_kinds import UNKNOWN
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.support.project import Project, make_project, put_blank_registry
 
 NUMBERS = ("age", "income", "visits", "distance", "balance", "tenure", "points")

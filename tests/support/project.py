@@ -13,7 +13,7 @@ from typing import Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.store.settings import load_settings
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support.once import made_once
 from tests.support.ports import free_port

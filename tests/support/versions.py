@@ -4,7 +4,7 @@ import pytest
 
 from modelops_pipelines.core.errors import AcknowledgementError
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.state.deployments import ModelVersion, required_version
+from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from tests.support.project import Project
 
 

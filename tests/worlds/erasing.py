@@ -18,7 +18,7 @@ from modelops_pipelines.operations.governance.erasure import Erased, erase_user
 from modelops_pipelines.operations.improve.training_sets import frozen_table
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
-from modelops_pipelines.store.state.training_sets import TrainingSet
+from modelops_pipelines.store.state.improve.training_sets import TrainingSet
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import START, VERSION, feedback_row, label_row, request_record, write_segment
 from tests.support.project import Project, copied_project, make_project

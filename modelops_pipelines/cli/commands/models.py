@@ -15,7 +15,7 @@ from modelops_pipelines.core.release.deployment_states import STAGES
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 
 if TYPE_CHECKING:
-    from modelops_pipelines.store.state.suite_runs import VersionTest
+    from modelops_pipelines.store.state.release.suite_runs import VersionTest
 
 _REASON = click.option("--reason", default="", help="Why; the history keeps it.")
 _SUITE = click.option("--suite", default=None, help="This suite only; all of the endpoint by default.")

@@ -15,7 +15,7 @@ from modelops_pipelines.core.release.desired_state import DesiredState
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.models.client_snippets import curl_snippet, prediction_url, python_snippet
 from modelops_pipelines.operations.models.example_request import example_body
-from modelops_pipelines.store.state.deployments import required_version
+from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores
 
 _FORMS = frozenset({"dataframe_records", "dataframe_split", "inputs", "instances"})

@@ -14,7 +14,7 @@ from datetime import datetime
 from modelops_pipelines.core.access.api_keys import ACTIVE, ROLES, Key, Mode, Role, digest_of, id_of
 from modelops_pipelines.core.errors import ForbiddenError, NotReadyError, SettingsError, UnauthenticatedError
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.store.state.api_keys import Keys
+from modelops_pipelines.store.state.access.api_keys import Keys
 
 HEADER = "X-API-Key"
 _MAKE_ONE = f"Send one in the header {HEADER}; make one: modelops key create NAME --role ROLE"

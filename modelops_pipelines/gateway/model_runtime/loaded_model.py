@@ -11,7 +11,7 @@ from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.gateway.bodies.typed_columns import Columns
 from modelops_pipelines.gateway.model_runtime.prediction_paths import Way
 from modelops_pipelines.gateway.model_runtime.probes import padded
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 
 @dataclass(frozen=True)

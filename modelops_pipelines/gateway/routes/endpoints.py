@@ -8,7 +8,7 @@ from modelops_pipelines.core.tables.lake import QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.gateway.worker.served import Served
 from modelops_pipelines.operations.models.example_request import example_body
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 CHAMPIONS = 20

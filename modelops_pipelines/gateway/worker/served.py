@@ -9,7 +9,7 @@ from modelops_pipelines.core.errors import ModelOpsError, NotReadyError, Overloa
 from modelops_pipelines.core.release.desired_state import DELETED, STOPPED, DesiredState, Variant
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 
 @dataclass

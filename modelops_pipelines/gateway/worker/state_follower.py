@@ -32,7 +32,7 @@ from modelops_pipelines.gateway.worker.served import Served
 from modelops_pipelines.gateway.worker.watchdog import LOOK_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
 from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.state.deployments import ModelVersion, required_version
+from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
 
 POLL_SECONDS = 0.1

@@ -8,7 +8,7 @@ from datetime import datetime
 from modelops_pipelines.core.alerting.alerts import OPEN, Alert, Verdict, after
 from modelops_pipelines.core.tables.derivations import rule_kinds
 from modelops_pipelines.store.filesystem.files import LOCK_SECONDS, exclusive
-from modelops_pipelines.store.state.touched_windows import Touched
+from modelops_pipelines.store.state.capture.touched_windows import Touched
 from modelops_pipelines.store.stores import Stores
 
 

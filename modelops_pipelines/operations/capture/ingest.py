@@ -19,7 +19,7 @@ from modelops_pipelines.store.filesystem.files import exclusive, sync_everything
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.spool import segments as spool
-from modelops_pipelines.store.state.ingest_progress import Progress
+from modelops_pipelines.store.state.capture.ingest_progress import Progress
 from modelops_pipelines.store.stores import Stores
 
 CHUNK_BYTES = 64 * 1024 * 1024

@@ -31,7 +31,7 @@ from modelops_pipelines.operations.lake.incremental import derive_lock
 from modelops_pipelines.store.filesystem.files import exclusive, write_atomically
 from modelops_pipelines.store.lake.eraser import LakeEraser
 from modelops_pipelines.store.spool import segments as spool
-from modelops_pipelines.store.state.erasures import Erasure, Erasures, subject_of
+from modelops_pipelines.store.state.capture.erasures import Erasure, Erasures, subject_of
 from modelops_pipelines.store.stores import Stores
 
 ERASED = (SHADOW_LOG.name, LABELS.name, FEEDBACK.name, REJECTS.name, INFERENCE_LOG.name)

@@ -19,8 +19,8 @@ from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.operations.improve.train import as_model_input
 from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, as_frame, content_hash, evaluation_rows
 from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.state.deployments import ModelVersion, required_version
-from modelops_pipelines.store.state.gates import Gate
+from modelops_pipelines.store.state.improve.gates import Gate
+from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:

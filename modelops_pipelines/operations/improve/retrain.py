@@ -15,9 +15,9 @@ from modelops_pipelines.core.improve.retraining_trigger import Decision, Retrain
 from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.train import train
 from modelops_pipelines.operations.improve.training_sets import build_training_set
-from modelops_pipelines.store.state.deployments import ModelVersion
-from modelops_pipelines.store.state.gates import Gate
-from modelops_pipelines.store.state.training_sets import TrainingSet
+from modelops_pipelines.store.state.improve.gates import Gate
+from modelops_pipelines.store.state.improve.training_sets import TrainingSet
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 SIGNALS = ("drift", "quality")

@@ -27,8 +27,8 @@ from modelops_pipelines.operations.improve.training_sets import (
 )
 from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
 from modelops_pipelines.store.registry.drift_references import Reference
-from modelops_pipelines.store.state.deployments import ModelVersion
-from modelops_pipelines.store.state.training_sets import TrainingSet
+from modelops_pipelines.store.state.improve.training_sets import TrainingSet
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from modelops_pipelines.core.evaluation.gate import GateConfig, is_evaluation_da
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
 from modelops_pipelines.store.lake import sql
-from modelops_pipelines.store.state.training_sets import TrainingSet
+from modelops_pipelines.store.state.improve.training_sets import TrainingSet
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:

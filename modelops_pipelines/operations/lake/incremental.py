@@ -13,7 +13,7 @@ from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.derivations import derivation_of
 from modelops_pipelines.core.windows import hours_of, window_of, windows_between
 from modelops_pipelines.store.filesystem.files import exclusive
-from modelops_pipelines.store.state.touched_windows import Touched
+from modelops_pipelines.store.state.capture.touched_windows import Touched
 from modelops_pipelines.store.stores import Stores
 
 Windows = Sequence[datetime]

@@ -24,7 +24,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError, ModelOpsError, PredictionError, SchemaError
 from modelops_pipelines.core.models.predictions import Answer
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 DEADLINE = 120.0
 """Seconds that a version has to load and to answer all rows, unless told otherwise."""

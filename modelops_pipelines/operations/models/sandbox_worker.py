@@ -22,7 +22,7 @@ from modelops_pipelines.core.errors import InputError, ModelError
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.operations.models.sandbox import ANSWERS, ASKED, BATCH_ROWS, FAULT, ROWS
 from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 if TYPE_CHECKING:
     import pandas as pd

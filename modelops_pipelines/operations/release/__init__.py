@@ -1,4 +1,4 @@
 """Deploy, promote, roll back, canary, A/B test, shadow, and MLflow's aliases kept in step.
 
-What is allowed next is decided in ``core.release``; the state is kept by ``store.state.deployments``.
+What is allowed next is decided in ``core.release``; the state is kept by ``store.state.release.deployments``.
 """

@@ -12,7 +12,7 @@ from modelops_pipelines.core.release.sequential_tests import FAIL, PASS, Interva
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.canary import evidence_of, running_test, spans_of
 from modelops_pipelines.operations.release.commands import deploy, known_version, roll_back
-from modelops_pipelines.store.state.trials import Experiment
+from modelops_pipelines.store.state.release.trials import Experiment
 from modelops_pipelines.store.stores import Stores
 
 Decision = Literal["promote", "keep"]

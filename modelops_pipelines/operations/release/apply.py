@@ -26,7 +26,7 @@ from modelops_pipelines.core.release.event_log import ROLLBACK
 from modelops_pipelines.operations.release.plan import Plan, event_of
 from modelops_pipelines.operations.release.settle import given_up, looked_after, refused, settle
 from modelops_pipelines.store.filesystem.process_identity import this_process
-from modelops_pipelines.store.state.deployments import StaleStateError
+from modelops_pipelines.store.state.release.deployments import StaleStateError
 from modelops_pipelines.store.stores import Stores
 
 DEPLOY_SECONDS = 120.0

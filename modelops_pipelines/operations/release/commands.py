@@ -29,8 +29,8 @@ from modelops_pipelines.operations.endpoints.load import read_endpoints
 from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
 from modelops_pipelines.operations.release.apply import Ask, Change, change
 from modelops_pipelines.operations.release.plan import Plan
-from modelops_pipelines.store.state.deployments import ModelVersion, required_version
-from modelops_pipelines.store.state.gates import Gate
+from modelops_pipelines.store.state.improve.gates import Gate
+from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
 
 Move = Callable[[DesiredState], DesiredState | None]

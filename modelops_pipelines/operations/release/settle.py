@@ -20,7 +20,7 @@ from modelops_pipelines.core.release.desired_state import WHOLE, put_back
 from modelops_pipelines.core.release.event_log import ROLLBACK, WITHDRAW
 from modelops_pipelines.operations.release.plan import Plan, event_of
 from modelops_pipelines.store.filesystem.process_identity import is_gone
-from modelops_pipelines.store.state.deployments import StaleStateError
+from modelops_pipelines.store.state.release.deployments import StaleStateError
 from modelops_pipelines.store.stores import Stores
 
 ABANDONED = timedelta(seconds=120)

@@ -27,7 +27,7 @@ from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrival_dates import dates_received
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
-from modelops_pipelines.store.state.deployments import ModelVersion, required_version
+from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
 
 MOST, DEADLINE = 10_000, 120.0

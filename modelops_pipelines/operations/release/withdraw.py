@@ -13,7 +13,7 @@ from modelops_pipelines.core.release.event_log import ROLLBACK, champions
 from modelops_pipelines.core.release.guards import Verdict
 from modelops_pipelines.operations.release.apply import Ask, Change, change
 from modelops_pipelines.operations.release.plan import Plan
-from modelops_pipelines.store.state.trials import Trial
+from modelops_pipelines.store.state.release.trials import Trial
 from modelops_pipelines.store.stores import Stores
 
 

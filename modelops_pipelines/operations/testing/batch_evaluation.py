@@ -17,7 +17,7 @@ from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, pr
 from modelops_pipelines.operations.release.commands import known_version
 from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.lake.arrow_schemas import ARROW
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 FORMATS = (".csv", ".parquet")

@@ -22,7 +22,7 @@ from modelops_pipelines.operations.testing.suite_files import (
 )
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import ARROW
-from modelops_pipelines.store.state.suite_runs import VersionTest
+from modelops_pipelines.store.state.release.suite_runs import VersionTest
 from modelops_pipelines.store.stores import Stores
 
 

@@ -24,7 +24,7 @@ from modelops_pipelines.store.filesystem.files import exclusive
 from modelops_pipelines.store.registry.file_hashes import hash_files
 from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES, describe_files
 from modelops_pipelines.store.settings import Settings
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 if TYPE_CHECKING:
     import pandas as pd

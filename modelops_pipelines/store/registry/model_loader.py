@@ -16,7 +16,7 @@ import yaml
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.store.registry.file_hashes import MLMODEL, copy_files, hash_files
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 TRUSTED_TYPES = frozenset(
     {

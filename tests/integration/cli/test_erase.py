@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.store.state.erasures import Erasures
+from modelops_pipelines.store.state.capture.erasures import Erasures
 from tests.fakes.records import START, VERSION, request_record, write_segment
 from tests.support.command_line import START as COMMAND
 from tests.support.command_line import environment_of, modelops, refused

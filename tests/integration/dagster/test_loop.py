@@ -15,7 +15,7 @@ from modelops_pipelines.core.alerting.alerts import Alert
 from modelops_pipelines.core.windows import text, window_of
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.sensors.common import LEARNING
-from modelops_pipelines.store.state.gates import Gate
+from modelops_pipelines.store.state.improve.gates import Gate
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import CANCER_YAML, cancer_frame, rows_of, train_first
 from tests.worlds.dagster_project import MONITORING, START, World, checks_of, failure_of, send, wait_for_segments, world

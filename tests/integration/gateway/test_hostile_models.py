@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from modelops_pipelines.operations.improve import train as trainers
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.support.gateway import running_gateway
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of
 from tests.support.versions import assert_refused, deploy_version, record_as_foreign, two_versions

@@ -26,7 +26,7 @@ from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.store.lake.eraser import LakeEraser
-from modelops_pipelines.store.state.erasures import Erasures, subject_of
+from modelops_pipelines.store.state.capture.erasures import Erasures, subject_of
 from tests.fakes.records import START, request_record, write_segment
 from tests.support.project import Project, make_project
 from tests.worlds.erasing import (

@@ -16,8 +16,8 @@ from modelops_pipelines.operations.governance.erasure import MARK
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.store.lake.eraser import LakeEraser
-from modelops_pipelines.store.state.erasures import Erasures
-from modelops_pipelines.store.state.touched_windows import TouchedWindows
+from modelops_pipelines.store.state.capture.erasures import Erasures
+from modelops_pipelines.store.state.capture.touched_windows import TouchedWindows
 from tests.support.project import Project
 from tests.worlds.erasing import DAYS, EXPECTED_ROWS, FROZEN, World, assert_erased, erase, rows
 

@@ -20,7 +20,7 @@ from modelops_pipelines.store.lake import eraser as lake_eraser
 from modelops_pipelines.store.lake.eraser import LakeEraser
 from modelops_pipelines.store.spool import segments as spool
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
-from modelops_pipelines.store.state.erasures import Erasures
+from modelops_pipelines.store.state.capture.erasures import Erasures
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import START, label_row, request_record, write_segment
 from tests.support.gateway import running_gateway

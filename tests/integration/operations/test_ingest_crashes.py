@@ -12,8 +12,8 @@ from modelops_pipelines.operations.capture import ingest as ingesting
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.store.lake.writer import LakeWriter
 from modelops_pipelines.store.spool import segments as spool
-from modelops_pipelines.store.state.ingest_progress import IngestProgress
-from modelops_pipelines.store.state.touched_windows import TouchedWindows
+from modelops_pipelines.store.state.capture.ingest_progress import IngestProgress
+from modelops_pipelines.store.state.capture.touched_windows import TouchedWindows
 from tests.fakes.records import START, VERSION, feedback_row, label_row, request_record, write_segment
 from tests.support.project import Project, make_project
 from tests.support.tables import table_rows

@@ -19,7 +19,7 @@ from modelops_pipelines.operations.release.alias_sync import reconcile
 from modelops_pipelines.operations.release.commands import archive, deploy, mirror, roll_back
 from modelops_pipelines.operations.release.listing import deployments_page, versions_page
 from modelops_pipelines.store.registry.client import STAGE_TAG
-from modelops_pipelines.store.state.gates import Gate
+from modelops_pipelines.store.state.improve.gates import Gate
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, train_first
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

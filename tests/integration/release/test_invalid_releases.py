@@ -10,7 +10,7 @@ import pytest
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.operations.release import ab_tests as experiments
 from modelops_pipelines.operations.release import commands as releases
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.support.project import Project, make_project
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

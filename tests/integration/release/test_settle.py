@@ -28,7 +28,7 @@ from modelops_pipelines.operations.release.commands import (
     stop,
 )
 from modelops_pipelines.operations.release.settle import settle
-from modelops_pipelines.store.state.deployments import ModelVersion
+from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support.paths import ROOT
 from tests.support.project import Project, make_project
@@ -46,7 +46,7 @@ KILLED = """\
 import os, signal, sys
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.state.deployments import Deployments
+from modelops_pipelines.store.state.release.deployments import Deployments
 from modelops_pipelines.store.stores import Stores
 
 step, nth, when, version = sys.argv[1:]

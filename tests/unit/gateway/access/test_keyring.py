@@ -22,7 +22,7 @@ from modelops_pipelines.core.errors import (
     UnauthenticatedError,
 )
 from modelops_pipelines.gateway.access.keyring import ANONYMOUS, Caller, Keyring, require_safe_binding
-from modelops_pipelines.store.state.api_keys import Keys
+from modelops_pipelines.store.state.access.api_keys import Keys
 from modelops_pipelines.store.state.database import Database
 from tests.fakes.forged_keys import STRANGER, forged
 

@@ -10,7 +10,7 @@ from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.http.error_handlers import add_faults
 from modelops_pipelines.gateway.http.guarded_router import Router
 from modelops_pipelines.gateway.routes.docs import add_docs_routes
-from modelops_pipelines.store.state.api_keys import Keys
+from modelops_pipelines.store.state.access.api_keys import Keys
 from modelops_pipelines.store.state.database import Database
 from tests.support.asgi_client import ask
 

@@ -14,7 +14,7 @@ from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.store.spool.backlog import Backlog, backlog
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
-from modelops_pipelines.store.state.alerts import SOURCES_KEPT
+from modelops_pipelines.store.state.alerting.alerts import SOURCES_KEPT
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import START, VERSION, request_record, write_segment
 from tests.support.project import Project, make_project

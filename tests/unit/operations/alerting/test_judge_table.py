@@ -15,7 +15,7 @@ from modelops_pipelines.operations.alerting.judge_rules import judge_table
 from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.metrics.service import measure_service
-from modelops_pipelines.store.state.alerts import Alerts
+from modelops_pipelines.store.state.alerting.alerts import Alerts
 from tests.fakes.records import START, VERSION, request_record, write_segment
 from tests.support.project import Project, make_project
 

@@ -12,7 +12,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec, Promotion
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
 from modelops_pipelines.operations.improve.retrain import waiting_for_promotion
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.state.gates import Gate
+from modelops_pipelines.store.state.improve.gates import Gate
 from tests.fakes.records import START, VERSION
 from tests.support.project import Project, make_project
 

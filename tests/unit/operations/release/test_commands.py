@@ -17,9 +17,9 @@ from modelops_pipelines.core.release.event_log import Event, broken_link
 from modelops_pipelines.operations.release import apply as changes
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import deploy, promote, roll_back
-from modelops_pipelines.store.state.deployments import ALIVE, ModelVersion
-from modelops_pipelines.store.state.gates import Gate
-from modelops_pipelines.store.state.ingest_progress import Progress
+from modelops_pipelines.store.state.capture.ingest_progress import Progress
+from modelops_pipelines.store.state.improve.gates import Gate
+from modelops_pipelines.store.state.release.deployments import ALIVE, ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support.project import CANCER_YAML, Project, make_project
 

@@ -10,8 +10,8 @@ import pytest
 
 from modelops_pipelines.core.access.api_keys import IssuedKey, digest_of, grant
 from modelops_pipelines.core.errors import ConflictError, InputError, UnknownError
-from modelops_pipelines.store.state import api_keys as keys_module
-from modelops_pipelines.store.state.api_keys import Keys
+from modelops_pipelines.store.state.access import api_keys as keys_module
+from modelops_pipelines.store.state.access.api_keys import Keys
 from modelops_pipelines.store.state.database import Database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

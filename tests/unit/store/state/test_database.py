@@ -16,8 +16,8 @@ from modelops_pipelines.core.tables.state import STATE
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.state import database
 from modelops_pipelines.store.state.database import REVISION, Database, from_micros, moment, to_micros
-from modelops_pipelines.store.state.deployments import Deployments
 from modelops_pipelines.store.state.migrations.run import upgrade
+from modelops_pipelines.store.state.release.deployments import Deployments
 from modelops_pipelines.store.state.sql_tables import metadata
 from modelops_pipelines.store.stores import Stores
 

@@ -13,7 +13,7 @@ from modelops_pipelines.core.errors import UnknownError
 from modelops_pipelines.core.release.desired_state import DesiredState, Variant, variants_of
 from modelops_pipelines.core.release.event_log import Event, broken_link
 from modelops_pipelines.store.state.database import Database
-from modelops_pipelines.store.state.deployments import (
+from modelops_pipelines.store.state.release.deployments import (
     ALIVE,
     Deployments,
     ModelVersion,

@@ -10,13 +10,13 @@ import pytest
 import sqlalchemy as sa
 
 from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert
-from modelops_pipelines.store.state.alerts import Alerts
+from modelops_pipelines.store.state.alerting.alerts import Alerts
+from modelops_pipelines.store.state.capture.ingest_progress import IngestProgress, Progress
+from modelops_pipelines.store.state.capture.touched_windows import TouchedWindows
 from modelops_pipelines.store.state.database import Database
-from modelops_pipelines.store.state.gates import Gate, Gates
-from modelops_pipelines.store.state.ingest_progress import IngestProgress, Progress
-from modelops_pipelines.store.state.retrainings import Retrainings
-from modelops_pipelines.store.state.touched_windows import TouchedWindows
-from modelops_pipelines.store.state.training_sets import TrainingSet, TrainingSets
+from modelops_pipelines.store.state.improve.gates import Gate, Gates
+from modelops_pipelines.store.state.improve.retrainings import Retrainings
+from modelops_pipelines.store.state.improve.training_sets import TrainingSet, TrainingSets
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 W1, W2, W3 = (NOW + timedelta(hours=n) for n in range(3))

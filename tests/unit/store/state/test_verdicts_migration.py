@@ -4,7 +4,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from modelops_pipelines.store.state.alerts import Alerts
+from modelops_pipelines.store.state.alerting.alerts import Alerts
 from modelops_pipelines.store.state.database import Database
 from modelops_pipelines.store.state.migrations.run import upgrade
 

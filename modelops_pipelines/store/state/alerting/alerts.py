@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from modelops_pipelines.core.alerting.alerts import OPEN, Alert, Verdict
+from modelops_pipelines.store.state.alerting.verdicts import write_verdicts
+from modelops_pipelines.store.state.capture.touched_windows import Touched, clear_marks
 from modelops_pipelines.store.state.database import Database, from_micros, moment, to_micros
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
-from modelops_pipelines.store.state.touched_windows import Touched, clear_marks
-from modelops_pipelines.store.state.verdicts import write_verdicts
 
 SOURCES_KEPT = 100
 _SETTINGS = STATE_TABLES["settings"]

@@ -12,8 +12,8 @@ from modelops_pipelines.core.models.output_kinds import UNKNOWN
 from modelops_pipelines.core.release.deployment_states import Acknowledgement, Deployment
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, EndpointStatus, Variant
 from modelops_pipelines.core.release.event_log import GENESIS, Event, described
-from modelops_pipelines.store.state import deployment_attempts as attempts
 from modelops_pipelines.store.state.database import Database, moment, to_micros
+from modelops_pipelines.store.state.release import deployment_attempts as attempts
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
 ALIVE = timedelta(seconds=5)

@@ -12,7 +12,7 @@ from dagster import DagsterRunStatus, RunsFilter
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import ACTIVE
-from modelops_pipelines.core.release.shadow import Asked, next_shadow
+from modelops_pipelines.core.release.shadow import LastComparison, next_shadow
 from modelops_pipelines.core.tables.lake import SHADOW_LOG
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import KIND_TAG, TICK_SECONDS, assets_of
@@ -47,7 +47,7 @@ def shadow_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         if chosen is None:
             return dg.SkipReason(f"{len(marks)} shadow(s), each compared within {EVERY_SECONDS} s or without new rows")
         kept = {name: one for name, one in asked.items() if name in marks}
-        cursor = json.dumps({**kept, chosen: Asked(now, marks[chosen])})
+        cursor = json.dumps({**kept, chosen: LastComparison(now, marks[chosen])})
         return dg.SensorResult(run_requests=[_request(chosen, marks[chosen], now)], cursor=cursor)
 
     return shadow
@@ -69,8 +69,8 @@ def _is_running(context: dg.SensorEvaluationContext) -> bool:
     return bool(context.instance.get_run_records(wanted, limit=1))
 
 
-def _read(cursor: str | None) -> Mapping[str, Asked]:
-    return {name: Asked(*one) for name, one in json.loads(cursor or "{}").items()}
+def _read(cursor: str | None) -> Mapping[str, LastComparison]:
+    return {name: LastComparison(*one) for name, one in json.loads(cursor or "{}").items()}
 
 
 def _request(endpoint: str, mark: str, now: int) -> dg.RunRequest:

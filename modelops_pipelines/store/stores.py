@@ -8,7 +8,7 @@ from modelops_pipelines.store.settings import Settings, load_settings, prepare_h
 
 if TYPE_CHECKING:
     from modelops_pipelines.store.lake.reader import Lake
-    from modelops_pipelines.store.lake.recent_rows import Recent
+    from modelops_pipelines.store.lake.recent_rows import RecentRows
     from modelops_pipelines.store.lake.writer import LakeWriter
     from modelops_pipelines.store.registry.client import Registry
     from modelops_pipelines.store.registry.drift_references import References
@@ -141,11 +141,11 @@ class Stores:
         return LakeWriter(self.settings.lake)
 
     @cached_property
-    def recent(self) -> "Recent":
+    def recent(self) -> "RecentRows":
         """The newest rows of the lake, for asking often."""
-        from modelops_pipelines.store.lake.recent_rows import Recent
+        from modelops_pipelines.store.lake.recent_rows import RecentRows
 
-        return Recent(self.lake)
+        return RecentRows(self.lake)
 
     @cached_property
     def registry(self) -> "Registry":

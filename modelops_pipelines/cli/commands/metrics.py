@@ -20,7 +20,7 @@ from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.stores import Stores
 
 _TRAFFIC = (
-    *shown_metrics.WHOSE,
+    *shown_metrics.KEY_COLUMNS,
     "requests",
     "predictions",
     "client_errors",
@@ -102,7 +102,7 @@ def _beside(
         if row["auc"] is not None:
             found.setdefault((row["window_start"], row["model_version"]), {})[shown_metrics.ESTIMATED] = row["auc"]
     for row in newest(stores, spec, CUSTOM_METRICS, windows):
-        if row["metric"] not in shown_metrics.TAKEN:  # a row of a release that let a metric bear such a name
+        if row["metric"] not in shown_metrics.RESERVED:  # a row of a release that let a metric bear such a name
             found.setdefault((row["window_start"], row["model_version"]), {})[row["metric"]] = row["value"]
     return found
 

@@ -46,7 +46,7 @@ class Alert:
     id: int | None = None
 
 
-def after(alert: Alert | None, verdict: Verdict, endpoint: str, now: datetime) -> Alert | None:
+def apply_verdict(alert: Alert | None, verdict: Verdict, endpoint: str, now: datetime) -> Alert | None:
     """Return the rule's open alert after one more verdict; None when there is nothing to write.
 
     A failure opens an alert or counts on the open one; two passes in a row resolve it; a verdict that is missing
@@ -55,7 +55,7 @@ def after(alert: Alert | None, verdict: Verdict, endpoint: str, now: datetime) -
     if verdict.passed is None:
         return None
     if alert is None:
-        return None if verdict.passed else _opened(verdict, endpoint, now)
+        return None if verdict.passed else _open_alert(verdict, endpoint, now)
     if not verdict.passed:
         return replace(
             alert,
@@ -73,7 +73,7 @@ def after(alert: Alert | None, verdict: Verdict, endpoint: str, now: datetime) -
     return replace(alert, passes=passes, status=RESOLVED, resolved_at=now)
 
 
-def _opened(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
+def _open_alert(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
     return Alert(
         endpoint=endpoint,
         rule=verdict.rule,

@@ -89,7 +89,7 @@ def judge_capture(endpoint: str, reading: Reading, thresholds: Thresholds) -> Ca
     return CaptureHealth(endpoint, reading, checks)
 
 
-def is_news(alert: Alert | None, health: CaptureHealth, now: datetime) -> bool:
+def should_record(alert: Alert | None, health: CaptureHealth, now: datetime) -> bool:
     """Return whether this judgement is to be counted on the endpoint's open alert.
 
     Several watch the same spool, each at its own times; so a failure counts when the last is STEP ago, and each pass

@@ -17,7 +17,7 @@ _AHEAD = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Asked:
+class LogSearch:
     """What somebody asks for: at most ``limit`` rows of the time ``since``, as people write a duration.
 
     ``status`` is ok or error. The id of a request, or of a prediction, tells its own time: ``since`` does not matter
@@ -32,7 +32,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LogQuery:
     """The same as a query: event times from ``since`` to ``until``, both included; None is no condition."""
 
     limit: int
@@ -43,7 +43,7 @@ class Wanted:
     request_id: str | None = None
 
 
-def wanted(asked: Asked, now: datetime) -> Wanted:
+def log_query(asked: LogSearch, now: datetime) -> LogQuery:
     """Return the query; raises InputError for a limit, a time, a status or an id that cannot be."""
     if not 1 <= asked.limit <= MOST_ROWS:
         raise InputError(f"The limit {asked.limit} is not from 1 to {MOST_ROWS}", "Ask for fewer rows at once")
@@ -54,16 +54,16 @@ def wanted(asked: Asked, now: datetime) -> Wanted:
         told = f"{asked.since[:40]!r} is no time up to {format_duration(LONGEST)}"
         raise InputError(told, "Give for example 15m, 24h or 7d")
     failed = None if asked.status is None else asked.status == ERROR
-    query = Wanted(asked.limit, now - length, now + _AHEAD, failed, _forms(asked.user))
+    query = LogQuery(asked.limit, now - length, now + _AHEAD, failed, _forms(asked.user))
     return query if asked.request_id is None else _of_request(query, asked.request_id)
 
 
-def _of_request(query: Wanted, given: str) -> Wanted:
+def _of_request(query: LogQuery, given: str) -> LogQuery:
     request_id = given.partition("-")[0]
     moment = time_of(request_id)
     if moment is None:
         raise InputError(f"{given[:80]!r} is no request's id", "Give one as an answer had it, or a prediction's")
-    return Wanted(query.limit, moment, moment, query.failed, query.users, request_id)
+    return LogQuery(query.limit, moment, moment, query.failed, query.users, request_id)
 
 
 def _forms(user: str | None) -> Sequence[str] | None:

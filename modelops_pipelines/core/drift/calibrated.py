@@ -15,7 +15,7 @@ import numpy as np
 
 from modelops_pipelines.core.drift.distances import missing_share
 from modelops_pipelines.core.drift.fixed_thresholds import ColumnVerdict
-from modelops_pipelines.core.drift.leave_one_out import Distances, LeftOut
+from modelops_pipelines.core.drift.leave_one_out import Distances, LeaveOneOut
 from modelops_pipelines.core.drift.null_distribution import STUDENT, fitted, kappa, levels, offset_fitted
 from modelops_pipelines.core.drift.seasonal_reference import Season, SeasonReference
 from modelops_pipelines.core.profiles.profile import ColumnBins, Kind, Profile
@@ -134,7 +134,7 @@ def judge_calibrated(
 ) -> list[CalibratedVerdict]:
     """Judge every column of either side, by name.
 
-    ``before`` is what was flagged in the window before this (``confirming``): a column drifted when it is
+    ``before`` is what was flagged in the window before this (``confirming_flags``): a column drifted when it is
     flagged in both by the same channel, or flagged once and gross. Raises SchemaError for a column with two
     bins. Source of the tests: facts measured on seasonal traffic; of the procedure over all columns:
     Benjamini and Hochberg 1995.
@@ -146,10 +146,10 @@ def judge_calibrated(
     tried = [test for column in columns if not column.few for test in column.tests]
     bars = dict(zip(map(id, tried), levels([test.p_value for test in tried], rules.level), strict=True))
     verdicts = [_verdict(column, bars, rules) for column in columns]
-    return settled(verdicts, before, rules)
+    return confirm_verdicts(verdicts, before, rules)
 
 
-def settled(
+def confirm_verdicts(
     verdicts: Sequence[CalibratedVerdict], before: Flags, policy: Calibration | None = None
 ) -> list[CalibratedVerdict]:
     """Say of each verdict whether it drifted: flagged now and ``before`` by the same channel, or gross now."""
@@ -157,7 +157,7 @@ def settled(
     return [replace(one, drifted=_drifted(one, before, rules)) for one in verdicts]
 
 
-def confirming(seasons: Mapping[str, Season], flagged: Callable[[int], Flags]) -> frozenset[tuple[str, str]]:
+def confirming_flags(seasons: Mapping[str, Season], flagged: Callable[[int], Flags]) -> frozenset[tuple[str, str]]:
     """Return each column's flags in the window that could confirm it (``Season.prior``).
 
     ``flagged`` tells what was flagged in the window that starts at an hour since 1970 UTC.
@@ -185,13 +185,13 @@ def _column(
     reason = _unjudged(current, reference, rules)
     if reason or current is None or reference is None:
         return _Column(name, kind, current, reference, (), reason, few=True)
-    tests = _tests(kind, LeftOut.of(current, reference), reference.day_count, rules)
+    tests = _tests(kind, LeaveOneOut.of(current, reference), reference.day_count, rules)
     told = any(test.channel == "distribution" for test in tests)
     reason = None if told else f"{current.present} values in {current.n} rows: too few, or none in the reference"
     return _Column(name, kind, current, reference, tests, reason, few=current.n < rules.minimum)
 
 
-def _tests(kind: Kind, found: LeftOut, days: int, rules: Calibration) -> tuple[_Test, ...]:
+def _tests(kind: Kind, found: LeaveOneOut, days: int, rules: Calibration) -> tuple[_Test, ...]:
     """Make the tests that there are values for."""
     windows, tests = found.windows, []
     enough = windows.present[-1] >= rules.least

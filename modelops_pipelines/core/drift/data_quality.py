@@ -46,7 +46,7 @@ WILD_SPANS = 2
 """Spans, one in twenty at most, that do not say what is usual where they are wild:"""
 WILD = 3.0
 """further away than this many times the distance between the ends of the others."""
-SEEN = 3
+KNOWN_HOURS = 3
 """Hours in which a category was seen that is known; fewer, down to one, where there are fewer than 20 for each."""
 KNOWN = 0.01
 """Share of the rows from which a category is known, in however few hours."""
@@ -79,7 +79,7 @@ class Usual:
             return self
         low, high = self.low, self.high
         for least, most in zip(*_inner(today, _spans(today.n)), strict=True):
-            low, high = _stretched(low, high, self.room, float(least), float(most))
+            low, high = _widen_range(low, high, self.room, float(least), float(most))
         return replace(self, low=low, high=high)
 
 
@@ -183,24 +183,24 @@ def _known(history: Stack) -> tuple[frozenset[str] | None, float]:
         return None, 0.0
     counts = dict(zip(history.bins.categories, history.counts.sum(axis=0).tolist(), strict=True)) | new
     often = dict(zip(history.bins.categories, (history.counts > 0).sum(axis=0).tolist(), strict=True)) | hours
-    least = min(SEEN, 1 + len(history) // 20)
+    least = min(KNOWN_HOURS, 1 + len(history) // 20)
     known = frozenset(name for name, n in counts.items() if n and (often[name] >= least or n >= KNOWN * total))
     return known, 1 - sum(counts[name] for name in known) / float(total)
 
 
-def oddities(usual: Usual, values: Floats | Coded, counted: Mask, starts: Places) -> dict[Channel, Floats]:
+def anomalies(usual: Usual, values: Floats | Coded, counted: Mask, starts: Places) -> dict[Channel, Floats]:
     """Return by channel the share of each piece's values that is odd, NaN where there is nothing odd.
 
     ``values`` are numbers of shape (n,) with NaN for null, or coded strings; rows that are not ``counted`` are passed
     over; ``starts``, of shape (m,), say where the pieces begin. Free text has gaps only.
     """
-    here, n = _here(values) & counted, _sums(counted, starts)
+    here, n = _present(values) & counted, _sums(counted, starts)
     present = _sums(here, starts)
     gone = _share(n - present, n)
     found: dict[Channel, Floats] = {"missing": np.where(gone >= usual.missing + GAPS, gone, np.nan)}
     if isinstance(values, Coded):
         if usual.known is not None:
-            strange = _share(_sums(_strange(usual, values) & here, starts), present)
+            strange = _share(_sums(_unknown_categories(usual, values) & here, starts), present)
             found["category"] = np.where(strange >= usual.rare + UNKNOWN, strange, np.nan)
     elif usual.low is not None and usual.high is not None:
         outside = (values < usual.low - usual.room) | (values > usual.high + usual.room)
@@ -222,16 +222,16 @@ def _beyond(low: float, high: float, room: float, pieces: Iterable[Floats]) -> F
         inside = values.searchsorted(high + room, "right") - values.searchsorted(low - room)
         found.append(1 - inside / values.size)
         edge = int(min(EDGE * values.size, FEWEST))
-        low, high = _stretched(low, high, room, float(values[edge]), float(values[-1 - edge]))
+        low, high = _widen_range(low, high, room, float(values[edge]), float(values[-1 - edge]))
     return np.array(found)
 
 
-def _stretched(low: float, high: float, room: float, least: float, most: float) -> tuple[float, float]:
+def _widen_range(low: float, high: float, room: float, least: float, most: float) -> tuple[float, float]:
     """Return the range with values from ``least`` to ``most``: at an end beyond which they go by less than the room."""
     return (min(low, least) if least >= low - room else low), (max(high, most) if most <= high + room else high)
 
 
-def _here(values: Floats | Coded) -> Mask:
+def _present(values: Floats | Coded) -> Mask:
     if isinstance(values, Coded):
         return values.codes >= 0
     with np.errstate(invalid="ignore"):
@@ -247,20 +247,20 @@ def _share(some: Floats, n: Floats) -> Floats:
     return np.divide(some, n, out=np.full_like(n, np.nan), where=n >= FEWEST)
 
 
-def _strange(usual: Usual, values: Coded) -> Mask:
+def _unknown_categories(usual: Usual, values: Coded) -> Mask:
     known = usual.known or frozenset()
     return np.array([*(name[:NAME_LENGTH] not in known for name in values.names), False])[values.codes]
 
 
-def told(column: str, channel: Channel, share: float, usual: Usual, values: Floats | Coded) -> str:
+def describe_anomaly(column: str, channel: Channel, share: float, usual: Usual, values: Floats | Coded) -> str:
     """Return in words what is odd in some values, of shape (n,)."""
     if channel == "missing":
         return f"{column}: {share:.0%} are missing, usually at most {usual.missing:.0%}"
     if isinstance(values, Coded):
-        strange = Counter(values.codes[_strange(usual, values)].tolist())
+        strange = Counter(values.codes[_unknown_categories(usual, values)].tolist())
         most = max(strange, key=lambda code: (strange[code], values.names[code]))
         words = f"are of categories that the days before hardly had, such as {values.names[most][:40]!r}"
         return f"{column}: {share:.0%} {words}"
-    middle = float(np.median(values[_here(values)]))
+    middle = float(np.median(values[_present(values)]))
     words = f"lie beyond {usual.low:.4g} to {usual.high:.4g}, what was usual in the days before"
     return f"{column}: {share:.0%} {words} (median now {middle:.4g})"

@@ -124,7 +124,7 @@ def _judge(name: str, current: Profile | None, reference: Profile | None) -> Col
         n_reference=reference.n if reference else 0,
         missing=missing_share(current),
         missing_reference=missing_share(reference),
-        reason=found.reason or _open_question(test, found),
+        reason=found.reason or _describe_uncertainty(test, found),
     )
 
 
@@ -152,7 +152,7 @@ def _measured(test: _Test, current: Profile, reference: Profile) -> Statistic:
     return test.statistic(current, reference)
 
 
-def _open_question(test: _Test, found: Statistic) -> str | None:
+def _describe_uncertainty(test: _Test, found: Statistic) -> str | None:
     """Say so where the verdict hangs on what the profiles do not know."""
     if found.value is None or test.statistic is not kolmogorov_smirnov_p:
         return None

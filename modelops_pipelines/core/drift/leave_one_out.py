@@ -38,14 +38,14 @@ class Distances:
 
 
 @dataclass(frozen=True, eq=False)
-class LeftOut:
+class LeaveOneOut:
     """A window and its reference windows as rows of one array, the window the last."""
 
     windows: Stack
     days: Hours
 
     @classmethod
-    def of(cls, current: Profile, reference: SeasonReference) -> "LeftOut":
+    def of(cls, current: Profile, reference: SeasonReference) -> "LeaveOneOut":
         """Put the window behind its reference; raises SchemaError when their bins differ."""
         return cls(reference.windows.joined(Stack.of(reference.windows.bins, [current])), reference.days)
 

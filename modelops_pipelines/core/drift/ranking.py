@@ -27,7 +27,7 @@ def excess(row: Mapping[str, Any]) -> float:
     return float(value / threshold if threshold else value)
 
 
-def ordinary(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def ordinary_range(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """Return from where to where values are ordinary, None without a limit; twice None where nothing is known."""
     threshold = row["threshold"]
     return (threshold, None) if row["statistic"] in P_VALUES else (None, threshold)

@@ -1,4 +1,4 @@
-"""A complaint about one configured value, and the words that all complaints share. No rules here."""
+"""A issue about one configured value, and the words that all issues share. No rules here."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _SHORTEST_PREFIX = 3
 
 
 @dataclass(frozen=True)
-class Complaint:
+class Issue:
     """What is wrong at a path (``alerts[1].metric``) and the fix; a face adds the file and the line."""
 
     path: str
@@ -31,8 +31,8 @@ def _begun_by(word: str, choices: Sequence[str]) -> list[str]:
     return found if len(word) >= _SHORTEST_PREFIX and len(found) == 1 else []
 
 
-def one_of(path: str, value: str, choices: Sequence[str]) -> Iterator[Complaint]:
-    """Yield a complaint if the value is not one of the choices."""
+def one_of(path: str, value: str, choices: Sequence[str]) -> Iterator[Issue]:
+    """Yield a issue if the value is not one of the choices."""
     if value not in choices:
         key = path.rpartition(".")[2]
-        yield Complaint(path, f"'{value}' is no {key}", suggestion(value, choices))
+        yield Issue(path, f"'{value}' is no {key}", suggestion(value, choices))

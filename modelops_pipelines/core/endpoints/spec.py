@@ -216,7 +216,7 @@ class EndpointSpec:
         return [limit for rule in mine for limit in (rule.above, rule.below) if limit is not None]
 
 
-def completed(rule: AlertRule) -> AlertRule:
+def with_defaults(rule: AlertRule) -> AlertRule:
     """Return the rule with its kind's defaults where it says nothing."""
     if rule.kind in {"error_rate", "latency_p95_ms"} and rule.over is None:
         return replace(rule, over=SERVICE_ALERT_OVER)
@@ -233,7 +233,7 @@ def default_alerts(task: str) -> tuple[AlertRule, ...]:
     ]
     if task == "binary_classification":
         rules.append(AlertRule("quality", metric="brier_skill", below=0))
-    return tuple(completed(rule) for rule in rules)
+    return tuple(with_defaults(rule) for rule in rules)
 
 
 def default_steps(strategy: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
 
-from modelops_pipelines.core.endpoints.issues import Complaint, one_of, suggestion
+from modelops_pipelines.core.endpoints.issues import Issue, one_of, suggestion
 from modelops_pipelines.core.endpoints.spec import TASKS, AlertRule
 from modelops_pipelines.core.tables.derivations import rule_kinds
 
@@ -67,10 +67,10 @@ _METRIC_RANGES: Mapping[str, _Range] = MappingProxyType(
 )
 
 
-def alert_complaints(rules: Sequence[AlertRule], task: str, own: Sequence[str] = ()) -> Iterator[Complaint]:
+def alert_issues(rules: Sequence[AlertRule], task: str, own: Sequence[str] = ()) -> Iterator[Issue]:
     """Yield all that is wrong with the rules; ``own`` are the names of the user's metrics.
 
-    An unknown task forgives metrics: it has its own complaint.
+    An unknown task forgives metrics: it has its own issue.
     """
     names = [rule.name for rule in rules]
     for index, rule in enumerate(rules):
@@ -80,51 +80,51 @@ def alert_complaints(rules: Sequence[AlertRule], task: str, own: Sequence[str] =
             continue
         if rule.name in names[:index]:
             first = names.index(rule.name)
-            yield Complaint(path, f"repeats the rule '{rule.name}' of alerts[{first}]", "Keep one of them")
+            yield Issue(path, f"repeats the rule '{rule.name}' of alerts[{first}]", "Keep one of them")
         if rule.kind in MEASURED:
-            yield from _metric_complaints(rule, path, task, own)
-            yield from _one_threshold_complaints(rule, path)
+            yield from _metric_issues(rule, path, task, own)
+            yield from _one_threshold_issues(rule, path)
         else:
-            yield from _plain_complaints(rule, path)
-        yield from _threshold_complaints(rule, path)
-        yield from _minimum_complaints(rule, path)
+            yield from _plain_issues(rule, path)
+        yield from _threshold_issues(rule, path)
+        yield from _minimum_issues(rule, path)
 
 
-def _plain_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+def _plain_issues(rule: AlertRule, path: str) -> Iterator[Issue]:
     if rule.metric is not None:
-        yield Complaint(f"{path}.metric", f"a rule of kind {rule.kind} has no metric", "Remove it, or use kind quality")
+        yield Issue(f"{path}.metric", f"a rule of kind {rule.kind} has no metric", "Remove it, or use kind quality")
     if rule.below is not None:
         fix = "Remove it" if rule.kind == "data_quality" else "Use 'above'"
-        yield Complaint(f"{path}.below", f"a rule of kind {rule.kind} has no 'below'", fix)
+        yield Issue(f"{path}.below", f"a rule of kind {rule.kind} has no 'below'", fix)
     if rule.kind in {"drift", "data_quality"}:
         yield from _refused(rule, path, ("over", "minimum"), "judges each window by itself")
     if rule.kind == "data_quality":
         yield from _refused(rule, path, ("above",), "has no threshold of its own")
     elif rule.above is None and rule.kind != "drift":
-        yield Complaint(f"{path}.above", "is missing", f"Add 'above': {_RANGES.get(rule.kind, _AMOUNT).words}")
+        yield Issue(f"{path}.above", "is missing", f"Add 'above': {_RANGES.get(rule.kind, _AMOUNT).words}")
 
 
-def _refused(rule: AlertRule, path: str, keys: Sequence[str], why: str) -> Iterator[Complaint]:
+def _refused(rule: AlertRule, path: str, keys: Sequence[str], why: str) -> Iterator[Issue]:
     for key in keys:
         if getattr(rule, key) is not None:
-            yield Complaint(f"{path}.{key}", f"a rule of kind {rule.kind} {why}", "Remove it")
+            yield Issue(f"{path}.{key}", f"a rule of kind {rule.kind} {why}", "Remove it")
 
 
-def _metric_complaints(rule: AlertRule, path: str, task: str, own: Sequence[str]) -> Iterator[Complaint]:
+def _metric_issues(rule: AlertRule, path: str, task: str, own: Sequence[str]) -> Iterator[Issue]:
     allowed = {
         "quality": QUALITY_METRICS.get(task, ()),
         "estimated_quality": ESTIMATED_METRICS if task == "binary_classification" else (),
         "metric": tuple(own),
     }[rule.kind]
     if rule.metric is None:
-        fix = f"Add one of: {', '.join(allowed)}" if allowed else _none(rule.kind, task)
-        yield Complaint(f"{path}.metric", "is missing", fix)
+        fix = f"Add one of: {', '.join(allowed)}" if allowed else _fix_without_metrics(rule.kind, task)
+        yield Issue(f"{path}.metric", "is missing", fix)
     elif rule.kind == "metric" and rule.metric not in allowed:
-        fix = suggestion(rule.metric, allowed) if allowed else _none(rule.kind, task)
-        yield Complaint(f"{path}.metric", f"'{rule.metric}' is none of 'metrics'", fix)
+        fix = suggestion(rule.metric, allowed) if allowed else _fix_without_metrics(rule.kind, task)
+        yield Issue(f"{path}.metric", f"'{rule.metric}' is none of 'metrics'", fix)
     elif task in TASKS and rule.metric not in allowed:
-        fix = suggestion(rule.metric, allowed) if allowed else _none(rule.kind, task)
-        yield Complaint(f"{path}.metric", f"'{rule.metric}' is no {_WORD[rule.kind]} of {task}", fix)
+        fix = suggestion(rule.metric, allowed) if allowed else _fix_without_metrics(rule.kind, task)
+        yield Issue(f"{path}.metric", f"'{rule.metric}' is no {_WORD[rule.kind]} of {task}", fix)
     if rule.kind != "quality":
         yield from _refused(rule, path, ("over",), "judges each window by itself")
 
@@ -132,7 +132,7 @@ def _metric_complaints(rule: AlertRule, path: str, task: str, own: Sequence[str]
 _WORD = {"quality": "metric", "estimated_quality": "metric that is estimated"}
 
 
-def _none(kind: str, task: str) -> str:
+def _fix_without_metrics(kind: str, task: str) -> str:
     if kind == "metric":
         return "Define it under 'metrics', with a name and 'sql' or 'function'"
     if kind == "estimated_quality":
@@ -140,23 +140,23 @@ def _none(kind: str, task: str) -> str:
     return f"Remove the rule: {task} has no quality metrics" if task in TASKS else "Correct the task first"
 
 
-def _one_threshold_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+def _one_threshold_issues(rule: AlertRule, path: str) -> Iterator[Issue]:
     if rule.above is None and rule.below is None:
-        yield Complaint(path, f"a {rule.kind} rule needs a threshold", "Add 'above' or 'below'")
+        yield Issue(path, f"a {rule.kind} rule needs a threshold", "Add 'above' or 'below'")
     if rule.above is not None and rule.below is not None:
         problem = f"a {rule.kind} rule has one threshold, and this has two"
-        yield Complaint(path, problem, "Keep either 'above' or 'below'")
+        yield Issue(path, problem, "Keep either 'above' or 'below'")
 
 
-def _threshold_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+def _threshold_issues(rule: AlertRule, path: str) -> Iterator[Issue]:
     built_in = rule.kind in {"quality", "estimated_quality"}
     allowed = _METRIC_RANGES.get(str(rule.metric)) if built_in else _RANGES.get(rule.kind)
     for key, value in (("above", rule.above), ("below", rule.below)):
         if allowed is not None and value is not None and not allowed.holds(value):
-            yield Complaint(f"{path}.{key}", f"{value:g} is no threshold for {rule.name}", f"Write {allowed.words}")
+            yield Issue(f"{path}.{key}", f"{value:g} is no threshold for {rule.name}", f"Write {allowed.words}")
 
 
-def _minimum_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+def _minimum_issues(rule: AlertRule, path: str) -> Iterator[Issue]:
     if rule.minimum is not None and rule.minimum < 1:
         problem = f"must be at least 1, and is {rule.minimum}"
-        yield Complaint(f"{path}.minimum", problem, "Write how many rows allow a verdict, such as 100")
+        yield Issue(f"{path}.minimum", problem, "Write how many rows allow a verdict, such as 100")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from modelops_pipelines.core.endpoints.issues import Complaint
+from modelops_pipelines.core.endpoints.issues import Issue
 from modelops_pipelines.core.evaluation.gate import GateConfig
 
 LEAST, MOST = 0.5, 0.999
@@ -29,18 +29,18 @@ _RANGES: dict[str, tuple[float, float | None, str]] = {
 }
 
 
-def gate_complaints(gate: GateConfig) -> Iterator[Complaint]:
+def gate_issues(gate: GateConfig) -> Iterator[Issue]:
     """Yield all that is wrong with a gate's settings."""
-    wrong = [complaint for name in _RANGES for complaint in _range_complaints(name, getattr(gate, name))]
+    wrong = [issue for name in _RANGES for issue in _range_issues(name, getattr(gate, name))]
     yield from wrong
     held = 0 if wrong else (gate.regime_days - 1) // gate.every_nth_day + 1
     if gate.regime_min_days > held and not wrong:
         problem = f"is {gate.regime_min_days}, and a regime of {gate.regime_days} days has {held} evaluation days"
-        yield Complaint("gate.regime_min_days", problem, "Lower it, or raise 'gate.regime_days'")
+        yield Issue("gate.regime_min_days", problem, "Lower it, or raise 'gate.regime_days'")
 
 
-def _range_complaints(name: str, value: float) -> Iterator[Complaint]:
+def _range_issues(name: str, value: float) -> Iterator[Issue]:
     least, most, fix = _RANGES[name]
     if value < least or (most is not None and value > most):
         wanted = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
-        yield Complaint(f"gate.{name}", f"must be {wanted}, and is {value:g}", fix)
+        yield Issue(f"gate.{name}", f"must be {wanted}, and is {value:g}", fix)

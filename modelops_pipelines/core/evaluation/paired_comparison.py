@@ -77,18 +77,18 @@ def judge(champion: Answered, candidate: Answered, rows: Rows, config: GateConfi
     result = GateResult(FAIL, "; ".join(faults), len(rows.days), pair.count, measured=checked.numbers)
     if candidate.fault is not None or checked.not_finite:
         return result
-    result = _compared(result, pair, rows, config)
-    missing = _missing(result, config)
+    result = _with_losses(result, pair, rows, config)
+    missing = _missing_evidence(result, config)
     if missing:
         return result if faults else replace(result, verdict=NOT_ENOUGH, reason=missing)
-    bound = float(np.quantile(_drawn(pair, config), 1 - config.confidence))
+    bound = float(np.quantile(_bootstrap_means(pair, config), 1 - config.confidence))
     result = replace(result, lower_bound=bound, limit=0.0 - config.margin * float(pair.champion.mean()))
-    faults = [*faults, *_worse(result)]
-    told, better = _told(result)
+    faults = [*faults, *_describe_worse_parts(result)]
+    told, better = _describe_improvement(result)
     return replace(result, verdict=PASS if better and not faults else FAIL, reason="; ".join([*faults, told]))
 
 
-def _compared(result: GateResult, pair: _Pair, rows: Rows, config: GateConfig) -> GateResult:
+def _with_losses(result: GateResult, pair: _Pair, rows: Rows, config: GateConfig) -> GateResult:
     """Return the result with the losses of all rows, of the regimes and of the slices."""
     if not len(pair.days):
         return result
@@ -103,7 +103,7 @@ def _compared(result: GateResult, pair: _Pair, rows: Rows, config: GateConfig) -
     )
 
 
-def _missing(result: GateResult, config: GateConfig) -> str:
+def _missing_evidence(result: GateResult, config: GateConfig) -> str:
     """Return which evidence is missing, with its numbers; empty when there is enough."""
     told = []
     if result.rows < config.min_rows or result.days < config.min_days:
@@ -120,12 +120,12 @@ def _missing(result: GateResult, config: GateConfig) -> str:
     return "; ".join(told)
 
 
-def _worse(result: GateResult) -> Iterator[str]:
+def _describe_worse_parts(result: GateResult) -> Iterator[str]:
     for kind, parts in (("regime", result.regimes), ("slice", result.slices)):
         yield from (f"worse in {kind} {part.sentence}" for part in parts if part.verdict == WORSE)
 
 
-def _told(result: GateResult) -> tuple[str, bool]:
+def _describe_improvement(result: GateResult) -> tuple[str, bool]:
     """Return the comparison of all rows in words, and whether the candidate has passed it."""
     improvement, bound, limit = result.improvement or 0.0, result.lower_bound or 0.0, result.limit or 0.0
     told = (
@@ -179,10 +179,10 @@ def _upper_bound(pair: _Pair, parts: int, config: GateConfig) -> float:
     level, count = 1 - (1 - config.confidence) / parts, pair.count
     widening = sqrt(count / (count - 1)) * float(stdtrit(count - 1, level) / ndtri(level))
     mean = float(pair.difference.mean())
-    return mean + widening * (float(np.quantile(_drawn(pair, config), level)) - mean)
+    return mean + widening * (float(np.quantile(_bootstrap_means(pair, config), level)) - mean)
 
 
-def _drawn(pair: _Pair, config: GateConfig) -> Floats:
+def _bootstrap_means(pair: _Pair, config: GateConfig) -> Floats:
     """Return the mean difference of each bootstrap draw of whole days."""
     names, day_of = np.unique(pair.days, return_inverse=True)
     sums, counts = np.bincount(day_of, weights=pair.difference), np.bincount(day_of)

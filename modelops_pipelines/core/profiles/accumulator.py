@@ -12,7 +12,7 @@ from modelops_pipelines.core.profiles.profile_stack import Indices, Stack
 from modelops_pipelines.core.profiles.quantiles import Ordered, Places
 
 
-class GrowingStack:
+class ProfileAccumulator:
     """Profiles of ``windows`` windows of one column, all empty at first."""
 
     def __init__(self, bins: ColumnBins, windows: int) -> None:

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
-Standing = Literal["in step", "behind", "moved"]
+AliasStatus = Literal["in step", "behind", "moved"]
 IN_STEP: Final = "in step"
 BEHIND: Final = "behind"
 MOVED: Final = "moved"
 
 
-def standing(alias: str, live: str | None, told: Mapping[str, str | None], found: str | None) -> Standing:
+def alias_status(alias: str, live: str | None, last_set: Mapping[str, str | None], found: str | None) -> AliasStatus:
     """Return how an alias stands: in step with what is live, behind it, or moved by hand.
 
-    ``told`` is what the registry was last told from here: what it holds beyond that, somebody else has put there.
+    ``last_set`` is what the registry was last told from here: what it holds beyond that, somebody else has put there.
     """
     if found == live:
         return IN_STEP
-    return BEHIND if found == told.get(alias) else MOVED
+    return BEHIND if found == last_set.get(alias) else MOVED

@@ -71,7 +71,7 @@ class Deployment:
         """Whether it is known what has come of it."""
         return self.status not in UNSETTLED
 
-    def asks_the_same(self, other: "Deployment") -> bool:
+    def requests_the_same(self, other: "Deployment") -> bool:
         """Whether both ask for the same thing."""
         mine, theirs = ((d.endpoint, d.version, d.action, d.share) for d in (self, other))
         return mine == theirs
@@ -86,7 +86,7 @@ class Acknowledgement:
     error: str | None
 
 
-def moved(deployment: Deployment, status: Status, at: datetime, error: str | None = None) -> Deployment:
+def with_status(deployment: Deployment, status: Status, at: datetime, error: str | None = None) -> Deployment:
     """Return the deployment in its next state; raises ConflictError for a state that cannot follow."""
     if status not in MOVES[deployment.status]:
         name = f"Deployment {deployment.deployment_id} of {deployment.endpoint!r}"
@@ -98,7 +98,7 @@ def moved(deployment: Deployment, status: Status, at: datetime, error: str | Non
 
 
 def outcome(
-    deployment: Deployment, state: DesiredState, said: Sequence[Acknowledgement], now: datetime
+    deployment: Deployment, state: DesiredState, acknowledgements: Sequence[Acknowledgement], now: datetime
 ) -> tuple[Status, str | None] | None:
     """Return what has come of a deploying deployment, with the reason of a failure; None while it is open.
 
@@ -108,14 +108,14 @@ def outcome(
     if deployment.version not in {variant.version for variant in state.variants}:
         return STOPPED, None
     generation = deployment.generation or 0
-    refused = next((one for one in said if one.error and one.generation == generation), None)
+    refused = next((one for one in acknowledgements if one.error and one.generation == generation), None)
     if refused is not None and state.generation == generation:
         return FAILED, str(refused.error)
-    if not said:
+    if not acknowledgements:
         return None
-    if all(one.generation >= generation and not one.error for one in said):
+    if all(one.generation >= generation and not one.error for one in acknowledgements):
         return LIVE, None
-    stuck = any(0 < one.generation < generation for one in said)
+    stuck = any(0 < one.generation < generation for one in acknowledgements)
     if stuck and now - deployment.updated_at > DEPLOY_TIME and state.generation == generation:
         return FAILED, f"no acknowledgement within {DEPLOY_TIME.total_seconds():.0f} s"
     return None

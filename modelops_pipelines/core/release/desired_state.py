@@ -108,7 +108,7 @@ def roll_back(state: DesiredState, target: str) -> DesiredState:
     return _next(state, variants_of(target))
 
 
-def put_back(state: DesiredState, before: Sequence[Variant]) -> DesiredState:
+def restore_variants(state: DesiredState, before: Sequence[Variant]) -> DesiredState:
     """Return the state with the variants that it had before a change that failed."""
     return replace(state, variants=tuple(before), generation=state.generation + 1)
 

@@ -58,7 +58,7 @@ def champions(events: Iterable[Event]) -> tuple[str, ...]:
     line: list[str] = []
     for event in events:
         if event.action == ROLLBACK:
-            line = _withdrawn(line, event.to_version)
+            line = _line_up_to(line, event.to_version)
         elif event.action in (DELETE, WITHDRAW):
             line = []
         elif event.action in _GROWING and event.share == WHOLE and line[-1:] != [event.to_version]:
@@ -67,7 +67,7 @@ def champions(events: Iterable[Event]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Reign:
+class ChampionPeriod:
     """A version that was the champion from some moment on, and who made it that, how and why."""
 
     version: str
@@ -77,13 +77,13 @@ class Reign:
     reason: str
 
 
-def reigns(events: Iterable[Event]) -> tuple[Reign, ...]:
+def champion_periods(events: Iterable[Event]) -> tuple[ChampionPeriod, ...]:
     """Return the champions as they followed each other, also those that were rolled back, the present one last."""
-    found: list[Reign] = []
+    found: list[ChampionPeriod] = []
     for event in events:
         whole = event.action == ROLLBACK or (event.action in _GROWING and event.share == WHOLE)
         if whole and (not found or found[-1].version != event.to_version):
-            found.append(Reign(event.to_version, event.at, event.actor, event.action, event.reason))
+            found.append(ChampionPeriod(event.to_version, event.at, event.actor, event.action, event.reason))
     return tuple(found)
 
 
@@ -102,7 +102,7 @@ def live_at(endpoint: str, events: Iterable[Event], moment: datetime) -> Desired
     return state
 
 
-def described(state: DesiredState) -> dict[str, Any]:
+def describe_state(state: DesiredState) -> dict[str, Any]:
     """Return what an event keeps of a state under ``live``."""
     return {"status": state.status, "variants": [[v.version, v.role, v.share] for v in state.variants]}
 
@@ -120,7 +120,7 @@ def _after(state: DesiredState, event: Event) -> DesiredState:
     return state
 
 
-def _withdrawn(line: Sequence[str], to_version: str) -> list[str]:
+def _line_up_to(line: Sequence[str], to_version: str) -> list[str]:
     """Return the line up to the version's last reign, without the versions that came after it, wherever they stand."""
     back = list(line)
     while back and back[-1] != to_version:

@@ -16,7 +16,7 @@ BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 
 
 @dataclass(frozen=True)
-class Reign:
+class ShadowPeriod:
     """A time in which a version was the shadow; ``until`` is None while it still is."""
 
     version: str
@@ -24,30 +24,30 @@ class Reign:
     until: datetime | None
 
 
-class Asked(NamedTuple):
+class LastComparison(NamedTuple):
     """When a comparison was last asked for (seconds since 1970), and what there was to compare then."""
 
     at: int
     mark: str
 
 
-def next_shadow(marks: Mapping[str, str], asked: Mapping[str, Asked], now: int, every: int) -> str | None:
+def next_shadow(marks: Mapping[str, str], last: Mapping[str, LastComparison], now: int, every: int) -> str | None:
     """Return the endpoint whose shadow is to be compared next, None when none is due.
 
     Due is one with something new (its mark has changed) that was not asked for within ``every`` seconds; of several,
     the one that has waited longest.
     """
     due = [
-        (asked[name].at if name in asked else 0, name)
+        (last[name].at if name in last else 0, name)
         for name, mark in marks.items()
-        if name not in asked or (asked[name].mark != mark and now - asked[name].at >= every)
+        if name not in last or (last[name].mark != mark and now - last[name].at >= every)
     ]
     return min(due)[1] if due else None
 
 
-def shadows(events: Sequence[Event]) -> tuple[Reign, ...]:
+def shadow_periods(events: Sequence[Event]) -> tuple[ShadowPeriod, ...]:
     """Return the endpoint's shadows as they followed each other; a change of the share is no end."""
-    found: list[Reign] = []
+    found: list[ShadowPeriod] = []
     for event in events:
         live: Any = event.evidence.get("live")
         if live is None:
@@ -55,9 +55,9 @@ def shadows(events: Sequence[Event]) -> tuple[Reign, ...]:
         version = next((str(one[0]) for one in live["variants"] if one[1] == SHADOW), None)
         last = found[-1] if found and found[-1].until is None else None
         if last is not None and last.version != version:
-            found[-1] = Reign(last.version, last.since, event.at)
+            found[-1] = ShadowPeriod(last.version, last.since, event.at)
         if version is not None and (last is None or last.version != version):
-            found.append(Reign(version, event.at, None))
+            found.append(ShadowPeriod(version, event.at, None))
     return tuple(found)
 
 

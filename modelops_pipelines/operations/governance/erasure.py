@@ -75,7 +75,7 @@ def erase_user(
     erasures, subject = Erasures(stores.database), subject_of(user, stores.database.secret())
     seconds = stores.settings.seal_after_seconds + PATIENCE_SECONDS if patience is None else patience
     started = [erasures.start(spec.name, subject, actor, stores.now()) for spec in endpoints]
-    opened = {spec.name: spool.in_writing(stores.settings.spool, spec.name) for spec in endpoints}
+    opened = {spec.name: spool.open_segments(stores.settings.spool, spec.name) for spec in endpoints}
     found = []
     for spec, erasure in zip(endpoints, started, strict=True):
         lock = stores.settings.home / "locks" / f"{spec.name}.erasure.lock"

@@ -17,7 +17,7 @@ _PAUSE = 0.005
 
 
 @contextmanager
-def together(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+def hold_shared(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """Hold the lock beside others while the block runs; raises BusyError when one holds it alone for too long."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as inside:
@@ -27,7 +27,7 @@ def together(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[N
 
 
 @contextmanager
-def alone(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+def hold_exclusive(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """Hold the lock alone while the block runs; raises BusyError when others hold it for too long."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(_gate(path), fcntl.LOCK_EX, what, seconds), _locked(path, fcntl.LOCK_EX, what, seconds):

@@ -96,7 +96,7 @@ class TableFiles:
                     self._files.pop(action["remove"]["path"], None)
                 if "add" in action:
                     path = action["add"]["path"]
-                    self._files[path] = self._file(path, _told(action["add"]))
+                    self._files[path] = self._file(path, _flatten_add(action["add"]))
             self._version = version
         return self._checkpoint() <= self._version
 
@@ -136,7 +136,7 @@ _TIMES = ("min.event_time", "max.event_time", "max.received_at")
 _COLUMNS = frozenset(("path", "num_records", "partition.date", *_TIMES, "max.status"))
 
 
-def _told(add: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten_add(add: Mapping[str, Any]) -> dict[str, Any]:
     """Return an ``add`` of the log under the names that an opened table gives its parts."""
     stats = orjson.loads(add["stats"]) if add.get("stats") else {}
     least, greatest = stats.get("minValues", {}), stats.get("maxValues", {})

@@ -20,7 +20,7 @@ from deltalake.exceptions import CommitFailedError
 
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.store.filesystem.files import sync
-from modelops_pipelines.store.filesystem.shared_lock import alone
+from modelops_pipelines.store.filesystem.shared_lock import hold_exclusive
 from modelops_pipelines.store.lake.writer import ATTEMPTS, LakeWriter, layout
 
 _LAST_CHECKPOINT = "_last_checkpoint"
@@ -97,7 +97,10 @@ class LakeEraser(LakeWriter):
     @contextmanager
     def _alone(self, endpoint: str, table: str) -> Iterator[None]:
         """Keep appends and rewrites out; in the order in which an append that creates the table takes them."""
-        with alone(self._append_lock(endpoint, table), f"{endpoint}/{table}"), self._maintenance(endpoint, table):
+        with (
+            hold_exclusive(self._append_lock(endpoint, table), f"{endpoint}/{table}"),
+            self._maintenance(endpoint, table),
+        ):
             yield
 
 

@@ -24,7 +24,7 @@ _Key: TypeAlias = tuple[str, tuple[str, ...]]
 _STRINGS = pa.dictionary(pa.int32(), pa.string())
 
 
-def scanned(files: Iterable[str], table: Table, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+def scan_batches(files: Iterable[str], table: Table, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
     """Yield the files' rows with these columns in batches of half of ``rows`` to one and a half.
 
     The last one may have fewer. A declared column that a file lacks is null. Raises KeyError for a name that the table
@@ -41,14 +41,14 @@ def scanned(files: Iterable[str], table: Table, names: Sequence[str], rows: int)
         yield _joined(waiting)
 
 
-def read_whole(files: Iterable[str], table: Table, names: Sequence[str]) -> pa.Table:
-    """Return all rows of the files with these columns, as ``scanned`` does; what was read lately is not read again."""
+def read_files(files: Iterable[str], table: Table, names: Sequence[str]) -> pa.Table:
+    """Return all rows of the files with these columns, like ``scan_batches``; files read lately come from the cache."""
     wanted = _wanted(table, names)
-    found = (KEPT.read(path, wanted) for path in files)
+    found = (CACHE.read(path, wanted) for path in files)
     return pa.concat_tables([wanted.empty_table(), *found]).unify_dictionaries()
 
 
-class KeptFiles:
+class FileCache:
     """Files that were read whole. They never change: whatever is written has a new name.
 
     A month of profiles is read by data quality, by drift and by what shows them, one after the other. Up to ``most``
@@ -89,7 +89,7 @@ class KeptFiles:
                 self._bytes -= self._found.popitem(last=False)[1].nbytes
 
 
-KEPT = KeptFiles(KEPT_BYTES)
+CACHE = FileCache(KEPT_BYTES)
 
 
 def _wanted(table: Table, names: Sequence[str]) -> pa.Schema:

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from modelops_pipelines.core.capture.log_search import Wanted
+from modelops_pipelines.core.capture.log_search import LogQuery
 from modelops_pipelines.core.errors import BusyError
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.delta_log import LakeFile, TableFiles
@@ -22,7 +22,7 @@ FAILED = 400
 Row = dict[str, Any]
 
 
-class Recent:
+class RecentRows:
     """The newest rows of the lake's tables, by event time. Safe to ask from several threads."""
 
     def __init__(self, lake: Lake) -> None:
@@ -33,7 +33,7 @@ class Recent:
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._tables: dict[tuple[str, str], TableFiles] = {}
 
-    def rows(self, endpoint: str, table: str, wanted: Wanted) -> list[Row]:
+    def rows(self, endpoint: str, table: str, wanted: LogQuery) -> list[Row]:
         """Return the newest rows, newest first; a column that their files do not have is missing from them.
 
         Raises BusyError when the files keep vanishing under the query, which an erasure's end may do for a moment.
@@ -54,7 +54,7 @@ class Recent:
         with self._lock:
             return self._tables.setdefault((endpoint, table), TableFiles(self._lake, endpoint, table))
 
-    def _newest(self, files: Sequence[LakeFile], wanted: Wanted) -> list[Row]:
+    def _newest(self, files: Sequence[LakeFile], wanted: LogQuery) -> list[Row]:
         """Read the newest files, then twice as many, until none that is left can hold a row that belongs here."""
         recent = takewhile(lambda file: file.latest >= wanted.since, files)
         found: list[Row] = []
@@ -67,7 +67,7 @@ class Recent:
             found = newest_first(found + self._read(batch, wanted))[: wanted.limit]
         return found
 
-    def _read(self, files: Sequence[LakeFile], wanted: Wanted) -> list[Row]:
+    def _read(self, files: Sequence[LakeFile], wanted: LogQuery) -> list[Row]:
         parameters: Mapping[str, Any] = {**vars(wanted), "files": [file.path for file in files]}
         with self._cursor() as cursor:
             cursor.execute(sql.named("recent_logs"), parameters)
@@ -81,7 +81,7 @@ class Recent:
             return self._connection.cursor()
 
 
-def _may_hold(file: LakeFile, wanted: Wanted) -> bool:
+def _may_hold(file: LakeFile, wanted: LogQuery) -> bool:
     fails = file.status is None or file.status >= FAILED
     return file.earliest <= wanted.until and (fails or not wanted.failed)
 

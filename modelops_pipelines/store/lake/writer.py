@@ -31,7 +31,7 @@ from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.store.filesystem.files import exclusive, sync
-from modelops_pipelines.store.filesystem.shared_lock import together
+from modelops_pipelines.store.filesystem.shared_lock import hold_shared
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.lake.reader import Lake, partition_of
 
@@ -66,7 +66,7 @@ class LakeWriter(Lake):
         Durable when it returns. Sequence numbers of a stream must grow.
         """
         for _ in range(ATTEMPTS):
-            with together(self._append_lock(endpoint, table.name), f"{endpoint}/{table.name}"):
+            with hold_shared(self._append_lock(endpoint, table.name), f"{endpoint}/{table.name}"):
                 delta = self._open_or_create(endpoint, table)
                 if (delta.transaction_version(stream) or 0) >= sequence:
                     return False

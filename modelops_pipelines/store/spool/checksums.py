@@ -43,12 +43,12 @@ class Seal:
         return (self.lines, self.crc) == (tally.lines, f"{tally.crc:08x}")
 
 
-def closed(body: bytes) -> bytes:
+def encode_line(body: bytes) -> bytes:
     """Return a JSON object that lacks its closing brace as a line with its checksum."""
     return body + _CRC % zlib.crc32(body)
 
 
-def opened(raw: bytes) -> dict[str, Any] | None:
+def decode_line(raw: bytes) -> dict[str, Any] | None:
     """Return the object of a line, without its checksum; None when the line is damaged in any way."""
     body = raw[:-_CRC_LENGTH]
     if _CRC % zlib.crc32(body) != raw[-_CRC_LENGTH:]:
@@ -63,10 +63,10 @@ def opened(raw: bytes) -> dict[str, Any] | None:
 def seal_line(tally: Tally, *, orphan: bool = False) -> bytes:
     """Return the seal over the lines of the tally."""
     said = {"lines": tally.lines, "crc": f"{tally.crc:08x}", **({"orphan": True} if orphan else {})}
-    return closed(orjson.dumps({"seal": said})[:-1])
+    return encode_line(orjson.dumps({"seal": said})[:-1])
 
 
-def as_seal(record: dict[str, Any] | None) -> Seal | None:
+def parse_seal(record: dict[str, Any] | None) -> Seal | None:
     """Return what the object says as a seal; None when it is a record."""
     said = record["seal"] if record is not None and list(record) == ["seal"] else None
     if not isinstance(said, dict) or not {"lines", "crc"} <= set(said) <= {"lines", "crc", "orphan"}:
@@ -74,7 +74,7 @@ def as_seal(record: dict[str, Any] | None) -> Seal | None:
     return Seal(said["lines"], said["crc"], said.get("orphan", False))
 
 
-def survey(handle: BinaryIO) -> tuple[Tally, bytes]:
+def tally_lines(handle: BinaryIO) -> tuple[Tally, bytes]:
     """Return the tally of all lines but the last, and the last one; from where the file stands to its end."""
     lines, crc, size, last = -1, 0, 0, b""
     for raw in handle:
@@ -87,8 +87,8 @@ def seal_orphan(handle: BinaryIO) -> None:
 
     Killed at any instant and run again it leaves the same bytes. Raises OSError.
     """
-    tally, last = survey(handle)
-    seal = as_seal(opened(last))
+    tally, last = tally_lines(handle)
+    seal = parse_seal(decode_line(last))
     if seal is None or not seal.fits(tally):
         end = b"" if last.endswith(b"\n") else b"\n"
         if _begins_a_seal(last, tally):

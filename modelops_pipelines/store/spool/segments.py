@@ -25,7 +25,15 @@ from typing import Any, BinaryIO
 import orjson
 
 from modelops_pipelines.store.filesystem.files import sync, write_atomically
-from modelops_pipelines.store.spool.checksums import Tally, as_seal, closed, opened, seal_line, seal_orphan, survey
+from modelops_pipelines.store.spool.checksums import (
+    Tally,
+    decode_line,
+    encode_line,
+    parse_seal,
+    seal_line,
+    seal_orphan,
+    tally_lines,
+)
 
 DRAFT, OPEN, SEALED = ".draft", ".open", ".jsonl"
 _UNSEALED_DIGITS = 10
@@ -58,7 +66,7 @@ class Line:
 
 def encode(record: Mapping[str, Any]) -> bytes:
     """Return the record as one line with its checksum."""
-    return closed(orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)[:-1])
+    return encode_line(orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)[:-1])
 
 
 class SegmentWriter:
@@ -174,7 +182,7 @@ def sealed_segments(spool: Path, endpoint: str, stream: str) -> list[Segment]:
     return sorted(ready, key=lambda segment: (segment.worker, segment.number))
 
 
-def waiting(spool: Path, endpoint: str) -> list[str]:
+def pending_segments(spool: Path, endpoint: str) -> list[str]:
     """Return the names of what an ingest would take now (a sensor's view: reads folders only)."""
     folder = spool / endpoint
     found = list(folder.glob(f"*/*/*{SEALED}"))
@@ -182,7 +190,7 @@ def waiting(spool: Path, endpoint: str) -> list[str]:
     return sorted(str(path.relative_to(folder).with_suffix("")) for path in found)
 
 
-def in_writing(spool: Path, endpoint: str) -> list[Path]:
+def open_segments(spool: Path, endpoint: str) -> list[Path]:
     """Return the endpoint's open segments, those of dead workers too. A path is used once: gone means sealed."""
     return sorted((spool / endpoint).glob(f"*/*/*{OPEN}"))
 
@@ -190,9 +198,9 @@ def in_writing(spool: Path, endpoint: str) -> list[Path]:
 def read_lines(segment: Segment) -> Iterator[Line]:
     """Yield every record of the segment and every fault: damaged lines, and a seal that is missing or does not fit."""
     with segment.path.open("rb") as handle:
-        tally, last = survey(handle)
+        tally, last = tally_lines(handle)
         handle.seek(0)
-        seal = as_seal(opened(last))
+        seal = parse_seal(decode_line(last))
         if seal is not None and seal.fits(tally):
             yield from _read_whole(handle, tally.lines, may_be_torn=seal.orphan)
         elif seal is None and len(segment.path.stem) == _UNSEALED_DIGITS:
@@ -221,7 +229,7 @@ def _read_whole(handle: BinaryIO, lines: int, *, may_be_torn: bool) -> Iterator[
         line = _parse(number, raw)
         if line.fault and may_be_torn and number == lines:
             line = replace(line, fault=_TORN)
-        yield replace(line, record=None, fault=_STRAY_SEAL) if as_seal(line.record) else line
+        yield replace(line, record=None, fault=_STRAY_SEAL) if parse_seal(line.record) else line
 
 
 def _read_damaged(handle: BinaryIO) -> Iterator[Line]:
@@ -231,12 +239,12 @@ def _read_damaged(handle: BinaryIO) -> Iterator[Line]:
     number = 0
     for number, raw in enumerate(handle, 1):
         line = _parse(number, raw)
-        if as_seal(line.record):
+        if parse_seal(line.record):
             sealed.append(line)
         else:
             yield replace(line, record=None, fault=_REPEATED) if raw in seen else line
             seen.add(raw)
-    seal = as_seal(sealed[-1].record) if sealed else None
+    seal = parse_seal(sealed[-1].record) if sealed else None
     if seal is None:
         yield Line(number + 1, b"", None, _NO_END)
     else:
@@ -245,7 +253,7 @@ def _read_damaged(handle: BinaryIO) -> Iterator[Line]:
 
 
 def _parse(number: int, raw: bytes) -> Line:
-    record = opened(raw)
+    record = decode_line(raw)
     return Line(number, raw, record, _DAMAGED if record is None else None)
 
 

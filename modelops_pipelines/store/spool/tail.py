@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from modelops_pipelines.store.spool.checksums import as_seal, opened
+from modelops_pipelines.store.spool.checksums import decode_line, parse_seal
 from modelops_pipelines.store.spool.segments import OPEN, SEALED
 
 BLOCK = 128 * 1024
@@ -34,8 +34,8 @@ def newest_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         return
     with handle:
         for line in _backwards(handle):
-            record = opened(line)
-            if record is not None and as_seal(record) is None:
+            record = decode_line(line)
+            if record is not None and parse_seal(record) is None:
                 yield len(line), record
 
 

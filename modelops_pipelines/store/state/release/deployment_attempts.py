@@ -25,7 +25,7 @@ def claim(connected: sa.Connection, wanted: Deployment) -> tuple[Deployment, boo
     same_id = connected.execute(sa.select(_ATTEMPTS).where(_is(wanted))).mappings().first()
     if same_id is not None:
         known = _attempt(same_id)
-        if not known.asks_the_same(wanted):
+        if not known.requests_the_same(wanted):
             raise ConflictError(
                 f"The idempotency key {wanted.deployment_id.partition('/')[2]!r} was used to {known.action} version "
                 f"{known.version} ({known.share} %) on {known.endpoint!r}",
@@ -35,7 +35,7 @@ def claim(connected: sa.Connection, wanted: Deployment) -> tuple[Deployment, boo
             return known, False
         connected.execute(_ATTEMPTS.delete().where(_is(known)))  # it came to nothing before anything was written
     for other in unsettled(connected, wanted.endpoint):
-        if other.asks_the_same(wanted):
+        if other.requests_the_same(wanted):
             return other, False
     connected.execute(_ATTEMPTS.insert().values(**_values(wanted)))
     return wanted, True

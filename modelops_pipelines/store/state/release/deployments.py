@@ -11,7 +11,7 @@ from modelops_pipelines.core.errors import ConflictError, UnknownError
 from modelops_pipelines.core.models.output_kinds import UNKNOWN
 from modelops_pipelines.core.release.deployment_states import Acknowledgement, Deployment
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, EndpointStatus, Variant
-from modelops_pipelines.core.release.event_log import GENESIS, Event, described
+from modelops_pipelines.core.release.event_log import GENESIS, Event, describe_state
 from modelops_pipelines.store.state.database import Database, moment, to_micros
 from modelops_pipelines.store.state.release import deployment_attempts as attempts
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
@@ -277,7 +277,7 @@ def _write_desired(connected: sa.Connection, state: DesiredState, at: datetime) 
 def _as_it_is(connected: sa.Connection, event: Event) -> Event:
     """Return a note with what the endpoint serves at this moment, inside the transaction that writes it."""
     state = _desired(connected, event.endpoint)
-    evidence = {**event.evidence, "live": described(state)}
+    evidence = {**event.evidence, "live": describe_state(state)}
     return replace(event, from_version=state.champion, generation=state.generation, evidence=evidence)
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from modelops_pipelines.core.alerting.alerts import Alert, after
-from modelops_pipelines.core.capture.health import CAPTURE, Reading, Thresholds, is_news, judge_capture
+from modelops_pipelines.core.alerting.alerts import Alert, apply_verdict
+from modelops_pipelines.core.capture.health import CAPTURE, Reading, Thresholds, judge_capture, should_record
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LIMITS = Thresholds()
@@ -62,8 +62,8 @@ def test_many_watchers_count_a_failure_once_in_five_seconds_and_resolve_after_tw
     for second in range(40):  # three watchers look every second; all is well from second 16 on
         for _ in range(3):
             health, now = ill if second < 16 else well, NOW + second * SECOND
-            if is_news(opened, health, now):
-                opened = after(opened, health.verdict(now), "e", now)
+            if should_record(opened, health, now):
+                opened = apply_verdict(opened, health.verdict(now), "e", now)
                 assert opened is not None
                 written.append((second, opened.count, opened.passes, opened.status))
                 opened = opened if opened.status == "open" else None

@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.drift.calibrated import CalibratedVerdict, Calibration, flags_of, judge_calibrated, settled
+from modelops_pipelines.core.drift.calibrated import (
+    CalibratedVerdict,
+    Calibration,
+    confirm_verdicts,
+    flags_of,
+    judge_calibrated,
+)
 from modelops_pipelines.core.drift.distances import jensen_shannon, wasserstein
-from modelops_pipelines.core.drift.leave_one_out import LeftOut
+from modelops_pipelines.core.drift.leave_one_out import LeaveOneOut
 from modelops_pipelines.core.drift.null_distribution import fitted, kappa, levels
 from modelops_pipelines.core.drift.seasonal_reference import SeasonReference, season_of
 from modelops_pipelines.core.errors import SchemaError
@@ -79,7 +85,7 @@ def test_the_value_of_categories_is_their_jensen_shannon_distance():
 def test_reference_windows_are_measured_against_the_other_days_only():
     windows = [[0.0] * 50 + [1.0] * 50, [0.0] * 60 + [1.0] * 40, [0.0] * 80 + [1.0] * 20]
     reference = season(windows, days=[0, 0, 1])
-    found = LeftOut.of(profile([0.0, 1.0], reference.windows.bins), reference).wasserstein()
+    found = LeaveOneOut.of(profile([0.0, 1.0], reference.windows.bins), reference).wasserstein()
     pooled = np.std([value for one in windows for value in one])
     expected = [abs(0.5 - 0.2) / pooled, abs(0.4 - 0.2) / pooled, abs(0.2 - 0.45) / pooled]
     assert found.others.tolist() == pytest.approx(expected, rel=0.05)
@@ -181,7 +187,7 @@ def test_the_first_day_of_a_drift_does_not_hide_the_second():
 
 def test_what_was_not_judged_stays_so_whatever_was_flagged_before():
     found = judge(normal(rows=20), season(ordinary()))
-    (after,) = settled([found], {("x", "distribution")})
+    (after,) = confirm_verdicts([found], {("x", "distribution")})
     assert (None, None) == (after.flagged, after.drifted)
 
 

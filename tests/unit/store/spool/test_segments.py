@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelops_pipelines.store.spool import segments as spool
-from modelops_pipelines.store.spool.checksums import Tally, closed, seal_line
+from modelops_pipelines.store.spool.checksums import Tally, encode_line, seal_line
 from modelops_pipelines.store.spool.segments import Line, SegmentWriter, encode, read_lines, sealed_segments
 
 
@@ -120,7 +120,7 @@ def test_bytes_after_the_seal_and_a_line_that_comes_twice_are_faults(tmp_path: P
 def test_a_line_of_nothing_with_the_checksum_of_nothing_is_damage(tmp_path: Path) -> None:
     assert spool._parse(1, b',"crc":"00000000"}\n').fault == "damaged: its checksum does not match"
     for body in (b'{"n":\xff', b'{"n":1}{', b"[1,2"):
-        assert spool._parse(1, closed(body)).record is None
+        assert spool._parse(1, encode_line(body)).record is None
 
 
 def test_segments_of_release_0_1_have_no_seal_and_are_read_as_they_are(tmp_path: Path) -> None:

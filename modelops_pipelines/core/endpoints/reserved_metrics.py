@@ -1,4 +1,4 @@
-"""The columns that ``modelops metrics`` shows of a window and version: names that no metric of the user's may bear."""
+"""The columns that ``modelops metrics`` shows per window and version. Custom metrics cannot have these names."""
 
 KEY_COLUMNS = ("window_start", "model_version", "variant")
 TRAFFIC = (
@@ -18,4 +18,4 @@ TRAFFIC = (
 QUALITY = ("labelled", "coverage", "accuracy", "f1", "auc", "log_loss", "brier_skill", "mae", "rmse")
 ESTIMATED = "estimated_auc"
 RESERVED = frozenset((*KEY_COLUMNS, *TRAFFIC, *QUALITY, ESTIMATED))
-"""Names that a metric of the user's may not bear."""
+"""Names that a custom metric cannot have."""

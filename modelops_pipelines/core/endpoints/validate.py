@@ -1,4 +1,4 @@
-"""What is wrong with an endpoint's values, and how to put it right. No files, no lines: paths."""
+"""Validate an endpoint's values: issues by path, each with its fix. Files and lines: ``operations.endpoints``."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -30,17 +30,17 @@ PLANNED_TASKS = ("llm",)
 
 @dataclass(frozen=True)
 class ValidationContext:
-    """What names are judged against. ``known_features`` is None while the model is not known."""
+    """The names that a spec may clash with or refer to. ``known_features`` is None while the model is not known."""
 
     system_columns: Collection[str]
     known_features: Collection[str] | None = None
 
 
 def endpoint_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[Issue]:
-    """Yield all that is wrong with the spec, in the order of its keys."""
+    """Yield all issues of the spec, in the order of its keys."""
     yield from _name_issues(spec)
     if str(spec.task) in PLANNED_TASKS:
-        yield Issue("task", f"'{spec.task}' is not built yet", f"Use one of: {', '.join(TASKS)}")
+        yield Issue("task", f"'{spec.task}' is not supported yet", f"Use one of: {', '.join(TASKS)}")
     else:
         yield from one_of("task", spec.task, TASKS)
     yield from one_of("window", spec.window, WINDOWS)
@@ -59,11 +59,12 @@ def endpoint_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[
 
 def _name_issues(spec: EndpointSpec) -> Iterator[Issue]:
     if not _NAME.fullmatch(spec.name):
-        problem = f"'{spec.name}' cannot be an asset key, a folder and a URL"
-        yield Issue("name", problem, f"Use {_better_name(spec.name)}: a-z, 0-9 and _, a letter first, up to 63")
+        problem = f"'{spec.name}' cannot be used as asset key, folder and URL"
+        fix = f"Use {_better_name(spec.name)}: up to 63 of a-z, 0-9 and _, starting with a letter"
+        yield Issue("name", problem, fix)
     if _NOT_IN_MODEL_NAMES.search(spec.model_name):
-        problem = f"'{spec.model_name}' is no name of a registered model"
-        yield Issue("model_name", problem, "Leave out '/', ':' and spaces around it; the version is not part of it")
+        problem = f"'{spec.model_name}' is not a valid registered model name"
+        yield Issue("model_name", problem, "Remove '/', ':', surrounding spaces, and the version")
 
 
 def _better_name(name: str) -> str:
@@ -76,14 +77,14 @@ def _label_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[Is
         yield _clash("label", f"'{spec.label}'", "Rename the label's column")
     if spec.label in (context.known_features or ()):
         problem = f"'{spec.label}' is among the model's inputs"
-        yield Issue("label", problem, "Train the model without its label, or name the right label")
+        yield Issue("label", problem, "Train the model without the label, or correct 'label'")
 
 
 def _known_feature_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[Issue]:
     declared = set(spec.features)
     for name in sorted(context.known_features or ()):
         if name in context.system_columns and name not in declared:
-            yield _clash("model_name", f"the model's input '{name}'", "Rename the column and train the model again")
+            yield _clash("model_name", f"the model's input '{name}'", "Rename the column and retrain the model")
 
 
 def _feature_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[Issue]:
@@ -93,9 +94,9 @@ def _feature_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[
             problem = f"'{name}' is already features[{spec.features.index(name)}]"
             yield Issue(path, problem, "Keep one of them")
         elif name == spec.label:
-            yield Issue(path, f"'{name}' is the label", "Remove it: a label is unknown when a prediction is made")
+            yield Issue(path, f"'{name}' is the label", "Remove it: the label is not known at prediction time")
         elif name in context.system_columns:
-            yield _clash(path, f"'{name}'", "Rename the column and train the model again")
+            yield _clash(path, f"'{name}'", "Rename the column and retrain the model")
         elif known is not None and name not in known:
             yield Issue(path, f"the model has no input '{name}'", suggestion(name, sorted(known)))
 
@@ -108,28 +109,29 @@ def _owner_issues(spec: EndpointSpec) -> Iterator[Issue]:
     for index, owner in enumerate(spec.owners):
         if not _OWNER.fullmatch(owner):
             fix = "Write an e-mail address or a team, such as 'team:data-science'"
-            yield Issue(f"owners[{index}]", f"'{owner}' is no owner", fix)
+            yield Issue(f"owners[{index}]", f"'{owner}' is not a valid owner", fix)
 
 
 def _training_issues(spec: EndpointSpec) -> Iterator[Issue]:
     if spec.trainer is not None and not _TRAINER.fullmatch(spec.trainer):
         problem = f"'{spec.trainer}' is not of the form module:function"
-        yield Issue("trainer", problem, "Write it such as examples.flights.trainer:train")
+        yield Issue("trainer", problem, "Write it as module:function, such as examples.flights.trainer:train")
     if spec.retraining is None:
         return
     if spec.trainer is None:
         fix = "Add 'trainer: module:function', or remove 'retraining'"
-        yield Issue("retraining", "needs a trainer, and there is none", fix)
+        yield Issue("retraining", "needs 'trainer', which is missing", fix)
     if spec.retraining.min_new_labels < 1:
-        problem = f"must be at least 1, and is {spec.retraining.min_new_labels}"
-        yield Issue("retraining.min_new_labels", problem, "Write how many new labels start a training, such as 5000")
+        problem = f"must be at least 1, but is {spec.retraining.min_new_labels}"
+        fix = "Set the number of new labels that starts a retraining, such as 5000"
+        yield Issue("retraining.min_new_labels", problem, fix)
 
 
 def promotion_issues(promotion: Promotion) -> Iterator[Issue]:
-    """Yield all that is wrong with a promotion's plan."""
+    """Yield all issues of a promotion's settings."""
     if promotion.minimum < 1:
-        problem = f"must be at least 1, and is {promotion.minimum}"
-        yield Issue("promotion.minimum", problem, "Write how many requests a step takes at least, such as 100")
+        problem = f"must be at least 1, but is {promotion.minimum}"
+        yield Issue("promotion.minimum", problem, "Set the fewest requests per step, such as 100")
     yield from one_of("promotion.aliases", promotion.aliases, ALIAS_POLICIES)
     yield from one_of("promotion.strategy", promotion.strategy, STRATEGIES)
     if promotion.strategy not in STRATEGIES:
@@ -139,7 +141,7 @@ def promotion_issues(promotion: Promotion) -> Iterator[Issue]:
         if steps != DIRECT_STEPS:
             yield Issue(path, "a direct promotion has no steps", "Remove 'steps', or write 'strategy: canary'")
     elif not steps:
-        yield Issue(path, "is empty", "List growing shares, such as [5, 25, 50, 100], or remove 'steps'")
+        yield Issue(path, "is empty", "List increasing percentages, such as [5, 25, 50, 100], or remove 'steps'")
     else:
         yield from _canary_issues(path, steps)
 
@@ -147,8 +149,9 @@ def promotion_issues(promotion: Promotion) -> Iterator[Issue]:
 def _canary_issues(path: str, steps: tuple[int, ...]) -> Iterator[Issue]:
     for index, (before, step) in enumerate(zip((0, *steps), steps, strict=False)):
         if not 1 <= step <= _LARGEST_SHARE:
-            yield Issue(f"{path}[{index}]", f"{step} is no share of the traffic", "Write a percentage from 1 to 100")
+            yield Issue(f"{path}[{index}]", f"{step} is not a share of the traffic", "Write a percentage from 1 to 100")
         elif step <= before:
-            yield Issue(f"{path}[{index}]", f"{step} does not grow after {before}", "List each share once, ascending")
+            fix = "List each percentage once, in ascending order"
+            yield Issue(f"{path}[{index}]", f"{step} is not greater than {before}", fix)
     if steps[-1] != _LARGEST_SHARE:
-        yield Issue(path, f"ends at {steps[-1]}, so the challenger never takes over", "End the list with 100")
+        yield Issue(path, f"ends at {steps[-1]}, so the challenger never becomes the champion", "End the list with 100")

@@ -34,5 +34,4 @@ def _with_prefix(word: str, choices: Sequence[str]) -> list[str]:
 def one_of(path: str, value: str, choices: Sequence[str]) -> Iterator[Issue]:
     """Yield an issue if the value is not one of the choices."""
     if value not in choices:
-        key = path.rpartition(".")[2]
-        yield Issue(path, f"'{value}' is not a valid {key}", suggestion(value, choices))
+        yield Issue(path, f"'{value}' is not a valid value", suggestion(value, choices))

@@ -122,7 +122,7 @@ def _training_issues(spec: EndpointSpec) -> Iterator[Issue]:
         fix = "Add 'trainer: module:function', or remove 'retraining'"
         yield Issue("retraining", "needs 'trainer', which is missing", fix)
     if spec.retraining.min_new_labels < 1:
-        problem = f"must be at least 1, but is {spec.retraining.min_new_labels}"
+        problem = f"must be at least 1, and is {spec.retraining.min_new_labels}"
         fix = "Set the number of new labels that starts a retraining, such as 5000"
         yield Issue("retraining.min_new_labels", problem, fix)
 
@@ -130,7 +130,7 @@ def _training_issues(spec: EndpointSpec) -> Iterator[Issue]:
 def promotion_issues(promotion: Promotion) -> Iterator[Issue]:
     """Yield all issues of a promotion's settings."""
     if promotion.minimum < 1:
-        problem = f"must be at least 1, but is {promotion.minimum}"
+        problem = f"must be at least 1, and is {promotion.minimum}"
         yield Issue("promotion.minimum", problem, "Set the fewest requests per step, such as 100")
     yield from one_of("promotion.aliases", promotion.aliases, ALIAS_POLICIES)
     yield from one_of("promotion.strategy", promotion.strategy, STRATEGIES)

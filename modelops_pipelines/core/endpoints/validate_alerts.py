@@ -159,5 +159,5 @@ def _threshold_issues(rule: AlertRule, path: str) -> Iterator[Issue]:
 
 def _minimum_issues(rule: AlertRule, path: str) -> Iterator[Issue]:
     if rule.minimum is not None and rule.minimum < 1:
-        problem = f"must be at least 1, but is {rule.minimum}"
+        problem = f"must be at least 1, and is {rule.minimum}"
         yield Issue(f"{path}.minimum", problem, "Set the fewest rows for a verdict, such as 100")

@@ -43,4 +43,4 @@ def _range_issues(name: str, value: float) -> Iterator[Issue]:
     least, most, fix = _RANGES[name]
     if value < least or (most is not None and value > most):
         wanted = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
-        yield Issue(f"gate.{name}", f"must be {wanted}, but is {value:g}", fix)
+        yield Issue(f"gate.{name}", f"must be {wanted}, and is {value:g}", fix)

@@ -43,22 +43,22 @@ def _limit_issues(limits: Limits) -> Iterator[Issue]:
         if found is not None:
             yield Issue(f"limits.{name}", *found)
     if limits.concurrent < 1:
-        problem = f"must be at least 1, but is {limits.concurrent}"
+        problem = f"must be at least 1, and is {limits.concurrent}"
         yield Issue("limits.concurrent", problem, "Set the most concurrent requests, such as 100")
     if limits.deadline > LONGEST_DEADLINE:
         problem = f"'{format_duration(limits.deadline)}' is too long"
         yield Issue("limits.deadline", problem, f"Set at most {format_duration(LONGEST_DEADLINE)}, such as 30s")
     if not 1 <= limits.body_mib <= LARGEST_MIB:
-        problem = f"must be from 1 to {LARGEST_MIB}, but is {limits.body_mib}"
+        problem = f"must be from 1 to {LARGEST_MIB}, and is {limits.body_mib}"
         yield Issue("limits.body_mib", problem, "Set the largest request body in MiB, such as 64")
 
 
 def _capture_issues(spec: EndpointSpec) -> Iterator[Issue]:
     if not 0 <= spec.capture.sample <= 1:
-        problem = f"must be from 0 to 1, but is {spec.capture.sample:g}"
+        problem = f"must be from 0 to 1, and is {spec.capture.sample:g}"
         yield Issue("capture.sample", problem, "Set the share of requests whose features are kept, such as 0.1")
     if spec.capture.max_kib < 1:
-        problem = f"must be at least 1, but is {spec.capture.max_kib}"
+        problem = f"must be at least 1, and is {spec.capture.max_kib}"
         yield Issue("capture.max_kib", problem, "Set the largest size of one request's features in KiB, such as 4096")
 
 

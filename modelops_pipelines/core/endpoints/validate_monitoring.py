@@ -43,10 +43,10 @@ def _drift_issues(policy: DriftPolicy) -> Iterator[Issue]:
     yield from one_of("drift.method", policy.method, DRIFT_METHODS)
     yield from one_of("drift.reference", policy.reference, DRIFT_REFERENCES)
     if not FEWEST_DAYS <= policy.days <= MOST_DAYS:
-        problem = f"must be from {FEWEST_DAYS} to {MOST_DAYS}, but is {policy.days}"
+        problem = f"must be from {FEWEST_DAYS} to {MOST_DAYS}, and is {policy.days}"
         yield Issue("drift.days", problem, "Set the length of the reference in days, such as 28")
     if policy.minimum < 1:
-        problem = f"must be at least 1, but is {policy.minimum}"
+        problem = f"must be at least 1, and is {policy.minimum}"
         yield Issue("drift.minimum", problem, "Set the fewest rows for a verdict, such as 1000")
 
 

@@ -97,9 +97,7 @@ def test_endpoint_validate_names_file_line_culprit_and_fix(fresh: Project) -> No
     path.write_text(path.read_text().replace("binary_classification", "binry_classification"))
     done = modelops(fresh, "endpoint", "validate", "endpoints/endpoint.yaml")
     assert done.code == 3
-    expected = (
-        "endpoints/endpoint.yaml:5: task: 'binry_classification' is no task. Did you mean 'binary_classification'?"
-    )
+    expected = "endpoints/endpoint.yaml:5: task: 'binry_classification' is not a valid value. Did you mean 'binary_classification'?"
     assert expected in done.err
 
 

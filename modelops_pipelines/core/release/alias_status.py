@@ -1,4 +1,4 @@
-"""Whether a registry's alias says what is live, and if not, who is behind. Pure."""
+"""Status of a registry alias: in step with the live version, behind it, or moved by hand. No I/O."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -10,9 +10,9 @@ MOVED: Final = "moved"
 
 
 def alias_status(alias: str, live: str | None, last_set: Mapping[str, str | None], found: str | None) -> AliasStatus:
-    """Return how an alias stands: in step with what is live, behind it, or moved by hand.
+    """Return the status of an alias: in step with what is live, behind it, or moved by hand.
 
-    ``last_set`` is what the registry was last told from here: what it holds beyond that, somebody else has put there.
+    ``last_set`` has the aliases as last written from here; any other value in the registry was set by hand.
     """
     if found == live:
         return IN_STEP

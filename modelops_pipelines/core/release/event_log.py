@@ -1,4 +1,4 @@
-"""What happened to an endpoint: a chain of sealed events, and what it says of any moment. Pure: no clock, no store."""
+"""The event log of endpoints: a hash chain, and the state at any moment. No clock, no store."""
 
 import hashlib
 import json
@@ -21,8 +21,8 @@ _RELEASES = (*_GROWING, ROLLBACK, WITHDRAW, DELETE)
 class Event:
     """One change, sealed by the hash of the event before it.
 
-    ``evidence`` holds the numbers that it rests on and, since release 0.3, under ``live`` what the endpoint serves
-    from then on: its status and variants.
+    ``evidence`` has the numbers behind the change and, since release 0.3, under ``live`` the status and variants of the
+    endpoint after it.
     """
 
     number: int
@@ -50,10 +50,10 @@ class Event:
 
 
 def champions(events: Iterable[Event]) -> tuple[str, ...]:
-    """Return the line of champions that a rollback walks back, the present one last.
+    """Return the line of champions that a rollback goes back along, the current one last.
 
-    A version that was rolled back has left the line: rolling back twice never returns to it. A deleted endpoint, and
-    one whose only version was withdrawn, starts a new line.
+    A version that was rolled back leaves the line: a second rollback never returns to it. The line starts anew after a
+    delete, and after the withdrawal of the only version.
     """
     line: list[str] = []
     for event in events:
@@ -68,7 +68,7 @@ def champions(events: Iterable[Event]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ChampionPeriod:
-    """A version that was the champion from some moment on, and who made it that, how and why."""
+    """A period of a champion: its version and start, and the actor, action and reason of the change."""
 
     version: str
     since: datetime
@@ -78,7 +78,7 @@ class ChampionPeriod:
 
 
 def champion_periods(events: Iterable[Event]) -> tuple[ChampionPeriod, ...]:
-    """Return the champions as they followed each other, also those that were rolled back, the present one last."""
+    """Return all champions in order, those that were rolled back too, the current one last."""
     found: list[ChampionPeriod] = []
     for event in events:
         whole = event.action == ROLLBACK or (event.action in _GROWING and event.share == WHOLE)
@@ -88,12 +88,12 @@ def champion_periods(events: Iterable[Event]) -> tuple[ChampionPeriod, ...]:
 
 
 def last_release(events: Sequence[Event]) -> Event | None:
-    """Return the newest event that put a version anywhere or took one away, whatever was noted after it."""
+    """Return the newest event that deployed or removed a version; later notes do not count."""
     return next((event for event in reversed(events) if event.action in _RELEASES), None)
 
 
 def live_at(endpoint: str, events: Iterable[Event], moment: datetime) -> DesiredState:
-    """Return what the endpoint served at a moment, by its events in their order; generation 0 before the first."""
+    """Return the endpoint's state at a moment, from its events in order; generation 0 before the first."""
     state = DesiredState(endpoint)
     for event in events:
         if event.at > moment:
@@ -103,7 +103,7 @@ def live_at(endpoint: str, events: Iterable[Event], moment: datetime) -> Desired
 
 
 def describe_state(state: DesiredState) -> dict[str, Any]:
-    """Return what an event keeps of a state under ``live``."""
+    """Return the form of a state in an event's evidence, under ``live``."""
     return {"status": state.status, "variants": [[v.version, v.role, v.share] for v in state.variants]}
 
 
@@ -121,7 +121,7 @@ def _after(state: DesiredState, event: Event) -> DesiredState:
 
 
 def _line_up_to(line: Sequence[str], to_version: str) -> list[str]:
-    """Return the line up to the version's last reign, without the versions that came after it, wherever they stand."""
+    """Return the line up to the version's last place, without the versions that came after it."""
     back = list(line)
     while back and back[-1] != to_version:
         back.pop()
@@ -130,9 +130,9 @@ def _line_up_to(line: Sequence[str], to_version: str) -> list[str]:
 
 
 def broken_link(events: Iterable[tuple[Event, str]], head: str | None = None) -> int | None:
-    """Return the number of the first event whose seal or link does not hold, or None when the chain is whole.
+    """Return the number of the first event whose hash or link is wrong, or None when the chain is intact.
 
-    ``head`` is the seal of the newest event as it was noted elsewhere: with it, a tail that was cut off is found too.
+    ``head`` is the hash of the newest event, stored elsewhere: with it, removed events at the end are found too.
     """
     previous, expected = GENESIS, 1
     for event, seal in events:

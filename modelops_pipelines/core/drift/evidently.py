@@ -148,8 +148,9 @@ def _categories(current: Profile, reference: Profile) -> int:
 
 def _measured(test: _Test, current: Profile, reference: Profile) -> Statistic:
     if reference.bins.kind == "text":
-        return Statistic(None, "Evidently judges text by training a classifier on the texts, but profiles do not keep
-        the texts")
+        return Statistic(
+            None, "Evidently judges text by training a classifier on the texts, which profiles do not keep"
+        )
     return test.statistic(current, reference)
 
 

@@ -82,7 +82,7 @@ def test_a_version_of_few_days_is_not_judged_and_says_so(project: Project) -> No
     early = MONDAY + timedelta(days=2)
     row = of_column(project, "x", early)
     assert (None, None) == (row["drifted"], row["value"])
-    assert row["reason"] == "2 days of the same sort (working day or weekend) to compare with; 4 are needed"
+    assert row["reason"] == "2 reference days of the same kind (working day or weekend), but 4 are required"
     [verdict] = judge_rules(project.stores, project.spec, ["drift"], [early])
     assert verdict.passed is None
 
@@ -151,7 +151,7 @@ def test_a_renamed_category_is_told_and_an_ordinary_hour_is_not(project: Project
     derive(project)
     first, second = judge_rules(project.stores, project.spec, ["data_quality"], [at, at + HOUR])
     assert (True, False) == (first.passed, second.passed)
-    assert "c: 71% are of categories that the days before hardly had, such as 'A'" in second.message
+    assert "c: 71% of the values have unknown categories, such as 'A'" in second.message
 
 
 def test_chunks_go_on_over_windows_and_are_the_same_when_computed_again(project: Project) -> None:

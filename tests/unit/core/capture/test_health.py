@@ -26,10 +26,15 @@ def test_what_is_at_its_limits_is_well(reading: Reading) -> None:
 @pytest.mark.parametrize(
     ("change", "name", "value", "told"),
     [
-        ({"sealed_seconds": 61}, "lag", 61, "waited 61 s for their ingest (limit 60 s). Start Dagster"),
-        ({"open_seconds": 131}, "lag", 121, "waited 121 s for their ingest (limit 60 s): their gateway does not seal"),
-        ({"bytes": (1 << 30) + 1}, "backlog", (1 << 30) + 1, "1024 MiB in 3 segments (limit 1024 MiB). More is"),
-        ({"disk_used": 0.93}, "disk", 0.93, "The home's disk is 93% full (limit 90%). Free some"),
+        ({"sealed_seconds": 61}, "lag", 61, "waited 61 s (limit 60 s). Start Dagster"),
+        ({"open_seconds": 131}, "lag", 121, "waited 121 s (limit 60 s). The gateway does not seal"),
+        (
+            {"bytes": (1 << 30) + 1},
+            "backlog",
+            (1 << 30) + 1,
+            "1024 MiB in 3 segments (limit 1024 MiB). Capture is faster",
+        ),
+        ({"disk_used": 0.93}, "disk", 0.93, "The disk of MODELOPS_HOME is 93% full (limit 90%). Free disk space"),
     ],
 )
 def test_each_check_fails_by_its_own_threshold_and_says_what_to_do(

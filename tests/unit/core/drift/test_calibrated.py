@@ -60,7 +60,7 @@ def test_a_shift_of_three_tenths_of_a_sigma_is_flagged_and_an_ordinary_window_is
     reference = season(ordinary())
     moved, stayed = judge(normal(0.3), reference), judge(normal(), reference)
     assert (True, "distribution", "wasserstein") == (moved.flagged, moved.channel, moved.statistic)
-    assert moved.reason == f"a distance of {moved.value:.3g} comes by chance in {moved.p_value:.1e} of windows"
+    assert moved.reason == f"a distance of {moved.value:.3g} occurs by chance with probability {moved.p_value:.1e}"
     assert (False, False, None) == (stayed.flagged, stayed.drifted, stayed.reason)
 
 
@@ -149,7 +149,7 @@ def test_few_rows_are_judged_for_a_gross_change_alone():
     unit, shift = judge(normal(2.0, rows=200), reference), judge(normal(0.5, rows=200, seed=3), reference, gross=20)
     assert (True, False) == (unit.flagged, unit.drifted)
     assert (None, None) == (shift.flagged, shift.drifted)
-    assert shift.reason == "200 rows, of 500 that a verdict takes; no gross change"
+    assert shift.reason == "200 rows: a verdict needs 500; no gross change"
 
 
 def test_fewer_rows_than_any_reference_window_has_do_not_alarm():
@@ -205,7 +205,7 @@ def test_a_verdict_says_all_that_a_row_of_the_drift_table_needs():
         n_reference=2_000,
         missing=0.0,
         missing_reference=0.0,
-        reason="50 rows, of 500 that a verdict takes, and 100 for a gross change",
+        reason="50 rows: a verdict needs 500, or 100 for a gross change",
         p_value=None,
         channel="distribution",
         effect=None,
@@ -258,7 +258,7 @@ def test_a_column_absent_from_a_side_is_not_judged():
     reference = season(ordinary())
     current = {"y": profile(normal(), fit_bins("y", normal(), "numeric"))}
     found = judge_calibrated(current, {"x": reference})
-    assert [("x", "absent from the window"), ("y", "absent from the reference")] == [
+    assert [("x", "missing in the window"), ("y", "missing in the reference")] == [
         (one.column, one.reason) for one in found
     ]
     assert [None, None] == [one.drifted for one in found]

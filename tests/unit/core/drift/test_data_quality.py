@@ -179,10 +179,13 @@ def test_a_few_wild_values_are_not_told() -> None:
 
 def test_the_reasons_say_what_was_usual_and_what_is() -> None:
     history = hours(NUMBER, np.array([50.0] * 30 + [90.0] * 30))
-    expected = "temp: 100% lie beyond 50 to 90, what was usual in the days before (median now 20)"
+    expected = "temp: 100% of the values are outside 50 to 90, the usual range of the days before (median now 20)"
     assert expected == reason("temp", "range", np.full(100, 20.0), history)
-    assert reason("temp", "missing", np.full(9, np.nan), history) == "temp: 100% are missing, usually at most 0%"
-    expected = "carrier: 100% are of categories that the days before hardly had, such as 'Delta'"
+    assert (
+        reason("temp", "missing", np.full(9, np.nan), history)
+        == "temp: 100% of the values are missing, usually at most 0%"
+    )
+    expected = "carrier: 100% of the values have unknown categories, such as 'Delta'"
     assert expected == reason("carrier", "category", {"AA": 9, "UA": 1, "Delta": 2}, hours(WORD, {"AA": 50}))
 
 

@@ -48,7 +48,7 @@ def test_windows_that_no_row_was_added_to_are_empty_and_come_in_the_order_asked_
 def test_rows_of_another_kind_are_refused(kind):
     bins = fit_bins("age", {"numeric": [1.0, 2.0], "categorical": ["a"], "text": ["a b"]}[kind], kind)
     of_another = coded(["a"]) if kind == "numeric" else np.ones(1)
-    with pytest.raises(SchemaError, match=f"'age' is {kind} in its reference, and its rows hold"):
+    with pytest.raises(SchemaError, match=f"'age' is {kind} in its reference, but its rows contain"):
         ProfileAccumulator(bins, 1).add([0], [0, 1], of_another)
 
 

@@ -159,15 +159,15 @@ def test_it_says_how_far_the_lake_reaches(world: World) -> None:
     [
         (LogSearch(limit=0), "The limit 0 is not from 1 to 1000"),
         (LogSearch(limit=1001), "The limit 1001 is not from 1 to 1000"),
-        (LogSearch(since="31d"), "'31d' is no time up to 30d"),
-        (LogSearch(since="721h"), "'721h' is no time up to 30d"),
-        (LogSearch(since="0s"), "'0s' is no time up to 30d"),
-        (LogSearch(since="soon"), "'soon' is no time up to 30d"),
-        (LogSearch(since=""), "'' is no time up to 30d"),
+        (LogSearch(since="31d"), "'31d' is not a duration of at most 30d"),
+        (LogSearch(since="721h"), "'721h' is not a duration of at most 30d"),
+        (LogSearch(since="0s"), "'0s' is not a duration of at most 30d"),
+        (LogSearch(since="soon"), "'soon' is not a duration of at most 30d"),
+        (LogSearch(since=""), "'' is not a duration of at most 30d"),
         (LogSearch(status="bad"), "There is no status 'bad'"),
-        (LogSearch(request_id="nobody"), "'nobody' is no request's id"),
-        (LogSearch(request_id="a" * 39 + "!"), f"'{'a' * 39}!' is no request's id"),
-        (LogSearch(request_id="m" * 40), f"'{'m' * 40}' is no request's id"),
+        (LogSearch(request_id="nobody"), "'nobody' is not a request id"),
+        (LogSearch(request_id="a" * 39 + "!"), f"'{'a' * 39}!' is not a request id"),
+        (LogSearch(request_id="m" * 40), f"'{'m' * 40}' is not a request id"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(world: World, asked: LogSearch, message: str) -> None:

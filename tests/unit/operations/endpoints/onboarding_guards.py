@@ -60,7 +60,7 @@ GUARD_LINES = {
     ),
     "a rate without unit": (
         "limits: {per_key: '100'}",
-        f"7: limits.per_key: '100' is no rate. {RATE_FIX}",
+        f"7: limits.per_key: '100' is not a rate limit. {RATE_FIX}",
     ),
     "a number for a rate": (
         "limits: {per_key: 100}",
@@ -72,23 +72,23 @@ GUARD_LINES = {
     ),
     "a rate of an unknown unit": (
         "limits:\n  per_user: 100/minute; 3/fortnight",
-        f"8: limits.per_user: '100/minute; 3/fortnight' is no rate. {RATE_FIX}",
+        f"8: limits.per_user: '100/minute; 3/fortnight' is not a rate limit. {RATE_FIX}",
     ),
     "a rate in the negative": (
         "limits: {endpoint: -1/second}",
-        f"7: limits.endpoint: '-1/second' is no rate. {RATE_FIX}",
+        f"7: limits.endpoint: '-1/second' is not a rate limit. {RATE_FIX}",
     ),
     "a rate of nothing": (
         "limits: {endpoint: 10/second; 0/minute}",
-        "7: limits.endpoint: '0/minute' lets nobody in. Write a number from 1, or remove it for no limit",
+        "7: limits.endpoint: '0/minute' allows no request. Write a number from 1, or remove it for no limit",
     ),
     "a rate over no time": (
         "limits: {endpoint: 5/0 seconds}",
-        "7: limits.endpoint: '5/0 seconds' lets nobody in. Write a number from 1, or remove it for no limit",
+        "7: limits.endpoint: '5/0 seconds' allows no request. Write a number from 1, or remove it for no limit",
     ),
     "a rate of too many to count": (
         "limits: {endpoint: 1000001/day}",
-        "7: limits.endpoint: '1000001/day' is more than 1000000 in one window. Write it for a shorter window",
+        "7: limits.endpoint: '1000001/day' is more than 1000000 requests in one window. Use a shorter window",
     ),
     "a key of no limit": ("limits: {per_kee: 1/second}", "7: limits.per_kee: is no key here. Did you mean 'per_key'?"),
     "limits that are no mapping": (

@@ -43,19 +43,19 @@ class LogQuery:
     request_id: str | None = None
 
 
-def log_query(asked: LogSearch, now: datetime) -> LogQuery:
+def log_query(search: LogSearch, now: datetime) -> LogQuery:
     """Return the query of a search; raises InputError for an invalid limit, duration, status or id."""
-    if not 1 <= asked.limit <= MOST_ROWS:
+    if not 1 <= search.limit <= MOST_ROWS:
         raise InputError(f"The limit {asked.limit} is not from 1 to {MOST_ROWS}", "Request fewer rows at once")
-    if asked.status not in (None, *STATUSES):
+    if search.status not in (None, *STATUSES):
         raise InputError(f"There is no status {asked.status[:40]!r}", f"Use one of: {', '.join(STATUSES)}")
-    length = parse_duration(asked.since)
+    length = parse_duration(search.since)
     if length is None or length > LONGEST:
         problem = f"{asked.since[:40]!r} is not a duration of at most {format_duration(LONGEST)}"
         raise InputError(problem, "Use for example 15m, 24h or 7d")
-    failed = None if asked.status is None else asked.status == ERROR
-    query = LogQuery(asked.limit, now - length, now + _AHEAD, failed, _forms(asked.user))
-    return query if asked.request_id is None else _query_of_request(query, asked.request_id)
+    failed = None if search.status is None else search.status == ERROR
+    query = LogQuery(search.limit, now - length, now + _AHEAD, failed, _forms(search.user))
+    return query if search.request_id is None else _query_of_request(query, search.request_id)
 
 
 def _query_of_request(query: LogQuery, given: str) -> LogQuery:

@@ -181,7 +181,7 @@ def _renew(stores: Stores, spec: EndpointSpec) -> None:
         match = _REPORT.fullmatch(path.name)
         if match and match[1] in days:
             path.unlink()
-    stores.touched_windows.clear(spec.name, MARK, touched, then=sorted(_consumers(spec)))
+    stores.touched_windows.clear(spec.name, MARK, touched, dependents=sorted(_consumers(spec)))
     record_progress(stores, spec, None)
 
 

@@ -169,7 +169,9 @@ SELECT
             THEN 'the model returns no score: log it with pyfunc_predict_fn="predict_proba"'
         END,
         CASE WHEN NOT s.two_classes THEN 'auc and brier_skill are undefined: the labels have one class only' END,
-        CASE WHEN $positive IS NOT NULL AND a.precision IS NULL THEN 'precision is undefined: no prediction is positive' END,
+        CASE WHEN $positive IS NOT NULL AND a.precision IS NULL
+            THEN 'precision is undefined: no prediction is positive'
+        END,
         CASE WHEN $positive IS NOT NULL AND a.recall IS NULL THEN 'recall is undefined: no label is positive' END
     ), '') END AS reason,
     c.window_start::DATE AS date

@@ -1,4 +1,4 @@
--- Traffic, failures and latency of the windows asked for, hour by hour. Every request has a row 0, answered or not.
+-- Traffic, errors and latency of the requested windows per hour. Every request has a row 0, answered or not.
 -- Parameters: size ('hour' or 'day'), windows (list of window starts).
 WITH asked AS (
     SELECT date_trunc('hour', event_time) AS window_start, *

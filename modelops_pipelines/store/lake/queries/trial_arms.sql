@@ -1,6 +1,6 @@
--- What versions answered in the legs of a trial (numbered from 0, by when it was received): requests, those that failed,
--- callers new in the leg, those failed for the first time, and a latency sketch of callers' first requests.
--- A caller is a user, a session, or a request of nobody's. What is no finite number fails a regression.
+-- The traffic of versions per leg of a trial (from 0, by time of receipt): requests, failed requests, new callers of
+-- the leg, callers with their first failure, and a latency sketch of callers' first requests.
+-- A caller is a user, a session, or an anonymous request. A regression fails when its prediction is not finite.
 -- Parameters: versions (list), starts (list), ends (list), regression (bool).
 WITH spans AS (
     SELECT unnest($starts) AS since, unnest($ends) AS until, unnest(range(len($starts))) AS leg

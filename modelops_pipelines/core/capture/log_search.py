@@ -46,12 +46,12 @@ class LogQuery:
 def log_query(search: LogSearch, now: datetime) -> LogQuery:
     """Return the query of a search; raises InputError for an invalid limit, duration, status or id."""
     if not 1 <= search.limit <= MOST_ROWS:
-        raise InputError(f"The limit {asked.limit} is not from 1 to {MOST_ROWS}", "Request fewer rows at once")
+        raise InputError(f"The limit {search.limit} is not from 1 to {MOST_ROWS}", "Request fewer rows at once")
     if search.status not in (None, *STATUSES):
-        raise InputError(f"There is no status {asked.status[:40]!r}", f"Use one of: {', '.join(STATUSES)}")
+        raise InputError(f"There is no status {search.status[:40]!r}", f"Use one of: {', '.join(STATUSES)}")
     length = parse_duration(search.since)
     if length is None or length > LONGEST:
-        problem = f"{asked.since[:40]!r} is not a duration of at most {format_duration(LONGEST)}"
+        problem = f"{search.since[:40]!r} is not a duration of at most {format_duration(LONGEST)}"
         raise InputError(problem, "Use for example 15m, 24h or 7d")
     failed = None if search.status is None else search.status == ERROR
     query = LogQuery(search.limit, now - length, now + _AHEAD, failed, _forms(search.user))

@@ -100,7 +100,7 @@ _NOTHING: Mapping[str, Any] = {
 
 
 def auc(positives: Floats, negatives: Floats) -> float | None:
-    """Return the area under the ROC curve of counts a bin, bins in order of the score; None with one class only.
+    """Return the area under the ROC curve of counts per bin, in order of the score; None with one class only.
 
     The share of pairs in which the positive has the higher bin, pairs within a bin counted half (Mann-Whitney); at
     most half the share of such pairs from the area over the rows.

@@ -207,7 +207,7 @@ STATE = (
             text("rule", "the alert rule's name"),
             text("status", "open or resolved"),
             text("severity", "warning or error"),
-            text("message", "what is wrong, with its numbers"),
+            text("message", "description of the failure, with its numbers"),
             integer("count", "failures of the rule while the alert is open"),
             integer("passes", "passes in a row since the last failure"),
             moment("opened_at", "first failure"),

@@ -5,7 +5,7 @@
 WITH spans AS (
     SELECT unnest($starts) AS since, unnest($ends) AS until, unnest(range(len($starts))) AS leg
 ),
-asked AS (
+log_rows AS (
     SELECT
         leg,
         model_version,
@@ -25,7 +25,7 @@ whole AS (
         model_version,
         count(*) FILTER (is_request) AS requests,
         count(*) FILTER (is_request AND failed) AS failed
-    FROM asked
+    FROM log_rows
     GROUP BY ALL
 ),
 people AS (
@@ -35,7 +35,7 @@ people AS (
         min(leg) AS leg,
         min(leg) FILTER (failed) AS failed_leg,
         arg_min(latency_ms, received_at) AS latency_ms
-    FROM asked
+    FROM log_rows
     GROUP BY ALL
 ),
 arrived AS (

@@ -44,7 +44,7 @@ class RecentRows:
                 return self._newest(files.newest_first(), wanted)
             except duckdb.IOException:
                 files.forget()
-        raise BusyError(f"The files of {endpoint}/{table} are being rewritten", "Try again in a few seconds")
+        raise BusyError(f"The files of {endpoint}/{table} are being rewritten", "Try again in a moment")
 
     def received_up_to(self, endpoint: str, table: str) -> datetime | None:
         """Return when the last row of the table was received, or None."""

@@ -135,7 +135,7 @@ def test_wrong_usage_is_told(fresh: Project, arguments: list[str], said: str) ->
     [
         (["create", "a\nb", "--role", "read"], "is no name for a key. Use 1 to 100 letters"),
         (["create", "ci", "--role", "read", "--endpoint", "cancr"], "There is no endpoint 'cancr' (known: cancer)"),
-        (["revoke", "aaaaaaaaaa"], "There is no key 'aaaaaaaaaa'. Name one of: modelops key list"),
+        (["revoke", "aaaaaaaaaa"], "There is no key 'aaaaaaaaaa'. Use a key id from: modelops key list"),
         (["rotate", "aaaaaaaaaa"], "There is no key 'aaaaaaaaaa'"),
     ],
 )

@@ -47,7 +47,7 @@ def test_a_home_that_cannot_be_written_is_refused_by_every_command_that_needs_it
     (fresh.folder / "file").touch()
     home = str(fresh.folder / "file" / "home")
     for arguments in (["endpoint", "list"], ["history", "cancer"], ["alert", "list"], ["sql", "SELECT 1"]):
-        refused(modelops(fresh, *arguments, MODELOPS_HOME=home), f"The home {home} cannot be written (Not a directory)")
+        refused(modelops(fresh, *arguments, MODELOPS_HOME=home), f"The home {home} is not writable (Not a directory)")
 
 
 def test_a_wrong_setting_is_named_with_its_variable(fresh: Project) -> None:

@@ -78,7 +78,7 @@ LIVE: dict[str, tuple[Call, str]] = {
     "archive the champion": (lambda s, e: releases.archive(s, e, "1", **WHO), "it cannot be archived"),
     "deploy what is archived": (
         lambda s, e: releases.deploy(s, e, "3", **WHO),
-        "Version 3 of model 'tumours' is archived: it may serve no more",
+        "Version 3 of model 'tumours' is archived and cannot serve",
     ),
     "try what is archived": (
         lambda s, e: releases.deploy(s, e, "3", share=5, **WHO),

@@ -137,7 +137,7 @@ def test_revoking_again_changes_nothing(keys: Keys) -> None:
 )
 def test_a_key_that_there_is_not_is_refused(keys: Keys, act: Callable[[Keys], object]) -> None:
     created(keys)
-    with pytest.raises(UnknownError, match=r"There is no key 'nobody'\. Name one of: modelops key list"):
+    with pytest.raises(UnknownError, match=r"There is no key 'nobody'\. Use a key id from: modelops key list"):
         act(keys)
     assert keys.generation() == 1
 

@@ -55,7 +55,7 @@ def test_a_newer_database_is_refused_and_the_message_names_both_revisions(tmp_pa
         connected.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaError) as caught:
         Database(url(tmp_path))
-    assert f"The state database is at revision 9999, this code at {REVISION}" == caught.value.message
+    assert f"The state database is at revision 9999, but this release supports {REVISION}" == caught.value.message
     assert "Run the newer release" in caught.value.remedy
 
 

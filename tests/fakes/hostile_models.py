@@ -269,7 +269,7 @@ INERT: dict[Tamper, str] = {
     a_pickle_named_skops: "cannot be loaded (BadZipFile",
     a_model_config: "it sets config, which may not be safe",
     a_stream: "it sets predict_stream_fn, streamable, which may not be safe",
-    another_method: "it answers by another method",
+    another_method: "it predicts by a method that is not scikit-learn's",
     an_example_elsewhere: "it refers to files in other places",
 }
 """What is refused when it is loaded, although it would not run code as it is."""

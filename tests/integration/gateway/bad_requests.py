@@ -254,7 +254,7 @@ BAD_ADDRESSES: dict[str, tuple[str, str, Expected]] = {
         f"a window of {window!r}": (
             "GET",
             f"/endpoints/cancer/metrics?window={window}",
-            (422, "input", f"The window '{window}' is not a duration of at most 60m", "Give for example 30s, 5m or 1h"),
+            (422, "input", f"The window '{window}' is no time up to 60m", "Give for example 30s, 5m or 1h"),
         )
         for window in ("soon", "0s", "61m", "-5m", "")
     },

@@ -128,7 +128,7 @@ def test_a_window_long_after_the_others_is_judged_by_its_own_days(project: Proje
     send(project, late)
     derive(project)
     assert of_column(project, "x", MONDAY + timedelta(days=14))["drifted"] is False
-    assert of_column(project, "x", late)["reason"].startswith("0 days of the same sort")
+    assert of_column(project, "x", late)["reason"].startswith("0 reference days of the same kind")
 
 
 def test_a_unit_that_changes_is_told_within_two_hundred_requests(project: Project) -> None:

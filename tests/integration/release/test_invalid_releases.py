@@ -30,7 +30,7 @@ EMPTY: dict[str, tuple[Call, str]] = {
     "roll back to nothing": (lambda s, e: releases.roll_back(s, e, **WHO), "has no earlier champion to roll back to"),
     "share with nobody": (
         lambda s, e: releases.deploy(s, e, "1", share=10, **WHO),
-        "has no other champion to share its traffic with version 1",
+        "has no other champion to share the traffic with version 1",
     ),
     "shadow nothing": (lambda s, e: releases.shadow(s, e, "1", **WHO), SERVES_NOTHING.format("shadow")),
     "compare with nothing": (
@@ -56,9 +56,9 @@ LIVE: dict[str, tuple[Call, str]] = {
     },
     "share with itself": (
         lambda s, e: releases.deploy(s, e, "1", share=10, **WHO),
-        "has no other champion to share its traffic with version 1",
+        "has no other champion to share the traffic with version 1",
     ),
-    "be its own shadow": (lambda s, e: releases.shadow(s, e, "1", **WHO), "it cannot be its own shadow"),
+    "be its own shadow": (lambda s, e: releases.shadow(s, e, "1", **WHO), "and cannot be its shadow"),
     "a shadow of too much": (
         lambda s, e: releases.shadow(s, e, "2", share=200, **WHO),
         "The share 200 % is not from 1 to 100",
@@ -75,7 +75,7 @@ LIVE: dict[str, tuple[Call, str]] = {
         lambda s, e: releases.roll_back(s, e, to="2", **WHO),
         "Version 2 is not an earlier champion of endpoint 'cancer'",
     ),
-    "archive the champion": (lambda s, e: releases.archive(s, e, "1", **WHO), "it cannot be archived"),
+    "archive the champion": (lambda s, e: releases.archive(s, e, "1", **WHO), "and cannot be archived"),
     "deploy what is archived": (
         lambda s, e: releases.deploy(s, e, "3", **WHO),
         "Version 3 of model 'tumours' is archived and cannot serve",

@@ -308,7 +308,7 @@ def test_without_a_shadow_nothing_is_compared_and_what_was_said_stays(shadowed: 
 
 def test_a_version_that_the_log_cannot_feed_is_refused(shadowed: Shadowed) -> None:
     stores = shadowed.project.stores
-    with pytest.raises(ConflictError, match="it cannot be its own shadow"):
+    with pytest.raises(ConflictError, match="and cannot be its shadow"):
         shadowed.start("1")
     redacting = replace(shadowed.spec.capture, redact=("mean_texture",))
     shadowed.spec = replace(shadowed.spec, capture=redacting)

@@ -24,7 +24,7 @@ WRONG = {
         {"MODELOPS_GLOBAL_LIMIT": "0/day"},
         "'0/day' allows no request. Correct MODELOPS_GLOBAL_LIMIT",
     ),
-    "no Redis": ({"MODELOPS_LIMITS_URL": "http://:secret@x"}, "begins with redis:// or rediss:// or unix://"),
+    "no Redis": ({"MODELOPS_LIMITS_URL": "http://:secret@x"}, "starts with redis:// or rediss:// or unix://"),
 }
 
 

@@ -25,7 +25,7 @@ from benchmarks.log_lake import (
     write_log,
     write_spool,
 )
-from modelops_pipelines.core.capture.log_search import Asked
+from modelops_pipelines.core.capture.log_search import LogSearch
 from modelops_pipelines.operations.capture.recent_logs import recent_logs
 from modelops_pipelines.store.lake.writer import LakeWriter
 from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -92,20 +92,20 @@ def _measure(project: Project, now: datetime) -> Mapping[str, Times]:
     return found
 
 
-def _searches(stores: Stores, project: Project) -> Sequence[tuple[str, Asked, int]]:
+def _searches(stores: Stores, project: Project) -> Sequence[tuple[str, LogSearch, int]]:
     """Return the searches and how often to run each, the most usual one first."""
-    request_id = recent_logs(stores, project.spec, Asked(1000)).rows[-1]["request_id"]
+    request_id = recent_logs(stores, project.spec, LogSearch(1000)).rows[-1]["request_id"]
     return [
-        ("limit 100", Asked(), CALLS),
-        ("limit 1000", Asked(1000), CALLS),
-        ("status error", Asked(status="error"), CALLS),
-        ("one request by its id", Asked(request_id=request_id), CALLS),
-        ("one of 50,000 users, all 24 h", Asked(user="user-1"), PEER_CALLS),
-        ("an unknown user, all 24 h", Asked(user="nobody"), PEER_CALLS),
+        ("limit 100", LogSearch(), CALLS),
+        ("limit 1000", LogSearch(1000), CALLS),
+        ("status error", LogSearch(status="error"), CALLS),
+        ("one request by its id", LogSearch(request_id=request_id), CALLS),
+        ("one of 50,000 users, all 24 h", LogSearch(user="user-1"), PEER_CALLS),
+        ("an unknown user, all 24 h", LogSearch(user="nobody"), PEER_CALLS),
     ]
 
 
-def _operation(stores: Stores, project: Project, asked: Asked) -> Callable[[], object]:
+def _operation(stores: Stores, project: Project, asked: LogSearch) -> Callable[[], object]:
     return lambda: recent_logs(stores, project.spec, asked)
 
 
@@ -119,7 +119,7 @@ def _after_commits(stores: Stores, project: Project) -> Callable[[], object]:
         writer.append_once(ENDPOINT, TABLE, rows, f"later-{time.monotonic_ns()}", 1)
 
     def call() -> object:
-        return recent_logs(stores, project.spec, Asked())
+        return recent_logs(stores, project.spec, LogSearch())
 
     call.prepare = prepare  # type: ignore[attr-defined]
     return call

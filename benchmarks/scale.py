@@ -210,13 +210,13 @@ def _verdict(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG
     """Judge the last day from the stored profiles of all 30; medians with a cold and with a warm cache."""
     stores, spec = _opened(folder)
     from modelops_pipelines.operations.drift.detect import judged_windows
-    from modelops_pipelines.store.lake.parquet_scan import KEPT
+    from modelops_pipelines.store.lake.parquet_scan import CACHE
 
     last = START + timedelta(days=days - 1)
     judged_windows(stores, spec, [last])  # loads the imports of the first call
     unread, read = [], []
     for _ in range(REPEATS):
-        KEPT.clear()
+        CACHE.clear()
         unread.append(_timed(lambda: judged_windows(stores, spec, [last]))["cpu"])
         read.append(_timed(lambda: judged_windows(stores, spec, [last]))["cpu"])
     return {

@@ -18,7 +18,14 @@ from statistics import mean, median
 import numpy as np
 
 from benchmarks.seasonal_world import FAHRENHEIT, Change, World
-from modelops_pipelines.core.drift.calibrated import LEVELS, Calibration, Flags, confirming, flags_of, judge_calibrated
+from modelops_pipelines.core.drift.calibrated import (
+    LEVELS,
+    Calibration,
+    Flags,
+    confirming_flags,
+    flags_of,
+    judge_calibrated,
+)
 from modelops_pipelines.core.drift.distances import chi_square, jensen_shannon, kolmogorov_smirnov, psi, wasserstein
 from modelops_pipelines.core.drift.seasonal_reference import season_of
 from modelops_pipelines.core.profiles.profile import Profile
@@ -63,7 +70,7 @@ class Judge:
             seasons = {name: season_of(at, one, start, start + self.length, MINIMUM) for name, one in hours.items()}
             current = {name: one.current for name, one in seasons.items()}
             reference = {name: one.reference for name, one in seasons.items()}
-            before = confirming(seasons, lambda prior: flagged.get(prior, ()))
+            before = confirming_flags(seasons, lambda prior: flagged.get(prior, ()))
             verdicts = judge_calibrated(current, reference, RULES[self.length], before)
             flagged[start] = flags_of(verdicts)
             found.append({one.column for one in verdicts if one.drifted})

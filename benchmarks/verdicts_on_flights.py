@@ -29,7 +29,7 @@ from modelops_pipelines.core.drift.calibrated import (
     CalibratedVerdict,
     Calibration,
     Flags,
-    confirming,
+    confirming_flags,
     flags_of,
     judge_calibrated,
 )
@@ -99,7 +99,7 @@ class Year:
             seasons = {name: season_of(self.at, one, start, start + 24, minimum) for name, one in hours.items()}
             current = {name: one.current for name, one in seasons.items()}
             reference = {name: one.reference for name, one in seasons.items()}
-            before = confirming(seasons, lambda prior: flagged.get(prior, ()))
+            before = confirming_flags(seasons, lambda prior: flagged.get(prior, ()))
             found[start] = judge_calibrated(current, reference, rules, before)
             flagged[start] = flags_of(found[start])
         return found

@@ -26,7 +26,7 @@ from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.platforms.local import LocalPlatform, running
 from modelops_pipelines.store.settings import load_settings
-from modelops_pipelines.store.spool.segments import waiting
+from modelops_pipelines.store.spool.segments import pending_segments
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:
@@ -122,7 +122,9 @@ class Demo:
     def _busy(self) -> str | None:
         """Return what the loop still has to do, or None when it is idle."""
         name = self.spec.name
-        if waiting(self.stores.settings.spool, name) or any((self.stores.settings.spool / name).glob("*/*/*.open")):
+        if pending_segments(self.stores.settings.spool, name) or any(
+            (self.stores.settings.spool / name).glob("*/*/*.open")
+        ):
             return "segments not ingested yet"
         if self.stores.touched_windows.count(name):
             return "windows to recompute"

@@ -13,7 +13,7 @@ from modelops_pipelines.core.ids import content_id
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of, is_running, sensor_result
-from modelops_pipelines.store.spool.segments import waiting
+from modelops_pipelines.store.spool.segments import pending_segments
 from modelops_pipelines.store.stores import Stores
 
 
@@ -31,7 +31,7 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         requests, reasons = [], []
         with project.stores() as stores:
             for spec in specs:
-                segments = waiting(stores.settings.spool, spec.name)
+                segments = pending_segments(stores.settings.spool, spec.name)
                 pending = stores.touched_windows.count(spec.name) - _not_yet_due(stores, spec)
                 if not segments and not pending:
                     reasons.append(f"{spec.name}: 0 sealed segment(s), 0 pending window(s)")

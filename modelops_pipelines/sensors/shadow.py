@@ -12,7 +12,7 @@ from dagster import DagsterRunStatus, RunsFilter
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import ACTIVE
-from modelops_pipelines.core.release.shadow import Asked, next_shadow
+from modelops_pipelines.core.release.shadow import LastComparison, next_shadow
 from modelops_pipelines.core.tables.lake import SHADOW_LOG
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import KIND_TAG, TICK_SECONDS, assets_of
@@ -47,7 +47,7 @@ def shadow_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         if endpoint is None:
             return dg.SkipReason(f"{len(marks)} shadow(s), each without new rows or run in the last {EVERY_SECONDS} s")
         current = {name: last for name, last in last_runs.items() if name in marks}
-        cursor = json.dumps({**current, endpoint: Asked(now, marks[endpoint])})
+        cursor = json.dumps({**current, endpoint: LastComparison(now, marks[endpoint])})
         return dg.SensorResult(run_requests=[_request(endpoint, marks[endpoint], now)], cursor=cursor)
 
     return shadow
@@ -71,8 +71,8 @@ def _is_running(context: dg.SensorEvaluationContext) -> bool:
     return bool(context.instance.get_run_records(wanted, limit=1))
 
 
-def _parse(cursor: str | None) -> Mapping[str, Asked]:
-    return {name: Asked(*last) for name, last in json.loads(cursor or "{}").items()}
+def _parse(cursor: str | None) -> Mapping[str, LastComparison]:
+    return {name: LastComparison(*last) for name, last in json.loads(cursor or "{}").items()}
 
 
 def _request(endpoint: str, mark: str, now: int) -> dg.RunRequest:

@@ -7,7 +7,7 @@ import click
 
 from modelops_pipelines.cli.output import as_text, json_option, show_rows
 from modelops_pipelines.cli.project import open_stores
-from modelops_pipelines.core.capture.log_search import LIMIT, MOST_ROWS, SINCE, STATUSES, Asked
+from modelops_pipelines.core.capture.log_search import LIMIT, MOST_ROWS, SINCE, STATUSES, LogSearch
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.capture.recent_logs import RecentLogs, recent_logs
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
@@ -41,7 +41,7 @@ def logs(
     """
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    found = recent_logs(stores, spec, Asked(limit, since, status, user, request_id))
+    found = recent_logs(stores, spec, LogSearch(limit, since, status, user, request_id))
     if as_json:
         click.echo(as_text({"endpoint": endpoint, **asdict(found)}))
         return

@@ -21,7 +21,7 @@ from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.stores import Stores
 
 _TRAFFIC = (
-    *shown_metrics.WHOSE,
+    *shown_metrics.KEY_COLUMNS,
     "requests",
     "predictions",
     "client_errors",
@@ -101,7 +101,7 @@ def _quality_by_window(
         if row["auc"] is not None:
             found.setdefault(_key(row), {})[shown_metrics.ESTIMATED] = row["auc"]
     for row in newest(stores, spec, CUSTOM_METRICS, windows):
-        if row["metric"] not in shown_metrics.TAKEN:  # early releases did not reserve these names
+        if row["metric"] not in shown_metrics.RESERVED:  # early releases did not reserve these names
             found.setdefault(_key(row), {})[row["metric"]] = row["value"]
     return found
 

@@ -97,9 +97,7 @@ def test_endpoint_validate_names_file_line_culprit_and_fix(fresh: Project) -> No
     path.write_text(path.read_text().replace("binary_classification", "binry_classification"))
     done = modelops(fresh, "endpoint", "validate", "endpoints/endpoint.yaml")
     assert done.code == 3
-    expected = (
-        "endpoints/endpoint.yaml:5: task: 'binry_classification' is no task. Did you mean 'binary_classification'?"
-    )
+    expected = "endpoints/endpoint.yaml:5: task: 'binry_classification' is not a valid value. Did you mean 'binary_classification'?"
     assert expected in done.err
 
 
@@ -176,9 +174,11 @@ def test_what_cannot_be_released_is_refused_with_the_fix(loop: Loop) -> None:
     refused(modelops(loop.project, "deploy", "cancer", "latest"), "The registry has no version 'latest'")
     refused(
         modelops(loop.project, "deploy", "cancer", "1", "--share", "10"),
-        "has no other champion to share its traffic with version 1. Deploy it with the whole traffic first",
+        "has no other champion to share the traffic with version 1. Deploy a version with all traffic first",
     )
-    refused(modelops(loop.project, "rollback", "cancer", "--to", "9"), "Version 9 is no earlier champion of endpoint")
+    refused(
+        modelops(loop.project, "rollback", "cancer", "--to", "9"), "Version 9 is not an earlier champion of endpoint"
+    )
 
 
 def test_a_version_that_no_worker_can_serve_ends_with_4_and_the_old_one_stays(fresh: Project) -> None:

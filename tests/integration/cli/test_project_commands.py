@@ -38,16 +38,14 @@ def test_doctor_tells_of_a_home_that_cannot_be_written(fresh: Project) -> None:
     wrong = {finding["check"]: finding["found"] for finding in done.json if not finding["ok"]}
     assert done.code == 3
     assert list(wrong) == ["home", "state", "history"]
-    assert (
-        "cannot be written (Not a directory). Give this user write access to it, or set MODELOPS_HOME" in wrong["home"]
-    )
+    assert "is not writable (Not a directory). Give this user write access to it, or set MODELOPS_HOME" in wrong["home"]
 
 
 def test_a_home_that_cannot_be_written_is_refused_by_every_command_that_needs_it(fresh: Project) -> None:
     (fresh.folder / "file").touch()
     home = str(fresh.folder / "file" / "home")
     for arguments in (["endpoint", "list"], ["history", "cancer"], ["alert", "list"], ["sql", "SELECT 1"]):
-        refused(modelops(fresh, *arguments, MODELOPS_HOME=home), f"The home {home} cannot be written (Not a directory)")
+        refused(modelops(fresh, *arguments, MODELOPS_HOME=home), f"The home {home} is not writable (Not a directory)")
 
 
 def test_a_wrong_setting_is_named_with_its_variable(fresh: Project) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.endpoints.reserved_metrics import TAKEN
+from modelops_pipelines.core.endpoints.reserved_metrics import RESERVED
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, DRIFT, QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.core.windows import text
@@ -118,4 +118,4 @@ def test_an_earlier_releases_own_metric_hides_no_column(project: Project) -> Non
 
 def test_no_metric_of_the_users_may_bear_the_name_of_a_column(loop: Loop) -> None:
     [row] = modelops(loop.project, "metrics", "cancer", "--json").json
-    assert set(row) <= TAKEN
+    assert set(row) <= RESERVED

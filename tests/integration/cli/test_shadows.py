@@ -19,7 +19,7 @@ def asked(loop: Loop) -> Iterator[None]:
 @pytest.mark.usefixtures("asked")
 def test_a_shadow_is_started_compared_shown_and_ended(loop: Loop) -> None:
     project = loop.project
-    refused(modelops(project, "shadow", "start", "cancer", "1"), "it cannot be its own shadow")
+    refused(modelops(project, "shadow", "start", "cancer", "1"), "and cannot be its shadow")
     done = modelops(project, "shadow", "start", "cancer", "2", "--reason", "curious")
     assert (0, True) == (done.code, done.out.startswith("cancer: shadow 1 -> 2 (100 % of the traffic"))
     record = request_record("cancer", 7, START, 5, f={}, s=[0.5] * 5)

@@ -227,9 +227,9 @@ def test_logs_without_a_row_say_so(served: Project) -> None:
     ("arguments", "code", "message"),
     [
         (["--limit", "1001"], 2, "1001 is not in the range"),
-        (["--since", "soon"], 3, "'soon' is no time up to 30d. Give for example 15m, 24h or 7d"),
+        (["--since", "soon"], 3, "'soon' is not a duration of at most 30d. Use for example 15m, 24h or 7d"),
         (["--status", "bad"], 2, "'bad' is not one of"),
-        (["--request-id", "x"], 3, "'x' is no request's id"),
+        (["--request-id", "x"], 3, "'x' is not a request id"),
     ],
 )
 def test_logs_that_cannot_be_asked_for_are_refused(

@@ -247,7 +247,7 @@ def test_a_component_takes_every_attribute_from_python_too() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("  task: binary\n", "defs.yaml:5: task: 'binary' is no task. Did you mean 'binary_classification'?"),
+        ("  task: binary\n", "defs.yaml:5: task: 'binary' is not a valid value. Did you mean 'binary_classification'?"),
         ("  windw: hour\n", "defs.yaml:11: windw: "),
         ("  alerts: [{kind: drifts}]\n", "defs.yaml:11: alerts[0].kind: "),
         ("  label_horizon: soon\n", "defs.yaml:11: label_horizon: "),
@@ -267,7 +267,7 @@ def test_a_wrong_component_is_refused_by_file_line_culprit_and_fix(line: str, sa
 
 def test_a_wrong_yaml_stops_the_code_location_with_our_message(tmp_path: Path) -> None:
     with (
-        pytest.raises(OnboardingError, match=r"endpoint\.yaml:5: task: 'binary' is no task"),
+        pytest.raises(OnboardingError, match=r"endpoint\.yaml:5: task: 'binary' is not a valid value"),
         world(tmp_path, yaml=CANCER_YAML.replace("binary_classification", "binary")),
     ):
         pass

@@ -106,7 +106,7 @@ def days(gateway: RunningGateway, frame: Any, which: range) -> None:
 
 
 def test_nothing_is_retrained_before_there_is_data(story: Story) -> None:
-    assert story.too_early.skip_message == "cancer: no prediction is in the log yet"
+    assert story.too_early.skip_message == "cancer: the log has no predictions yet"
 
 
 def test_a_failing_check_shows_its_numbers_and_does_not_fail_the_run(story: Story) -> None:
@@ -136,7 +136,7 @@ def test_an_alerts_cursor_passes_the_run_and_then_skips_with_a_reason(story: Sto
 
 
 def test_too_few_new_labels_are_told_in_numbers(story: Story) -> None:
-    expected = "cancer: signal quality_brier_skill, but 4000 new labels of the 4500 that it takes"
+    expected = "cancer: signal quality_brier_skill, but only 4000 of 4500 required new labels"
     assert story.not_yet.skip_message == expected
 
 
@@ -155,7 +155,7 @@ def test_a_better_candidate_passes_the_gate(story: Story) -> None:
 
 
 def test_after_a_retraining_the_next_one_waits(story: Story) -> None:
-    assert "0 new labels of the 4500" in str(story.cooling.skip_message)
+    assert "only 0 of 4500 required new labels" in str(story.cooling.skip_message)
 
 
 def test_a_passed_gate_asks_once_for_the_promotion(story: Story) -> None:

@@ -18,7 +18,7 @@ import pytest
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Rows
-from modelops_pipelines.gateway.model_runtime.prediction_paths import Way
+from modelops_pipelines.gateway.model_runtime.prediction_paths import PredictionPath
 from tests.fakes import model_kinds as kinds
 from tests.support.captured_log import log_of
 from tests.support.gateway import RunningGateway, running_gateway
@@ -188,7 +188,7 @@ def test_a_request_that_nobody_waits_for_any_more_costs_the_model_nothing() -> N
         return np.zeros(1)
 
     async def leave() -> None:
-        batcher = Batcher(Model(_VERSION, Way(predict, "mlflow", None, None), _SPEC))
+        batcher = Batcher(Model(_VERSION, PredictionPath(predict, "mlflow", None, None), _SPEC))
         futures = [batcher.submit(Rows({"wait": [number]}, 1)) for number in range(20)]
         for future in futures[12:]:
             future.cancel()

@@ -49,7 +49,7 @@ class Caller:
         if self.endpoints is not None and endpoint not in self.endpoints:
             what = "routes of the whole gateway" if endpoint is None else f"an endpoint {endpoint[:80]!r}"
             raise ForbiddenError(
-                f"The scope of the key {self.key_id} ({self.name}) does not include {what}",
+                f"The key {self.key_id} ({self.name}) is not scoped to {what}",
                 f"Use another key; this key's scope is: {', '.join(sorted(self.endpoints))}",
             )
 

@@ -82,7 +82,7 @@ class Watchdog:
                     settle(self._stores, served.spec)
                 self._judge_endpoint(served, watched[name])
             except ModelOpsError as error:
-                _LOG.warning("Watchdog: endpoint %s failed, next attempt in %g s: %s", name, JUDGE_SECONDS, error)
+                _LOG.warning("Watchdog failed on endpoint %s, next attempt in %g s: %s", name, JUDGE_SECONDS, error)
 
     def _count_answers(self, served: ServedEndpoint) -> _Watched:
         """Return the endpoint's counts after adding this worker's new complete seconds."""

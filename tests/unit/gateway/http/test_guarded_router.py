@@ -61,7 +61,9 @@ def test_a_route_without_a_role_cannot_be_added(method: str) -> None:
 @pytest.mark.parametrize("role", [None, "", "root", "Read", ("read",)])
 def test_a_route_with_a_role_that_there_is_not_cannot_be_added(role: Any) -> None:
     app, router = application()
-    with pytest.raises(ValueError, match=r"GET /things: .* is no role; use one of predict, read, operate, admin, publ"):
+    with pytest.raises(
+        ValueError, match=r"GET /things: .* is not a role; use one of predict, read, operate, admin, publ"
+    ):
         router.get("/things", role=role)
     assert app.routes == []
 

@@ -135,7 +135,7 @@ def summary(seconds: Iterable[Second], window: int) -> dict[str, Any]:
     }
 
 
-class MetricsExchange:
+class SharedMetrics:
     """Exchanges live metrics between the workers of a home: a file per worker, a line per endpoint and second.
 
     The numbers are for live metrics and the watchdog; the durable record is the log.

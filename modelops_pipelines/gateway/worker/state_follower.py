@@ -27,7 +27,7 @@ from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.frames import example_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model
 from modelops_pipelines.gateway.model_runtime.prediction_paths import choose_path
-from modelops_pipelines.gateway.worker.live_metrics import MetricsExchange, summary
+from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summary
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
@@ -52,7 +52,7 @@ class Serving:
         self.workers = stores.settings.workers
         self._served: dict[str, ServedEndpoint] = {}
         self._failed: dict[str, tuple[int, float]] = {}
-        self._exchange = MetricsExchange(stores.settings.home / "live", worker)
+        self._shared = SharedMetrics(stores.settings.home / "live", worker)
         self._yaml_times: tuple[tuple[str, int], ...] = ()
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
@@ -68,7 +68,7 @@ class Serving:
         self.repeat("heartbeat", self._heartbeat, HEARTBEAT_SECONDS)
         self._sync()  # after the first heartbeat: loading may take longer than a worker without one counts as alive
         self.repeat("sync", self._sync, POLL_SECONDS)
-        watchdog = Watchdog(self._stores, self.endpoints, self._exchange)
+        watchdog = Watchdog(self._stores, self.endpoints, self._shared)
         self.repeat("watchdog", watchdog.judge, JUDGE_SECONDS)
 
     def stop(self) -> None:
@@ -76,7 +76,7 @@ class Serving:
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=5)
-        self._exchange.clear(time.time())
+        self._shared.clear(time.time())
         self._stores.deployments.leave(self.worker)
 
     def endpoint(self, name: str) -> ServedEndpoint:
@@ -115,10 +115,10 @@ class Serving:
     def live(self, endpoint: str, now: float, window: int) -> dict[str, Any]:
         """Return the metrics of all workers over the last ``window`` seconds; raises UnknownError."""
         own = self.endpoint(endpoint).live.since(int(now) - window)
-        return summary([*own, *self._exchange.read_others(endpoint, now, window)], window)
+        return summary([*own, *self._shared.read_others(endpoint, now, window)], window)
 
     def _heartbeat(self) -> None:
-        self._exchange.publish([(served.spec.name, served.live) for served in self.endpoints()], time.time())
+        self._shared.publish([(served.spec.name, served.live) for served in self.endpoints()], time.time())
         self._stores.deployments.heartbeat(self.worker, self._stores.settings.gateway_url, self._stores.now())
         self._heartbeat_at = time.time()
 

@@ -14,7 +14,7 @@ from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, 
 from modelops_pipelines.core.release.event_log import DEPLOY, PROMOTE, last_release
 from modelops_pipelines.core.release.guards import Arm, Leg, Verdict, judge_champion, judge_trial
 from modelops_pipelines.core.release.sequential_tests import FAIL
-from modelops_pipelines.gateway.worker.live_metrics import MetricsExchange, Second
+from modelops_pipelines.gateway.worker.live_metrics import Second, SharedMetrics
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.operations.release.settle import settle
 from modelops_pipelines.operations.release.withdraw import withdraw_version
@@ -59,10 +59,10 @@ class Watchdog:
     """Judges every endpoint of this gateway, once per second."""
 
     def __init__(
-        self, stores: Stores, endpoints: Callable[[], Sequence[ServedEndpoint]], exchange: MetricsExchange
+        self, stores: Stores, endpoints: Callable[[], Sequence[ServedEndpoint]], shared: SharedMetrics
     ) -> None:
-        """Watch these endpoints; the other workers' counts come from ``exchange``."""
-        self._stores, self._endpoints, self._exchange = stores, endpoints, exchange
+        """Watch these endpoints; the other workers' counts come from ``shared``."""
+        self._stores, self._endpoints, self._shared = stores, endpoints, shared
         self._watched: dict[str, _Watched] = {}
 
     def judge(self) -> None:
@@ -72,7 +72,7 @@ class Watchdog:
         """
         endpoints = {served.spec.name: served for served in self._endpoints()}
         watched = {name: self._count_answers(served) for name, served in endpoints.items()}
-        for name, second in self._exchange.read_new():
+        for name, second in self._shared.read_new():
             if name in watched:
                 watched[name].add(second)
         unsettled = {attempt.endpoint for attempt in self._stores.deployments.unsettled()}

@@ -92,11 +92,16 @@ def train_first(project: Project, frame: Any = None) -> ModelVersion:
     """Train and register the project's first version."""
     from modelops_pipelines.operations.improve import train as trainers
 
+    put_blank_registry(project)
+    return trainers.train_first(project.stores, project.spec, cancer_frame() if frame is None else frame)
+
+
+def put_blank_registry(project: Project) -> None:
+    """Give the project MLflow's database as its migrations leave it, where it has none yet."""
     registry = _registry_file(project)
     if not registry.exists():
         registry.parent.mkdir(mode=0o700, exist_ok=True)
         registry.write_bytes(_blank_registry())
-    return trainers.train_first(project.stores, project.spec, cancer_frame() if frame is None else frame)
 
 
 @cache

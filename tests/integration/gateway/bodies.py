@@ -104,10 +104,10 @@ BAD_CSV: dict[str, tuple[bytes, Expected]] = {
         _csv(ROW.replace(",true", ",true,true")),
         (422, "input", "Row 0 of the CSV has 6 fields, the header line 5", LINES),
     ),
-    "text for a number": (_csv(ROW + ROW.replace("1.5", "many")), _refused("number", "'many'", "number", 1)),
-    "infinity": (_csv(ROW.replace("1.5", "inf")), _refused("number", "'inf'", "number")),
-    "a number too large": (_csv(ROW.replace("1.5", "1e999")), _refused("number", "'1e999'", "number")),
-    "a number as Python has it": (_csv(ROW.replace("1.5", "1_5")), _refused("number", "'1_5'", "number")),
+    "text for a number": (_csv(ROW + ROW.replace("1.5", "many")), _refused("number", "'many'", "a number", 1)),
+    "infinity": (_csv(ROW.replace("1.5", "inf")), _refused("number", "'inf'", "a number")),
+    "a number too large": (_csv(ROW.replace("1.5", "1e999")), _refused("number", "'1e999'", "a number")),
+    "a number as Python has it": (_csv(ROW.replace("1.5", "1_5")), _refused("number", "'1_5'", "a number")),
     "a fraction for a whole number": (_csv("1,2.5,1,a,\n"), _refused("whole", "2.5", "an integer")),
     "a whole number of over 64 bits": (_csv("1,1e19,1,a,\n"), _refused("whole", "1e+19", "an integer")),
     "a word for a truth value": (_csv("1,2,yes,a,\n"), _refused("flag", "'yes'", "true or false")),
@@ -213,7 +213,7 @@ BAD_INFER: dict[str, tuple[Any, Expected]] = {
     ),
     "text for a number": (
         {"inputs": tensors(number=tensor("number", [1.5, "2"]))},
-        _refused("number", "'2'", "number", 1),
+        _refused("number", "'2'", "a number", 1),
     ),
     "a list for a text": ({"inputs": tensors(word=tensor("word", ["a", ["b"]]))}, _refused("word", "['b']", "text", 1)),
     "a whole number of over 64 bits": (

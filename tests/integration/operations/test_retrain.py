@@ -12,7 +12,7 @@ from modelops_pipelines.operations.improve.retrain import evaluate_candidate, re
 from modelops_pipelines.operations.improve.train import train_first
 from modelops_pipelines.operations.release.commands import deploy
 from tests.fakes.records import label_row, request_record, write_segment
-from tests.support.project import Project, cancer_frame, make_project, put_blank_registry
+from tests.support.project import Project, cancer_frame, make_project
 
 FIRST = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAYS = 20
@@ -21,7 +21,6 @@ DAYS = 20
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     made = make_project(tmp_path / "project")
-    put_blank_registry(made)
     yield made
     made.stores.database.close()
 

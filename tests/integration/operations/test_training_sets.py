@@ -28,7 +28,7 @@ from modelops_pipelines.operations.improve.training_sets import (
 )
 from modelops_pipelines.operations.release.commands import deploy
 from tests.fakes.records import label_row, request_record, write_segment
-from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, put_blank_registry
+from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project
 
 FIRST = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAYS = 20
@@ -39,7 +39,6 @@ ROWS = len(cancer_frame())
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     made = make_project(tmp_path / "project")
-    put_blank_registry(made)
     yield made
     made.stores.database.close()
 
@@ -210,7 +209,6 @@ def test_two_fifths_of_the_rows_are_enough_to_train_on_and_a_row_less_is_not(pro
 def test_a_regression_is_split_whatever_values_are_left(tmp_path: Path) -> None:
     yaml = CANCER_YAML.replace("binary_classification", "regression").replace("benign", "mean_radius")
     made = make_project(tmp_path / "numbers", yaml.replace("logistic", "linear"))
-    put_blank_registry(made)
     train_first(made.stores, made.spec, given())
     assert evaluation_days() == days_in(evaluation_rows(made.stores, made.spec))
     made.stores.database.close()

@@ -15,7 +15,7 @@ from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import deploy, promote
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
-from tests.support.project import CANCER_YAML, Project, make_project, put_blank_registry
+from tests.support.project import CANCER_YAML, Project, make_project
 from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -28,7 +28,6 @@ WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}
 def project(tmp_path: Path) -> Project:
     """Return a project with eight recorded versions, of which nothing is live."""
     project = make_project(tmp_path, CANARY_YAML)
-    put_blank_registry(project)
     for version in VERSIONS:
         known = ModelVersion("tumours", version, "/nowhere", {"x": "float"}, ["0", "1"], None, None, NOW)
         project.stores.deployments.record_version(known)

@@ -112,7 +112,7 @@ class Keyring:
         key_id = id_of(given)
         if key_id is None:
             raise UnauthenticatedError(
-                "The API key is malformed", "Send the whole key, as it was shown when it was created: sk_live_..."
+                "The API key is malformed", "Send the whole key, as it was shown when it was created"
             )
         bearer = snapshot.bearers.get(key_id)
         expected = _DUMMY_DIGEST if bearer is None else bearer.key.digest

@@ -187,7 +187,7 @@ def test_what_is_refused_is_said_without_saying_too_much(keys: Keys) -> None:
     keys.revoke(gone.key.key_id, NOW)
     keyring = keyring_of(keys)
     later = NOW + HOUR
-    malformed = "The API key is malformed. Send the whole key, as it was shown when it was created: sk_live_..."
+    malformed = "The API key is malformed. Send the whole key, as it was shown when it was created"
     cases = {
         None: "An API key is required. Send it in the header X-API-Key; create one: modelops key create NAME --role ROLE",
         issued.text[:-1]: malformed,

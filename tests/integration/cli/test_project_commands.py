@@ -105,7 +105,7 @@ def taken(fresh: Project) -> Iterator[Project]:
 def test_gateway_refuses_a_port_that_is_in_use(taken: Project) -> None:
     port = taken.environment["MODELOPS_GATEWAY_PORT"]
     done = modelops(taken, "gateway")
-    refused(done, f"127.0.0.1:{port} is in use. End what listens there, or set MODELOPS_GATEWAY_PORT")
+    refused(done, f"127.0.0.1:{port} is in use. Stop the process that listens there, or set MODELOPS_GATEWAY_PORT")
 
 
 def test_up_refuses_a_port_in_use(taken: Project) -> None:

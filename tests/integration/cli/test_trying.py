@@ -179,7 +179,7 @@ def test_where_a_key_is_needed_it_comes_from_the_environment(tmp_path: Path, kin
         assert snippet(project, kind, MODELOPS_API_KEY=key).code == 0
         assert snippet(project, kind, MODELOPS_API_KEY="wrong").code != 0
         assert modelops(project, "try", "cancer", MODELOPS_API_KEY=key).code == 0
-        refused(modelops(project, "try", "cancer"), "An API key is needed. Set MODELOPS_API_KEY to a key")
+        refused(modelops(project, "try", "cancer"), "An API key is required. Set MODELOPS_API_KEY to a key")
 
 
 AWKWARD = {"dataframe_records": [{"it's": 'a "quote" $HOME `id` \\ é\n', "none": None, "flag": True, "n": 1.5}]}

@@ -199,7 +199,7 @@ def test_a_spool_that_cannot_be_written_withholds_the_answer_until_it_can(projec
         assert gateway.client.get("/health").status_code == 200
     error = refused.json()["error"]
     assert (refused.status_code, error["code"], refused.headers["retry-after"]) == (503, "capture", "1")
-    assert error["message"] == "The spool cannot be written (Not a directory), so nothing is answered"
+    assert error["message"] == "The spool cannot be written (Not a directory), so the answer is withheld"
     assert "predictions" not in refused.json()
     assert (health.status_code, health.json()["status"], health.json()["checks"]["capture"]["ok"]) == (
         503,
@@ -234,7 +234,7 @@ def test_a_port_in_use_is_told_by_its_address_with_the_remedy() -> None:
         with pytest.raises(SettingsError) as raised:
             bind("127.0.0.1", port)
     assert raised.value.message == f"The gateway's address 127.0.0.1:{port} is in use"
-    assert raised.value.remedy == "End what listens there, or set MODELOPS_GATEWAY_PORT"
+    assert raised.value.remedy == "Stop the process that listens there, or set MODELOPS_GATEWAY_PORT to a free port"
 
 
 def _version_for(gateway: RunningGateway, user: str) -> str:

@@ -90,7 +90,7 @@ class Demo:
         alert = self._await_quality_alert(since)
         self.say(f"alert {alert.rule}: {alert.message}")
         change = releases.roll_back(self.stores, self.spec, actor="demo", reason=alert.message)
-        releases.mirror(self.stores, self.spec)
+        releases.sync_registry(self.stores, self.spec)
         self.say(change.sentence)
 
     def _await_quality_alert(self, since: str) -> Alert:
@@ -138,7 +138,7 @@ class Demo:
 
     def _change(self, change: Callable[..., Change], version: str, reason: str) -> None:
         made = change(self.stores, self.spec, version, actor="demo", reason=reason)
-        releases.mirror(self.stores, self.spec)
+        releases.sync_registry(self.stores, self.spec)
         self.say(made.sentence)
 
 

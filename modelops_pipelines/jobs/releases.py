@@ -150,7 +150,7 @@ def archive_op(context: dg.OpExecutionContext, config: VersionConfig, project: P
     with project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
         done = releases.archive(stores, spec, config.version, actor=config.actor, reason=config.reason)
-        releases.mirror(stores, spec)
+        releases.sync_registry(stores, spec)
     context.add_output_metadata({"version": config.version, "archived_now": done})
 
 
@@ -187,6 +187,6 @@ def _run(
         spec = endpoint_named(stores, context.partition_key)
         made = change(stores, spec)
         if not made.dry_run:
-            releases.mirror(stores, spec)
+            releases.sync_registry(stores, spec)
     context.log.info(made.sentence)
     context.add_output_metadata({name: value for name, value in vars(made).items() if value is not None})

@@ -162,7 +162,7 @@ def archive(endpoint: str, version: str, reason: str) -> None:
     spec = endpoint_named(stores, endpoint)
     done = releases.archive(stores, spec, version, actor=actor(), reason=reason)
     click.echo(f"version {version} of {spec.model_name} is archived{'' if done else ' already'}")
-    releases.mirror(stores, spec)
+    releases.sync_registry(stores, spec)
 
 
 @model.command()
@@ -177,7 +177,7 @@ def restore(endpoint: str, version: str, reason: str) -> None:
     spec = endpoint_named(stores, endpoint)
     done = releases.restore(stores, spec, version, actor=actor(), reason=reason)
     click.echo(f"version {version} of {spec.model_name} {'is restored' if done else 'was not archived'}")
-    releases.mirror(stores, spec)
+    releases.sync_registry(stores, spec)
 
 
 def _told(run: "VersionTest") -> Mapping[str, Any]:

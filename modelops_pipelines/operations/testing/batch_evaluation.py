@@ -13,7 +13,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.models.predictions import class_name
 from modelops_pipelines.operations.metrics.quality import JUDGED, quality_of
-from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_apart
+from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_in_sandbox
 from modelops_pipelines.operations.release.commands import known_version
 from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.lake.arrow_schemas import ARROW
@@ -43,11 +43,11 @@ class Batch:
 def evaluate_file(stores: Stores, spec: EndpointSpec, version: str, path: Path, *, deadline: float = DEADLINE) -> Batch:
     """Have a version answer a CSV or Parquet file, in a process of its own; measure it on the labels there are.
 
-    Raises InputError for a file that cannot be read as the version's features, and what ``predict_apart`` raises.
+    Raises InputError for a file that cannot be read as the version's features, and what ``predict_in_sandbox`` raises.
     """
     known = known_version(stores, spec, version)
     table = _read(path, known)
-    said = predict_apart(known, spec, table, deadline)
+    said = predict_in_sandbox(known, spec, table, deadline)
     errors = [error for error in said.errors if error is not None]
     label = _labels(table, spec, path) if spec.label in table.column_names else None
     return Batch(

@@ -11,7 +11,7 @@ from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputEr
 from modelops_pipelines.core.evaluation.suites import RESERVED, Answered, Case, differences, failures, inputs_hash
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
-from modelops_pipelines.operations.models.sandbox import DEADLINE, predict_apart
+from modelops_pipelines.operations.models.sandbox import DEADLINE, predict_in_sandbox
 from modelops_pipelines.operations.release.commands import known_version
 from modelops_pipelines.operations.testing.suite_files import (
     Suite,
@@ -69,7 +69,7 @@ def run_suite(
         raise InputError(f"{read.path}:1: {told}", "Add them to the suite")
     columns = {name: [case.features[name] for case in read.cases] for name in known.inputs}
     rows = pa.table({name: _column(name, columns[name], kind) for name, kind in known.inputs.items()})
-    said = predict_apart(known, spec, rows, deadline)
+    said = predict_in_sandbox(known, spec, rows, deadline)
     answers = [Answered(*one) for one in zip(said.predictions, said.scores, said.errors, strict=True)]
     failed = failures(read.cases, answers, spec.task)
     test = VersionTest(

@@ -16,7 +16,7 @@ from modelops_pipelines.core.evaluation.gate import PASS
 from modelops_pipelines.core.release.alias_status import standing
 from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.operations.release.alias_sync import reconcile
-from modelops_pipelines.operations.release.commands import archive, deploy, mirror, roll_back
+from modelops_pipelines.operations.release.commands import archive, deploy, roll_back, sync_registry
 from modelops_pipelines.operations.release.listing import deployments_page, versions_page
 from modelops_pipelines.store.registry.client import STAGE_TAG
 from modelops_pipelines.store.state.improve.gates import Gate
@@ -41,7 +41,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 def project(trained: Project) -> Project:
     """Return it with version 1 live, and MLflow told so."""
     deploy(trained.stores, trained.spec, "1", **WHO)
-    mirror(trained.stores, trained.spec)
+    sync_registry(trained.stores, trained.spec)
     for number in range(2):
         reconcile(trained.stores, trained.spec, f"before {number} {time.monotonic()}")
     return trained
@@ -113,7 +113,7 @@ def test_endpoints_that_share_a_model_have_aliases_of_their_own(project: Project
     other = project.folder / "endpoints" / "other.yaml"
     other.write_text(CANCER_YAML.replace("name: cancer", "name: other"))
     try:
-        mirror(project.stores, project.spec)
+        sync_registry(project.stores, project.spec)
         assert "1" == aliases(client)["champion-cancer"]
         with pytest.raises(ConflictError, match="champion of endpoint 'cancer'"):
             archive(project.stores, replace(project.spec, name="other"), "1", **WHO)

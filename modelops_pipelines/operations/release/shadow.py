@@ -55,7 +55,7 @@ class Compared:
 def start_shadow(
     stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str, share: int = WHOLE
 ) -> Change:
-    """Make a version the shadow; raises SchemaError when the log lacks one of its features, and what ``shadow`` does."""
+    """Make a version the shadow; raises SchemaError when the log lacks a feature of it, and what ``shadow`` does."""
     known = releases.known_version(stores, spec, version)
     champion = stores.deployments.desired(spec.name).champion
     redacted = [name for name in known.inputs if name in spec.capture.redact]

@@ -151,7 +151,7 @@ def test_a_case_that_the_model_raises_on_has_failed_and_the_others_are_judged(pr
 
 @pytest.mark.parametrize(
     ("mood", "deadline", "why"),
-    [(moody.HANG, 3, "within 3 s: it was ended"), (moody.EXIT, 120, "out of paper")],
+    [(moody.HANG, 3, "in 3 s; its process was killed"), (moody.EXIT, 120, "out of paper")],
 )
 def test_a_version_that_hangs_or_crashes_fails_the_run_and_leaves_no_number(
     project: Project, mood: float, deadline: float, why: str

@@ -213,7 +213,7 @@ def test_an_ab_test_whose_versions_were_parted_by_hand_is_over_and_its_end_chang
     stores.moment += MINUTE
     roll_back(stores, project.spec, **WHO)
     deploy(stores, project.spec, "3", **WHO)
-    with pytest.raises(ConflictError, match="has ended: overtaken"):
+    with pytest.raises(ConflictError, match="has already ended: overtaken"):
         end_experiment(stores, project.spec, "keep", **WHO)
     assert variants_of("3") == stores.deployments.desired("cancer").variants
     start_experiment(stores, project.spec, "2", name="another", **WHO)
@@ -246,7 +246,7 @@ def test_an_ab_test_tells_the_better_version_and_ends_by_decision(project: Proje
     experiment = experiment_named(stores, project.spec)
     early = result_of(stores, project.spec, experiment)
     assert (UNDECIDED, None) == (early.verdict, early.describe()["loss"]["challenger"])
-    with pytest.raises(EvidenceError, match="does not say that version 2 is better: undecided"):
+    with pytest.raises(EvidenceError, match="does not show that version 2 is better: undecided"):
         end_experiment(stores, project.spec, "promote", **WHO)
     traffic(project, 50, 0.99 - 0.08)
     result = result_of(stores, project.spec, experiment)
@@ -259,7 +259,7 @@ def test_an_ab_test_tells_the_better_version_and_ends_by_decision(project: Proje
     assert (made.to_version, variants_of("2")) == ("2", stores.deployments.desired("cancer").variants)
     ended = experiment_named(stores, project.spec, "bolder")
     assert ("promote", stores.now()) == (ended.decision, ended.ended_at)
-    with pytest.raises(ConflictError, match="has ended: promote"):
+    with pytest.raises(ConflictError, match="has already ended: promote"):
         end_experiment(stores, project.spec, "keep", name="bolder", **WHO)
 
 
@@ -297,13 +297,13 @@ def test_what_cannot_be_an_ab_test_is_refused_and_the_same_again_is_the_same(pro
         experiment_named(stores, spec)
     with pytest.raises(InputError, match="error rate of 2"):
         start_experiment(stores, spec, "2", name="x", terms=Terms(error_rate=2), **WHO)
-    with pytest.raises(ConflictError, match="no other champion to compare version 1 with"):
+    with pytest.raises(ConflictError, match="no champion other than version 1 to compare it with"):
         start_experiment(stores, spec, "1", name="x", **WHO)
     start_experiment(stores, spec, "2", name="x", **WHO)
     assert not start_experiment(stores, spec, "2", name="x", **WHO).changed
     with pytest.raises(ConflictError, match="A/B test 'x' runs"):
         start_experiment(stores, spec, "3", name="y", **WHO)
-    with pytest.raises(ConflictError, match="runs with version 2"):
+    with pytest.raises(ConflictError, match="is already running with version 2"):
         start_experiment(stores, spec, "3", name="x", **WHO)
     end_experiment(stores, spec, "keep", **WHO)
     with pytest.raises(ConflictError, match="named 'x' already"):

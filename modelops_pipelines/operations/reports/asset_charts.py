@@ -9,7 +9,7 @@ from modelops_pipelines.core.drift.ranking import by_drift
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import DRIFT, ESTIMATED_QUALITY, QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import window_of
-from modelops_pipelines.operations.alerting.thresholds import of_busiest
+from modelops_pipelines.operations.alerting.thresholds import rows_of_busiest_version
 from modelops_pipelines.operations.drift.profiles import stored_profiles
 from modelops_pipelines.operations.drift.reference_hours import reference_before
 from modelops_pipelines.operations.lake.queries import newest
@@ -101,7 +101,7 @@ def draw_profiles(stores: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, s
 def draw_drift(stores: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
     """Return the columns that moved most: each beside its reference, and its distance over time over its band."""
     last = [row for row in rows if row["window_start"] == max(row["window_start"] for row in rows)]
-    moved = by_drift(of_busiest(list(map(dict, last))))[:TOP_COLUMNS]
+    moved = by_drift(rows_of_busiest_version(list(map(dict, last))))[:TOP_COLUMNS]
     window, version = moved[0]["window_start"], moved[0]["model_version"]
     names = [row["column"] for row in moved]
     sides = distributions(stores, spec, version, window, names, f"{window:%d %b %H:%M} against its reference")

@@ -26,7 +26,7 @@ from modelops_pipelines.core.tables.lake import (
     WHOLE,
 )
 from modelops_pipelines.core.windows import LENGTH, window_of
-from modelops_pipelines.operations.alerting.thresholds import of_busiest
+from modelops_pipelines.operations.alerting.thresholds import rows_of_busiest_version
 from modelops_pipelines.operations.lake.queries import newest_reader
 from modelops_pipelines.operations.metrics.traffic import Traffic, summed
 from modelops_pipelines.operations.reports.asset_charts import distributions
@@ -192,7 +192,7 @@ def _quality_pictures(spec: EndpointSpec, quality: Rows, estimated: Rows) -> lis
 def _drift(stores: Stores, spec: EndpointSpec, rows: Rows, past: Rows) -> Drift | None:
     if not rows:
         return None
-    ordered = by_drift(of_busiest(list(map(dict, rows))))
+    ordered = by_drift(rows_of_busiest_version(list(map(dict, rows))))
     window, version = ordered[0]["window_start"], ordered[0]["model_version"]
     drawn = distributions(stores, spec, version, window, [row["column"] for row in ordered], most=PICTURES)
     measured = [row["column"] for row in ordered if row["value"] is not None][:LINES]

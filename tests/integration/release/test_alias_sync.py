@@ -97,7 +97,9 @@ def test_an_alias_moved_by_hand_is_adopted_only_through_the_gate(project: Projec
     client.set_registered_model_alias("tumours", "champion", "2")
     action, message = look(project, "adopt")
     assert "reported" == action
-    assert "moved to version 2 in MLflow; the promotion was refused: Version 2 of 'cancer' has no passed gate" in message
+    assert (
+        "moved to version 2 in MLflow; the promotion was refused: Version 2 of 'cancer' has no passed gate" in message
+    )
     assert variants_of("1") == project.stores.deployments.desired("cancer").variants
     passed = Gate("cancer", "2", "1", "data", project.spec.gate.hash, PASS, {"reason": "better"}, NOW)
     project.stores.gates.record(passed)

@@ -301,7 +301,7 @@ def test_what_cannot_be_an_ab_test_is_refused_and_the_same_again_is_the_same(pro
         start_experiment(stores, spec, "1", name="x", **WHO)
     start_experiment(stores, spec, "2", name="x", **WHO)
     assert not start_experiment(stores, spec, "2", name="x", **WHO).changed
-    with pytest.raises(ConflictError, match="A/B test 'x' runs"):
+    with pytest.raises(ConflictError, match="A/B test 'x' is already running on endpoint 'cancer'"):
         start_experiment(stores, spec, "3", name="y", **WHO)
     with pytest.raises(ConflictError, match="is already running with version 2"):
         start_experiment(stores, spec, "3", name="x", **WHO)

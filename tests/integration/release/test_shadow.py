@@ -312,7 +312,7 @@ def test_a_version_that_the_log_cannot_feed_is_refused(shadowed: Shadowed) -> No
         shadowed.start("1")
     redacting = replace(shadowed.spec.capture, redact=("mean_texture",))
     shadowed.spec = replace(shadowed.spec, capture=redacting)
-    with pytest.raises(SchemaError, match="mean_texture, which 'capture.redact' keeps out of the log"):
+    with pytest.raises(SchemaError, match=r"mean_texture, which 'capture\.redact' keeps out of the log"):
         shadowed.start(GOOD)
     known = stores.deployments.version("tumours", GOOD)
     assert known is not None

@@ -20,7 +20,7 @@ from modelops_pipelines.core.alerting.alerts import OPEN, Alert
 from modelops_pipelines.core.errors import ConflictError, NotReadyError
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.operations.improve.retrain import decide_retraining, waiting_for_promotion
+from modelops_pipelines.operations.improve.retrain import decide_retraining, promotable_gate
 from modelops_pipelines.operations.improve.train import load_trainer, train, train_first
 from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.operations.release.apply import Change
@@ -129,7 +129,7 @@ class Demo:
             return "checks wait to become alerts"
         if decide_retraining(self.stores, self.spec).start:
             return "a retraining is due"
-        return "a promotion is due" if waiting_for_promotion(self.stores, self.spec) else None
+        return "a promotion is due" if promotable_gate(self.stores, self.spec) else None
 
     def _runs(self, wanted: str) -> list[str]:
         url = f"http://{self.stores.settings.host}:{self.stores.settings.dagster_port}/graphql"

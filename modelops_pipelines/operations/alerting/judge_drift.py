@@ -76,14 +76,14 @@ def judge_data(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Seq
 
 def _data_verdict(rule: AlertRule, window: datetime, rows: Rows) -> Verdict:
     if not rows:
-        return not_judged(rule, text(window), 0, "no chunk of requests has been compared with the previous days")
+        return not_judged(rule, text(window), 0, "no chunk of requests has been compared with the days before")
     judged = [row for row in rows if row["passed"] is not None]
     if not judged:
         return not_judged(rule, text(window), sum(row["n"] for row in rows), str(rows[0]["reason"]))
     failed = sorted((r for r in judged if not r["passed"]), key=lambda row: (row["model_version"], row["chunk"]))
     n = sum(row["n"] for row in judged)
     if not failed:
-        message = f"all {len(judged)} chunks of requests on {text(window)[:16]} are like the previous days"
+        message = f"all {len(judged)} chunks of requests on {text(window)[:16]} are like the days before"
         return Verdict(rule.name, rule.kind, severity_of(rule), True, 0.0, None, n, text(window), message)
     first = failed[0]
     message = f"since {text(first['first_event'])[:19]}Z {first['reason']} ({len(failed)} of {len(judged)} chunks)"

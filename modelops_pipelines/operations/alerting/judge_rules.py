@@ -25,7 +25,7 @@ from modelops_pipelines.operations.alerting.thresholds import (
 )
 from modelops_pipelines.operations.lake.incremental import derive_lock
 from modelops_pipelines.operations.metrics.quality import judged_rows, quality_of
-from modelops_pipelines.operations.metrics.traffic import summed
+from modelops_pipelines.operations.metrics.traffic import sum_traffic
 from modelops_pipelines.store.stores import Stores
 
 MOST_WINDOWS = 200
@@ -91,7 +91,7 @@ def _judge_service(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows:
 
 
 def _service_verdict(rule: AlertRule, hour: datetime, rows: Rows) -> Verdict:
-    total, minimum = summed(rows), rule.minimum or MINIMUM_REQUESTS
+    total, minimum = sum_traffic(rows), rule.minimum or MINIMUM_REQUESTS
     if total.requests < minimum:
         why = f"{total.requests} requests; a verdict needs {minimum}"
         return not_judged(rule, text(hour), total.requests, why)

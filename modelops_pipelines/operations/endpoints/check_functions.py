@@ -1,4 +1,4 @@
-"""Whether a function of the user's can be imported and called, told from its source: nothing of it is run."""
+"""Checks from its source whether a user's function can be imported and called: no code of it is run."""
 
 import ast
 import importlib.util
@@ -13,19 +13,19 @@ from modelops_pipelines.core.endpoints.issues import Complaint, suggestion
 _HERE = ""
 TRAINER = ("frame", "context")
 METRIC = ("frame",)
-"""What a trainer and a metric are called with, by position."""
+"""The positional arguments of a trainer and of a metric."""
 
 
-def function_complaints(named: str, folder: Path, path: str, arguments: Sequence[str]) -> Iterator[Complaint]:
-    """Yield all that is wrong with ``module:function``, looked for in the folder and on the path.
+def function_issues(named: str, folder: Path, path: str, arguments: Sequence[str]) -> Iterator[Complaint]:
+    """Yield the issues with ``module:function``, which is searched in the folder and on the path.
 
     ``path`` is the key of the YAML that names it.
     """
-    for complaint in _complaints(named, folder, arguments):
-        yield replace(complaint, path=path)
+    for issue in _issues(named, folder, arguments):
+        yield replace(issue, path=path)
 
 
-def _complaints(named: str, folder: Path, arguments: Sequence[str]) -> Iterator[Complaint]:
+def _issues(named: str, folder: Path, arguments: Sequence[str]) -> Iterator[Complaint]:
     module, _, function = named.partition(":")
     found = _find_module(module, folder)
     if isinstance(found, Complaint):
@@ -36,21 +36,21 @@ def _complaints(named: str, folder: Path, arguments: Sequence[str]) -> Iterator[
     if isinstance(tree, Complaint):
         yield tree
         return
-    yield from _function_complaints(tree, shown, function, arguments)
-    yield from _import_complaints(tree, shown, folder)
+    yield from _definition_issues(tree, shown, function, arguments)
+    yield from _import_issues(tree, shown, folder)
 
 
 def _parsed(path: Path, shown: Path) -> ast.Module | Complaint:
     try:
         return ast.parse(path.read_bytes())
     except SyntaxError as error:
-        return Complaint(_HERE, f"{shown}:{error.lineno or 1} is no Python: {error.msg}", "Correct that line")
+        return Complaint(_HERE, f"{shown}:{error.lineno or 1} is not valid Python: {error.msg}", "Fix that line")
     except (ValueError, OSError) as error:
-        return Complaint(_HERE, f"{shown} cannot be read: {error}", "Correct its source")
+        return Complaint(_HERE, f"{shown} cannot be read: {error}", "Fix its source")
 
 
 def _find_module(module: str, folder: Path) -> Path | Complaint:
-    """Find the module's source, its packages searched one by one: ``find_spec`` alone runs them."""
+    """Find the module's source by searching its packages one by one: ``find_spec`` alone would run them."""
     parts = module.split(".")
     spec = _find_root(parts[0], folder)
     for index, part in enumerate(parts[1:], start=1):
@@ -67,8 +67,10 @@ def _find_module(module: str, folder: Path) -> Path | Complaint:
 def _not_found(parts: list[str], spec: ModuleSpec | None, folder: Path) -> Complaint:
     name = ".".join(parts)
     if spec is not None:
-        return Complaint(_HERE, f"'{name}' is a module, not a package", "Write module:function, one ':' before it")
-    fix = f"Create it under {folder}, install it, or run where it can be imported"
+        return Complaint(
+            _HERE, f"'{name}' is a module, not a package", "Write module:function, with one ':' before the function"
+        )
+    fix = f"Create it under {folder}, install it, or run from a folder where it can be imported"
     return Complaint(_HERE, f"there is no module '{name}'", fix)
 
 
@@ -78,11 +80,11 @@ def _find_root(name: str, folder: Path) -> ModuleSpec | None:
         return spec
     try:
         return importlib.util.find_spec(name)
-    except ValueError:  # a module put into sys.modules by hand has no spec; it can be imported all the same
+    except ValueError:  # a module put into sys.modules by hand has no spec; it can still be imported
         return ModuleSpec(name, loader=None)
 
 
-def _function_complaints(tree: ast.Module, path: Path, name: str, arguments: Sequence[str]) -> Iterator[Complaint]:
+def _definition_issues(tree: ast.Module, path: Path, name: str, arguments: Sequence[str]) -> Iterator[Complaint]:
     signature = f"({', '.join(arguments)})"
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     function = functions.get(name)
@@ -104,7 +106,7 @@ def _takes(arguments: ast.arguments, given: int) -> bool:
     return free and needed <= given and (positional >= given or arguments.vararg is not None)
 
 
-def _import_complaints(tree: ast.Module, path: Path, folder: Path) -> Iterator[Complaint]:
+def _import_issues(tree: ast.Module, path: Path, folder: Path) -> Iterator[Complaint]:
     checked: set[str] = set()
     for node in tree.body:
         for root in _imported_roots(node):

@@ -24,7 +24,7 @@ class Gap:
     recounted: int
 
 
-def measure_usage(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
+def measure_usage(stores: Stores, spec: EndpointSpec, backfill: Range | None = None) -> Recomputed:
     """Bring ``key_usage`` up to date; where the table does not exist yet, the whole log is counted."""
 
     def compute(windows: Windows) -> pa.Table:
@@ -33,7 +33,7 @@ def measure_usage(stores: Stores, spec: EndpointSpec, asked: Range | None = None
 
     if stores.lake.table(spec.name, KEY_USAGE.name) is None:
         stores.touched_windows.mark(spec.name, [KEY_USAGE.name], _logged_windows(stores, spec))
-    return recompute(stores, spec, KEY_USAGE, compute, asked=asked)
+    return recompute(stores, spec, KEY_USAGE, compute, backfill=backfill)
 
 
 def usage_gaps(stores: Stores, spec: EndpointSpec) -> list[Gap]:

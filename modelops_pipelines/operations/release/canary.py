@@ -102,8 +102,8 @@ def evidence_of(stores: Stores, spec: EndpointSpec, pair: tuple[str, str], spans
         arms = _arms(connected, {"versions": list(pair), **bounds, **regression}, len(spans))
         legs = [Leg(span.share, arms[number, challenger], arms[number, champion]) for number, span in enumerate(spans)]
         for span in spans:
-            asked = {"versions": list(pair), "since": span.since, "until": span.until, "positive": _positive(spec)}
-            rows = connected.execute(sql.named("trial_losses"), {**asked, **regression}).fetchall()
+            parameters = {"versions": list(pair), "since": span.since, "until": span.until, "positive": _positive(spec)}
+            rows = connected.execute(sql.named("trial_losses"), {**parameters, **regression}).fetchall()
             found = {row[0]: row[1:] for row in rows}
             sides = [found.get(version, _NOTHING) for version in (challenger, champion)]
             losses.append((Moments(*sides[0][:3]), Moments(*sides[1][:3])))
@@ -179,15 +179,15 @@ def running_test(stores: Stores, spec: EndpointSpec) -> Experiment | None:
     return None
 
 
-def _arms(connected: Any, asked: dict[str, Any], legs: int) -> dict[tuple[int, str], Arm]:
+def _arms(connected: Any, parameters: dict[str, Any], legs: int) -> dict[tuple[int, str], Arm]:
     """Return each version's traffic in each leg."""
     found = {}
     for leg, version, requests, failed, callers, errors, latencies in connected.execute(
-        sql.named("trial_arms"), asked
+        sql.named("trial_arms"), parameters
     ).fetchall():
         sketch = {int(key): count for key, count in json.loads(latencies or "{}").items()}
         found[leg, version] = Arm(requests, failed, callers, errors, sketch)
-    return {(leg, v): found.get((leg, v), Arm()) for leg in range(legs) for v in asked["versions"]}
+    return {(leg, v): found.get((leg, v), Arm()) for leg in range(legs) for v in parameters["versions"]}
 
 
 def _positive(spec: EndpointSpec) -> str | None:

@@ -130,11 +130,11 @@ def _pending_rows(
     """Return the rows to compare now, how many more are pending, and how many can never be compared."""
     since = {"since": reign.since, "until": stores.now(), "versions": _compatible_versions(stores, spec, shadow)}
     share = next(variant.share for variant in state.variants if variant.role == SHADOW)
-    asked = {**since, "version": shadow.version, "share": share, "most": most, "whole": not spec.row_wise}
+    parameters = {**since, "version": shadow.version, "share": share, "most": most, "whole": not spec.row_wise}
     dates = dates_received(stores.lake, spec.name, "inference_log", reign.since)
     tables = [log_table(stores, spec), typed_for(SHADOW_LOG, spec.task)]
     with stores.lake.query(spec.name, tables, dates) as connected:
-        rows = rows_of(connected, "shadow_waiting", asked)
+        rows = rows_of(connected, "shadow_waiting", parameters)
         [counts] = rows_of(connected, "shadow_counts", since).to_pylist()
     waiting = rows.column("waiting")[0].as_py() if len(rows) else 0
     return rows, waiting - len(rows), counts["without_features"]
@@ -200,7 +200,7 @@ def _aggregate(stores: Stores, spec: EndpointSpec, reign: Reign) -> dict[str, An
     dates = dates_received(stores.lake, spec.name, "inference_log", reign.since)
     positive = spec.positive_label if spec.task == "binary_classification" else None
     until: datetime = reign.until or stores.now()
-    asked = {
+    parameters = {
         "version": reign.version,
         "since": reign.since,
         "until": until,
@@ -210,5 +210,5 @@ def _aggregate(stores: Stores, spec: EndpointSpec, reign: Reign) -> dict[str, An
     tables = [log_table(stores, spec), *(typed_for(one, spec.task) for one in (SHADOW_LOG, LABELS))]
     with stores.lake.query(spec.name, tables, dates) as connected:
         connected.execute(sql.named("label_now"))
-        [found] = rows_of(connected, "shadow_summary", asked).to_pylist()
+        [found] = rows_of(connected, "shadow_summary", parameters).to_pylist()
     return {name: value for name, value in found.items() if value is not None or name != "prediction_difference"}

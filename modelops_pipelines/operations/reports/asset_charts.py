@@ -13,7 +13,7 @@ from modelops_pipelines.operations.alerting.thresholds import rows_of_busiest_ve
 from modelops_pipelines.operations.drift.profiles import stored_profiles
 from modelops_pipelines.operations.drift.reference_hours import reference_before
 from modelops_pipelines.operations.lake.queries import newest
-from modelops_pipelines.operations.metrics.traffic import summed
+from modelops_pipelines.operations.metrics.traffic import sum_traffic
 from modelops_pipelines.operations.reports.charts import as_markdown, distribution, over_time
 from modelops_pipelines.operations.reports.svg import Form
 from modelops_pipelines.operations.reports.time_series import (
@@ -46,7 +46,7 @@ def draw_traffic(_: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
     hours: dict[datetime, list[Mapping[str, Any]]] = {}
     for row in rows:
         hours.setdefault(row["window_start"], []).append(row)
-    totals = {hour: summed(of_hour) for hour, of_hour in sorted(hours.items())}
+    totals = {hour: sum_traffic(of_hour) for hour, of_hour in sorted(hours.items())}
     p50, p95, p99 = ([(h, t.percentile(share)) for h, t in totals.items()] for share in (0.50, 0.95, 0.99))
     requests = [(hour, float(total.requests)) for hour, total in totals.items()]
     failing = [(hour, total.error_rate) for hour, total in totals.items()]

@@ -28,7 +28,7 @@ from modelops_pipelines.core.tables.lake import (
 from modelops_pipelines.core.windows import LENGTH, window_of
 from modelops_pipelines.operations.alerting.thresholds import rows_of_busiest_version
 from modelops_pipelines.operations.lake.queries import newest_reader
-from modelops_pipelines.operations.metrics.traffic import Traffic, summed
+from modelops_pipelines.operations.metrics.traffic import Traffic, sum_traffic
 from modelops_pipelines.operations.reports.asset_charts import distributions
 from modelops_pipelines.operations.reports.charts import Points, over_time
 from modelops_pipelines.operations.reports.svg import Form, figure
@@ -116,7 +116,7 @@ def _facts(stores: Stores, spec: EndpointSpec, windows: int) -> dict[str, Any]:
         "now": stores.now(),
         "cards": [
             _champion_card(stores, spec),
-            *_traffic_cards(summed(served)),
+            *_traffic_cards(sum_traffic(served)),
             _alert_card(alerts),
             _label_card(quality),
         ],
@@ -158,7 +158,7 @@ def _label_card(quality: Rows) -> Card:
 
 
 def _traffic_pictures(spec: EndpointSpec, served: Rows) -> list[str]:
-    by_window = {window: summed(rows) for window, rows in _by_window(spec, served).items()}
+    by_window = {window: sum_traffic(rows) for window, rows in _by_window(spec, served).items()}
     windows = all_windows(spec, by_window)
 
     def points(value: Callable[[Traffic], float | None]) -> Points:

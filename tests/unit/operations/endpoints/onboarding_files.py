@@ -58,7 +58,7 @@ WHOLE_FILES = {
         "# nothing\n",
         "1: document: is empty. Write 'type' and 'attributes', or start with: modelops endpoint add",
     ),
-    "a list": ("- 1\n", f"1: document: must be a mapping, and is a list. {MAPPING_FIX}"),
+    "a list": ("- 1\n", f"1: document: must be a mapping, but is a list. {MAPPING_FIX}"),
     "an open bracket": (
         MINIMAL + "  owners: [a\n",
         (
@@ -108,7 +108,7 @@ WHOLE_FILES = {
     ),
     "an attribute at the top": (
         MINIMAL + "window: day\n",
-        "7: window: is no key here. Indent it under 'attributes'",
+        "7: window: is not a known key. Indent it under 'attributes'",
     ),
     "no name": (
         MINIMAL.replace("  name: flights\n", ""),
@@ -132,7 +132,7 @@ WHOLE_FILES = {
     ),
     "a name of digits": (
         MINIMAL.replace("flights", "2024"),
-        '3: name: must be text, and is a number (2024). Quote it: "2024"',
+        '3: name: must be text, but is a number (2024). Quote it: "2024"',
     ),
     "a name that is too long": (
         MINIMAL.replace("flights", "f" * 64),
@@ -151,7 +151,7 @@ WHOLE_FILES = {
     ),
     "a label that YAML takes for a yes": (
         MINIMAL.replace("late", "on"),
-        '6: label: must be text, and is a yes or no (on). Quote it: "on"',
+        '6: label: must be text, but is a yes or no (on). Quote it: "on"',
     ),
     "a label of the system": (
         MINIMAL.replace("late", "score"),

@@ -303,7 +303,7 @@ def test_an_unknown_key_is_refused_with_its_line_at_any_level(level: str, key: s
     line = 1 + content[: content.index(f'"{key}": 1')].count("\n")
     [fault] = faults_of(content)
     assert fault.startswith(f"flights.yaml:{line}: ")
-    assert f"{key}: is no key here. " in fault
+    assert f"{key}: is not a known key. " in fault
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

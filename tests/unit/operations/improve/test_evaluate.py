@@ -134,7 +134,7 @@ def test_a_candidate_that_is_worse_for_one_segment_fails_by_its_name(made: Proje
     ("version", "reason"),
     [
         ("4", "version 4: The model answered a probability that is no number from 0 to 1"),
-        ("5", "the candidate answers classes without scores, where the champion has scores"),
+        ("5", "the candidate returns classes without scores; the champion returns scores"),
         ("6", "version 6: the model raised KeyError: 'no such column'"),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, SERVICE_METRICS
-from modelops_pipelines.operations.reports.health_page import PICTURES, write_health_page
+from modelops_pipelines.operations.reports.health_page import CHARTS, write_health_page
 from tests.fakes.lake_rows import write
 from tests.fakes.monitored_hours import COLUMNS, EVIL, EVIL_COLUMN, GAP, HOURS, fill, quality_rows
 from tests.fakes.records import START, VERSION
@@ -129,7 +129,7 @@ def test_all_columns_verdicts_are_told_the_most_drifted_first_and_those_are_draw
     ranked = [name for name in COLUMNS if name != "column_05"]
     assert [*ranked, "column_05"] == told  # what was not judged comes last
     drawn = re.findall(r'<text class="h"[^>]*>(column_\d\d)</text>', page)
-    assert ranked[:PICTURES] == drawn
+    assert ranked[:CHARTS] == drawn
     words = parsed(page).texts
     assert [3, 56, 1] == [words.count(word) for word in ("drifted", "ordinary", "not judged")]
 

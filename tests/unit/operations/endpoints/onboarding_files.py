@@ -62,7 +62,7 @@ WHOLE_FILES = {
     "an open bracket": (
         MINIMAL + "  owners: [a\n",
         (
-            "8: document: is no YAML: while parsing a flow sequence, expected ',' or ']', but got "
+            "8: document: is not valid YAML: while parsing a flow sequence, expected ',' or ']', but got "
             "'<stream end>'. "
             "Close every bracket and quote, and align keys"
         ),
@@ -70,7 +70,7 @@ WHOLE_FILES = {
     "a tab": (
         "type: x\nattributes:\n\tname: y\n",
         (
-            "3: document: is no YAML: while scanning for the next token, found character '\\t' that "
+            "3: document: is not valid YAML: while scanning for the next token, found character '\\t' that "
             "cannot start any token. "
             "Indent with spaces, not with tabs"
         ),
@@ -78,14 +78,14 @@ WHOLE_FILES = {
     "a second document": (
         MINIMAL + "---\nx: 1\n",
         (
-            "7: document: is no YAML: expected a single document in the stream, but found another document. "
-            "Keep one endpoint in a file, without '---' between"
+            "7: document: is not valid YAML: expected a single document in the stream, but found another document. "
+            "Keep one endpoint per file, without '---'"
         ),
     ),
     "a control character": (
         "type: \x07\n",
         (
-            "1: document: holds what YAML forbids: unacceptable character #x0007: special characters "
+            "1: document: contains what YAML forbids: unacceptable character #x0007: special characters "
             "are not allowed. "
             "Save it as plain UTF-8 text"
         ),
@@ -98,7 +98,7 @@ WHOLE_FILES = {
     "another type": (
         MINIMAL.replace("ModelEndpoint", "ModelEndpiont"),
         (
-            "1: type: 'modelops_pipelines.ModelEndpiont' is no endpoint. "
+            "1: type: 'modelops_pipelines.ModelEndpiont' is not an endpoint's type. "
             "Did you mean 'modelops_pipelines.ModelEndpoint'?"
         ),
     ),
@@ -124,7 +124,7 @@ WHOLE_FILES = {
     ),
     "no label": (
         MINIMAL.replace("  label: late\n", ""),
-        "2: label: is missing. Add 'label', the column that turns out to be true",
+        "2: label: is missing. Add 'label', the column that holds the true outcome",
     ),
     "a name of capitals": (
         MINIMAL.replace("flights", "Flight-Delays"),

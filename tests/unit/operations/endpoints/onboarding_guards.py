@@ -90,7 +90,10 @@ GUARD_LINES = {
         "limits: {endpoint: 1000001/day}",
         "7: limits.endpoint: '1000001/day' is more than 1000000 in one window. Write it for a shorter window",
     ),
-    "a key of no limit": ("limits: {per_kee: 1/second}", "7: limits.per_kee: is not a known key. Did you mean 'per_key'?"),
+    "a key of no limit": (
+        "limits: {per_kee: 1/second}",
+        "7: limits.per_kee: is not a known key. Did you mean 'per_key'?",
+    ),
     "limits that are no mapping": (
         "limits: 100/minute",
         f"7: limits: must be a mapping, but is text (100/minute). {MAPPING_FIX}",
@@ -182,7 +185,7 @@ GUARD_LINES = {
         "accept_pickles: true",
         (
             "7: accept_pickles: must be a list, but is a yes or no (true). "
-            "Write [ ] around its items, or a '- ' before each"
+            "Write [ ] around the items, or '- ' before each item"
         ),
     ),
     "a quoted row_wise": (

@@ -16,7 +16,7 @@ ADDED_LINES = {
         "<<: {window: day}",
         f"7: <<: is not a known key. Use one of: {', '.join(KEYS[:12])} and {len(KEYS) - 12} more",
     ),
-    "a repeated key": ("label: later", "7: label: is already given on line 6. Keep one of them"),
+    "a repeated key": ("label: later", "7: label: is already set on line 6. Keep one of them"),
     "an unknown window": ("window: dya", "7: window: 'dya' is no window. Did you mean 'day'?"),
     "a bare number as duration": (
         "label_horizon: 48",
@@ -46,10 +46,10 @@ ADDED_LINES = {
         "allow_pickle: 1",
         "7: allow_pickle: must be true or false, but is a number (1). Write true or false",
     ),
-    "a list for a text": ("description: [a]", "7: description: must be text, but is a list. Write one text"),
+    "a list for a text": ("description: [a]", "7: description: must be text, but is a list. Write a text"),
     "a text for a list": (
         "owners: me",
-        "7: owners: must be a list, but is text (me). Write [ ] around its items, or a '- ' before each",
+        "7: owners: must be a list, but is text (me). Write [ ] around the items, or '- ' before each item",
     ),
     "an owner that Dagster refuses": (
         "owners: [me@example.org, data science]",
@@ -69,7 +69,7 @@ ADDED_LINES = {
     ),
     "an empty value": (
         "alerts:",
-        "7: alerts: must be a list, but is empty. Write [ ] around its items, or a '- ' before each",
+        "7: alerts: must be a list, but is empty. Write [ ] around the items, or '- ' before each item",
     ),
     "a rule that is no mapping": (
         "alerts: [drift]",
@@ -216,18 +216,20 @@ ADDED_LINES = {
     ),
     "a trainer in no package": (
         "trainer: dmo.trainer:train",
-        ("7: trainer: there is no module 'dmo'. Create it under {folder}, install it, or run where it can be imported"),
+        (
+            "7: trainer: there is no module 'dmo'. Create it under {folder}, install it, or run from a folder where it can be imported"
+        ),
     ),
     "a trainer in no module": (
         "trainer: demo.trainr:train",
         (
             "7: trainer: there is no module 'demo.trainr'. "
-            "Create it under {folder}, install it, or run where it can be imported"
+            "Create it under {folder}, install it, or run from a folder where it can be imported"
         ),
     ),
     "a trainer below a module": (
         "trainer: demo.trainer.deep:train",
-        "7: trainer: 'demo.trainer' is a module, not a package. Write module:function, one ':' before it",
+        "7: trainer: 'demo.trainer' is a module, not a package. Write module:function, with one ':' before the function",
     ),
     "a package for a module": (
         "trainer: bare:train",
@@ -254,6 +256,6 @@ ADDED_LINES = {
     ),
     "a trainer of broken source": (
         "trainer: demo.broken:train",
-        "7: trainer: demo/broken.py:1 is no Python: '(' was never closed. Correct that line",
+        "7: trainer: demo/broken.py:1 is not valid Python: '(' was never closed. Fix that line",
     ),
 }

@@ -96,7 +96,7 @@ def test_a_late_label_computes_its_window_again_and_no_other(project: Project) -
     spec = watching(project, Metric("right", sql="right.sql"), Metric("labelled", function="own_metrics:labelled"))
     early, _ = sent(project, spec, 1, START, [0.2, 0.4]), sent(project, spec, 2, START + HOUR, [0.5])
     measure_custom(project.stores, spec)
-    assert values(project)[22, "right"] == (None, "it gave nothing (null)", 2)
+    assert values(project)[22, "right"] == (None, "the metric returned null", 2)
     write_segment(project.stores, "cancer", "labels", "w", [{"rows": [label_row(early, 0, "1", START + HOUR)]}])
     ingest(project.stores, spec, "labels")
     assert measure_custom(project.stores, spec).windows == (START,)

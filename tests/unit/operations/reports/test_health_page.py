@@ -139,7 +139,7 @@ def test_estimates_stand_beside_the_real_quality_and_segments_do_not_mix_in(page
     assert ["auc", "f1", "brier skill"] == [name for name, _ in titles]
     assert "unknown" == dict(titles)["f1"]  # estimated only: no label has told
     assert 2 == page.count("estimated before labels</text>")
-    assert "cannot see that the truth" in page
+    assert "cannot detect that the outcome" in page
 
 
 def test_an_hour_without_traffic_is_a_gap_in_the_line(page: str) -> None:
@@ -152,7 +152,7 @@ def test_an_hour_without_traffic_is_a_gap_in_the_line(page: str) -> None:
 def test_an_endpoint_without_any_data_has_a_page_that_says_so(project: Project) -> None:
     page = write_health_page(project.stores, replace(project.spec, name="fresh")).read_text()
     texts = parsed(page).texts
-    for text in ("No alert was ever raised.", "No window has been judged yet.", "no values yet", "none"):
+    for text in ("No alerts have been raised.", "No window has been judged yet.", "no values yet", "none"):
         assert text in texts, text
 
 

@@ -23,7 +23,7 @@ test: $(STAMP)
 # What needs no process, no waiting and no network: for every save of a file.
 test-unit: export PYTHONDONTWRITEBYTECODE =
 test-unit: $(STAMP)
-	$(RUN)/python -m pytest -n 2 tests/unit $(ARGS)
+	$(RUN)/python -m pytest -n 2 --dist loadfile tests/unit $(ARGS)
 
 # Ends with a line to keep: date, commit, counts, seconds, cores.
 endurance: export PYTHONDONTWRITEBYTECODE =

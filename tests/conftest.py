@@ -1,5 +1,6 @@
 """Options for long runs, the plugins of all tests, and models that answer in warm processes."""
 
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -34,3 +35,9 @@ def warm_answering() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(predicting, "_start", start)
         yield
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the imports made out of the garbage collector's sight: it would be walked through hundreds of times."""
+    gc.collect()
+    gc.freeze()

@@ -1,4 +1,4 @@
-"""The serving process: takes requests, lets a model answer, makes the answer durable, sends it. Never imports Dagster.
+"""The serving process: receives requests, predicts, captures each answer durably, responds. Never imports Dagster.
 
-``app`` puts it together, ``server`` starts it. It writes no derived table: ``operations`` does, from what was captured.
+``app`` assembles it, ``server`` starts it. It writes no derived table: ``operations`` computes those from the log.
 """

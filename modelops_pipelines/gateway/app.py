@@ -1,4 +1,4 @@
-"""The gateway's application: predictions by the hot path, the rest by FastAPI, and the worker's life around both."""
+"""The gateway's ASGI application: predictions on the hot path, other routes in FastAPI, start-up and shutdown."""
 
 import re
 import secrets
@@ -22,10 +22,10 @@ _PREDICTION = re.compile(r"/(?:endpoints/([^/]+)/(invocations|infer)|v2/models/(
 
 
 class Gateway:
-    """One worker: an ASGI application that owns its serving state and its spool."""
+    """One worker: an ASGI application with its own serving state and spool."""
 
     def __init__(self, stores: Stores) -> None:
-        """Read the endpoints and open the spool; nothing is served before the lifespan's start-up."""
+        """Read the endpoints and prepare the spool; the lifespan's start-up loads the models."""
         settings = stores.settings
         slot = claim_slot(settings.home / "locks", settings.gateway_port, settings.workers)
         worker = f"{socket.gethostname()[:40]}-{slot}-{secrets.token_hex(4)}"
@@ -55,7 +55,7 @@ class Gateway:
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
         self.serving.start()
-        self.serving.follow("watch", self._health.watch, WATCH_SECONDS)
+        self.serving.repeat("watch", self._health.watch, WATCH_SECONDS)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._capture.close()

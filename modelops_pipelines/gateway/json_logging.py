@@ -1,4 +1,4 @@
-"""The gateway's log: one JSON object a line on stderr, with the request's id where there is a request."""
+"""The gateway's log: one JSON object per line on stderr, with the request id where there is a request."""
 
 import json
 import logging
@@ -10,20 +10,20 @@ from typing import Any
 import orjson
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
-_KNOWN_WARNINGS = ("X does not have valid feature names",)  # the array path, proven equal at load (ways.py)
+_KNOWN_WARNINGS = ("X does not have valid feature names",)  # the array path; its answers are compared at load
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as JSON: time, level, logger, worker, message, whatever it was given as ``extra``, and an exception."""
+    """Formats a record as JSON: time, level, logger, worker, message, every field of ``extra``, and the exception."""
 
     def __init__(self, worker: str) -> None:
-        """Name the worker in every line."""
+        """Put the worker's name into every line."""
         super().__init__()
         self._worker = worker
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line; what JSON cannot hold is told as text."""
-        told: dict[str, Any] = {
+        """Return the line; a value that JSON cannot represent is written as text."""
+        fields: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -31,17 +31,17 @@ class JsonFormatter(logging.Formatter):
             "request_id": None,
             "message": record.getMessage(),
         }
-        told |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        fields |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info and record.exc_info[0]:
-            told["exception"] = self.formatException(record.exc_info)
+            fields["exception"] = self.formatException(record.exc_info)
         try:
-            return orjson.dumps(told, default=str).decode()
-        except TypeError:  # a lone surrogate, or an integer that orjson cannot hold
-            return json.dumps(told, default=str)
+            return orjson.dumps(fields, default=str).decode()
+        except TypeError:  # a lone surrogate, or an integer over orjson's 64 bits
+            return json.dumps(fields, default=str)
 
 
 def log_as_json(worker: str) -> None:
-    """Send everything that this process logs or warns of to stderr, a JSON object a line."""
+    """Send this process's log records and warnings to stderr, one JSON object per line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(worker))
     root = logging.getLogger()

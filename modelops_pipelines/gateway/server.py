@@ -1,4 +1,4 @@
-"""Run the gateway: uvicorn with one worker or several, on loopback unless told otherwise."""
+"""Run the gateway: uvicorn with one or more workers, on loopback by default."""
 
 import errno
 import multiprocessing
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from modelops_pipelines.gateway.app import Gateway
 
 SWITCH_SECONDS = 0.0005
-"""Python's own 0.005 lets a busy event loop keep the capture thread, and so the answers, waiting (measured)."""
+"""Python's default of 0.005 s lets a busy event loop delay the capture thread, and so the answers (measured)."""
 DRAIN_SECONDS = 10
 
 
 def serve(stores: Stores) -> None:
-    """Serve until the process is told to stop.
+    """Serve until the process receives SIGTERM or SIGINT.
 
-    Several workers share one listening socket; one that dies is started anew. Raises SettingsError when the port is in
-    use, or when others could reach a gateway that has no key.
+    Several workers share one listening socket; one that dies is replaced. Raises SettingsError when the port is in
+    use, or when the address is not loopback and no API key exists.
     """
     settings = stores.settings
     require_safe_binding(settings.host, has_keys=bool(stores.keys.list()))
     listener = bind(settings.host, settings.gateway_port)
-    os.environ |= settings.environment()  # what the workers read
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # forests' threads fight each other for two cores (measured)
+    os.environ |= settings.environment()  # the workers read their settings from it
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of forests compete with the workers for cores (measured)
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
@@ -52,9 +52,9 @@ def serve(stores: Stores) -> None:
 
 
 def _fork_from_a_warm_process() -> None:
-    """Have uvicorn's supervisor start workers from a process that has the heavy imports behind it.
+    """Have uvicorn's supervisor fork workers from a process that has already imported the heavy packages.
 
-    A worker that died is back in a second instead of five, and the workers share the memory of what was imported.
+    A dead worker is replaced in one second instead of five, and the workers share the memory of the imported modules.
     """
     import uvicorn._subprocess
 
@@ -64,7 +64,7 @@ def _fork_from_a_warm_process() -> None:
 
 
 def application() -> "Gateway":
-    """Return the worker's application; uvicorn calls it in each worker's process."""
+    """Return the worker's application; uvicorn calls this in each worker process."""
     from modelops_pipelines.gateway.app import Gateway
 
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -72,7 +72,7 @@ def application() -> "Gateway":
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raises SettingsError when the port is in use or not allowed."""
+    """Return a listening socket; raises SettingsError when the port is in use or may not be bound."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -82,13 +82,14 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
         raise SettingsError(
-            f"The gateway's address {host}:{port} {why}", "End what listens there, or set MODELOPS_GATEWAY_PORT"
+            f"The gateway's address {host}:{port} {why}",
+            "Stop the process that listens there, or set MODELOPS_GATEWAY_PORT to a free port",
         ) from error
     return listener
 
 
 def main() -> None:
-    """Run the gateway of the current folder's project; an error of ours is told on stderr."""
+    """Run the gateway of the current folder's project; a ModelOpsError goes to stderr and sets the exit code."""
     try:
         serve(Stores())
     except ModelOpsError as error:

@@ -18,7 +18,7 @@ import pytest
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Rows
-from modelops_pipelines.gateway.model_runtime.prediction_paths import Way
+from modelops_pipelines.gateway.model_runtime.prediction_paths import PredictionPath
 from tests.fakes import model_kinds as kinds
 from tests.support.captured_log import log_of
 from tests.support.gateway import RunningGateway, running_gateway
@@ -72,7 +72,7 @@ class Running:
 
     @contextmanager
     def busy(self, endpoint: str, requests: int, milliseconds: float) -> Iterator[list[Future[httpx.Response]]]:
-        """Have so many slow requests under way."""
+        """Have so many slow requests in flight."""
         with ThreadPoolExecutor(requests) as callers:
             futures = [callers.submit(self.ask, endpoint, milliseconds) for _ in range(requests)]
             time.sleep(0.1)
@@ -98,12 +98,12 @@ def _refusal(response: httpx.Response) -> tuple[int, str, str, str]:
     return response.status_code, error["code"], error["message"], error["remedy"]
 
 
-def test_more_requests_at_once_than_allowed_are_refused_and_those_under_way_answered(running: Running) -> None:
+def test_more_requests_at_once_than_allowed_are_refused_and_those_in_flight_answered(running: Running) -> None:
     with running.busy("narrow", CONCURRENT + 2, 1000) as slow:
         answers = [future.result() for future in slow]
     refused = [answer for answer in answers if answer.status_code != 200]
     remedy = "Try again in a moment, or raise 'limits: {concurrent: ...}' in the endpoint's YAML"
-    message = "Endpoint 'narrow' has 3 requests under way, as many as it takes"
+    message = "Endpoint 'narrow' has 3 requests in flight, this worker's limit"
     assert [(503, "overload", message, remedy)] * 2 == [_refusal(response) for response in refused]
     assert ["1", "1"] == [response.headers["retry-after"] for response in refused]
     assert 200 == running.ask("narrow").status_code
@@ -115,7 +115,8 @@ def test_an_answer_that_takes_too_long_is_given_up_at_the_deadline_and_captured_
     started = time.monotonic()
     response = running.ask("hasty", 1900)
     took = time.monotonic() - started
-    message, remedy = "The answer took longer than the deadline of 1 s", "Try again later"
+    message = "The prediction took longer than the deadline of 1 s"
+    remedy = "Try again later, or raise 'limits: {deadline: ...}' in the endpoint's YAML"
     assert (503, "overload", message, remedy) == _refusal(response)
     assert "1" == response.headers["retry-after"]
     assert DEADLINE_SECONDS <= took < 1.9
@@ -151,7 +152,7 @@ def test_a_body_that_is_too_large_is_refused_and_is_a_row(running: Running, form
     body = ROW + b" " * (MIB + 1 - len(ROW))
     parts = (body[start : start + 65536] for start in range(0, len(body), 65536))
     response = running.send(parts if form == "in parts" else body)
-    assert (413, "too_large", "The body is over 1 MiB", "Send fewer rows a request") == _refusal(response)
+    assert (413, "too_large", "The body is over 1 MiB", "Send fewer rows per request") == _refusal(response)
     row = running.rows("narrow")[response.json()["error"]["request_id"]][0]
     assert (413, "too_large", None, 0) == (row["status"], row["error_code"], row["prediction"], row["row_index"])
 
@@ -188,7 +189,7 @@ def test_a_request_that_nobody_waits_for_any_more_costs_the_model_nothing() -> N
         return np.zeros(1)
 
     async def leave() -> None:
-        batcher = Batcher(Model(_VERSION, Way(predict, "mlflow", None, None), _SPEC))
+        batcher = Batcher(Model(_VERSION, PredictionPath(predict, "mlflow", None, None), _SPEC))
         futures = [batcher.submit(Rows({"wait": [number]}, 1)) for number in range(20)]
         for future in futures[12:]:
             future.cancel()

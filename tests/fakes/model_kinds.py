@@ -14,7 +14,7 @@ from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.release.deployments import ModelVersion
-from tests.support.project import Project
+from tests.support.project import Project, make_project
 
 NUMBERS = ("age", "income", "visits", "distance", "balance", "tenure", "points")
 SCALES = (40.0, 3e4, 7.0, 0.01, 1e6, 10.0, 1.0)
@@ -140,8 +140,6 @@ def put_live(project: Project, spec: EndpointSpec, frame: pd.DataFrame, trainer:
 
 def empty_project(folder: Path, **environment: str) -> Project:
     """Make a project without an endpoint."""
-    from tests.support.project import make_project
-
     project = make_project(folder, **environment)
     (project.folder / "endpoints" / "endpoint.yaml").unlink()
     return project

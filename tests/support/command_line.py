@@ -63,7 +63,7 @@ def environment_of(project: Project) -> dict[str, str]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def refused(done: Done, message: str) -> None:
@@ -79,7 +79,11 @@ class NewUser:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ports = {name: free_port() for name in SERVICES}
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("MODELOPS_", "DAGSTER_"))}
+        own = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("MODELOPS_", "DAGSTER_", "MLFLOW_"))
+        }
         self.environment = {**own, "PYTHONPATH": str(ROOT), "MODELOPS_SEAL_AFTER_SECONDS": "1"}
         self.environment |= {f"MODELOPS_{name}_PORT": str(port) for name, port in self.ports.items()}
 

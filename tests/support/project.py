@@ -3,12 +3,15 @@
 import os
 import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.endpoints.load import read_endpoint
@@ -20,6 +23,8 @@ from tests.support.ports import free_port
 
 WORLDS = "TEST_WORLDS"
 """The variable with the folder that all processes of a test run share."""
+REGISTRY = "TEST_REGISTRY"
+"""The variable that is set where tests use MLflow: each project then has its database, as migrated, from the start."""
 CANCER_YAML = """\
 type: modelops_pipelines.ModelEndpoint
 attributes:
@@ -51,7 +56,10 @@ def make_project(folder: Path, yaml: str = CANCER_YAML, **environment: str) -> P
     path.write_text(yaml)
     home = {"MODELOPS_HOME": str(folder / "home"), "MODELOPS_ENDPOINTS": str(folder / "endpoints")}
     given = {**_free_ports(), **home, "MODELOPS_SEAL_AFTER_SECONDS": "0.2", **environment}
-    return Project(folder, given, Stores(load_settings(folder, given)), read_endpoint(path))
+    project = Project(folder, given, Stores(load_settings(folder, given)), read_endpoint(path))
+    if REGISTRY in os.environ:
+        put_blank_registry(project)
+    return project
 
 
 def copied_project(project: Project, folder: Path) -> Project:
@@ -92,11 +100,24 @@ def train_first(project: Project, frame: Any = None) -> ModelVersion:
     """Train and register the project's first version."""
     from modelops_pipelines.operations.improve import train as trainers
 
+    put_blank_registry(project)
+    return trainers.train_first(project.stores, project.spec, cancer_frame() if frame is None else frame)
+
+
+@contextmanager
+def projects_have_a_registry() -> Iterator[None]:
+    """Let every project that is made have MLflow's database, as migrated, from the start."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(REGISTRY, "1")
+        yield
+
+
+def put_blank_registry(project: Project) -> None:
+    """Give the project MLflow's database as its migrations leave it, where it has none yet."""
     registry = _registry_file(project)
     if not registry.exists():
         registry.parent.mkdir(mode=0o700, exist_ok=True)
         registry.write_bytes(_blank_registry())
-    return trainers.train_first(project.stores, project.spec, cancer_frame() if frame is None else frame)
 
 
 @cache
@@ -107,7 +128,8 @@ def _blank_registry() -> bytes:
 
 
 def _migrated_registry() -> bytes:
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.delenv(REGISTRY, raising=False)
         project = make_project(Path(folder) / "project")
         _ = project.stores.registry
         return _registry_file(project).read_bytes()

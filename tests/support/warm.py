@@ -13,19 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-PRELOADED = (
-    "alembic.command",
-    "duckdb",
-    "deltalake",
-    "mlflow.sklearn",
-    "sklearn.ensemble",
-    "sklearn.linear_model",
-    "skops.io",
-    "uvicorn",
-    "modelops_pipelines.cli.main",
-    "modelops_pipelines.gateway.app",
-    "modelops_pipelines.store.registry.client",
-)
+PRELOADED = ["tests.support.preloaded"]
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
@@ -34,7 +22,7 @@ class WarmProcess:
 
     def __init__(self, code: str, *arguments: str, cwd: Path, env: Mapping[str, str], out: Path, err: Path) -> None:
         """Start it; what it says is appended to the files ``out`` and ``err``."""
-        _CONTEXT.set_forkserver_preload(list(PRELOADED))
+        _CONTEXT.set_forkserver_preload(PRELOADED)
         self._process = _CONTEXT.Process(target=_run, args=(code, arguments, str(cwd), dict(env), str(out), str(err)))
         self._process.start()
 

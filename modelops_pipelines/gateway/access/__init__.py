@@ -1,4 +1,4 @@
-"""Who may ask, and how much: the keyring in memory, rate limits, shared quotas.
+"""Authentication and rate limits: the keyring in memory, the limiter, quotas in memory and in Redis.
 
-What a key is: ``core.access``. Which role a route requires: ``gateway.http.guarded_router``.
+The format of a key: ``core.access``. The role that a route requires: ``gateway.http.guarded_router``.
 """

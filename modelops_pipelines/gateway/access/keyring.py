@@ -1,7 +1,7 @@
-"""Who calls: keys held in memory, and what each caller may do. Nothing here touches the disk but ``refresh``.
+"""Authenticates callers by the API keys in memory, and checks their roles and scope. Only ``refresh`` reads the disk.
 
-While no key was ever made the gateway is open: everyone may do everything. From the first key on, one is needed,
-also when that key is revoked.
+Until the first key is created the gateway is open: every caller may use every route. From then on a key is required,
+even if all keys are revoked.
 """
 
 import hmac
@@ -17,13 +17,13 @@ from modelops_pipelines.core.windows import text
 from modelops_pipelines.store.state.access.api_keys import Keys
 
 HEADER = "X-API-Key"
-_MAKE_ONE = f"Send one in the header {HEADER}; make one: modelops key create NAME --role ROLE"
-_NOBODY = "0" * 64  # what an unknown key is compared with, so that it takes as long as a wrong one
+_KEY_REMEDY = f"Send it in the header {HEADER}; create one: modelops key create NAME --role ROLE"
+_DUMMY_DIGEST = "0" * 64  # compared with the digest of an unknown key, so that the time does not tell it is unknown
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever asks: a key's bearer, or anyone where no key is needed. ``endpoints`` is None for all endpoints."""
+    """An authenticated caller with its permissions, or an anonymous one. ``endpoints`` is None for all endpoints."""
 
     name: str = "anonymous"
     key_id: str | None = None
@@ -32,28 +32,29 @@ class Caller:
     endpoints: frozenset[str] | None = None
 
     def require_role(self, role: Role) -> None:
-        """Raise ForbiddenError when the caller may not do this anywhere."""
+        """Raise ForbiddenError when the caller lacks the role."""
         if role not in self.permitted:
+            permitted = ", ".join(known for known in ROLES if known in self.permitted)
             raise ForbiddenError(
-                f"The key {self.key_id} ({self.name}) has not the role {role!r}",
-                f"Use a key that has it; this one may: {', '.join(one for one in ROLES if one in self.permitted)}",
+                f"The key {self.key_id} ({self.name}) lacks the required role {role!r}",
+                f"Use a key with this role; this key allows: {permitted}",
             )
 
     def require(self, role: Role, endpoint: str | None) -> None:
-        """Raise ForbiddenError when the caller may not do this on this endpoint, or (None) on all of them.
+        """Raise ForbiddenError when the caller lacks the role, or the endpoint (None: all) is outside its scope.
 
-        An endpoint that the key is not for is refused in the same words whether or not it exists.
+        The error for an endpoint outside the scope is the same whether or not the endpoint exists.
         """
         self.require_role(role)
         if self.endpoints is not None and endpoint not in self.endpoints:
-            what = "what is not of one endpoint" if endpoint is None else f"an endpoint {endpoint[:80]!r}"
+            what = "routes of the whole gateway" if endpoint is None else f"an endpoint {endpoint[:80]!r}"
             raise ForbiddenError(
-                f"The key {self.key_id} ({self.name}) is not for {what}",
-                f"Use another key; this one is for: {', '.join(sorted(self.endpoints))}",
+                f"The key {self.key_id} ({self.name}) is not scoped to {what}",
+                f"Use another key; this key's scope is: {', '.join(sorted(self.endpoints))}",
             )
 
     def sees(self, endpoint: str) -> bool:
-        """Return whether lists show this endpoint to the caller."""
+        """Return whether the endpoint is in the caller's scope, so that lists show it."""
         return self.endpoints is None or endpoint in self.endpoints
 
 
@@ -62,7 +63,7 @@ ANONYMOUS = Caller()
 
 @dataclass(frozen=True)
 class _Bearer:
-    """A key with the caller that its bearer is."""
+    """A key, and the caller that it authenticates."""
 
     key: Key
     caller: Caller
@@ -70,36 +71,36 @@ class _Bearer:
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """All keys as of a generation; replaced as a whole."""
+    """All keys at one generation; replaced as a whole."""
 
     generation: int
     bearers: Mapping[str, _Bearer] = field(repr=False)
 
 
 class Keyring:
-    """The keys of this worker: as they were at the last refresh, judged by the clock of each call."""
+    """This worker's copy of the keys, as of the last refresh; expiry is checked at each request."""
 
     def __init__(self) -> None:
-        """Start knowing nothing, not even whether a key is needed: nobody is let in before the first refresh."""
+        """Start without keys: every request is refused until the first refresh."""
         self._snapshot: _Snapshot | None = None
         self._refreshing = threading.Lock()
 
     def refresh(self, keys: Keys) -> None:
-        """Take over the keys when they have changed; what was stays when the database is away and this raises."""
-        with self._refreshing:  # or an older look could replace a newer one
+        """Load the keys if they have changed; if the database is down this raises, and the old copy is kept."""
+        with self._refreshing:  # without the lock an older snapshot could replace a newer one
             if self._snapshot is None or keys.generation() != self._snapshot.generation:
                 generation, found = keys.snapshot()
                 self._snapshot = _Snapshot(generation, {key.key_id: _Bearer(key, _caller(key)) for key in found})
 
     @property
     def is_open(self) -> bool:
-        """Whether no key is needed."""
+        """Whether no key is required, because none was ever created."""
         return self._snapshot is not None and not self._snapshot.bearers
 
     def authenticate(self, given: str | None, now: datetime) -> Caller:
-        """Return who calls with this header's value; raises UnauthenticatedError, NotReadyError before any refresh.
+        """Return the caller of this key; raises UnauthenticatedError, or NotReadyError before the first refresh.
 
-        What is refused is never repeated, and an unknown key is refused in the words and the time of a wrong one.
+        Errors never repeat the key, and an unknown key id gives the same error in the same time as a wrong secret.
         """
         snapshot = self._snapshot
         if snapshot is None:
@@ -107,26 +108,28 @@ class Keyring:
         if not snapshot.bearers:
             return ANONYMOUS
         if not given:
-            raise UnauthenticatedError("An API key is needed", _MAKE_ONE)
+            raise UnauthenticatedError("An API key is required", _KEY_REMEDY)
         key_id = id_of(given)
         if key_id is None:
-            raise UnauthenticatedError("The API key is not written as a key", "Send all of it, as it was shown")
+            raise UnauthenticatedError(
+                "The API key is malformed", "Send the whole key, as it was shown when it was created"
+            )
         bearer = snapshot.bearers.get(key_id)
-        kept = _NOBODY if bearer is None else bearer.key.digest
-        if not hmac.compare_digest(digest_of(given), kept) or bearer is None:
-            raise UnauthenticatedError("The API key is none of this gateway's", "Send one that it has issued")
+        expected = _DUMMY_DIGEST if bearer is None else bearer.key.digest
+        if not hmac.compare_digest(digest_of(given), expected) or bearer is None:
+            raise UnauthenticatedError("Unknown API key", "Send a key that this gateway issued; see modelops key list")
         status = bearer.key.status(now)
         if status != ACTIVE:
-            raise _over(bearer.key, status)
+            raise _inactive_key(bearer.key, status)
         return bearer.caller
 
 
 def require_safe_binding(host: str, *, has_keys: bool) -> None:
-    """Refuse to listen where others can reach an open gateway; raises SettingsError."""
+    """Raise SettingsError for a gateway without API keys on an address that is not loopback."""
     if not has_keys and not _is_loopback(host):
         raise SettingsError(
-            f"The gateway would listen on {host} without any key: whoever reaches it could do everything",
-            "Make one: modelops key create NAME --role admin; or set MODELOPS_HOST to 127.0.0.1",
+            f"The gateway would listen on {host} without API keys: anyone who reaches it could use every route",
+            "Create a key: modelops key create NAME --role admin; or set MODELOPS_HOST to 127.0.0.1",
         )
 
 
@@ -142,7 +145,9 @@ def _caller(key: Key) -> Caller:
     return Caller(key.name, key.key_id, key.mode, key.permitted, endpoints)
 
 
-def _over(key: Key, status: str) -> UnauthenticatedError:
+def _inactive_key(key: Key, status: str) -> UnauthenticatedError:
     since = key.revoked_at or key.expires_at
     when = f" since {text(since)}" if since else ""
-    return UnauthenticatedError(f"The API key {key.key_id} ({key.name}) is {status}{when}", "Ask for a new one")
+    return UnauthenticatedError(
+        f"The API key {key.key_id} ({key.name}) is {status}{when}", "Ask an administrator of the gateway for a new key"
+    )

@@ -1,8 +1,8 @@
-"""How many requests are let in: per key, per user, per endpoint, and for the whole gateway.
+"""Rate limits of requests: per key, per user, per endpoint, and for the whole gateway.
 
-Each of N workers counts in its memory and admits its part of every rate. With a Redis server the workers share each
-rate exactly; while that server is away they go by their parts, and no prediction fails for it. What is counted is
-``quotas``; how Redis counts is ``shared_quotas``.
+Each of N workers counts in its memory and admits 1/N of every rate. With a Redis server the workers share each rate
+exactly; while that server is down each falls back to its own part, and no prediction fails. The windows are in
+``sliding_windows``, the shared ones in ``redis_quotas``.
 """
 
 import time
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from modelops_pipelines.core.access.rates import Rate, parse_rates
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import LimitError
-from modelops_pipelines.gateway.access.redis_quotas import Asked, SharedQuotas
+from modelops_pipelines.gateway.access.redis_quotas import QuotaUse, SharedQuotas
 from modelops_pipelines.gateway.access.sliding_windows import NANO, Quota, Scope
 
 _SETTINGS = {
@@ -23,7 +23,7 @@ _SETTINGS = {
 
 
 class Limiter:
-    """Lets requests in or raises LimitError; a refused request counts towards nothing. For one event loop."""
+    """Admits requests or raises LimitError; a refused request does not count. For one event loop."""
 
     def __init__(
         self,
@@ -41,53 +41,53 @@ class Limiter:
 
     @property
     def shared(self) -> bool:
-        """Whether the workers share their limits: then ``check_shared`` is to be awaited instead of ``check``."""
+        """Whether the workers share their limits: if so, await ``check_shared`` instead of calling ``check``."""
         return self._shared is not None
 
     def check(self, spec: EndpointSpec, key_id: str | None, user: str | None) -> None:
-        """Let a request in by what this worker alone has counted; raises LimitError.
+        """Admit a request by this worker's own counts; raises LimitError.
 
-        ``user`` is the caller's own X-User-Id. Limits for whom the request does not name do not hold.
+        ``user`` is the caller's X-User-Id. A request without a key or a user is not limited per key or per user.
         """
-        asked = self._asked(spec, key_id, user)
-        if asked:
-            self._admit(asked, whole=False)
+        uses = self._quota_uses(spec, key_id, user)
+        if uses:
+            self._admit(uses, whole=False)
 
     async def check_shared(self, spec: EndpointSpec, key_id: str | None, user: str | None) -> None:
-        """Let a request in by what all workers have counted, or by ``check`` while Redis is away; raises LimitError."""
-        asked = self._asked(spec, key_id, user)
-        if not asked or self._shared is None:
-            return self._admit(asked, whole=False)
-        asked_at = self._clock()
-        verdict = await self._shared.take(asked)
+        """Admit a request by the counts of all workers, or as ``check`` does while Redis is down; raises LimitError."""
+        uses = self._quota_uses(spec, key_id, user)
+        if not uses or self._shared is None:
+            return self._admit(uses, whole=False)
+        counted_at = self._clock()
+        verdict = await self._shared.take(uses)
         if verdict is None:
-            return self._admit(asked, whole=False)
+            return self._admit(uses, whole=False)
         if verdict.refused_by is not None:
-            raise self._refusal(verdict.refused_by, verdict.wait, divided=False)
-        # Counted here too: when Redis fails, or comes back empty, this worker still admits the whole rate at most.
-        return self._admit(asked, whole=True, asked_at=asked_at)
+            raise self._limit_error(verdict.refused_by, verdict.wait, divided=False)
+        # Counted here too: if Redis fails or comes back empty, this worker still admits at most the whole rate.
+        return self._admit(uses, whole=True, counted_at=counted_at)
 
     async def close(self) -> None:
         """Close the connections to Redis."""
         if self._shared is not None:
             await self._shared.close()
 
-    def _asked(self, spec: EndpointSpec, key_id: str | None, user: str | None) -> Sequence[Asked]:
-        """Return the quotas that the request needs, each with its caller's name."""
+    def _quota_uses(self, spec: EndpointSpec, key_id: str | None, user: str | None) -> Sequence[QuotaUse]:
+        """Return the quotas that the request counts towards, each with the caller's name in it."""
         limits = spec.limits
-        asked: list[Asked] = []
+        uses: list[QuotaUse] = []
         if key_id is not None and limits.per_key is not None:
-            asked += [(quota, key_id) for quota in self._of("key", spec.name, limits.per_key)]
+            uses += [(quota, key_id) for quota in self._quotas_of("key", spec.name, limits.per_key)]
         if user and limits.per_user is not None:
-            asked += [(quota, user) for quota in self._of("user", spec.name, limits.per_user)]
+            uses += [(quota, user) for quota in self._quotas_of("user", spec.name, limits.per_user)]
         if limits.endpoint is not None:
-            asked += [(quota, "") for quota in self._of("endpoint", spec.name, limits.endpoint)]
+            uses += [(quota, "") for quota in self._quotas_of("endpoint", spec.name, limits.endpoint)]
         if self._global_rate is not None:
-            asked += [(quota, "") for quota in self._of("gateway", "", self._global_rate)]
-        return asked
+            uses += [(quota, "") for quota in self._quotas_of("gateway", "", self._global_rate)]
+        return uses
 
-    def _of(self, scope: str, endpoint: str, text: str) -> Sequence[Quota]:
-        """Return the quotas of a rate's text; a changed text has new ones, which have counted nothing yet."""
+    def _quotas_of(self, scope: str, endpoint: str, text: str) -> Sequence[Quota]:
+        """Return the quotas of a rate's text; a changed text gets new quotas, with no hits yet."""
         known, quotas = self._quotas.get((scope, endpoint), ("", ()))
         if known != text:
             where = Scope(scope, endpoint, _SETTINGS[scope])
@@ -96,33 +96,33 @@ class Limiter:
         return quotas
 
     def _part(self, rate: Rate) -> int:
-        """Return what this worker admits of a rate: the parts of all workers make up the whole."""
+        """Return this worker's part of a rate; the parts of all workers add up to the rate."""
         return rate.amount // self._workers + (self._worker < rate.amount % self._workers)
 
-    def _admit(self, asked: Sequence[Asked], *, whole: bool, asked_at: int | None = None) -> None:
-        """Count one hit in every quota, or in none and raise; nothing is awaited in between.
+    def _admit(self, uses: Sequence[QuotaUse], *, whole: bool, counted_at: int | None = None) -> None:
+        """Count one hit in every quota, or in none and raise LimitError; atomic, because nothing is awaited.
 
-        ``asked_at`` is when Redis was asked: a hit that were counted here later than there would be refused too long.
+        ``counted_at`` is the time of the call to Redis: a hit with a later time than in Redis would expire too late.
         """
         now, longest, refused_by = self._clock(), 0, None
-        for quota, caller in asked:
+        for quota, caller in uses:
             wait = quota.wait(caller, now, quota.rate.amount if whole else quota.part)
             if wait > longest:
                 longest, refused_by = wait, quota
         if refused_by is not None:
-            raise self._refusal(refused_by, longest, divided=not whole)
-        for quota, caller in asked:
-            quota.hit(caller, now if asked_at is None else asked_at)
+            raise self._limit_error(refused_by, longest, divided=not whole)
+        for quota, caller in uses:
+            quota.hit(caller, now if counted_at is None else counted_at)
 
-    def _refusal(self, quota: Quota, wait: int, *, divided: bool) -> LimitError:
-        """Return the error that names the limit and its rate, and neither key nor user."""
+    def _limit_error(self, quota: Quota, wait: int, *, divided: bool) -> LimitError:
+        """Return the error, which names the limit and its rate, but neither the key nor the user."""
         scope, seconds = quota.scope, max(1, -(-wait // NANO))
         who = {
-            "key": f"This key is over its limit for endpoint {scope.endpoint!r}",
-            "user": f"This user is over the limit for endpoint {scope.endpoint!r}",
-            "endpoint": f"Endpoint {scope.endpoint!r} is over its limit",
-            "gateway": "The gateway is over its limit",
+            "key": f"This key is over its rate limit for endpoint {scope.endpoint!r}",
+            "user": f"This user is over the rate limit for endpoint {scope.endpoint!r}",
+            "endpoint": f"Endpoint {scope.endpoint!r} is over its rate limit",
+            "gateway": "The gateway is over its rate limit",
         }[scope.name]
-        part = f", {quota.part} of it on this worker" if divided and self._workers > 1 else ""
+        part = f", of which this worker admits {quota.part}" if divided and self._workers > 1 else ""
         remedy = f"Try again in {seconds} s, or raise {scope.setting}"
         return LimitError(f"{who}: {quota.rate.text}{part}", remedy, seconds)

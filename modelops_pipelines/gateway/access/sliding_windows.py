@@ -1,9 +1,9 @@
-"""Who was let in when: exact moving windows in memory. Which limits there are, and what a refusal says, is ``limits``.
+"""Exact sliding windows of hits in memory. The limits and their errors are in ``limiter``.
 
-A window keeps the time of each hit, 8 bytes, so that no window of its length, wherever it begins, ever holds more hits
-than its rate. The library ``limits`` keeps such windows too: measured at 1,000 keys of 5000/hour it takes 53 us for a
-request with four limits, 1.4 MB for a key that is full, and pauses of 57 ms while a thread sweeps; this takes 3.4 us,
-40 kB and no thread. Its cheaper strategies let more in than the rate around the borders of their windows.
+A window stores the time of each hit in 8 bytes, so that no interval of its length, wherever it begins, holds more hits
+than the rate. The library ``limits`` has such windows too: measured with 1,000 keys at 5000/hour it takes 53 us per
+request with four limits, 1.4 MB per full key, and pauses of 57 ms while a thread cleans up; this takes 3.4 us,
+40 kB and no thread. Its cheaper strategies admit more than the rate at the borders of their windows.
 """
 
 from array import array
@@ -14,11 +14,11 @@ from modelops_pipelines.core.access.rates import Rate
 
 NANO = 1_000_000_000
 MOST_CALLERS = 100_000
-"""Callers that one rate remembers: who makes up users' ids cannot fill the memory, he only forgets his own."""
+"""Most callers that one rate stores, so that invented user ids cannot fill the memory; older callers are dropped."""
 
 
 class Hits:
-    """The times of one caller's last hits, at most as many as a window holds; the oldest is overwritten."""
+    """The times of one caller's last hits, at most as many as a window may hold; the oldest is overwritten."""
 
     __slots__ = ("_next", "_times")
 
@@ -30,11 +30,11 @@ class Hits:
         return len(self._times)
 
     def last(self, number: int) -> int:
-        """Return the time of the last hit but ``number - 1``."""
+        """Return the time of the ``number``-th newest hit; 1 is the newest."""
         return self._times[(self._next - number) % len(self._times)]
 
     def add(self, now: int, size: int) -> None:
-        """Remember a hit; of those before, the newest ``size - 1`` stay."""
+        """Add a hit, and keep the newest ``size`` hits."""
         if len(self._times) < size:
             self._times.append(now)
         else:
@@ -44,7 +44,7 @@ class Hits:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a rate is for: the key, the user, the endpoint, or the whole gateway."""
+    """What a rate applies to: key, user, endpoint or the whole gateway; ``setting`` names where the rate is set."""
 
     name: str
     endpoint: str
@@ -52,7 +52,7 @@ class Scope:
 
 
 class Quota:
-    """One rate of one scope, with the hits of each caller. ``part`` is what this worker may admit by itself."""
+    """One rate of one scope, with each caller's hits. ``part`` is how many hits this worker may admit by itself."""
 
     __slots__ = ("_hits", "_size", "_span", "part", "rate", "scope")
 
@@ -63,7 +63,7 @@ class Quota:
         self._hits: OrderedDict[str, Hits] = OrderedDict()
 
     def wait(self, caller: str, now: int, most: int) -> int:
-        """Return the nanoseconds until the caller is let in again, when ``most`` hits fit into a window; 0 is now."""
+        """Return the nanoseconds until the caller is admitted if a window may hold ``most`` hits; 0 means now."""
         if not most:
             return NANO
         hits = self._hits.get(caller)
@@ -75,12 +75,12 @@ class Quota:
         """Count a hit."""
         hits = self._hits.get(caller)
         if hits is None:
-            self._forget(now)
+            self._drop_idle_callers(now)
             hits = self._hits[caller] = Hits()
         hits.add(now, self._size)
 
-    def _forget(self, now: int) -> None:
-        """Look at the two callers that were not looked at for longest, and drop who has no hit in the window."""
+    def _drop_idle_callers(self, now: int) -> None:
+        """Check the two callers that were checked longest ago, and drop those without a hit in the window."""
         for _ in range(min(2, len(self._hits))):
             caller, hits = self._hits.popitem(last=False)
             if hits.last(1) + self._span > now and len(self._hits) + 1 < MOST_CALLERS:

@@ -1,4 +1,4 @@
-"""Reading a request's body into columns: MLflow's JSON forms, CSV, the Open Inference Protocol, headers.
+"""Parses a request's headers, and its body into columns: MLflow's JSON forms, CSV, the Open Inference Protocol.
 
-Frames for the model: ``gateway.model_runtime.frames``.
+DataFrames for the model: ``gateway.model_runtime.frames``.
 """

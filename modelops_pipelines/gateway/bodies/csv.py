@@ -1,4 +1,4 @@
-"""A body of comma-separated values, its first line the features' names, as columns."""
+"""Parses a CSV body, whose first line names the features, into columns."""
 
 import csv
 import io
@@ -13,31 +13,31 @@ from modelops_pipelines.gateway.bodies.typed_columns import Columns
 
 _NULLS = frozenset({"", "NA", "NaN", "nan", "null", "None"})
 _BOOLS = {"true": True, "false": False, "1": True, "0": False}
-csv.field_size_limit(2**31 - 1)  # the body's size is limited already, and JSON's texts may be as long
-_EXAMPLE = "Send a line of feature names, then a line a row"
+csv.field_size_limit(2**31 - 1)  # the body's size is limited already; text in JSON has no other limit either
+_EXAMPLE = "Send a header line with the features' names, then one line per row"
 
 
 def read_csv(body: bytes, inputs: Mapping[str, str]) -> tuple[Columns, int]:
-    """Return the inputs' columns, each text turned into its column's type, and the number of rows.
+    """Return the inputs' columns, converted to their types where possible, and the number of rows.
 
-    An empty field is null (in a text column too, as pandas reads it), and so are NA, NaN and null in the other columns.
-    Raises MalformedError for what is no CSV in UTF-8, InputError for rows that are not of these features.
+    An empty field is null, also in text columns as in pandas; in other columns NA, NaN, nan, null and None are too.
+    Raises MalformedError for invalid CSV or UTF-8, InputError for missing features and rows of a wrong length.
     """
     header, *rows = _lines(body)
     missing = [name for name in inputs if name not in header]
     if missing:
-        raise InputError(f"Feature(s) {', '.join(missing)} missing in the CSV's first line", _EXAMPLE)
+        raise InputError(f"Feature(s) {', '.join(missing)} missing in the CSV's header line", _EXAMPLE)
     if len(rows) > MAX_ROWS:
-        raise InputError(f"The CSV has over {MAX_ROWS} rows", f"Send 1 to {MAX_ROWS} rows a request")
+        raise InputError(f"The CSV has over {MAX_ROWS} rows", f"Send 1 to {MAX_ROWS} rows per request")
     for index, row in enumerate(rows):
         if len(row) != len(header):
-            raise InputError(f"Row {index} of the CSV has {len(row)} fields, the first line {len(header)}", _EXAMPLE)
+            raise InputError(f"Row {index} of the CSV has {len(row)} fields, the header line {len(header)}", _EXAMPLE)
     places = {name: header.index(name) for name in inputs}
     return {name: [_value(kind, row[places[name]]) for row in rows] for name, kind in inputs.items()}, len(rows)
 
 
 def _lines(body: bytes) -> list[list[str]]:
-    """Return the lines that are not empty; of too many, only as many as it takes to know."""
+    """Return the lines that are not empty, at most MAX_ROWS + 2, which shows that there are too many."""
     try:
         reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
     except UnicodeDecodeError as error:
@@ -46,8 +46,8 @@ def _lines(body: bytes) -> list[list[str]]:
         lines = list(islice(filter(None, reader), MAX_ROWS + 2))
     except csv.Error as error:
         raise MalformedError(
-            f"Line {reader.line_num} of the CSV cannot be read",
-            "Close each quote that opens a field, double those within",
+            f"Line {reader.line_num} of the CSV cannot be parsed",
+            "Close every quoted field, and double the quotes inside a field",
         ) from error
     if not lines:
         raise MalformedError("The body is empty", _EXAMPLE)
@@ -55,7 +55,7 @@ def _lines(body: bytes) -> list[list[str]]:
 
 
 def _value(kind: str, given: str) -> Any:
-    """Return the text as the type's value; what cannot be one stays text, and is then refused by its name and row."""
+    """Return the field converted to the type; an invalid one stays text, and ``typed_columns`` rejects it."""
     if given == "" or (kind != "text" and given in _NULLS):
         return None
     convert = _FROM_TEXT.get(kind)

@@ -1,4 +1,4 @@
-"""What a caller says beside the rows: headers, read once."""
+"""Parses the headers of a request: key, user, session, client's request id, event time, test call."""
 
 import random
 import time
@@ -15,12 +15,12 @@ _TRUE = frozenset({"1", "true", "yes"})
 
 
 class DisconnectedError(Exception):
-    """The caller left before the body was whole: there is nobody to answer."""
+    """The caller disconnected before the body was complete, so no response can be sent."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request as its headers tell it; ``started`` is a performance counter's seconds."""
+    """A request's headers; ``started`` is the performance counter in seconds, for the latency."""
 
     key: str | None
     user: str | None
@@ -35,13 +35,13 @@ class Call:
 
     @property
     def sticky(self) -> bytes:
-        """What decides the variant: the user, else the session, else chance."""
+        """The bytes that decide the variant: of the user, else of the session, else random."""
         given = self.user or self.session
         return given.encode() if given else random.randbytes(8)  # noqa: S311 - a share of traffic is no secret
 
 
 def read_call(headers: Iterable[tuple[bytes, bytes]]) -> Call:
-    """Return what the ASGI headers say; a caller's own fields are cut to FIELD_LENGTH characters."""
+    """Return the request's headers from ASGI's; each value is cut to FIELD_LENGTH characters."""
     given = dict(headers)
 
     def field(name: bytes) -> str | None:
@@ -64,7 +64,7 @@ def read_call(headers: Iterable[tuple[bytes, bytes]]) -> Call:
 
 
 def _text(value: bytes) -> str:
-    """Return a header's text: UTF-8, as most clients send it, or Latin-1, as the standard has it."""
+    """Return a header's text: UTF-8, as most clients send it, else Latin-1, as the HTTP standard defines."""
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -72,27 +72,34 @@ def _text(value: bytes) -> str:
 
 
 def event_time_of(call: Call, spec: EndpointSpec) -> datetime:
-    """Return the clock's time, or the caller's own where the endpoint allows a replay; raises InputError."""
+    """Return the time of receipt, or X-Event-Time if the endpoint allows a replay; raises InputError."""
     if call.event_time is None:
         return call.received
     if not spec.allow_replay:
         raise InputError(
-            f"Endpoint {spec.name!r} takes no event time from callers",
-            "Leave the header X-Event-Time out, or set 'allow_replay: true' in the endpoint's YAML",
+            f"Endpoint {spec.name!r} does not accept the header X-Event-Time",
+            "Leave it out, or set 'allow_replay: true' in the endpoint's YAML",
         )
     return parse_time(call.event_time, "X-Event-Time", call.received)
 
 
-def parse_time(given: str, what: str, now: datetime) -> datetime:
-    """Return a caller's time; raises InputError for what is no time with an offset, or lies in the future."""
+def parse_time(given: str, field: str, now: datetime) -> datetime:
+    """Return a caller's time in UTC; raises InputError for an invalid time, or one over FUTURE ahead.
+
+    ``field`` names the header or field in the error.
+    """
     moment: datetime | None = None
     try:
         parsed = datetime.fromisoformat(given)
         moment = parsed.astimezone(UTC) if parsed.tzinfo else None
-    except (ValueError, OverflowError):  # the latter when the offset leads out of the calendar
+    except (ValueError, OverflowError):  # OverflowError: the offset leads outside the calendar
         moment = None
     if moment is None:
-        raise InputError(f"{what} is {given[:60]!r}, no time with an offset", "Send ISO 8601, as 2026-01-31T12:00:00Z")
+        raise InputError(
+            f"{field} is {given[:60]!r}, not a time with an offset", "Send ISO 8601, for example 2026-01-31T12:00:00Z"
+        )
     if moment > now + FUTURE:
-        raise InputError(f"{what} {given} lies in the future", "Send the time at which it happened")
+        raise InputError(
+            f"{field} {given} is in the future", "Send a time at most 5 minutes ahead of the gateway's clock"
+        )
     return moment

@@ -1,4 +1,4 @@
-"""MLflow's four body forms in JSON, as columns; what does not fit is named by row and column."""
+"""Parses MLflow's four JSON forms into columns; errors name the row and the feature."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ _EXAMPLE = 'for example {"dataframe_records": [{"feature": 1.0}]}'
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """Return the body's JSON object; raises MalformedError for anything else."""
+    """Return the body's JSON object; raises MalformedError for any other body."""
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -25,9 +25,9 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def read_json(body: bytes, names: Sequence[str]) -> tuple[Columns, int]:
-    """Return the named columns of an MLflow body, untyped, and the number of rows.
+    """Return the named columns of an MLflow body, not converted to types, and the number of rows.
 
-    Raises MalformedError for what is no JSON object, InputError for what is not rows of these features.
+    Raises MalformedError for a body that is not a JSON object, InputError for rows without these features.
     """
     parsed = parse_object(body)
     forms = [form for form in FORMS if form in parsed]
@@ -49,13 +49,15 @@ def _from_split(content: Any, names: Sequence[str]) -> tuple[Columns, int]:
     split = content if isinstance(content, dict) else {}
     header, data = split.get("columns"), split.get("data")
     if not isinstance(header, list) or not isinstance(data, list):
-        raise InputError("dataframe_split needs 'columns' and 'data', both lists", "Send pandas' to_dict('split')")
+        raise InputError(
+            "dataframe_split requires 'columns' and 'data', both lists", "Send DataFrame.to_dict('split') of pandas"
+        )
     _require(names, header)
-    check_rows(len(data))  # before any of them is looked at: there may be millions
+    check_rows(len(data))  # before the loop: there may be millions of rows
     for index, row in enumerate(data):
         if not isinstance(row, list) or len(row) != len(header):
             raise InputError(
-                f"Row {index} of dataframe_split does not have {len(header)} values", "Give each column one"
+                f"Row {index} of dataframe_split does not have {len(header)} values", "Send one value for each column"
             )
     places = {name: header.index(name) for name in names}
     return {name: [row[place] for row in data] for name, place in places.items()}, len(data)
@@ -66,21 +68,21 @@ def _from_columns(content: dict[str, Any], names: Sequence[str]) -> tuple[Column
     columns = {name: content[name] if isinstance(content[name], list) else [content[name]] for name in names}
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
-        told = ", ".join(f"{name} {len(values)}" for name, values in columns.items())
-        raise InputError(f"The columns are of different lengths ({told})", "Give each column one value a row")
+        found = ", ".join(f"{name} {len(values)}" for name, values in columns.items())
+        raise InputError(f"The columns have different lengths ({found})", "Send one value per row in each column")
     return columns, lengths.pop()
 
 
 def _from_records(form: str, content: Any, names: Sequence[str]) -> tuple[Columns, int]:
     if not isinstance(content, list):
-        raise InputError(f"{form} is no list of rows", f"Send a list of objects, {_EXAMPLE}")
+        raise InputError(f"{form} is not a list of rows", f"Send a list of objects, {_EXAMPLE}")
     check_rows(len(content))
     try:
         return {name: [row[name] for row in content] for name in names}, len(content)
     except (KeyError, TypeError, IndexError):
         for index, row in enumerate(content):
             if not isinstance(row, dict):
-                raise InputError(f"Row {index} of {form} is no object", f"Name the features, {_EXAMPLE}") from None
+                raise InputError(f"Row {index} of {form} is not an object", f"Name the features, {_EXAMPLE}") from None
             _require(names, row, f" in row {index}")
         raise
 

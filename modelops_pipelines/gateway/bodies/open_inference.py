@@ -1,7 +1,7 @@
-"""The Open Inference Protocol's (V2) ``infer`` form: tensors in, tensors out.
+"""The Open Inference Protocol V2: parses its requests, and renders its responses.
 
-https://github.com/kserve/open-inference-protocol. A request has one tensor a feature, of shape [rows] or [rows, 1],
-or one tensor of shape [rows, features] that holds all of them in the signature's order.
+https://github.com/kserve/open-inference-protocol. A request has one tensor per feature, of shape [rows] or [rows, 1],
+or one tensor of shape [rows, features] that holds all features in the signature's order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,37 +14,37 @@ from modelops_pipelines.gateway.bodies.mlflow_json import parse_object
 from modelops_pipelines.gateway.bodies.typed_columns import Columns
 
 _SIZES = 2
-_REMEDY = "Send inputs as the Open Inference Protocol V2 has them: name, shape, datatype, data"
+_REMEDY = "Send 'inputs' as the Open Inference Protocol V2 defines them: name, shape, datatype, data"
 _DATATYPES = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
 _KEYS = frozenset({"id", "parameters", "inputs", "outputs"})
 
 
 def read_infer(body: bytes, names: Sequence[str]) -> tuple[Columns, int, str | None]:
-    """Return the named columns, untyped, the number of rows, and the caller's own id.
+    """Return the named columns, not converted to types, the number of rows, and the caller's own id.
 
-    Raises MalformedError for what is no JSON object, InputError for what is not tensors of these features.
+    Raises MalformedError for a body that is not a JSON object, InputError for tensors that do not fit these features.
     """
     parsed = parse_object(body)
     unknown = sorted(set(parsed) - _KEYS)
     tensors = parsed.get("inputs")
     if unknown or not isinstance(tensors, list) or not all(isinstance(tensor, dict) for tensor in tensors):
-        told = f"the key(s) {', '.join(unknown)} are unknown" if unknown else "'inputs' is no list of tensors"
-        raise InputError(f"The body is no inference request: {told}", _REMEDY)
+        issue = f"the key(s) {', '.join(unknown)} are unknown" if unknown else "'inputs' is not a list of tensors"
+        raise InputError(f"The body is not an inference request: {issue}", _REMEDY)
     given = parsed.get("id")
     if given is not None and not (isinstance(given, str) and len(given) <= FIELD_LENGTH):
-        told = f"The request's 'id' is no text of at most {FIELD_LENGTH} characters"
-        raise InputError(told, "Send one, or leave it out")
+        issue = f"The request's 'id' is not a text of at most {FIELD_LENGTH} characters"
+        raise InputError(issue, "Shorten it, or leave it out")
     columns = _from_matrix(tensors, names) if _is_matrix(tensors, names) else _from_tensors(tensors, names)
     lengths = {len(values) for values in columns.values()}
     if len(lengths) != 1:
-        raise InputError("The tensors have different numbers of rows", "Give each feature one value a row")
+        raise InputError("The tensors have different numbers of rows", "Send one value per row for each feature")
     return columns, lengths.pop(), given
 
 
 def render_infer(
     model: str, version: str, variant: str, request_id: str, client_id: str | None, output: list[Any]
 ) -> dict[str, Any]:
-    """Return the answer in the protocol's form, with one tensor ``predictions``."""
+    """Return the protocol's response body, with one tensor ``predictions``."""
     wide = isinstance(output[0], list)
     flat = list(chain.from_iterable(output)) if wide else output
     shape = [len(output), len(output[0])] if wide else [len(output)]
@@ -79,24 +79,28 @@ def _from_tensors(tensors: list[dict[str, Any]], names: Sequence[str]) -> Column
         raise InputError(f"No tensor for feature(s) {', '.join(missing)}", _REMEDY)
     for name in names:
         if _width(by_name[name]) not in ([], [1]):
-            raise InputError(f"The tensor {name!r} has not the shape [rows] or [rows, 1]", _REMEDY)
+            raise InputError(f"The shape of tensor {name!r} is not [rows] or [rows, 1]", _REMEDY)
     return {name: _data(by_name[name]) for name in names}
 
 
 def _width(tensor: dict[str, Any]) -> list[Any]:
-    """Return the tensor's shape without its rows."""
+    """Return the tensor's shape without its first dimension, the rows."""
     shape = tensor.get("shape")
     return shape[1:] if isinstance(shape, list) else []
 
 
 def _data(tensor: dict[str, Any]) -> list[Any]:
-    """Return the tensor's values, flat, after a look at whether its shape tells their number."""
+    """Return the tensor's values as a flat list; raises InputError when they do not match its shape."""
     name, shape, data = str(tensor.get("name"))[:60], tensor.get("shape"), tensor.get("data")
     sizes = shape if isinstance(shape, list) and 0 < len(shape) <= _SIZES else []
     if not sizes or not all(type(size) is int and size > 0 for size in sizes) or not isinstance(data, list):
-        raise InputError(f"The tensor {name!r} has no shape of one or two sizes, or no list as data", _REMEDY)
+        raise InputError(
+            f"The tensor {name!r} requires a 'shape' of one or two positive integers, and a list as 'data'", _REMEDY
+        )
     flat = list(chain.from_iterable(data)) if data and all(isinstance(row, list) for row in data) else data
-    wanted = sizes[0] if len(sizes) == 1 else sizes[0] * sizes[1]
-    if len(flat) != wanted:
-        raise InputError(f"The tensor {name!r} has {len(flat)} values for the shape {sizes}", _REMEDY)
+    expected = sizes[0] if len(sizes) == 1 else sizes[0] * sizes[1]
+    if len(flat) != expected:
+        raise InputError(
+            f"The tensor {name!r} has {len(flat)} values, but its shape {sizes} requires {expected}", _REMEDY
+        )
     return flat

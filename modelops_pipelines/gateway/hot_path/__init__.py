@@ -1,4 +1,4 @@
-"""The way of one prediction: the ASGI entry, admission, the model's answer, the durable record.
+"""The path of one prediction: the ASGI entry, admission, the model's prediction, the durable record.
 
-Every line here costs each request; administration belongs to ``gateway.routes``.
+Every line here adds latency to each request; administrative routes belong to ``gateway.routes``.
 """

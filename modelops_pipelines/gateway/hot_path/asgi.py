@@ -1,4 +1,4 @@
-"""The prediction path's ASGI: a request's body in, an answer out."""
+"""The ASGI side of a prediction request: reads the body, sends the response."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ _JSON = (b"content-type", b"application/json")
 async def serve_prediction(
     predictor: Predictor, endpoint: str, scope: Any, receive: Any, send: Any, *, infer: bool
 ) -> None:
-    """Answer one ASGI request on the prediction path."""
+    """Answer one ASGI prediction request; send nothing when the caller disconnects before the body is complete."""
     call = read_call(scope["headers"])
 
     async def body(most: int) -> bytes:
         if call.length is not None and call.length > most:
             raise _too_large(most)
-        return await _read(receive, most)
+        return await _read_body(receive, most)
 
     try:
         answer = await predictor.answer(endpoint, call, body, infer=infer)
@@ -27,8 +27,8 @@ async def serve_prediction(
     await _send(send, answer)
 
 
-async def _read(receive: Any, most: int) -> bytes:
-    """Read a body, in one part or in many."""
+async def _read_body(receive: Any, most: int) -> bytes:
+    """Return the whole body; raises TooLargeError over ``most`` bytes, DisconnectedError when the caller leaves."""
     chunks: list[bytes] = []
     size = 0
     while (message := await receive())["type"] == "http.request":
@@ -42,7 +42,7 @@ async def _read(receive: Any, most: int) -> bytes:
 
 
 def _too_large(most: int) -> TooLargeError:
-    return TooLargeError(f"The body is over {most // MIB} MiB", "Send fewer rows a request")
+    return TooLargeError(f"The body is over {most // MIB} MiB", "Send fewer rows per request")
 
 
 async def _send(send: Any, answer: Answer) -> None:

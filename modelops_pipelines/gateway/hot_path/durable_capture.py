@@ -1,8 +1,8 @@
-"""Capture: a record is on the disk, synced, before its answer leaves.
+"""Durable capture: a record is written to the spool and synced before its answer is sent.
 
-Records gather on the event loop, and a group of them shares a write and a sync. On a quick disk the loop does that
-itself: two hand-overs between threads cost more than the sync (docs/decisions/0008). After a slow sync a thread does
-it for a while, so that a disk that stalls holds up the answers that wait for it and nothing else.
+Records queue on the event loop, and a group of them shares one write and one sync. On a fast disk the loop writes
+itself: two switches between threads cost more than the sync (docs/decisions/0008). After a sync of over SLOW_SECONDS a
+thread writes for CALM_SECONDS, so that a stalled disk delays only the answers that need it.
 """
 
 import asyncio
@@ -37,38 +37,38 @@ class Capture:
     """The worker's spool. ``write`` returns when the record is durable, or raises CaptureError."""
 
     def __init__(self, spool: Path, worker: str, seal_after: float) -> None:
-        """Start the writing thread; nothing is created on disk before the first record."""
+        """Start the writer thread; the first record creates the first file."""
         self._spool, self._worker, self._seal_after = spool, worker, seal_after
-        self._gathered: list[_Item] = []
-        self._busy = False
+        self._pending: list[_Item] = []
+        self._is_flushing = False
         self._threaded_until = 0.0
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, list[_Item]] | None] = queue.SimpleQueue()
         self._writers: dict[tuple[str, str], SegmentWriter] = {}
         self.failed_at: float | None = None
-        self._refused: SegmentWriter | None = None
+        self._failed_writer: SegmentWriter | None = None
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
 
     async def write(self, endpoint: str, stream: str, record: Mapping[str, Any]) -> None:
-        """Make the record durable; raises CaptureError when that fails, after which it does not count as written."""
+        """Write and sync the record; raises CaptureError when that fails: then the record is not in the spool."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        self._gathered.append(_Item(endpoint, stream, encode(record), future))
-        if not self._busy:
-            self._busy = True
-            loop.call_soon(self._hand_over, loop)  # with whatever else this turn of the loop has to write
+        self._pending.append(_Item(endpoint, stream, encode(record), future))
+        if not self._is_flushing:
+            self._is_flushing = True
+            loop.call_soon(self._flush, loop)  # together with other records of this turn of the event loop
         await future
 
     def close(self) -> None:
-        """Write what waits, seal every segment and end the thread."""
+        """Write the queued records, seal every segment and end the thread."""
         self._queue.put(None)
         self._thread.join()
 
-    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Write what has gathered, or have the thread write it where the disk is slow; on the loop's thread."""
-        items, self._gathered = self._gathered, []
-        self._busy = bool(items)
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write the pending records, or queue them for the thread if the disk is slow; on the loop's thread."""
+        items, self._pending = self._pending, []
+        self._is_flushing = bool(items)
         if not items:
             return
         started = time.monotonic()
@@ -78,10 +78,10 @@ class Capture:
         outcomes = self._write_all(items)
         if time.monotonic() - started > SLOW_SECONDS:
             self._threaded_until = time.monotonic() + CALM_SECONDS
-        self._settle(loop, outcomes)
+        self._complete(loop, outcomes)
 
-    def _settle(self, loop: asyncio.AbstractEventLoop, outcomes: list[tuple[_Item, Exception | None]]) -> None:
-        """Tell every waiting caller, then hand over what came meanwhile; on the loop's thread."""
+    def _complete(self, loop: asyncio.AbstractEventLoop, outcomes: list[tuple[_Item, Exception | None]]) -> None:
+        """Resolve the records' futures, then write what was queued meanwhile; on the loop's thread."""
         for item, error in outcomes:
             if item.future.done():
                 continue
@@ -89,31 +89,31 @@ class Capture:
                 item.future.set_result(None)
             else:
                 item.future.set_exception(error)
-        self._hand_over(loop)
+        self._flush(loop)
 
     def _run(self) -> None:
-        going = True
-        while going:
+        is_open = True
+        while is_open:
             with contextlib.suppress(queue.Empty):
                 group = self._queue.get(timeout=TICK_SECONDS)
-                going = group is not None
+                is_open = group is not None
                 if group is not None:
                     loop, items = group
                     outcomes = self._write_all(items)
-                    with contextlib.suppress(RuntimeError):  # the loop is gone: the process is ending
-                        loop.call_soon_threadsafe(self._settle, loop, outcomes)
-            self._seal_due(everything=not going)
-            self._look_again()
+                    with contextlib.suppress(RuntimeError):  # the event loop is closed: the process is ending
+                        loop.call_soon_threadsafe(self._complete, loop, outcomes)
+            self._seal_due(everything=not is_open)
+            self._probe_failed_disk()
 
-    def _look_again(self) -> None:
-        """After a failure, find out whether the disk takes a write again: nobody may send one that would show it."""
-        if self.failed_at is not None and self._refused is not None:
+    def _probe_failed_disk(self) -> None:
+        """After a failure, test whether the disk is writable again, without waiting for the next request."""
+        if self.failed_at is not None and self._failed_writer is not None:
             with contextlib.suppress(OSError):
-                self._refused.probe(PROBE_BYTES)
+                self._failed_writer.probe(PROBE_BYTES)
                 self.failed_at = None
 
     def _write_all(self, items: list[_Item]) -> list[tuple[_Item, Exception | None]]:
-        """Append each stream's lines at once; return what came of every item."""
+        """Append each stream's lines in one write; return each item with its error, None if it is durable."""
         groups: dict[tuple[str, str], list[_Item]] = {}
         for item in items:
             groups.setdefault((item.endpoint, item.stream), []).append(item)
@@ -128,12 +128,12 @@ class Capture:
         writer = self._writers.setdefault(key, SegmentWriter(self._spool, *key, self._worker))
         try:
             writer.append(lines, time.monotonic())
-        except Exception as error:  # noqa: BLE001 - a writing thread that ends would leave every caller waiting
-            self.failed_at, self._refused = time.time(), writer
+        except Exception as error:  # noqa: BLE001 - if the writer thread ended, every caller would wait for ever
+            self.failed_at, self._failed_writer = time.time(), writer
             why = error.strerror if isinstance(error, OSError) else type(error).__name__
             return CaptureError(
-                f"The spool cannot be written ({why}), so nothing is answered",
-                "Free or repair the disk that holds the home, then send the request again",
+                f"The spool cannot be written ({why}), so the answer is withheld",
+                "Free space on the disk of MODELOPS_HOME or repair it, then send the request again",
             )
         self.failed_at = None
         return None
@@ -144,5 +144,5 @@ class Capture:
             for writer in self._writers.values():
                 old = writer.opened_at is not None and now - writer.opened_at >= self._seal_after
                 if everything or old or writer.size >= SEAL_BYTES:
-                    with contextlib.suppress(OSError):  # stays open, and is sealed at the next tick or by the ingest
+                    with contextlib.suppress(OSError):  # the next tick or the ingest seals it
                         writer.seal()

@@ -1,4 +1,4 @@
-"""The hot path: one prediction request from its headers to its answer. Plain ASGI; the other routes are FastAPI's."""
+"""One prediction request, from its headers to its answer. Plain ASGI, because FastAPI would cost more per request."""
 
 import asyncio
 import logging
@@ -24,13 +24,13 @@ from modelops_pipelines.gateway.hot_path.prediction_record import OK, Exchange, 
 from modelops_pipelines.gateway.hot_path.random_bytes import Entropy
 from modelops_pipelines.gateway.http.errors import INTERNAL, body_of, code_of, headers_of, status_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Outcome, Rows
-from modelops_pipelines.gateway.worker.served import Served
+from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.state_follower import Serving
 
 INTERNAL_ERROR = 500
 MIB = 1024 * 1024
 LARGE_BODY = MIB // 4
-"""From here on a body is read in a thread: it would keep everyone else waiting for milliseconds, or seconds."""
+"""A larger body is parsed in a thread: on the event loop it would delay other requests by milliseconds or more."""
 CSV_TYPES = frozenset({"text/csv", "application/csv"})
 Body = Callable[[int], Awaitable[bytes]]
 _LOG = logging.getLogger("modelops.gateway")
@@ -38,7 +38,7 @@ _LOG = logging.getLogger("modelops.gateway")
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back to the caller."""
+    """The response: status, JSON content, extra headers."""
 
     status: int
     content: bytes
@@ -46,85 +46,85 @@ class Answer:
 
 
 class Predictor:
-    """Answers prediction requests; nothing leaves before it is captured."""
+    """Answers prediction requests; no answer is sent before it is captured durably."""
 
     def __init__(self, serving: Serving, keyring: Keyring, limiter: Limiter, capture: Capture, secret: bytes) -> None:
-        """Use the worker's serving state, keys, limits and spool; ``secret`` seals request ids."""
+        """Use the worker's serving state, keys, limits and spool; ``secret`` signs request ids."""
         self._serving, self._keyring, self._limiter = serving, keyring, limiter
         self._capture, self._secret = capture, secret
         self._entropy = Entropy()
 
     async def answer(self, endpoint: str, call: Call, body: Body, *, infer: bool) -> Answer:
-        """Return the answer; ``body`` reads the body up to so many bytes, ``infer`` says that it is of that protocol.
+        """Return the answer. ``body(n)`` reads up to n bytes; ``infer`` selects the Open Inference Protocol.
 
-        A caller who may not ask, or asks for what does not exist, is no row of any log; every other request is one,
-        whatever comes of it.
+        Unauthorised requests and requests to an unknown endpoint are not logged; every other request is, also failed
+        ones. Raises DisconnectedError when the caller disconnects before the body is complete.
         """
         try:
             caller = self._keyring.authenticate(call.key, call.received)
             caller.require("predict", endpoint)
             served = self._serving.endpoint(endpoint)
         except ModelOpsError as error:
-            return _refusal(error, None)
+            return _error_answer(error, None)
         exchange = Exchange(call, served.spec, caller.key_id, call.is_test or caller.mode == "test", call.client)
         answer = await self._try(exchange, served, body, infer=infer)
         exchange.milliseconds = (time.perf_counter() - call.started) * 1000
-        return await self._captured(exchange, served, answer)
+        return await self._capture_exchange(exchange, served, answer)
 
-    async def _try(self, exchange: Exchange, served: Served, body: Body, *, infer: bool) -> Answer:
-        """Predict, or turn whatever went wrong into an answer."""
+    async def _try(self, exchange: Exchange, served: ServedEndpoint, body: Body, *, infer: bool) -> Answer:
+        """Predict, or turn any exception into an error answer."""
         try:
             content = await body(served.spec.limits.body_mib * MIB)
-            await self._let_in(exchange)
-            with served.admitted(self._serving.workers):
+            await self._check_limits(exchange)
+            with served.admit(self._serving.workers):
                 return await self._predict(exchange, served, content, infer=infer)
         except DisconnectedError:
             raise
         except ModelOpsError as error:
-            return self._failed(exchange, error, error.__cause__)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the caller gets the one shape and the log the rest
-            return self._failed(exchange, INTERNAL, error)
+            return self._failure_answer(exchange, error, error.__cause__)
+        except Exception as error:  # noqa: BLE001 - any error becomes a JSON answer; its details go to the log only
+            return self._failure_answer(exchange, INTERNAL, error)
 
-    async def _let_in(self, exchange: Exchange) -> None:
-        """Count the request towards its limits; raises LimitError where one is reached."""
-        asked = exchange.spec, exchange.key_id, exchange.call.user
+    async def _check_limits(self, exchange: Exchange) -> None:
+        """Count the request towards its rate limits; raises LimitError when one is exceeded."""
+        limited = exchange.spec, exchange.key_id, exchange.call.user
         if self._limiter.shared:
-            await self._limiter.check_shared(*asked)
+            await self._limiter.check_shared(*limited)
         else:
-            self._limiter.check(*asked)
+            self._limiter.check(*limited)
 
-    async def _predict(self, exchange: Exchange, served: Served, content: bytes, *, infer: bool) -> Answer:
+    async def _predict(self, exchange: Exchange, served: ServedEndpoint, content: bytes, *, infer: bool) -> Answer:
         event_time = event_time_of(exchange.call, served.spec)
         exchange.variant, batcher = served.choose(exchange.call.sticky)
-        read = partial(_read, exchange, content, batcher.model.version.inputs, infer=infer)
+        read = partial(_read_rows, exchange, content, batcher.model.version.inputs, infer=infer)
         columns, rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
         outcome = await _in_time(batcher.submit(Rows(columns, rows)), served)
         exchange.request = self._request_id(exchange, event_time, rows)
-        answer = Answer(OK, _rendered(exchange, outcome, exchange.request.text, infer=infer))
+        answer = Answer(OK, _render(exchange, outcome, exchange.request.text, infer=infer))
         exchange.columns, exchange.outcome = columns, outcome
         return answer
 
-    def _failed(self, exchange: Exchange, error: ModelOpsError, cause: BaseException | None) -> Answer:
-        """Turn an error into an answer; a failure of ours or of the model is logged under the answer's request id.
+    def _failure_answer(self, exchange: Exchange, error: ModelOpsError, cause: BaseException | None) -> Answer:
+        """Return an error's answer, and log a status of 500 with the request id.
 
-        The id counts no rows: nothing was predicted, so no label or feedback can be for it.
+        The request id holds zero rows: without predictions, no label or feedback can refer to it.
         """
         exchange.request = self._request_id(exchange, exchange.call.received, 0)
         exchange.status, exchange.error = status_of(error), code_of(error)
         if exchange.status == INTERNAL_ERROR:
             more = {"request_id": exchange.request.text, "endpoint": exchange.spec.name}
             _LOG.error(error.message, exc_info=cause, extra=more)
-        return _refusal(error, exchange.request.text)
+        return _error_answer(error, exchange.request.text)
 
-    async def _captured(self, exchange: Exchange, served: Served, answer: Answer) -> Answer:
-        """Make the request's row durable; an answer that cannot be captured is withheld."""
+    async def _capture_exchange(self, exchange: Exchange, served: ServedEndpoint, answer: Answer) -> Answer:
+        """Write the request's record and return the answer, or CaptureError's answer when that fails."""
         request, call = exchange.request, exchange.call
         if request is None:
-            raise AssertionError("an exchange ends with a request id, answered or failed")
+            raise AssertionError("every exchange has a request id, answered or failed")
         try:
             await self._capture.write(served.spec.name, "predictions", record_of(exchange, request))
         except ModelOpsError as error:
-            answer = _refusal(error, request.text)
+            answer = _error_answer(error, request.text)
         version = exchange.variant.version if exchange.variant and not exchange.is_test else None
         took = (time.perf_counter() - call.started) * 1000
         served.live.add(
@@ -142,8 +142,8 @@ class Predictor:
         return new_request_id(exchange.spec.name, event_time, rows, self._entropy.take(ENTROPY_BYTES), self._secret)
 
 
-def _read(exchange: Exchange, content: bytes, inputs: Mapping[str, str], *, infer: bool) -> tuple[Columns, int]:
-    """Return the body's rows as columns of the inputs' types, in whichever form they came."""
+def _read_rows(exchange: Exchange, content: bytes, inputs: Mapping[str, str], *, infer: bool) -> tuple[Columns, int]:
+    """Return the body's columns in the signature's types, and the number of rows; raises InputError."""
     names = list(inputs)
     if infer:
         columns, rows, given = read_infer(content, names)
@@ -156,8 +156,8 @@ def _read(exchange: Exchange, content: bytes, inputs: Mapping[str, str], *, infe
     return typed_columns(columns, inputs), rows
 
 
-async def _in_time(future: "asyncio.Future[Outcome]", served: Served) -> Outcome:
-    """Wait for the outcome until the endpoint's deadline; raises OverloadError when it passes."""
+async def _in_time(future: "asyncio.Future[Outcome]", served: ServedEndpoint) -> Outcome:
+    """Wait for the outcome; raises OverloadError at the endpoint's deadline."""
     seconds = served.spec.limits.deadline.total_seconds()
     timer = asyncio.get_running_loop().call_later(seconds, _expire, future, seconds)
     try:
@@ -168,12 +168,15 @@ async def _in_time(future: "asyncio.Future[Outcome]", served: Served) -> Outcome
 
 def _expire(future: "asyncio.Future[Outcome]", seconds: float) -> None:
     if not future.done():
-        error = OverloadError(f"The answer took longer than the deadline of {seconds:g} s", "Try again later")
+        error = OverloadError(
+            f"The prediction took longer than the deadline of {seconds:g} s",
+            "Try again later, or raise 'limits: {deadline: ...}' in the endpoint's YAML",
+        )
         future.set_exception(error)
 
 
-def _rendered(exchange: Exchange, outcome: Outcome, request_id: str, *, infer: bool) -> bytes:
-    """Return the answer's body; raises PredictionError for an output that JSON cannot hold."""
+def _render(exchange: Exchange, outcome: Outcome, request_id: str, *, infer: bool) -> bytes:
+    """Return the response body; raises PredictionError for an output that JSON cannot represent."""
     variant = exchange.variant
     version, role = (variant.version, variant.role) if variant else ("", "")
     if infer:
@@ -189,9 +192,9 @@ def _rendered(exchange: Exchange, outcome: Outcome, request_id: str, *, infer: b
         return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
     except TypeError as error:
         raise PredictionError(
-            f"Version {version} answered what JSON cannot hold", "Let the model answer numbers or text"
+            f"Version {version} returned a value that JSON cannot represent", "Have the model return numbers or text"
         ) from error
 
 
-def _refusal(error: ModelOpsError, request_id: str | None) -> Answer:
+def _error_answer(error: ModelOpsError, request_id: str | None) -> Answer:
     return Answer(status_of(error), orjson.dumps(body_of(error, request_id)), headers_of(error))

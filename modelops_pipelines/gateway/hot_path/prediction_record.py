@@ -1,4 +1,4 @@
-"""One request and what came of it, and what the log will say of that under the endpoint's capture policy."""
+"""One request with its outcome, and its record for the spool under the endpoint's capture policy."""
 
 import hashlib
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ KIB = 1024
 
 @dataclass
 class Exchange:
-    """One request on its way to an answer; ``outcome`` is None until there is one, and for good when it failed."""
+    """One request and its result so far; ``outcome`` is None until the model has predicted, and after a failure."""
 
     call: Call
     spec: EndpointSpec
@@ -38,14 +38,14 @@ class Exchange:
 
     @property
     def source(self) -> str:
-        """What the log calls the request: live, replay or test."""
+        """The request's ``source`` in the log: live, replay or test."""
         if self.is_test:
             return "test"
         return "replay" if self.status == OK and self.call.event_time is not None else "live"
 
 
 def record_of(exchange: Exchange, request: RequestId) -> PredictionRecord:
-    """Return the spool's record. What the policy leaves out is left out here, before anything touches the disk."""
+    """Return the record for the spool, without what the capture policy excludes: that never reaches the disk."""
     call, policy, outcome, variant = exchange.call, exchange.spec.capture, exchange.outcome, exchange.variant
     caller = {"user_id": call.user, "session_id": call.session, "client_request_id": exchange.client}
     if policy.redact:
@@ -72,7 +72,7 @@ def record_of(exchange: Exchange, request: RequestId) -> PredictionRecord:
 
 
 def _payload(exchange: Exchange, request: RequestId, policy: CapturePolicy) -> dict[str, Any]:
-    """Return the features with what marks their absence; a request that failed has none."""
+    """Return the record's features, or the reason for their absence (not sampled, too large); a failure has none."""
     if exchange.outcome is None or not exchange.columns:
         return {"features": {}}
     if not _is_sampled(request, policy.sample):
@@ -85,5 +85,5 @@ def _payload(exchange: Exchange, request: RequestId, policy: CapturePolicy) -> d
 
 
 def _is_sampled(request: RequestId, share: float) -> bool:
-    """Return whether this request is in the sample: by its own random id, so that it can be told again."""
+    """Return whether the request is in the sample; computed from its random id, so that it can be recomputed."""
     return share >= 1 or int.from_bytes(hashlib.sha256(request.text.encode()).digest()[:4], "big") / 2**32 < share

@@ -1,4 +1,4 @@
-"""Random bytes from the system, fetched many at a time: a system call a request hands the interpreter's lock around."""
+"""Random bytes from the operating system, fetched 4096 at a time: a system call per request would release the GIL."""
 
 import os
 
@@ -6,10 +6,10 @@ FETCHED = 4096
 
 
 class Entropy:
-    """The system's random bytes, each given out once. For one thread only; made anew in each process."""
+    """The system's random bytes, each returned once. For one thread only; create one per process."""
 
     def __init__(self) -> None:
-        """Fetch nothing yet."""
+        """Start empty."""
         self._bytes, self._at = b"", 0
 
     def take(self, count: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What the administrative routes share: error bodies, handlers, request and response models, the guarded router.
+"""Shared by the administrative routes: error bodies, error handlers, request and response models, the guarded router.
 
-The routes themselves: ``gateway.routes``. The prediction route does without: ``gateway.hot_path``.
+The routes themselves: ``gateway.routes``. The prediction routes use only the error bodies: ``gateway.hot_path``.
 """

@@ -1,4 +1,4 @@
-"""Whatever goes wrong in a FastAPI route, in the one shape of errors; what is this installation's fault is logged."""
+"""Turns every exception of a FastAPI route into the JSON error body; internal failures are also logged."""
 
 import logging
 
@@ -13,7 +13,7 @@ from modelops_pipelines.core.errors import InputError, MalformedError, ModelOpsE
 from modelops_pipelines.gateway.http.errors import INTERNAL, body_of, headers_of, status_of
 
 BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED = 400, 404, 405
-BUSY = errors.BusyError("What the gateway keeps its state in is busy", "Try again in a moment")
+BUSY = errors.BusyError("The gateway's state store is busy", "Try again in a moment")
 _FOR_CALLERS = (
     errors.InputError,
     errors.UnauthenticatedError,
@@ -30,19 +30,19 @@ _FOR_CALLERS = (
 _LOG = logging.getLogger("modelops.gateway")
 
 
-def add_faults(app: FastAPI) -> None:
-    """Answer every error of ours, of FastAPI's and of nobody's in the one shape."""
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer ModelOpsError, FastAPI's own errors and any other exception with the same JSON shape."""
 
     @app.exception_handler(ModelOpsError)
-    async def _ours(request: Request, error: ModelOpsError) -> JSONResponse:
+    async def _modelops_error(request: Request, error: ModelOpsError) -> JSONResponse:
         return _response(_for_caller(error, request))
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def _validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
         return _response(_as_input_error(error))
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    async def _http_error(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == BAD_REQUEST:
             return _response(MalformedError("The body cannot be read", "Send JSON in UTF-8, see /docs"))
         if error.status_code not in (NOT_FOUND, METHOD_NOT_ALLOWED):
@@ -53,12 +53,12 @@ def add_faults(app: FastAPI) -> None:
         return JSONResponse(body_of(unknown, None), status_code=error.status_code, headers=headers)
 
     @app.exception_handler(Exception)
-    async def _unforeseen(_: Request, __: Exception) -> JSONResponse:
+    async def _unexpected_error(_: Request, __: Exception) -> JSONResponse:
         return _response(INTERNAL)
 
 
 def _for_caller(error: ModelOpsError, request: Request) -> ModelOpsError:
-    """Return what the caller may read; an error that names what lies within (a path, a worker's own) is logged."""
+    """Return what the caller may read; an error that may name internals (a path, a worker's exception) is logged."""
     if isinstance(error, _FOR_CALLERS):
         return error
     _LOG.error("%s failed: %s", getattr(request.scope.get("route"), "path", "a route"), error)
@@ -68,7 +68,7 @@ def _for_caller(error: ModelOpsError, request: Request) -> ModelOpsError:
 
 
 def _methods(app: FastAPI, request: Request) -> list[str]:
-    """Return the methods that routes of this path have."""
+    """Return the methods that the routes at this path accept."""
     found = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
     return sorted({method for route in found for method in getattr(route, "methods", ())})
 

@@ -1,4 +1,4 @@
-"""Our errors as HTTP: one status a type, one JSON shape, and never an exception's own text."""
+"""ModelOpsError as HTTP: a status per error type, one JSON shape, and never the text of another exception."""
 
 from typing import Any
 
@@ -23,11 +23,11 @@ STATUS: dict[type[errors.ModelOpsError], int] = {
 RETRY_AFTER_SECONDS = 1
 UNAVAILABLE = 503
 CHALLENGE = 'ApiKey realm="modelops", header="X-API-Key"'
-INTERNAL = errors.ModelOpsError("The gateway failed on this request", "See its log under this request id")
+INTERNAL = errors.ModelOpsError("The gateway failed on this request", "See the gateway's log for this request id")
 
 
 def status_of(error: errors.ModelOpsError) -> int:
-    """Return the HTTP status for an error of ours."""
+    """Return the HTTP status of an error: that of its type, else of the nearest base type, else 500."""
     for kind in type(error).__mro__:
         if kind in STATUS:
             return STATUS[kind]
@@ -35,7 +35,7 @@ def status_of(error: errors.ModelOpsError) -> int:
 
 
 def code_of(error: errors.ModelOpsError) -> str:
-    """Return the error's code: its type's name in snake case, without its ending."""
+    """Return the error's code: its type's name in snake case, without the suffix Error."""
     if error is INTERNAL:
         return "internal"
     name = type(error).__name__.removesuffix("Error")
@@ -43,13 +43,13 @@ def code_of(error: errors.ModelOpsError) -> str:
 
 
 def body_of(error: errors.ModelOpsError, request_id: str | None) -> dict[str, Any]:
-    """Return the error as every route answers it."""
-    shown = {"code": code_of(error), "message": error.message, "remedy": error.remedy, "request_id": request_id}
-    return {"error": shown}
+    """Return the JSON body of an error: ``{"error": {code, message, remedy, request_id}}``."""
+    fields = {"code": code_of(error), "message": error.message, "remedy": error.remedy, "request_id": request_id}
+    return {"error": fields}
 
 
 def headers_of(error: errors.ModelOpsError) -> dict[str, str]:
-    """Return the headers that go with an error: when to try again, where that may help; how to say who one is."""
+    """Return an error's headers: Retry-After for 429 and 503, WWW-Authenticate for 401, else none."""
     if isinstance(error, errors.UnauthenticatedError):
         return {"www-authenticate": CHALLENGE}
     if isinstance(error, errors.LimitError):

@@ -1,7 +1,7 @@
-"""The one way to add a route to the FastAPI application: with the role that it needs, or marked as public.
+"""The only way to add a route to the FastAPI application: with its required role, or marked as public.
 
-A route is guarded before its body is read. What it answers when it refuses is declared with it, so that the OpenAPI
-document is true.
+The key is checked before the body is read. The error statuses of a route are declared with it, so that the OpenAPI
+document lists them.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from modelops_pipelines.core.access.api_keys import ROLES
 from modelops_pipelines.core.errors import MalformedError, TooLargeError
 from modelops_pipelines.gateway.access.keyring import HEADER, Caller, Keyring
-from modelops_pipelines.gateway.http.response_models import refusals
+from modelops_pipelines.gateway.http.response_models import error_responses
 
 PUBLIC: Final = "public"
 Access = Literal["predict", "read", "operate", "admin", "public"]
@@ -30,7 +30,7 @@ _SCHEME = APIKeyHeader(name=HEADER, scheme_name="api_key", auto_error=False)
 
 
 def caller_of(request: Request) -> Caller:
-    """Return who calls: the guard has found it out before the handler runs."""
+    """Return the request's caller, which the guard authenticated before the handler runs."""
     caller: Caller = request.state.caller
     return caller
 
@@ -43,20 +43,20 @@ class Router:
     """Adds guarded routes to an application."""
 
     def __init__(self, app: FastAPI, keyring: Keyring) -> None:
-        """Guard the application's routes with this keyring."""
+        """Authenticate the application's requests by this keyring."""
         self._app, self._keyring = app, keyring
         app.state.roles = {}
 
     def get(self, path: str, *, role: Access, **options: Any) -> Register[Any]:
-        """Add a route that reads; ``options`` are ``add``'s."""
+        """Add a GET route; ``options`` are those of ``add``."""
         return self.add("GET", path, role=role, **options)
 
     def post(self, path: str, *, role: Access, **options: Any) -> Register[Any]:
-        """Add a route that takes a body."""
+        """Add a POST route; its body is at most MAX_BODY_BYTES."""
         return self.add("POST", path, role=role, **options)
 
     def delete(self, path: str, *, role: Access, **options: Any) -> Register[Any]:
-        """Add a route that ends something."""
+        """Add a DELETE route."""
         return self.add("DELETE", path, role=role, **options)
 
     def add(
@@ -65,30 +65,31 @@ class Router:
         path: str,
         *,
         role: Access,
-        lists: bool = False,
-        refuses: tuple[int, ...] = (),
+        filters_endpoints: bool = False,
+        error_statuses: tuple[int, ...] = (),
         **options: Any,
     ) -> Register[Any]:
-        """Return the decorator that adds a handler; raises ValueError for what is no role.
+        """Return the decorator that adds a handler; raises ValueError for an unknown role.
 
-        A key for some endpoints only may use a route of one ({endpoint} in its path), and those that say by ``lists``
-        that they show nothing of others. ``refuses`` are statuses beside those that every such route may answer.
+        A key scoped to endpoints may use routes with {endpoint} in their path, and those with ``filters_endpoints``,
+        whose answers must leave out the endpoints outside the key's scope. ``error_statuses`` are documented beside
+        the statuses that every route of this kind may return.
         """
         if role not in (*ROLES, PUBLIC):
-            raise ValueError(f"{method} {path}: {role!r} is no role; use one of {', '.join((*ROLES, PUBLIC))}")
-        statuses = sorted({*_refused(method, path, role), *refuses})
+            raise ValueError(f"{method} {path}: {role!r} is not a role; use one of {', '.join((*ROLES, PUBLIC))}")
+        statuses = sorted({*_common_error_statuses(method, path, role), *error_statuses})
         security = [] if role == PUBLIC else [Security(_SCHEME)]
-        declared = {**refusals(statuses), **options.pop("responses", {})}
+        declared = {**error_responses(statuses), **options.pop("responses", {})}
 
         def register(handler: Handler) -> Handler:
-            guard = partial(self._guard, role, lists)
+            guard = partial(self._guard, role, filters_endpoints)
             self._app.router.add_api_route(
                 path,
                 handler,
                 methods=[method],
                 dependencies=security,
                 responses=declared,
-                route_class_override=_guarded(guard, reads_body=method == "POST"),
+                route_class_override=_guarded_route_class(guard, reads_body=method == "POST"),
                 **options,
             )
             self._app.state.roles[f"{method} {path}"] = role
@@ -96,12 +97,12 @@ class Router:
 
         return register
 
-    def _guard(self, role: Access, lists: bool, request: Request) -> None:  # noqa: FBT001 - bound by partial
-        """Find out who calls, and whether they may; raises UnauthenticatedError or ForbiddenError."""
+    def _guard(self, role: Access, filters_endpoints: bool, request: Request) -> None:  # noqa: FBT001 - bound by partial
+        """Authenticate and authorise the caller; raises UnauthenticatedError or ForbiddenError."""
         if role == PUBLIC:
             return
         caller = self._keyring.authenticate(request.headers.get(HEADER), datetime.now(UTC))
-        if lists:
+        if filters_endpoints:
             caller.require_role(role)
         else:
             caller.require(role, request.path_params.get("endpoint"))
@@ -109,19 +110,19 @@ class Router:
 
 
 def declared_roles(app: FastAPI) -> Mapping[str, Access]:
-    """Return the role of each route, by method and path; raises ValueError for a route that declares none."""
+    """Return each route's role by "METHOD path"; raises ValueError for a route that declares no role."""
     declared: Mapping[str, Access] = app.state.roles
     for route in app.routes:
         methods = (route.methods or ()) if isinstance(route, APIRoute) else ("ANY",)
         names = [f"{method} {getattr(route, 'path', route)}" for method in methods]
         missing = [name for name in names if name not in declared]
         if missing:
-            raise ValueError(f"{missing[0]} declares no role; add it by Router")
+            raise ValueError(f"{missing[0]} declares no role; add the route with Router")
     return dict(declared)
 
 
-def _refused(method: str, path: str, role: Access) -> set[int]:
-    """Return the statuses that any route of this kind may refuse with."""
+def _common_error_statuses(method: str, path: str, role: Access) -> set[int]:
+    """Return the error statuses that every route of this method, path and role may return."""
     found = {500, 503}
     if role != PUBLIC:
         found |= {401, 403, 429}
@@ -132,8 +133,8 @@ def _refused(method: str, path: str, role: Access) -> set[int]:
     return found
 
 
-def _guarded(guard: Callable[[Request], None], *, reads_body: bool) -> type[APIRoute]:
-    """Return a class of routes that ask the guard first, and read no more of a body than is allowed."""
+def _guarded_route_class(guard: Callable[[Request], None], *, reads_body: bool) -> type[APIRoute]:
+    """Return a route class that calls the guard first, then reads at most MAX_BODY_BYTES of the body."""
 
     class GuardedRoute(APIRoute):
         def get_route_handler(self) -> Any:
@@ -141,23 +142,23 @@ def _guarded(guard: Callable[[Request], None], *, reads_body: bool) -> type[APIR
 
             async def guarded(request: Request) -> Response:
                 guard(request)
-                return await handle(await _limited(request) if reads_body else request)
+                return await handle(await _read_body(request) if reads_body else request)
 
             return guarded
 
     return GuardedRoute
 
 
-async def _limited(request: Request) -> Request:
-    """Return the same request with its body in memory; raises TooLargeError, MalformedError when it breaks off."""
+async def _read_body(request: Request) -> Request:
+    """Return the request with its body in memory; raises TooLargeError, or MalformedError for an incomplete body."""
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
             if len(body) > MAX_BODY_BYTES:
-                raise TooLargeError(f"The body is over {MAX_BODY_BYTES // 2**20} MiB", "Send less at once")
+                raise TooLargeError(f"The body is over {MAX_BODY_BYTES // 2**20} MiB", "Split it into several requests")
     except ClientDisconnect as error:
-        raise MalformedError("The body broke off", "Send all of it") from error
+        raise MalformedError("The body is incomplete", "Send the whole body") from error
 
     async def replay() -> MutableMapping[str, Any]:
         return {"type": "http.request", "body": bytes(body), "more_body": False}

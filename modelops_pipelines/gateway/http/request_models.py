@@ -1,4 +1,4 @@
-"""What callers send beside rows to predict: labels and feedback. Unknown fields are refused."""
+"""Request bodies of labels and feedback. Unknown fields are rejected."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,7 +11,7 @@ Label = StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, Field(max_le
 
 
 def _whole(value: Any) -> Any:
-    """Return a whole number as one, however it is written: to JSON 5.0 is 5."""
+    """Return an integer for a float without a fraction: in JSON 5.0 is the number 5."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -21,25 +21,25 @@ Rating = Annotated[StrictInt, BeforeValidator(_whole), Field(ge=1, le=5)]
 
 
 class LabelMessage(BaseModel):
-    """What turned out to be true of one prediction."""
+    """The true outcome of one prediction."""
 
     model_config = ConfigDict(extra="forbid")
-    prediction_id: PredictionId = Field(description="request_id of the answer, a dash, the row's index from 0")
+    prediction_id: PredictionId = Field(description="the answer's request_id, a dash, the row's index from 0")
     label: Label
     labelled_at: Annotated[StrictStr, Field(max_length=TIME_LENGTH)] | None = Field(
-        None, description="when it became known, ISO 8601; now when left out"
+        None, description="when the outcome became known, ISO 8601 with an offset; default: now"
     )
 
 
 class LabelsMessage(BaseModel):
-    """Labels for up to 10,000 predictions: all are taken, or none."""
+    """Labels for 1 to 10,000 predictions: all are accepted, or none."""
 
     model_config = ConfigDict(extra="forbid")
     labels: Annotated[list[LabelMessage], Field(min_length=1, max_length=LABELS_A_CALL)]
 
 
 class FeedbackMessage(BaseModel):
-    """What a person says about one prediction: at least one of rating, thumbs, comment and corrected_label."""
+    """A person's feedback on one prediction: at least one of rating, thumbs, comment and corrected_label."""
 
     model_config = ConfigDict(extra="forbid")
     prediction_id: PredictionId

@@ -1,4 +1,4 @@
-"""What routes answer, as the OpenAPI document shows it. What callers send is in messages.py."""
+"""Response bodies of the routes, as the OpenAPI document shows them. Request bodies: ``request_models``."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,23 +10,23 @@ from modelops_pipelines.core.access.api_keys import Mode, Role
 from modelops_pipelines.core.windows import text
 
 Moment = Annotated[datetime, PlainSerializer(text, return_type=str)]
-_REFUSALS = {
-    400: "The body is not JSON, or broke off",
-    401: "No key, or one that is wrong, expired or revoked",
-    403: "The key has not the role, or is for other endpoints",
-    404: "There is no such thing",
-    405: "The route has no such method; the header Allow says which it has",
-    409: "The thing is in a state that does not allow this",
+_ERROR_DESCRIPTIONS = {
+    400: "The body is not valid JSON, or is incomplete",
+    401: "The API key is missing, unknown, expired or revoked",
+    403: "The key lacks the required role or scope",
+    404: "Not found: the message names the missing endpoint, version, prediction, key or route",
+    405: "Method not allowed; the header Allow lists the methods of this route",
+    409: "The current state does not allow this change",
     413: "The body is too large",
-    422: "A field is wrong",
-    429: "More requests than allowed; the header Retry-After says when to try again",
-    500: "The gateway, or the model, failed on this request",
-    503: "Not now: try again after the seconds that the header Retry-After says",
+    422: "A field is invalid; the message names it",
+    429: "Rate limit exceeded; try again after the seconds in the header Retry-After",
+    500: "The gateway or the model failed on this request",
+    503: "Temporarily unavailable; try again after the seconds in the header Retry-After",
 }
 
 
 class ErrorInfo(BaseModel):
-    """What went wrong, and what to do about it. The codes are in the reference of errors."""
+    """An error with its remedy. The reference of errors lists the codes."""
 
     code: str
     message: str
@@ -35,18 +35,18 @@ class ErrorInfo(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """The one shape of every error."""
+    """The body of every error response."""
 
     error: ErrorInfo
 
 
-def refusals(statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:
-    """Return these statuses as responses that a route declares."""
-    return {status: {"model": ErrorBody, "description": _REFUSALS[status]} for status in statuses}
+def error_responses(statuses: Iterable[int]) -> dict[int | str, dict[str, Any]]:
+    """Return these error statuses as FastAPI's ``responses``, with the error body and a description."""
+    return {status: {"model": ErrorBody, "description": _ERROR_DESCRIPTIONS[status]} for status in statuses}
 
 
 class VariantInfo(BaseModel):
-    """A version that answers, with its share of the traffic in percent."""
+    """A model version that serves the endpoint, with its share of the traffic in percent."""
 
     version: str
     role: str
@@ -54,7 +54,7 @@ class VariantInfo(BaseModel):
 
 
 class EndpointInfo(BaseModel):
-    """An endpoint, what it serves, and what its champion takes; null while it serves nothing."""
+    """An endpoint, its variants, and its champion's signature; null while no champion is loaded."""
 
     name: str
     model_name: str
@@ -69,25 +69,25 @@ class EndpointInfo(BaseModel):
     registered_at: str | None
 
 
-class WayInfo(BaseModel):
-    """How the champion is served: past MLflow's own checks or by them, and how many rows are merged into a batch."""
+class PredictionPathInfo(BaseModel):
+    """How the champion predicts: directly on an array or DataFrame, or through MLflow; and its batch size."""
 
     path: Literal["array", "frame", "mlflow"]
-    merged_rows: int = Field(description="0 where requests are never merged")
-    probe_ms: float | None
+    merged_rows: int = Field(description="most rows of several requests in one batch; 0 if requests are never merged")
+    probe_ms: float | None = Field(description="time for 96 rows at load; null if not measured")
 
 
 class EvaluationInfo(BaseModel):
-    """A verdict of the gate, with every number that it rests on."""
+    """A verdict of the gate, with its numbers."""
 
     verdict: str
-    champion: str | None = Field(description="the version that it was held against")
+    champion: str | None = Field(description="the version that it was compared with")
     at: Moment
     numbers: dict[str, Any]
 
 
 class QualityInfo(BaseModel):
-    """A window's quality, on the labels that have arrived; a metric that the task does not have is null."""
+    """Quality metrics of one window, from the labels received so far; metrics of other tasks are null."""
 
     window_start: Moment
     predictions: int
@@ -103,8 +103,8 @@ class QualityInfo(BaseModel):
     bias: float | None
 
 
-class ReignInfo(BaseModel):
-    """A champion: since when, by whom, by which action, and why."""
+class ChampionInfo(BaseModel):
+    """A champion: since when it served, who made it champion, by which action, and the reason."""
 
     version: str
     since: Moment
@@ -114,24 +114,24 @@ class ReignInfo(BaseModel):
 
 
 class EndpointDetails(EndpointInfo):
-    """An endpoint with what is known of its champion; null where nothing is, or while its store is away."""
+    """An endpoint with details of its champion. A field is null without data, or while the store it is in is down."""
 
-    version: str | None = Field(description="the champion's")
-    output: str | None = Field(description="what its answers are: probabilities, scores, labels or unknown")
-    way: WayInfo | None
-    evaluation: EvaluationInfo | None
-    quality: QualityInfo | None = Field(description="of its newest window with labels")
-    champions: list[ReignInfo] | None = Field(description="the last 20, newest first")
+    version: str | None = Field(description="the champion's version")
+    output: str | None = Field(description="the kind of its predictions: probabilities, scores, labels or unknown")
+    way: PredictionPathInfo | None
+    evaluation: EvaluationInfo | None = Field(description="the gate's newest verdict on the champion")
+    quality: QualityInfo | None = Field(description="the champion's newest window that has labels")
+    champions: list[ChampionInfo] | None = Field(description="the last 20 champions, newest first")
 
 
 class ExampleBody(BaseModel):
-    """A body that the champion takes: a row of its own input example, or one made up from its signature."""
+    """An example request body: a row of the champion's input example, or one generated from its signature."""
 
     dataframe_records: list[dict[str, bool | int | float | str]]
 
 
 class Latency(BaseModel):
-    """Percentiles in milliseconds; null without a request."""
+    """Latency percentiles in milliseconds; null if there was no request."""
 
     p50: float | None
     p95: float | None
@@ -139,7 +139,7 @@ class Latency(BaseModel):
 
 
 class LiveSummary(BaseModel):
-    """What all workers have answered in the last seconds."""
+    """Live metrics of all workers over the last ``window_seconds``."""
 
     window_seconds: int
     requests: int
@@ -151,20 +151,20 @@ class LiveSummary(BaseModel):
     latency_ms: Latency
 
 
-class LabelsTaken(BaseModel):
-    """How many labels were taken."""
+class LabelsAccepted(BaseModel):
+    """How many labels were accepted."""
 
     accepted: int
 
 
-class FeedbackTaken(BaseModel):
-    """Feedback by its content's id: the same again is recorded once."""
+class FeedbackRecorded(BaseModel):
+    """The feedback's id, a hash of its content: the same feedback again is recorded once."""
 
     feedback_id: str
     status: Literal["recorded", "already recorded"]
 
 
-class Live(BaseModel):
+class Liveness(BaseModel):
     """The process answers."""
 
     status: Literal["live"]
@@ -177,7 +177,7 @@ class Readiness(BaseModel):
 
 
 class HealthReport(BaseModel):
-    """Every check; one that fails makes it degraded."""
+    """Every health check; the status is degraded when one fails."""
 
     status: Literal["healthy", "degraded"]
     worker: str
@@ -185,7 +185,7 @@ class HealthReport(BaseModel):
 
 
 class KeyInfo(BaseModel):
-    """A key, without its text: that is shown once, when it is made."""
+    """An API key without its secret text, which is shown only when the key is created."""
 
     key_id: str
     name: str
@@ -197,20 +197,20 @@ class KeyInfo(BaseModel):
     created_by: str
     expires_at: Moment | None
     revoked_at: Moment | None
-    replaces: str | None = Field(description="the key that it was made for by rotation")
+    replaces: str | None = Field(description="the id of the key that this one replaced by rotation")
 
 
 class NewKey(KeyInfo):
-    """A key just made, with its text."""
+    """A new API key with its secret text."""
 
-    key: str = Field(description="shown this once; keep it")
+    key: str = Field(description="the secret text, shown only once: store it now")
 
 
 class Answer(BaseModel):
-    """Predictions, one a row, in whatever form the model gives them."""
+    """The model's predictions, one per row, as the model returned them."""
 
     predictions: list[Any]
-    request_id: str = Field(description="with a dash and the row's index it is the prediction's id")
+    request_id: str = Field(description="a prediction's id is this, a dash, and the row's index from 0")
     model_version: str
     variant: str
 
@@ -225,7 +225,7 @@ class Tensor(BaseModel):
 
 
 class InferAnswer(BaseModel):
-    """Predictions as the Open Inference Protocol V2 has them."""
+    """Predictions in the form of the Open Inference Protocol V2."""
 
     model_name: str
     model_version: str

@@ -1,4 +1,4 @@
-"""A model in memory: loading, probing, batching, and the fastest path that gives the same bytes.
+"""A model in memory: probing, batching, and the fastest prediction path that gives the same bytes as MLflow.
 
-Fetching its files by hash: ``store.registry``. Running one in a process of its own: ``operations.models.sandbox``.
+Loading verified model files: ``store.registry``. Running a model in a separate process: ``operations.models.sandbox``.
 """

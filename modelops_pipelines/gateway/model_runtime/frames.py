@@ -1,4 +1,4 @@
-"""Columns of plain values as what models take: a DataFrame of the signature's types, or an array of numbers."""
+"""Converts columns of plain values to a model's input: a DataFrame of the signature's types, or an array of numbers."""
 
 import json
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ Narrow = Mapping[str, str]
 
 
 def to_frame(columns: Columns, inputs: Mapping[str, str], narrow: Narrow) -> "pd.DataFrame":
-    """Return the columns as a DataFrame of the signature's types; a null number is NaN, a time is in UTC, unmarked.
+    """Return the columns as a DataFrame of the signature's types; a null number is NaN, a time is naive UTC.
 
-    ``narrow`` are the inputs of 32 bits: MLflow refuses to narrow a number itself. Raises InputError for a whole number
-    that these cannot hold.
+    ``narrow`` names the 32-bit inputs, because MLflow does not convert numbers to 32 bits itself. Raises InputError for
+    an integer that does not fit into 32 bits.
     """
     import pandas as pd
 
@@ -34,22 +34,22 @@ def to_frame(columns: Columns, inputs: Mapping[str, str], narrow: Narrow) -> "pd
 
 
 def narrow_inputs(model: Path) -> Narrow:
-    """Return the inputs that a model's signature declares to be of 32 bits, with their NumPy types."""
+    """Return the 32-bit inputs of a model's signature with their NumPy types."""
     signature = describe_files(model).get("signature") or {}
     declared = json.loads(signature.get("inputs") or "[]")
     return {column["name"]: _NARROW[column["type"]] for column in declared if column.get("type") in _NARROW}
 
 
 def to_array(columns: Columns, inputs: Mapping[str, str]) -> NDArray[np.float64]:
-    """Return columns of numbers as an array of shape (rows, features), laid out in memory as a DataFrame's values are.
+    """Return columns of numbers as an array of shape (rows, features), with the memory layout of a DataFrame's values.
 
-    The layout matters: a matrix product over rows in another order differs in the last bit.
+    The layout matters: with another one, a matrix product differs in the last bit.
     """
     return np.array([columns[name] for name in inputs], dtype=np.float64).T
 
 
 def example_of(model: Path) -> "pd.DataFrame | None":
-    """Return the input example that was logged with a model, or None."""
+    """Return the model's logged input example if it is a DataFrame, else None."""
     path = model / "input_example.json"
     if not path.exists():
         return None
@@ -68,7 +68,9 @@ def _array(name: str, values: list[Any], kind: str) -> NDArray[Any]:
     try:
         return np.array(values, dtype=kind)
     except OverflowError as error:
-        raise InputError(f"Feature {name!r} has a number that {kind} cannot hold", "Send smaller numbers") from error
+        raise InputError(
+            f"Feature {name!r} has a number that does not fit into {kind}", "Send a number in the range of its type"
+        ) from error
 
 
 _NUMPY = {"float": "float64", "int": "int64", "text": "object", "bool": "bool", "timestamp": "datetime64[ns]"}

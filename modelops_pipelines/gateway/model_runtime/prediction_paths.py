@@ -1,15 +1,15 @@
-"""How a version predicts: as MLflow does, or faster where a probe at load shows the very same bytes.
+"""Chooses how a version predicts: through MLflow, or on a faster path that a probe at load shows to be identical.
 
-MLflow's ``predict`` spends most of its time on checks and on a DataFrame (facts/serving.md). Two shortcuts leave it
-out: the scikit-learn model on a DataFrame, and on an array of numbers. Each is taken only when it answers the probe's
-rows bit for bit as MLflow does.
+MLflow's ``predict`` spends most of its time on checks and on building a DataFrame. Two paths avoid it: the scikit-learn
+model on a DataFrame, and on an array of numbers. A path is used only if it predicts the probe's rows with the same bits
+as MLflow.
 
-Requests that wait are answered in one batch only where the probe shows that a row's answer does not depend on the rows
-beside it. For models that multiply matrices this holds for whole blocks of rows only: the library computes the rows
-left over in another order, which changes the last bit. Batches are then filled up to whole blocks (``pad``), so that a
-row has one answer, however it is sent; see docs/decisions/0007. It may hold only up to some number of rows (``most``),
-beyond which the library computes in yet another order: larger batches are not made, and a larger request is answered
-as MLflow answers it. What is tried, and what that proves, is probes.py's.
+Queued requests are merged into a batch only if the probe shows that a row's prediction does not depend on the other
+rows. For models that multiply matrices this holds for whole blocks of rows only: the library computes the remaining
+rows in another order, which changes the last bit. Their batches are padded to whole blocks (``pad``), so that a row has
+the same prediction in every batch; see docs/decisions/0007. It may hold only up to some number of rows (``most``),
+because the library uses yet another order above it: batches stay below that, and a larger request is predicted alone,
+without padding. The probes are in ``probes``.
 """
 
 import logging
@@ -29,11 +29,11 @@ from modelops_pipelines.gateway.model_runtime.probes import (
     Merging,
     Predict,
     Probe,
-    answered,
-    equal_alone,
+    equals_mlflow,
+    find_padding,
+    make_probe_rows,
+    make_probes,
     part,
-    proven_pad,
-    rows_to_try,
 )
 
 SLOW_MS, QUICK_MS = 250.0, 25.0
@@ -42,57 +42,59 @@ _LOG = logging.getLogger("modelops.gateway")
 
 
 @dataclass(frozen=True)
-class Way:
-    """The way that a version predicts.
+class PredictionPath:
+    """How a version predicts.
 
-    ``path`` is array, frame or mlflow. ``merging`` says how requests are merged, None that they never are.
-    ``milliseconds`` is what a batch of PROBE_ROWS rows took, None when not measured.
+    ``name`` is array, frame or mlflow. ``merging`` says how requests are merged; None means never.
+    ``milliseconds`` is the time for PROBE_ROWS rows; None means not measured.
     """
 
     predict: Predict
-    path: str
+    name: str
     merging: Merging | None
     milliseconds: float | None
 
     @property
     def inline(self) -> bool:
-        """Whether a batch is so quick that handing it to a thread would cost more than it saves."""
-        return self.path == "array" and self.milliseconds is not None and self.milliseconds <= INLINE_MS
+        """Whether a batch is so fast that a thread switch would cost more than it saves."""
+        return self.name == "array" and self.milliseconds is not None and self.milliseconds <= INLINE_MS
 
     def describe(self) -> dict[str, Any]:
-        """Return it for people."""
+        """Return it as the API shows it: path, most rows of a merged batch (0: never merged), milliseconds."""
         most = self.merging.most if self.merging else 0
-        return {"path": self.path, "merged_rows": most, "probe_ms": self.milliseconds}
+        return {"path": self.name, "merged_rows": most, "probe_ms": self.milliseconds}
 
 
-def find_way(model: Any, folder: Path, inputs: Mapping[str, str], *, row_wise: bool) -> Way:
-    """Return the fastest way that is proven for a loaded MLflow model; ``row_wise`` False forbids merging.
+def choose_path(model: Any, folder: Path, inputs: Mapping[str, str], *, row_wise: bool) -> PredictionPath:
+    """Return the fastest path that predicts a loaded MLflow model identically; ``row_wise`` False forbids merging.
 
-    Without rows to try (no input example, and inputs that are not all numbers) it is MLflow's own, and so it is for a
-    model over SLOW_MS, which the hundreds of predictions of a proof would keep from being served for too long.
+    It is MLflow's own if there are no probe rows (no input example, and inputs that are not all floats), and for a
+    model that takes over SLOW_MS: the probe's hundreds of predictions would delay its deployment too much.
     """
     narrow = narrow_inputs(folder)
-    plain = _mlflow(model, inputs, narrow)
-    rows = rows_to_try(plain, folder, inputs)
+    mlflow = _mlflow(model, inputs, narrow)
+    rows = make_probe_rows(mlflow, folder, inputs)
     if not rows:
-        _LOG.warning("the model cannot be probed: it is served without shortcuts; log it with an input example")
-        return Way(plain, "mlflow", None, None)
-    milliseconds = _milliseconds(plain, rows[0])
+        _LOG.warning(
+            "The model cannot be probed, so it is served on the slow MLflow path; log it with an input example"
+        )
+        return PredictionPath(mlflow, "mlflow", None, None)
+    milliseconds = _milliseconds(mlflow, rows[0])
     if milliseconds > SLOW_MS:
-        return Way(plain, "mlflow", None, milliseconds)
+        return PredictionPath(mlflow, "mlflow", None, milliseconds)
     limits = [most for most in LIMITS if milliseconds <= QUICK_MS or most == PROBE_ROWS] if row_wise else []
-    probes = {most: answered(plain, rows, most) for most in limits}
-    for path, predict in {**_shortcuts(model, inputs, narrow), "mlflow": plain}.items():
-        merging = _proven_merging(predict, probes)
-        if merging or all(equal_alone(predict, plain, given) for given in rows):
-            return Way(predict, path, merging, _milliseconds(predict, rows[0]))
-    return Way(plain, "mlflow", None, milliseconds)
+    probes = {most: make_probes(mlflow, rows, most) for most in limits}
+    for name, predict in {**_shortcuts(model, inputs, narrow), "mlflow": mlflow}.items():
+        merging = _find_merging(predict, probes)
+        if merging or all(equals_mlflow(predict, mlflow, columns) for columns in rows):
+            return PredictionPath(predict, name, merging, _milliseconds(predict, rows[0]))
+    return PredictionPath(mlflow, "mlflow", None, milliseconds)
 
 
-def _proven_merging(predict: Predict, probes: Mapping[int, Sequence[Probe]]) -> Merging | None:
-    """Return the largest batches that are proven, or None."""
+def _find_merging(predict: Predict, probes: Mapping[int, Sequence[Probe]]) -> Merging | None:
+    """Return the largest batches that pass their probes, or None."""
     for most, tried in probes.items():
-        pad = proven_pad(predict, tried, most)
+        pad = find_padding(predict, tried, most)
         if pad is not None:
             return Merging(most, pad)
     return None
@@ -103,23 +105,23 @@ def _mlflow(model: Any, inputs: Mapping[str, str], narrow: Narrow) -> Predict:
 
 
 def _shortcuts(model: Any, inputs: Mapping[str, str], narrow: Narrow) -> dict[str, Predict]:
-    """Return the ways past MLflow's own checks, fastest first; only scikit-learn's models have any."""
+    """Return the paths that avoid MLflow's checks, fastest first; only scikit-learn models have any."""
     flavour = model.metadata.flavors.get("python_function", {})
     if flavour.get("loader_module") != "mlflow.sklearn":
         return {}
     raw = getattr(model.get_raw_model(), flavour.get("predict_fn", "predict"))
-    ways: dict[str, Predict] = {}
+    paths: dict[str, Predict] = {}
     if set(inputs.values()) <= NUMBERS:
-        ways["array"] = lambda columns: np.asarray(raw(to_array(columns, inputs)))
-    ways["frame"] = lambda columns: np.asarray(raw(to_frame(columns, inputs, narrow)))
-    return ways
+        paths["array"] = lambda columns: np.asarray(raw(to_array(columns, inputs)))
+    paths["frame"] = lambda columns: np.asarray(raw(to_frame(columns, inputs, narrow)))
+    return paths
 
 
 def _milliseconds(predict: Predict, rows: Columns) -> float:
-    """Return the best of three timings of a probe batch."""
-    batch, took = part(rows, 0, PROBE_ROWS), []
+    """Return the shortest of three timings of PROBE_ROWS rows, in milliseconds."""
+    batch, timings = part(rows, 0, PROBE_ROWS), []
     for _ in range(3):
         started = time.perf_counter()
         predict(batch)
-        took.append((time.perf_counter() - started) * 1000)
-    return min(took)
+        timings.append((time.perf_counter() - started) * 1000)
+    return min(timings)

@@ -1,4 +1,4 @@
-"""The administrative routes, one module a noun: endpoints, releases, logs, keys, health, feedback, documentation.
+"""The administrative routes, one module per noun: endpoints, releases, logs, keys, health, feedback, documentation.
 
-The prediction route is not here but in ``gateway.hot_path``; what routes share is in ``gateway.http``.
+The prediction routes are in ``gateway.hot_path``; what the routes share is in ``gateway.http``.
 """

@@ -1,4 +1,4 @@
-"""Routes of keys: list, make, rotate, revoke. A key's text leaves here once, when it is made."""
+"""Routes of API keys: list, create, rotate, revoke. A key's secret text is returned once, when it is created."""
 
 from datetime import timedelta
 from typing import Annotated, Any
@@ -23,65 +23,67 @@ _OVERLAP = timedelta(hours=24)
 
 
 class NewKeyMessage(BaseModel):
-    """What a key is to be made for."""
+    """The name, roles, scope, mode and expiry of a new API key."""
 
     model_config = ConfigDict(extra="forbid")
-    name: Annotated[StrictStr, Field(pattern=f"^{NAME_PATTERN}$", description="whose it is")]
+    name: Annotated[StrictStr, Field(pattern=f"^{NAME_PATTERN}$", description="who uses the key")]
     roles: Annotated[list[Role], Field(min_length=1, max_length=len(ROLES))]
-    endpoints: Annotated[list[EndpointText], Field(min_length=1, max_length=SCOPE)] | None = None
-    mode: Mode = Field("live", description="requests of a test key are logged as tests")
-    expires_in: Duration | None = Field(None, description="never when left out")
+    endpoints: Annotated[list[EndpointText], Field(min_length=1, max_length=SCOPE)] | None = Field(
+        None, description="the key's scope; default: all endpoints"
+    )
+    mode: Mode = Field("live", description="requests with a test key are logged as test calls")
+    expires_in: Duration | None = Field(None, description="default: the key never expires")
 
 
 class RotateMessage(BaseModel):
-    """How long the old key is to stay good."""
+    """How long the old key stays valid."""
 
     model_config = ConfigDict(extra="forbid")
-    overlap: Duration | None = Field(None, description="24h when left out")
+    overlap: Duration | None = Field(None, description="default: 24h")
 
 
 def add_key_routes(router: Router, stores: Stores, keyring: Keyring) -> None:
-    """Add the routes. What changes a key is known to this worker when it answers, to others a moment later."""
+    """Add the routes. This worker applies a change before it responds; other workers within a second."""
 
     @router.get("/keys", role="admin", response_model=list[KeyInfo])
     def list_keys() -> list[dict[str, Any]]:
-        """List all keys, also those that are good no more, oldest first."""
+        """List all API keys, also expired and revoked ones, oldest first."""
         now = stores.now()
         return [key.describe(now) for key in stores.keys.list()]
 
-    @router.post("/keys", role="admin", status_code=201, response_model=NewKey, refuses=(404,))
+    @router.post("/keys", role="admin", status_code=201, response_model=NewKey, error_statuses=(404,))
     def make_key(message: NewKeyMessage, caller: CallerOf, response: Response) -> dict[str, Any]:
-        """Make a key. Its text is in this answer and nowhere else."""
+        """Create an API key. Only this response contains its secret text."""
         wanted = grant(message.name, message.roles, message.mode, message.endpoints)
         issued = create_key(stores, wanted, actor=caller.name, lifetime=_duration(message.expires_in))
-        return _shown_once(issued, response)
+        return _describe_new_key(issued, response)
 
-    @router.post("/keys/{key_id}/rotate", role="admin", status_code=201, response_model=NewKey, refuses=(409,))
+    @router.post("/keys/{key_id}/rotate", role="admin", status_code=201, response_model=NewKey, error_statuses=(409,))
     def replace_key(
         key_id: KeyId, caller: CallerOf, response: Response, message: RotateMessage | None = None
     ) -> dict[str, Any]:
-        """Make a key in another's place; the old one stays good for the overlap."""
+        """Replace a key by a new one with the same roles and scope; the old key stays valid for the overlap."""
         overlap = _duration(message.overlap if message else None) or _OVERLAP
-        return _shown_once(rotate_key(stores, key_id, actor=caller.name, overlap=overlap), response)
+        return _describe_new_key(rotate_key(stores, key_id, actor=caller.name, overlap=overlap), response)
 
     @router.delete("/keys/{key_id}", role="admin", response_model=KeyInfo)
     def revoke_key(key_id: KeyId) -> dict[str, Any]:
-        """Make a key good for nothing, for ever; again it changes nothing."""
+        """Revoke a key permanently; revoking it again changes nothing."""
         key = stores.keys.revoke(key_id, stores.now())
         keyring.refresh(stores.keys)
         return key.describe(stores.now())
 
-    def _shown_once(issued: IssuedKey, response: Response) -> dict[str, Any]:
+    def _describe_new_key(issued: IssuedKey, response: Response) -> dict[str, Any]:
         keyring.refresh(stores.keys)
         response.headers["cache-control"] = "no-store"
         return {**issued.key.describe(stores.now()), "key": issued.text}
 
 
 def _duration(given: str | None) -> timedelta | None:
-    """Return a duration; raises InputError for one that is too long."""
+    """Return the duration, None for None; raises InputError for one over ten years."""
     if given is None:
         return None
     duration = parse_duration(given)
     if duration is None:
-        raise InputError(f"{given!r} is no duration", "Give for example 90d or 24h, at most ten years")
+        raise InputError(f"{given!r} is not a duration", "Use for example 90d or 24h, at most ten years")
     return duration

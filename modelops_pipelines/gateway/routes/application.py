@@ -1,4 +1,4 @@
-"""Everything but predictions: labels, feedback, information, live metrics, health, releases, keys. FastAPI."""
+"""The FastAPI application of all routes but predictions: endpoints, logs, labels, releases, keys, health, docs."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from pydantic.config import JsonDict
 
 from modelops_pipelines.core.errors import InputError, UnknownError
 from modelops_pipelines.gateway.access.keyring import Keyring
-from modelops_pipelines.gateway.http.error_handlers import add_faults
+from modelops_pipelines.gateway.http.error_handlers import add_error_handlers
 from modelops_pipelines.gateway.http.guarded_router import PUBLIC, CallerOf, EndpointName, Router, declared_roles
 from modelops_pipelines.gateway.http.request_models import FeedbackMessage, LabelsMessage
 from modelops_pipelines.gateway.http.response_models import (
@@ -19,10 +19,10 @@ from modelops_pipelines.gateway.http.response_models import (
     EndpointInfo,
     ErrorBody,
     ExampleBody,
-    FeedbackTaken,
+    FeedbackRecorded,
     HealthReport,
-    LabelsTaken,
-    Live,
+    LabelsAccepted,
+    Liveness,
     LiveSummary,
     Readiness,
 )
@@ -49,77 +49,77 @@ _ENDPOINT = "/endpoints/{endpoint}"
 def make_application(
     stores: Stores, serving: Serving, keyring: Keyring, responses: Responses, health: Health
 ) -> FastAPI:
-    """Return the application of all routes that are not the hot path, each with its role."""
+    """Return the application with all routes and their roles; it documents the prediction routes as well."""
     app = FastAPI(title="modelops gateway", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     router = Router(app, keyring)
-    add_faults(app)
-    _add_information(router, serving, stores)
+    add_error_handlers(app)
+    _add_endpoint_routes(router, serving, stores)
     add_log_routes(router, serving, stores)
     add_prediction_docs(router)
-    _add_responses(router, serving, responses)
+    _add_feedback_routes(router, serving, responses)
     add_release_routes(router, serving, stores)
     add_key_routes(router, stores, keyring)
-    _add_health(router, health)
+    _add_health_routes(router, health)
     add_docs_routes(router, app)
     declared_roles(app)
     return app
 
 
-def _add_information(router: Router, serving: Serving, stores: Stores) -> None:
-    @router.get("/endpoints", role="read", lists=True, response_model=list[EndpointInfo])
+def _add_endpoint_routes(router: Router, serving: Serving, stores: Stores) -> None:
+    @router.get("/endpoints", role="read", filters_endpoints=True, response_model=list[EndpointInfo])
     def list_endpoints(caller: CallerOf) -> list[dict[str, Any]]:
-        """List the endpoints that the key is for, and what each serves."""
+        """List the endpoints in the key's scope, with the variants that each serves."""
         return [describe(served) for served in serving.endpoints() if caller.sees(served.spec.name)]
 
     @router.get(_ENDPOINT, role="read", response_model=EndpointDetails)
     def show_endpoint(endpoint: EndpointName) -> dict[str, Any]:
-        """Show one endpoint: versions and shares, what its champion takes, how good it is, and the champions before."""
+        """Show one endpoint: its variants and shares, the champion's signature and quality, and past champions."""
         return details(stores, serving.endpoint(endpoint))
 
     @router.get(f"{_ENDPOINT}/example", role="read", response_model=ExampleBody)
     def show_example(endpoint: EndpointName) -> dict[str, Any]:
-        """Return a body that the endpoint takes, to try it with."""
+        """Return an example request body for the endpoint."""
         return example(serving.endpoint(endpoint))
 
     @router.get(f"{_ENDPOINT}/metrics", role="read", response_model=LiveSummary)
     def live_metrics(
         endpoint: EndpointName, window: Annotated[str, Query(json_schema_extra=_WINDOWS)] = "5m"
     ) -> dict[str, Any]:
-        """Return what the gateway's workers have answered in the last minutes, for example ``window=5m``."""
+        """Return live metrics of all gateway workers: requests, errors and latency of the last ``window``, up to 1h."""
         return serving.live(endpoint, time.time(), _seconds(window))
 
     page = {200: {"description": "The report", "content": {"text/html": {"schema": {"type": "string"}}}}}
 
     @router.get(f"{_ENDPOINT}/reports/{{name}}", role="read", response_class=FileResponse, responses=page)
     def show_report(endpoint: EndpointName, name: Annotated[str, PathParameter(max_length=100)]) -> FileResponse:
-        """Show a drift report."""
+        """Show a drift or health report."""
         path = stores.settings.reports / serving.endpoint(endpoint).spec.name / name
         if not _REPORT.fullmatch(name) or not path.is_file():
             raise UnknownError(f"Endpoint {endpoint!r} has no report {name[:80]!r}", "Materialise 'drift_report' first")
         return FileResponse(path, media_type="text/html")
 
 
-def _add_responses(router: Router, serving: Serving, responses: Responses) -> None:
-    @router.post(f"{_ENDPOINT}/labels", role="predict", status_code=202, response_model=LabelsTaken)
+def _add_feedback_routes(router: Router, serving: Serving, responses: Responses) -> None:
+    @router.post(f"{_ENDPOINT}/labels", role="predict", status_code=202, response_model=LabelsAccepted)
     async def add_labels(endpoint: EndpointName, message: LabelsMessage) -> dict[str, Any]:
-        """Say what turned out to be true of predictions."""
-        return await responses.take_labels(serving.endpoint(endpoint), message)
+        """Send labels: the true outcomes of predictions."""
+        return await responses.write_labels(serving.endpoint(endpoint), message)
 
-    @router.post(f"{_ENDPOINT}/feedback", role="predict", status_code=202, response_model=FeedbackTaken)
+    @router.post(f"{_ENDPOINT}/feedback", role="predict", status_code=202, response_model=FeedbackRecorded)
     async def add_feedback(endpoint: EndpointName, message: FeedbackMessage) -> dict[str, Any]:
-        """Say what you think of a prediction."""
-        return await responses.take_feedback(serving.endpoint(endpoint), message)
+        """Send a person's feedback on a prediction: rating, thumbs, comment or corrected label."""
+        return await responses.write_feedback(serving.endpoint(endpoint), message)
 
 
-def _add_health(router: Router, health: Health) -> None:
-    @router.get("/health/live", role=PUBLIC, response_model=Live)
+def _add_health_routes(router: Router, health: Health) -> None:
+    @router.get("/health/live", role=PUBLIC, response_model=Liveness)
     async def live() -> dict[str, str]:
-        """Tell that the process answers."""
+        """Return 200 while the process answers."""
         return {"status": "live"}
 
     @router.get("/health/ready", role=PUBLIC, response_model=Readiness, responses={UNAVAILABLE: {"model": Readiness}})
     async def ready(response: Response) -> dict[str, str]:
-        """Tell whether an endpoint is loaded and the spool takes records."""
+        """Return 200 when this worker can answer (an endpoint is loaded) and capture (spool is writable), else 503."""
         is_ready = health.is_ready()
         response.status_code = OK if is_ready else UNAVAILABLE
         return {"status": "ready" if is_ready else "not ready"}
@@ -128,15 +128,15 @@ def _add_health(router: Router, health: Health) -> None:
 
     @router.get("/health", role="read", response_model=HealthReport, responses=responses)
     def report(response: Response) -> dict[str, Any]:
-        """Show every check."""
-        told = health.report()
-        response.status_code = OK if told["status"] == "healthy" else UNAVAILABLE
-        return told
+        """Return every health check with its numbers; 503 when one fails."""
+        checked = health.report()
+        response.status_code = OK if checked["status"] == "healthy" else UNAVAILABLE
+        return checked
 
 
 def _seconds(window: str) -> int:
     match = _WINDOW.fullmatch(window)
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
     if not 0 < seconds <= KEEP_SECONDS:
-        raise InputError(f"The window {window[:20]!r} is no time up to 60m", "Give for example 30s, 5m or 1h")
+        raise InputError(f"The window {window[:20]!r} is not a duration up to 60m", "Use for example 30s, 5m or 1h")
     return seconds

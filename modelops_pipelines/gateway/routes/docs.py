@@ -1,4 +1,4 @@
-"""The documentation of the routes, for people and for programs, without anything from another host."""
+"""The OpenAPI document and its page, Swagger UI; every file comes from this gateway, none from another host."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +16,7 @@ _PAGE_VERSION = "3.0.3"  # the newest that the bundled Swagger UI (4.15) renders
 
 
 def add_docs_routes(router: Router, app: FastAPI) -> None:
-    """Add /docs with its files, and /openapi.json."""
+    """Add /openapi.json, /docs and the files of its page."""
 
     @router.get("/openapi.json", role="read", include_in_schema=False)
     def openapi() -> JSONResponse:
@@ -25,7 +25,7 @@ def add_docs_routes(router: Router, app: FastAPI) -> None:
 
     @router.get("/docs", role="read", include_in_schema=False)
     def docs() -> HTMLResponse:
-        """Show the OpenAPI document; it is part of the page, which so needs no key of its own to fetch it."""
+        """Show Swagger UI with the OpenAPI document embedded, so that the page needs no key to fetch it."""
         return get_swagger_ui_html(
             openapi_url="/openapi.json",
             title=app.title,
@@ -37,14 +37,14 @@ def add_docs_routes(router: Router, app: FastAPI) -> None:
 
     @router.get("/docs/static/{name}", role=PUBLIC, include_in_schema=False)
     def static(name: str) -> FileResponse:
-        """Return a file of Swagger UI."""
+        """Return one file of Swagger UI."""
         if name not in _FILES:
-            raise UnknownError(f"There is no file {name[:80]!r}", "See /docs")
+            raise UnknownError(f"There is no file {name[:80]!r}", "Open /docs: it loads the files that exist")
         return FileResponse(_swagger_ui() / name)
 
 
 def for_page(document: Any) -> Any:
-    """Return an OpenAPI 3.1 document as 3.0 has it: nullable instead of a null type, one value as an enumeration."""
+    """Return an OpenAPI 3.1 document converted to 3.0: ``nullable`` for a null type, ``enum`` for ``const``."""
     if isinstance(document, list):
         return [for_page(part) for part in document]
     if not isinstance(document, dict):
@@ -57,8 +57,9 @@ def for_page(document: Any) -> Any:
     choices = converted.get("anyOf")
     if isinstance(choices, list) and {"type": "null"} in choices:
         others = [choice for choice in choices if choice != {"type": "null"}]
-        one = {"allOf": others} if len(others) == 1 else {"anyOf": others}
-        converted = {**{name: part for name, part in converted.items() if name != "anyOf"}, **one, "nullable": True}
+        combined = {"allOf": others} if len(others) == 1 else {"anyOf": others}
+        rest = {name: part for name, part in converted.items() if name != "anyOf"}
+        converted = {**rest, **combined, "nullable": True}
     return converted
 
 

@@ -1,12 +1,12 @@
-"""What the gateway tells of an endpoint: what it serves now, what came before, and how good the champion is."""
+"""Describes an endpoint: its variants, the champion's signature, gate verdict and quality, and past champions."""
 
 from typing import Any
 
 from modelops_pipelines.core.errors import ModelOpsError, NotReadyError
-from modelops_pipelines.core.release.event_log import reigns
+from modelops_pipelines.core.release.event_log import champion_periods
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.gateway.worker.served import Served
+from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.operations.models.example_request import example_body
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
@@ -15,8 +15,8 @@ CHAMPIONS = 20
 _HIDDEN = {"date", "segment", "segment_value", "score_counts"}
 
 
-def describe(served: Served) -> dict[str, Any]:
-    """Return an endpoint as the list shows it."""
+def describe(served: ServedEndpoint) -> dict[str, Any]:
+    """Return an endpoint's entry in the list of endpoints."""
     champion = served.version_of(served.state.champion)
     return {
         "name": served.spec.name,
@@ -33,22 +33,22 @@ def describe(served: Served) -> dict[str, Any]:
     }
 
 
-def details(stores: Stores, served: Served) -> dict[str, Any]:
-    """Return an endpoint as its own page shows it. What another store knows is null while that store is away."""
+def details(stores: Stores, served: ServedEndpoint) -> dict[str, Any]:
+    """Return an endpoint with its champion's details; a field is null while the store that it comes from is down."""
     champion = served.version_of(served.state.champion)
     return {
         **describe(served),
         "version": champion.version if champion else None,
         "output": champion.output if champion else None,
-        "way": served.loaded[champion.version].model.way.describe() if champion else None,
+        "way": served.loaded[champion.version].model.path.describe() if champion else None,
         "evaluation": _evaluation(stores, served.spec.name, champion) if champion else None,
         "quality": _quality(stores, served, champion) if champion else None,
         "champions": _champions(stores, served.spec.name),
     }
 
 
-def example(served: Served) -> dict[str, Any]:
-    """Return a body that the champion takes; raises NotReadyError when there is none."""
+def example(served: ServedEndpoint) -> dict[str, Any]:
+    """Return an example request body for the champion; raises NotReadyError when no champion is loaded."""
     champion = served.version_of(served.state.champion)
     if champion is None:
         name = served.spec.name
@@ -57,15 +57,15 @@ def example(served: Served) -> dict[str, Any]:
 
 
 def _champions(stores: Stores, endpoint: str) -> list[dict[str, Any]] | None:
-    """Return the last champions, newest first."""
+    """Return the last CHAMPIONS champions, newest first; None while the state database is down."""
     try:
-        return [vars(reign) for reign in reigns(stores.deployments.events(endpoint))[: -CHAMPIONS - 1 : -1]]
+        return [vars(reign) for reign in champion_periods(stores.deployments.events(endpoint))[: -CHAMPIONS - 1 : -1]]
     except ModelOpsError:
         return None
 
 
 def _evaluation(stores: Stores, endpoint: str, champion: ModelVersion) -> dict[str, Any] | None:
-    """Return the newest verdict of the gate on the champion; none where it never stood before it."""
+    """Return the gate's newest verdict on the champion, or None without one."""
     try:
         verdicts = [gate for gate in stores.gates.of(endpoint) if gate.version == champion.version]
     except ModelOpsError:
@@ -73,9 +73,9 @@ def _evaluation(stores: Stores, endpoint: str, champion: ModelVersion) -> dict[s
     return vars(verdicts[-1]) if verdicts else None
 
 
-def _quality(stores: Stores, served: Served, champion: ModelVersion) -> dict[str, Any] | None:
-    """Return the champion's newest window of quality that has labels."""
-    import duckdb  # as what reads with it: not before the first call
+def _quality(stores: Stores, served: ServedEndpoint, champion: ModelVersion) -> dict[str, Any] | None:
+    """Return the champion's newest window of quality metrics that has labels, or None."""
+    import duckdb  # heavy: imported on the first call, not when the worker starts
 
     from modelops_pipelines.operations.lake.queries import newest
 
@@ -83,6 +83,6 @@ def _quality(stores: Stores, served: Served, champion: ModelVersion) -> dict[str
         rows = newest(stores, served.spec, QUALITY_METRICS)
     except (ModelOpsError, duckdb.Error):
         return None
-    whole = [row for row in rows if row["segment"] in {None, WHOLE}]  # rows of release 0.1 know of no segments
-    mine = [row for row in whole if row["model_version"] == champion.version and row["labelled"]]
-    return {name: value for name, value in mine[-1].items() if name not in _HIDDEN} if mine else None
+    whole = [row for row in rows if row["segment"] in {None, WHOLE}]  # rows of release 0.1 have no segment
+    labelled = [row for row in whole if row["model_version"] == champion.version and row["labelled"]]
+    return {name: value for name, value in labelled[-1].items() if name not in _HIDDEN} if labelled else None

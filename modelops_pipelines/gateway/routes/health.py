@@ -1,7 +1,7 @@
-"""The gateway's health: named checks, each of which can fail, and readiness, which depends on fewer of them.
+"""The gateway's health: named checks, and readiness, which depends on two of them.
 
-A worker is ready when it can answer and capture. The state database or the registry being away does not stop that:
-it goes on with what it knew last, says how old that is, and is degraded.
+A worker is ready when it can answer and capture. Without the state database or the registry it keeps serving the last
+known state, reports that state's age, and is degraded.
 """
 
 import sqlite3
@@ -26,17 +26,17 @@ PROBE_SECONDS = 2.0
 
 
 class Health:
-    """What this worker knows of its own health; ``watch`` looks at what is too slow to look at for a request."""
+    """The health checks of this worker; ``watch`` runs those that are too slow for a request."""
 
     def __init__(self, stores: Stores, serving: Serving, capture: Capture) -> None:
-        """Nothing is looked at before the first ``watch``."""
+        """Check nothing yet: the first ``watch`` or ``report`` does."""
         self._stores, self._serving, self._capture = stores, serving, capture
-        self._registry_seen_at: float | None = None
+        self._registry_ok_at: float | None = None
         self._registry_fault: str | None = None
 
     def watch(self) -> None:
-        """Look whether the registry answers, and raise or resolve the alerts on capture; called every few seconds."""
-        self._look_at_registry()
+        """Check the registry, and open or resolve the capture alerts; called every WATCH_SECONDS."""
+        self._check_registry()
         specs = [served.spec for served in self._serving.endpoints()]
         watch_capture(self._stores, specs, self._stores.now())
 
@@ -46,8 +46,8 @@ class Health:
         return all(checks[name]["ok"] for name in ("capture", "endpoints"))
 
     def report(self) -> dict[str, Any]:
-        """Return every check; it is degraded when one fails."""
-        checks = self._own_checks() | {"registry": self._registry()} | self._arrival()
+        """Return every check, and the status: degraded when one fails."""
+        checks = self._own_checks() | {"registry": self._registry()} | self._capture_checks()
         status = "healthy" if all(check["ok"] for check in checks.values()) else "degraded"
         return {"status": status, "worker": self._serving.worker, "checks": checks}
 
@@ -55,28 +55,28 @@ class Health:
         now = time.time()
         age, failed_at = self._serving.state_age(now), self._capture.failed_at
         endpoints = self._serving.endpoints()
-        waiting = [served.spec.name for served in endpoints if not served.state.variants]
+        undeployed = [served.spec.name for served in endpoints if not served.state.variants]
         return {
             "state": {"ok": age is not None and age < STALE_SECONDS, "age_seconds": age},
             "capture": {"ok": failed_at is None, "failed_at": failed_at},
-            "endpoints": {"ok": len(waiting) < len(endpoints), "not_deployed": waiting},
+            "endpoints": {"ok": len(undeployed) < len(endpoints), "not_deployed": undeployed},
         }
 
-    def _look_at_registry(self) -> None:
+    def _check_registry(self) -> None:
         self._registry_fault = registry_fault(self._stores.settings.registry_uri)
         if self._registry_fault is None:
-            self._registry_seen_at = time.time()
+            self._registry_ok_at = time.time()
 
     def _registry(self) -> dict[str, Any]:
-        """Return whether the registry answered lately; it is looked at here only when nobody has looked yet."""
-        if self._registry_seen_at is None and self._registry_fault is None:
-            self._look_at_registry()
-        seen = self._registry_seen_at
-        age = None if seen is None else time.time() - seen
+        """Return the last check of the registry; checks it here only if it was never checked before."""
+        if self._registry_ok_at is None and self._registry_fault is None:
+            self._check_registry()
+        ok_at = self._registry_ok_at
+        age = None if ok_at is None else time.time() - ok_at
         return {"ok": self._registry_fault is None, "age_seconds": age, "fault": self._registry_fault}
 
-    def _arrival(self) -> dict[str, dict[str, Any]]:
-        """Return whether what is captured arrives: the worst of all endpoints' checks of each kind."""
+    def _capture_checks(self) -> dict[str, dict[str, Any]]:
+        """Return the checks of lag, backlog and disk: for each kind, the worst of all endpoints."""
         now, settings = self._stores.now(), self._stores.settings
         names = [served.spec.name for served in self._serving.endpoints()]
         found = [check for name in names for check in capture_health(settings, name, now).checks]
@@ -85,7 +85,7 @@ class Health:
 
 
 def registry_fault(uri: str) -> str | None:
-    """Return why the registry cannot be reached, without MLflow's client; None when it can."""
+    """Return the name of the error when the registry does not answer, else None; without MLflow's slow client."""
     try:
         if uri.startswith("sqlite:"):
             path = sa.make_url(uri).database
@@ -100,6 +100,6 @@ def registry_fault(uri: str) -> str | None:
 
 
 def _worst(checks: Sequence[Check]) -> dict[str, Any]:
-    """Return the check that failed, or the one that is closest to it."""
+    """Return the check with the largest value relative to its threshold."""
     worst = max(checks, key=lambda check: check.value / check.threshold)
     return {"ok": worst.ok, "value": worst.value, "limit": worst.threshold, "message": worst.message}

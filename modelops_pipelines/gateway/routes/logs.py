@@ -1,4 +1,4 @@
-"""The route of recent logs: what an endpoint was asked lately, and what it answered."""
+"""The route of recent logs: the newest requests of an endpoint with their predictions."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,7 +6,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
-from modelops_pipelines.core.capture.log_search import LIMIT, MOST_ROWS, SINCE, USER_LENGTH, Asked
+from modelops_pipelines.core.capture.log_search import LIMIT, MOST_ROWS, SINCE, USER_LENGTH, LogSearch
 from modelops_pipelines.gateway.http.guarded_router import EndpointName, Router
 from modelops_pipelines.gateway.http.response_models import Moment
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -15,14 +15,16 @@ from modelops_pipelines.store.stores import Stores
 _HOURS, _DAYS = "([1-9][0-9]?|[1-6][0-9]{2}|7[01][0-9]|720)h", "([1-9]|[12][0-9]|30)d"
 _SINCE: JsonDict = {"pattern": f"^([1-9][0-9]{{0,3}}[sm]|{_HOURS}|{_DAYS})$", "examples": ["15m", "24h", "7d"]}
 _REQUEST: JsonDict = {"pattern": "^[a-z2-7]{40}(-(0|[1-9][0-9]{0,4}))?$"}
-Since = Annotated[str, Query(json_schema_extra=_SINCE, description="up to 30d")]
+Since = Annotated[str, Query(json_schema_extra=_SINCE, description="how far back by event time, up to 30d")]
 User = Annotated[str, Query(max_length=USER_LENGTH, description="as callers send it in X-User-Id")]
-RequestOrPrediction = Annotated[str, Query(json_schema_extra=_REQUEST, description="its own time is looked at alone")]
+RequestOrPrediction = Annotated[
+    str, Query(json_schema_extra=_REQUEST, description="a request's or prediction's id, found at any age")
+]
 Feature = bool | int | float | str | Moment | None
 
 
 class LogRow(BaseModel):
-    """A row of the log, answered or failed; the columns are those of the table ``inference_log``."""
+    """A row of the log, answered or failed, with the columns of the table ``inference_log``."""
 
     prediction_id: str
     request_id: str
@@ -44,21 +46,21 @@ class LogRow(BaseModel):
     sampled: bool | None
     truncated: bool | None
     payload_hash: str | None
-    features: dict[str, Feature] | None = Field(description="null where none were kept")
+    features: dict[str, Feature] | None = Field(description="null when the features were not captured")
 
 
 class RecentLogsAnswer(BaseModel):
-    """The newest rows first. Rows that came in after ``ingested_up_to`` are from this host's spool."""
+    """Rows of the log, newest first. Rows received after ``ingested_up_to`` are from this host's spool."""
 
     endpoint: str
-    since: Moment = Field(description="no row is older")
-    ingested_up_to: Moment | None = Field(description="when the newest row of the lake came in")
-    complete: bool = Field(description="false where more rows wait in the spool than were looked through")
+    since: Moment = Field(description="the earliest event time searched")
+    ingested_up_to: Moment | None = Field(description="when the newest row in the lake was received")
+    complete: bool = Field(description="false when the spool holds more rows than were searched")
     rows: list[LogRow]
 
 
 def add_log_routes(router: Router, serving: Serving, stores: Stores) -> None:
-    """Add the route. It shows what callers sent, so it is for those who operate the endpoint."""
+    """Add the route. It requires the role operate, because it shows what callers sent."""
 
     @router.get("/endpoints/{endpoint}/logs", role="operate", response_model=RecentLogsAnswer)
     def logs(
@@ -71,8 +73,8 @@ def add_log_routes(router: Router, serving: Serving, stores: Stores) -> None:
     ) -> dict[str, Any]:
         """Return the newest rows of an endpoint's log with their features, newest first."""
         from modelops_pipelines.operations.capture.recent_logs import (
-            recent_logs,  # DuckDB and Delta: not before the first call
+            recent_logs,  # imports DuckDB and Delta, which take long: on the first call
         )
 
-        asked = Asked(limit, since, status, user, request_id)
+        asked = LogSearch(limit, since, status, user, request_id)
         return {"endpoint": endpoint, **vars(recent_logs(stores, serving.endpoint(endpoint).spec, asked))}

@@ -1,4 +1,4 @@
-"""The prediction routes as the OpenAPI document shows them. The hot path (predict.py) answers before any of these."""
+"""The OpenAPI declarations of the prediction routes. ``gateway.hot_path`` answers these routes itself."""
 
 from typing import Any
 
@@ -32,13 +32,13 @@ _TEXT = {"type": "string", "maxLength": 200}
 
 
 def add_prediction_docs(router: Router) -> None:
-    """Declare the routes of predictions: their role, bodies and answers."""
+    """Declare the prediction routes: their role, request bodies and responses."""
 
     @router.post(
         "/endpoints/{endpoint}/invocations", role="predict", response_model=Answer, openapi_extra=_extra(_forms())
     )
     def predict(endpoint: EndpointName) -> None:
-        """Predict rows, in any of MLflow's four body forms or as CSV with a header line."""
+        """Predict rows, sent in one of MLflow's four JSON forms or as CSV with a header line."""
         raise _unreachable(endpoint)
 
     @router.post(
@@ -48,12 +48,14 @@ def add_prediction_docs(router: Router) -> None:
         "/v2/models/{endpoint}/infer", role="predict", response_model=InferAnswer, openapi_extra=_extra(_tensors())
     )
     def infer(endpoint: EndpointName) -> None:
-        """Predict rows as the Open Inference Protocol V2 has them: a tensor a feature, or one of all features."""
+        """Predict rows in the Open Inference Protocol V2: one tensor per feature, or one tensor of all features."""
         raise _unreachable(endpoint)
 
 
 def _unreachable(endpoint: str) -> NotReadyError:
-    return NotReadyError(f"Predictions of {endpoint[:80]!r} are not answered here", "Ask the gateway itself")
+    return NotReadyError(
+        f"This application does not serve predictions of {endpoint[:80]!r}", "Send the request to a modelops gateway"
+    )
 
 
 def _extra(content: dict[str, Any]) -> dict[str, Any]:
@@ -93,9 +95,9 @@ def _header(name: str, about: str) -> dict[str, Any]:
 
 
 _HEADERS = [
-    _header("X-User-Id", "who asks; the same user is answered by the same variant"),
-    _header("X-Session-Id", "the caller's session"),
-    _header("X-Client-Request-Id", "the caller's own id of this request"),
-    _header("X-Event-Time", "when it happened, ISO 8601; only where the endpoint allows a replay"),
-    _header("X-Test-Call", "1, true or yes: logged as a test, and left out of every metric"),
+    _header("X-User-Id", "the user, for the log and rate limits; the same user gets the same variant"),
+    _header("X-Session-Id", "the session, for the log; decides the variant if there is no user"),
+    _header("X-Client-Request-Id", "the caller's own id for this request, kept in the log"),
+    _header("X-Event-Time", "when the event happened, ISO 8601 with an offset; only with 'allow_replay: true'"),
+    _header("X-Test-Call", "1, true or yes: logged as a test call, and left out of all metrics"),
 ]

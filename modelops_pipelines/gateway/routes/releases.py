@@ -1,4 +1,7 @@
-"""Routes that change what is live, and those that tell what was: all of them are the CLI's operations."""
+"""Routes that deploy, promote, roll back, stop and start, and lists of deployments, versions and past states.
+
+They call the same operations as the CLI.
+"""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -17,40 +20,42 @@ MOST_ITEMS = 1000
 _ENDPOINT = "/endpoints/{endpoint}"
 Reason = Annotated[StrictStr, Field(max_length=1000)]
 Version = Annotated[StrictStr, Field(pattern="^[1-9][0-9]{0,8}$", examples=["3"])]
-Cursor = Annotated[str, Query(max_length=200, description="where the page before ended")]
+Cursor = Annotated[str, Query(max_length=200, description="the previous page's next_cursor")]
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
-Key = Annotated[str, Header(alias="Idempotency-Key", max_length=100, pattern="^[A-Za-z0-9._-]+$")]
+IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=100, pattern="^[A-Za-z0-9._-]+$")]
 
 
-class Message(BaseModel):
-    """Why."""
+class ReasonMessage(BaseModel):
+    """The reason for the change, kept in the history."""
 
     model_config = ConfigDict(extra="forbid")
     reason: Reason = ""
 
 
-class RollbackMessage(Message):
-    """Why, and to which version: the champion before when left out."""
+class RollbackMessage(ReasonMessage):
+    """The reason for the rollback, and the version to return to."""
 
-    to: Annotated[StrictStr, Field(max_length=100)] | None = None
-
-
-class DeployMessage(Message):
-    """Which version, with which share of the traffic in percent."""
-
-    version: Version
-    share: int = Field(100, ge=1, le=100)
+    to: Annotated[StrictStr, Field(max_length=100)] | None = Field(
+        default=None, description="an earlier champion; default: the previous one"
+    )
 
 
-class PromoteMessage(Message):
-    """Which version; ``force`` goes without a passed gate and needs a reason."""
+class DeployMessage(ReasonMessage):
+    """The version to deploy, and its share of the traffic."""
 
     version: Version
-    force: StrictBool = False
+    share: int = Field(100, ge=1, le=100, description="of the traffic, in percent")
 
 
-class Changed(BaseModel):
-    """What was done; ``changed`` is false where it was so already."""
+class PromoteMessage(ReasonMessage):
+    """The version to promote."""
+
+    version: Version
+    force: StrictBool = Field(False, description="promote without a passed gate; requires 'reason'")
+
+
+class ChangeInfo(BaseModel):
+    """A change to the endpoint's desired state."""
 
     endpoint: str
     action: str
@@ -60,12 +65,12 @@ class Changed(BaseModel):
     generation: int
     workers: int = Field(description="gateway workers that serve it now")
     seconds: float
-    changed: bool
+    changed: bool = Field(description="false when the endpoint was in this state already")
     deployment_id: str | None
 
 
 class DeploymentInfo(BaseModel):
-    """An attempt to put a version on an endpoint, and what came of it."""
+    """A deployment: the version, the action, its status, and the error if it failed."""
 
     deployment_id: str
     requested_at: Moment
@@ -80,14 +85,14 @@ class DeploymentInfo(BaseModel):
 
 
 class DeploymentsPage(BaseModel):
-    """Deployments, newest first, and the cursor of what follows; null at the end."""
+    """Deployments, newest first, and the next page's cursor; null on the last page."""
 
     items: list[DeploymentInfo]
     next_cursor: str | None
 
 
 class VersionInfo(BaseModel):
-    """A version of the endpoint's model, as MLflow has it, and what it is here."""
+    """A version of the endpoint's registered model in MLflow, with its stage on this endpoint."""
 
     version: str
     registered_at: Moment
@@ -98,14 +103,14 @@ class VersionInfo(BaseModel):
 
 
 class VersionsPage(BaseModel):
-    """Versions, newest first, and the cursor of what follows; null at the end."""
+    """Versions, newest first, and the next page's cursor; null on the last page."""
 
     items: list[VersionInfo]
     next_cursor: str | None
 
 
-class LiveThen(BaseModel):
-    """What an endpoint served at a moment."""
+class PastState(BaseModel):
+    """The variants that an endpoint served at a moment."""
 
     endpoint: str
     at: Moment
@@ -116,73 +121,75 @@ class LiveThen(BaseModel):
 
 def add_release_routes(router: Router, serving: Serving, stores: Stores) -> None:
     """Add the routes; a change is answered when every live worker serves it."""
-    _add_changes(router, serving, stores)
-    _add_lists(router, serving, stores)
+    _add_change_routes(router, serving, stores)
+    _add_list_routes(router, serving, stores)
 
 
-def _add_changes(router: Router, serving: Serving, stores: Stores) -> None:
-    @router.post(f"{_ENDPOINT}/deployments", role="operate", response_model=Changed, refuses=(409,))
+def _add_change_routes(router: Router, serving: Serving, stores: Stores) -> None:
+    @router.post(f"{_ENDPOINT}/deployments", role="operate", response_model=ChangeInfo, error_statuses=(409,))
     def deploy(
-        endpoint: EndpointName, caller: CallerOf, message: DeployMessage, key: Key | None = None
+        endpoint: EndpointName, caller: CallerOf, message: DeployMessage, key: IdempotencyKey | None = None
     ) -> dict[str, Any]:
-        """Put a version on the endpoint; under the same Idempotency-Key it happens once."""
+        """Deploy a version on the endpoint. Requests with the same Idempotency-Key deploy it once."""
         from modelops_pipelines.operations.release import commands as releases
 
         spec = serving.endpoint(endpoint).spec
-        made = releases.deploy(
+        change = releases.deploy(
             stores, spec, message.version, share=message.share, key=key, actor=caller.name, reason=message.reason
         )
-        return vars(made)
+        return vars(change)
 
-    @router.post(f"{_ENDPOINT}/promote", role="operate", response_model=Changed, refuses=(409,))
+    @router.post(f"{_ENDPOINT}/promote", role="operate", response_model=ChangeInfo, error_statuses=(409,))
     def promote(endpoint: EndpointName, caller: CallerOf, message: PromoteMessage) -> dict[str, Any]:
-        """Take a version a step further towards champion; needs a passed gate."""
+        """Promote a version one step towards champion. Requires a passed gate, unless 'force' is true."""
         from modelops_pipelines.operations.release import commands as releases
 
         if message.force and not message.reason:
-            raise InputError("'force' needs a reason: the history keeps it", "Add 'reason'")
+            raise InputError("'force' requires a reason, which the history keeps", "Add 'reason'")
         spec = serving.endpoint(endpoint).spec
-        made = releases.promote(
+        change = releases.promote(
             stores, spec, message.version, force=message.force, actor=caller.name, reason=message.reason
         )
-        return vars(made)
+        return vars(change)
 
-    @router.post(f"{_ENDPOINT}/rollback", role="operate", response_model=Changed, refuses=(409,))
+    @router.post(f"{_ENDPOINT}/rollback", role="operate", response_model=ChangeInfo, error_statuses=(409,))
     def roll_back(endpoint: EndpointName, caller: CallerOf, message: RollbackMessage | None = None) -> dict[str, Any]:
-        """Return to the champion before, or to an earlier one."""
+        """Roll back to the previous champion, or to the earlier champion named by 'to'."""
         from modelops_pipelines.operations.release import commands as releases
 
-        asked = message or RollbackMessage()
+        request = message or RollbackMessage()
         spec = serving.endpoint(endpoint).spec
-        return vars(releases.roll_back(stores, spec, actor=caller.name, reason=asked.reason, to=asked.to))
+        return vars(releases.roll_back(stores, spec, actor=caller.name, reason=request.reason, to=request.to))
 
-    @router.post(f"{_ENDPOINT}/stop", role="operate", response_model=Changed, refuses=(409,))
-    def stop(endpoint: EndpointName, caller: CallerOf, message: Message | None = None) -> dict[str, Any]:
-        """Have the endpoint refuse every prediction until it is started again."""
-        from modelops_pipelines.operations.release import commands as releases
-
-        spec = serving.endpoint(endpoint).spec
-        return vars(releases.stop(stores, spec, actor=caller.name, reason=(message or Message()).reason))
-
-    @router.post(f"{_ENDPOINT}/start", role="operate", response_model=Changed, refuses=(409,))
-    def start(endpoint: EndpointName, caller: CallerOf, message: Message | None = None) -> dict[str, Any]:
-        """Have a stopped endpoint serve again what it did."""
+    @router.post(f"{_ENDPOINT}/stop", role="operate", response_model=ChangeInfo, error_statuses=(409,))
+    def stop(endpoint: EndpointName, caller: CallerOf, message: ReasonMessage | None = None) -> dict[str, Any]:
+        """Stop the endpoint: it refuses every prediction until it is started again."""
         from modelops_pipelines.operations.release import commands as releases
 
         spec = serving.endpoint(endpoint).spec
-        return vars(releases.start(stores, spec, actor=caller.name, reason=(message or Message()).reason))
+        return vars(releases.stop(stores, spec, actor=caller.name, reason=(message or ReasonMessage()).reason))
+
+    @router.post(f"{_ENDPOINT}/start", role="operate", response_model=ChangeInfo, error_statuses=(409,))
+    def start(endpoint: EndpointName, caller: CallerOf, message: ReasonMessage | None = None) -> dict[str, Any]:
+        """Start a stopped endpoint again, with the variants that it had."""
+        from modelops_pipelines.operations.release import commands as releases
+
+        spec = serving.endpoint(endpoint).spec
+        return vars(releases.start(stores, spec, actor=caller.name, reason=(message or ReasonMessage()).reason))
 
 
-def _add_lists(router: Router, serving: Serving, stores: Stores) -> None:
-    @router.get("/deployments", role="read", lists=True, response_model=DeploymentsPage, refuses=(422,))
+def _add_list_routes(router: Router, serving: Serving, stores: Stores) -> None:
+    @router.get(
+        "/deployments", role="read", filters_endpoints=True, response_model=DeploymentsPage, error_statuses=(422,)
+    )
     def list_deployments(
         caller: CallerOf, status: Status | None = None, limit: Limit = 100, cursor: Cursor | None = None
     ) -> dict[str, Any]:
-        """List the deployments of the endpoints that the key is for, newest first."""
+        """List the deployments of the endpoints in the key's scope, newest first."""
         from modelops_pipelines.operations.release.listing import deployments_page
 
-        seen = [served.spec.name for served in serving.endpoints() if caller.sees(served.spec.name)]
-        return vars(deployments_page(stores, seen, status, cursor, limit))
+        visible = [served.spec.name for served in serving.endpoints() if caller.sees(served.spec.name)]
+        return vars(deployments_page(stores, visible, status, cursor, limit))
 
     @router.get(f"{_ENDPOINT}/versions", role="read", response_model=VersionsPage)
     def list_versions(
@@ -193,14 +200,14 @@ def _add_lists(router: Router, serving: Serving, stores: Stores) -> None:
 
         return vars(versions_page(stores, serving.endpoint(endpoint).spec, stage, cursor, limit))
 
-    @router.get(f"{_ENDPOINT}/history", role="read", response_model=LiveThen)
+    @router.get(f"{_ENDPOINT}/history", role="read", response_model=PastState)
     def live_at(endpoint: EndpointName, at: Annotated[datetime, Query(examples=["2026-03-01T12:00:00Z"])]) -> Any:
-        """Tell what the endpoint served at a moment; UTC unless it says otherwise."""
+        """Return what the endpoint served at the moment ``at``; without an offset it is UTC."""
         from modelops_pipelines.core.release.event_log import live_at
 
         moment = at if at.tzinfo else at.replace(tzinfo=UTC)
         name = serving.endpoint(endpoint).spec.name
         state = live_at(name, stores.deployments.events(name), moment)
         variants = [vars(variant) for variant in state.variants]
-        told = {"generation": state.generation, "status": state.status, "variants": variants}
-        return {"endpoint": name, "at": moment, **told}
+        served = {"generation": state.generation, "status": state.status, "variants": variants}
+        return {"endpoint": name, "at": moment, **served}

@@ -1,4 +1,4 @@
-"""What one worker keeps up to date: the state it follows, the models it serves, live metrics, the watchdog.
+"""The background of one worker: the desired state it follows, the models it loads, live metrics, the watchdog.
 
 Answering a request: ``gateway.hot_path``.
 """

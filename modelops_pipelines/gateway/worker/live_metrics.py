@@ -1,4 +1,4 @@
-"""Metrics of the last hour: what this worker has answered, in memory, and what its fellow workers say they have."""
+"""Live metrics of the last hour: this worker's counts in memory, and those that the other workers publish."""
 
 import threading
 from collections import deque
@@ -22,9 +22,9 @@ _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 class Count:
     """What one version answered in one second.
 
-    ``callers`` asked it for the first time since its trial began, ``errors`` of them it failed for the first time:
-    one caller who always meets the same error is one piece of evidence, not thousands. ``latencies`` are of the
-    callers' first requests.
+    ``callers`` counts the callers whose first request since the trial began was in this second, ``errors`` those whose
+    first failure was: a caller who gets the same error on every request counts once. ``latencies`` is the histogram of
+    the callers' first requests.
     """
 
     requests: int = 0
@@ -36,7 +36,7 @@ class Count:
 
 @dataclass
 class Second:
-    """What was answered in one second; ``versions`` are those that were asked."""
+    """What an endpoint answered in one second; ``versions`` holds the versions that answered."""
 
     second: int
     requests: int = 0
@@ -48,7 +48,7 @@ class Second:
 
 
 class LiveMetrics:
-    """One endpoint's counts by second, for at most an hour."""
+    """One endpoint's counts per second, for the last hour."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -56,7 +56,7 @@ class LiveMetrics:
         self._seconds: deque[Second] = deque()
         self._callers: dict[str, set[int]] = {}
         self._failed: dict[str, set[int]] = {}
-        self.under_way = 0
+        self.in_flight = 0
 
     def add(
         self,
@@ -69,7 +69,7 @@ class LiveMetrics:
         *,
         failed: bool = False,
     ) -> None:
-        """Count one request (``now`` in seconds); ``failed`` says that the version could not answer its caller."""
+        """Count one request (``now`` in seconds); ``failed`` is true when the version failed to answer."""
         with self._lock:
             current = self._current(int(now))
             current.requests += 1
@@ -87,15 +87,15 @@ class LiveMetrics:
                     count.callers += 1
                     count.latencies[key] = count.latencies.get(key, 0) + 1
 
-    def begin_anew(self) -> None:
-        """Forget which callers were answered and failed: another trial begins."""
+    def reset_callers(self) -> None:
+        """Clear the sets of known callers, because another trial begins."""
         with self._lock:
             self._callers, self._failed = {}, {}
 
     def since(self, second: int) -> list[Second]:
-        """Return what was counted in the seconds after this one."""
+        """Return the counts of the seconds after this one."""
         with self._lock:
-            return [one for one in self._seconds if one.second > second]
+            return [counted for counted in self._seconds if counted.second > second]
 
     def _current(self, second: int) -> Second:
         if not self._seconds or self._seconds[-1].second < second:
@@ -106,7 +106,7 @@ class LiveMetrics:
 
 
 def _is_first(known: dict[str, set[int]], version: str, caller: str | None) -> bool:
-    """Return whether the caller is new among those known of the version; one without a name always is."""
+    """Add the caller to those known of the version, and return whether it was new; an anonymous one always is."""
     if caller is None:
         return True
     callers = known.setdefault(version, set())
@@ -118,16 +118,16 @@ def _is_first(known: dict[str, set[int]], version: str, caller: str | None) -> b
 
 
 def summary(seconds: Iterable[Second], window: int) -> dict[str, Any]:
-    """Return the sum over the seconds; what has no request has no latency and no error rate."""
-    counted = list(seconds)
-    requests = sum(one.requests for one in counted)
-    errors = sum(one.server_errors for one in counted)
-    sketch = merge(one.latencies for one in counted)
+    """Return the totals over the seconds; without requests, error rate and latencies are None."""
+    counts = list(seconds)
+    requests = sum(count.requests for count in counts)
+    errors = sum(count.server_errors for count in counts)
+    sketch = merge(count.latencies for count in counts)
     return {
         "window_seconds": window,
         "requests": requests,
-        "predictions": sum(one.rows for one in counted),
-        "client_errors": sum(one.client_errors for one in counted),
+        "predictions": sum(count.rows for count in counts),
+        "client_errors": sum(count.client_errors for count in counts),
         "server_errors": errors,
         "error_rate": errors / requests if requests else None,
         "requests_per_second": requests / window,
@@ -135,28 +135,28 @@ def summary(seconds: Iterable[Second], window: int) -> dict[str, Any]:
     }
 
 
-class Board:
-    """Where the workers of a home tell each other what they have answered: a file each, a line an endpoint and second.
+class SharedMetrics:
+    """Exchanges live metrics between the workers of a home: a file per worker, a line per endpoint and second.
 
-    It is for looking at, not for counting: what is true for good is the log.
+    The numbers are for live metrics and the watchdog; the durable record is the log.
     """
 
     def __init__(self, folder: Path, worker: str) -> None:
-        """Use one file for this worker; nothing is written before there is something to tell."""
+        """Use one file for this worker; it is created with the first line."""
         self._folder, self._worker = folder, worker
-        self._told = 0
-        self._read: dict[str, int] = {}
+        self._published_until = 0
+        self._offsets: dict[str, int] = {}
 
-    def tell(self, endpoints: Iterable[tuple[str, LiveMetrics]], now: float) -> None:
-        """Append the seconds that are over and not told yet."""
-        over = int(now) - 1
+    def publish(self, endpoints: Iterable[tuple[str, LiveMetrics]], now: float) -> None:
+        """Append the complete seconds that were not published yet."""
+        complete = int(now) - 1
         lines = [
-            orjson.dumps({"endpoint": name, **asdict(one)}, option=orjson.OPT_NON_STR_KEYS)
+            orjson.dumps({"endpoint": name, **asdict(second)}, option=orjson.OPT_NON_STR_KEYS)
             for name, live in endpoints
-            for one in live.since(self._told)
-            if one.second <= over
+            for second in live.since(self._published_until)
+            if second.second <= complete
         ]
-        self._told = over
+        self._published_until = complete
         if lines:
             self._folder.mkdir(exist_ok=True)
             with self._path().open("ab") as handle:
@@ -164,8 +164,8 @@ class Board:
                 if handle.tell() > ROTATE_BYTES:
                     self._path().replace(self._path().with_suffix(".before"))
 
-    def others(self, endpoint: str, now: float, window: int) -> list[Second]:
-        """Return what the other workers told of the endpoint in the last ``window`` seconds."""
+    def read_others(self, endpoint: str, now: float, window: int) -> list[Second]:
+        """Return the other workers' counts of the endpoint in the last ``window`` seconds."""
         start, found = int(now) - window, []
         for path in self._folder.glob("*"):
             try:
@@ -174,30 +174,31 @@ class Board:
                 content = path.read_bytes()
             except FileNotFoundError:
                 continue  # rotated or removed meanwhile
-            found += [one for line in content.splitlines() if (one := _told(line, endpoint, start)) is not None]
+            parsed = [_parse_line(line, endpoint, start) for line in content.splitlines()]
+            found += [second for second in parsed if second is not None]
         return found
 
-    def follow(self) -> list[tuple[str, Second]]:
-        """Return what other workers have told of any endpoint since the last call, each second once."""
+    def read_new(self) -> list[tuple[str, Second]]:
+        """Return the counts that other workers published since the last call, each once, with the endpoint's name."""
         found = []
         for path in self._folder.glob("*.jsonl"):
             if path.stem == self._worker:
                 continue
             try:
-                size, read = path.stat().st_size, self._read.get(path.stem, 0)
+                size, offset = path.stat().st_size, self._offsets.get(path.stem, 0)
                 with path.open("rb") as handle:
-                    handle.seek(read if size >= read else 0)  # it begins anew when it is rotated
+                    handle.seek(offset if size >= offset else 0)  # a smaller file was rotated
                     content = handle.read()
                     whole = content[: content.rfind(b"\n") + 1]
-                    self._read[path.stem] = handle.tell() - len(content) + len(whole)
+                    self._offsets[path.stem] = handle.tell() - len(content) + len(whole)
             except FileNotFoundError:
                 continue
-            told = [orjson.loads(line) for line in whole.splitlines()]
-            found += [(one["endpoint"], _second(one)) for one in told]
+            fields = [orjson.loads(line) for line in whole.splitlines()]
+            found += [(counted["endpoint"], _second(counted)) for counted in fields]
         return found
 
     def clear(self, now: float) -> None:
-        """Remove the files of workers that have told nothing for an hour, and this one's."""
+        """Remove this worker's file, and those of workers that published nothing for an hour."""
         for path in self._folder.glob("*"):
             if path.stem == self._worker or path.stat().st_mtime < now - KEEP_SECONDS:
                 path.unlink(missing_ok=True)
@@ -206,24 +207,24 @@ class Board:
         return self._folder / f"{self._worker}.jsonl"
 
 
-def _told(line: bytes, endpoint: str, start: int) -> Second | None:
-    """Return a line's second when it is the endpoint's and recent; a line still being written is none."""
+def _parse_line(line: bytes, endpoint: str, start: int) -> Second | None:
+    """Return the line's counts if they are the endpoint's and after ``start``; None also for an incomplete line."""
     try:
-        told = orjson.loads(line)
+        fields = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    return _second(told) if told["endpoint"] == endpoint and told["second"] > start else None
+    return _second(fields) if fields["endpoint"] == endpoint and fields["second"] > start else None
 
 
-def _second(told: dict[str, Any]) -> Second:
-    """Return a second as its line says it; lines of an older release know of no versions."""
+def _second(fields: dict[str, Any]) -> Second:
+    """Return a line's counts; lines of an older release have no versions."""
     versions = {
         name: Count(**{**count, "latencies": _sketch(count["latencies"])})
-        for name, count in told.get("versions", {}).items()
+        for name, count in fields.get("versions", {}).items()
     }
-    counts = {name: told[name] for name in ("second", "requests", "rows", "client_errors", "server_errors")}
-    return Second(**counts, latencies=_sketch(told["latencies"]), versions=versions)
+    counts = {name: fields[name] for name in ("second", "requests", "rows", "client_errors", "server_errors")}
+    return Second(**counts, latencies=_sketch(fields["latencies"]), versions=versions)
 
 
-def _sketch(told: dict[str, int]) -> dict[int, int]:
-    return {int(key): count for key, count in told.items()}
+def _sketch(buckets: dict[str, int]) -> dict[int, int]:
+    return {int(key): count for key, count in buckets.items()}

@@ -1,7 +1,7 @@
-"""What this worker serves: it follows the desired state, loads off the path, swaps, acknowledges.
+"""Follows the desired state in one worker: loads versions in the background, swaps them in, acknowledges.
 
-The previous champion stays resident, so that a rollback loads nothing. When the state database is away, serving
-goes on with the last known state, and says how old it is.
+The previous champion stays in memory, so that a rollback loads nothing. While the state database is down, the worker
+serves the last known state, and ``/health`` reports its age.
 """
 
 import logging
@@ -26,10 +26,10 @@ from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.frames import example_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model
-from modelops_pipelines.gateway.model_runtime.prediction_paths import find_way
-from modelops_pipelines.gateway.worker.live_metrics import Board, summary
-from modelops_pipelines.gateway.worker.served import Served
-from modelops_pipelines.gateway.worker.watchdog import LOOK_SECONDS, Watchdog
+from modelops_pipelines.gateway.model_runtime.prediction_paths import choose_path
+from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summary
+from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
@@ -39,7 +39,7 @@ POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
 RESIDENT = 4
 RETRY_SECONDS = 10.0
-_DECIDE_LOADING = ("model_name", "task", "positive_label", "allow_pickle", "accept_pickles", "row_wise")
+_LOADING_FIELDS = ("model_name", "task", "positive_label", "allow_pickle", "accept_pickles", "row_wise")
 _LOG = logging.getLogger("modelops.gateway")
 
 
@@ -50,77 +50,77 @@ class Serving:
         """Read the endpoints' YAML (raises OnboardingError); call ``start`` to follow desired state and keys."""
         self._stores, self._keyring, self.worker = stores, keyring, worker
         self.workers = stores.settings.workers
-        self._served: dict[str, Served] = {}
-        self._refused: dict[str, tuple[int, float]] = {}
-        self._board = Board(stores.settings.home / "live", worker)
-        self._yaml_seen: tuple[tuple[str, int], ...] = ()
+        self._served: dict[str, ServedEndpoint] = {}
+        self._failed: dict[str, tuple[int, float]] = {}
+        self._shared = SharedMetrics(stores.settings.home / "live", worker)
+        self._yaml_times: tuple[tuple[str, int], ...] = ()
         self._synced_at: float | None = None
-        self._beaten_at: float | None = None
+        self._heartbeat_at: float | None = None
         self._stop = threading.Event()
-        self._followers: list[threading.Thread] = []
+        self._threads: list[threading.Thread] = []
         self._read_yaml()
 
     def start(self) -> None:
-        """Say that this worker lives, bring it to the desired state once, then follow it in the background."""
+        """Register this worker, apply the desired state once, then follow it in background threads."""
         self._read_keys()
-        self.follow("keys", self._read_keys, POLL_SECONDS)  # apart from the models: a revocation waits for no loading
-        self._beat()
-        self.follow("heartbeat", self._beat, HEARTBEAT_SECONDS)
-        self._sync()  # loading may take longer than a worker without a heartbeat counts as alive
-        self.follow("sync", self._sync, POLL_SECONDS)
-        watchdog = Watchdog(self._stores, self.endpoints, self._board)
-        self.follow("watchdog", watchdog.look, LOOK_SECONDS)
+        self.repeat("keys", self._read_keys, POLL_SECONDS)  # its own thread: a revocation must not wait for loading
+        self._heartbeat()
+        self.repeat("heartbeat", self._heartbeat, HEARTBEAT_SECONDS)
+        self._sync()  # after the first heartbeat: loading may take longer than a worker without one counts as alive
+        self.repeat("sync", self._sync, POLL_SECONDS)
+        watchdog = Watchdog(self._stores, self.endpoints, self._shared)
+        self.repeat("watchdog", watchdog.judge, JUDGE_SECONDS)
 
     def stop(self) -> None:
-        """End the threads and take this worker off the list."""
+        """End the threads and remove this worker from the list of live workers."""
         self._stop.set()
-        for thread in self._followers:
+        for thread in self._threads:
             thread.join(timeout=5)
-        self._board.clear(time.time())
+        self._shared.clear(time.time())
         self._stores.deployments.leave(self.worker)
 
-    def endpoint(self, name: str) -> Served:
-        """Return the endpoint; raises UnknownError, naming those that exist."""
+    def endpoint(self, name: str) -> ServedEndpoint:
+        """Return the endpoint; raises UnknownError, which lists the endpoints that exist."""
         served = self._served.get(name)
         if served is None:
             known = ", ".join(sorted(self._served)) or "none"
             raise UnknownError(
-                f"There is no endpoint {name[:80]!r} (known: {known})", "Check the address, or add its YAML"
+                f"There is no endpoint {name[:80]!r} (known: {known})", "Correct the name, or add the endpoint's YAML"
             )
         return served
 
-    def endpoints(self) -> list[Served]:
-        """Return all endpoints, by name."""
+    def endpoints(self) -> list[ServedEndpoint]:
+        """Return all endpoints, sorted by name."""
         return [self._served[name] for name in sorted(self._served)]
 
     def state_age(self, now: float) -> float | None:
-        """Return how many seconds ago the state database was last read and written; None when it never was."""
-        if self._synced_at is None or self._beaten_at is None:
+        """Return the seconds since the state database was last both read and written; None if it never was."""
+        if self._synced_at is None or self._heartbeat_at is None:
             return None
-        return now - min(self._synced_at, self._beaten_at)
+        return now - min(self._synced_at, self._heartbeat_at)
 
-    def follow(self, name: str, step: Callable[[], None], pause: float) -> None:
-        """Repeat a step every ``pause`` seconds in a thread of its own, until the end; what fails is logged."""
-        thread = threading.Thread(target=self._repeat, args=(step, pause), name=name, daemon=True)
+    def repeat(self, name: str, step: Callable[[], None], pause: float) -> None:
+        """Call ``step`` every ``pause`` seconds in its own thread until ``stop``; exceptions are logged."""
+        thread = threading.Thread(target=self._run_until_stop, args=(name, step, pause), name=name, daemon=True)
         thread.start()
-        self._followers.append(thread)
+        self._threads.append(thread)
 
-    def _repeat(self, step: Callable[[], None], pause: float) -> None:
+    def _run_until_stop(self, name: str, step: Callable[[], None], pause: float) -> None:
         while not self._stop.wait(pause):
             try:
                 step()
             except Exception:  # noqa: BLE001 - a thread that ends would stop following the desired state
-                _LOG.exception("%s failed; it is tried again", step.__name__.strip("_"))
+                _LOG.exception("Background task %s failed; it runs again in %g s", name, pause)
 
     def live(self, endpoint: str, now: float, window: int) -> dict[str, Any]:
-        """Return what all workers have answered in the last ``window`` seconds; raises UnknownError."""
+        """Return the metrics of all workers over the last ``window`` seconds; raises UnknownError."""
         own = self.endpoint(endpoint).live.since(int(now) - window)
-        return summary([*own, *self._board.others(endpoint, now, window)], window)
+        return summary([*own, *self._shared.read_others(endpoint, now, window)], window)
 
-    def _beat(self) -> None:
-        self._board.tell([(served.spec.name, served.live) for served in self.endpoints()], time.time())
+    def _heartbeat(self) -> None:
+        self._shared.publish([(served.spec.name, served.live) for served in self.endpoints()], time.time())
         self._stores.deployments.heartbeat(self.worker, self._stores.settings.gateway_url, self._stores.now())
-        self._beaten_at = time.time()
+        self._heartbeat_at = time.time()
 
     def _read_keys(self) -> None:
         self._keyring.refresh(self._stores.keys)
@@ -129,93 +129,104 @@ class Serving:
         self._read_yaml()
         for state in self._stores.deployments.all_desired():
             served = self._served.get(state.endpoint)
-            if served is not None and state.generation > served.state.generation and self._may_try(state):
-                self._take_over(served, state)
+            if served is not None and state.generation > served.state.generation and self._is_due(state):
+                self._apply(served, state)
         self._synced_at = time.time()
 
-    def _may_try(self, state: DesiredState) -> bool:
-        """Return whether a generation was not refused, or so long ago that what was missing may be there now."""
-        generation, since = self._refused.get(state.endpoint, (0, 0.0))
-        return state.generation != generation or time.monotonic() - since > RETRY_SECONDS
+    def _is_due(self, state: DesiredState) -> bool:
+        """Return whether this generation has not failed in the last RETRY_SECONDS."""
+        generation, failed_at = self._failed.get(state.endpoint, (0, 0.0))
+        return state.generation != generation or time.monotonic() - failed_at > RETRY_SECONDS
 
-    def _take_over(self, served: Served, state: DesiredState) -> None:
-        """Load what the state asks for, swap, acknowledge; on failure keep serving what was and say why."""
+    def _apply(self, served: ServedEndpoint, state: DesiredState) -> None:
+        """Load the state's versions, swap, acknowledge; on failure keep the current ones and report the error."""
         name, error = state.endpoint, None
         try:
             loaded = {v.version: self._load(served, v.version) for v in state.answering}
         except ModelOpsError as failure:
             error = str(failure)
-            self._refused[name] = (state.generation, time.monotonic())
-            _LOG.error("endpoint %s stays at generation %d: %s", name, served.state.generation, error)
+            self._failed[name] = (state.generation, time.monotonic())
+            _LOG.error(
+                "Endpoint %s keeps serving generation %d; generation %d failed, next attempt in %g s: %s",
+                name,
+                served.state.generation,
+                state.generation,
+                RETRY_SECONDS,
+                error,
+            )
         else:
             if not same_trial(served.state, state):
-                served.live.begin_anew()
+                served.live.reset_callers()
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
-            self._served[name] = Served(served.spec, state, resident | loaded, served.live)
+            self._served[name] = ServedEndpoint(served.spec, state, resident | loaded, served.live)
         self._stores.deployments.acknowledge(self.worker, name, state.generation, error, self._stores.now())
         if error is None:
             self._keep_previous(self._served[name])
 
-    def _load(self, served: Served, version: str) -> Batcher:
-        """Return the version from memory, or load it and warm it up with its own kind of rows."""
+    def _load(self, served: ServedEndpoint, version: str) -> Batcher:
+        """Return the version from memory, or load it and warm it up on its input example; raises ModelError."""
         if version in served.loaded:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
         model = load_model(found, served.spec)
         folder = Path(found.artifact_uri.removeprefix("file://"))
         _warm_up(model.predict, found, folder)
-        merges = served.spec.row_wise and found.output != UNKNOWN
-        way = find_way(model, folder, found.inputs, row_wise=merges)
-        _LOG.info("version %s of %s: %s", version, found.model_name, way.describe())
-        return Batcher(Model(found, way, served.spec))
+        row_wise = served.spec.row_wise and found.output != UNKNOWN
+        path = choose_path(model, folder, found.inputs, row_wise=row_wise)
+        _LOG.info("Loaded version %s of %s: %s", version, found.model_name, path.describe())
+        return Batcher(Model(found, path, served.spec))
 
-    def _keep_previous(self, served: Served) -> None:
-        """Have the champion before in memory, for a rollback; a failure here harms nobody and is logged."""
+    def _keep_previous(self, served: ServedEndpoint) -> None:
+        """Load the previous champion, so that a rollback is immediate; a failure is only logged."""
         line = champions(self._stores.deployments.events(served.spec.name))
         if len(line) > 1 and line[-2] not in served.loaded:
             try:
                 served.loaded[line[-2]] = self._load(served, line[-2])
             except ModelOpsError as error:
-                _LOG.warning("endpoint %s: the previous champion is not resident: %s", served.spec.name, error)
+                _LOG.warning(
+                    "Endpoint %s: the previous champion could not be loaded, so a rollback has to load it: %s",
+                    served.spec.name,
+                    error,
+                )
 
     def _read_yaml(self) -> None:
-        """Take over new and changed endpoint files; faulty ones leave what was."""
+        """Load new and changed endpoint files; while any file is invalid, keep the previous configuration."""
         folder = self._stores.settings.endpoints
-        seen = tuple((str(path), path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.y*ml")))
-        if seen == self._yaml_seen:
+        times = tuple((str(path), path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.y*ml")))
+        if times == self._yaml_times:
             return
-        first, self._yaml_seen = not self._yaml_seen, seen
+        first, self._yaml_times = not self._yaml_times, times
         try:
             specs = read_endpoints(folder)
         except OnboardingError as error:
             if first:
                 raise
-            _LOG.warning("the endpoints stay as they were: %s", error)
+            _LOG.warning("The endpoints' YAML is invalid; the previous configuration stays active: %s", error)
             return
         for spec in specs:
             old = self._served.get(spec.name)
-            keep = old is not None and _loads_alike(old.spec, spec)
+            keep = old is not None and _same_loading(old.spec, spec)
             self._served[spec.name] = (
-                replace(old, spec=spec) if old and keep else Served(spec, DesiredState(spec.name), {})
+                replace(old, spec=spec) if old and keep else ServedEndpoint(spec, DesiredState(spec.name), {})
             )
         for name in set(self._served) - {spec.name for spec in specs}:
             del self._served[name]
 
 
-def _loads_alike(old: EndpointSpec, new: EndpointSpec) -> bool:
-    """Return whether what was loaded for the old configuration is right for the new one too."""
-    return all(getattr(old, name) == getattr(new, name) for name in _DECIDE_LOADING)
+def _same_loading(old: EndpointSpec, new: EndpointSpec) -> bool:
+    """Return whether models loaded for the old configuration are valid for the new one."""
+    return all(getattr(old, name) == getattr(new, name) for name in _LOADING_FIELDS)
 
 
 def _warm_up(predict: Callable[[Any], Any], version: ModelVersion, folder: Path) -> None:
-    """Predict once on one of the model's own example rows; what fails here would fail every request."""
+    """Predict once on the model's input example, if it has one; raises ModelError when that fails."""
     try:
         example = example_of(folder)
         if example is not None:
             predict(example)
-    except Exception as error:  # a model's own code may raise anything
+    except Exception as error:  # the model's code may raise anything
         raise ModelError(
             f"Version {version.version} of {version.model_name!r} fails on its own input example "
             f"({type(error).__name__})",
-            "Log a version that answers its example",
+            "Log a version that can predict its input example",
         ) from error

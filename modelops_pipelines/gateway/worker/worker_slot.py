@@ -1,4 +1,4 @@
-"""Which of its workers a process is: the first slot whose lock nobody holds; the system frees it when one dies."""
+"""The number of a gateway worker: the first slot whose file lock is free. The system frees a dead worker's lock."""
 
 import time
 from pathlib import Path
@@ -12,9 +12,9 @@ _held: list[FileLock] = []
 
 
 def claim_slot(folder: Path, port: int, workers: int) -> int:
-    """Return this process's number among the workers of the gateway at this port, and keep it until it ends.
+    """Return this process's number, from 0, among the gateway's workers at this port, held until the process ends.
 
-    Raises BusyError when other processes hold all of them for PATIENCE_SECONDS.
+    Raises BusyError when other processes hold every slot for PATIENCE_SECONDS.
     """
     folder.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -29,5 +29,6 @@ def claim_slot(folder: Path, port: int, workers: int) -> int:
             return slot
         time.sleep(0.1)
     raise BusyError(
-        f"{workers} worker(s) of the gateway at port {port} are running already", "End them, or wait until they have"
+        f"{workers} gateway worker(s) are already running at port {port}",
+        "Stop that gateway, or set MODELOPS_GATEWAY_PORT to another port",
     )

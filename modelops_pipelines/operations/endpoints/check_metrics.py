@@ -4,14 +4,14 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from modelops_pipelines.core.endpoints.issues import Complaint
+from modelops_pipelines.core.endpoints.issues import Issue
 from modelops_pipelines.core.endpoints.spec import Metric
 from modelops_pipelines.operations.endpoints.check_functions import METRIC, function_issues
 
 _FIX = "Write one SELECT that returns one number, such as SELECT avg(score) FROM predictions"
 
 
-def metric_issues(metrics: Sequence[Metric], folder: Path, faulty: Collection[str]) -> Iterator[Complaint]:
+def metric_issues(metrics: Sequence[Metric], folder: Path, faulty: Collection[str]) -> Iterator[Issue]:
     """Yield the issues with the metrics' files and functions, which are searched in the folder.
 
     ``faulty`` are the keys that already have an issue.
@@ -24,19 +24,19 @@ def metric_issues(metrics: Sequence[Metric], folder: Path, faulty: Collection[st
             yield from function_issues(metric.function, folder, f"{path}.function", METRIC)
 
 
-def _sql_issues(named: str, folder: Path, path: str) -> Iterator[Complaint]:
+def _sql_issues(named: str, folder: Path, path: str) -> Iterator[Issue]:
     file = folder / named
     try:
         content = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        yield Complaint(path, f"{named} is not UTF-8 text", "Save it as UTF-8")
+        yield Issue(path, f"{named} is not UTF-8 text", "Save it as UTF-8")
     except OSError as error:
         fix = f"Create it, or correct the path, which is relative to {folder}"
-        yield Complaint(path, f"{named} cannot be read: {error.strerror}", fix)
+        yield Issue(path, f"{named} cannot be read: {error.strerror}", fix)
     else:
         problem = _sql_problem(content)
         if problem:
-            yield Complaint(path, f"{named} {problem}", _FIX)
+            yield Issue(path, f"{named} {problem}", _FIX)
 
 
 def _sql_problem(content: str) -> str | None:

@@ -10,7 +10,7 @@ import yaml
 
 from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.endpoints.validate import Surroundings, endpoint_complaints
+from modelops_pipelines.core.endpoints.validate import ValidationContext, endpoint_issues
 from modelops_pipelines.core.errors import Fault, OnboardingError
 from modelops_pipelines.core.tables.lake import SYSTEM_COLUMNS
 from modelops_pipelines.operations.endpoints.check_functions import TRAINER, function_issues
@@ -119,7 +119,7 @@ def _load(
     spec = parse_endpoint(opened.root, report) if opened.root else None
     if spec is not None:
         known = by_name.get(spec.name) if known_features is None else known_features
-        _check(spec, report, Surroundings(SYSTEM_COLUMNS, known))
+        _check(spec, report, ValidationContext(SYSTEM_COLUMNS, known))
     return _Loaded(spec, report)
 
 
@@ -137,8 +137,8 @@ def _content(path: Path, report: Report) -> str | None:
     return None
 
 
-def _check(spec: EndpointSpec, report: Report, around: Surroundings) -> None:
-    issues = list(endpoint_complaints(spec, around))
+def _check(spec: EndpointSpec, report: Report, around: ValidationContext) -> None:
+    issues = list(endpoint_issues(spec, around))
     if spec.trainer is not None and not any(issue.path == "trainer" for issue in issues):
         issues += function_issues(spec.trainer, Path.cwd(), "trainer", TRAINER)
     issues += metric_issues(spec.metrics, Path.cwd(), {issue.path for issue in issues})

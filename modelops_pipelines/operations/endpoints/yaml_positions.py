@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import yaml
 
-from modelops_pipelines.core.endpoints.issues import Complaint, suggestion
+from modelops_pipelines.core.endpoints.issues import Issue, suggestion
 from modelops_pipelines.core.errors import Fault
 from modelops_pipelines.operations.endpoints.yaml_types import RefusedError, mapping, sequence, tag_of, text
 
@@ -49,7 +49,7 @@ class Report:
         """Add a fault."""
         self.faults.append(Fault(self.file, line or self.line_of(path), path or "document", problem, fix))
 
-    def add_issue(self, issue: Complaint) -> None:
+    def add_issue(self, issue: Issue) -> None:
         """Add a fault, unless the value is a stand-in for a refused one."""
         if self.stand_ins.isdisjoint(_path_and_parents(issue.path)):
             self.refuse(issue.path, issue.problem, issue.fix)

@@ -1,7 +1,7 @@
 """Applies a change: decides, writes the desired state with its event, waits for the workers, reverts on failure.
 
 A change is recorded as a deployment from the moment that it is requested. When its process dies, the deployment is
-completed or reverted by the next change, a gateway's watchdog or a sensor. So none stays between two states.
+with_defaults or reverted by the next change, a gateway's watchdog or a sensor. So none stays between two states.
 """
 
 import secrets
@@ -19,7 +19,7 @@ from modelops_pipelines.core.release.deployment_states import (
     Acknowledgement,
     Deployment,
     Status,
-    moved,
+    with_status,
 )
 from modelops_pipelines.core.release.desired_state import WHOLE, DesiredState
 from modelops_pipelines.core.release.event_log import ROLLBACK
@@ -120,7 +120,7 @@ def change(
             stores.deployments.forget(mine)
             continue
         except BaseException as error:
-            stores.deployments.move(mine, moved(mine, FAILED, stores.now(), f"{type(error).__name__}: {error}"))
+            stores.deployments.move(mine, with_status(mine, FAILED, stores.now(), f"{type(error).__name__}: {error}"))
             raise
         workers = _await_serving(stores, spec, deploying)
         return _completed(before, plan, deploying, workers, time.monotonic() - started)
@@ -153,7 +153,7 @@ def _write(
 ) -> Deployment:
     """Write the desired state, its event and the deployment's next status in one transaction."""
     event = event_of(stores, before, plan, request.actor, request.reason)
-    deploying = replace(moved(mine, DEPLOYING, event.at), generation=plan.after.generation)
+    deploying = replace(with_status(mine, DEPLOYING, event.at), generation=plan.after.generation)
     stores.deployments.change(
         before,
         plan.after.variants,

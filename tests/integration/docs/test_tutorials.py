@@ -42,7 +42,11 @@ class Reader:
 
     @property
     def environment(self) -> dict[str, str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("MODELOPS_", "DAGSTER_"))}
+        own = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("MODELOPS_", "DAGSTER_", "MLFLOW_"))
+        }
         ports = {f"MODELOPS_{name}_PORT": port for name, port in self.ports.items()}
         quiet = {"MODELOPS_SEAL_AFTER_SECONDS": "1", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
         return {**own, **ports, **quiet, "PYTHONPATH": f"{ROOT}:."}

@@ -15,7 +15,7 @@ NAMES = ", ".join(ROW)
 EXAMPLE = 'for example {"dataframe_records": [{"feature": 1.0}]}'
 FIELDS = "See /docs for the fields of this route"
 FORMS = "The body must have exactly one of dataframe_split, dataframe_records, inputs, instances"
-ISSUED = "Send '<request_id>-<row>' as the endpoint's answer gave it, rows counted from 0"
+ISSUED = "Send '<request_id>-<row>': the request id of the endpoint's response and the row number, counted from 0"
 EVERY_FEATURE = "Send every feature of the model's signature (null where the value is not known)"
 FUTURE = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
@@ -52,31 +52,36 @@ BAD_ROWS: dict[str, tuple[Any, Expected]] = {
     "a form and a stranger": ({"inputs": [ROW], "rows": []}, _forms("inputs, rows")),
     "rows that are no list": (
         {"instances": 7},
-        (422, "input", "instances is no list of rows", f"Send a list of objects, {EXAMPLE}"),
+        (422, "input", "instances is not a list of rows", f"Send a list of objects, {EXAMPLE}"),
     ),
     "a row without names": (
         {"inputs": [[1, 2, 3, 4]]},
-        (422, "input", "Row 0 of inputs is no object", f"Name the features, {EXAMPLE}"),
+        (422, "input", "Row 0 of inputs is not an object", f"Name the features, {EXAMPLE}"),
     ),
     "a null row": (
         records(ROW, None),
-        (422, "input", "Row 1 of dataframe_records is no object", f"Name the features, {EXAMPLE}"),
+        (422, "input", "Row 1 of dataframe_records is not an object", f"Name the features, {EXAMPLE}"),
     ),
     "a split without data": (
         {"dataframe_split": {"columns": list(ROW)}},
-        (422, "input", "dataframe_split needs 'columns' and 'data', both lists", "Send pandas' to_dict('split')"),
+        (
+            422,
+            "input",
+            "dataframe_split requires 'columns' and 'data', both lists",
+            "Send DataFrame.to_dict('split') of pandas",
+        ),
     ),
     "a ragged split": (
         {"dataframe_split": {"columns": list(ROW), "data": [[1, 2, 3, 4], [1, 2, 3]]}},
-        (422, "input", "Row 1 of dataframe_split does not have 4 values", "Give each column one"),
+        (422, "input", "Row 1 of dataframe_split does not have 4 values", "Send one value for each column"),
     ),
     "columns of different lengths": (
         {"inputs": {**{name: [1.0] for name in ROW}, "mean_texture": [1.0, 2.0]}},
         (
             422,
             "input",
-            "The columns are of different lengths (mean_radius 1, mean_texture 2, mean_smoothness 1, mean_concavity 1)",
-            "Give each column one value a row",
+            "The columns have different lengths (mean_radius 1, mean_texture 2, mean_smoothness 1, mean_concavity 1)",
+            "Send one value per row in each column",
         ),
     ),
     "a missing feature": (
@@ -89,20 +94,30 @@ BAD_ROWS: dict[str, tuple[Any, Expected]] = {
     ),
     "text for a number": (
         records(ROW, ROW | {"mean_radius": "14"}),
-        (422, "input", "Feature 'mean_radius' in row 1 is '14', no number", "Send the right type"),
+        (
+            422,
+            "input",
+            "Feature 'mean_radius' in row 1 is '14', not a number",
+            "Send the type of the model's signature",
+        ),
     ),
     "a truth value for a number": (
         records(ROW | {"mean_radius": True}),
-        (422, "input", "Feature 'mean_radius' in row 0 is True, no number", "Send the right type"),
+        (
+            422,
+            "input",
+            "Feature 'mean_radius' in row 0 is True, not a number",
+            "Send the type of the model's signature",
+        ),
     ),
     "a list for a number": (
         records(ROW | {"mean_radius": [1]}),
-        (422, "input", "Feature 'mean_radius' in row 0 is [1], no number", "Send the right type"),
+        (422, "input", "Feature 'mean_radius' in row 0 is [1], not a number", "Send the type of the model's signature"),
     ),
-    "no row": (records(), (422, "input", "The body has 0 rows", f"Send 1 to {MAX_ROWS} rows a request")),
+    "no row": (records(), (422, "input", "The body has 0 rows", f"Send 1 to {MAX_ROWS} rows per request")),
     "65,536 rows": (
         {"inputs": {name: [1.0] * (MAX_ROWS + 1) for name in ROW}},
-        (422, "input", f"The body has {MAX_ROWS + 1} rows", f"Send 1 to {MAX_ROWS} rows a request"),
+        (422, "input", f"The body has {MAX_ROWS + 1} rows", f"Send 1 to {MAX_ROWS} rows per request"),
     ),
 }
 
@@ -110,21 +125,21 @@ BAD_TIMES: dict[str, tuple[str, str, str, str]] = {
     "where replay is not allowed": (
         "fragile",
         "2026-01-31T12:00:00Z",
-        "Endpoint 'fragile' takes no event time from callers",
-        "Leave the header X-Event-Time out, or set 'allow_replay: true' in the endpoint's YAML",
+        "Endpoint 'fragile' does not accept the header X-Event-Time",
+        "Leave it out, or set 'allow_replay: true' in the endpoint's YAML",
     ),
     "in the future": (
         "cancer",
         FUTURE,
-        f"X-Event-Time {FUTURE} lies in the future",
-        "Send the time at which it happened",
+        f"X-Event-Time {FUTURE} is in the future",
+        "Send a time at most 5 minutes ahead of the gateway's clock",
     ),
     **{
         what: (
             "cancer",
             given,
-            f"X-Event-Time is '{given}', no time with an offset",
-            "Send ISO 8601, as 2026-01-31T12:00:00Z",
+            f"X-Event-Time is '{given}', not a time with an offset",
+            "Send ISO 8601, for example 2026-01-31T12:00:00Z",
         )
         for what, given in {
             "that is none": "yesterday",
@@ -138,12 +153,12 @@ UNKNOWN_ENDPOINT = (
     404,
     "unknown",
     "There is no endpoint 'nobody' (known: cancer, empty, fragile)",
-    "Check the address, or add its YAML",
+    "Correct the name, or add the endpoint's YAML",
 )
 
 
 def not_made(prediction: str, endpoint: str = "cancer") -> Expected:
-    return 404, "unknown", f"Prediction '{prediction}' was not made by endpoint '{endpoint}'", ISSUED
+    return 404, "unknown", f"Endpoint '{endpoint}' never made the prediction '{prediction}'", ISSUED
 
 
 BAD_RESPONSES: dict[str, tuple[str, Any, Expected]] = {
@@ -161,17 +176,22 @@ BAD_RESPONSES: dict[str, tuple[str, Any, Expected]] = {
     "a label of an unknown class": (
         "cancer/labels",
         _label("{cancer}-0", "maybe"),
-        (422, "input", "The label 'maybe' is no class of the model", "Send one of: 0, 1"),
+        (422, "input", "The label 'maybe' is not a class of the model", "Send one of: 0, 1"),
     ),
     "a label of NaN": (
         "cancer/labels",
         b'{"labels": [{"prediction_id": "{cancer}-0", "label": NaN}]}',
-        (422, "input", "The label 'nan' is no class of the model", "Send one of: 0, 1"),
+        (422, "input", "The label 'nan' is not a class of the model", "Send one of: 0, 1"),
     ),
     "a label from the future": (
         "cancer/labels",
         _label("{cancer}-0", labelled_at=FUTURE),
-        (422, "input", f"labelled_at {FUTURE} lies in the future", "Send the time at which it happened"),
+        (
+            422,
+            "input",
+            f"labelled_at {FUTURE} is in the future",
+            "Send a time at most 5 minutes ahead of the gateway's clock",
+        ),
     ),
     "no label": (
         "cancer/labels",
@@ -192,7 +212,7 @@ BAD_RESPONSES: dict[str, tuple[str, Any, Expected]] = {
     "feedback that says nothing": (
         "cancer/feedback",
         {"prediction_id": "{cancer}-0", "user_id": "ann"},
-        (422, "input", "The feedback says nothing", "Give a rating, thumbs, a comment or a corrected_label"),
+        (422, "input", "The feedback is empty", "Send a rating, thumbs, a comment or a corrected_label"),
     ),
     "a rating too high": (
         "cancer/feedback",
@@ -227,7 +247,7 @@ BAD_RESPONSES: dict[str, tuple[str, Any, Expected]] = {
     "a corrected label of an unknown class": (
         "cancer/feedback",
         {"prediction_id": "{cancer}-0", "corrected_label": "maybe"},
-        (422, "input", "The label 'maybe' is no class of the model", "Send one of: 0, 1"),
+        (422, "input", "The label 'maybe' is not a class of the model", "Send one of: 0, 1"),
     ),
     "feedback for an unknown prediction": (
         "cancer/feedback",
@@ -254,7 +274,7 @@ BAD_ADDRESSES: dict[str, tuple[str, str, Expected]] = {
         f"a window of {window!r}": (
             "GET",
             f"/endpoints/cancer/metrics?window={window}",
-            (422, "input", f"The window '{window}' is no time up to 60m", "Give for example 30s, 5m or 1h"),
+            (422, "input", f"The window '{window}' is not a duration up to 60m", "Use for example 30s, 5m or 1h"),
         )
         for window in ("soon", "0s", "61m", "-5m", "")
     },

@@ -15,9 +15,9 @@ NAMES = ["number", "whole", "flag", "word", "moment"]
 MOMENT = "2026-01-31T12:00:00Z"
 ROW = f"1.5,2,true,Oslo,{MOMENT}\n"
 ANSWER = "1.5 | 2 | True | Oslo | 2026-01-31 12:00:00"
-LINES = "Send a line of feature names, then a line a row"
-TYPE = "Send the right type"
-V2 = "Send inputs as the Open Inference Protocol V2 has them: name, shape, datatype, data"
+LINES = "Send a header line with the features' names, then one line per row"
+TYPE = "Send the type of the model's signature"
+V2 = "Send 'inputs' as the Open Inference Protocol V2 defines them: name, shape, datatype, data"
 NULL = "Send a value, or log the model with a float input for a feature that may be missing"
 
 
@@ -60,7 +60,7 @@ GOOD_CSV: dict[str, tuple[bytes, list[str]]] = {
 
 
 def _refused(feature: str, shown: str, what: str, row: int = 0) -> Expected:
-    return 422, "input", f"Feature '{feature}' in row {row} is {shown}, no {what}", TYPE
+    return 422, "input", f"Feature '{feature}' in row {row} is {shown}, not {what}", TYPE
 
 
 def _null(feature: str) -> Expected:
@@ -72,17 +72,17 @@ def _no_utf8(byte: int) -> Expected:
 
 
 def _no_line(line: int) -> Expected:
-    remedy = "Close each quote that opens a field, double those within"
-    return 400, "malformed", f"Line {line} of the CSV cannot be read", remedy
+    remedy = "Close every quoted field, and double the quotes inside a field"
+    return 400, "malformed", f"Line {line} of the CSV cannot be parsed", remedy
 
 
 BAD_CSV: dict[str, tuple[bytes, Expected]] = {
     "nothing": (b"", (400, "malformed", "The body is empty", LINES)),
     "empty lines only": (b"\r\n\n", (400, "malformed", "The body is empty", LINES)),
-    "no row": (HEADER.encode(), (422, "input", "The body has 0 rows", f"Send 1 to {MAX_ROWS} rows a request")),
+    "no row": (HEADER.encode(), (422, "input", "The body has 0 rows", f"Send 1 to {MAX_ROWS} rows per request")),
     "too many rows": (
         _csv(ROW * (MAX_ROWS + 1)),
-        (422, "input", f"The CSV has over {MAX_ROWS} rows", f"Send 1 to {MAX_ROWS} rows a request"),
+        (422, "input", f"The CSV has over {MAX_ROWS} rows", f"Send 1 to {MAX_ROWS} rows per request"),
     ),
     "no UTF-8": (_csv("1,2,1,S\xe3o,\n").decode().encode("latin-1"), _no_utf8(37)),
     "UTF-16": (_csv(ROW).decode().encode("utf-16"), _no_utf8(0)),
@@ -90,33 +90,33 @@ BAD_CSV: dict[str, tuple[bytes, Expected]] = {
     "text after a quote": (_csv('1.5,2,true,"Oslo"x,y\n'), _no_line(2)),
     "a missing column": (
         f"number,whole,flag,moment\n1.5,2,true,{MOMENT}\n".encode(),
-        (422, "input", "Feature(s) word missing in the CSV's first line", LINES),
+        (422, "input", "Feature(s) word missing in the CSV's header line", LINES),
     ),
     "JSON": (
         b'{"dataframe_records": []}',
-        (422, "input", f"Feature(s) {', '.join(NAMES)} missing in the CSV's first line", LINES),
+        (422, "input", f"Feature(s) {', '.join(NAMES)} missing in the CSV's header line", LINES),
     ),
     "a row too short": (
         _csv(ROW + "1.5,2\n"),
-        (422, "input", "Row 1 of the CSV has 2 fields, the first line 5", LINES),
+        (422, "input", "Row 1 of the CSV has 2 fields, the header line 5", LINES),
     ),
     "a row too long": (
         _csv(ROW.replace(",true", ",true,true")),
-        (422, "input", "Row 0 of the CSV has 6 fields, the first line 5", LINES),
+        (422, "input", "Row 0 of the CSV has 6 fields, the header line 5", LINES),
     ),
-    "text for a number": (_csv(ROW + ROW.replace("1.5", "many")), _refused("number", "'many'", "number", 1)),
-    "infinity": (_csv(ROW.replace("1.5", "inf")), _refused("number", "'inf'", "number")),
-    "a number too large": (_csv(ROW.replace("1.5", "1e999")), _refused("number", "'1e999'", "number")),
-    "a number as Python has it": (_csv(ROW.replace("1.5", "1_5")), _refused("number", "'1_5'", "number")),
-    "a fraction for a whole number": (_csv("1,2.5,1,a,\n"), _refused("whole", "2.5", "whole number")),
-    "a whole number of over 64 bits": (_csv("1,1e19,1,a,\n"), _refused("whole", "1e+19", "whole number")),
+    "text for a number": (_csv(ROW + ROW.replace("1.5", "many")), _refused("number", "'many'", "a number", 1)),
+    "infinity": (_csv(ROW.replace("1.5", "inf")), _refused("number", "'inf'", "a number")),
+    "a number too large": (_csv(ROW.replace("1.5", "1e999")), _refused("number", "'1e999'", "a number")),
+    "a number as Python has it": (_csv(ROW.replace("1.5", "1_5")), _refused("number", "'1_5'", "a number")),
+    "a fraction for a whole number": (_csv("1,2.5,1,a,\n"), _refused("whole", "2.5", "an integer")),
+    "a whole number of over 64 bits": (_csv("1,1e19,1,a,\n"), _refused("whole", "1e+19", "an integer")),
     "a word for a truth value": (_csv("1,2,yes,a,\n"), _refused("flag", "'yes'", "true or false")),
     "no whole number": (_csv("1,,1,a,\n"), _null("whole")),
     "no truth value": (_csv("1,2,,a,\n"), _null("flag")),
-    "no time": (_csv("1,2,1,a,noon\n"), _refused("moment", "'noon'", "time in ISO 8601 from 1678 to 2261")),
+    "no time": (_csv("1,2,1,a,noon\n"), _refused("moment", "'noon'", "a time in ISO 8601 from 1678 to 2261")),
     "a time that pandas does not know": (
         _csv("1,2,1,a,1492-10-12\n"),
-        _refused("moment", "'1492-10-12'", "time in ISO 8601 from 1678 to 2261"),
+        _refused("moment", "'1492-10-12'", "a time in ISO 8601 from 1678 to 2261"),
     ),
 }
 
@@ -160,17 +160,17 @@ def _infer(message: str) -> Expected:
 
 
 def _shape(name: str) -> Expected:
-    return _infer(f"The tensor '{name}' has no shape of one or two sizes, or no list as data")
+    return _infer(f"The tensor '{name}' requires a 'shape' of one or two positive integers, and a list as 'data'")
 
 
-_KEY = "The body is no inference request: "
-_ID = (422, "input", "The request's 'id' is no text of at most 200 characters", "Send one, or leave it out")
+_KEY = "The body is not an inference request: "
+_ID = (422, "input", "The request's 'id' is not a text of at most 200 characters", "Shorten it, or leave it out")
 _WORDS = VALUES["word"]
 
 BAD_INFER: dict[str, tuple[Any, Expected]] = {
-    "no inputs": ({}, _infer(f"{_KEY}'inputs' is no list of tensors")),
-    "inputs that are no list": ({"inputs": {"a": 1}}, _infer(f"{_KEY}'inputs' is no list of tensors")),
-    "a tensor that is no object": ({"inputs": [1]}, _infer(f"{_KEY}'inputs' is no list of tensors")),
+    "no inputs": ({}, _infer(f"{_KEY}'inputs' is not a list of tensors")),
+    "inputs that are no list": ({"inputs": {"a": 1}}, _infer(f"{_KEY}'inputs' is not a list of tensors")),
+    "a tensor that is no object": ({"inputs": [1]}, _infer(f"{_KEY}'inputs' is not a list of tensors")),
     "unknown keys": ({"inputs": tensors(), "b": 1, "a": 1}, _infer(f"{_KEY}the key(s) a, b are unknown")),
     "no tensor": ({"inputs": []}, _infer(f"No tensor for feature(s) {', '.join(NAMES)}")),
     "a missing tensor": ({"inputs": tensors(word=None)}, _infer("No tensor for feature(s) word")),
@@ -185,23 +185,23 @@ BAD_INFER: dict[str, tuple[Any, Expected]] = {
     "data that are no list": ({"inputs": tensors(word=tensor("word", "ab", [2]))}, _shape("word")),
     "a huge shape": (
         {"inputs": tensors(word=tensor("word", _WORDS, [2**62]))},
-        _infer(f"The tensor 'word' has 2 values for the shape [{2**62}]"),
+        _infer(f"The tensor 'word' has 2 values, but its shape [{2**62}] requires {2**62}"),
     ),
     "a huge matrix": (
         {"inputs": [tensor("rows", _FLAT, [2**62, 5])]},
-        _infer(f"The tensor 'rows' has 10 values for the shape [{2**62}, 5]"),
+        _infer(f"The tensor 'rows' has 10 values, but its shape [{2**62}, 5] requires {5 * 2**62}"),
     ),
     "too few values": (
         {"inputs": tensors(word=tensor("word", ["Oslo"], [2]))},
-        _infer("The tensor 'word' has 1 values for the shape [2]"),
+        _infer("The tensor 'word' has 1 values, but its shape [2] requires 2"),
     ),
     "a feature of two columns": (
         {"inputs": tensors(word=tensor("word", _WORDS, [1, 2]))},
-        _infer("The tensor 'word' has not the shape [rows] or [rows, 1]"),
+        _infer("The shape of tensor 'word' is not [rows] or [rows, 1]"),
     ),
     "a feature of three sizes": (
         {"inputs": tensors(word=tensor("word", _WORDS, [2, 1, 1]))},
-        _infer("The tensor 'word' has not the shape [rows] or [rows, 1]"),
+        _infer("The shape of tensor 'word' is not [rows] or [rows, 1]"),
     ),
     "a matrix that is too narrow": (
         {"inputs": [tensor("rows", _FLAT[:8], [2, 4])]},
@@ -209,16 +209,16 @@ BAD_INFER: dict[str, tuple[Any, Expected]] = {
     ),
     "tensors of different lengths": (
         {"inputs": tensors(word=tensor("word", ["a"]))},
-        (422, "input", "The tensors have different numbers of rows", "Give each feature one value a row"),
+        (422, "input", "The tensors have different numbers of rows", "Send one value per row for each feature"),
     ),
     "text for a number": (
         {"inputs": tensors(number=tensor("number", [1.5, "2"]))},
-        _refused("number", "'2'", "number", 1),
+        _refused("number", "'2'", "a number", 1),
     ),
     "a list for a text": ({"inputs": tensors(word=tensor("word", ["a", ["b"]]))}, _refused("word", "['b']", "text", 1)),
     "a whole number of over 64 bits": (
         {"inputs": tensors(whole=tensor("whole", [1, 10**30]))},
-        _refused("whole", "1e+30", "whole number", 1),
+        _refused("whole", "1e+30", "an integer", 1),
     ),
     "an id that is no text": ({"id": 7, "inputs": tensors()}, _ID),
     "an id that is too long": ({"id": "x" * 201, "inputs": tensors()}, _ID),

@@ -131,7 +131,7 @@ def test_a_wrong_address_is_answered_in_the_same_shape(running: Running, case: s
 
 def test_a_model_that_raises_answers_500_without_its_text_and_logs_it_under_the_request_id(running: Running) -> None:
     response = running.post("/endpoints/fragile/invocations", records(ROW | {"mean_radius": -1.0}))
-    expected = (500, "prediction", "Version 1 failed on this input", "See the gateway's log under this request id")
+    expected = (500, "prediction", "Version 1 failed on this input", "See the gateway's log for this request id")
     _check(response, expected, running.ids)
     assert SECRET not in response.text
     log = running.gateway.log.read_text()
@@ -141,7 +141,7 @@ def test_a_model_that_raises_answers_500_without_its_text_and_logs_it_under_the_
 
 def test_a_model_refuses_nulls_that_it_cannot_take_as_a_failure_of_its_own(running: Running) -> None:
     response = running.post("/endpoints/cancer/invocations", records(dict.fromkeys(ROW)))
-    expected = (500, "prediction", "Version 1 failed on this input", "See the gateway's log under this request id")
+    expected = (500, "prediction", "Version 1 failed on this input", "See the gateway's log for this request id")
     _check(response, expected, running.ids)
 
 

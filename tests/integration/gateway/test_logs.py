@@ -138,7 +138,11 @@ def test_every_line_is_an_object_that_tells_when_how_bad_who_and_which_request(r
     assert 1 == len({line["worker"] for line in lines})
     assert all(datetime.fromisoformat(line["time"]).tzinfo for line in lines)
     said = " ".join(line["message"] for line in lines)
-    for expected in ("the model's own warning", "Invalid HTTP request", "stays at generation 1"):
+    for expected in (
+        "the model's own warning",
+        "Invalid HTTP request",
+        "keeps serving generation 1; generation 2 failed, next attempt in 10 s",
+    ):
         assert expected in said
 
 

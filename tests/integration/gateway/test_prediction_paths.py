@@ -1,4 +1,4 @@
-"""Which way a version is served by: fast where a probe proves it, and merged with others only where nobody could tell."""
+"""The prediction path of a version: a fast one if a probe proves it equal, and batches only if the bits are the same."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,8 +20,8 @@ from modelops_pipelines.core.models.output_kinds import PROBABILITIES
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.frames import example_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Outcome, Rows
-from modelops_pipelines.gateway.model_runtime.prediction_paths import Way, find_way
-from modelops_pipelines.gateway.model_runtime.probes import padded
+from modelops_pipelines.gateway.model_runtime.prediction_paths import PredictionPath, choose_path
+from modelops_pipelines.gateway.model_runtime.probes import pad_rows
 from tests.fakes import model_kinds as kinds
 from tests.support.request_forms import columns_of
 
@@ -55,8 +55,8 @@ def logged(folder: Path, model: Any, frame: pd.DataFrame, *, example: bool = Tru
     return folder
 
 
-def way_of(folder: Path, frame: pd.DataFrame, *, row_wise: bool = True) -> Way:
-    return find_way(mlflow.pyfunc.load_model(str(folder)), folder, _inputs(frame), row_wise=row_wise)
+def path_of(folder: Path, frame: pd.DataFrame, *, row_wise: bool = True) -> PredictionPath:
+    return choose_path(mlflow.pyfunc.load_model(str(folder)), folder, _inputs(frame), row_wise=row_wise)
 
 
 def trained(trainer: Any, frame: pd.DataFrame) -> Any:
@@ -91,8 +91,8 @@ def network(frame: Any, context: Any) -> Any:
 def test_scikit_learns_models_are_served_past_mlflows_checks_and_merged(
     tmp_path: Path, trainer: Any, frame: pd.DataFrame, path: str
 ) -> None:
-    way = way_of(logged(tmp_path / "model", trained(trainer, frame), frame), frame)
-    assert (path, True) == (way.path, way.merging is not None)
+    chosen = path_of(logged(tmp_path / "model", trained(trainer, frame), frame), frame)
+    assert (path, True) == (chosen.name, chosen.merging is not None)
 
 
 def test_a_model_that_picks_its_columns_by_name_is_never_given_an_array(tmp_path: Path) -> None:
@@ -103,8 +103,8 @@ def test_a_model_that_picks_its_columns_by_name_is_never_given_an_array(tmp_path
     labelled = kinds.training(NUMBERS)
     columns = ColumnTransformer([("two", "passthrough", ["points", "age"])])
     model = make_pipeline(columns, LogisticRegression()).fit(NUMBERS, labelled[kinds.LABEL])
-    way = way_of(logged(tmp_path / "model", model, NUMBERS), NUMBERS)
-    assert (way.path, way.merging is not None) == ("frame", True)
+    chosen = path_of(logged(tmp_path / "model", model, NUMBERS), NUMBERS)
+    assert (chosen.name, chosen.merging is not None) == ("frame", True)
 
 
 def _ranks(rows: pd.DataFrame) -> Any:
@@ -133,27 +133,27 @@ def _chance(rows: pd.DataFrame) -> Any:
     ids=lambda answer: answer.__name__,
 )
 def test_a_model_whose_answer_is_not_of_the_row_alone_is_never_merged(tmp_path: Path, answer: Answer) -> None:
-    way = way_of(logged(tmp_path / "model", function(answer), NUMBERS), NUMBERS)
-    assert ("mlflow", None) == (way.path, way.merging)
+    chosen = path_of(logged(tmp_path / "model", function(answer), NUMBERS), NUMBERS)
+    assert ("mlflow", None) == (chosen.name, chosen.merging)
 
 
 def test_a_model_that_its_endpoint_says_is_not_row_wise_is_never_merged(tmp_path: Path) -> None:
-    way = way_of(logged(tmp_path / "model", trained(kinds.logistic, NUMBERS), NUMBERS), NUMBERS, row_wise=False)
-    assert ("array", None) == (way.path, way.merging)
+    chosen = path_of(logged(tmp_path / "model", trained(kinds.logistic, NUMBERS), NUMBERS), NUMBERS, row_wise=False)
+    assert ("array", None) == (chosen.name, chosen.merging)
 
 
 def test_a_model_with_text_and_no_example_is_served_as_mlflow_does(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    way = way_of(logged(tmp_path / "model", trained(kinds.by_name, MIXED), MIXED, example=False), MIXED)
-    assert ("mlflow", None, None) == (way.path, way.merging, way.milliseconds)
+    chosen = path_of(logged(tmp_path / "model", trained(kinds.by_name, MIXED), MIXED, example=False), MIXED)
+    assert ("mlflow", None, None) == (chosen.name, chosen.merging, chosen.milliseconds)
     assert "log it with an input example" in caplog.text
 
 
 def test_a_model_of_numbers_without_an_example_is_tried_on_random_ones(tmp_path: Path) -> None:
     folder = logged(tmp_path / "model", trained(kinds.logistic, NUMBERS), NUMBERS, example=False)
-    way = way_of(folder, NUMBERS)
-    assert ("array", True) == (way.path, way.merging is not None)
+    chosen = path_of(folder, NUMBERS)
+    assert ("array", True) == (chosen.name, chosen.merging is not None)
 
 
 def test_a_model_that_refuses_what_it_is_tried_on_is_served_as_mlflow_does(tmp_path: Path) -> None:
@@ -162,8 +162,8 @@ def test_a_model_that_refuses_what_it_is_tried_on_is_served_as_mlflow_does(tmp_p
             raise ValueError
         return np.zeros(len(rows))
 
-    way = way_of(logged(tmp_path / "model", function(fussy), NUMBERS), NUMBERS)
-    assert ("mlflow", None) == (way.path, way.merging)
+    chosen = path_of(logged(tmp_path / "model", function(fussy), NUMBERS), NUMBERS)
+    assert ("mlflow", None) == (chosen.name, chosen.merging)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int32"])
@@ -174,19 +174,19 @@ def test_a_model_that_declares_numbers_of_32_bits_gets_them(tmp_path: Path, dtyp
         return np.full(len(rows), float(set(map(str, rows.dtypes)) == {dtype}))
 
     folder = logged(tmp_path / "model", function(kind_of), frame)
-    way = way_of(folder, frame)
+    chosen = path_of(folder, frame)
     assert {dtype} == {str(found) for found in example_of(folder).dtypes}
-    assert [1.0, 1.0] == way.predict(columns_of(frame.head(2))).tolist()
-    assert way.merging is not None
+    assert [1.0, 1.0] == chosen.predict(columns_of(frame.head(2))).tolist()
+    assert chosen.merging is not None
 
 
 @pytest.mark.parametrize("trainer", [kinds.logistic, network])
 def test_merging_changes_no_bit_of_any_answer(tmp_path: Path, trainer: Any) -> None:
     folder = logged(tmp_path / "model", trained(trainer, NUMBERS), NUMBERS)
-    model = _model(way_of(folder, NUMBERS))
-    assert model.way.merging is not None
+    model = _model(path_of(folder, NUMBERS))
+    assert model.path.merging is not None
     alone, together = [], []
-    for seed, sizes in enumerate(_sizes_up_to(model.way.merging.most)):
+    for seed, sizes in enumerate(_sizes_up_to(model.path.merging.most)):
         requests = [_rows(kinds.numbers(size, seed=100 * seed + place)) for place, size in enumerate(sizes)]
         alone += [_output(model.answer([request])[0]) for request in requests]
         together += [_output(outcome) for outcome in model.answer(requests)]
@@ -197,11 +197,11 @@ def test_a_request_larger_than_any_batch_is_answered_as_mlflow_answers_it(tmp_pa
     folder = logged(tmp_path / "model", trained(network, NUMBERS), NUMBERS)
     frame = kinds.numbers(5001, seed=2)
     expected = mlflow.pyfunc.load_model(str(folder)).predict(frame)
-    assert expected.tolist() == _output(_model(way_of(folder, NUMBERS)).answer([_rows(frame)])[0])
+    assert expected.tolist() == _output(_model(path_of(folder, NUMBERS)).answer([_rows(frame)])[0])
 
 
 def test_a_bad_request_fails_alone_in_a_batch_with_good_ones(tmp_path: Path) -> None:
-    model = _model(way_of(logged(tmp_path / "model", trained(kinds.logistic, NUMBERS), NUMBERS), NUMBERS))
+    model = _model(path_of(logged(tmp_path / "model", trained(kinds.logistic, NUMBERS), NUMBERS), NUMBERS))
     good = [_rows(kinds.numbers(3, seed)) for seed in range(8)]
     bad = _rows(kinds.numbers(3, seed=8).assign(age=np.nan))
     outcomes = asyncio.run(_queued(model, [*good[:4], bad, *good[4:]]))
@@ -216,7 +216,7 @@ def test_a_model_that_ends_the_process_fails_the_request_and_no_more(tmp_path: P
             raise SystemExit(1)
         return np.zeros(len(rows))
 
-    model = _model(way_of(logged(tmp_path / "model", function(leaves), NUMBERS), NUMBERS))
+    model = _model(path_of(logged(tmp_path / "model", function(leaves), NUMBERS), NUMBERS))
     outcomes = asyncio.run(_queued(model, [_rows(NUMBERS.head(2).assign(age=0.0)), _rows(NUMBERS.head(2))]))
     assert (PredictionError, Outcome) == (type(outcomes[0]), type(outcomes[1]))
 
@@ -224,7 +224,7 @@ def test_a_model_that_ends_the_process_fails_the_request_and_no_more(tmp_path: P
 @given(st.integers(1, 300), st.integers(1, 16))
 def test_a_filled_up_batch_is_its_rows_and_then_the_last_one_again(rows: int, pad: int) -> None:
     columns = {"number": list(range(rows)), "text": [str(row) for row in range(rows)]}
-    filled = padded(columns, rows, pad)
+    filled = pad_rows(columns, rows, pad)
     more = -rows % pad
     assert filled == {name: values + [values[-1]] * more for name, values in columns.items()}
     assert len(filled["number"]) % pad == 0
@@ -236,8 +236,8 @@ async def _queued(model: Model, requests: list[Rows]) -> list[Outcome | BaseExce
     return list(await asyncio.gather(*(batcher.submit(rows) for rows in requests), return_exceptions=True))
 
 
-def _model(way: Way) -> Model:
-    return Model(kinds.version_of("ways", "7", PROBABILITIES), way, SPEC)
+def _model(path: PredictionPath) -> Model:
+    return Model(kinds.version_of("ways", "7", PROBABILITIES), path, SPEC)
 
 
 def _rows(frame: pd.DataFrame) -> Rows:

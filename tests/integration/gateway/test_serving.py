@@ -147,7 +147,7 @@ def test_a_version_whose_files_are_gone_is_refused_and_the_previous_one_keeps_se
     deploy_version(trained, first)
     shutil.rmtree(second.artifact_uri)
     with running_gateway(trained) as gateway:
-        assert_refused(trained, second, "holds no readable MLmodel file")
+        assert_refused(trained, second, "has no readable MLmodel file")
         assert gateway.predict(ROWS).json()["model_version"] == "1"
         assert gateway.client.get("/health/ready").status_code == 200
     events = trained.stores.deployments.events("cancer")
@@ -199,7 +199,7 @@ def test_a_spool_that_cannot_be_written_withholds_the_answer_until_it_can(projec
         assert gateway.client.get("/health").status_code == 200
     error = refused.json()["error"]
     assert (refused.status_code, error["code"], refused.headers["retry-after"]) == (503, "capture", "1")
-    assert error["message"] == "The spool cannot be written (Not a directory), so nothing is answered"
+    assert error["message"] == "The spool cannot be written (Not a directory), so the answer is withheld"
     assert "predictions" not in refused.json()
     assert (health.status_code, health.json()["status"], health.json()["checks"]["capture"]["ok"]) == (
         503,
@@ -234,7 +234,7 @@ def test_a_port_in_use_is_told_by_its_address_with_the_remedy() -> None:
         with pytest.raises(SettingsError) as raised:
             bind("127.0.0.1", port)
     assert raised.value.message == f"The gateway's address 127.0.0.1:{port} is in use"
-    assert raised.value.remedy == "End what listens there, or set MODELOPS_GATEWAY_PORT"
+    assert raised.value.remedy == "Stop the process that listens there, or set MODELOPS_GATEWAY_PORT to a free port"
 
 
 def _version_for(gateway: RunningGateway, user: str) -> str:

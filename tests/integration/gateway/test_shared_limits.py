@@ -20,7 +20,7 @@ from tests.support.programs import needs
 
 pytestmark = needs("redis-server")
 FREE = EndpointSpec("flights", "flight-delay", "regression", "late")
-AWAY, BACK = "the limits' Redis is away", "the limits' Redis is back"
+DOWN, UP = "Redis of MODELOPS_LIMITS_URL is down", "Redis of MODELOPS_LIMITS_URL is up again"
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_three_workers_share_a_limit_exactly(server: RedisServer) -> None:
         assert await ask_all(limiters, spec, 20, key="another") == 20
         assert await ask_all(limiters[:1], replace(spec, name="elsewhere"), 150) == 100
         with pytest.raises(
-            LimitError, match=r"This key is over its limit for endpoint 'flights': 100/minute. Try"
+            LimitError, match=r"This key is over its rate limit for endpoint 'flights': 100/minute. Try"
         ) as raised:
             await limiters[2].check_shared(spec, "k", None)
         assert 50 <= raised.value.retry_after <= 60
@@ -141,11 +141,11 @@ def test_a_redis_that_is_killed_and_comes_back_empty_fails_nothing_and_lets_in_a
         await asyncio.sleep(1.5)
         server.kill()
         await asyncio.sleep(1.5)
-        assert caplog.text.count(AWAY) == workers
+        assert caplog.text.count(DOWN) == workers
         await asyncio.to_thread(server.start)
         times = await pressed
         assert _fullest(times, 1.75) <= 60 * workers  # hits are timed later still on a busy machine
-        assert caplog.text.count(AWAY) == caplog.text.count(BACK) >= workers  # a busy machine may be away again
+        assert caplog.text.count(DOWN) == caplog.text.count(UP) >= workers  # a busy machine may be away again
         await asyncio.sleep(2.1)
         assert await ask_all(limiters, spec, 150) == 60
 
@@ -190,7 +190,7 @@ def test_a_redis_that_was_never_there_fails_nothing(tmp_path: Path, caplog: pyte
         assert await ask_all(limiters, limited(per_key="10/minute"), 30) == 10
 
     run(RedisServer(tmp_path), 2, scenario)
-    assert caplog.text.count(AWAY) == 2
+    assert caplog.text.count(DOWN) == 2
 
 
 def test_neither_keys_nor_users_nor_the_password_are_told_to_redis_or_the_log(
@@ -206,12 +206,12 @@ def test_neither_keys_nor_users_nor_the_password_are_told_to_redis_or_the_log(
         await wrong.close()
 
     run(server, 1, scenario)
-    assert AWAY in caplog.text
+    assert DOWN in caplog.text
     assert "secret" not in caplog.text
 
 
 def test_an_address_that_is_none_is_refused_at_once() -> None:
-    with pytest.raises(SettingsError, match="MODELOPS_LIMITS_URL is no address of Redis"):
+    with pytest.raises(SettingsError, match="MODELOPS_LIMITS_URL is not a Redis URL"):
         Limiter(redis_url="redis://127.0.0.1:port/0")
 
 

@@ -166,7 +166,7 @@ def test_one_key_closes_the_gateway_also_when_it_is_revoked(keys: Keys) -> None:
     keys.revoke(issued.key.key_id, NOW)
     keyring.refresh(keys)
     assert not keyring.is_open
-    assert "An API key is needed. Send one in the header X-API-Key" in refusal(keyring, None)
+    assert "An API key is required. Send it in the header X-API-Key" in refusal(keyring, None)
 
 
 def test_nobody_is_let_in_before_the_keys_were_read() -> None:
@@ -187,15 +187,15 @@ def test_what_is_refused_is_said_without_saying_too_much(keys: Keys) -> None:
     keys.revoke(gone.key.key_id, NOW)
     keyring = keyring_of(keys)
     later = NOW + HOUR
-    malformed = "The API key is not written as a key. Send all of it, as it was shown"
+    malformed = "The API key is malformed. Send the whole key, as it was shown when it was created"
     cases = {
-        None: "An API key is needed. Send one in the header X-API-Key; make one: modelops key create NAME --role ROLE",
+        None: "An API key is required. Send it in the header X-API-Key; create one: modelops key create NAME --role ROLE",
         issued.text[:-1]: malformed,
         issued.text + " ": malformed,
         "ä" * 78: malformed,
-        STRANGER: "The API key is none of this gateway's. Send one that it has issued",
-        ended.text: f"The API key {ended.key.key_id} (ci) is expired since 2026-03-01T13:00:00Z. Ask for a new one",
-        gone.text: f"The API key {gone.key.key_id} (ci) is revoked since 2026-03-01T12:00:00Z. Ask for a new one",
+        STRANGER: "Unknown API key. Send a key that this gateway issued; see modelops key list",
+        ended.text: f"The API key {ended.key.key_id} (ci) is expired since 2026-03-01T13:00:00Z. Ask an administrator of the gateway for a new key",
+        gone.text: f"The API key {gone.key.key_id} (ci) is revoked since 2026-03-01T12:00:00Z. Ask an administrator of the gateway for a new key",
     }
     for given, said in cases.items():
         assert said == refusal(keyring, given, later)
@@ -267,7 +267,7 @@ def test_the_last_keys_stay_while_the_database_is_away(tmp_path: Path) -> None:
     with pytest.raises(BusyError):
         keyring.refresh(keys)
     assert keyring.authenticate(issued.text, NOW).name == "ci"
-    assert "is none of this gateway's" in refusal(keyring, STRANGER)
+    assert "Unknown API key" in refusal(keyring, STRANGER)
 
 
 # What a caller may do
@@ -278,10 +278,14 @@ def test_the_last_keys_stay_while_the_database_is_away(tmp_path: Path) -> None:
     [
         ("read", "cancer", None),
         ("predict", "cancer", None),
-        ("operate", "cancer", "has not the role 'operate'. Use a key that has it; this one may: predict, read"),
-        ("admin", None, "has not the role 'admin'"),
-        ("read", "flights", "is not for an endpoint 'flights'. Use another key; this one is for: cancer"),
-        ("read", None, "is not for what is not of one endpoint. Use another key; this one is for: cancer"),
+        (
+            "operate",
+            "cancer",
+            "lacks the required role 'operate'. Use a key with this role; this key allows: predict, read",
+        ),
+        ("admin", None, "lacks the required role 'admin'"),
+        ("read", "flights", "is not scoped to an endpoint 'flights'. Use another key; this key's scope is: cancer"),
+        ("read", None, "is not scoped to routes of the whole gateway. Use another key; this key's scope is: cancer"),
     ],
 )
 def test_a_caller_may_do_what_the_key_is_for(role: str, endpoint: str | None, said: str | None) -> None:

@@ -132,10 +132,14 @@ def test_a_refused_request_counts_towards_no_limit(clock: Clock) -> None:
 
 
 REFUSALS = {
-    "key": (Limits(per_key="1/minute"), None, "This key is over its limit for endpoint 'flights': 1/minute"),
-    "user": (Limits(per_user="9/second; 1/hour"), None, "This user is over the limit for endpoint 'flights': 1/hour"),
-    "endpoint": (Limits(endpoint="1/10 seconds"), None, "Endpoint 'flights' is over its limit: 1/10 seconds"),
-    "gateway": (Limits(), "1/day", "The gateway is over its limit: 1/day"),
+    "key": (Limits(per_key="1/minute"), None, "This key is over its rate limit for endpoint 'flights': 1/minute"),
+    "user": (
+        Limits(per_user="9/second; 1/hour"),
+        None,
+        "This user is over the rate limit for endpoint 'flights': 1/hour",
+    ),
+    "endpoint": (Limits(endpoint="1/10 seconds"), None, "Endpoint 'flights' is over its rate limit: 1/10 seconds"),
+    "gateway": (Limits(), "1/day", "The gateway is over its rate limit: 1/day"),
 }
 
 
@@ -182,7 +186,7 @@ def test_the_workers_parts_make_up_the_whole(clock: Clock, workers: int) -> None
 def test_a_worker_without_a_part_says_so_and_when_to_try_the_others(clock: Clock) -> None:
     last = caller(clock, Limits(per_key="2/minute"), None, 2, 3)
     assert last.ask() == 0
-    assert last.refusals[0].message.endswith(": 2/minute, 0 of it on this worker")
+    assert last.refusals[0].message.endswith(": 2/minute, of which this worker admits 0")
     assert last.refusals[0].retry_after == 1
 
 
@@ -202,7 +206,7 @@ def test_callers_who_were_made_up_are_forgotten_and_do_not_fill_the_memory(
 ) -> None:
     monkeypatch.setattr(quotas, "MOST_CALLERS", 100)
     one = caller(clock, Limits(per_user="1/minute"))
-    [quota] = one.limiter._of("user", "flights", "1/minute")
+    [quota] = one.limiter._quotas_of("user", "flights", "1/minute")
     for at in range(1000):
         one.ask(user=f"user {at}")
     assert 98 <= len(quota._hits) <= 100

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from modelops_pipelines.core import errors
-from modelops_pipelines.gateway.http.error_handlers import add_faults
+from modelops_pipelines.gateway.http.error_handlers import add_error_handlers
 from modelops_pipelines.gateway.http.errors import status_of
 from tests.support.asgi_client import ask
 
@@ -34,7 +34,7 @@ def made(kind: type[errors.ModelOpsError]) -> errors.ModelOpsError:
 
 def raising(error: Exception) -> FastAPI:
     app = FastAPI()
-    add_faults(app)
+    add_error_handlers(app)
 
     @app.get("/thing")
     def thing() -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from modelops_pipelines.core.access.api_keys import ENTROPY_BYTES, Key, digest_of, id_of, key_text
 from modelops_pipelines.gateway.access.keyring import Keyring
-from modelops_pipelines.gateway.http.error_handlers import add_faults
+from modelops_pipelines.gateway.http.error_handlers import add_error_handlers
 from modelops_pipelines.gateway.http.guarded_router import MAX_BODY_BYTES, PUBLIC, CallerOf, Router, declared_roles
 from modelops_pipelines.gateway.routes.docs import for_page
 from tests.support.asgi_client import ask, in_parts
@@ -39,7 +39,7 @@ def application(*keys: Key) -> tuple[FastAPI, Router]:
     keyring = Keyring()
     keyring.refresh(Kept(*keys))  # type: ignore[arg-type]
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    add_faults(app)
+    add_error_handlers(app)
     return app, Router(app, keyring)
 
 
@@ -61,7 +61,9 @@ def test_a_route_without_a_role_cannot_be_added(method: str) -> None:
 @pytest.mark.parametrize("role", [None, "", "root", "Read", ("read",)])
 def test_a_route_with_a_role_that_there_is_not_cannot_be_added(role: Any) -> None:
     app, router = application()
-    with pytest.raises(ValueError, match=r"GET /things: .* is no role; use one of predict, read, operate, admin, publ"):
+    with pytest.raises(
+        ValueError, match=r"GET /things: .* is not a role; use one of predict, read, operate, admin, publ"
+    ):
         router.get("/things", role=role)
     assert app.routes == []
 
@@ -176,7 +178,7 @@ def test_each_route_declares_what_it_may_refuse_with() -> None:
     app, router = application()
     router.get("/public", role=PUBLIC)(lambda: None)
     router.get("/things", role="read")(lambda: None)
-    router.post("/endpoints/{endpoint}/things", role="predict", refuses=(409,))(_take)
+    router.post("/endpoints/{endpoint}/things", role="predict", error_statuses=(409,))(_take)
     paths = app.openapi()["paths"]
     assert set(paths["/public"]["get"]["responses"]) == {"200", "500", "503"}
     assert set(paths["/things"]["get"]["responses"]) == {"200", "401", "403", "429", "500", "503"}

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from modelops_pipelines.gateway.access.keyring import Keyring
-from modelops_pipelines.gateway.http.error_handlers import add_faults
+from modelops_pipelines.gateway.http.error_handlers import add_error_handlers
 from modelops_pipelines.gateway.http.guarded_router import Router
 from modelops_pipelines.gateway.routes.docs import add_docs_routes
 from modelops_pipelines.store.state.access.api_keys import Keys
@@ -20,7 +20,7 @@ def app(tmp_path: Path) -> FastAPI:
     keyring = Keyring()
     keyring.refresh(Keys(Database(f"sqlite:///{tmp_path / 'state.db'}")))
     app = FastAPI(docs_url=None, openapi_url=None)
-    add_faults(app)
+    add_error_handlers(app)
     router = Router(app, keyring)
     router.get("/things", role="read")(lambda: None)
     add_docs_routes(router, app)

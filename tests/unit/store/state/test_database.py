@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,17 @@ def url(folder: Path) -> str:
     return f"sqlite:///{folder / 'state.db'}"
 
 
-def test_a_fresh_database_is_what_the_tables_declare(tmp_path: Path) -> None:
-    Database(url(tmp_path))
+def migrated(folder: Path) -> None:
+    """Make the database as one that every release has upgraded."""
+    engine = sa.create_engine(url(folder))
+    upgrade(engine, "0001")
+    engine.dispose()
+    Database(url(folder))
+
+
+@pytest.mark.parametrize("make", [lambda folder: Database(url(folder)), migrated], ids=["made anew", "migrated"])
+def test_a_database_is_what_the_tables_declare(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path)
     engine = sa.create_engine(url(tmp_path))
     with engine.connect() as connected:
         context = MigrationContext.configure(connected, opts={"compare_type": True, "compare_server_default": True})
@@ -43,6 +53,22 @@ def test_a_fresh_database_is_what_the_tables_declare(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def schema(folder: Path) -> list[tuple[str, str]]:
+    """Return every index and numbered table as SQLite keeps it, white space aside."""
+    with contextlib.closing(sqlite3.connect(folder / "state.db")) as connected:
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' OR sql LIKE '%AUTOINCREMENT%'"
+        found = [(name, " ".join((sql or "").replace('"', "").split())) for name, sql in connected.execute(query)]
+    return sorted((name, sql if sql.startswith("CREATE") and "INDEX" in sql else "") for name, sql in found)
+
+
+def test_a_database_made_anew_has_the_indexes_and_numbers_of_a_migrated_one(tmp_path: Path) -> None:
+    for name in ("new", "old"):
+        (tmp_path / name).mkdir()
+    Database(url(tmp_path / "new"))
+    migrated(tmp_path / "old")
+    assert schema(tmp_path / "old") == schema(tmp_path / "new")
+
+
 def test_opening_it_again_changes_nothing_and_keeps_the_secret(tmp_path: Path) -> None:
     first = Database(url(tmp_path)).secret()
     upgrade(Database(url(tmp_path))._engine)
@@ -55,7 +81,7 @@ def test_a_newer_database_is_refused_and_the_message_names_both_revisions(tmp_pa
         connected.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaError) as caught:
         Database(url(tmp_path))
-    assert f"The state database is at revision 9999, this code at {REVISION}" == caught.value.message
+    assert f"The state database is at revision 9999, but this release supports {REVISION}" == caught.value.message
     assert "Run the newer release" in caught.value.remedy
 
 
@@ -67,7 +93,7 @@ def test_a_database_that_another_process_holds_is_told_as_busy(tmp_path: Path, m
     with pytest.raises(BusyError) as caught, opened.begin():
         pass
     assert "has been locked by another process for over 0.1 s" in caught.value.message
-    assert "Find the process that holds it" in caught.value.remedy
+    assert "End the process that holds the lock" in caught.value.remedy
     holder.execute("ROLLBACK")
     holder.close()
     with opened.begin() as connected:
@@ -87,14 +113,14 @@ def test_a_block_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"this is no database at all, but a text of some length" * 40])
 def test_a_file_that_is_no_database_is_told_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.db").write_bytes(content)
-    with pytest.raises(SchemaError, match="is no healthy database"):
+    with pytest.raises(SchemaError, match="is corrupt"):
         Database(url(tmp_path))
 
 
 def test_a_home_that_cannot_be_written_is_a_fault_of_the_settings(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     settings = load_settings(tmp_path, {"MODELOPS_HOME": str(tmp_path / "file" / "home")})
-    with pytest.raises(SettingsError, match="cannot be written") as caught:
+    with pytest.raises(SettingsError, match="is not writable") as caught:
         Stores(settings)
     assert "set MODELOPS_HOME to another folder" in caught.value.remedy
     with pytest.raises(SettingsError, match="cannot be opened for writing"):

@@ -1,4 +1,4 @@
-"""One endpoint as a worker serves it: configuration, desired state, loaded versions, live metrics."""
+"""One endpoint in one worker: configuration, desired state, loaded versions, live metrics."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 
 @dataclass
-class Served:
-    """One endpoint: its configuration, what it serves, and its live metrics. Replaced as a whole on a swap."""
+class ServedEndpoint:
+    """One endpoint: configuration, desired state, loaded versions, live metrics. A swap replaces the whole object."""
 
     spec: EndpointSpec
     state: DesiredState
@@ -22,42 +22,42 @@ class Served:
     live: LiveMetrics = field(default_factory=LiveMetrics)
 
     def __post_init__(self) -> None:
-        """Keep at hand what every request asks for."""
+        """Compute once what every request needs."""
         self.is_answering = bool(self.state.answering)
 
     def choose(self, sticky: bytes) -> tuple[Variant, Batcher]:
-        """Return the variant that answers this caller; raises NotReadyError when nothing is loaded, or may answer."""
+        """Return this caller's variant and its batcher; raises NotReadyError or UnknownError when none may answer."""
         if not self.is_answering:
-            raise _not_served(self.state)
+            raise _unserved_error(self.state)
         variant = self.state.choose(sticky)
         return variant, self.loaded[variant.version]
 
     def version_of(self, version: str | None) -> ModelVersion | None:
-        """Return what is known of a version in memory, or None."""
+        """Return the description of a loaded version, or None when it is not loaded."""
         batcher = self.loaded.get(version or "")
         return batcher.model.version if batcher else None
 
     @contextmanager
-    def admitted(self, workers: int) -> Iterator[None]:
-        """Count a request as under way; raises OverloadError when there are as many as the endpoint takes.
+    def admit(self, workers: int) -> Iterator[None]:
+        """Count a request as in flight; raises OverloadError at the endpoint's concurrency limit.
 
-        The workers divide the endpoint's concurrency among them.
+        Each worker admits its part of the limit, at least one request.
         """
         most = max(1, self.spec.limits.concurrent // workers)
-        if self.live.under_way >= most:
+        if self.live.in_flight >= most:
             raise OverloadError(
-                f"Endpoint {self.spec.name!r} has {self.live.under_way} requests under way, as many as it takes",
+                f"Endpoint {self.spec.name!r} has {self.live.in_flight} requests in flight, this worker's limit",
                 "Try again in a moment, or raise 'limits: {concurrent: ...}' in the endpoint's YAML",
             )
-        self.live.under_way += 1
+        self.live.in_flight += 1
         try:
             yield
         finally:
-            self.live.under_way -= 1
+            self.live.in_flight -= 1
 
 
-def _not_served(state: DesiredState) -> ModelOpsError:
-    """Return why nobody is answered."""
+def _unserved_error(state: DesiredState) -> ModelOpsError:
+    """Return the error that says why no variant may answer: stopped, deleted, or nothing deployed."""
     name = state.endpoint
     if state.status == STOPPED:
         return NotReadyError(f"Endpoint {name!r} is stopped", f"Start it: modelops endpoint start {name}")

@@ -1,0 +1,13 @@
+"""Real processes and services. Projects have MLflow's database from the start: its migrations run once a run."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.project import projects_have_a_registry
+
+
+@pytest.fixture(scope="session", autouse=True)
+def projects_with_a_registry() -> Iterator[None]:
+    with projects_have_a_registry():
+        yield

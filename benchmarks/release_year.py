@@ -18,7 +18,7 @@ from modelops_pipelines.core.evaluation.gate import GateConfig, GateResult
 from modelops_pipelines.core.evaluation.paired_comparison import Rows, judge, log_loss
 from modelops_pipelines.core.evaluation.sanity_checks import Answered
 from modelops_pipelines.operations.endpoints.load import read_endpoint
-from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, split_given
+from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, split_provided
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -80,7 +80,7 @@ class Year:
         spec = read_endpoint(FLIGHTS)
         times = pa.array(self.frame["departs_at"][january]).cast(pa.timestamp("us", "UTC"))
         given = pa.table({"row": np.flatnonzero(january), EVENT_TIME: times, spec.label: self.label[january]})
-        held = split_given(given, spec, GateConfig(every_nth_day=self.every_nth_day)).evaluation
+        held = split_provided(given, spec, GateConfig(every_nth_day=self.every_nth_day)).evaluation
         kept = ~january & (self.day % self.every_nth_day == 0)
         kept[held.column("row").to_numpy()] = True
         return np.asarray(kept)

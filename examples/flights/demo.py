@@ -20,7 +20,7 @@ from modelops_pipelines.core.alerting.alerts import OPEN, Alert
 from modelops_pipelines.core.errors import ConflictError, NotReadyError
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.operations.improve.retrain import decide_retraining, waiting_for_promotion
+from modelops_pipelines.operations.improve.retrain import decide_retraining, promotable_gate
 from modelops_pipelines.operations.improve.train import load_trainer, train, train_first
 from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.operations.release.apply import Change
@@ -90,7 +90,7 @@ class Demo:
         alert = self._await_quality_alert(since)
         self.report(f"alert {alert.rule}: {alert.message}")
         change = releases.roll_back(self.stores, self.spec, actor="demo", reason=alert.message)
-        releases.mirror(self.stores, self.spec)
+        releases.sync_registry(self.stores, self.spec)
         self.report(change.sentence)
 
     def _await_quality_alert(self, since: str) -> Alert:
@@ -135,7 +135,7 @@ class Demo:
             return "a finished run not yet judged by the alerts sensor"
         if decide_retraining(self.stores, self.spec).start:
             return "a retraining to start"
-        return "a promotion to start" if waiting_for_promotion(self.stores, self.spec) else None
+        return "a promotion to start" if promotable_gate(self.stores, self.spec) else None
 
     def _runs(self, wanted: str) -> list[str]:
         url = f"http://{self.stores.settings.host}:{self.stores.settings.dagster_port}/graphql"
@@ -144,7 +144,7 @@ class Demo:
 
     def _change(self, change: Callable[..., Change], version: str, reason: str) -> None:
         result = change(self.stores, self.spec, version, actor="demo", reason=reason)
-        releases.mirror(self.stores, self.spec)
+        releases.sync_registry(self.stores, self.spec)
         self.report(result.sentence)
 
 

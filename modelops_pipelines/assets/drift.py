@@ -6,7 +6,7 @@ from modelops_pipelines.assets.derived import Derived, derived_asset
 from modelops_pipelines.assets.metadata import asset_options, key
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import DATA_QUALITY, DRIFT, PROFILES
-from modelops_pipelines.operations.drift.data_quality import watch_data
+from modelops_pipelines.operations.drift.data_quality import check_data_quality
 from modelops_pipelines.operations.drift.detect import detect_drift
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.reports.asset_charts import draw_data, draw_drift, draw_profiles
@@ -30,7 +30,7 @@ def data_quality_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of data quality: units, ranges, categories and nulls of the newest requests."""
     chunk = ("window_start", "model_version", "chunk", "first_event", "n", "passed")
     shown = (*chunk, "column", "channel", "value", "reason")
-    return derived_asset(spec, Derived(DATA_QUALITY, watch_data, shown, draw_data, windows=30))
+    return derived_asset(spec, Derived(DATA_QUALITY, check_data_quality, shown, draw_data, windows=30))
 
 
 def drift_report_for(spec: EndpointSpec) -> dg.AssetsDefinition:

@@ -16,13 +16,13 @@ def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
     """Judge the endpoint's trial."""
     from modelops_pipelines.operations.release import commands as releases
     from modelops_pipelines.operations.release.ab_tests import running_result
-    from modelops_pipelines.operations.release.canary import drive
+    from modelops_pipelines.operations.release.canary import advance_trial
 
     with project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
-        driven = drive(stores, spec)
+        driven = advance_trial(stores, spec)
         if driven is not None and driven.change is not None:
-            releases.mirror(stores, spec)
+            releases.sync_registry(stores, spec)
         experiment = running_result(stores, spec)
     if driven is None:
         context.log.info("no version is on trial")

@@ -156,7 +156,7 @@ def archive_op(context: dg.OpExecutionContext, config: VersionConfig, project: P
     with project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
         changed = releases.archive(stores, spec, config.version, actor=config.actor, reason=config.reason)
-        releases.mirror(stores, spec)
+        releases.sync_registry(stores, spec)
     context.add_output_metadata({"version": config.version, "archived_now": changed})
 
 
@@ -193,6 +193,6 @@ def _run(
         spec = endpoint_named(stores, context.partition_key)
         change = apply(stores, spec)
         if not change.dry_run:
-            releases.mirror(stores, spec)
+            releases.sync_registry(stores, spec)
     context.log.info(change.sentence)
     context.add_output_metadata({name: value for name, value in vars(change).items() if value is not None})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.operations.improve.retrain import waiting_for_promotion
+from modelops_pipelines.operations.improve.retrain import promotable_gate
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, sensor_result
 from modelops_pipelines.store.state.improve.gates import Gate
@@ -25,7 +25,7 @@ def promotion_sensor(specs: Sequence[EndpointSpec], promote: dg.JobDefinition) -
         requests, reasons = [], []
         with project.stores() as stores:
             for spec in specs:
-                gate = waiting_for_promotion(stores, spec)
+                gate = promotable_gate(stores, spec)
                 if gate is None:
                     reasons.append(f"{spec.name}: 0 candidates to promote")
                 else:

@@ -31,4 +31,4 @@ def assert_refused(project: Project, version: ModelVersion, said: str) -> None:
         deploy_version(project, version)
     assert raised.value.message.startswith(f"A gateway worker cannot serve version {version.version} of 'cancer': ")
     assert said in raised.value.message
-    assert raised.value.message.endswith("version 1 was put back")
+    assert raised.value.message.endswith("version 1 was restored")

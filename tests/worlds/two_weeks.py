@@ -13,7 +13,7 @@ from modelops_pipelines.core.endpoints.spec import AlertRule, DriftPolicy, Endpo
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.drift.data_quality import watch_data
+from modelops_pipelines.operations.drift.data_quality import check_data_quality
 from modelops_pipelines.operations.drift.detect import detect_drift
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.store.stores import Stores
@@ -61,7 +61,7 @@ def send(project: Project, at: Any, rows: int = ROWS, *, shift: float = 0.0, wor
 
 
 def derive(project: Project) -> tuple[Any, ...]:
-    for step in (profile_windows, watch_data):
+    for step in (profile_windows, check_data_quality):
         step(project.stores, project.spec)
     return detect_drift(project.stores, project.spec).windows
 

@@ -166,7 +166,7 @@ def archive(endpoint: str, version: str, reason: str) -> None:
     spec = endpoint_named(stores, endpoint)
     changed = releases.archive(stores, spec, version, actor=actor(), reason=reason)
     click.echo(f"version {version} of {spec.model_name} {'is archived' if changed else 'was already archived'}")
-    releases.mirror(stores, spec)
+    releases.sync_registry(stores, spec)
 
 
 @model.command()
@@ -181,7 +181,7 @@ def restore(endpoint: str, version: str, reason: str) -> None:
     spec = endpoint_named(stores, endpoint)
     changed = releases.restore(stores, spec, version, actor=actor(), reason=reason)
     click.echo(f"version {version} of {spec.model_name} {'is restored' if changed else 'was not archived'}")
-    releases.mirror(stores, spec)
+    releases.sync_registry(stores, spec)
 
 
 def _full(run: "VersionTest") -> Mapping[str, Any]:

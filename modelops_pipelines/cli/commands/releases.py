@@ -35,7 +35,7 @@ def deploy(
     change = releases.deploy(stores, spec, version, share=share, actor=actor(), reason=reason, key=key, dry_run=dry_run)
     show_change(change, as_json=as_json)  # before the aliases: the change holds even if MLflow fails
     if not dry_run:
-        releases.mirror(stores, spec)
+        releases.sync_registry(stores, spec)
 
 
 @click.command()
@@ -58,7 +58,7 @@ def promote(endpoint: str, version: str, reason: str, *, force: bool, dry_run: b
     change = releases.promote(stores, spec, version, force=force, actor=actor(), reason=reason, dry_run=dry_run)
     show_change(change, as_json=as_json)  # before the aliases: the change holds even if MLflow fails
     if not dry_run:
-        releases.mirror(stores, spec)
+        releases.sync_registry(stores, spec)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""Judging rules against the lake and raising alerts: the one door through which a verdict becomes an alert.
+"""Judges rules against the lake and raises alerts: the only place where a verdict becomes an alert.
 
 What a verdict does to an alert is decided in ``core.alerting``.
 """

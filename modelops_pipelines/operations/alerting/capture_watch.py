@@ -1,6 +1,6 @@
-"""Capture's health, read from the spool's folders; and its alert, which needs neither Dagster nor the gateway alone.
+"""Capture's health, read from the spool's folders, and its alert, which depends on no single process.
 
-Whoever is up watches: each gateway worker from its heartbeat, and Dagster's sensor of alerts.
+Each gateway worker watches from its heartbeat, and so does Dagster's alert sensor: one of them is enough.
 """
 
 from collections.abc import Sequence
@@ -46,22 +46,23 @@ def watch_capture(
 ) -> list[AlertChange]:
     """Raise, count or resolve each endpoint's alert on its capture; return what changed. Call it every few seconds.
 
-    However many watch, an endpoint has one open alert, counted at most every 5 s and resolved by two passes 5 s
-    apart. While nothing is wrong this is one read of the state; while another watches, nothing at all.
+    However many processes watch, an endpoint has one open alert, counted at most every 5 s and resolved by two passes
+    5 s apart. A call costs one read of the state while capture is healthy; it skips an endpoint whose alerts another
+    process is changing.
     """
     found = [capture_health(stores.settings, spec.name, now, thresholds) for spec in specs]
     changes: list[AlertChange] = []
-    for health in _news(stores, found, now):
+    for health in _due_changes(stores, found, now):
         try:
             with alerts_lock(stores, health.endpoint, seconds=0):
-                news = _news(stores, [health], now)  # read again: another process may have written meanwhile
-                verdicts = [one.verdict(now) for one in news]
+                changed = _due_changes(stores, [health], now)  # read again: another process may have changed it
+                verdicts = [health.verdict(now) for health in changed]
                 changes += apply_verdicts(stores, health.endpoint, verdicts, now) if verdicts else []
         except BusyError:
             continue
     return changes
 
 
-def _news(stores: Stores, found: Sequence[CaptureHealth], now: datetime) -> list[CaptureHealth]:
+def _due_changes(stores: Stores, found: Sequence[CaptureHealth], now: datetime) -> list[CaptureHealth]:
     opened = {alert.endpoint: alert for alert in stores.alerts.find(None, OPEN) if alert.kind == CAPTURE}
     return [health for health in found if should_record(opened.get(health.endpoint), health, now)]

@@ -1,4 +1,4 @@
-"""Rules of the kinds drift and data_quality, held against the stored verdicts on columns and on chunks of requests."""
+"""Judges rules of the kinds drift and data_quality on the stored verdicts on columns and on chunks of requests."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,55 +7,61 @@ from modelops_pipelines.core.alerting.alerts import Verdict
 from modelops_pipelines.core.endpoints.spec import DRIFTED_SHARES, AlertRule, EndpointSpec
 from modelops_pipelines.core.tables.lake import DATA_QUALITY, DRIFT
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.operations.alerting.thresholds import Rows, not_judged, of_busiest, severity_of, stored
+from modelops_pipelines.operations.alerting.thresholds import (
+    Rows,
+    not_judged,
+    rows_of_busiest_version,
+    severity_of,
+    stored_rows,
+)
 from modelops_pipelines.store.stores import Stores
 
 NAMED = 5
-"""Columns that a message names."""
+"""Columns that a message names, at most."""
 
 
 def judge_drift(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime]) -> list[Verdict]:
     """Judge each window's stored drift."""
-    rows = stored(stores, spec, DRIFT, windows)
+    rows = stored_rows(stores, spec, DRIFT, windows)
     return [_drift_verdict(spec, rule, one, [r for r in rows if r["window_start"] == one]) for one in windows]
 
 
 def drift_limit(spec: EndpointSpec, rule: AlertRule) -> float | None:
-    """Return the share of drifted columns from which a drift rule fails; None where a single column is enough."""
+    """Return the share of drifted columns at which a drift rule fails; None where a single column is enough."""
     return rule.above if rule.above is not None else DRIFTED_SHARES.get(spec.drift.method)
 
 
 def _drift_verdict(spec: EndpointSpec, rule: AlertRule, window: datetime, rows: Rows) -> Verdict:
     if not rows:
-        return not_judged(rule, text(window), 0, "there is no reference to compare with yet")
-    mine = of_busiest(rows)
+        return not_judged(rule, text(window), 0, "no reference to compare with yet")
+    mine = rows_of_busiest_version(rows)
     judged = [row for row in mine if row["drifted"] is not None]
     if not judged:
         return not_judged(rule, text(window), mine[0]["n"], str(mine[0]["reason"]))
-    moved = sorted((row for row in judged if row["drifted"]), key=_harm, reverse=True)
-    share, limit = len(moved) / len(judged), drift_limit(spec, rule)
-    passed = not moved if limit is None else share < limit
+    drifted = sorted((row for row in judged if row["drifted"]), key=_severity_rank, reverse=True)
+    share, limit = len(drifted) / len(judged), drift_limit(spec, rule)
+    passed = not drifted if limit is None else share < limit
     allowed = "none allowed" if limit is None else f"share {share:.2f}, limit {limit:g}"
-    message = f"{len(moved)} of {len(judged)} columns drifted ({allowed}) on {text(window)[:16]}"
-    if moved:
+    message = f"{len(drifted)} of {len(judged)} columns drifted ({allowed}) on {text(window)[:16]}"
+    if drifted:
         message += f", {judged[0]['method'] or 'fixed'}, {judged[0]['reference'] or 'training set'}: "
-        message += "; ".join(_told(row) for row in moved[:NAMED])
-    severity = "error" if any(row["severity"] == "high" for row in moved) else severity_of(rule)
+        message += "; ".join(_describe_column(row) for row in drifted[:NAMED])
+    severity = "error" if any(row["severity"] == "high" for row in drifted) else severity_of(rule)
     return Verdict(rule.name, rule.kind, severity, passed, share, limit, mine[0]["n"], text(window), message)
 
 
-def _told(row: dict[str, object]) -> str:
-    """Return one drifted column in words: what moved, how far, from where it counts, and how bad that is."""
+def _describe_column(row: dict[str, object]) -> str:
+    """Describe a drifted column: the statistic, its value and threshold, the column's importance, the severity."""
     value, threshold, importance = row["value"], row["threshold"], row["importance"]
     number = f" {value:.3g}" if isinstance(value, float) else ""
-    limit = f" (from {threshold:.3g})" if isinstance(threshold, float) else ""
+    limit = f" (threshold {threshold:.3g})" if isinstance(threshold, float) else ""
     weight = f", importance {importance:.2f}" if isinstance(importance, float) else ""
     channel = f" {row['channel']}" if row["channel"] not in {None, "distribution"} else f" {row['statistic']}"
     severity = f", {row['severity']}" if row["severity"] else ""
     return f"{row['column']}{channel}{number}{limit}{weight}{severity}"
 
 
-def _harm(row: dict[str, object]) -> tuple[int, float]:
+def _severity_rank(row: dict[str, object]) -> tuple[int, float]:
     effect = row["effect"] if isinstance(row["effect"], float) else row["value"]
     order = ("none", "low", "medium", "high")
     severity = str(row["severity"] or "none")
@@ -63,8 +69,8 @@ def _harm(row: dict[str, object]) -> tuple[int, float]:
 
 
 def judge_data(stores: Stores, spec: EndpointSpec, rule: AlertRule, windows: Sequence[datetime]) -> list[Verdict]:
-    """Judge each window's chunks of requests: it fails when two in a row do."""
-    rows = stored(stores, spec, DATA_QUALITY, windows)
+    """Judge each window's chunks of requests: a window fails when two chunks in a row do."""
+    rows = stored_rows(stores, spec, DATA_QUALITY, windows)
     return [_data_verdict(rule, one, [r for r in rows if r["window_start"] == one]) for one in windows]
 
 
@@ -74,11 +80,11 @@ def _data_verdict(rule: AlertRule, window: datetime, rows: Rows) -> Verdict:
     judged = [row for row in rows if row["passed"] is not None]
     if not judged:
         return not_judged(rule, text(window), sum(row["n"] for row in rows), str(rows[0]["reason"]))
-    wrong = sorted((r for r in judged if not r["passed"]), key=lambda row: (row["model_version"], row["chunk"]))
+    failed = sorted((r for r in judged if not r["passed"]), key=lambda row: (row["model_version"], row["chunk"]))
     n = sum(row["n"] for row in judged)
-    if not wrong:
-        message = f"{len(judged)} chunks of requests on {text(window)[:16]} are like the days before"
+    if not failed:
+        message = f"all {len(judged)} chunks of requests on {text(window)[:16]} are like the days before"
         return Verdict(rule.name, rule.kind, severity_of(rule), True, 0.0, None, n, text(window), message)
-    first = wrong[0]
-    message = f"since {text(first['first_event'])[:19]}Z {first['reason']} ({len(wrong)} of {len(judged)} chunks)"
+    first = failed[0]
+    message = f"since {text(first['first_event'])[:19]}Z {first['reason']} ({len(failed)} of {len(judged)} chunks)"
     return Verdict(rule.name, rule.kind, severity_of(rule), False, first["value"], None, n, text(window), message)

@@ -1,4 +1,4 @@
-"""The one door through which a verdict becomes an alert: kept, counted on the rule's open alert, or resolving it."""
+"""The only place where a verdict becomes an alert: it is stored, and opens, counts on or resolves the rule's alert."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -28,9 +28,9 @@ def raise_alerts(
     source: str | None = None,
     judged: tuple[str, Touched] | None = None,
 ) -> list[AlertChange]:
-    """Keep the verdicts and apply them to the endpoint's alerts, all or nothing; return what changed.
+    """Store the verdicts and apply them to the endpoint's alerts in one transaction; return the changes.
 
-    The same ``source`` (a run) again changes nothing, so that a sensor that dies half-way may safely repeat itself.
+    The same ``source`` (a run) again changes nothing, so that a sensor that dies half-way may safely repeat its tick.
     With ``judged``, the marks of the windows that were judged are cleared in the same transaction.
     """
     with alerts_lock(stores, endpoint):
@@ -54,7 +54,7 @@ def apply_verdicts(
     source: str | None = None,
     judged: tuple[str, Touched] | None = None,
 ) -> list[AlertChange]:
-    """Do what ``raise_alerts`` does, for a caller that holds the lock."""
+    """Do the same as ``raise_alerts``, for a caller that already holds the lock."""
     opened = {alert.rule: alert for alert in stores.alerts.find(endpoint, OPEN)}
     changes = _changes(opened, verdicts, endpoint, now)
     changed = {change.alert.rule for change in changes}
@@ -64,7 +64,7 @@ def apply_verdicts(
 
 
 def _changes(opened: dict[str, Alert], verdicts: Iterable[Verdict], endpoint: str, now: datetime) -> list[AlertChange]:
-    """Take the verdicts one by one; return each alert that changed, as it is at the end."""
+    """Apply the verdicts one by one; return each alert that changed, in its final state."""
     changes: list[AlertChange] = []
     place: dict[str, int] = {}
     for verdict in verdicts:
@@ -74,12 +74,12 @@ def _changes(opened: dict[str, Alert], verdicts: Iterable[Verdict], endpoint: st
             continue
         if before is None or verdict.rule not in place:
             place[verdict.rule] = len(changes)
-            changes.append(AlertChange(alert, what_changed(before, alert)))
+            changes.append(AlertChange(alert, describe_change(before, alert)))
         else:
             first = changes[place[verdict.rule]].change
-            what = what_changed(before, alert)
+            then = describe_change(before, alert)
             changes[place[verdict.rule]] = AlertChange(
-                alert, first if first == "opened" and what != "resolved" else what
+                alert, first if first == "opened" and then != "resolved" else then
             )
         if alert.status == OPEN:
             opened[verdict.rule] = alert
@@ -88,8 +88,8 @@ def _changes(opened: dict[str, Alert], verdicts: Iterable[Verdict], endpoint: st
     return changes
 
 
-def what_changed(before: Alert | None, now: Alert) -> str:
-    """Return what became of an alert: opened, resolved, counted or passed."""
+def describe_change(before: Alert | None, now: Alert) -> str:
+    """Return how an alert changed: opened, resolved, counted or passed."""
     if before is None:
         return "opened"
     if now.status != OPEN:

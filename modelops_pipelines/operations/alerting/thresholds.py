@@ -1,4 +1,4 @@
-"""What the judges of alert rules share: a value held against a rule's threshold, and stored rows of windows."""
+"""Shared by the judges of alert rules: comparing a value with a rule's threshold, and reading the rows of windows."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,15 +17,15 @@ Rows = list[dict[str, Any]]
 
 
 def severity_of(rule: AlertRule) -> str:
-    """Return how bad a failure of the rule is, by its kind."""
+    """Return the severity of a failure of the rule, by its kind."""
     return rule_kinds()[rule.kind].severity
 
 
-def held_against(rule: AlertRule, window: str, value: float | None, n: int, unit: str) -> Verdict:
-    """Return the verdict on a value; None is not judged."""
+def threshold_verdict(rule: AlertRule, window: str, value: float | None, n: int, unit: str) -> Verdict:
+    """Return the verdict on a value; a value of None is not judged."""
     above, below = rule.above, rule.below
     if value is None:
-        return not_judged(rule, window, n, "it is not defined on this window")
+        return not_judged(rule, window, n, "the metric is undefined on this window")
     too_high, too_low = above is not None and value > above, below is not None and value < below
     limit = above if above is not None else below
     relation = "above" if above is not None else "below"
@@ -37,18 +37,18 @@ def held_against(rule: AlertRule, window: str, value: float | None, n: int, unit
 
 
 def not_judged(rule: AlertRule, window: str, n: int, why: str) -> Verdict:
-    """Return the verdict of a rule without evidence."""
+    """Return the verdict "not judged", with the reason."""
     return Verdict(rule.name, rule.kind, severity_of(rule), None, None, None, n, window, f"not judged: {why}")
 
 
-def trailing(window: datetime, over: timedelta, size: str) -> list[datetime]:
-    """Return the windows that lie in the time looked back upon from the window's end, rounded up to whole windows."""
+def trailing_windows(window: datetime, over: timedelta, size: str) -> list[datetime]:
+    """Return the windows in the span ``over`` that ends with the window, rounded up to whole windows."""
     end = window + LENGTH[size]
     return windows_between(end - over, end, size)
 
 
-def stored(stores: Stores, spec: EndpointSpec, table: Table, windows: Sequence[datetime]) -> Rows:
-    """Return what a derived table holds of these windows."""
+def stored_rows(stores: Stores, spec: EndpointSpec, table: Table, windows: Sequence[datetime]) -> Rows:
+    """Return a derived table's rows of these windows."""
     wanted = set(windows)
     if not wanted:
         return []
@@ -57,8 +57,8 @@ def stored(stores: Stores, spec: EndpointSpec, table: Table, windows: Sequence[d
     return [row for row in rows if row["window_start"] in wanted]
 
 
-def of_busiest(rows: Rows, count: str = "n") -> Rows:
-    """Return the rows of the version with the most rows answered, in the window itself where that is known."""
+def rows_of_busiest_version(rows: Rows, count: str = "n") -> Rows:
+    """Return the rows of the version with the most answered rows, counted in the window itself where that is known."""
 
     def answered(row: dict[str, Any]) -> int:
         own: int | None = row.get("n_window")

@@ -1,4 +1,4 @@
-"""Spool to lake, exactly once: sealed segments become rows of the log, the labels and the feedback."""
+"""Ingests the spool into the lake, exactly once: sealed segments become rows of the log, labels and feedback."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -27,7 +27,7 @@ CHUNK_BYTES = 64 * 1024 * 1024
 
 @dataclass
 class IngestReport:
-    """What one ingest did; ``repeated`` counts rows held already, ``latest`` is the newest answered event time."""
+    """The result of an ingest; ``repeated`` counts rows stored before, ``latest`` is the newest answered event time."""
 
     stream: str
     segments: int = 0
@@ -43,7 +43,7 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
     """Move the stream's sealed segments into the lake; report the rows, the rejects and the windows they touch.
 
     Killed at any instant and run again it gives the same tables: a segment is dropped only after its commit is
-    durable, its windows are marked and the progress is written, and the table itself remembers which segments it holds.
+    durable, its windows are marked and the progress is written, and the table records which segments it holds.
     """
     report = IngestReport(stream)
     with ingest_lock(stores, spec, stream):
@@ -60,7 +60,7 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
 
 
 def ingest_lock(stores: Stores, spec: EndpointSpec, stream: str) -> AbstractContextManager[None]:
-    """Return the lock under which rows are added and their windows marked: whoever holds it sees both or neither."""
+    """Return the lock under which rows are added and their windows marked: its holder sees both or neither."""
     lock = stores.settings.home / "locks" / f"{spec.name}.{stream}.ingest.lock"
     return exclusive(lock, f"ingesting {stream} of {spec.name}")
 
@@ -112,7 +112,7 @@ def _chunks(segments: Iterable[spool.Segment]) -> Iterator[list[spool.Segment]]:
 
 
 def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.Table) -> pa.Table:
-    """Return the rows less those whose content id the table or an earlier row holds already."""
+    """Return the rows without those whose content id the table or an earlier row already has."""
     key = table.key[0]
     if table.name == STREAMS["predictions"].name or not len(rows):
         return rows
@@ -130,7 +130,7 @@ def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.
 
 
 def record_progress(stores: Stores, spec: EndpointSpec, latest: datetime | None) -> None:
-    """Count what the lake holds now; the watermark moves on to the latest answered event time, and never back."""
+    """Count the lake's rows; the watermark advances to the latest answered event time, and never goes back."""
     before = stores.ingest_progress.of(spec.name)
     known = [moment for moment in (before.watermark, latest) if moment is not None]
     predictions = stores.lake.rows(spec.name, STREAMS["predictions"].name)

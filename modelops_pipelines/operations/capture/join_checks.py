@@ -1,4 +1,4 @@
-"""Whether labels and feedback find the predictions that they are about."""
+"""Checks that labels and feedback join the predictions that they refer to."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from modelops_pipelines.store.stores import Stores
 
 @dataclass(frozen=True)
 class Joined:
-    """How many predictions have a response in the partitions looked at, and how many of these the log lacks."""
+    """How many predictions have a response in the partitions read, and how many of these the log lacks."""
 
     responses: int
     unmatched: int

@@ -22,22 +22,22 @@ _REPLAY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """The rows found; ``complete`` False says that more than MOST_BYTES wait, of which the oldest were not read."""
+class PendingRows:
+    """The rows found; ``complete`` is False when more than MOST_BYTES are pending: the oldest were not read."""
 
     rows: list[Row]
     complete: bool
 
 
 class _Newest:
-    """The newest requests met so far, at most as many as there may be rows."""
+    """The newest requests read so far, at most ``limit``."""
 
     def __init__(self, wanted: LogQuery, *, ahead: timedelta) -> None:
         self._wanted, self._ahead = wanted, ahead
         self._kept: list[tuple[int, str, PredictionRecord]] = []
 
     def add(self, record: PredictionRecord) -> None:
-        """Keep the record when it is wanted and newer than what is kept."""
+        """Keep the record when it matches the search and is among the newest."""
         if not _is_wanted(record, self._wanted):
             return
         item = (record["t"], record["id"], record)
@@ -47,7 +47,7 @@ class _Newest:
             heapreplace(self._kept, item)
 
     def is_over(self, captured: datetime) -> bool:
-        """Return whether nothing that was captured until this moment can be among the rows wanted."""
+        """Return whether no record captured up to this moment can be among the newest rows."""
         full = len(self._kept) >= self._wanted.limit
         floor = max(self._wanted.since, from_micros(self._kept[0][0])) if full else self._wanted.since
         return captured + _LATE + self._ahead < floor
@@ -57,28 +57,28 @@ class _Newest:
         return [row for _, _, record in self._kept for row in rows_of(record)]
 
 
-def waiting_rows(spool: Path, spec: EndpointSpec, wanted: LogQuery) -> Waiting:
-    """Return the rows that wait, at least all that are among the newest ``limit``; in no order.
+def pending_rows(spool: Path, spec: EndpointSpec, wanted: LogQuery) -> PendingRows:
+    """Return pending rows, at least those among the newest ``limit``; in no order.
 
     A row that has just been ingested may be among them.
     """
     newest = _Newest(wanted, ahead=_REPLAY if spec.allow_replay else timedelta(0))
-    left = MOST_BYTES
+    budget = MOST_BYTES
     for written, path in segments_by_last_write(spool, spec.name, STREAM):
         if newest.is_over(from_micros(int(written * 1_000_000))):
             break
         for size, read in newest_records(path):
-            left, record = left - size, cast(PredictionRecord, read)
-            if left < 0:
-                return Waiting(newest.rows(), complete=False)
+            budget, record = budget - size, cast(PredictionRecord, read)
+            if budget < 0:
+                return PendingRows(newest.rows(), complete=False)
             newest.add(record)
             if newest.is_over(from_micros(record["at"]) + timedelta(milliseconds=record["ms"])):
                 break
-    return Waiting(newest.rows(), complete=True)
+    return PendingRows(newest.rows(), complete=True)
 
 
 def rows_of(record: PredictionRecord) -> Iterator[Row]:
-    """Yield a record's rows as the lake would hold them."""
+    """Yield a record's rows as the lake will hold them."""
     columns = prediction_columns(record)
     for row in zip(*columns.values(), strict=True):
         yield dict(zip(columns, row, strict=True))
@@ -87,7 +87,7 @@ def rows_of(record: PredictionRecord) -> Iterator[Row]:
 def _is_wanted(record: PredictionRecord, wanted: LogQuery) -> bool:
     return (
         wanted.since <= from_micros(record["t"]) <= wanted.until
-        and wanted.failed in (None, record["status"] >= 400)  # noqa: PLR2004 - HTTP's own border
+        and wanted.failed in (None, record["status"] >= 400)  # noqa: PLR2004 - HTTP's first error status
         and (wanted.users is None or record["user"] in wanted.users)
         and wanted.request_id in (None, record["id"])
     )

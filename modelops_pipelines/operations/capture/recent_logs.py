@@ -1,4 +1,4 @@
-"""The newest rows of an endpoint's log: those of the lake, and those that still wait in this host's spool."""
+"""The newest rows of an endpoint's log: those in the lake, and those still pending in this host's spool."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from modelops_pipelines.core.capture.log_search import LogQuery, LogSearch, log_
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import INFERENCE_LOG
 from modelops_pipelines.core.timestamps import from_micros
-from modelops_pipelines.operations.capture.pending_rows import waiting_rows
+from modelops_pipelines.operations.capture.pending_rows import pending_rows
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types
 from modelops_pipelines.store.lake.recent_rows import Row, newest_first
 from modelops_pipelines.store.stores import Stores
@@ -22,8 +22,8 @@ _ANSWERED = 200
 class RecentLogs:
     """The rows, newest first; none is older than ``since``.
 
-    ``ingested_up_to`` is when the newest row of the lake came in. What came in later is from the spool of this host;
-    ``complete`` False says that more waits there than was looked through.
+    ``ingested_up_to`` is when the newest row of the lake was received. Rows received later are from this host's spool;
+    ``complete`` is False when more rows are pending there than were read.
     """
 
     rows: list[Row]
@@ -33,25 +33,25 @@ class RecentLogs:
 
 
 def recent_logs(stores: Stores, spec: EndpointSpec, asked: LogSearch) -> RecentLogs:
-    """Return the newest rows that were asked for; raises InputError for what cannot be asked."""
+    """Return the newest rows that match the search; raises InputError for an invalid search."""
     query = log_query(asked, stores.now())
-    waiting = waiting_rows(stores.settings.spool, spec, query)  # first: what is ingested meanwhile is in the lake then
+    pending = pending_rows(stores.settings.spool, spec, query)  # first: rows ingested meanwhile are then in the lake
     up_to = stores.recent.received_up_to(spec.name, INFERENCE_LOG.name)
-    found = [*waiting.rows, *stores.recent.rows(spec.name, INFERENCE_LOG.name, _newer(query, waiting.rows))]
+    found = [*pending.rows, *stores.recent.rows(spec.name, INFERENCE_LOG.name, _newer(query, pending.rows))]
     once = {row["prediction_id"]: row for row in found}.values()
     features = feature_types(stores, spec)
     rows = [_shaped(row, features) for row in newest_first(once)[: query.limit]]
-    return RecentLogs(rows, query.since, up_to, waiting.complete)
+    return RecentLogs(rows, query.since, up_to, pending.complete)
 
 
 def _newer(query: LogQuery, rows: Sequence[Row]) -> LogQuery:
-    """Return the query for what may still be among the newest, beside these rows."""
+    """Return the query for rows that may still be among the newest, given these rows."""
     newest = sorted((row["event_time"] for row in rows), reverse=True)[: query.limit]
     return replace(query, since=newest[-1]) if len(newest) == query.limit else query
 
 
 def _shaped(row: Row, features: Mapping[str, str]) -> Row:
-    """Return a row under the declared names, its features apart: None where none were kept."""
+    """Return a row under the declared names, its features as one value: None where none were stored."""
     kept = row["status"] == _ANSWERED and row.get("sampled") is not False and not row.get("truncated")
     values = {name: _value(row.get(name), kind) for name, kind in features.items()} if kept else None
     return {**{name: row.get(name) for name in _SHOWN}, "features": values}

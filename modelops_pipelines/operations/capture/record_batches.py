@@ -1,4 +1,4 @@
-"""Spool records as Arrow rows; what cannot become a row becomes a reject with its reason."""
+"""Turns spool records into Arrow rows; a record that fits no row becomes a reject with its reason."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Batch:
         return list(self.rows.column("event_time").unique().to_pylist())
 
     def answered_times(self) -> list[datetime]:
-        """Return the distinct event times of answered predictions; labels and feedback are none."""
+        """Return the distinct event times of answered predictions; none for labels and feedback."""
         if "status" not in self.rows.column_names:
             return []
         answered = self.rows.filter(pc.equal(self.rows.column("status"), 200))
@@ -65,7 +65,7 @@ def _add(
     line: Line,
     segment: Segment,
 ) -> str | None:
-    """Add one record's rows to the columns, all or none; return what is wrong with it, if anything."""
+    """Add one record's rows to the columns, all or none; return the problem with it, if any."""
     try:
         added = expand(line.record)
         rows = len(added["event_time"])

@@ -1,4 +1,4 @@
-"""Profiles by the hour, references, drift verdicts and data quality, written for the windows that changed.
+"""Hourly profiles, references, drift verdicts and data quality, computed for the windows that changed.
 
-How distances and verdicts are computed: ``core.drift``. Reports for people: ``operations.reports``.
+How distances and verdicts are computed: ``core.drift``. Reports: ``operations.reports``.
 """

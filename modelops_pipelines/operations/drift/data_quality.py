@@ -1,8 +1,8 @@
-"""The newest requests, a few dozen at a time, against the days before: what need not wait for a window to end.
+"""Compares the newest requests, a few dozen at a time, with the days before, without waiting for a window to end.
 
-A unit that changed, a category renamed, a column that went missing: what has not been there in a month. It takes two
-pieces of a version's requests in a row, the second in the window, so that an odd one raises nothing. What is found in
-a window hangs on the log alone, not on how its rows came in.
+It finds a changed unit, a renamed category, a missing column: values that did not occur in a month. A fault takes two
+unusual pieces of a version's requests in a row, the second in the window: a single one raises nothing. The result for a
+window depends on the log alone, not on the order in which its rows arrived.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -46,29 +46,33 @@ from modelops_pipelines.store.lake.profile_rows import hour_of
 from modelops_pipelines.store.stores import Stores
 
 MOST_CHUNKS = 50
-"""Rows that a window has in the table: where it has more pieces, some in a row share one."""
+"""Rows per window in the table, at most: with more pieces than that, adjacent pieces share a row."""
 BEFORE = 2 * PIECE
-"""Rows before a window that its first piece may hang on: those that fill it up, and the piece before."""
+"""Rows before a window that its first piece may depend on: those that fill it up, and the preceding piece."""
 LOOK_BACK = (timedelta(days=1), timedelta(days=7))
-"""How far back these are looked for; further where they are few."""
+"""How far back these rows are searched: the second span where the first holds too few."""
 FEWEST_DAYS = 4
-"""Days of history that a verdict takes."""
+"""Days of history that a verdict needs."""
 _KNOWN = ("window_start", "model_version", "chunk", "first_event", "passed", "flags")
 Row = dict[str, Any]
 
 
-def watch_data(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
-    """Bring ``data_quality`` up to date, with the stored windows whose first rows hang on a window's last."""
+def check_data_quality(stores: Stores, spec: EndpointSpec, backfill: Range | None = None) -> Recomputed:
+    """Bring ``data_quality`` up to date, with the stored windows whose first piece depends on a recomputed window."""
 
     def compute(windows: Windows) -> pa.Table:
-        rows = [row for run in runs(windows, timedelta(days=spec.drift.days)) for row in _watched(stores, spec, run)]
+        rows = [
+            row for run in runs(windows, timedelta(days=spec.drift.days)) for row in _check_windows(stores, spec, run)
+        ]
         return pa.Table.from_pylist(rows, schema=arrow_schema(DATA_QUALITY))
 
-    return recompute(stores, spec, DATA_QUALITY, compute, asked=asked, hanging=partial(_hanging_on, stores, spec))
+    return recompute(
+        stores, spec, DATA_QUALITY, compute, backfill=backfill, dependents=partial(_dependent_windows, stores, spec)
+    )
 
 
-def _hanging_on(stores: Stores, spec: EndpointSpec, windows: Windows, _: pa.Table) -> list[datetime]:
-    """Return the stored windows, not among these, that may hang on the last rows of these."""
+def _dependent_windows(stores: Stores, spec: EndpointSpec, windows: Windows, _: pa.Table) -> list[datetime]:
+    """Return the stored windows, other than these, that may depend on the last rows of these."""
     stored = _stored(stores, spec, windows[0], windows[-1] + LOOK_BACK[-1], ["window_start", "model_version", "n"])
     rows: dict[str, dict[datetime, int]] = {}
     for row in stored.to_pylist():
@@ -76,13 +80,13 @@ def _hanging_on(stores: Stores, spec: EndpointSpec, windows: Windows, _: pa.Tabl
         of[row["window_start"]] = of.get(row["window_start"], 0) + row["n"]
     found, among = set[datetime](), set(windows)
     for of in rows.values():
-        left = 0
+        reach = 0  # rows after the last changed window that still depend on it
         for window in sorted({*of, *among}):
             if window in among:
-                left = BEFORE
-            elif left > 0:
+                reach = BEFORE
+            elif reach > 0:
                 found.add(window)
-                left -= of[window]
+                reach -= of[window]
     return sorted(found)
 
 
@@ -91,7 +95,7 @@ def _stored(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime, 
     return read_files(files, DATA_QUALITY, names)
 
 
-def _watched(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
+def _check_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
     rows: list[Row] = []
     failures = Failures.stored(stores, spec, windows)
     end = windows[-1] + LENGTH[spec.window]
@@ -101,21 +105,23 @@ def _watched(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) ->
             day = hour_of(window) // DAY
             if day not in pasts:
                 pasts = {
-                    day: Past.before(day, history.recent, spec.drift.days, partial(failures.left_out, version, day))
+                    day: Past.before(
+                        day, history.recent, spec.drift.days, partial(failures.excluded_hours, version, day)
+                    )
                 }
             log, before = _log(stores, spec, version, window)
             past = pasts[day].until(window, history.recent)
-            made = list(rows_of(window, version, log, before, past))
-            failures.add(made, spec.window)
-            rows += made
+            checked = list(rows_of(window, version, log, before, past))
+            failures.add(checked, spec.window)
+            rows += checked
     return rows
 
 
 @dataclass
 class Failures:
-    """What was found already, in days and hours since 1970.
+    """The faults found so far, in days and hours since 1970.
 
-    ``failed``: by version and column each window that failed: its day, and from which hour to which. ``judged``: by
+    ``failed``: by version and column each window that failed: its day, its first hour and its last. ``judged``: by
     version the days that had a verdict.
     """
 
@@ -124,7 +130,7 @@ class Failures:
 
     @classmethod
     def stored(cls, stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> "Failures":
-        """Return what is stored of the days before windows that are computed again."""
+        """Return the stored faults of the days before the windows that are recomputed."""
         found, among = cls(), set(windows)
         start = windows[0] - timedelta(days=spec.drift.days + LASTING)
         known = _stored(stores, spec, start, windows[-1], _KNOWN)
@@ -134,7 +140,7 @@ class Failures:
         return found
 
     def add(self, rows: Sequence[Row], size: str) -> None:
-        """Take over a window's rows of the table, in order."""
+        """Add a window's rows of the table, in order."""
         if not rows or rows[0]["passed"] is None:
             return
         version, window = rows[0]["model_version"], rows[0]["window_start"]
@@ -150,8 +156,8 @@ class Failures:
         for column, (first, last) in found.items():
             self.failed.setdefault((version, column), []).append((day, first, last))
 
-    def left_out(self, version: str, day: int, column: str) -> list[int]:
-        """Return the hours before a day in which a column was at fault: they are no measure of what is usual."""
+    def excluded_hours(self, version: str, day: int, column: str) -> list[int]:
+        """Return the hours before a day in which a column had a fault: what is usual is computed without them."""
         failed = [one for one in self.failed.get((version, column), ()) if one[0] < day]
         usual = lasting_days((one[0] for one in failed), (one for one in self.judged.get(version, ()) if one < day))
         return [hour for of, first, last in failed if of not in usual for hour in range(first, last + 1)]
@@ -167,9 +173,10 @@ def _by_window(rows: Iterable[Row]) -> dict[tuple[datetime, str], list[Row]]:
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """What was usual in the days before a day by column, and how many days they are.
+    """What was usual by column in the days before a day, and the number of days.
 
-    ``ends`` are the hours since 1970 up to which it is known: a fault may have begun in the last rows.
+    ``ends`` are the hours since 1970 up to which it was computed: the last rows are excluded, since a fault may have
+    begun in them.
     """
 
     usual: Mapping[str, Usual]
@@ -177,12 +184,12 @@ class Past:
     ends: Mapping[str, int]
 
     @classmethod
-    def before(cls, day: int, recent: Columns, days: int, left_out: Callable[[str], Sequence[int]]) -> "Past":
-        """Return so many ``days`` before a day (since 1970), less some hours of a column, where they are enough."""
+    def before(cls, day: int, recent: Columns, days: int, excluded: Callable[[str], Sequence[int]]) -> "Past":
+        """Return what was usual in ``days`` before a day (since 1970), without each column's excluded hours."""
         end, usual, ends, most = day * DAY, dict[str, Usual](), dict[str, int](), 0
         for name, of in recent.items():
             past = of.within(end - DAY * days, end)
-            kept = np.flatnonzero(~np.isin(past.at, left_out(name)))
+            kept = np.flatnonzero(~np.isin(past.at, excluded(name)))
             known = len(np.unique(past.at[kept] // DAY))
             most = max(most, known)
             settled = kept[: _settled(past.stack.n[kept])]
@@ -191,26 +198,26 @@ class Past:
         return cls(usual, most, ends)
 
     def until(self, window: datetime, recent: Columns) -> "Past":
-        """Return what was usual up to a window: the hours since then have widened it."""
+        """Return what was usual up to a window: widened by the hours since ``ends``."""
         end = hour_of(window)
         usual = {name: one.widened(recent[name].between(self.ends[name], end)) for name, one in self.usual.items()}
         return replace(self, usual=usual)
 
 
 def _settled(rows: Floats) -> int:
-    """Return how many hours come before the last rows: a fault that begins in these is found after them only."""
+    """Return how many hours precede the last rows: a fault that begins in these is only found later."""
     return max(0, int(np.count_nonzero(np.cumsum(rows[::-1])[::-1] > BEFORE)) - 1)
 
 
 def _log(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> tuple[pa.Table, int]:
-    """Return a window's rows in order of time after some before it, and how many these are."""
+    """Return a window's rows in order of time, with some rows before it, and the number of these."""
     table = log_table(stores, spec)
     query = sql.answered_until(table, monitored_columns(spec, list(feature_types(stores, spec))))
-    asked = {"version": version, "window": window, "end": window + LENGTH[spec.window], "most": BEFORE}
+    parameters = {"version": version, "window": window, "end": window + LENGTH[spec.window], "most": BEFORE}
     for back in LOOK_BACK:
         dates = dates_of(windows_between(window - back, window + timedelta(hours=1), "day"))
         with stores.lake.query(spec.name, [table], dates) as connected:
-            rows = connected.sql(query, params=asked | {"start": window - back}).to_arrow_table()
+            rows = connected.sql(query, params=parameters | {"start": window - back}).to_arrow_table()
         before = int(pc.sum(pc.less(rows.column("event_time"), window)).as_py() or 0)
         if before == len(rows) or before == BEFORE:
             break
@@ -218,9 +225,9 @@ def _log(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> 
 
 
 def rows_of(window: datetime, version: str, log: pa.Table, before: int, past: Past) -> Iterator[Row]:
-    """Yield a window's rows of the table: one a piece, or one for some pieces in a row.
+    """Yield a window's rows of the table: one per piece, or one for several adjacent pieces.
 
-    ``log`` has its rows after some ``before`` it, in order: event_time, sampled, and the columns.
+    ``log`` has its rows after some rows ``before`` it, in order: event_time, sampled, and the columns.
     """
     if before == len(log):
         return
@@ -235,9 +242,9 @@ def rows_of(window: datetime, version: str, log: pa.Table, before: int, past: Pa
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """What is odd in a window's pieces: for each column and channel the share by piece, NaN where nothing is.
+    """What is unusual in a window's pieces: by column and channel the share per piece, NaN where nothing is.
 
-    ``bounds`` of the pieces, of shape (count + 1,), and ``lasting``: whether it was so in the piece before, too.
+    ``bounds`` of the pieces have shape (count + 1,); ``lasting`` is whether the preceding piece was unusual too.
     """
 
     past: Past
@@ -248,17 +255,17 @@ class _Found:
 
     @classmethod
     def of(cls, log: pa.Table, bounds: Places, past: Past, *, preceded: bool) -> "_Found":
-        """Look at the rows; ``preceded`` when the first piece is of those before the window."""
+        """Compare the rows with the past; ``preceded`` when the first piece lies before the window."""
         shares: dict[tuple[str, Channel], Floats] = {}
-        everything = np.ones(len(log), np.bool_)
+        all_rows = np.ones(len(log), np.bool_)
         sampled = np.asarray(log.column("sampled").to_numpy(), np.bool_)
         for name, usual in past.usual.items() if past.days >= FEWEST_DAYS else ():
             if name in log.column_names:
                 values = row_values(log.column(name).combine_chunks(), usual.kind)
-                found = anomalies(usual, values, everything if name in ANSWERS else sampled, bounds[:-1])
+                found = anomalies(usual, values, all_rows if name in ANSWERS else sampled, bounds[:-1])
                 shares |= {(name, channel): of for channel, of in found.items() if not np.isnan(of).all()}
-        odd = {key: ~np.isnan(of) for key, of in shares.items()}
-        lasting = {key: np.concatenate([[False], of[1:] & of[:-1]]) for key, of in odd.items()}
+        unusual = {key: ~np.isnan(of) for key, of in shares.items()}
+        lasting = {key: np.concatenate([[False], of[1:] & of[:-1]]) for key, of in unusual.items()}
         own = int(preceded)
         return cls(
             past,
@@ -270,42 +277,42 @@ class _Found:
 
     @property
     def count(self) -> int:
-        """Pieces of the window."""
+        """The number of the window's pieces."""
         return len(self.bounds) - 1
 
     def row(self, first: int, stop: int) -> Row:
-        """Return what the table says of some pieces: of the first that failed, else of the oddest."""
+        """Return the table's row of some pieces: it shows the first that failed, else the most unusual one."""
         judged = self.past.days >= FEWEST_DAYS
         failed = [first + int(of[first:stop].argmax()) for of in self.lasting.values() if of[first:stop].any()]
         at = min(failed, default=None)
-        shown = self._oddest(range(first, stop)) if at is None else self._oddest([at], lasting=True)
+        shown = self._most_unusual(range(first, stop)) if at is None else self._most_unusual([at], lasting=True)
         flags = [key for key, of in self.shares.items() if not np.isnan(of[first:stop]).all()]
-        few = f"{self.past.days} days to compare with; {FEWEST_DAYS} are needed"
+        too_few = f"{self.past.days} days to compare with; {FEWEST_DAYS} are needed"
         return {
             "first_event": self.log.column("event_time")[self._since(first if at is None else at - 1)].as_py(),
             "n": int(self.bounds[stop] - self.bounds[first]),
             "passed": at is None if judged else None,
             "flags": "\n".join(sorted(f"{column}\t{channel}" for column, channel in flags)),
-            **({"reason": None if judged else few} if shown is None else shown),
+            **({"reason": None if judged else too_few} if shown is None else shown),
         }
 
     def _since(self, piece: int) -> int:
-        """Return a piece's first row; that of the piece before the window is the first of all."""
+        """Return a piece's first row; the piece before the window starts with the first row of all."""
         return int(self.bounds[piece]) if piece >= 0 else 0
 
-    def _oddest(self, pieces: Sequence[int], *, lasting: bool = False) -> Row | None:
-        """Return the column with the largest share in some pieces, and how; None when nothing is odd."""
-        odd = [
+    def _most_unusual(self, pieces: Sequence[int], *, lasting: bool = False) -> Row | None:
+        """Return the column with the largest share in some pieces, and its channel; None when nothing is unusual."""
+        unusual = [
             (float(of[piece]), name, channel, piece)
             for (name, channel), of in self.shares.items()
             for piece in pieces
             if (self.lasting[name, channel][piece] if lasting else not np.isnan(of[piece]))
         ]
-        if not odd:
+        if not unusual:
             return None
         share, name, channel, piece = max(
-            odd, key=lambda one: (one[0], one[1] not in ANSWERS)
-        )  # what answers move with
+            unusual, key=lambda one: (one[0], one[1] not in ANSWERS)
+        )  # a feature first: the answers change with it
         usual, start = self.past.usual[name], int(self.bounds[piece])
         part = self.log.slice(start, int(self.bounds[piece + 1]) - start)
         kept = part if name in ANSWERS else part.filter(part.column("sampled"))

@@ -1,4 +1,4 @@
-"""Drift of each window, judged from stored profiles alone: the log is not read again."""
+"""Detects drift of each window from stored profiles alone: the log is not read again."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -38,20 +38,22 @@ Row = dict[str, Any]
 FlagsByWindow: TypeAlias = dict[tuple[datetime, str], Flags]
 _FLAGS = ("window_start", "model_version", "column", "channels", "channel", "flagged")
 CONFIRMS = timedelta(hours=2 * WEEK)
-"""How far back the window may lie that confirms another: a week before one that was widened by a week."""
+"""How far back the window may be that confirms another: a week before one that was widened by a week."""
 FLOOR = 0.05
 """The smallest distance that matters, in standard deviations or as a Jensen-Shannon distance."""
 MISSING_FLOOR = 0.02
-"""The smallest move of a missing share that matters."""
+"""The smallest change of a missing share that matters."""
 
 
-def detect_drift(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
-    """Bring ``drift`` up to date; where a window's flags change, what they confirm is judged again as well."""
+def detect_drift(stores: Stores, spec: EndpointSpec, backfill: Range | None = None) -> Recomputed:
+    """Bring ``drift`` up to date; where a window's flags change, the windows that they confirm are judged again too."""
 
     def compute(windows: Windows) -> pa.Table:
         return pa.Table.from_pylist(judged_windows(stores, spec, windows), schema=arrow_schema(DRIFT))
 
-    return recompute(stores, spec, DRIFT, compute, asked=asked, hanging=partial(_confirmed_by, stores, spec))
+    return recompute(
+        stores, spec, DRIFT, compute, backfill=backfill, dependents=partial(_dependent_windows, stores, spec)
+    )
 
 
 def judged_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
@@ -64,7 +66,7 @@ def judged_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetim
         reference = references[version]
         if reference is not None:
             known = {name: one for name, one in reference.profiles.items() if name in current}
-            for one in _judge_whole(spec)(current, known):
+            for one in _fixed_method(spec)(current, known):
                 verdict = asdict(one) | {"effect": _effect(current.get(one.column), known.get(one.column))}
                 verdict |= {"flagged": one.drifted, "n_window": one.n}
                 rows.append(_row(window, version, reference, reference.source, verdict, spec))
@@ -72,7 +74,7 @@ def judged_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetim
 
 
 def _calibrated(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
-    """Hold windows against their season, and what is flagged against what the window before was flagged for."""
+    """Compare windows with their season, and their flags with those of the window before."""
     length, minimum = LENGTH[spec.window], spec.drift.minimum
     rules = Calibration(minimum=minimum, least=min(minimum, Calibration.least), level=LEVELS[spec.window])
     flagged = _Flagged(stores, spec)
@@ -97,7 +99,7 @@ def _calibrated(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime])
 
 
 class _Flagged:
-    """What was flagged by window and version: as ``judged`` just now, else as it is stored."""
+    """The flags by window and version: as ``judged`` in this run, else as stored."""
 
     def __init__(self, stores: Stores, spec: EndpointSpec) -> None:
         self.judged: dict[tuple[datetime, str], Flags] = {}
@@ -105,7 +107,7 @@ class _Flagged:
         self._stored: dict[date, FlagsByWindow] = {}
 
     def of(self, version: str, hour: int) -> Flags:
-        """Return what was flagged in the version's window that starts at an hour since 1970 UTC."""
+        """Return the flags of the version's window that starts at an hour since 1970 UTC."""
         window = moment_of(hour)
         if (window, version) in self.judged:
             return self.judged[window, version]
@@ -116,20 +118,20 @@ class _Flagged:
 
 
 def runs(windows: Sequence[datetime], gap: timedelta) -> list[list[datetime]]:
-    """Return the windows in order of time, parted where more than the gap lies between two: those share no days."""
-    parted: list[list[datetime]] = []
+    """Return the windows in order of time, split where two are more than the gap apart: those share no days."""
+    split: list[list[datetime]] = []
     for window in sorted(windows):
-        if parted and window - parted[-1][-1] <= gap:
-            parted[-1].append(window)
+        if split and window - split[-1][-1] <= gap:
+            split[-1].append(window)
         else:
-            parted.append([window])
-    return parted
+            split.append([window])
+    return split
 
 
-def _confirmed_by(stores: Stores, spec: EndpointSpec, windows: Windows, rows: pa.Table) -> list[datetime]:
-    """Return the stored windows, not among these, that may hang on flags which are not what they were.
+def _dependent_windows(stores: Stores, spec: EndpointSpec, windows: Windows, rows: pa.Table) -> list[datetime]:
+    """Return the stored windows, other than these, that may depend on flags which have changed.
 
-    Call it before the rows are written. Rows seldom come in another order than that of their windows.
+    Call it before the rows are written. Rows seldom arrive in another order than that of their windows.
     """
     if spec.drift.method != "calibrated":
         return []
@@ -147,12 +149,12 @@ def _confirmed_by(stores: Stores, spec: EndpointSpec, windows: Windows, rows: pa
 
 
 def _stored_flags(stores: Stores, spec: EndpointSpec, days: Sequence[date]) -> FlagsByWindow:
-    """Return what is stored as flagged on these days."""
+    """Return the stored flags of these days."""
     return _flags_by_window(read_files(stores.lake.files(spec.name, DRIFT.name, days), DRIFT, _FLAGS).to_pylist())
 
 
 def _flags_by_window(rows: Iterable[Row]) -> FlagsByWindow:
-    """Return what is flagged by window and version: columns with their channels."""
+    """Return the flags by window and version: columns with their channels."""
     found: dict[tuple[datetime, str], set[tuple[str, str]]] = {}
     for row in rows:
         channels = row["channels"] or row["channel"]
@@ -162,17 +164,17 @@ def _flags_by_window(rows: Iterable[Row]) -> FlagsByWindow:
     return dict(found)
 
 
-def _judge_whole(spec: EndpointSpec) -> Callable[[Mapping[str, Profile], Mapping[str, Profile]], list[ColumnVerdict]]:
-    """Return the method that holds a window against the whole training set."""
+def _fixed_method(spec: EndpointSpec) -> Callable[[Mapping[str, Profile], Mapping[str, Profile]], list[ColumnVerdict]]:
+    """Return the method that compares a window with the whole training set."""
     if spec.drift.method == "evidently":
         return judge_evidently
     return lambda current, reference: judge_fixed(current, reference, minimum=spec.drift.minimum)
 
 
 def _row(
-    window: datetime, version: str, reference: Reference, held_against: str, verdict: Row, spec: EndpointSpec
+    window: datetime, version: str, reference: Reference, compared_with: str, verdict: Row, spec: EndpointSpec
 ) -> Row:
-    """Return a verdict as a row, with importance, severity and what it was held against."""
+    """Return a verdict as a row, with importance, severity and the reference it was compared with."""
     column, effect = verdict["column"], verdict["effect"]
     severity = severity_of(column, effect, reference.importance, drifted=verdict["drifted"])
     return {
@@ -181,19 +183,19 @@ def _row(
         "model_version": version,
         "date": window.date(),
         "method": spec.drift.method,
-        "reference": held_against,
+        "reference": compared_with,
         "importance": reference.importance.get(column),
         "severity": severity,
     }
 
 
 def _effect(current: Profile | None, reference: Profile | None) -> float | None:
-    """Return how far a column moved in floors, for a method that may know a p-value only: in values or in nulls."""
+    """Return how far a column's values or nulls shifted, in floors, for a method that may give only a p-value."""
     if current is None or reference is None:
         return None
     apart = (wasserstein if current.bins.kind == "numeric" else jensen_shannon)(current, reference).value
-    moved = [(apart, FLOOR), (missing_shift(current, reference).value, MISSING_FLOOR)]
-    return max((abs(value) / floor for value, floor in moved if value is not None), default=None)
+    shifts = [(apart, FLOOR), (missing_shift(current, reference).value, MISSING_FLOOR)]
+    return max((abs(value) / floor for value, floor in shifts if value is not None), default=None)
 
 
 def _versions(stores: Stores, spec: EndpointSpec) -> list[str]:

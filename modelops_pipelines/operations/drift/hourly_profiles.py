@@ -1,4 +1,4 @@
-"""Rows counted into profiles of their hours, batch by batch: what is stored of the log, and of a training set."""
+"""Counts rows into hourly profiles, batch by batch: for the log, and for a training set."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
@@ -19,10 +19,10 @@ Times: TypeAlias = npt.NDArray[np.int64]
 
 
 class HourlyCounts:
-    """Profiles of some columns by hour, all empty at first; ``hours`` are since 1970 UTC, rising, of shape (m,)."""
+    """Profiles of some columns by hour, all empty at first; ``hours`` are since 1970 UTC, ascending, of shape (m,)."""
 
     def __init__(self, hours: Sequence[int], bins: Mapping[str, ColumnBins]) -> None:
-        """Memory is taken up by the hours that rows are added to."""
+        """Memory is used only by the hours that rows are added to."""
         self._at = np.asarray(hours, np.int64)
         self._seen = np.zeros(self._at.size, np.bool_)
         self._columns = {name: ProfileAccumulator(known, self._at.size) for name, known in bins.items()}
@@ -32,8 +32,8 @@ class HourlyCounts:
         """The columns that are counted."""
         return list(self._columns)
 
-    def asked(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the rows of these hours, in order of their ``event_time``; without a copy where they are all that."""
+    def select(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the rows of these hours, in order of their ``event_time``; without a copy where all rows are."""
         times = times_of(rows)
         if np.any(times[1:] < times[:-1]):
             order = np.argsort(times, kind="stable")
@@ -47,7 +47,7 @@ class HourlyCounts:
         return rows.filter(pa.array(inside))
 
     def add(self, rows: pa.RecordBatch, names: Iterable[str]) -> None:
-        """Count these columns of rows that ``asked`` returned."""
+        """Count these columns of rows that ``select`` returned."""
         starts, ends = self._spans(times_of(rows))
         windows = np.flatnonzero(starts < ends)
         self._seen[windows] = True
@@ -57,13 +57,13 @@ class HourlyCounts:
             grown.add(windows, bounds, row_values(rows.column(name), grown.bins.kind))
 
     def rows(self, version: str) -> list[pa.Table]:
-        """Return the hours that rows were added to as rows of ``profiles``, a table a column."""
+        """Return the hours that rows were added to as rows of ``profiles``, one table per column."""
         places = np.flatnonzero(self._seen)
         at = self._at[places]
         return [hours_to_rows(version, Hours(at, grown.stack(places))) for grown in self._columns.values()]
 
     def _spans(self, times: Times) -> tuple[Places, Places]:
-        """Return from where to where each hour reaches among rising times."""
+        """Return where each hour starts and ends in ascending times."""
         return times.searchsorted(self._at * HOUR_US), times.searchsorted((self._at + 1) * HOUR_US)
 
 

@@ -1,4 +1,4 @@
-"""Profiles of what was asked and answered, hour by hour: the log is read once, and any window is a sum of hours."""
+"""Profiles of requests and answers by hour: the log is read once, and every window is a sum of hours."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -36,16 +36,17 @@ Stored: TypeAlias = dict[str, tuple[Reference, dict[str, Hours]]]
 _ASKED = ("event_time", "model_version", "status", "source", "sampled", "truncated")
 
 
-def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
-    """Bring ``profiles`` up to date; what is judged from them is marked for the same windows.
+def profile_windows(stores: Stores, spec: EndpointSpec, backfill: Range | None = None) -> Recomputed:
+    """Bring ``profiles`` up to date; the tables derived from them are marked for the same windows.
 
-    Where windows are days, each day's sum is written after its hours, before the marks go: a run killed in between is
-    done again. Sums that no mark would mend (of days asked for, or in windows of hours) go before their hours change.
+    Where windows are days, each day's sum is written after its hours and before the marks are cleared: a run killed in
+    between is repeated. Sums without a mark (of a backfill, or where windows are hours) are removed before their hours
+    change.
     """
 
     def compute(windows: Windows) -> pa.Table:
-        if asked is not None or spec.window != "day":
-            _forget_days(stores, spec, windows)
+        if backfill is not None or spec.window != "day":
+            _remove_days(stores, spec, windows)
         hours = sorted(map(hour_of, hours_of(windows, spec.window)))
         found: dict[str, HourlyCounts | None] = {}
         for batch in _batches(stores, spec, windows):
@@ -56,21 +57,21 @@ def profile_windows(stores: Stores, spec: EndpointSpec, asked: Range | None = No
                 counted = found[version]
                 if counted is not None:
                     _count(counted, rows)
-        made = joined_rows([table for version, one in sorted(found.items()) if one for table in one.rows(version)])
-        pa.default_memory_pool().release_unused()  # what it took to read the log is not needed to write
-        return made
+        joined = joined_rows([table for version, one in sorted(found.items()) if one for table in one.rows(version)])
+        pa.default_memory_pool().release_unused()  # memory used to read the log is not needed to write
+        return joined
 
     def sum_days(windows: Windows, rows: pa.Table) -> None:
         if spec.window == "day":
-            stores.writer.replace_windows(spec.name, DAILY_PROFILES, _summed(stores, spec, rows), windows)
+            stores.writer.replace_windows(spec.name, DAILY_PROFILES, _sum_by_day(stores, spec, rows), windows)
 
-    return recompute(stores, spec, PROFILES, compute, asked=asked, also=sum_days)
+    return recompute(stores, spec, PROFILES, compute, backfill=backfill, after_write=sum_days)
 
 
 def stored_profiles(
     stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]
 ) -> dict[tuple[datetime, str], dict[str, Profile]]:
-    """Return the windows' profiles by window and version, then by column; nothing of the log is read."""
+    """Return the windows' profiles by window and version, then by column; the log is not read."""
     length = _length(spec) // timedelta(hours=1)
     first, last = min(windows, default=None), max(windows, default=None)
     found: dict[tuple[datetime, str], dict[str, Profile]] = {}
@@ -86,14 +87,14 @@ def stored_profiles(
 
 
 def stored_windows(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> Stored:
-    """Return what is stored of [start, end) in the endpoint's own windows: days, or hours."""
+    """Return the stored profiles of [start, end) in the endpoint's own windows: days, or hours."""
     return (stored_days if spec.window == "day" else stored_hours)(stores, spec, start, end)
 
 
 def stored_days(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> Stored:
-    """Return by version its reference, and the days from ``start`` up to ``end``, by column.
+    """Return per version its reference, and the days from ``start`` up to ``end``, by column.
 
-    Only days without a stored sum are summed from their hours; the result is the same to the last bit.
+    Only days without a stored sum are summed from their hours; the result is identical.
     """
     dates = dates_of(windows_between(start, end, "day"))
     months = _rows(stores, spec, DAILY_PROFILES, _months(dates))
@@ -109,7 +110,7 @@ def stored_days(stores: Stores, spec: EndpointSpec, start: datetime, end: dateti
 
 
 def stored_hours(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> Stored:
-    """Return by version its reference, and the stored hours of [start, end) on that reference's bins, by column."""
+    """Return per version its reference, and the stored hours of [start, end) on that reference's bins, by column."""
     rows = _rows(stores, spec, PROFILES, dates_of(windows_between(start, end, "day")))
     found: Stored = {}
     for version, (reference, hours) in _by_version(stores, spec, rows).items():
@@ -119,7 +120,7 @@ def stored_hours(stores: Stores, spec: EndpointSpec, start: datetime, end: datet
 
 
 def monitored_bins(spec: EndpointSpec, reference: Reference) -> dict[str, ColumnBins]:
-    """Return the bins of the reference's columns that the endpoint watches."""
+    """Return the bins of the reference's columns that the endpoint monitors."""
     wanted = set(monitored_columns(spec, list(reference.profiles)))
     return {name: bins for name, bins in reference.bins.items() if name in wanted}
 
@@ -129,7 +130,7 @@ def _rows(stores: Stores, spec: EndpointSpec, table: Table, dates: Sequence[date
 
 
 def _by_version(stores: Stores, spec: EndpointSpec, rows: pa.Table) -> Stored:
-    """Return rows by version, with its reference, on whose bins they are, then by column."""
+    """Return rows by version, with its reference, whose bins they use, then by column."""
     found: Stored = {}
     versions = sorted(rows.column("model_version").unique().to_pylist())
     for version in versions:
@@ -140,8 +141,8 @@ def _by_version(stores: Stores, spec: EndpointSpec, rows: pa.Table) -> Stored:
     return found
 
 
-def _summed(stores: Stores, spec: EndpointSpec, rows: pa.Table) -> pa.Table:
-    """Return rows of hours as rows of their days."""
+def _sum_by_day(stores: Stores, spec: EndpointSpec, rows: pa.Table) -> pa.Table:
+    """Return hourly rows summed to daily rows."""
     found = _by_version(stores, spec, rows).items()
     days = joined_rows([hours_to_rows(version, of.by_day()) for version, (_, hours) in found for of in hours.values()])
     months = pc.floor_temporal(days.column("window_start"), unit="month").cast(pa.date32())
@@ -152,7 +153,7 @@ def _months(dates: Sequence[date]) -> list[date]:
     return sorted({partition_of(DAILY_PROFILES.name, day) for day in dates})
 
 
-def _forget_days(stores: Stores, spec: EndpointSpec, windows: Windows) -> None:
+def _remove_days(stores: Stores, spec: EndpointSpec, windows: Windows) -> None:
     """Remove the stored sums of the windows' days, where there are any."""
     days = sorted({window_of(window, "day") for window in windows})
     if stores.lake.files(spec.name, DAILY_PROFILES.name, _months(dates_of(days))):
@@ -164,9 +165,10 @@ def _length(spec: EndpointSpec) -> timedelta:
 
 
 def _reference(stores: Stores, spec: EndpointSpec, version: str, windows: Windows) -> Reference | None:
-    """Return the version's reference; one that has none gets its first window that is large enough.
+    """Return the version's reference; a version without one gets its first window that is large enough.
 
-    Where none is, the windows of a week together will do, and those before are marked: they can be profiled now.
+    Where no window is, the windows of a week together are used, and the earlier ones are marked: they can be profiled
+    now.
     """
     found = stores.references.read(spec.model_name, version)
     if found is not None:
@@ -174,15 +176,16 @@ def _reference(stores: Stores, spec: EndpointSpec, version: str, windows: Window
     week = windows_between(windows[0] - timedelta(days=7), windows[-1] + _length(spec), spec.window)
     table = log_table(stores, spec)
     with stores.lake.query(spec.name, [table], dates_of(week)) as connected:
-        asked = {"size": spec.window, "windows": week, "version": version}
-        seen = [row[0] for row in connected.execute(sql.named("answered_windows"), asked).fetchall()]
-    for window in (one for one in seen if one in windows):
-        if made := make_of_windows(stores, spec, version, [window]):
-            return made
-    made = make_of_windows(stores, spec, version, seen)
-    if made:
-        stores.touched_windows.mark(spec.name, [PROFILES.name], [one for one in seen if one not in windows])
-    return made
+        parameters = {"size": spec.window, "windows": week, "version": version}
+        answered_windows = [row[0] for row in connected.execute(sql.named("answered_windows"), parameters).fetchall()]
+    for window in (one for one in answered_windows if one in windows):
+        if reference := make_of_windows(stores, spec, version, [window]):
+            return reference
+    reference = make_of_windows(stores, spec, version, answered_windows)
+    if reference:
+        earlier = [one for one in answered_windows if one not in windows]
+        stores.touched_windows.mark(spec.name, [PROFILES.name], earlier)
+    return reference
 
 
 def _batches(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[pa.RecordBatch]:
@@ -199,7 +202,7 @@ def _known(reference: Reference, rows: pa.RecordBatch) -> dict[str, ColumnBins]:
 
 
 def _count(counted: HourlyCounts, rows: pa.RecordBatch) -> None:
-    """Count answers of all rows, features of those that have them."""
-    asked = counted.asked(rows)
-    counted.add(asked, [name for name in counted.names if name in ANSWERS])
-    counted.add(with_features(asked), [name for name in counted.names if name not in ANSWERS])
+    """Count the answers of all rows, and the features of rows that have them."""
+    selected = counted.select(rows)
+    counted.add(selected, [name for name in counted.names if name in ANSWERS])
+    counted.add(with_features(selected), [name for name in counted.names if name not in ANSWERS])

@@ -1,6 +1,6 @@
-"""The hours that a version's windows are held against: of its training set, and those that it has served since.
+"""The reference hours of a version's windows: those of its training set, and those that it has served since.
 
-Windows of a day are held against days: a day's stored sum is read in place of its 24 hours.
+Daily windows are compared with days: a day's stored sum is read in place of its 24 hours.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ Columns = dict[str, Hours]
 class History:
     """A version's hours by column: those it has ``served``, those of its training set before them, and both.
 
-    Or its days, with what gives the same history by the hour: a window that is widened begins within a day.
+    Or its days, with ``by_hour`` to get the same history by hour: a window that is widened begins within a day.
     """
 
     reference: Reference
@@ -46,19 +46,19 @@ class History:
     by_hour: "Callable[[], History] | None" = None
 
     @property
-    def behind(self) -> Columns:
-        """The hours that windows are held against: those of the training set alone, if the policy says so."""
+    def reference_hours(self) -> Columns:
+        """The hours that windows are compared with: those of the training set alone, if the policy says so."""
         return self.trained if self.policy.reference == "training" else self.recent
 
     @property
     def described(self) -> str:
-        """What windows are held against, in words."""
+        """What windows are compared with, in words."""
         if self.policy.reference == "training":
             return f"the same season of the training set's last {self.policy.days} days"
         return f"the same season of the {self.policy.days} days before"
 
     def season(self, start: int, end: int) -> dict[str, Season]:
-        """Return by column the window [start, end) of whole hours, widened if it is small, with its reference."""
+        """Return per column the window [start, end) of whole hours, widened if it is small, with its reference."""
         found = {}
         for name in self.served:
             fine = self._fine_enough(name, start, end)
@@ -69,14 +69,14 @@ class History:
         return found
 
     def _fine_enough(self, name: str, start: int, end: int) -> "History":
-        """Return this history, or the one by the hour where it is of days and the window has to be widened."""
+        """Return this history, or the hourly one where this one is daily and the window has to be widened."""
         within = self.served[name].between(start, end)
         large = len(within) > 0 and within.n.sum() >= self.policy.minimum
         return self if large or self.by_hour is None else self.by_hour()
 
     def reference_of(self, name: str, start: int, end: int, prior: int | None) -> SeasonReference:
         """Return a column's reference of [start, end): the season before it, or before the training set's end."""
-        hours = self.behind[name] if name in self.behind else self.served[name].none()
+        hours = self.reference_hours[name] if name in self.reference_hours else self.served[name].none()
         if self.policy.reference == "training" and len(hours.at):
             back = max(0, start - int(hours.at[-1]) - 1) // WEEK * WEEK  # the same hour of the same weekday
             start, end, prior = start - back, end - back, prior if prior is None else prior - back
@@ -84,10 +84,10 @@ class History:
 
 
 def histories(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> dict[str, History]:
-    """Return by version the hours to judge in [start, end) and what to judge them by.
+    """Return per version the hours to judge in [start, end) and their reference.
 
-    That is the hours served since ``days`` before ``start``, after those of the training set; only the training
-    set's own when the endpoint's drift policy says so.
+    The reference is the hours served since ``days`` before ``start``, after those of the training set; only the
+    training set's when the endpoint's drift policy says so.
     """
     served = stored_hours(stores, spec, start - timedelta(days=spec.drift.days), end)
     found = {}
@@ -98,7 +98,7 @@ def histories(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime
 
 
 def windowed_histories(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> dict[str, History]:
-    """Return ``histories`` in the endpoint's own windows: of days where these are days."""
+    """Return ``histories`` in the endpoint's own windows: daily where these are days."""
     if spec.window != "day":
         return histories(stores, spec, start, end)
     by_hour = cache(partial(histories, stores, spec, start, end))
@@ -116,18 +116,18 @@ def _history_of(found: Callable[[], dict[str, History]], version: str) -> Histor
 
 
 def _trained(spec: EndpointSpec, reference: Reference) -> Columns:
-    """Return the hours of the training set's columns that the endpoint watches."""
+    """Return the hours of the training set's columns that the endpoint monitors."""
     bins = monitored_bins(spec, reference)
     return {name: known for name, known in reference.by_hour().items() if name in bins}
 
 
 def _after(later: Mapping[str, Hours], earlier: Mapping[str, Hours]) -> Columns:
-    """Return both by column, in order of time; of what both have, the later."""
+    """Return both by column, in order of time; where both have an hour, the later one's."""
     return dict(earlier) | {name: hours.after(earlier.get(name)) for name, hours in later.items()}
 
 
 def _shared_days(stores: Stores, spec: EndpointSpec, version: str, days: Columns, trained: Columns) -> Columns:
-    """Return the days that lie between hours of the training set and hours served: their sum is of both's hours."""
+    """Return the days that have both hours of the training set and served hours: the sum of both."""
     both = [of.at[np.isin(of.at, trained[name].at // DAY * DAY)] for name, of in days.items() if name in trained]
     shared = np.concatenate([np.zeros(0, np.int64), *both])
     if not len(shared):
@@ -139,9 +139,9 @@ def _shared_days(stores: Stores, spec: EndpointSpec, version: str, days: Columns
 
 
 def reference_before(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> dict[str, Profile]:
-    """Return what a window is shown against: the windows that judge it as one profile a column.
+    """Return the reference that a window is shown with: its reference windows summed to one profile per column.
 
-    The whole training set's where there are none, or the endpoint's method compares with it.
+    The whole training set's profile where there are none, or where the endpoint's method compares with it.
     """
     end = window + LENGTH[spec.window]
     found = windowed_histories(stores, spec, window, end).get(version)
@@ -150,5 +150,5 @@ def reference_before(stores: Stores, spec: EndpointSpec, version: str, window: d
     whole = dict(found.reference.profiles)
     if spec.drift.method != "calibrated":
         return whole
-    behind = {name: one.reference.windows for name, one in found.season(hour_of(window), hour_of(end)).items()}
-    return whole | {name: windows.total() for name, windows in behind.items() if len(windows)}
+    reference = {name: one.reference.windows for name, one in found.season(hour_of(window), hour_of(end)).items()}
+    return whole | {name: windows.total() for name, windows in reference.items() if len(windows)}

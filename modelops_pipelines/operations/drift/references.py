@@ -1,4 +1,4 @@
-"""Making what drift is judged against: a version's bins, its reference profiles, and the same hour by hour."""
+"""Makes the reference that drift is judged against: a version's bins, its reference profiles, and hourly profiles."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from modelops_pipelines.store.stores import Stores
 REFERENCE_ROWS = 1000
 SAMPLE_ROWS = 50_000
 KEPT_DAYS = 60
-"""Days of the training set, from its end, that are kept hour by hour."""
+"""Days at the end of the training set of which hourly profiles are kept."""
 ANSWERS = ("prediction", "score")
 
 
@@ -40,7 +40,7 @@ def _kind(name: str, values: Values) -> Kind:
 
 
 def reference_hours(frame: pa.Table, reference: Reference, times: pa.ChunkedArray) -> pa.Table | None:
-    """Return the last days of a training set hour by hour, as rows; None where it has no times."""
+    """Return hourly profiles of a training set's last days, as rows; None where it has no times."""
     known = pc.drop_null(times)
     if not len(known):
         return None
@@ -51,14 +51,14 @@ def reference_hours(frame: pa.Table, reference: Reference, times: pa.ChunkedArra
     hours = np.unique(np.asarray(rows.column("event_time").cast(pa.int64())) // HOUR_US)
     counted = HourlyCounts(hours.tolist(), bins)
     for batch in rows.combine_chunks().to_batches():
-        counted.add(counted.asked(batch), bins)
+        counted.add(counted.select(batch), bins)
     return joined_rows(counted.rows(""))
 
 
 def make_of_windows(stores: Stores, spec: EndpointSpec, version: str, windows: Sequence[datetime]) -> Reference | None:
-    """Make and keep the reference of a version that came without, of some of its windows, in order of time.
+    """Make and store the reference of a version that was registered without one, from some of its windows, in order.
 
-    Returns None if those have few rows.
+    Returns None if those have fewer than REFERENCE_ROWS rows.
     """
     frame = _rows_of(stores, spec, version, windows)
     kept = frame.filter(frame.column("sampled"))
@@ -69,13 +69,13 @@ def make_of_windows(stores: Stores, spec: EndpointSpec, version: str, windows: S
     whole = f"first window with {REFERENCE_ROWS} rows: {first}"
     source = whole if len(windows) == 1 else f"first {len(kept)} rows: windows of {first} to {last}"
     of_features = make_reference(source, kept, monitored_features(spec, list(feature_types(stores, spec))))
-    made = Reference(source, {**of_features.profiles, **make_reference(source, frame, answers).profiles})
-    stores.references.write(spec.model_name, version, made)
-    return made
+    reference = Reference(source, {**of_features.profiles, **make_reference(source, frame, answers).profiles})
+    stores.references.write(spec.model_name, version, reference)
+    return reference
 
 
 def adopt_reference(stores: Stores, version: ModelVersion) -> None:
-    """Take over the reference that lies among a version's artefacts, where there is one and none is known here.
+    """Copy the reference from a version's artefacts, where there is one and none is stored here.
 
     Raises SchemaError when it cannot be read.
     """
@@ -97,12 +97,12 @@ def adopt_reference(stores: Stores, version: ModelVersion) -> None:
 
 
 def monitored_features(spec: EndpointSpec, features: Sequence[str]) -> list[str]:
-    """Return the features asked for (all when none are), less those that never reach the log."""
+    """Return the features that the YAML names (all when it names none), without those that are redacted."""
     return [name for name in spec.features or features if name not in spec.capture.redact]
 
 
 def monitored_columns(spec: EndpointSpec, features: Sequence[str]) -> list[str]:
-    """Return the columns that are profiled: the monitored features, and the answers."""
+    """Return the profiled columns: the monitored features, and the answers."""
     return [*monitored_features(spec, features), *answers_of(spec.task)]
 
 
@@ -124,6 +124,6 @@ def _rows_of(stores: Stores, spec: EndpointSpec, version: str, windows: Sequence
     """Return at most SAMPLE_ROWS of the windows' rows, the same at every call."""
     table = log_table(stores, spec)
     query = sql.answered_of_windows(table, monitored_columns(spec, list(feature_types(stores, spec))))
-    asked = {"size": spec.window, "windows": list(windows), "version": version, "most": SAMPLE_ROWS}
+    parameters = {"size": spec.window, "windows": list(windows), "version": version, "most": SAMPLE_ROWS}
     with stores.lake.query(spec.name, [table], dates_of(windows)) as connected:
-        return connected.sql(query, params=asked).to_arrow_table()
+        return connected.sql(query, params=parameters).to_arrow_table()

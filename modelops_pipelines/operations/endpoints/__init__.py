@@ -1,4 +1,4 @@
-"""Endpoints' YAML files: reading, faults by line, checking the functions that they name, looking one up.
+"""Endpoints' YAML files: reading them, faults by line, checking the functions that they name, finding an endpoint.
 
 The rules themselves: ``core.endpoints``.
 """

@@ -1,4 +1,4 @@
-"""Whether a function of the user's can be imported and called, told from its source: nothing of it is run."""
+"""Checks from its source whether a user's function can be imported and called: no code of it is run."""
 
 import ast
 import importlib.util
@@ -13,11 +13,11 @@ from modelops_pipelines.core.endpoints.issues import Issue, suggestion
 _HERE = ""
 TRAINER = ("frame", "context")
 METRIC = ("frame",)
-"""What a trainer and a metric are called with, by position."""
+"""The positional arguments of a trainer and of a metric."""
 
 
 def function_issues(named: str, folder: Path, path: str, arguments: Sequence[str]) -> Iterator[Issue]:
-    """Yield all that is wrong with ``module:function``, looked for in the folder and on the path.
+    """Yield the issues with ``module:function``, which is searched in the folder and on the path.
 
     ``path`` is the key of the YAML that names it.
     """
@@ -44,13 +44,13 @@ def _parsed(path: Path, shown: Path) -> ast.Module | Issue:
     try:
         return ast.parse(path.read_bytes())
     except SyntaxError as error:
-        return Issue(_HERE, f"{shown}:{error.lineno or 1} is no Python: {error.msg}", "Correct that line")
+        return Issue(_HERE, f"{shown}:{error.lineno or 1} is not valid Python: {error.msg}", "Fix that line")
     except (ValueError, OSError) as error:
-        return Issue(_HERE, f"{shown} cannot be read: {error}", "Correct its source")
+        return Issue(_HERE, f"{shown} cannot be read: {error}", "Fix its source")
 
 
 def _find_module(module: str, folder: Path) -> Path | Issue:
-    """Find the module's source, its packages searched one by one: ``find_spec`` alone runs them."""
+    """Find the module's source by searching its packages one by one: ``find_spec`` alone would run them."""
     parts = module.split(".")
     spec = _find_root(parts[0], folder)
     for index, part in enumerate(parts[1:], start=1):
@@ -67,8 +67,10 @@ def _find_module(module: str, folder: Path) -> Path | Issue:
 def _not_found(parts: list[str], spec: ModuleSpec | None, folder: Path) -> Issue:
     name = ".".join(parts)
     if spec is not None:
-        return Issue(_HERE, f"'{name}' is a module, not a package", "Write module:function, one ':' before it")
-    fix = f"Create it under {folder}, install it, or run where it can be imported"
+        return Issue(
+            _HERE, f"'{name}' is a module, not a package", "Write module:function, with one ':' before the function"
+        )
+    fix = f"Create it under {folder}, install it, or run from a folder where it can be imported"
     return Issue(_HERE, f"there is no module '{name}'", fix)
 
 
@@ -78,7 +80,7 @@ def _find_root(name: str, folder: Path) -> ModuleSpec | None:
         return spec
     try:
         return importlib.util.find_spec(name)
-    except ValueError:  # a module put into sys.modules by hand has no spec; it can be imported all the same
+    except ValueError:  # a module put into sys.modules by hand has no spec; it can still be imported
         return ModuleSpec(name, loader=None)
 
 

@@ -1,4 +1,4 @@
-"""Endpoints' YAML files into specs, or every fault by file, line, culprit and fix. Nothing is deployed."""
+"""Loads endpoints' YAML files as specs, or reports every fault by file, line, culprit and fix. Deploys nothing."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -48,12 +48,12 @@ def read_endpoint(path: Path, *, known_features: Collection[str] | None = None) 
 def read_endpoints(folder: Path, known_features: Mapping[str, Collection[str]] | None = None) -> list[EndpointSpec]:
     """Return the endpoints that the files under the folder declare, in the order of the files' paths.
 
-    ``known_features`` is by the endpoint's name. Hidden files and components of other types are passed over.
-    Raises ``OnboardingError`` with all faults of all files, two endpoints of one name among them.
+    ``known_features`` is by the endpoint's name. Hidden files and components of other types are ignored.
+    Raises ``OnboardingError`` with all faults of all files, including endpoints with the same name.
     """
     if not folder.is_dir():
-        fix = "Create it, or name the folder that holds the endpoints' YAML"
-        raise OnboardingError([Fault(str(folder), 1, "folder", "there is no such folder", fix)])
+        fix = "Create it, or set the folder that holds the endpoints' YAML"
+        raise OnboardingError([Fault(str(folder), 1, "folder", "the folder does not exist", fix)])
     opened = [one for one in map(_open, _yaml_files(folder)) if not _is_foreign(one)]
     loaded = [_load(one, known_features or {}) for one in opened]
     _refuse_repeated_names(loaded)
@@ -66,7 +66,7 @@ def read_endpoints(folder: Path, known_features: Mapping[str, Collection[str]] |
 def endpoint_from_attributes(attributes: Mapping[str, Any], file: str) -> EndpointSpec:
     """Return the endpoint of a component's attributes, as Dagster read them from ``file``.
 
-    Raises ``OnboardingError``; its lines count in the attributes as written here, one below the other.
+    Raises ``OnboardingError``; its line numbers count in the attributes as they are dumped here, not in the file.
     """
     report = Report(file)
     content = yaml.safe_dump({"type": ENDPOINT_TYPE, "attributes": dict(attributes)}, sort_keys=False)
@@ -77,7 +77,7 @@ def endpoint_from_attributes(attributes: Mapping[str, Any], file: str) -> Endpoi
 
 
 def describe(spec: EndpointSpec) -> dict[str, Any]:
-    """Return the endpoint as JSON-safe values, durations as text, without what is None: valid attributes."""
+    """Return the endpoint as JSON-safe values, durations as text, without None: valid attributes for its YAML."""
     described: dict[str, Any] = _plain(spec)
     return described
 
@@ -107,7 +107,7 @@ def _open(path: Path) -> _Opened:
 
 
 def _is_foreign(opened: _Opened) -> bool:
-    """Tell whether the file is a component of somebody else's; what looks like a misspelt endpoint is not."""
+    """Return whether the file declares a component of another package; a misspelt endpoint type is not one."""
     found = declared_type(opened.root) if opened.root else ""
     return bool(found) and not found.startswith("modelops_pipelines") and not found.endswith("ModelEndpoint")
 
@@ -119,7 +119,7 @@ def _load(
     spec = parse_endpoint(opened.root, report) if opened.root else None
     if spec is not None:
         known = by_name.get(spec.name) if known_features is None else known_features
-        _judge(spec, report, ValidationContext(SYSTEM_COLUMNS, known))
+        _check(spec, report, ValidationContext(SYSTEM_COLUMNS, known))
     return _Loaded(spec, report)
 
 
@@ -137,12 +137,11 @@ def _content(path: Path, report: Report) -> str | None:
     return None
 
 
-def _judge(spec: EndpointSpec, report: Report, around: ValidationContext) -> None:
+def _check(spec: EndpointSpec, report: Report, around: ValidationContext) -> None:
     issues = list(endpoint_issues(spec, around))
     if spec.trainer is not None and not any(issue.path == "trainer" for issue in issues):
         issues += function_issues(spec.trainer, Path.cwd(), "trainer", TRAINER)
-    wrong = {issue.path for issue in issues}
-    issues += metric_issues(spec.metrics, Path.cwd(), wrong)
+    issues += metric_issues(spec.metrics, Path.cwd(), {issue.path for issue in issues})
     for issue in issues:
         report.add_issue(issue)
 
@@ -154,5 +153,5 @@ def _refuse_repeated_names(loaded: list[_Loaded]) -> None:
             continue
         earlier = first.setdefault(one.spec.name, one.report)
         if earlier is not one.report:
-            problem = f"'{one.spec.name}' is already the endpoint of {earlier.file}:{earlier.line_of('name')}"
+            problem = f"endpoint '{one.spec.name}' is already declared at {earlier.file}:{earlier.line_of('name')}"
             one.report.refuse("name", problem, "Rename or remove one of the two")

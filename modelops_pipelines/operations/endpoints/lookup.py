@@ -12,5 +12,7 @@ def endpoint_named(stores: Stores, name: str) -> EndpointSpec:
     found = next((spec for spec in specs if spec.name == name), None)
     if found is None:
         known = ", ".join(spec.name for spec in specs) or "none"
-        raise UnknownError(f"There is no endpoint {name!r} (known: {known})", "Name one of these, or add its YAML")
+        raise UnknownError(
+            f"There is no endpoint {name!r} (known: {known})", "Use one of these names, or add the endpoint's YAML"
+        )
     return found

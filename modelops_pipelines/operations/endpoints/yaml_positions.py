@@ -1,4 +1,4 @@
-"""YAML read with the line of every value. Single values are ``yaml_values``; no meaning is judged here."""
+"""Reads YAML with the line of every value. Single values: ``yaml_types``; their meaning: ``core.endpoints``."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +14,9 @@ from modelops_pipelines.operations.endpoints.yaml_types import RefusedError, map
 T = TypeVar("T")
 
 _SYNTAX_FIXES = (
-    ("another document", "Keep one endpoint in a file, without '---' between"),
+    ("another document", "Keep one endpoint per file, without '---'"),
     ("'\\t'", "Indent with spaces, not with tabs"),
-    ("mapping values", "Quote text that holds ': ', and align the keys of one level"),
+    ("mapping values", "Quote text that contains ': ', and align the keys of one level"),
     ("undefined alias", "Quote text that starts with '*', or define the anchor before it"),
 )
 
@@ -32,7 +32,7 @@ class Place:
 
 @dataclass
 class Report:
-    """The faults of one file, the line of every path read so far, and the paths that hold a stand-in."""
+    """The faults of one file, the line of every path read so far, and the paths whose value is a stand-in."""
 
     file: str
     faults: list[Fault] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Report:
     stand_ins: set[str] = field(default_factory=set)
 
     def line_of(self, path: str) -> int:
-        """Return the line of the path, or of the nearest thing above it that the file has."""
+        """Return the line of the path, or of its nearest parent in the file."""
         while path not in self.lines:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
         return self.lines[path]
@@ -50,8 +50,8 @@ class Report:
         self.faults.append(Fault(self.file, line or self.line_of(path), path or "document", problem, fix))
 
     def add_issue(self, issue: Issue) -> None:
-        """Add a fault, unless the value is a stand-in for one refused already."""
-        if self.stand_ins.isdisjoint(_itself_and_above(issue.path)):
+        """Add a fault, unless the value is a stand-in for a refused one."""
+        if self.stand_ins.isdisjoint(_path_and_parents(issue.path)):
             self.refuse(issue.path, issue.problem, issue.fix)
 
     def read(self, place: Place, reader: Callable[[yaml.Node], T], default: T) -> T:
@@ -80,10 +80,10 @@ class Report:
             key, line = _key(key_node), key_node.start_mark.line + 1
             path = f"{place.path}.{key}" if place.path else key
             if key in seen:
-                self.refuse(path, f"is already given on line {seen[key]}", "Keep one of them", line)
+                self.refuse(path, f"is already set on line {seen[key]}", "Keep one of them", line)
             elif key not in allowed:
                 fix = (hints or {}).get(key) or suggestion(key, allowed)
-                self.refuse(path, "is no key here", fix, line)
+                self.refuse(path, "is not a known key", fix, line)
             else:
                 found[key] = Place(node, line, path)
                 self.lines[path] = line
@@ -100,12 +100,12 @@ class Section:
     places: Mapping[str, Place]
 
     def take(self, key: str, reader: Callable[[yaml.Node], T], default: T) -> T:
-        """Return the value of a key that may be absent or, with a fault, wrong; the default then."""
+        """Return the value of an optional key; the default when it is absent or, with a fault, refused."""
         place = self.places.get(key)
         return default if place is None else self.report.read(place, reader, default)
 
     def require(self, key: str, fix: str) -> str:
-        """Return the text of a key that must be there."""
+        """Return the text of a required key."""
         if key not in self.places:
             path = f"{self.path}.{key}" if self.path else key
             self.report.refuse(path, "is missing", fix)
@@ -113,13 +113,13 @@ class Section:
         return self.take(key, text, "")
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return the texts of a list; a faulty item stays as an empty text, so that positions hold."""
+        """Return the texts of a list; a faulty item becomes an empty text, so that the positions stay."""
         places = self.report.items(self.places[key]) if key in self.places else []
         return tuple(self.report.read(place, text, "") for place in places)
 
 
 def root_of(content: str, report: Report) -> Place | None:
-    """Return the whole document, or None and a fault if it is empty or no YAML."""
+    """Return the whole document; None, with a fault, if it is empty or not YAML."""
     try:
         node = yaml.compose(content, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -128,7 +128,7 @@ def root_of(content: str, report: Report) -> Place | None:
     except yaml.YAMLError as error:
         report.refuse(
             "document",
-            f"holds what YAML forbids: {str(error).splitlines()[0]}",
+            f"contains what YAML forbids: {str(error).splitlines()[0]}",
             "Save it as plain UTF-8 text",
         )
         return None
@@ -148,10 +148,10 @@ def _refuse_syntax(report: Report, error: yaml.MarkedYAMLError) -> None:
         (fix for sign, fix in _SYNTAX_FIXES if sign in problem),
         "Close every bracket and quote, and align keys",
     )
-    report.refuse("document", f"is no YAML: {problem}", fix, mark.line + 1 if mark else None)
+    report.refuse("document", f"is not valid YAML: {problem}", fix, mark.line + 1 if mark else None)
 
 
-def _itself_and_above(path: str) -> list[str]:
+def _path_and_parents(path: str) -> list[str]:
     return [path] + [path[: match.start()] for match in re.finditer(r"[.\[]", path)]
 
 

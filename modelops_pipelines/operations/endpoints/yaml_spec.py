@@ -1,4 +1,4 @@
-"""An endpoint's YAML into its spec. Shapes only: ``core/endpoint_rules`` judges what the values mean."""
+"""Parses an endpoint's YAML into its spec. Shapes only: ``core.endpoints.validate`` checks what the values mean."""
 
 from dataclasses import asdict, fields
 from typing import Any, cast
@@ -46,7 +46,7 @@ _REQUIRED = {
     "name": "Add 'name', such as 'name: flights'",
     "model_name": "Add 'model_name', the name of the registered model",
     "task": "Add 'task', such as 'task: binary_classification'",
-    "label": "Add 'label', the column that turns out to be true",
+    "label": "Add 'label', the column that holds the true outcome",
 }
 
 
@@ -76,7 +76,7 @@ def declared_type(root: Place) -> str:
 def _check_type(document: Section, report: Report) -> None:
     found = document.require("type", f"Add 'type: {ENDPOINT_TYPE}'")
     if found and found != ENDPOINT_TYPE:
-        report.refuse("type", f"'{found}' is no endpoint", suggestion(found, [ENDPOINT_TYPE]))
+        report.refuse("type", f"'{found}' is not an endpoint's type", suggestion(found, [ENDPOINT_TYPE]))
 
 
 def _spec(at: Section, report: Report) -> EndpointSpec:

@@ -1,4 +1,4 @@
-"""Single YAML values read by type; one of another type is refused with its fix. No lines, no paths."""
+"""Reads single YAML values by type; a value of another type is refused with a fix. Knows no lines or paths."""
 
 import re
 from datetime import timedelta
@@ -16,10 +16,10 @@ _SHOWN = 40
 
 
 class RefusedError(Exception):
-    """A value of the wrong shape; whoever reads knows where it stands."""
+    """A value of the wrong type; the caller adds its position."""
 
     def __init__(self, problem: str, fix: str) -> None:
-        """Keep both halves for a fault."""
+        """Keep problem and fix apart, for a fault."""
         super().__init__(problem)
         self.problem = problem
         self.fix = fix
@@ -39,7 +39,7 @@ def _found(node: yaml.Node) -> str:
 
 
 def _refuse(wanted: str, node: yaml.Node, fix: str) -> NoReturn:
-    problem = f"must be {wanted}, and is {_found(node)}"
+    problem = f"must be {wanted}, but is {_found(node)}"
     raise RefusedError(problem, fix)
 
 
@@ -53,7 +53,7 @@ def mapping(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
 def sequence(node: yaml.Node) -> list[yaml.Node]:
     """Read a list's items."""
     if not isinstance(node, yaml.SequenceNode) or tag_of(node) != "seq":
-        _refuse("a list", node, "Write [ ] around its items, or a '- ' before each")
+        _refuse("a list", node, "Write [ ] around the items, or '- ' before each item")
     return list(node.value)
 
 
@@ -62,7 +62,7 @@ def text(node: yaml.Node) -> str:
     if tag_of(node) == "str" and node.value.strip():
         return str(node.value)
     plain = isinstance(node, yaml.ScalarNode) and node.value and tag_of(node) in _WORDS and tag_of(node) != "str"
-    _refuse("text", node, f'Quote it: "{node.value}"' if plain else "Write one text")
+    _refuse("text", node, f'Quote it: "{node.value}"' if plain else "Write a text")
 
 
 def any_text(node: yaml.Node) -> str:
@@ -71,7 +71,7 @@ def any_text(node: yaml.Node) -> str:
 
 
 def rate(node: yaml.Node) -> str:
-    """Read a rate's text, such as 100/minute; what it says is not judged here."""
+    """Read a rate's text, such as 100/minute; its meaning is not checked here."""
     if tag_of(node) != "str" or not node.value.strip():
         _refuse("a rate", node, "Write a number, a slash and a unit, such as 100/minute")
     return str(node.value)

@@ -1,4 +1,4 @@
-"""Making keys: for endpoints that there are, and for a time; and what they have been used for."""
+"""Creates and rotates API keys, and reports their usage."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,14 +12,14 @@ from modelops_pipelines.store.stores import Stores
 
 @dataclass(frozen=True)
 class Usage:
-    """What one key asked for, over all endpoints, as far as the log has been ingested."""
+    """The requests of one key over all endpoints, as far as the log has been ingested."""
 
     requests: int = 0
     last_used_at: datetime | None = None
 
 
 def create_key(stores: Stores, grant: Grant, *, actor: str, lifetime: timedelta | None = None) -> IssuedKey:
-    """Make a key; without a lifetime it never expires. Raises UnknownError for an endpoint that there is not."""
+    """Create a key; without a lifetime it never expires. Raises UnknownError for an endpoint that does not exist."""
     for endpoint in grant.endpoints or ():
         endpoint_named(stores, endpoint)
     now = stores.now()
@@ -27,7 +27,7 @@ def create_key(stores: Stores, grant: Grant, *, actor: str, lifetime: timedelta 
 
 
 def rotate_key(stores: Stores, key_id: str, *, actor: str, overlap: timedelta) -> IssuedKey:
-    """Make a key in another's place; raises UnknownError and ConflictError as ``Keys.rotate`` does."""
+    """Create a key that replaces another; raises UnknownError and ConflictError as ``Keys.rotate`` does."""
     return stores.keys.rotate(key_id, overlap, now=stores.now(), actor=actor)
 
 

@@ -1,9 +1,9 @@
-"""Erasing a person: every row of theirs, and every trace of these rows on the disk, exactly once and for good.
+"""Erases a user: every row of the user, and every copy of these rows on the disk, exactly once and for good.
 
-A row is the user's by its ``user_id``; labels and feedback on the user's predictions go with them, and rejects that
-name the user. What another person wrote about the user in a comment, or a feature that happens to hold the id, is
-not found. Training sets that are frozen already hold no user's id and stay as they are: which of them hold rows of
-the user is recorded.
+A row is the user's by its ``user_id``; labels and feedback on the user's predictions are erased with it, and rejects
+that name the user. A comment in which another person mentions the user, or a feature that happens to hold the id, is
+not found. Training sets that are already frozen hold no user's id and stay as they are; those that hold rows of the
+user are recorded.
 """
 
 import re
@@ -34,19 +34,19 @@ from modelops_pipelines.store.spool import segments as spool
 from modelops_pipelines.store.state.capture.erasures import Erasure, Erasures, subject_of
 from modelops_pipelines.store.stores import Stores
 
-ERASED = (SHADOW_LOG.name, LABELS.name, FEEDBACK.name, REJECTS.name, INFERENCE_LOG.name)
-"""The order matters: the log goes last, because it says which labels are the user's; a restart needs it again."""
+ERASED_TABLES = (SHADOW_LOG.name, LABELS.name, FEEDBACK.name, REJECTS.name, INFERENCE_LOG.name)
+"""In this order: the log is last, because it determines which labels are the user's; a restart needs it again."""
 MARK = "erasure"
-"""The consumer under which the windows of an erasure are remembered until it is finished."""
+"""The consumer under which the windows of an erasure stay marked until it is finished."""
 PATIENCE_SECONDS = 20.0
-_HEADER_LENGTH = 200  # the gateway cuts a caller's header there
+_HEADER_LENGTH = 200  # the gateway truncates a caller's header there
 _PAUSE_SECONDS = 0.2
 _REPORT = re.compile(r"drift-(\d{4}-\d\d-\d\d)T\d\d\.html")
 
 
 @dataclass(frozen=True)
 class Erased:
-    """What an erasure took from an endpoint: rows by table, and frozen training sets that still hold some."""
+    """What was erased from an endpoint: rows by table, and frozen training sets that still hold some."""
 
     endpoint: str
     rows: Mapping[str, int]
@@ -55,9 +55,9 @@ class Erased:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to go: the rows as expressions, by table, how many they are now, and the windows that they lie in."""
+    """What to erase: the rows as filters, by table, their present number, and the windows that they belong to."""
 
-    doomed: Mapping[str, pc.Expression]
+    filters: Mapping[str, pc.Expression]
     rows: Mapping[str, int]
     windows: frozenset[datetime]
     training_sets: Mapping[str, int]
@@ -68,8 +68,8 @@ def erase_user(
 ) -> list[Erased]:
     """Erase all that was captured of the user before this call; return what was erased, by endpoint.
 
-    Killed at any instant and run again it ends in the same state; run once more it finds nothing. Raises InputError
-    for what can be no user's id, BusyError when a gateway keeps its open segment for more than ``patience`` seconds.
+    Killed at any instant and run again it ends in the same state; run once more it finds nothing. Raises InputError for
+    an invalid user id, BusyError when a gateway keeps its open segment for more than ``patience`` seconds.
     """
     forms = _forms(user)
     erasures, subject = Erasures(stores.database), subject_of(user, stores.database.secret())
@@ -80,7 +80,7 @@ def erase_user(
     for spec, erasure in zip(endpoints, started, strict=True):
         lock = stores.settings.home / "locks" / f"{spec.name}.erasure.lock"
         with exclusive(lock, f"an erasure from {spec.name}"):
-            _take_in(stores, spec, opened[spec.name], seconds)
+            _ingest_pending(stores, spec, opened[spec.name], seconds)
             found.append(_erase(stores, spec, forms, erasure))
     return found
 
@@ -89,44 +89,44 @@ def _erase(stores: Stores, spec: EndpointSpec, forms: Sequence[str], erasure: Er
     erasures, eraser = Erasures(stores.database), LakeEraser(stores.settings.lake)
     plan = _plan(stores, eraser, spec, forms)
     erasures.record(erasure.id, plan.rows, plan.training_sets)
-    _tell_frozen_sets(eraser, erasure, plan.training_sets)
+    _record_in_frozen_sets(eraser, erasure, plan.training_sets)
     stores.touched_windows.mark(spec.name, [MARK], plan.windows)
-    deleted = {name: eraser.delete(spec.name, name, plan.doomed[name]) for name in ERASED}
-    with _nobody_reading(stores, spec):
-        for name in ERASED:
+    deleted = {name: eraser.delete(spec.name, name, plan.filters[name]) for name in ERASED_TABLES}
+    with _exclusive_access(stores, spec):
+        for name in ERASED_TABLES:
             eraser.purge(spec.name, name)
-    _renew(stores, spec)
+    _refresh_derived(stores, spec)
     known = erasures.record(erasure.id, deleted, {})
     erasures.finish(erasure.id, stores.now())
     return Erased(spec.name, known.rows, known.training_sets)
 
 
-def _take_in(stores: Stores, spec: EndpointSpec, opened: Sequence[Path], patience: float) -> None:
-    """Ingest what the spool holds, and what was in writing at the start as soon as its gateway has sealed it."""
+def _ingest_pending(stores: Stores, spec: EndpointSpec, opened: Sequence[Path], patience: float) -> None:
+    """Ingest the spool, including segments that were open at the start, as soon as their gateway has sealed them."""
     deadline = time.monotonic() + patience
     while True:
-        left = [path for path in opened if path.exists()]  # looked at first: what is gone now is ingested below
+        still_open = [path for path in opened if path.exists()]  # read first: a sealed one is ingested below
         for stream in STREAMS:
             ingest(stores, spec, stream)
-        if not left:
+        if not still_open:
             return
         if time.monotonic() > deadline:
             raise BusyError(
-                f"Gateway worker {left[0].parent.name} has not sealed what it captured for {spec.name!r} "
+                f"Gateway worker {still_open[0].parent.name} has not sealed its open segment of {spec.name!r} "
                 f"for over {patience:.0f} s",
-                "See its log and the disk's space, or stop it (others seal for it then); then erase again",
+                "Check its log and the free disk space, or stop it (another worker then seals it); then erase again",
             )
         time.sleep(_PAUSE_SECONDS)
 
 
 def _forms(user: str) -> list[str]:
-    """Return the id as it may have been kept: from a body as it is; from a header as Latin-1, and cut."""
+    """Return the forms in which the id may be stored: from a body as it is; from a header as Latin-1, truncated."""
     try:
         as_header = user.encode().decode("latin-1")
     except UnicodeEncodeError:
         as_header = ""
     if not as_header:
-        raise InputError(f"{user!r} can be no user's id", "Name the user, as callers send it in X-User-Id")
+        raise InputError(f"{user!r} is not a valid user id", "Give the id that callers send in X-User-Id")
     return sorted({form[:length] for form in (user, as_header) for length in (_HEADER_LENGTH, len(form))})
 
 
@@ -134,37 +134,37 @@ def _plan(stores: Stores, eraser: LakeEraser, spec: EndpointSpec, forms: Sequenc
     mine = pc.field("user_id").isin(list(forms))
     ids = eraser.find(spec.name, INFERENCE_LOG.name, mine, ["prediction_id"]).column("prediction_id").to_pylist()
     about_mine = pc.field("prediction_id").isin(pa.array(ids, pa.string()))
-    doomed = {
+    filters = {
         LABELS.name: about_mine,
         FEEDBACK.name: mine | about_mine,
         SHADOW_LOG.name: about_mine,
-        REJECTS.name: _naming(forms),
+        REJECTS.name: _names_user(forms),
         INFERENCE_LOG.name: mine,
     }
-    when = {name: "date" if name == REJECTS.name else "event_time" for name in ERASED}
-    found = {name: eraser.find(spec.name, name, doomed[name], [when[name]]).column(0) for name in ERASED}
-    times = {moment for name in ERASED if name != REJECTS.name for moment in found[name].unique().to_pylist()}
+    when = {name: "date" if name == REJECTS.name else "event_time" for name in ERASED_TABLES}
+    found = {name: eraser.find(spec.name, name, filters[name], [when[name]]).column(0) for name in ERASED_TABLES}
+    times = {moment for name in ERASED_TABLES if name != REJECTS.name for moment in found[name].unique().to_pylist()}
     windows = frozenset(window_of(moment, spec.window) for moment in times)
     rows = {name: len(column) for name, column in found.items()}
-    return _Plan(doomed, rows, windows, _frozen_sets(stores, eraser, spec, ids))
+    return _Plan(filters, rows, windows, _frozen_sets(stores, eraser, spec, ids))
 
 
-def _naming(forms: Sequence[str]) -> pc.Expression:
-    """Return which rejects name the user: a line's raw text or its reason, as JSON or Python writes the id."""
-    written = {way for form in forms for way in (form, orjson.dumps(form)[1:-1].decode(), repr(form)[1:-1])}
-    return reduce(or_, [pc.match_substring(pc.field(name), way) for name in ("raw", "reason") for way in written])
+def _names_user(forms: Sequence[str]) -> pc.Expression:
+    """Return the filter of rejects that name the user in raw text or reason, as JSON or Python writes the id."""
+    spellings = {spelling for form in forms for spelling in (form, orjson.dumps(form)[1:-1].decode(), repr(form)[1:-1])}
+    return reduce(or_, [pc.match_substring(pc.field(name), one) for name in ("raw", "reason") for one in spellings])
 
 
 def _frozen_sets(stores: Stores, eraser: LakeEraser, spec: EndpointSpec, ids: Sequence[str]) -> dict[str, int]:
-    """Return the frozen sets that hold rows of these predictions, and how many each."""
+    """Return the frozen sets that hold rows of these predictions, with the number of rows."""
     mine = pc.field(ROW_ID).isin(pa.array(ids, pa.string()))
     hashes = [known.content_hash for known in stores.training_sets.of(spec.name)] if ids else []
     counts = {content: len(eraser.find(spec.name, frozen_table(content), mine, [ROW_ID])) for content in hashes}
     return {content: count for content, count in counts.items() if count}
 
 
-def _tell_frozen_sets(eraser: LakeEraser, erasure: Erasure, sets: Mapping[str, int]) -> None:
-    """Write beside each set, whose own folder and hash stay as they are, that it holds rows of an erased subject."""
+def _record_in_frozen_sets(eraser: LakeEraser, erasure: Erasure, sets: Mapping[str, int]) -> None:
+    """Record next to each set that it holds rows of an erased subject; its folder and hash do not change."""
     for content, rows in sets.items():
         path = eraser.path(erasure.endpoint, f"{frozen_table(content)}.erasures.json")
         known = orjson.loads(path.read_bytes()) if path.exists() else []
@@ -173,8 +173,8 @@ def _tell_frozen_sets(eraser: LakeEraser, erasure: Erasure, sets: Mapping[str, i
         write_atomically(path, orjson.dumps([*others, mine], option=orjson.OPT_INDENT_2))
 
 
-def _renew(stores: Stores, spec: EndpointSpec) -> None:
-    """Remove reports that show erased rows, mark the derived tables' windows, and count again."""
+def _refresh_derived(stores: Stores, spec: EndpointSpec) -> None:
+    """Remove reports that show erased rows, mark the derived tables' windows, and count the rows again."""
     touched = stores.touched_windows.pending(spec.name, MARK)
     days = {window.date().isoformat() for window in touched.windows}
     for path in (stores.settings.reports / spec.name).glob("drift-*.html"):
@@ -190,8 +190,8 @@ def _consumers(spec: EndpointSpec) -> set[str]:
 
 
 @contextmanager
-def _nobody_reading(stores: Stores, spec: EndpointSpec) -> Iterator[None]:
-    """Hold up this endpoint's ingests and recomputations: their files must not vanish under them."""
+def _exclusive_access(stores: Stores, spec: EndpointSpec) -> Iterator[None]:
+    """Block this endpoint's ingests and recomputations, so that no file is removed while they read it."""
     with ExitStack() as held:
         for stream in STREAMS:
             held.enter_context(ingest_lock(stores, spec, stream))

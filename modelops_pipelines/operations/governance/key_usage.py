@@ -1,4 +1,4 @@
-"""What each key asked for a window, computed from the log, and held against a recount of the whole log."""
+"""Usage per key and window, computed from the log, and checked against a recount of the whole log."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,15 +17,15 @@ from modelops_pipelines.store.stores import Stores
 
 @dataclass(frozen=True)
 class Gap:
-    """A key whose requests in ``key_usage`` are not as many as in the log."""
+    """A key whose number of requests in ``key_usage`` differs from the log's."""
 
     key_id: str
     counted: int
     recounted: int
 
 
-def measure_usage(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
-    """Bring ``key_usage`` up to date; where there is none yet, all of the log is counted, however old it is."""
+def measure_usage(stores: Stores, spec: EndpointSpec, backfill: Range | None = None) -> Recomputed:
+    """Bring ``key_usage`` up to date; where the table does not exist yet, the whole log is counted."""
 
     def compute(windows: Windows) -> pa.Table:
         with stores.lake.query(spec.name, [log_table(stores, spec)], dates_of(windows)) as connected:
@@ -33,14 +33,14 @@ def measure_usage(stores: Stores, spec: EndpointSpec, asked: Range | None = None
 
     if stores.lake.table(spec.name, KEY_USAGE.name) is None:
         stores.touched_windows.mark(spec.name, [KEY_USAGE.name], _logged_windows(stores, spec))
-    return recompute(stores, spec, KEY_USAGE, compute, asked=asked)
+    return recompute(stores, spec, KEY_USAGE, compute, backfill=backfill)
 
 
 def usage_gaps(stores: Stores, spec: EndpointSpec) -> list[Gap]:
-    """Return the keys whose usage is not what a recount of the whole log says; windows still to compute aside.
+    """Return the keys whose usage differs from a recount of the whole log, without windows that are still pending.
 
-    Reads three columns of the log: 0.09 CPU s a million rows (measured). What another process is just adding can look
-    like a gap, so one is looked at again while nothing is being added or computed.
+    Reads three columns of the log: 0.09 CPU s per million rows (measured). Rows that another process is just adding can
+    look like a gap, so a gap is counted again under the locks of ingest and computation.
     """
     if not _gaps(stores, spec):
         return []
@@ -49,9 +49,9 @@ def usage_gaps(stores: Stores, spec: EndpointSpec) -> list[Gap]:
 
 
 def _gaps(stores: Stores, spec: EndpointSpec) -> list[Gap]:
-    waiting = stores.touched_windows.pending(spec.name, KEY_USAGE.name).windows
+    pending = stores.touched_windows.pending(spec.name, KEY_USAGE.name).windows
     with stores.lake.query(spec.name, [log_table(stores, spec), KEY_USAGE]) as connected:
-        parameters = {"size": spec.window, "waiting": list(waiting)}
+        parameters = {"size": spec.window, "waiting": list(pending)}
         return [Gap(*row) for row in connected.execute(sql.named("key_usage_gaps"), parameters).fetchall()]
 
 

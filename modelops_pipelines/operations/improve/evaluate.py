@@ -1,4 +1,4 @@
-"""The candidate against the champion, on the same rows that neither was trained on."""
+"""Evaluates a candidate against the champion, on the same rows, which neither was trained on."""
 
 import time
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ _NOTHING: NDArray[np.float64] = np.empty(0)
 
 @dataclass(frozen=True, eq=False)
 class _Version:
-    """A version at work: its model, and what it answers to the evaluation rows."""
+    """A loaded version with its answers to the evaluation rows."""
 
     known: ModelVersion
     model: Any
@@ -74,19 +74,21 @@ def evaluate(stores: Stores, spec: EndpointSpec, version: str) -> Gate:
 
 def _judge(spec: EndpointSpec, champion: ModelVersion, candidate: ModelVersion, rows: pa.Table) -> GateResult:
     frame, labels = as_frame(spec, rows), rows.column(spec.label).to_pylist()
-    old = _at_work(spec, champion, frame)
+    old = _load_and_predict(spec, champion, frame)
     if old.fault is not None:
-        raise PredictionError(f"The champion cannot be compared with: {old.fault}", "Roll back, or promote by --force")
-    new = _same_kind(old, _at_work(spec, candidate, frame), labels)
+        raise PredictionError(
+            f"The champion cannot answer the evaluation rows: {old.fault}", "Roll back, or promote with --force"
+        )
+    new = _check_answers(old, _load_and_predict(spec, candidate, frame), labels)
     scored = old.scores is not None and new.scores is not None and spec.task == "binary_classification"
-    times = _ms_a_row(old, new, frame) if len(frame) and new.fault is None else (None, None)
-    answered = [_answered(spec, one, labels, ms, scored=scored) for one, ms in zip((old, new), times, strict=True)]
+    times = _ms_per_row(old, new, frame) if len(frame) and new.fault is None else (None, None)
+    answered = [_measure(spec, one, labels, ms, scored=scored) for one, ms in zip((old, new), times, strict=True)]
     positives = np.array([label == spec.positive_label for label in labels], np.float64) if scored else None
     return judge(answered[0], answered[1], Rows(_days(rows), positives, _segments(spec, rows)), spec.gate)
 
 
-def _at_work(spec: EndpointSpec, known: ModelVersion, frame: "pd.DataFrame") -> _Version:
-    """Load a version and let it answer every row; what it cannot do is its fault, in words."""
+def _load_and_predict(spec: EndpointSpec, known: ModelVersion, frame: "pd.DataFrame") -> _Version:
+    """Load a version and have it answer every row; ``fault`` describes why it cannot."""
     version = _Version(known, load_model(known, spec), [], None)
     if not len(frame):
         return version
@@ -101,24 +103,26 @@ def _at_work(spec: EndpointSpec, known: ModelVersion, frame: "pd.DataFrame") -> 
 def _output(version: _Version, frame: "pd.DataFrame") -> Any:
     try:
         return version.predict(frame)
-    except Exception as error:  # a model is the user's code: whatever it raises is told with its name
-        raise PredictionError(f"the model raised {type(error).__name__}: {error}", "Correct the model") from error
+    except Exception as error:  # a model is the user's code: any error is reported with its type
+        raise PredictionError(f"the model raised {type(error).__name__}: {error}", "Fix the model") from error
 
 
-def _same_kind(champion: _Version, candidate: _Version, labels: list[Any]) -> _Version:
-    """Return the candidate, with a fault where it answers another kind of thing than the champion and the labels."""
+def _check_answers(champion: _Version, candidate: _Version, labels: list[Any]) -> _Version:
+    """Return the candidate, with a fault where its answers are of another kind than the champion's and the labels."""
     if candidate.fault is not None or not labels:
         return candidate
     if champion.scores is not None and candidate.scores is None:
-        return replace(candidate, fault="the candidate answers classes without scores, where the champion has scores")
+        return replace(candidate, fault="the candidate returns classes without scores; the champion returns scores")
     known = {*labels, *champion.answers}
     if isinstance(labels[0], str) and known.isdisjoint(candidate.answers):
         answered, wanted = (", ".join(sorted(map(str, names))[:5]) for names in (set(candidate.answers), known))
-        return replace(candidate, fault=f"the candidate answers {answered}, where labels and champion have {wanted}")
+        return replace(
+            candidate, fault=f"the candidate answers {answered}; the labels and the champion's answers are {wanted}"
+        )
     return candidate
 
 
-def _answered(spec: EndpointSpec, version: _Version, labels: list[Any], ms: float | None, *, scored: bool) -> Answered:
+def _measure(spec: EndpointSpec, version: _Version, labels: list[Any], ms: float | None, *, scored: bool) -> Answered:
     """Return the losses and answers: log-loss of scores, squared error of numbers, otherwise 1 for a wrong class."""
     size = _size_mib(version.known)
     if version.fault is not None:
@@ -134,8 +138,8 @@ def _answered(spec: EndpointSpec, version: _Version, labels: list[Any], ms: floa
     return Answered(wrong, np.array(version.answers, str), None, ms, size)
 
 
-def _ms_a_row(champion: _Version, candidate: _Version, frame: "pd.DataFrame") -> tuple[float, float]:
-    """Return each version's best time of several batches, taken in turns: noise only ever makes a batch slower."""
+def _ms_per_row(champion: _Version, candidate: _Version, frame: "pd.DataFrame") -> tuple[float, float]:
+    """Return each version's best time per row of several batches, in turns: noise can only make a batch slower."""
     batch = frame.head(BATCH_ROWS)
     times = [[_milliseconds(one, batch) for one in (champion, candidate)] for _ in range(BATCHES)]
     old, new = (min(of_one) / len(batch) for of_one in zip(*times, strict=True))

@@ -1,4 +1,4 @@
-"""How much a model's answers hang on each feature: what makes one column's drift worse than another's."""
+"""Feature importance: how much a model's answers depend on each feature. Weights the severity of drift."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ def importance_of(answers: Answers, inputs: "pd.DataFrame") -> dict[str, float]:
     """Return each feature's share of the change in the answers when its values are shuffled; the shares add up to 1.
 
     Permutation importance (Breiman 2001, Random Forests, section 10) with the mean absolute change of the answer in
-    place of the loss, so that no label is needed: a score moves by its difference, a class by 0 or 1. On ROWS evenly
+    place of the loss, so that no label is needed: a score changes by its difference, a class by 0 or 1. On ROWS evenly
     spaced rows, the same at every call. Empty where nothing changes the answers.
     """
     sample = inputs.iloc[:: max(1, -(-len(inputs) // ROWS))]

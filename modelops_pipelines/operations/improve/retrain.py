@@ -1,4 +1,4 @@
-"""Whether to retrain, and the steps of a retraining: the CLI, the job and the assets all run these.
+"""Decides whether to retrain, and runs the steps of a retraining: used by the CLI, the job and the assets.
 
 A step's record is stored before the next step starts, so that Dagster can run each as an asset of its own.
 """
@@ -27,7 +27,7 @@ Record = TypeVar("Record", TrainingSet, ModelVersion, Gate)
 
 @dataclass(frozen=True)
 class Step(Generic[Record]):
-    """A step of a retraining that is done: the asset that it made, its record, and what there is to show of it."""
+    """A completed step of a retraining: the asset that it materialised, its record, and its metadata."""
 
     asset: str
     record: Record
@@ -35,11 +35,11 @@ class Step(Generic[Record]):
 
 
 def decide_retraining(stores: Stores, spec: EndpointSpec) -> Decision:
-    """Return whether to start retraining now; a refusal says its numbers. Reads the state database only."""
+    """Return whether to start retraining now; a refusal gives its numbers. Reads the state database only."""
     if spec.retraining is None or not spec.retraining.automatic:
         return Decision(start=False, reason="automatic retraining is not configured")
     if stores.deployments.desired(spec.name).champion is None:
-        return Decision(start=False, reason="nothing is live yet")
+        return Decision(start=False, reason="no version is live yet")
     progress = stores.ingest_progress.of(spec.name)
     sets, past = stores.training_sets.of(spec.name), stores.retrainings.of(spec.name)
     labels_seen = max((known.labels_seen for known in sets), default=0)
@@ -54,7 +54,7 @@ def decide_retraining(stores: Stores, spec: EndpointSpec) -> Decision:
 
 
 def retrain(stores: Stores, spec: EndpointSpec, reason: str) -> Iterator[Step[Any]]:
-    """Run a whole retraining, one step at each turn: training set, candidate, verdict. What is live does not change.
+    """Run a whole retraining, one step per iteration: training set, candidate, verdict. What is live does not change.
 
     The last step's record is the ``Gate``.
     """
@@ -65,7 +65,7 @@ def retrain(stores: Stores, spec: EndpointSpec, reason: str) -> Iterator[Step[An
 
 
 def freeze_training_set(stores: Stores, spec: EndpointSpec, reason: str) -> Step[TrainingSet]:
-    """Write down that a retraining starts, and freeze its training set."""
+    """Record that a retraining starts, and freeze its training set."""
     progress = stores.ingest_progress.of(spec.name)
     stores.retrainings.start(spec.name, progress.watermark, reason, stores.now())
     frozen = build_training_set(stores, spec)
@@ -80,13 +80,13 @@ def freeze_training_set(stores: Stores, spec: EndpointSpec, reason: str) -> Step
 
 
 def train_candidate(stores: Stores, spec: EndpointSpec) -> Step[ModelVersion]:
-    """Train on the newest training set and write down what came of it.
+    """Train on the newest training set and record the resulting version.
 
     Raises ConflictError when the endpoint has no training set.
     """
     sets = stores.training_sets.of(spec.name)
     if not sets:
-        raise ConflictError(f"Endpoint {spec.name!r} has no training set to train on", _whole(spec, [TRAINING_SET]))
+        raise ConflictError(f"Endpoint {spec.name!r} has no training set to train on", _remedy(spec, [TRAINING_SET]))
     version = train(stores, spec, sets[-1])
     stores.retrainings.finish(spec.name, sets[-1].content_hash, version.version)
     url = f"http://{stores.settings.host}:{stores.settings.mlflow_port}"
@@ -102,7 +102,7 @@ def train_candidate(stores: Stores, spec: EndpointSpec) -> Step[ModelVersion]:
 def evaluate_candidate(stores: Stores, spec: EndpointSpec, version: str | None = None) -> Step[Gate]:
     """Judge a version against the champion; without one, the version that the latest retraining trained.
 
-    Raises ConflictError when the latest retraining has trained none, and what ``evaluate`` raises.
+    Raises ConflictError when the latest retraining trained no version, and what ``evaluate`` raises.
     """
     gate = evaluate(stores, spec, version or _newest_candidate(stores, spec))
     parts = {"regimes", "slices"}
@@ -120,22 +120,22 @@ def _newest_candidate(stores: Stores, spec: EndpointSpec) -> str:
     past = stores.retrainings.of(spec.name)
     version = past[-1].version if past else None
     if version is None:
-        why = "its latest retraining has trained none" if past else "it was never retrained"
+        why = "its latest retraining trained no version" if past else "it was never retrained"
         message = f"Endpoint {spec.name!r} has no candidate to evaluate: {why}"
-        raise ConflictError(message, _whole(spec, [TRAINING_SET, CANDIDATE]))
+        raise ConflictError(message, _remedy(spec, [TRAINING_SET, CANDIDATE]))
     return version
 
 
-def _whole(spec: EndpointSpec, assets: Sequence[str]) -> str:
+def _remedy(spec: EndpointSpec, assets: Sequence[str]) -> str:
     """Return the remedy: materialise the assets of the steps before, or run all the steps."""
     named = " and ".join(f"{spec.name}/{asset}" for asset in assets)
     return f"Materialise {named} first, or run the whole retraining: modelops retrain {spec.name}"
 
 
-def waiting_for_promotion(stores: Stores, spec: EndpointSpec) -> Gate | None:
-    """Return the newest verdict when it passed and its version may be promoted without a person; else None.
+def promotable_gate(stores: Stores, spec: EndpointSpec) -> Gate | None:
+    """Return the newest verdict when it passed and its version may be promoted automatically; else None.
 
-    A verdict counts only against the champion that is live, and under the gate's settings as they are.
+    A verdict counts only against the present champion, and under the gate's present settings.
     """
     gates = stores.gates.of(spec.name)
     if not spec.promotion.automatic or not gates:

@@ -1,4 +1,4 @@
-"""Training: a trainer's estimator, logged with signature, training-set hash and reference profile."""
+"""Trains a version: the trainer's estimator, logged with signature, training-set hash and reference profile."""
 
 import importlib
 import inspect
@@ -51,13 +51,13 @@ def train_first(
 def train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Trainer | None = None) -> ModelVersion:
     """Train on a frozen set; return the registered version.
 
-    The same set and the same trainer give the version that is there already, so that a run killed after it trained
+    The same set and the same trainer return the version that already exists, so that a run killed after it trained
     does not train twice. Raises ModelError when the trainer cannot be loaded, raises, or returns nothing usable.
     """
     chosen = trainer or load_trainer(spec)
     identity = content_id(record.content_hash, source_of(chosen))
-    made = _already_trained(stores, spec, record, identity)
-    return made or _train(stores, spec, record, chosen, identity)
+    existing = _already_trained(stores, spec, record, identity)
+    return existing or _train(stores, spec, record, chosen, identity)
 
 
 def load_trainer(spec: EndpointSpec) -> Trainer:
@@ -71,13 +71,13 @@ def load_trainer(spec: EndpointSpec) -> Trainer:
         trainer: Trainer = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise ModelError(
-            f"The trainer {spec.trainer} cannot be imported ({error})", "Correct the trainer's path"
+            f"The trainer {spec.trainer} cannot be imported ({error})", "Correct 'trainer' in the endpoint's YAML"
         ) from error
     return trainer
 
 
 def source_of(trainer: Trainer) -> str:
-    """Return the source of the trainer's module: what identifies it."""
+    """Return the source of the trainer's module, which identifies the trainer."""
     try:
         return inspect.getsource(sys.modules[trainer.__module__])
     except (OSError, TypeError, KeyError):
@@ -85,7 +85,7 @@ def source_of(trainer: Trainer) -> str:
 
 
 def _already_trained(stores: Stores, spec: EndpointSpec, record: TrainingSet, identity: str) -> ModelVersion | None:
-    """Return the version of this set and trainer; a foreign one that only claims so by its tags does not count."""
+    """Return the version trained here on this set by this trainer; not one imported with the same tags."""
     for version in reversed(stores.deployments.versions(spec.model_name)):
         ours = version.trained_here is not False and version.training_set == record.content_hash
         if ours and stores.registry.trainer_of(version) == identity:
@@ -100,9 +100,9 @@ def _train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Tra
     context = TrainingContext(spec.name, spec.task, spec.label, features)
     try:
         model = trainer(frame, context)
-    except Exception as error:  # a trainer is the user's code: whatever it raises is told with its name
+    except Exception as error:  # a trainer is the user's code: any error is reported with its type
         raise ModelError(
-            f"The trainer of {spec.name!r} raised {type(error).__name__}: {error}", "Correct the trainer"
+            f"The trainer of {spec.name!r} raised {type(error).__name__}: {error}", "Fix the trainer"
         ) from error
     inputs = as_model_input(frame[list(features)])
     reference = _reference(spec, record, rows, model, inputs)
@@ -126,7 +126,7 @@ def _train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Tra
 
 
 def as_model_input(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Return features as they are served: every number a float, so that one may be missing; text as it is."""
+    """Return features as they are served: every number as a float, so that it may be missing; text unchanged."""
     numbers = frame.select_dtypes("number").columns
     return frame.astype(dict.fromkeys(numbers, "float64"))
 

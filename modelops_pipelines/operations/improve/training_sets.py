@@ -1,6 +1,6 @@
-"""Training sets: immutable tables with a content hash, made of a base set and of what the log has learned since.
+"""Training sets: immutable tables with a content hash, built from a base set and the log's labelled rows.
 
-Which rows are kept for judging is decided here too, for the log's and for the base's alike.
+The rows held out for evaluation are chosen here too, from the log and the base alike.
 """
 
 import hashlib
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("modelops.training")
 ROW_ID, EVENT_TIME = "row_id", "event_time"
-GIVEN = "base-"
-"""How the ids of rows begin that a person gave; those of the log's rows are prediction ids, which cannot."""
-LEAST_LEFT = 0.4
-"""Share of a person's rows that must be left to train on. Every second day kept for evaluation leaves about half; a
-frame that lies within one or two days is for training, and has too few days to judge anything by."""
+PROVIDED = "base-"
+"""The prefix of the ids of rows that a user provided; ids of the log's rows are prediction ids, which never have it."""
+MIN_TRAINING_SHARE = 0.4
+"""Share of a user's rows that must remain for training. With every second day held out about half remains; a frame
+that covers one or two days is used for training only, because it has too few days to evaluate on."""
 
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Labelled rows, split by the calendar: what may be trained on, and what judges versions."""
+    """Labelled rows, split by day: rows to train on, and rows to evaluate versions on."""
 
     training: pa.Table
     evaluation: pa.Table
@@ -48,64 +48,66 @@ def labelled_log(stores: Stores, spec: EndpointSpec, gate: GateConfig) -> Labell
     features = list(feature_types(stores, spec))
     if not features:
         raise EvidenceError(
-            f"No version of model {spec.model_name!r} is recorded here",
+            f"No version of model {spec.model_name!r} is recorded in this project",
             "Train one, or deploy one from the registry",
         )
     with stores.lake.query(spec.name, [table, typed_for(LABELS, spec.task)]) as connected:
         connected.execute(sql.named("label_now"))
         rows = connected.sql(sql.labelled_rows(table, features)).to_arrow_table()
-    return _by_calendar(rows.rename_columns([ROW_ID, EVENT_TIME, *features, spec.label]), gate)
+    return _split_by_day(rows.rename_columns([ROW_ID, EVENT_TIME, *features, spec.label]), gate)
 
 
-def split_given(rows: pa.Table, spec: EndpointSpec, gate: GateConfig) -> LabelledRows:
-    """Split the rows that a person gave, unless too few or not all classes would be left: then all are trained on."""
-    split = _by_calendar(rows, gate)
-    left, whole = (pc.count_distinct(part.column(spec.label)).as_py() for part in (split.training, rows))
-    enough = len(split.training) >= LEAST_LEFT * len(rows)
-    if enough and (spec.task == "regression" or left == whole):
+def split_provided(rows: pa.Table, spec: EndpointSpec, gate: GateConfig) -> LabelledRows:
+    """Split rows that a user provided, unless too few rows or not all classes remain: then all are for training."""
+    split = _split_by_day(rows, gate)
+    classes, all_classes = (pc.count_distinct(part.column(spec.label)).as_py() for part in (split.training, rows))
+    enough = len(split.training) >= MIN_TRAINING_SHARE * len(rows)
+    if enough and (spec.task == "regression" or classes == all_classes):
         return split
     return LabelledRows(rows, rows.slice(0, 0))
 
 
 def evaluation_rows(stores: Stores, spec: EndpointSpec) -> pa.Table:
-    """Return the labelled rows that versions are judged on: the base's and then the log's, with the log's columns."""
-    learned = labelled_log(stores, spec, spec.gate).evaluation
-    _, given = _given(stores, spec)
-    held = None if given is None else split_given(given, spec, spec.gate).evaluation
-    if not held:
-        return learned
-    held = held.select([name for name in learned.column_names if name in held.column_names])
-    return pa.concat_tables([held, learned], promote_options="permissive").select(learned.column_names)
+    """Return the labelled rows for evaluation: the base's and then the log's, with the log's columns."""
+    logged = labelled_log(stores, spec, spec.gate).evaluation
+    _, provided = _provided_rows(stores, spec)
+    held_out = None if provided is None else split_provided(provided, spec, spec.gate).evaluation
+    if not held_out:
+        return logged
+    held_out = held_out.select([name for name in logged.column_names if name in held_out.column_names])
+    return pa.concat_tables([held_out, logged], promote_options="permissive").select(logged.column_names)
 
 
 def build_training_set(stores: Stores, spec: EndpointSpec, gate: GateConfig | None = None) -> TrainingSet:
-    """Freeze the base set and all labelled rows of the log, less the evaluation days of both; return its record.
+    """Freeze the base set and all labelled rows of the log, without the evaluation days of both; return its record.
 
     The same rows give the same content hash and the same table. Raises EvidenceError when no row has a label.
     """
     gate = gate or spec.gate
-    learned = labelled_log(stores, spec, gate).training
-    if not len(learned):
+    logged = labelled_log(stores, spec, gate).training
+    if not len(logged):
         raise EvidenceError(
             f"No prediction of endpoint {spec.name!r} has a label yet", "Send labels: POST /endpoints/{endpoint}/labels"
         )
-    base, given = _given(stores, spec)
-    known = [] if given is None else [split_given(given, spec, gate).training]
-    rows = pa.concat_tables([*known, learned], promote_options="permissive")
+    base, provided = _provided_rows(stores, spec)
+    base_rows = [] if provided is None else [split_provided(provided, spec, gate).training]
+    rows = pa.concat_tables([*base_rows, logged], promote_options="permissive")
     return _freeze(stores, spec, rows, None if base is None else base.content_hash)
 
 
 def freeze_frame(stores: Stores, spec: EndpointSpec, frame: "pd.DataFrame") -> TrainingSet:
     """Freeze a user's own frame (features, the label, and event_time when there is one) as the base set.
 
-    Raises InputError when the label is missing or a system column's name is used otherwise.
+    Raises InputError when the label is missing or a system column's name is used for something else.
     """
     if spec.label not in frame.columns:
         columns = ", ".join(map(str, frame.columns))
-        raise InputError(f"The data has no column {spec.label!r}, the label (it has: {columns})", "Add or rename it")
+        raise InputError(
+            f"The data has no column {spec.label!r}, the label (it has: {columns})", "Add or rename the column"
+        )
     known = frame[frame[spec.label].notna()].reset_index(drop=True)
     names = [str(name) for name in known.columns if name not in (EVENT_TIME, spec.label)]
-    numbered = {ROW_ID: [f"{GIVEN}{index}" for index in range(len(known))]}
+    numbered = {ROW_ID: [f"{PROVIDED}{index}" for index in range(len(known))]}
     rows = pa.table(numbered).append_column(EVENT_TIME, _times(known))
     for name in [*names, spec.label]:
         rows = rows.append_column(name, pa.array(known[name], from_pandas=True))
@@ -113,20 +115,22 @@ def freeze_frame(stores: Stores, spec: EndpointSpec, frame: "pd.DataFrame") -> T
 
 
 def trained_part(stores: Stores, spec: EndpointSpec, base: TrainingSet) -> TrainingSet:
-    """Freeze the rows of a base set that are trained on: a set of its own, so that a version names what it has seen.
+    """Freeze the rows of a base set that are trained on, as a set of their own, so that a version names its rows.
 
-    When nothing is held out that is the base itself.
+    When no row is held out, this is the base itself.
     """
     rows = read_training_set(stores, base)
-    due, split = _by_calendar(rows, spec.gate), split_given(rows, spec, spec.gate)
+    due, split = _split_by_day(rows, spec.gate), split_provided(rows, spec, spec.gate)
     if not len(due.evaluation):
         return base
     if not len(split.evaluation):
-        told = "%s: all rows are trained on; without evaluation days too few are left (%d of %d), or not all classes"
-        _LOG.warning(told, spec.name, len(due.training), len(rows))
+        message = (
+            "%s: all rows are trained on: without the evaluation days too few (%d of %d) or not all classes remain"
+        )
+        _LOG.warning(message, spec.name, len(due.training), len(rows))
         return base
-    told = "%s: %d of %d rows lie on evaluation days; they judge versions and are never trained on"
-    _LOG.warning(told, spec.name, len(split.evaluation), len(rows))
+    message = "%s: %d of %d rows are of evaluation days; they are held out of training, to evaluate versions"
+    _LOG.warning(message, spec.name, len(split.evaluation), len(rows))
     return _freeze(stores, spec, split.training, base.content_hash)
 
 
@@ -141,7 +145,7 @@ def read_training_set(stores: Stores, record: TrainingSet) -> pa.Table:
 
 
 def as_frame(spec: EndpointSpec, rows: pa.Table) -> "pd.DataFrame":
-    """Return training rows as a trainer takes them: features, and the label as a number where all are numbers."""
+    """Return training rows as a trainer gets them: features, and the label as a number where all labels are."""
     frame = rows.drop_columns([ROW_ID, EVENT_TIME]).to_pandas()
     if spec.task != "regression":
         labels = frame[spec.label].astype(str)
@@ -151,28 +155,28 @@ def as_frame(spec: EndpointSpec, rows: pa.Table) -> "pd.DataFrame":
 
 
 def content_hash(rows: pa.Table) -> str:
-    """Return SHA-256 over the rows as CSV: the same for the same values, whatever holds them."""
+    """Return SHA-256 over the rows as CSV: the same for the same values, however they are chunked or encoded."""
     buffer = io.BytesIO()
     pa.csv.write_csv(rows, buffer)
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
-def _by_calendar(rows: pa.Table, gate: GateConfig) -> LabelledRows:
-    """Split rows by the day of their event time, in UTC; what has none is never kept for evaluation."""
+def _split_by_day(rows: pa.Table, gate: GateConfig) -> LabelledRows:
+    """Split rows by the day of their event time, in UTC; rows without one are never held out."""
     days = rows.column(EVENT_TIME).cast(pa.date32()).to_pylist()
-    kept = pa.array([day is not None and is_evaluation_day(day, gate.every_nth_day) for day in days], pa.bool_())
-    return LabelledRows(rows.filter(pc.invert(kept)), rows.filter(kept))
+    held_out = pa.array([day is not None and is_evaluation_day(day, gate.every_nth_day) for day in days], pa.bool_())
+    return LabelledRows(rows.filter(pc.invert(held_out)), rows.filter(held_out))
 
 
-def _given(stores: Stores, spec: EndpointSpec) -> tuple[TrainingSet | None, pa.Table | None]:
-    """Return the base set and the rows in it that a person gave.
+def _provided_rows(stores: Stores, spec: EndpointSpec) -> tuple[TrainingSet | None, pa.Table | None]:
+    """Return the base set and the rows in it that a user provided.
 
-    Rows that a base took from the log come from the log again: once, and without those erased since.
+    Rows that a base took from the log are read from the log again: once, and without those erased since.
     """
     base = next((known for known in stores.training_sets.of(spec.name) if known.base_hash is None), None)
     rows = None if base is None else read_training_set(stores, base)
-    given = None if rows is None else rows.filter(pc.starts_with(rows.column(ROW_ID), GIVEN))
-    return (base, given) if given is not None and len(given) else (None, None)
+    provided = None if rows is None else rows.filter(pc.starts_with(rows.column(ROW_ID), PROVIDED))
+    return (base, provided) if provided is not None and len(provided) else (None, None)
 
 
 def _freeze(stores: Stores, spec: EndpointSpec, rows: pa.Table, base: str | None) -> TrainingSet:
@@ -205,7 +209,7 @@ def _times(frame: "pd.DataFrame") -> pa.Array:
 
 
 def _read_times(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return the column with texts read as times, as a CSV file has them; a time without a zone is UTC."""
+    """Return the column with texts parsed as times, as in a CSV file; a time without a zone is UTC."""
     import pandas as pd
 
     if not pd.api.types.is_object_dtype(column) and not pd.api.types.is_string_dtype(column):
@@ -214,11 +218,11 @@ def _read_times(column: "pd.Series[Any]") -> "pd.Series[Any]":
         return pd.to_datetime(column, utc=True, format="ISO8601")
     except (ValueError, TypeError) as error:
         message = f"The column {EVENT_TIME!r} cannot be read as times: {error}"
-        raise InputError(message, "Write them as 2026-03-01T12:00:00Z") from error
+        raise InputError(message, "Write times as 2026-03-01T12:00:00Z") from error
 
 
 def _label_as_text(rows: pa.Table, spec: EndpointSpec) -> pa.Table:
-    """Return the rows with the label as the log keeps it: text for classes."""
+    """Return the rows with the label as the log stores it: text for classes."""
     from modelops_pipelines.core.models.predictions import class_name
 
     position = rows.column_names.index(spec.label)

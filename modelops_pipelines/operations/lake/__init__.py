@@ -1,4 +1,4 @@
-"""What every derived table shares: an endpoint's tables, incremental computing by window, queries to show.
+"""Shared by all derived tables: an endpoint's tables, incremental computation by window, and reading them.
 
 Files, commits and SQL: ``store.lake``.
 """

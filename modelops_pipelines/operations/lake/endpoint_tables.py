@@ -1,4 +1,4 @@
-"""Which columns an endpoint's tables have: the declarations, with the features of its model's versions."""
+"""The columns of an endpoint's tables: the declarations, with the features of its model's versions."""
 
 from typing import cast
 
@@ -41,7 +41,7 @@ def check_inputs(stores: Stores, spec: EndpointSpec, inputs: dict[str, str]) -> 
     clashes = sorted(set(inputs) & (SYSTEM_COLUMNS | {spec.label}))
     if clashes:
         raise SchemaError(
-            f"Feature(s) {', '.join(clashes)} of model {spec.model_name!r} bear a system column's name or the label's",
+            f"Feature(s) {', '.join(clashes)} of model {spec.model_name!r} are named like a system column or the label",
             "Rename them in the model's signature",
         )
     for key, wanted in (("features", spec.features), ("segments", spec.segments)):
@@ -54,5 +54,5 @@ def check_inputs(stores: Stores, spec: EndpointSpec, inputs: dict[str, str]) -> 
     known = feature_types(stores, spec)
     changed = sorted(name for name in inputs if name in known and known[name] != inputs[name])
     if changed:
-        told = ", ".join(f"{name} ({known[name]} before, {inputs[name]} now)" for name in changed)
-        raise SchemaError(f"Feature(s) changed their type: {told}", "Keep a feature's type, or give it a new name")
+        types = ", ".join(f"{name} ({known[name]} before, {inputs[name]} now)" for name in changed)
+        raise SchemaError(f"The type of feature(s) changed: {types}", "Keep the feature's type, or rename the feature")

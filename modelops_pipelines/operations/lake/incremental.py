@@ -1,4 +1,4 @@
-"""Deriving tables window by window: only what changed is computed again, and it replaces what was there."""
+"""Computes derived tables window by window: only changed windows are computed again, and their rows replaced."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -17,13 +17,13 @@ from modelops_pipelines.store.state.capture.touched_windows import Touched
 from modelops_pipelines.store.stores import Stores
 
 Windows = Sequence[datetime]
-AT_ONCE = {"hour": 24 * 31, "day": 31}
-"""Windows that are computed and written in one go, so that a backfill of years stays small in memory."""
+BATCH_WINDOWS = {"hour": 24 * 31, "day": 31}
+"""Windows that are computed and written in one batch, so that a backfill of years needs little memory."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Windows asked for by a person (a backfill), instead of those that changed."""
+    """The windows of a backfill, computed instead of those that changed: from ``start``, before ``end``."""
 
     start: datetime
     end: datetime
@@ -31,14 +31,14 @@ class Range:
 
 @dataclass(frozen=True)
 class Recomputed:
-    """What a derived table's run did."""
+    """The windows that a derived table's run computed, and the rows that it wrote."""
 
     table: str
     windows: tuple[datetime, ...]
     rows: int
 
     def followed_by(self, more: "Recomputed") -> "Recomputed":
-        """Return what this and another run of the same table did."""
+        """Return the sum of this and a later run of the same table."""
         return Recomputed(self.table, tuple(sorted({*self.windows, *more.windows})), self.rows + more.rows)
 
 
@@ -48,46 +48,46 @@ def recompute(
     table: Table,
     compute: Callable[[Windows], pa.Table],
     *,
-    asked: Range | None = None,
-    also: Callable[[Windows, pa.Table], None] | None = None,
-    hanging: Callable[[Windows, pa.Table], Sequence[datetime]] | None = None,
+    backfill: Range | None = None,
+    after_write: Callable[[Windows, pa.Table], None] | None = None,
+    dependents: Callable[[Windows, pa.Table], Sequence[datetime]] | None = None,
 ) -> Recomputed:
-    """Compute the table's changed windows and replace them; mark them for the tables that build on this one.
+    """Compute the table's changed windows and replace them; mark them for the tables that are derived from this one.
 
     Windows that are not yet due (``is_due``) keep their marks.
 
-    ``also`` is told of windows and their rows when these are durable: what it writes is there before the marks go.
-    ``hanging`` is told of them before they are written, and returns other windows of the table that hang on them: these
-    are marked at once, and computed after them.
+    ``after_write`` is called with windows and their rows once these are durable, and before their marks are cleared.
+    ``dependents`` is called with them before they are written, and returns the table's other windows that depend on
+    them: these are marked at once, and computed afterwards.
 
-    The marks are read before the data is opened and cleared after the result is durable, so that a run killed
-    anywhere leaves its windows marked, and rows that arrive meanwhile mark theirs again.
+    The marks are read before the data is opened and cleared after the result is durable, so that a run that is killed
+    leaves its windows marked, and rows that arrive meanwhile mark theirs again.
     """
     again: set[datetime] = set()
     with derive_lock(stores, spec, table):
         touched = stores.touched_windows.pending(spec.name, table.name)
-        if asked is not None:
-            touched = Touched(tuple(windows_between(asked.start, asked.end, spec.window)), 0)
-        whole = sorted({window_of(window, spec.window) for window in touched.windows})  # marks may be of hours before
+        if backfill is not None:
+            touched = Touched(tuple(windows_between(backfill.start, backfill.end, spec.window)), 0)
+        whole = sorted({window_of(window, spec.window) for window in touched.windows})  # some may be of hours
         now = stores.now()
         due = tuple(window for window in whole if is_due(spec, table.name, window, now))
         touched = Touched(due, touched.up_to)
         if not touched.windows:
             return Recomputed(table.name, (), 0)
         written = 0
-        for part in _parts(touched.windows, AT_ONCE[spec.window]):
+        for part in _parts(touched.windows, BATCH_WINDOWS[spec.window]):
             rows = compute(part)
-            if hanging is not None and (later := hanging(part, rows)):
+            if dependents is not None and (later := dependents(part, rows)):
                 stores.touched_windows.mark(spec.name, [table.name], later)
                 again.update(later)
             stores.writer.replace_windows(spec.name, table, rows, _replaced(table, part, spec))
-            if also is not None:
-                also(part, rows)
+            if after_write is not None:
+                after_write(part, rows)
             written += len(rows)
-        left = () if asked is not None else [window for window in whole if window not in due]
-        stores.touched_windows.clear(spec.name, table.name, touched, spec.dependents(table.name), left)
+        not_due = () if backfill is not None else [window for window in whole if window not in due]
+        stores.touched_windows.clear(spec.name, table.name, touched, spec.dependents(table.name), not_due)
     done = Recomputed(table.name, touched.windows, written)
-    return done.followed_by(recompute(stores, spec, table, compute, also=also)) if again else done
+    return done.followed_by(recompute(stores, spec, table, compute, after_write=after_write)) if again else done
 
 
 def _parts(windows: Windows, size: int) -> Iterator[Windows]:
@@ -96,7 +96,7 @@ def _parts(windows: Windows, size: int) -> Iterator[Windows]:
 
 
 def _replaced(table: Table, windows: Windows, spec: EndpointSpec) -> Windows:
-    """Return the windows as the table has them: their hours, where it is of hours."""
+    """Return the table's own windows: the hours of these, for a table by hour."""
     return hours_of(windows, spec.window) if derivation_of(table.name).hourly else windows
 
 
@@ -107,5 +107,5 @@ def derive_lock(stores: Stores, spec: EndpointSpec, table: Table) -> AbstractCon
 
 
 def dates_of(windows: Windows) -> list[date]:
-    """Return the partitions that the windows lie in."""
+    """Return the date partitions of the windows."""
     return sorted({window.date() for window in windows})

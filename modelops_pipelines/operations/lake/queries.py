@@ -1,4 +1,4 @@
-"""Reading what was derived, for people: newest rows of a table, an endpoint's state."""
+"""Reads derived tables for people: the newest rows of a table, and SQL queries over the lake."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,14 +22,14 @@ from modelops_pipelines.store.lake.reader import connection
 from modelops_pipelines.store.stores import Stores
 
 SHIPPED = ("health_hourly", "health_daily")
-"""Queries that come with the project: files under ``store/lake/queries``."""
+"""Queries shipped with the project: files under ``store/lake/queries``."""
 _DUCKDB_S_OWN = {"main", "temp", "system", "memory", "information_schema", "pg_catalog"}
-"""Names that DuckDB keeps for itself: endpoints of these names go by their tables' bare names only."""
+"""Names that DuckDB reserves: an endpoint of such a name has its tables under their bare names only."""
 _STREAM_OF = {table.name: stream for stream, table in STREAMS.items()}
 
 
 class Read(Protocol):
-    """``newest`` of one endpoint over a connection that is open."""
+    """``newest`` of one endpoint over an open connection."""
 
     def __call__(self, table: Table, windows: int = 7, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Return a table's rows of its last windows."""
@@ -38,9 +38,9 @@ class Read(Protocol):
 def newest(
     stores: Stores, spec: EndpointSpec, table: Table, windows: int = 7, columns: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
-    """Return a window-keyed table's rows of its last windows, oldest first. Reads the lake only, and few partitions.
+    """Return the rows of a table's last windows, oldest first. Reads the lake only, and few partitions.
 
-    All columns, unless some are named.
+    All columns, unless ``columns`` names some.
     """
     with newest_reader(stores, spec) as read:
         return read(table, windows, columns)
@@ -48,7 +48,7 @@ def newest(
 
 @contextmanager
 def newest_reader(stores: Stores, spec: EndpointSpec) -> Iterator["Read"]:
-    """Connect to DuckDB once, and yield ``newest`` for as many tables as one likes."""
+    """Connect to DuckDB once, and yield ``newest`` for any number of tables."""
     with stores.lake.query(spec.name, []) as connected:
 
         def read(table: Table, windows: int = 7, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -66,10 +66,10 @@ def newest_reader(stores: Stores, spec: EndpointSpec) -> Iterator["Read"]:
 
 
 def query_lake(stores: Stores, query: str, endpoint: str | None = None) -> list[dict[str, Any]]:
-    """Run a person's query over snapshots of every endpoint's tables, as ``endpoint.table``; it can read nothing else.
+    """Run a user's query over snapshots of every endpoint's tables, as ``endpoint.table``; it can read nothing else.
 
-    The tables of ``endpoint`` (of the only endpoint, when there is but one) also go by their bare names. Raises
-    InputError with DuckDB's words when the query is wrong, UnknownError when there is no such endpoint.
+    The tables of ``endpoint`` (of the only endpoint, when there is one) are also known by their bare names. Raises
+    InputError with DuckDB's message when the query fails, UnknownError when there is no such endpoint.
     """
     specs = _readable_specs(stores)
     names = sorted({*stores.lake.endpoints(), *specs})
@@ -79,9 +79,9 @@ def query_lake(stores: Stores, query: str, endpoint: str | None = None) -> list[
     with connection(stores.settings.lake) as connected:
         for name in names:
             shown = [*([name] if name not in _DUCKDB_S_OWN else []), *(["main"] if name == default else [])]
-            _show(connected, stores, specs.get(name), name, shown)
+            _create_views(connected, stores, specs.get(name), name, shown)
         try:
-            return _selected(connected, query)
+            return _run_select(connected, query)
         except duckdb.Error as error:
             tables = ", ".join(table.name for table in lake_tables())
             known = ", ".join(names) or "none yet"
@@ -90,7 +90,7 @@ def query_lake(stores: Stores, query: str, endpoint: str | None = None) -> list[
 
 
 def query_text(named: str) -> str:
-    """Return the query in a file, or one that comes with the project by its name; raises InputError without either."""
+    """Return the query in a file, or a shipped query by its name; raises InputError when there is neither."""
     path = Path(named)
     if not path.exists() and named.removesuffix(".sql") in SHIPPED:
         return sql.named(named.removesuffix(".sql"))
@@ -101,10 +101,10 @@ def query_text(named: str) -> str:
         raise InputError(f"The query {named} cannot be read ({error})", fix) from error
 
 
-def _show(
+def _create_views(
     connected: duckdb.DuckDBPyConnection, stores: Stores, spec: EndpointSpec | None, name: str, schemas: list[str]
 ) -> None:
-    """Make views of an endpoint's tables in these schemas."""
+    """Create views of an endpoint's tables in these schemas."""
     for schema in schemas:
         if schema != "main":
             connected.execute(sql.create_schema(schema))
@@ -116,7 +116,7 @@ def _show(
 
 
 def _readable_specs(stores: Stores) -> dict[str, EndpointSpec]:
-    """Return the endpoints by name; none while their YAML is faulty, which is no reason not to read the lake."""
+    """Return the endpoints by name; none while their YAML is faulty: the lake can be read all the same."""
     try:
         return {spec.name: spec for spec in read_endpoints(stores.settings.endpoints)}
     except OnboardingError:
@@ -124,28 +124,28 @@ def _readable_specs(stores: Stores) -> dict[str, EndpointSpec]:
 
 
 def _tables_of(stores: Stores, spec: EndpointSpec | None) -> list[Table]:
-    """Return the lake's tables, the log with its features also before the first row has come."""
+    """Return the lake's tables; the log has its feature columns even before its first row."""
     return [
         stream_table(stores, spec, _STREAM_OF[table.name]) if spec and table.name in _STREAM_OF else table
         for table in lake_tables()
     ]
 
 
-def _selected(connected: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
-    """Run one SELECT; anything else is refused: DuckDB may write where it may read, and the lake's files are there."""
+def _run_select(connected: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    """Run one SELECT; anything else is refused, because DuckDB could write to the lake's files, which it can read."""
     statements = connected.extract_statements(query)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         found = ", ".join(statement.type.name for statement in statements) or "nothing"
         raise InputError(f"The query is not one SELECT (found: {found})", "Write one SELECT, DESCRIBE or SUMMARIZE")
     result = connected.execute(statements[0])
-    columns = _distinct([column[0] for column in result.description or []])
+    columns = _distinct_names([column[0] for column in result.description or []])
     return [dict(zip(columns, row, strict=True)) for row in result.fetchall()]
 
 
-def _distinct(names: list[str]) -> list[str]:
+def _distinct_names(names: list[str]) -> list[str]:
     """Return the names with a number after each repetition, so that no column hides another."""
-    made: list[str] = []
+    distinct: list[str] = []
     for name in names:
         unused = (f"{name}_{number}" for number in range(1, len(names) + 1))
-        made.append(name if name not in made else next(one for one in unused if one not in made))
-    return made
+        distinct.append(name if name not in distinct else next(one for one in unused if one not in distinct))
+    return distinct

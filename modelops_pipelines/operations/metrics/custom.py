@@ -1,9 +1,9 @@
 """The user's own metrics: one SELECT in a file, or one function of a window's rows.
 
 A SELECT sees one view, ``predictions``: the answered rows of one window and version, features and answers, with the
-label that counts (null while there is none), ``feedback``, ``complaints`` and ``kept`` (false where sampling left the
-features out). A function gets the same rows as a
-DataFrame. What fails for one window is that window's reason; the other windows and metrics have their values.
+latest label (null while there is none), ``feedback``, ``complaints`` and ``kept`` (false where sampling dropped the
+features). A function gets the same rows as a DataFrame. A failure in one window is that window's ``reason``; the other
+windows and metrics have their values.
 """
 
 import importlib
@@ -30,7 +30,7 @@ from modelops_pipelines.store.stores import Stores
 Compute = Callable[[pa.Table], object]
 
 
-def measure_custom(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
+def measure_custom(stores: Stores, spec: EndpointSpec, backfill: Range | None = None) -> Recomputed:
     """Bring ``custom_metrics`` up to date."""
 
     def compute(windows: Windows) -> pa.Table:
@@ -43,11 +43,11 @@ def measure_custom(stores: Stores, spec: EndpointSpec, asked: Range | None = Non
         ]
         return pa.Table.from_pylist(rows, schema=arrow_schema(CUSTOM_METRICS))
 
-    return recompute(stores, spec, CUSTOM_METRICS, compute, asked=asked)
+    return recompute(stores, spec, CUSTOM_METRICS, compute, backfill=backfill)
 
 
 def _groups(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[tuple[datetime, str, pa.Table]]:
-    """Yield each window and version with its rows, a window in memory at a time."""
+    """Yield each window and version with its rows; one window is in memory at a time."""
     features = list(feature_types(stores, spec))
     for window in windows:
         rows = _named(judged_rows(stores, spec, [window], features), features)
@@ -57,19 +57,19 @@ def _groups(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[tu
 
 
 def _named(rows: pa.Table, features: Sequence[str]) -> pa.Table:
-    """Return judged rows with the features' own names; one that is named like a column of ours takes its place."""
+    """Return judged rows with the features' own names; a feature named like one of our columns replaces that column."""
     ours = rows.column_names[: len(rows.column_names) - len(features)]
     named = rows.rename_columns([*(f" {name}" if name in features else name for name in ours), *features])
     return named.drop_columns([name for name in named.column_names if name.startswith(" ")])
 
 
 def _computation(metric: Metric) -> Compute:
-    """Return what computes the metric, or what tells why it cannot be."""
+    """Return the function that computes the metric, or one that raises why it cannot be loaded."""
     try:
         return _of_file(str(metric.sql)) if metric.function is None else _of_function(metric.function)
     except (OSError, ImportError, AttributeError, ValueError) as error:
-        told = f"it cannot be loaded: {type(error).__name__}: {error}"
-        return lambda _: _raise(ValueError(told))
+        message = f"the metric cannot be loaded: {type(error).__name__}: {error}"
+        return lambda _: _raise(ValueError(message))
 
 
 def _of_file(named: str) -> Compute:
@@ -84,13 +84,13 @@ def _of_file(named: str) -> Compute:
 
 
 def only_value(connected: duckdb.DuckDBPyConnection, query: str) -> object:
-    """Return the one value of one SELECT; raises ValueError when it is something else, duckdb.Error when it fails."""
+    """Return the single value of one SELECT; raises ValueError for any other result, duckdb.Error when it fails."""
     statements = connected.extract_statements(query)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise ValueError("the file is not one SELECT")
     found = connected.execute(statements[0]).fetchall()
     if len(found) != 1 or len(found[0]) != 1:
-        raise ValueError(f"the query gives {len(found)} row(s), and one row of one number is wanted")
+        raise ValueError(f"the query returns {len(found)} row(s); it must return one row with one number")
     value: object = found[0][0]
     return value
 
@@ -106,21 +106,21 @@ def _of_function(named: str) -> Compute:
 def _value(compute: Compute, rows: pa.Table) -> dict[str, Any]:
     try:
         value = compute(rows)
-    except Exception as error:  # noqa: BLE001 - a metric is the user's code: whatever it raises is told in its place
-        told = str(error).strip().partition("\n")[0]
-        return {"value": None, "reason": f"{type(error).__name__}: {told}"[:500]}
+    except Exception as error:  # noqa: BLE001 - a metric is the user's code: any error becomes the reason
+        message = str(error).strip().partition("\n")[0]
+        return {"value": None, "reason": f"{type(error).__name__}: {message}"[:500]}
     return _number(value)
 
 
 def _number(value: object) -> dict[str, Any]:
     if value is None:
-        return {"value": None, "reason": "it gave nothing (null)"}
+        return {"value": None, "reason": "the metric returned null"}
     try:
-        number = float(value)  # type: ignore[arg-type] # whatever is no number raises
+        number = float(value)  # type: ignore[arg-type] # anything but a number raises
     except (TypeError, ValueError):
-        return {"value": None, "reason": f"it gave {str(value)[:100]!r}, no number"}
+        return {"value": None, "reason": f"the metric returned {str(value)[:100]!r}, which is not a number"}
     if not math.isfinite(number):
-        return {"value": None, "reason": f"it gave {number}, no finite number"}
+        return {"value": None, "reason": f"the metric returned {number}, which is not finite"}
     return {"value": number, "reason": None}
 
 

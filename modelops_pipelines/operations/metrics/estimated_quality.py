@@ -1,4 +1,4 @@
-"""Quality estimated before labels arrive: a window's scores, read with what earlier labels said of such scores."""
+"""Quality estimated before labels arrive: a window's scores, calibrated on earlier labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,12 +40,12 @@ class Labelled:
     negatives: Floats
 
 
-def estimate_quality(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
+def estimate_quality(stores: Stores, spec: EndpointSpec, backfill: Range | None = None) -> Recomputed:
     """Bring ``estimated_quality`` up to date.
 
-    A window's estimate rests on the labels that its version had, when this ran, in windows that ended a
-    ``label_horizon`` before it: of later ones only early labels are in, which are often not like late ones. Reads the
-    windows of the log, and of what came before the stored counts only. Run it after ``measure_quality``.
+    A window's estimate is calibrated on its version's labels in windows that ended a ``label_horizon`` before it. Of
+    later windows only early labels have arrived, and these often differ from late ones. Of earlier windows only the
+    stored counts are read, not the log. Run it after ``measure_quality``.
     """
 
     def compute(windows: Windows) -> pa.Table:
@@ -54,15 +54,15 @@ def estimate_quality(stores: Stores, spec: EndpointSpec, asked: Range | None = N
         rows = [_row(spec, key, counts, earlier) for key, counts in sorted(answered.items())]
         return pa.Table.from_pylist(rows, schema=arrow_schema(ESTIMATED_QUALITY))
 
-    return recompute(stores, spec, ESTIMATED_QUALITY, compute, asked=asked)
+    return recompute(stores, spec, ESTIMATED_QUALITY, compute, backfill=backfill)
 
 
 def answer_counts(stores: Stores, spec: EndpointSpec, windows: Windows) -> dict[Key, tuple[int, AnswerCounts]]:
-    """Return the answered rows of the windows by window and version: how many, and the scored ones a bin."""
-    asked = {"size": spec.window, "windows": list(windows), "positive": spec.positive_label}
+    """Return the answered rows by window and version: their number, and the scored ones per bin."""
+    parameters = {"size": spec.window, "windows": list(windows), "positive": spec.positive_label}
     with stores.lake.query(spec.name, [log_table(stores, spec)], dates_of(windows)) as connected:
         connected.execute(sql.named("score_bin"))
-        rows = rows_of(connected, "answer_counts", asked)
+        rows = rows_of(connected, "answer_counts", parameters)
     keys = list(zip(rows["window_start"].to_pylist(), rows["model_version"].to_pylist(), strict=True))
     starts = [place for place, key in enumerate(keys) if not place or keys[place - 1] != key]
     slices = zip(starts, [*starts[1:], len(keys)], strict=True)
@@ -70,13 +70,13 @@ def answer_counts(stores: Stores, spec: EndpointSpec, windows: Windows) -> dict[
 
 
 def labelled_before(stores: Stores, spec: EndpointSpec, keys: Sequence[Key]) -> dict[Key, Labelled]:
-    """Return, for each window and version, the labelled scores of the version's windows that calibrate it."""
+    """Return, per window and version, the labelled scores of the version's earlier windows that calibrate it."""
     if not keys:
         return {}
     versions = sorted({version for _, version in keys})
-    asked = {"before": max(keys)[0], "versions": versions}
+    parameters = {"before": max(keys)[0], "versions": versions}
     with stores.lake.query(spec.name, [QUALITY_METRICS]) as connected:
-        stored = rows_of(connected, "labelled_scores", asked).to_pylist()
+        stored = rows_of(connected, "labelled_scores", parameters).to_pylist()
     found: dict[Key, Labelled] = {}
     for version in versions:
         history = [(row["window_start"], row["score_counts"]) for row in stored if row["model_version"] == version]
@@ -98,7 +98,7 @@ def _running(history: Sequence[tuple[datetime, str]], ends: Sequence[datetime]) 
 
 
 def _counted(rows: pa.Table) -> tuple[int, AnswerCounts]:
-    """Return the rows of one window and version, the scored among them a bin."""
+    """Return the number of rows of one window and version, and the scored ones per bin."""
     scored = rows.filter(rows["bin"].is_valid())
     names = [name for name in scored.column_names if name not in {"window_start", "model_version", "predictions"}]
     columns = {name: np.asarray(scored[name].to_numpy(), np.float64) for name in names}
@@ -110,13 +110,20 @@ def _row(
 ) -> dict[str, Any]:
     predictions, counts = answered
     labelled = earlier.get(key) or Labelled(np.zeros(BINS), np.zeros(BINS))
-    made = _estimated(spec, counts, labelled)
+    estimated = _estimate(spec, counts, labelled)
     numbers = {"predictions": predictions, "scored": counts.scored}
-    rests = {"labelled": int(labelled.positives.sum() + labelled.negatives.sum()), "reason": made.reason}
-    return {"window_start": key[0], "model_version": key[1], "date": key[0].date(), **numbers, **rests, **made.values}
+    basis = {"labelled": int(labelled.positives.sum() + labelled.negatives.sum()), "reason": estimated.reason}
+    return {
+        "window_start": key[0],
+        "model_version": key[1],
+        "date": key[0].date(),
+        **numbers,
+        **basis,
+        **estimated.values,
+    }
 
 
-def _estimated(spec: EndpointSpec, counts: AnswerCounts, labelled: Labelled) -> Estimate:
+def _estimate(spec: EndpointSpec, counts: AnswerCounts, labelled: Labelled) -> Estimate:
     if spec.task != BINARY:
         return no_estimate("quality is estimated for binary classification only")
     if not counts.scored:

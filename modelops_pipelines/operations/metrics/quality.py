@@ -17,29 +17,29 @@ from modelops_pipelines.store.lake.reader import session
 from modelops_pipelines.store.stores import Stores
 
 JUDGED = ("window_start", "model_version", "prediction", "score", "label", "feedback", "complaints")
-"""What quality is computed from."""
+"""The columns that quality is computed from."""
 _ANSWERED = (
     *("prediction_id", "event_time", "model_version", "prediction", "score"),
     *("status", "source", "sampled", "truncated"),
 )
 
 
-def measure_quality(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
+def measure_quality(stores: Stores, spec: EndpointSpec, backfill: Range | None = None) -> Recomputed:
     """Bring ``quality_metrics`` up to date."""
 
     def compute(windows: Windows) -> pa.Table:
         return quality_of(spec, judged_rows(stores, spec, windows, spec.segments), spec.segments)
 
-    return recompute(stores, spec, QUALITY_METRICS, compute, asked=asked)
+    return recompute(stores, spec, QUALITY_METRICS, compute, backfill=backfill)
 
 
 def judged_rows(
     stores: Stores, spec: EndpointSpec, windows: Sequence[datetime], segments: Sequence[str] = ()
 ) -> pa.Table:
-    """Return the answered predictions of the windows with the label that counts and their feedback.
+    """Return the answered predictions of the windows with their latest label and their feedback.
 
-    The features named as ``segments`` are the last columns, in their order, numbered: a feature may bear the name of a
-    column here. Raises SchemaError for a name that is no feature of the endpoint's model.
+    The features named as ``segments`` are the last columns, in order, named by number: a feature may have
+    another column's name. Raises SchemaError for a name that is not a feature of the endpoint's model.
     """
     _check(stores, spec, segments)
     table = log_table(stores, spec)
@@ -53,14 +53,14 @@ def judged_rows(
 
 
 def quality_of(spec: EndpointSpec, judged: pa.Table, segments: Sequence[str] = ()) -> pa.Table:
-    """Return quality a window and version of judged rows, then that of each value of the segments.
+    """Return quality per window and version of judged rows, then per value of each segment.
 
     ``judged`` has the columns of ``JUDGED``; with segments, what ``judged_rows`` returns for them.
     """
     with session(None) as connected:
         connected.execute(sql.named("score_bin"))
-        everything = judged.select(JUDGED).append_column("segment_value", _same("", len(judged)))
-        parts = [_quality(connected, spec, WHOLE, everything)]
+        all_rows = judged.select(JUDGED).append_column("segment_value", _constant("", len(judged)))
+        parts = [_quality(connected, spec, WHOLE, all_rows)]
         for number, name in enumerate(segments):
             rows = judged.select([*JUDGED, "kept"]).append_column("value", judged.column(_segment(number)))
             parts.append(_quality(connected, spec, name, _segmented(connected, rows)))
@@ -91,7 +91,7 @@ def _quality(connected: duckdb.DuckDBPyConnection, spec: EndpointSpec, segment: 
     return rows_of(connected, "quality_classification", {"segment": segment, "positive": positive})
 
 
-def _same(value: str, rows: int) -> pa.Array:
+def _constant(value: str, rows: int) -> pa.Array:
     return pa.repeat(pa.scalar(value), rows)
 
 

@@ -1,4 +1,4 @@
-"""Traffic, failures and latency, counted from the log for the windows that changed; ``traffic`` sums them up."""
+"""Traffic, failures and latency, counted from the log for the windows that changed; ``traffic`` sums them."""
 
 import pyarrow as pa
 
@@ -10,12 +10,12 @@ from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.stores import Stores
 
 
-def measure_service(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
+def measure_service(stores: Stores, spec: EndpointSpec, backfill: Range | None = None) -> Recomputed:
     """Bring ``service_metrics`` up to date."""
 
     def compute(windows: Windows) -> pa.Table:
-        asked_for = {"size": spec.window, "windows": list(windows)}
+        parameters = {"size": spec.window, "windows": list(windows)}
         with stores.lake.query(spec.name, [log_table(stores, spec)], dates_of(windows)) as connected:
-            return connected.sql(sql.named("service_metrics"), params=asked_for).to_arrow_table()
+            return connected.sql(sql.named("service_metrics"), params=parameters).to_arrow_table()
 
-    return recompute(stores, spec, SERVICE_METRICS, compute, asked=asked)
+    return recompute(stores, spec, SERVICE_METRICS, compute, backfill=backfill)

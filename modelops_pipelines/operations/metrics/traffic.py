@@ -1,4 +1,4 @@
-"""Traffic, failures and latency of any windows, as sums of the hours that ``service_metrics`` holds."""
+"""Traffic, failures and latency of any windows, sum_traffic from the hours in ``service_metrics``."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Traffic:
-    """What happened over some time: counts, and requests by error code and by latency bucket."""
+    """The traffic of a period: counts, and requests by error code and by latency bucket."""
 
     requests: int = 0
     predictions: int = 0
@@ -33,12 +33,12 @@ class Traffic:
 
     @property
     def error_rate(self) -> float | None:
-        """Share of the requests that we failed (5xx), 0 to 1; None without requests."""
+        """Share of the requests that failed with a server error (5xx), 0 to 1; None without requests."""
         return self.server_errors / self.requests if self.requests else None
 
     @property
     def availability(self) -> float | None:
-        """Share of the requests that we did not fail, 0 to 1; None without requests."""
+        """Share of the requests without a server error, 0 to 1; None without requests."""
         return None if self.error_rate is None else 1 - self.error_rate
 
     @property
@@ -47,12 +47,12 @@ class Traffic:
         return self.latency_sum_ms / self.requests if self.requests else None
 
     def percentile(self, share: float) -> float | None:
-        """Return the latency (ms) that the share of requests stays under, within 1 %; None without requests."""
+        """Return the latency percentile (ms) of a share such as 0.95, within 1 %; None without requests."""
         return percentile(self.latency, share)
 
 
-def summed(rows: Iterable[Row]) -> Traffic:
-    """Return rows of ``service_metrics`` as one sum; their order changes nothing."""
+def sum_traffic(rows: Iterable[Row]) -> Traffic:
+    """Return the sum of rows of ``service_metrics``, in any order."""
     held = list(rows)
     errors: Counter[str] = Counter()
     for row in held:
@@ -62,20 +62,21 @@ def summed(rows: Iterable[Row]) -> Traffic:
 
 
 def newest_traffic(stores: Stores, spec: EndpointSpec, windows: int = 7) -> list[dict[str, Any]]:
-    """Return the traffic of the endpoint's last windows, a row a window, version and variant, oldest first."""
+    """Return the traffic of the endpoint's last windows, one row per window, version and variant, oldest first."""
     groups: dict[tuple[datetime, str, str], list[Row]] = {}
     for row in newest(stores, spec, SERVICE_METRICS, windows):
         key = (window_of(row["window_start"], spec.window), row["model_version"], row["variant"])
         groups.setdefault(key, []).append(row)
     return [
-        {"window_start": window, "model_version": version, "variant": variant} | described(rows, LENGTH[spec.window])
+        {"window_start": window, "model_version": version, "variant": variant}
+        | describe_traffic(rows, LENGTH[spec.window])
         for (window, version, variant), rows in sorted(groups.items())
     ]
 
 
-def described(rows: Sequence[Row], length: timedelta) -> dict[str, Any]:
-    """Return rows summed, with what people ask of them; ``throughput`` is requests a second over the whole window."""
-    total = summed(rows)
+def describe_traffic(rows: Sequence[Row], length: timedelta) -> dict[str, Any]:
+    """Return the sum of rows with rates and percentiles; ``throughput`` is requests per second over the window."""
+    total = sum_traffic(rows)
     return {
         **{name: getattr(total, name) for name in _COUNTS if name != "latency_sum_ms"},
         "error_rate": total.error_rate,

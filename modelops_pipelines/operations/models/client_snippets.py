@@ -1,4 +1,4 @@
-"""Complete programs that ask an endpoint for a prediction, to copy: for a shell, and for Python's standard library."""
+"""Complete programs that request a prediction, ready to copy: for a shell, and for Python's standard library."""
 
 import json
 import shlex
@@ -17,14 +17,14 @@ def prediction_url(gateway: str, endpoint: str) -> str:
 
 
 def curl_snippet(url: str, body: Mapping[str, Any], *, with_key: bool) -> str:
-    """Return a command; it ends with an error when the gateway answers one."""
+    """Return a curl command; it fails when the gateway answers with an error."""
     key = [f'-H "X-API-Key: ${KEY_VARIABLE}"'] if with_key else []
     lines = [f"curl -sS --fail-with-body {shlex.quote(url)}", "-H 'Content-Type: application/json'", *key]
     return " \\\n  ".join([*lines, f"-d {shlex.quote(json.dumps(body))}"]) + "\n"
 
 
 def python_snippet(url: str, body: Mapping[str, Any], *, with_key: bool) -> str:
-    """Return a program that needs nothing but Python."""
+    """Return a program that needs only Python."""
     key = f', "X-API-Key": os.environ["{KEY_VARIABLE}"]' if with_key else ""
     imports = ["json", *(["os"] if with_key else []), "urllib.request"]
     return f"""\

@@ -1,4 +1,4 @@
-"""A body that a version takes, to try it with: a row of its own input example, or one made up from its signature."""
+"""An example request for a version: a row of its logged input example, or placeholder values by its signature."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from modelops_pipelines.store.state.release.deployments import ModelVersion
 Row = dict[str, Any]
 _FILE = "input_example.json"
 _LARGEST = 1024 * 1024
-_MADE_UP: Mapping[str, Any] = {
+_PLACEHOLDERS: Mapping[str, Any] = {
     "float": 1.0,
     "int": 1,
     "text": "text",
@@ -26,16 +26,16 @@ def example_body(version: ModelVersion) -> dict[str, Any]:
 
 
 def example_row(version: ModelVersion) -> Row:
-    """Return the first whole row of the version's input example, else one of made-up values of the right types."""
+    """Return the first complete row of the version's input example, else placeholder values of the right types."""
     logged = _logged(Path(version.artifact_uri.removeprefix("file://")) / _FILE)
     rows = (_plain(row, version.inputs) for row in logged)
     return next(
-        (row for row in rows if row is not None), {name: _MADE_UP[kind] for name, kind in version.inputs.items()}
+        (row for row in rows if row is not None), {name: _PLACEHOLDERS[kind] for name, kind in version.inputs.items()}
     )
 
 
 def _logged(path: Path) -> Sequence[Mapping[str, Any]]:
-    """Return the rows of an input example as MLflow keeps it; none where there is no file, or another form."""
+    """Return the rows of an input example as MLflow stores it; none where there is no file, or another format."""
     try:
         with path.open(encoding="utf-8") as opened:
             example = json.loads(opened.read(_LARGEST))
@@ -45,7 +45,7 @@ def _logged(path: Path) -> Sequence[Mapping[str, Any]]:
 
 
 def _plain(row: Mapping[str, Any], inputs: Mapping[str, str]) -> Row | None:
-    """Return the row's features as a body holds them, or None when one is missing or of another type."""
+    """Return the row's features in the request's form, or None when one is missing or of another type."""
     found = {name: row.get(name) for name in inputs}
     return found if all(_FITS[kind](found[name]) for name, kind in inputs.items()) else None
 

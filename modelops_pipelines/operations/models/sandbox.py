@@ -1,7 +1,7 @@
-"""A version's answers from a process of its own: one that hangs, crashes or raises costs whoever asked only time.
+"""Runs a version in a separate process, so that a model that hangs, crashes or raises costs the caller only time.
 
-What goes there and comes back are Arrow tables in files; nothing that a model wrote is ever unpickled here. The child
-is ``sandbox_worker.py``.
+Rows and answers are exchanged as Arrow files; nothing that a model wrote is ever unpickled here. The child process is
+``sandbox_worker.py``.
 """
 
 import json
@@ -27,9 +27,9 @@ from modelops_pipelines.core.windows import text
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 DEADLINE = 120.0
-"""Seconds that a version has to load and to answer all rows, unless told otherwise."""
+"""Seconds that a version has by default to load and to answer all rows."""
 BATCH_ROWS = 1000
-ASKED, ROWS, ANSWERS, FAULT, SAID = "asked.json", "rows.arrow", "answers.arrow", "fault.json", "said.txt"
+REQUEST, ROWS, ANSWERS, FAULT, OUTPUT = "request.json", "rows.arrow", "answers.arrow", "fault.json", "output.txt"
 CHILD = "modelops_pipelines.operations.models.sandbox_worker"
 _COLUMNS = ("prediction", "score", "error", "milliseconds")
 _LONGEST = 500
@@ -37,11 +37,11 @@ _LONGEST = 500
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a version said of rows, in their order.
+    """A version's answers to rows, in their order.
 
-    A row that it could not answer has an error, and neither prediction nor score. ``milliseconds`` is what a row took
-    in its batch; ``seconds`` is the answering alone, ``seconds_in_all`` with the start of the process and the loading.
-    ``beside`` is the milliseconds a row of the version measured beside it, None without one or where that fails.
+    A row that it could not answer has an error, and neither prediction nor score. ``milliseconds`` is the time per row
+    in its batch; ``seconds`` is the answering alone, ``seconds_in_all`` includes starting the process and loading.
+    ``timed_with`` is the milliseconds per row of the other version that was timed; None without one, or if it fails.
     """
 
     predictions: Sequence[Answer | None]
@@ -50,51 +50,51 @@ class Predicted:
     milliseconds: Sequence[float | None]
     seconds: float
     seconds_in_all: float
-    beside: float | None = None
+    timed_with: float | None = None
 
 
-def predict_apart(
+def predict_in_sandbox(
     version: ModelVersion,
     spec: EndpointSpec,
     rows: pa.Table,
     deadline: float = DEADLINE,
     *,
     batches: Sequence[int] | None = None,
-    gently: bool = False,
-    beside: ModelVersion | None = None,
+    low_priority: bool = False,
+    timed_with: ModelVersion | None = None,
 ) -> Predicted:
-    """Have a version answer rows of its features in a process of its own, which ends by the deadline (seconds).
+    """Have a version answer rows of its features in a separate process, which ends by the deadline (seconds).
 
-    The rows go to the model in batches of these sizes (of BATCH_ROWS, unless told); one that it raises on is halved
-    until the rows are found that it cannot answer. ``gently`` gives the process little CPU while others want it. The
-    time of ``beside``, another version, is taken on the first batch before, in the same process.
+    The rows go to the model in batches of these sizes (by default of BATCH_ROWS); a batch on which it raises is halved
+    until the rows are found that it cannot answer. ``low_priority`` gives the process little CPU while others need it.
+    ``timed_with``, another version, is timed on the first batch beforehand, in the same process.
 
-    Raises ModelError when the version cannot be loaded, PredictionError when the process crashes or is out of time,
+    Raises ModelError when the version cannot be loaded, PredictionError when the process crashes or times out,
     SchemaError when a feature is missing.
     """
     missing = [name for name in version.inputs if name not in rows.column_names]
     if missing:
         message = f"Version {version.version} takes feature(s) {', '.join(missing)}, which the rows do not have"
-        raise SchemaError(message, "Add them")
+        raise SchemaError(message, "Add the missing features")
     started = time.monotonic()
-    with TemporaryDirectory(prefix="modelops-predict-") as made:
-        folder = Path(made)
-        _ask(folder, (version, beside), spec, rows, batches or _evenly(len(rows)))
-        ended = _run(folder, deadline, gently=gently)
-        if ended is None:
+    with TemporaryDirectory(prefix="modelops-predict-") as created:
+        folder = Path(created)
+        _write_request(folder, (version, timed_with), spec, rows, batches or _equal_batches(len(rows)))
+        exit_code = _run(folder, deadline, low_priority=low_priority)
+        if exit_code is None:
             raise PredictionError(
-                f"Version {version.version} did not answer {len(rows)} rows within {deadline:g} s: it was ended",
-                "Ask for fewer rows, or correct the model",
+                f"Version {version.version} did not answer {len(rows)} rows in {deadline:g} s; its process was killed",
+                "Send fewer rows, or fix the model",
             )
-        answers = _read(folder, version, ended, len(rows))
+        answers = _read(folder, version, exit_code, len(rows))
     return _predicted(answers, time.monotonic() - started)
 
 
-def _evenly(rows: int) -> list[int]:
+def _equal_batches(rows: int) -> list[int]:
     return [min(BATCH_ROWS, rows - start) for start in range(0, rows, BATCH_ROWS)]
 
 
-def _ask(
+def _write_request(
     folder: Path,
     versions: tuple[ModelVersion, ModelVersion | None],
     spec: EndpointSpec,
@@ -102,44 +102,44 @@ def _ask(
     batches: Sequence[int],
 ) -> None:
     names = ("name", "model_name", "task", "label", "positive_label", "allow_pickle", "accept_pickles")
-    version, beside = versions
-    asked = {
-        "version": _described(version),
-        "beside": None if beside is None else _described(beside),
+    version, timed_with = versions
+    request = {
+        "version": _as_json(version),
+        "timed_with": None if timed_with is None else _as_json(timed_with),
         "spec": {name: getattr(spec, name) for name in names},
         "batches": list(batches),
     }
-    (folder / ASKED).write_text(json.dumps(asked))
+    (folder / REQUEST).write_text(json.dumps(request))
     wanted = {name for one in versions if one is not None for name in one.inputs}
     sent = rows.select([name for name in rows.column_names if name in wanted])
     with pa.OSFile(str(folder / ROWS), "wb") as sink, pa.ipc.new_file(sink, sent.schema) as writer:
         writer.write_table(sent)
 
 
-def _described(version: ModelVersion) -> dict[str, Any]:
+def _as_json(version: ModelVersion) -> dict[str, Any]:
     return {**asdict(version), "registered_at": text(version.registered_at)}
 
 
-def _run(folder: Path, deadline: float, *, gently: bool) -> int | None:
-    """Run the child; return its exit code, None where it was ended for want of time. Nothing of it is left.
+def _run(folder: Path, deadline: float, *, low_priority: bool) -> int | None:
+    """Run the child; return its exit code, None where it timed out and was killed. No process of it stays.
 
-    It ends itself a little after the deadline too, should this process be killed meanwhile.
+    It also ends itself 5 s after the deadline, in case this process is killed meanwhile.
     """
-    child = _start([str(folder), f"{deadline + 5:g}", *(["gently"] if gently else [])], folder / SAID)
+    child = _start([str(folder), f"{deadline + 5:g}", *(["low-priority"] if low_priority else [])], folder / OUTPUT)
     try:
         return child.wait(timeout=deadline)
     except subprocess.TimeoutExpired:
         return None
-    finally:  # whatever the model has started belongs to the child's session
+    finally:  # processes that the model started belong to the child's session
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
 
 
-def _start(arguments: Sequence[str], said: Path) -> subprocess.Popen[bytes]:
-    """Start the child in a session of its own; what it says goes to a file."""
+def _start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start the child in a new session; its output goes to a file."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
-    with said.open("wb") as output:
+    with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", CHILD, *arguments],
             env=environment,
@@ -150,41 +150,47 @@ def _start(arguments: Sequence[str], said: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _read(folder: Path, version: ModelVersion, ended: int, rows: int) -> pa.Table:
-    """Return the child's answers; raises what it says went wrong, or that it says nothing."""
+def _read(folder: Path, version: ModelVersion, exit_code: int, rows: int) -> pa.Table:
+    """Return the child's answers; raises the fault that it reported, or PredictionError without valid answers."""
     if (folder / FAULT).exists():
         raise _fault(folder, version)
     try:
         with pa.OSFile(str(folder / ANSWERS), "rb") as source:
             answers = pa.ipc.open_file(source).read_all()
         answers.validate(full=True)
-        [float(answers.schema.metadata[name]) for name in (b"seconds", b"beside")]
-    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError):  # what a model has left there, or not
+        [float(answers.schema.metadata[name]) for name in (b"seconds", b"timed_with")]
+    except (
+        OSError,
+        pa.ArrowException,
+        LookupError,
+        TypeError,
+        ValueError,
+    ):  # the model's code may have written or removed the file
         answers = None
-    if answers is None or ended != 0 or (len(answers), answers.column_names) != (rows, list(_COLUMNS)):
-        why = signal.Signals(-ended).name if -ended in set(signal.Signals) else f"exit code {ended}"
-        message = f"Version {version.version} crashed on {rows} rows ({why}): {_last_words(folder)}"
-        raise PredictionError(message, "Correct the model")
+    if answers is None or exit_code != 0 or (len(answers), answers.column_names) != (rows, list(_COLUMNS)):
+        why = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"exit code {exit_code}"
+        message = f"Version {version.version} crashed on {rows} rows ({why}): {_last_line(folder)}"
+        raise PredictionError(message, "Fix the model")
     return answers
 
 
 def _fault(folder: Path, version: ModelVersion) -> ModelOpsError:
     try:
-        told = json.loads((folder / FAULT).read_bytes())
-        message, remedy = str(told["message"]), str(told["remedy"])
+        fault = json.loads((folder / FAULT).read_bytes())
+        message, remedy = str(fault["message"]), str(fault["remedy"])
     except (ValueError, LookupError, TypeError):
-        return PredictionError(f"Version {version.version} broke off", "Correct the model")
+        return PredictionError(f"Version {version.version} failed without a readable error", "Fix the model")
     return ModelError(message[: 4 * _LONGEST], remedy[:_LONGEST])
 
 
-def _last_words(folder: Path) -> str:
-    with (folder / SAID).open("rb") as said:
-        said.seek(max(0, said.seek(0, os.SEEK_END) - 4096))
-        lines = said.read().decode(errors="replace").strip().splitlines()
-    return lines[-1][:_LONGEST] if lines else "it said nothing"
+def _last_line(folder: Path) -> str:
+    with (folder / OUTPUT).open("rb") as output:
+        output.seek(max(0, output.seek(0, os.SEEK_END) - 4096))
+        lines = output.read().decode(errors="replace").strip().splitlines()
+    return lines[-1][:_LONGEST] if lines else "no output"
 
 
 def _predicted(answers: pa.Table, seconds: float) -> Predicted:
-    spent, beside = (float(answers.schema.metadata[name]) for name in (b"seconds", b"beside"))
+    spent, timed_with = (float(answers.schema.metadata[name]) for name in (b"seconds", b"timed_with"))
     predictions, scores, errors, took = (answers.column(name).to_pylist() for name in _COLUMNS)
-    return Predicted(predictions, scores, errors, took, spent, seconds, None if math.isnan(beside) else beside)
+    return Predicted(predictions, scores, errors, took, spent, seconds, None if math.isnan(timed_with) else timed_with)

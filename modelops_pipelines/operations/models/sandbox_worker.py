@@ -1,6 +1,6 @@
-"""The process in which a version answers rows for ``sandbox.py``. It reads a folder, writes answers there, and ends.
+"""The process in which a version answers rows for ``sandbox.py``. It reads a folder, writes answers there, and exits.
 
-``python -m modelops_pipelines.operations.models.sandbox_worker FOLDER SECONDS [gently]``
+``python -m modelops_pipelines.operations.models.sandbox_worker FOLDER SECONDS [low-priority]``
 """
 
 import json
@@ -20,17 +20,17 @@ import pyarrow as pa
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, ModelError
 from modelops_pipelines.core.models.predictions import Answer, interpret
-from modelops_pipelines.operations.models.sandbox import ANSWERS, ASKED, BATCH_ROWS, FAULT, ROWS
+from modelops_pipelines.operations.models.sandbox import ANSWERS, BATCH_ROWS, FAULT, REQUEST, ROWS
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GENTLE = 10
-"""How much nicer than others a gentle process is: a tenth of their share of a busy CPU."""
+LOW_PRIORITY = 10
+"""The niceness of a low-priority process: it gets a tenth of the others' share of a busy CPU."""
 FAILURES = 400
-"""Batches that a model may raise on before its rows are no longer looked for one by one."""
+"""Batches on which a model may raise before failed batches are no longer halved."""
 _LONGEST = 500
 _NARROW = {"float": "float32", "integer": "int32"}
 _WHOLE = {"int": "int64", "bool": "bool"}
@@ -38,31 +38,32 @@ Interpreted = tuple[list[Answer], list[float] | None]
 
 
 def main(folder: Path) -> None:
-    """Load the version that the folder asks for and write its answers, or the fault of the version."""
-    asked = json.loads((folder / ASKED).read_bytes())
-    version = _version(asked["version"])
-    spec = EndpointSpec(**{**asked["spec"], "accept_pickles": tuple(asked["spec"]["accept_pickles"])})
+    """Load the version that the folder's request names and write its answers, or why it cannot be loaded."""
+    request = json.loads((folder / REQUEST).read_bytes())
+    version = _version(request["version"])
+    spec = EndpointSpec(**{**request["spec"], "accept_pickles": tuple(request["spec"]["accept_pickles"])})
     with pa.OSFile(str(folder / ROWS), "rb") as source:
         rows = pa.ipc.open_file(source).read_all()
-    beside = math.nan if asked["beside"] is None else time_of(_version(asked["beside"]), spec, rows)
+    other = request["timed_with"]
+    timed_with = math.nan if other is None else time_of(_version(other), spec, rows)
     try:
         model = load_model(version, spec)
     except ModelError as error:
-        told = {"message": error.message, "remedy": error.remedy}
-        (folder / FAULT).write_text(json.dumps(told))
+        fault = {"message": error.message, "remedy": error.remedy}
+        (folder / FAULT).write_text(json.dumps(fault))
         return
-    answers = answer(model, version, spec, rows, asked["batches"])
-    answers = answers.replace_schema_metadata({**answers.schema.metadata, "beside": repr(beside)})
+    answers = answer(model, version, spec, rows, request["batches"])
+    answers = answers.replace_schema_metadata({**answers.schema.metadata, "timed_with": repr(timed_with)})
     with pa.OSFile(str(folder / ANSWERS), "wb") as sink, pa.ipc.new_file(sink, answers.schema) as writer:
         writer.write_table(answers)
 
 
 def time_of(version: ModelVersion, spec: EndpointSpec, rows: pa.Table) -> float:
-    """Return the milliseconds that a row of a first batch takes a version; NaN when it cannot answer it."""
+    """Return a version's milliseconds per row on the first batch; NaN when it cannot answer it."""
     batch = rows.slice(0, BATCH_ROWS)
     try:
         took = answer(load_model(version, spec), version, spec, batch, [len(batch)]).column("milliseconds").to_pylist()
-    except (Exception, SystemExit):  # noqa: BLE001 - it is the other version that is asked for answers
+    except (Exception, SystemExit):  # noqa: BLE001 - this version is only timed; the answers come from the other one
         return math.nan
     known = [one for one in took if one is not None]
     return sum(known) / len(known) if known else math.nan
@@ -76,13 +77,13 @@ def answer(model: Any, version: ModelVersion, spec: EndpointSpec, rows: pa.Table
         output = model.predict(model_frame(part, version.inputs, narrow))
         return interpret(spec.task, output, len(part), version.classes, spec.positive_label, version.output)
 
-    made = _Answers(predict, rows)
-    made.warm_up()
+    answers = _Answers(predict, rows)
+    answers.warm_up()
     start = 0
     for size in batches:
-        made.answer(start, size)
+        answers.answer(start, size)
         start += size
-    return made.table(pa.float64() if spec.task == "regression" else pa.string())
+    return answers.table(pa.float64() if spec.task == "regression" else pa.string())
 
 
 def model_frame(rows: pa.Table, inputs: Mapping[str, str], narrow: Mapping[str, str]) -> "pd.DataFrame":
@@ -120,10 +121,10 @@ class _Answers:
     milliseconds: list[float | None] = field(default_factory=list)
 
     def warm_up(self) -> None:
-        """Answer one row unmeasured: what a library loads at its first prediction is no part of a row's time."""
+        """Answer one row unmeasured: what a library loads at its first prediction does not count as a row's time."""
         try:
             self.predict(self.rows.slice(0, 1))
-        except Exception:  # noqa: BLE001 - it is told when the row is answered in its place
+        except Exception:  # noqa: BLE001 - the error is reported when the row is answered in its turn
             return
 
     def answer(self, start: int, size: int) -> None:
@@ -131,7 +132,7 @@ class _Answers:
         began = time.perf_counter()
         try:
             predictions, scores = self.predict(self.rows.slice(start, size))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a model is the user's code: whatever it raises is told
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a model is the user's code: any error is reported
             self._failed(start, size, error, time.perf_counter() - began)
             return
         took = time.perf_counter() - began
@@ -155,8 +156,8 @@ class _Answers:
             self.answer(start, size // 2)
             self.answer(start + size // 2, size - size // 2)
             return
-        told = f"{type(error).__name__}: {error}"[:_LONGEST]
-        self._extend([None] * size, [None] * size, [told] * size, [None] * size)
+        message = f"{type(error).__name__}: {error}"[:_LONGEST]
+        self._extend([None] * size, [None] * size, [message] * size, [None] * size)
 
     def _extend(
         self,
@@ -176,15 +177,15 @@ def _version(given: Mapping[str, Any]) -> ModelVersion:
 
 
 def _narrow(model: Any) -> dict[str, str]:
-    """Return the inputs that the model's signature declares to be of 32 bits: MLflow narrows no number itself."""
+    """Return the inputs that the model's signature declares to be of 32 bits: MLflow itself does not narrow numbers."""
     schema = model.metadata.get_input_schema()
     declared = [] if schema is None else schema.to_dict()
     return {one["name"]: _NARROW[one["type"]] for one in declared if one.get("type") in _NARROW and "name" in one}
 
 
 if __name__ == "__main__":
-    signal.setitimer(signal.ITIMER_REAL, float(sys.argv[2]))  # whoever waits for us may be gone
-    if "gently" in sys.argv[3:]:
-        os.nice(GENTLE)
+    signal.setitimer(signal.ITIMER_REAL, float(sys.argv[2]))  # in case the parent process is gone
+    if "low-priority" in sys.argv[3:]:
+        os.nice(LOW_PRIORITY)
     main(Path(sys.argv[1]))
-    os._exit(0)  # threads that a model has left running keep nobody waiting
+    os._exit(0)  # does not wait for threads that a model has started

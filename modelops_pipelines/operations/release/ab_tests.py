@@ -1,4 +1,4 @@
-"""A/B tests: two versions side by side, a result that may be looked at on any day, an end by decision."""
+"""A/B tests: two versions side by side, a result that is valid at any time (a sequential test), ended by a decision."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,32 +23,32 @@ BETTER, WORSE, UNDECIDED = "challenger better", "challenger worse", "undecided"
 class Terms:
     """What an A/B test promises.
 
-    ``error_rate`` is the chance that equal versions are ever told apart, however often one looks; ``planned`` the
-    callers with labelled answers at which the result is sharpest.
+    ``error_rate`` is the probability of ever declaring a difference between equal versions, however often the result is
+    read; ``planned`` is the number of callers with labelled answers at which the interval is narrowest.
     """
 
     error_rate: float = 0.05
     planned: int = 10_000
 
     def check(self) -> None:
-        """Raise InputError for terms that are no test."""
+        """Raise InputError for terms that make no valid test."""
         if not 0 < self.error_rate < 1 or self.planned < 1:
             raise InputError(
-                f"An error rate of {self.error_rate:g} and {self.planned} planned answers are no test",
+                f"An A/B test cannot have an error rate of {self.error_rate:g} and {self.planned} planned answers",
                 "Give an error rate between 0 and 1, such as 0.05, and at least one answer",
             )
 
 
-AS_USUAL = Terms()
+DEFAULT_TERMS = Terms()
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an A/B test says so far.
+    """The result of an A/B test so far.
 
-    Losses are means a labelled answer: log-loss, share of wrong answers, or squared error. ``interval`` covers the true
-    difference (challenger less champion) at all looks at once, with the stated error rate; None with the reason while
-    there is too little to say.
+    Losses are means per labelled answer: log-loss, share of wrong answers, or squared error. ``interval`` covers the
+    true difference (challenger minus champion) at every look at once, with the stated error rate; None with the reason
+    while there are too few labelled answers.
     """
 
     experiment: Experiment
@@ -61,15 +61,15 @@ class Result:
 
     def describe(self) -> dict[str, Any]:
         """Return every number by its name."""
-        one, other = self.challenger, self.champion
+        new, old = self.challenger, self.champion
         arms = {"challenger": [leg.challenger for leg in self.legs], "champion": [leg.champion for leg in self.legs]}
         return {
             "verdict": self.verdict,
             "reason": self.reason,
             "requests": {name: sum(arm.requests for arm in those) for name, those in arms.items()},
             "errors": {name: sum(arm.errors for arm in those) for name, those in arms.items()},
-            "labelled": {"challenger": one.rows, "champion": other.rows},
-            "loss": {"challenger": one.mean if one.rows else None, "champion": other.mean if other.rows else None},
+            "labelled": {"challenger": new.rows, "champion": old.rows},
+            "loss": {"challenger": new.mean if new.rows else None, "champion": old.mean if old.rows else None},
             "difference": self.interval.estimate if self.interval else None,
             "lower": self.interval.lower if self.interval else None,
             "upper": self.interval.upper if self.interval else None,
@@ -86,11 +86,11 @@ def start_experiment(
     actor: str,
     reason: str,
     share: int = 50,
-    terms: Terms = AS_USUAL,
+    terms: Terms = DEFAULT_TERMS,
 ) -> Change:
-    """Have a version answer a share of the callers, each always by the same version, until ``end_experiment``.
+    """Have a version answer a share of the callers, each caller always the same version, until ``end_experiment``.
 
-    Asked for again under its name, it is the same test. Raises ConflictError while another test or trial runs on the
+    Started again under the same name, it is the same test. Raises ConflictError while another test or trial runs on the
     endpoint, InputError for impossible terms.
     """
     terms.check()
@@ -100,16 +100,19 @@ def start_experiment(
     running = running_test(stores, spec)
     if running is not None and running.experiment_id != name:
         raise ConflictError(
-            f"A/B test {running.experiment_id!r} runs on endpoint {spec.name!r}", "End it first: modelops ab end"
+            f"A/B test {running.experiment_id!r} is already running on endpoint {spec.name!r}",
+            "End it first: modelops ab end",
         )
     if running is None:
         _require_free(state, version)
-        wanted = Experiment(name, spec.name, str(state.champion), version, share, settings, actor, reason, stores.now())
-        stores.trials.start(wanted)
+        experiment = Experiment(
+            name, spec.name, str(state.champion), version, share, settings, actor, reason, stores.now()
+        )
+        stores.trials.start(experiment)
     elif (running.challenger, running.share) != (version, share):
         raise ConflictError(
-            f"A/B test {name!r} runs with version {running.challenger} at {running.share} %",
-            "Give this one another name",
+            f"A/B test {name!r} is already running with version {running.challenger} at {running.share} %",
+            "Choose another name",
         )
     try:
         return deploy(stores, spec, version, share=share, actor=actor, reason=f"A/B test {name}: {reason}".rstrip(": "))
@@ -120,30 +123,30 @@ def start_experiment(
 
 
 def experiment_named(stores: Stores, spec: EndpointSpec, name: str | None = None) -> Experiment:
-    """Return the endpoint's A/B test of that name, the one that runs or ran last by default; raises UnknownError."""
+    """Return the endpoint's A/B test of that name, by default the newest; raises UnknownError."""
     known = stores.trials.experiments(spec.name)
-    found = [one for one in known if name in (None, one.experiment_id)]
+    found = [experiment for experiment in known if name in (None, experiment.experiment_id)]
     if not found:
-        named = ", ".join(one.experiment_id for one in known) or "none"
+        named = ", ".join(experiment.experiment_id for experiment in known) or "none"
         what = "A/B test" if name is None else f"A/B test {name!r}"
         raise UnknownError(f"Endpoint {spec.name!r} has no {what} (known: {named})", "Start one: modelops ab start")
     return found[-1]
 
 
 def result_of(stores: Stores, spec: EndpointSpec, experiment: Experiment) -> Result:
-    """Return what the test says so far, by the log and the labels that have come."""
+    """Return the test's result so far, from the log and the labels that have arrived."""
     pair, until = (experiment.champion, experiment.challenger), experiment.ended_at or stores.now()
     spans = spans_of(stores.deployments.events(spec.name), pair, until)
     found = evidence_of(stores, spec, pair, [span for span in spans if experiment.started_at <= span.since < until])
     settings = experiment.settings
-    said = judge_quality_of(found.losses.losses, planned=settings["planned"], alpha=settings["error_rate"])
-    verdict = {PASS: BETTER, FAIL: WORSE}.get(said.verdict, UNDECIDED)
-    sides = [_together([stratum[side] for stratum in found.losses.losses]) for side in (0, 1)]
-    return Result(experiment, verdict, said.reason, sides[0], sides[1], said.interval, found.legs)
+    judged = judge_quality_of(found.losses.losses, planned=settings["planned"], alpha=settings["error_rate"])
+    verdict = {PASS: BETTER, FAIL: WORSE}.get(judged.verdict, UNDECIDED)
+    sides = [_merge_moments([stratum[side] for stratum in found.losses.losses]) for side in (0, 1)]
+    return Result(experiment, verdict, judged.reason, sides[0], sides[1], judged.interval, found.legs)
 
 
 def running_result(stores: Stores, spec: EndpointSpec) -> Result | None:
-    """Return what the endpoint's running A/B test says so far; None without one."""
+    """Return the result so far of the endpoint's running A/B test; None without one."""
     running = running_test(stores, spec)
     return None if running is None else result_of(stores, spec, running)
 
@@ -158,32 +161,32 @@ def end_experiment(
     reason: str,
     force: bool = False,
 ) -> Change:
-    """End the test: ``promote`` makes the challenger the champion, ``keep`` takes it back.
+    """End the test: ``promote`` makes the challenger the champion, ``keep`` rolls back to the champion.
 
-    Promoting what the test does not say is better takes ``force``, and the history says so. Raises EvidenceError,
-    ConflictError for a test that has ended, UnknownError without one.
+    Promoting a challenger that the test does not find better needs ``force``, and the history records that. Raises
+    EvidenceError, ConflictError for a test that has ended, UnknownError without one.
     """
     running_test(stores, spec)
     experiment = experiment_named(stores, spec, name)
     if experiment.ended_at is not None:
         raise ConflictError(
-            f"A/B test {experiment.experiment_id!r} has ended: {experiment.decision}", "Start another one"
+            f"A/B test {experiment.experiment_id!r} has already ended: {experiment.decision}", "Start another one"
         )
     result = result_of(stores, spec, experiment)
     if decision == "promote" and result.verdict != BETTER and not force:
         raise EvidenceError(
-            f"A/B test {experiment.experiment_id!r} does not say that version {experiment.challenger} is better: "
+            f"A/B test {experiment.experiment_id!r} does not show that version {experiment.challenger} is better: "
             f"{result.verdict} ({result.reason})",
             "Wait for more labels, or use --force with a reason",
         )
     why = f"A/B test {experiment.experiment_id}: {result.verdict}, {result.reason}; {reason}".rstrip("; ")
-    made = _decided(stores, spec, experiment, decision, actor, why)
+    change = _apply_decision(stores, spec, experiment, decision, actor, why)
     ended = replace(experiment, ended_at=stores.now(), decision=decision, result={**result.describe(), "forced": force})
     stores.trials.end(ended)
-    return made
+    return change
 
 
-def _decided(
+def _apply_decision(
     stores: Stores, spec: EndpointSpec, experiment: Experiment, decision: Decision, actor: str, why: str
 ) -> Change:
     if decision == "promote":
@@ -191,11 +194,11 @@ def _decided(
     return roll_back(stores, spec, actor=actor, reason=why)
 
 
-def _together(moments: Sequence[Moments]) -> Moments:
-    found = Moments(0, 0.0, 0.0)
-    for one in moments:
-        found = found.merged(one)
-    return found
+def _merge_moments(moments: Sequence[Moments]) -> Moments:
+    merged = Moments(0, 0.0, 0.0)
+    for part in moments:
+        merged = merged.merged(part)
+    return merged
 
 
 def _require_free(state: DesiredState, version: str) -> None:
@@ -206,6 +209,6 @@ def _require_free(state: DesiredState, version: str) -> None:
         )
     if state.champion in (None, version):
         raise ConflictError(
-            f"Endpoint {state.endpoint!r} has no other champion to compare version {version} with",
+            f"Endpoint {state.endpoint!r} has no champion other than version {version} to compare it with",
             "Deploy a champion first",
         )

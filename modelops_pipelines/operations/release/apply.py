@@ -1,7 +1,7 @@
-"""How what is live changes: decide, write the desired state with its event, wait for the workers, or put it back.
+"""Applies a change: decides, writes the desired state with its event, waits for the workers, reverts on failure.
 
-A change is an attempt (a deployment) from the moment that it is asked for. Whoever finds one whose process died sees
-it through: the next change, a gateway's watchdog, a sensor. So none stays between two states.
+A change is recorded as a deployment from the moment that it is requested. When its process dies, the deployment is
+with_defaults or reverted by the next change, a gateway's watchdog or a sensor. So none stays between two states.
 """
 
 import secrets
@@ -24,7 +24,7 @@ from modelops_pipelines.core.release.deployment_states import (
 from modelops_pipelines.core.release.desired_state import WHOLE, DesiredState
 from modelops_pipelines.core.release.event_log import ROLLBACK
 from modelops_pipelines.operations.release.plan import Plan, event_of
-from modelops_pipelines.operations.release.settle import given_up, looked_after, refused, settle
+from modelops_pipelines.operations.release.settle import revert_deployment, serving_error, settle, update_deployment
 from modelops_pipelines.store.filesystem.process_identity import this_process
 from modelops_pipelines.store.state.release.deployments import StaleStateError
 from modelops_pipelines.store.stores import Stores
@@ -33,12 +33,12 @@ DEPLOY_SECONDS = 120.0
 POLL_SECONDS = 0.02
 ATTEMPTS = 10
 
-Said = Sequence[Acknowledgement]
+Acknowledgements = Sequence[Acknowledgement]
 
 
 @dataclass(frozen=True)
 class Change:
-    """What an operation did, or with ``dry_run`` would do: the event's values, and who serves it now."""
+    """What an operation did, or with ``dry_run`` would do: the event's values, and how many workers serve it now."""
 
     endpoint: str
     action: str
@@ -57,22 +57,26 @@ class Change:
     def sentence(self) -> str:
         """The change in words."""
         if self.became not in (None, LIVE, DEPLOYING):
-            return f"{self.endpoint}: deployment {self.deployment_id} was made before, and is {self.became}"
+            return f"{self.endpoint}: deployment {self.deployment_id} was requested before; it is {self.became}"
         if not self.changed and not self.dry_run:
-            return f"{self.endpoint}: version {self.to_version} is live already; nothing changed"
+            return f"{self.endpoint}: version {self.to_version} is already live; nothing changed"
         done = (
             f"{self.action} {self.from_version or 'nothing'} -> {self.to_version} "
             f"({self.share} % of the traffic, generation {self.generation})"
         )
         if self.dry_run:
             return f"{self.endpoint}: would {done}" if self.changed else f"{self.endpoint}: would change nothing"
-        took = f"{self.workers} worker(s) serve it" if self.workers else "no gateway is running: it will serve this"
+        took = (
+            f"{self.workers} worker(s) serve it"
+            if self.workers
+            else "no gateway is running; it will serve this when it starts"
+        )
         return f"{self.endpoint}: {done}; {took}, {self.seconds:.2f} s"
 
 
 @dataclass(frozen=True)
-class Ask:
-    """Who asks for a change and why; ``key`` makes it happen once however often it is asked for."""
+class ChangeRequest:
+    """Who requests a change and why. ``key`` is an idempotency key: requests with the same key change things once."""
 
     actor: str
     reason: str
@@ -83,48 +87,52 @@ class Ask:
 Decide = Callable[[DesiredState], Plan | None]
 
 
-def change(stores: Stores, spec: EndpointSpec, decide: Decide, ask: Ask, version: str | None = None) -> Change:
-    """Decide on what the endpoint serves now, write that, and wait until every live worker serves it.
+def change(
+    stores: Stores, spec: EndpointSpec, decide: Decide, request: ChangeRequest, version: str | None = None
+) -> Change:
+    """Decide from what the endpoint serves now, write the new state, and wait until every live worker serves it.
 
-    ``decide`` returns None where nothing is to change. Of callers who ask the same at once one makes the change, and
-    the others wait for what comes of it. When a worker cannot load it, what was before is put back (a rollback is
-    not) and AcknowledgementError tells why.
+    ``decide`` returns None where nothing is to change. When several callers request the same change at once, one makes
+    it and the others wait for its result. When a worker cannot load the version, the previous state is restored (a
+    rollback stands) and AcknowledgementError gives the reason.
     """
     started = time.monotonic()
     settle(stores, spec)
     for _ in range(ATTEMPTS):
         before = stores.deployments.desired(spec.name)
         plan = decide(before)
-        if ask.dry_run:
-            return _previewed(before, plan, version)
+        if request.dry_run:
+            return _preview(before, plan, version)
         if plan is None:
-            _await_others(stores, spec)
-            return _nothing(before, version)
+            _await_running_deployments(stores, spec)
+            return _unchanged(before, version)
         if not plan.is_deployment:
             try:
-                return _plainly(stores, spec, before, plan, ask)
+                return _change_without_deployment(stores, spec, before, plan, request)
             except StaleStateError:
                 continue
-        mine, is_new = stores.deployments.claim(_attempt(stores, spec, before, plan, ask))
+        mine, is_new = stores.deployments.claim(_new_deployment(stores, spec, before, plan, request))
         if not is_new:
-            return _joined(stores, spec, mine)
+            return _await_deployment(stores, spec, mine)
         try:
-            deploying = _write(stores, spec, before, plan, ask, mine)
+            deploying = _write(stores, spec, before, plan, request, mine)
         except StaleStateError:
             stores.deployments.forget(mine)
             continue
         except BaseException as error:
             stores.deployments.move(mine, with_status(mine, FAILED, stores.now(), f"{type(error).__name__}: {error}"))
             raise
-        workers = _served(stores, spec, deploying)
-        return _made(before, plan, deploying, workers, time.monotonic() - started)
-    raise ConflictError(f"Endpoint {spec.name!r} is being changed by others all the time", "Try again")
+        workers = _await_serving(stores, spec, deploying)
+        return _completed(before, plan, deploying, workers, time.monotonic() - started)
+    raise ConflictError(f"Endpoint {spec.name!r} was changed by others during each of {ATTEMPTS} attempts", "Try again")
 
 
-def _attempt(stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Plan, ask: Ask) -> Deployment:
+def _new_deployment(
+    stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Plan, request: ChangeRequest
+) -> Deployment:
     now = stores.now()
     return Deployment(
-        deployment_id=f"{spec.name}/{ask.key or secrets.token_hex(8)}",
+        deployment_id=f"{spec.name}/{request.key or secrets.token_hex(8)}",
         endpoint=spec.name,
         version=plan.to_version,
         action=plan.action,
@@ -132,8 +140,8 @@ def _attempt(stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Pla
         status=PENDING,
         generation=None,
         variants_before=before.variants,
-        actor=ask.actor,
-        reason=ask.reason,
+        actor=request.actor,
+        reason=request.reason,
         owner=this_process(),
         requested_at=now,
         updated_at=now,
@@ -141,10 +149,10 @@ def _attempt(stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Pla
 
 
 def _write(
-    stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Plan, ask: Ask, mine: Deployment
+    stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Plan, request: ChangeRequest, mine: Deployment
 ) -> Deployment:
-    """Write the desired state, its event and the attempt's next state: all or nothing."""
-    event = event_of(stores, before, plan, ask.actor, ask.reason)
+    """Write the desired state, its event and the deployment's next status in one transaction."""
+    event = event_of(stores, before, plan, request.actor, request.reason)
     deploying = replace(with_status(mine, DEPLOYING, event.at), generation=plan.after.generation)
     stores.deployments.change(
         before,
@@ -157,74 +165,80 @@ def _write(
     return deploying
 
 
-def _plainly(stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Plan, ask: Ask) -> Change:
-    """Make a change that is no deployment, and wait until every live worker has taken it over."""
+def _change_without_deployment(
+    stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Plan, request: ChangeRequest
+) -> Change:
+    """Make a change that deploys no version, and wait until every live worker has loaded it."""
     started = time.monotonic()
-    event = event_of(stores, before, plan, ask.actor, ask.reason)
+    event = event_of(stores, before, plan, request.actor, request.reason)
     stores.deployments.change(before, plan.after.variants, event, status=plan.after.status, model_name=spec.model_name)
     generation = plan.after.generation
     todo = f"{plan.action} {spec.name!r}"
 
-    def check(said: Said) -> None:
-        for one in said:
-            if one.error and one.generation == generation:
-                raise _stays(f"Worker {one.worker} cannot {todo}: {one.error}")
+    def check(acknowledged: Acknowledgements) -> None:
+        for worker in acknowledged:
+            if worker.error and worker.generation == generation:
+                raise _pending_error(f"Worker {worker.worker} cannot {todo}: {worker.error}")
 
-    def late(one: Acknowledgement) -> AcknowledgementError:
-        return _stays(f"Worker {one.worker} has not taken over to {todo} within {DEPLOY_SECONDS:.0f} s")
+    def timeout_error(worker: Acknowledgement) -> AcknowledgementError:
+        return _pending_error(f"Worker {worker.worker} did not {todo} within {DEPLOY_SECONDS:.0f} s")
 
-    workers = _taken_over(stores, spec, generation, check, late)
-    return _made(before, plan, None, workers, time.monotonic() - started)
-
-
-def _stays(what: str) -> AcknowledgementError:
-    return AcknowledgementError(f"{what}; it stays asked for", "See the gateway's log")
+    workers = _await_workers(stores, spec, generation, check, timeout_error)
+    return _completed(before, plan, None, workers, time.monotonic() - started)
 
 
-def _served(stores: Stores, spec: EndpointSpec, attempt: Deployment) -> int:
-    """Wait until every live worker serves the attempt's generation, or one that has overtaken it; return how many."""
+def _pending_error(problem: str) -> AcknowledgementError:
+    return AcknowledgementError(
+        f"{problem}; the change is still pending: workers keep retrying", "See the gateway's log"
+    )
 
-    def check(said: Said) -> None:
-        after = looked_after(stores, attempt, said)
+
+def _await_serving(stores: Stores, spec: EndpointSpec, attempt: Deployment) -> int:
+    """Wait until every live worker serves the deployment's generation, or a later one; return how many."""
+
+    def check(acknowledged: Acknowledgements) -> None:
+        after = update_deployment(stores, attempt, acknowledged)
         if after.status == FAILED:
-            raise refused(stores, spec, after, str(after.error))
+            raise serving_error(stores, spec, after, str(after.error))
         if attempt.action == ROLLBACK:
-            why = next((one.error for one in said if one.error and one.generation == attempt.generation), None)
+            errors = (one.error for one in acknowledged if one.error and one.generation == attempt.generation)
+            why = next(errors, None)
             if why is not None:
-                raise refused(stores, spec, after, why)
+                raise serving_error(stores, spec, after, why)
 
-    def late(_: Acknowledgement) -> AcknowledgementError:
+    def timeout_error(_: Acknowledgement) -> AcknowledgementError:
         why = f"no acknowledgement within {DEPLOY_SECONDS:.0f} s"
-        return refused(stores, spec, given_up(stores, attempt, why), why)
+        return serving_error(stores, spec, revert_deployment(stores, attempt, why), why)
 
-    return _taken_over(stores, spec, attempt.generation or 0, check, late)
+    return _await_workers(stores, spec, attempt.generation or 0, check, timeout_error)
 
 
-def _taken_over(
+def _await_workers(
     stores: Stores,
     spec: EndpointSpec,
     generation: int,
-    check: Callable[[Said], None],
-    late: Callable[[Acknowledgement], AcknowledgementError],
+    check: Callable[[Acknowledgements], None],
+    timeout_error: Callable[[Acknowledgement], AcknowledgementError],
 ) -> int:
-    """Wait until every live worker has taken over the generation or a later one; return how many.
+    """Wait until every live worker has loaded the generation or a later one; return how many.
 
-    ``check`` raises where what they say is a reason to give up; ``late`` makes the error of one that says nothing.
+    ``check`` raises where a worker reports that it cannot; ``timeout_error`` makes the error of one that reports
+    nothing in time.
     """
     deadline = time.monotonic() + DEPLOY_SECONDS
     while True:
-        said = stores.deployments.acknowledgements(spec.name, stores.now())
-        check(said)
-        waiting = [one for one in said if one.generation < generation]
+        acknowledged = stores.deployments.acknowledgements(spec.name, stores.now())
+        check(acknowledged)
+        waiting = [worker for worker in acknowledged if worker.generation < generation]
         if not waiting:
-            return len(said)
+            return len(acknowledged)
         if time.monotonic() > deadline:
-            raise late(waiting[0])
+            raise timeout_error(waiting[0])
         time.sleep(POLL_SECONDS)
 
 
-def _joined(stores: Stores, spec: EndpointSpec, theirs: Deployment) -> Change:
-    """Wait for what comes of the same change that another caller is making; raises what it failed for."""
+def _await_deployment(stores: Stores, spec: EndpointSpec, theirs: Deployment) -> Change:
+    """Wait for the result of the same change that another caller is making; raises AcknowledgementError if it fails."""
     deadline = time.monotonic() + DEPLOY_SECONDS
     known: Deployment | None = theirs
     while known is not None and not known.is_settled and time.monotonic() < deadline:
@@ -243,8 +257,8 @@ def _joined(stores: Stores, spec: EndpointSpec, theirs: Deployment) -> Change:
             f"Deployment {known.deployment_id} of version {known.version} is still {known.status}", "Try again later"
         )
     generation = stores.deployments.desired(spec.name).generation
-    said = stores.deployments.acknowledgements(spec.name, stores.now())
-    serving = sum(one.generation >= generation and not one.error for one in said)
+    acknowledged = stores.deployments.acknowledgements(spec.name, stores.now())
+    serving = sum(worker.generation >= generation and not worker.error for worker in acknowledged)
     return Change(
         spec.name,
         "none",
@@ -260,23 +274,23 @@ def _joined(stores: Stores, spec: EndpointSpec, theirs: Deployment) -> Change:
     )
 
 
-def _await_others(stores: Stores, spec: EndpointSpec) -> None:
-    """Wait for an attempt that is under way: what it asks for is live only when the workers serve it."""
+def _await_running_deployments(stores: Stores, spec: EndpointSpec) -> None:
+    """Wait for deployments that are under way: their version is live only when the workers serve it."""
     for attempt in stores.deployments.unsettled(spec.name):
         if attempt.status == DEPLOYING:
-            _joined(stores, spec, attempt)
+            _await_deployment(stores, spec, attempt)
 
 
-def _previewed(before: DesiredState, plan: Plan | None, version: str | None) -> Change:
-    would = _nothing(before, version) if plan is None else _made(before, plan, None, 0, 0.0)
-    return replace(would, dry_run=True)
+def _preview(before: DesiredState, plan: Plan | None, version: str | None) -> Change:
+    planned = _unchanged(before, version) if plan is None else _completed(before, plan, None, 0, 0.0)
+    return replace(planned, dry_run=True)
 
 
-def _nothing(before: DesiredState, version: str | None) -> Change:
+def _unchanged(before: DesiredState, version: str | None) -> Change:
     return Change(before.endpoint, "none", version, str(version), WHOLE, before.generation, 0, 0.0, changed=False)
 
 
-def _made(before: DesiredState, plan: Plan, attempt: Deployment | None, workers: int, seconds: float) -> Change:
+def _completed(before: DesiredState, plan: Plan, attempt: Deployment | None, workers: int, seconds: float) -> Change:
     return Change(
         endpoint=before.endpoint,
         action=plan.action,

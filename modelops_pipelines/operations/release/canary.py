@@ -1,4 +1,4 @@
-"""Versions on trial: judged by the log with its labels, then promoted a step further or rolled back."""
+"""Versions on trial: judged by the log and its labels, then promoted a step further or rolled back."""
 
 import json
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _NOTHING = (0, 0.0, 0.0, 0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the log says of two versions side by side, challenger and champion."""
+    """What the log holds on challenger and champion side by side: traffic by share, and losses on labelled answers."""
 
     legs: tuple[Leg, ...]
     losses: Losses
@@ -41,7 +41,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Span:
-    """Some time during which the challenger had one share (percent) of the traffic."""
+    """A period in which the challenger had one share (percent) of the traffic."""
 
     since: datetime
     until: datetime
@@ -49,19 +49,19 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Driven:
-    """What was said of a trial, and what followed; ``change`` is None where it goes on as it was."""
+class TrialOutcome:
+    """A trial's verdict and the change that followed; ``change`` is None where the trial continues unchanged."""
 
     version: str
     verdict: Verdict
     change: Change | None
 
 
-def drive(stores: Stores, spec: EndpointSpec) -> Driven | None:
-    """Judge the endpoint's trial and do what follows: roll back, or promote a step; None where there is no trial.
+def advance_trial(stores: Stores, spec: EndpointSpec) -> TrialOutcome | None:
+    """Judge the endpoint's trial, then roll back or promote by a step as it says; None where there is no trial.
 
-    What waits in the spool is taken into the log first: a trial does not wait for the hour's monitoring. Only a canary
-    that was begun by ``promote`` goes further by itself; any challenger that does harm is rolled back.
+    Pending rows of the spool are ingested first: a trial does not wait for the hourly monitoring. Only a canary that
+    was started by ``promote`` advances automatically; any challenger that fails a guard is rolled back.
     """
     state = stores.deployments.desired(spec.name)
     if state.challenger is None or state.status != ACTIVE:
@@ -70,25 +70,25 @@ def drive(stores: Stores, spec: EndpointSpec) -> Driven | None:
         ingest(stores, spec, stream)
     found = evidence(stores, spec, state)
     verdict = judge_trial(found.legs, found.losses, spec.guard, spec.promotion.minimum)
-    made = None
+    change = None
     if verdict.verdict == FAIL and spec.guard.automatic:
-        made = withdraw_version(stores, spec, state, state.challenger, verdict, actor=DRIVER)
+        change = withdraw_version(stores, spec, state, state.challenger, verdict, actor=DRIVER)
     else:
         record_verdict(stores, spec, state, state.challenger, verdict)
         if verdict.verdict == PASS:
-            made = _step_further(stores, spec, state, verdict)
-    return Driven(state.challenger, verdict, made)
+            change = _promote_next_step(stores, spec, state, verdict)
+    return TrialOutcome(state.challenger, verdict, change)
 
 
 def evidence(stores: Stores, spec: EndpointSpec, state: DesiredState) -> Evidence:
-    """Return what the log says of the champion and the challenger since the trial began."""
+    """Return the log's evidence on the champion and the challenger since the trial began."""
     pair = str(state.champion), str(state.challenger)
     spans = spans_of(stores.deployments.events(spec.name), pair, stores.now())
-    return evidence_of(stores, spec, pair, of_the_last_trial(spans))
+    return evidence_of(stores, spec, pair, last_trial_spans(spans))
 
 
 def evidence_of(stores: Stores, spec: EndpointSpec, pair: tuple[str, str], spans: Sequence[Span]) -> Evidence:
-    """Return what the log says of a champion and a challenger in some spans."""
+    """Return the log's evidence on a champion and a challenger in some spans."""
     if not spans:
         return Evidence((), Losses((), ()))
     tables = [log_table(stores, spec), typed_for(LABELS, spec.task)]
@@ -102,8 +102,8 @@ def evidence_of(stores: Stores, spec: EndpointSpec, pair: tuple[str, str], spans
         arms = _arms(connected, {"versions": list(pair), **bounds, **regression}, len(spans))
         legs = [Leg(span.share, arms[number, challenger], arms[number, champion]) for number, span in enumerate(spans)]
         for span in spans:
-            asked = {"versions": list(pair), "since": span.since, "until": span.until, "positive": _positive(spec)}
-            rows = connected.execute(sql.named("trial_losses"), {**asked, **regression}).fetchall()
+            parameters = {"versions": list(pair), "since": span.since, "until": span.until, "positive": _positive(spec)}
+            rows = connected.execute(sql.named("trial_losses"), {**parameters, **regression}).fetchall()
             found = {row[0]: row[1:] for row in rows}
             sides = [found.get(version, _NOTHING) for version in (challenger, champion)]
             losses.append((Moments(*sides[0][:3]), Moments(*sides[1][:3])))
@@ -114,7 +114,7 @@ def evidence_of(stores: Stores, spec: EndpointSpec, pair: tuple[str, str], spans
 def spans_of(events: Sequence[Event], pair: tuple[str, str], now: datetime) -> list[Span]:
     """Return all spans in which the champion and the challenger of the pair answered side by side, oldest first.
 
-    Spans that follow each other with the same share are one.
+    Adjacent spans with the same share are merged.
     """
     found: list[Span] = []
     known = [event for event in events if "live" in event.evidence]
@@ -131,8 +131,8 @@ def spans_of(events: Sequence[Event], pair: tuple[str, str], now: datetime) -> l
     return found
 
 
-def of_the_last_trial(spans: Sequence[Span]) -> list[Span]:
-    """Return the last spans without a gap between them: what came before an interruption was another trial."""
+def last_trial_spans(spans: Sequence[Span]) -> list[Span]:
+    """Return the last spans without a gap between them: spans before an interruption belong to an earlier trial."""
     found: list[Span] = []
     for span in reversed(spans):
         if found and span.until != found[0].since:
@@ -141,15 +141,15 @@ def of_the_last_trial(spans: Sequence[Span]) -> list[Span]:
     return found
 
 
-def _step_further(stores: Stores, spec: EndpointSpec, state: DesiredState, verdict: Verdict) -> Change | None:
-    """Promote a canary that has been at its share long enough; what was begun by force goes on by force."""
+def _promote_next_step(stores: Stores, spec: EndpointSpec, state: DesiredState, verdict: Verdict) -> Change | None:
+    """Promote a canary that has held its share for the soak time; a canary started by force advances by force."""
     begun = last_release(stores.deployments.events(spec.name))
     if begun is None or begun.action != PROMOTE or spec.promotion.strategy != "canary":
         return None
     if stores.now() - begun.at < spec.promotion.soak or running_test(stores, spec) is not None:
         return None
     force = bool(begun.evidence.get("forced"))
-    made = promote(
+    change = promote(
         stores,
         spec,
         str(state.challenger),
@@ -158,14 +158,13 @@ def _step_further(stores: Stores, spec: EndpointSpec, state: DesiredState, verdi
         force=force,
         only_from=state.generation,
     )
-    return made if made.changed else None
+    return change if change.changed else None
 
 
 def running_test(stores: Stores, spec: EndpointSpec) -> Experiment | None:
-    """Return the endpoint's A/B test that has not ended; one whose versions are side by side no more ends here.
+    """Return the endpoint's A/B test that has not ended; one whose versions no longer share the traffic is ended here.
 
-    Between the start of a test and its deployment there are moments: a test that has not begun within two minutes is
-    over too.
+    A test's deployment follows its start with a delay; a test that is not deployed within two minutes is ended too.
     """
     running = stores.trials.running(spec.name)
     if running is None:
@@ -180,15 +179,15 @@ def running_test(stores: Stores, spec: EndpointSpec) -> Experiment | None:
     return None
 
 
-def _arms(connected: Any, asked: dict[str, Any], legs: int) -> dict[tuple[int, str], Arm]:
-    """Return what each version answered in each leg."""
+def _arms(connected: Any, parameters: dict[str, Any], legs: int) -> dict[tuple[int, str], Arm]:
+    """Return each version's traffic in each leg."""
     found = {}
     for leg, version, requests, failed, callers, errors, latencies in connected.execute(
-        sql.named("trial_arms"), asked
+        sql.named("trial_arms"), parameters
     ).fetchall():
         sketch = {int(key): count for key, count in json.loads(latencies or "{}").items()}
         found[leg, version] = Arm(requests, failed, callers, errors, sketch)
-    return {(leg, v): found.get((leg, v), Arm()) for leg in range(legs) for v in asked["versions"]}
+    return {(leg, v): found.get((leg, v), Arm()) for leg in range(legs) for v in parameters["versions"]}
 
 
 def _positive(spec: EndpointSpec) -> str | None:

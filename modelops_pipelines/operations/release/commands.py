@@ -1,6 +1,6 @@
-"""What changes the live model: deploy, promote, roll back; stop, start and delete an endpoint; archive a version.
+"""Commands that change the live model: deploy, promote, roll back; stop, start or delete an endpoint; archive.
 
-Each decides on what is served now, and ``changes`` makes it so.
+Each decides from what is served now; ``apply`` makes the change.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import GateError
 from modelops_pipelines.core.evaluation.gate import PASS
+from modelops_pipelines.core.release import desired_state
 from modelops_pipelines.core.release.deployment_states import Stage, stage_of
 from modelops_pipelines.core.release.desired_state import (
     CHALLENGER,
@@ -16,14 +17,7 @@ from modelops_pipelines.core.release.desired_state import (
     DesiredState,
     next_share,
     rollback_target,
-    without_shadow,
 )
-from modelops_pipelines.core.release.desired_state import delete as deleted
-from modelops_pipelines.core.release.desired_state import deploy as deployed
-from modelops_pipelines.core.release.desired_state import roll_back as rolled_back
-from modelops_pipelines.core.release.desired_state import shadow as shadowed
-from modelops_pipelines.core.release.desired_state import start as started
-from modelops_pipelines.core.release.desired_state import stop as stopped
 from modelops_pipelines.core.release.event_log import (
     DELETE,
     DEPLOY,
@@ -35,13 +29,13 @@ from modelops_pipelines.core.release.event_log import (
 )
 from modelops_pipelines.operations.endpoints.load import read_endpoints
 from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
-from modelops_pipelines.operations.release.apply import Ask, Change, change
+from modelops_pipelines.operations.release.apply import Change, ChangeRequest, change
 from modelops_pipelines.operations.release.plan import Plan
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
 
-Move = Callable[[DesiredState], DesiredState | None]
+Transition = Callable[[DesiredState], DesiredState | None]
 
 
 def deploy(
@@ -57,20 +51,20 @@ def deploy(
 ) -> Change:
     """Put a version on the endpoint with a share of the traffic (percent); wait until every live worker serves it.
 
-    ``key`` is an idempotency key: asked for again under it, nothing more happens. When a worker cannot load it, the
-    previous state is restored and AcknowledgementError tells why. Raises UnknownError for a version that does not
-    exist, ConflictError for an impossible share, an archived version or a stopped endpoint, SchemaError when its
-    inputs clash with the endpoint.
+    ``key`` is an idempotency key: a repeated request with the same key changes nothing more. When a worker cannot load
+    the version, the previous state is restored and AcknowledgementError gives the reason. Raises UnknownError for a
+    version that does not exist, ConflictError for an impossible share, an archived version or a stopped endpoint,
+    SchemaError when its inputs clash with the endpoint.
     """
     known_version(stores, spec, version)
 
     def decide(state: DesiredState) -> Plan | None:
-        after = deployed(state, version, share)
+        after = desired_state.deploy(state, version, share)
         if (after.variants, after.status) == (state.variants, state.status):
             return None
         return Plan(DEPLOY, after, version, share, {"share": share})
 
-    return change(stores, spec, decide, Ask(actor, reason, key, dry_run), version)
+    return change(stores, spec, decide, ChangeRequest(actor, reason, key, dry_run), version)
 
 
 def promote(
@@ -86,9 +80,9 @@ def promote(
 ) -> Change:
     """Take a version one step further on the endpoint's promotion plan; the last step makes it the champion.
 
-    Needs a passed gate for this version against the present champion; ``force`` goes without and says so in the
-    history. With ``only_from`` nothing happens where the endpoint is at another generation by now. Raises GateError, or
-    what ``deploy`` raises.
+    Needs a passed gate for this version against the present champion; ``force`` skips the gate, and the history records
+    that. With ``only_from`` nothing happens unless the endpoint is still at that generation. Raises GateError, or what
+    ``deploy`` raises.
     """
     known_version(stores, spec, version)
 
@@ -100,15 +94,15 @@ def promote(
             raise _no_gate(stores, spec, version, state.champion)
         share = next_share(state, version, spec.promotion.steps)
         evidence = {"share": share, "forced": gate is None, **({"gate": dict(gate.numbers)} if gate else {})}
-        return Plan(PROMOTE, deployed(state, version, share), version, share, evidence)
+        return Plan(PROMOTE, desired_state.deploy(state, version, share), version, share, evidence)
 
-    return change(stores, spec, decide, Ask(actor, reason, dry_run=dry_run), version)
+    return change(stores, spec, decide, ChangeRequest(actor, reason, dry_run=dry_run), version)
 
 
 def roll_back(
     stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, to: str | None = None, dry_run: bool = False
 ) -> Change:
-    """Return to the champion before, by the history; a challenger on trial is withdrawn first.
+    """Return to the previous champion, by the history; a challenger on trial is withdrawn first.
 
     Needs neither Dagster nor MLflow. Raises ConflictError when there is nothing to return to.
     """
@@ -117,65 +111,65 @@ def roll_back(
         line = champions(stores.deployments.events(spec.name))
         target = rollback_target(state, line, to, stores.deployments.archived(spec.model_name))
         withdrawn = state.challenger or state.champion
-        return Plan(ROLLBACK, rolled_back(state, target), target, WHOLE, {"withdrawn": withdrawn})
+        return Plan(ROLLBACK, desired_state.roll_back(state, target), target, WHOLE, {"withdrawn": withdrawn})
 
-    return change(stores, spec, decide, Ask(actor, reason, dry_run=dry_run))
+    return change(stores, spec, decide, ChangeRequest(actor, reason, dry_run=dry_run))
 
 
 def stop(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_run: bool = False) -> Change:
-    """Have the endpoint refuse every prediction until it is started again; what it serves is kept."""
-    return _plain(stores, spec, "stop", stopped, Ask(actor, reason, dry_run=dry_run))
+    """Have the endpoint refuse every prediction until it is started again; its variants are kept."""
+    return _change_status(stores, spec, "stop", desired_state.stop, ChangeRequest(actor, reason, dry_run=dry_run))
 
 
 def start(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_run: bool = False) -> Change:
-    """Have a stopped endpoint serve again what it did; raises ConflictError when a version of it is archived."""
-    return _plain(stores, spec, "start", started, Ask(actor, reason, dry_run=dry_run))
+    """Have a stopped endpoint serve its variants again; raises ConflictError when one of its versions is archived."""
+    return _change_status(stores, spec, "start", desired_state.start, ChangeRequest(actor, reason, dry_run=dry_run))
 
 
 def delete(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_run: bool = False) -> Change:
-    """Take everything off the endpoint, for good: callers are told that it is gone; history and logs stay.
+    """Remove every version from the endpoint, for good: callers get an error that says so; history and logs stay.
 
-    A later deploy makes it anew, with a history that goes on and champions that begin anew.
+    A later deploy creates the endpoint again: its history goes on, its line of champions starts empty.
     """
-    return _plain(stores, spec, DELETE, deleted, Ask(actor, reason, dry_run=dry_run))
+    return _change_status(stores, spec, DELETE, desired_state.delete, ChangeRequest(actor, reason, dry_run=dry_run))
 
 
 def shadow(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str, share: int = WHOLE) -> Change:
-    """Have a version answer the endpoint's requests beside the live ones, from the log: compared, never returned."""
+    """Make a version the shadow: it answers logged requests; its answers are compared, never returned."""
     known_version(stores, spec, version)
 
     def decide(state: DesiredState) -> Plan | None:
-        after = shadowed(state, version, share)
+        after = desired_state.shadow(state, version, share)
         evidence = {"share": share, "role": "shadow"}
         return None if after.variants == state.variants else Plan("shadow", after, version, share, evidence, False)
 
-    return change(stores, spec, decide, Ask(actor, reason), version)
+    return change(stores, spec, decide, ChangeRequest(actor, reason), version)
 
 
 def end_shadow(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str) -> Change:
-    """Take the shadow away; what it said stays in the lake."""
-    return _plain(stores, spec, "end shadow", without_shadow, Ask(actor, reason))
+    """Remove the shadow; its answers stay in the lake."""
+    return _change_status(stores, spec, "end shadow", desired_state.without_shadow, ChangeRequest(actor, reason))
 
 
 def archive(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str) -> bool:
-    """Have a version serve no more, on any endpoint of its model; False when it is archived already.
+    """Archive a version: no endpoint of its model may serve it; False when it is archived already.
 
-    Reversible. Raises UnknownError, and ConflictError while an endpoint serves or tries it.
+    ``restore`` reverses it. Raises UnknownError, and ConflictError while an endpoint serves it or has it on trial.
     """
     known_version(stores, spec, version)
-    event = _noted(stores, spec, "archive", version, actor, reason)
+    event = _version_event(stores, spec, "archive", version, actor, reason)
     return stores.deployments.archive(spec.model_name, version, _endpoints_of(stores, spec), event)
 
 
 def restore(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str) -> bool:
-    """Have an archived version be deployable again; False when it was not archived."""
+    """Make an archived version deployable again; False when it was not archived."""
     known_version(stores, spec, version)
-    event = _noted(stores, spec, "restore", version, actor, reason)
+    event = _version_event(stores, spec, "restore", version, actor, reason)
     return stores.deployments.restore(spec.model_name, version, event)
 
 
 def stages(stores: Stores, spec: EndpointSpec) -> dict[str, Stage]:
-    """Return the stage of each recorded version of the endpoint's model: what is true of it, stored nowhere else."""
+    """Return the stage of each recorded version of the endpoint's model, derived from the deployments and gates."""
     endpoints = _endpoints_of(stores, spec)
     states = [stores.deployments.desired(name) for name in endpoints]
     archived = stores.deployments.archived(spec.model_name)
@@ -189,8 +183,8 @@ def stages(stores: Stores, spec: EndpointSpec) -> dict[str, Stage]:
     }
 
 
-def mirror(stores: Stores, spec: EndpointSpec) -> None:
-    """Tell MLflow what is live: its aliases, and as tags the stages that have changed since it was last told."""
+def sync_registry(stores: Stores, spec: EndpointSpec) -> None:
+    """Write to MLflow what is live: its aliases, and as tags the stages that changed since the last write."""
     aliases = aliases_of(stores, spec)
     known = stores.synced_aliases.of(spec.model_name)
     now = {f"stage of {version}": stage for version, stage in stages(stores, spec).items()}
@@ -201,9 +195,10 @@ def mirror(stores: Stores, spec: EndpointSpec) -> None:
 
 
 def aliases_of(stores: Stores, spec: EndpointSpec) -> dict[str, str | None]:
-    """Return what MLflow's aliases of the endpoint should say: champion and challenger.
+    """Return the versions that MLflow's aliases of the endpoint should point to: champion and challenger.
 
-    Endpoints that share a model have aliases of their own, such as champion-flights: one alias cannot be two versions.
+    Endpoints that share a model each have their aliases, such as champion-flights: one alias cannot point to two
+    versions.
     """
     state = stores.deployments.desired(spec.name)
     suffix = f"-{spec.name}" if len(_endpoints_of(stores, spec)) > 1 else ""
@@ -211,11 +206,11 @@ def aliases_of(stores: Stores, spec: EndpointSpec) -> dict[str, str | None]:
 
 
 def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVersion:
-    """Return the version, taken from the registry when it was never recorded here, and fit for the endpoint."""
+    """Return the version, read from the registry when it is not recorded here yet; it fits the endpoint's tables."""
     found = stores.deployments.version(spec.model_name, version)
     if found is None:
         from modelops_pipelines.operations.drift.references import (
-            adopt_reference,  # profiles: not before they are needed
+            adopt_reference,  # loads the profiles' code, which most commands do not need
         )
 
         found = stores.registry.describe(spec.model_name, version)
@@ -225,26 +220,28 @@ def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVers
     return required_version(stores.deployments, spec.model_name, version)
 
 
-def _plain(stores: Stores, spec: EndpointSpec, action: str, move: Move, ask: Ask) -> Change:
-    """Make a change that puts no version anywhere."""
+def _change_status(
+    stores: Stores, spec: EndpointSpec, action: str, transition: Transition, request: ChangeRequest
+) -> Change:
+    """Make a change that deploys no version."""
 
     def decide(state: DesiredState) -> Plan | None:
-        after = move(state)
+        after = transition(state)
         if after is None:
             return None
         return Plan(action, after, str(state.champion), is_deployment=False)
 
     version = stores.deployments.desired(spec.name).champion
-    return change(stores, spec, decide, ask, version)
+    return change(stores, spec, decide, request, version)
 
 
 def _endpoints_of(stores: Stores, spec: EndpointSpec) -> Sequence[str]:
-    """Return the endpoints of the same model, this one among them."""
+    """Return the endpoints of the same model, including this one."""
     others = read_endpoints(stores.settings.endpoints)
     return sorted({spec.name, *(other.name for other in others if other.model_name == spec.model_name)})
 
 
-def _noted(stores: Stores, spec: EndpointSpec, action: str, version: str, actor: str, reason: str) -> Event:
+def _version_event(stores: Stores, spec: EndpointSpec, action: str, version: str, actor: str, reason: str) -> Event:
     state = stores.deployments.desired(spec.name)
     return Event(
         number=0,
@@ -268,12 +265,12 @@ def _passed_gate(stores: Stores, spec: EndpointSpec, state: DesiredState, versio
 
 def _no_gate(stores: Stores, spec: EndpointSpec, version: str, champion: str | None) -> GateError:
     judged = [gate for gate in stores.gates.of(spec.name) if gate.version == version]
-    said = (
+    verdict = (
         f"its last verdict is '{judged[-1].verdict}' ({judged[-1].numbers.get('reason')})"
         if judged
-        else "it was never judged"
+        else "it was never evaluated"
     )
     return GateError(
-        f"Version {version} of {spec.name!r} has no passed gate against champion {champion}: {said}",
+        f"Version {version} of {spec.name!r} has no passed gate against champion {champion}: {verdict}",
         "Evaluate it (modelops retrain, or materialise 'evaluation'), or use --force with a reason",
     )

@@ -1,4 +1,4 @@
-"""Lists that are read page by page: a cursor names the last item seen, so nothing is skipped or told twice."""
+"""Lists that are read page by page: a cursor names the last item read, so no item is skipped or repeated."""
 
 import base64
 import json
@@ -35,7 +35,7 @@ LARGEST = 2**63
 
 @dataclass(frozen=True)
 class Page:
-    """Some items of a list, and the cursor of what follows; None at its end."""
+    """Some items of a list, and the cursor of the next page; None at the end of the list."""
 
     items: Sequence[Mapping[str, Any]]
     next_cursor: str | None
@@ -46,16 +46,16 @@ def deployments_page(
 ) -> Page:
     """Return deployments, newest first; of all endpoints where ``endpoints`` is None. Raises InputError.
 
-    Those asked for while one reads are newer than the cursor: they are neither skipped over nor in the way.
+    Deployments requested between two pages are newer than the cursor: they do not shift the pages.
     """
-    position = _read(cursor, 2)
+    position = _decode_cursor(cursor, 2)
     before = None if position is None else (int(position[0]), str(position[1]))
     found = stores.deployments.attempts(endpoints, status, before, limit + 1)
     items = [
         {"deployment_id": one.deployment_id, **{name: getattr(one, name) for name in _DEPLOYMENT}} for one in found
     ]
     last = found[limit - 1] if len(found) > limit else None
-    following = None if last is None else _written([to_micros(last.requested_at), last.deployment_id])
+    following = None if last is None else _encode_cursor([to_micros(last.requested_at), last.deployment_id])
     return Page(items[:limit], following)
 
 
@@ -64,48 +64,50 @@ def versions_page(stores: Stores, spec: EndpointSpec, stage: str | None, cursor:
 
     A version that was never deployed or judged here is in development.
     """
-    position = _read(cursor, 1)
+    position = _decode_cursor(cursor, 1)
     below = None if position is None else int(position[0])
     known = stages(stores, spec)
     if stage in (None, DEVELOPMENT):
-        found = _in_development_or_any(stores, spec, known, stage, below, limit + 1)
+        found = _versions_below(stores, spec, known, stage, below, limit + 1)
     else:
         numbers = sorted((int(number) for number, its in known.items() if its == stage), reverse=True)
         wanted = [str(number) for number in numbers if below is None or number < below][: limit + 1]
         found = [stores.registry.listed(spec.model_name, number) for number in wanted]
     items = [{**asdict(one), "stage": known.get(one.version, DEVELOPMENT)} for one in found]
     more = len(items) > limit
-    return Page(items[:limit], _written([items[limit - 1]["version"]]) if more else None)
+    return Page(items[:limit], _encode_cursor([items[limit - 1]["version"]]) if more else None)
 
 
-def _in_development_or_any(
+def _versions_below(
     stores: Stores, spec: EndpointSpec, known: Mapping[str, str], stage: str | None, below: int | None, limit: int
 ) -> "list[ListedVersion]":
-    """Return the newest versions, of any stage or in development, which is what nothing is known of."""
+    """Return the newest versions of any stage, or of those in development: versions without a record here are."""
     found: list[ListedVersion] = []
     while len(found) < limit:
-        told = stores.registry.versions_below(spec.model_name, below, limit)
-        found += [one for one in told if stage in (None, known.get(one.version, DEVELOPMENT))]
-        if len(told) < limit:
+        listed = stores.registry.versions_below(spec.model_name, below, limit)
+        found += [one for one in listed if stage in (None, known.get(one.version, DEVELOPMENT))]
+        if len(listed) < limit:
             break
-        below = int(told[-1].version)
+        below = int(listed[-1].version)
     return found[:limit]
 
 
-def _written(position: Sequence[Any]) -> str:
+def _encode_cursor(position: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
 
 
-def _read(cursor: str | None, length: int) -> list[Any] | None:
-    """Return the position that a cursor names; raises InputError for one that was never given out."""
+def _decode_cursor(cursor: str | None, length: int) -> list[Any] | None:
+    """Return the position that a cursor names; raises InputError for a cursor that is not of this list."""
     if cursor is None:
         return None
     try:
         position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        whole = isinstance(position, list) and len(position) == length
-        whole = whole and abs(int(position[0])) < LARGEST
+        valid = isinstance(position, list) and len(position) == length
+        valid = valid and abs(int(position[0])) < LARGEST
     except (ValueError, TypeError, OverflowError):
-        whole = False
-    if not whole:
-        raise InputError(f"{cursor[:40]!r} is no cursor of this list", "Use the one that the page before gave")
+        valid = False
+    if not valid:
+        raise InputError(
+            f"{cursor[:40]!r} is not a cursor of this list", "Use the cursor that the previous page returned"
+        )
     return list(position)

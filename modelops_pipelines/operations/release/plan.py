@@ -1,4 +1,4 @@
-"""A decision on what an endpoint is to serve next, and the event that its history keeps of it."""
+"""The plan of a change: what an endpoint is to serve next, and the event that its history records."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ from modelops_pipelines.store.stores import Stores
 
 @dataclass(frozen=True)
 class Plan:
-    """A decision: what the endpoint is to serve next, and what the history says of it.
+    """What the endpoint is to serve next, and what the history records.
 
-    ``is_deployment`` False says that no version is put anywhere: it is no attempt that could fail and be put back.
+    ``is_deployment`` is False when the change deploys no version, so that there is nothing to revert.
     """
 
     action: str
@@ -25,7 +25,7 @@ class Plan:
 
 
 def event_of(stores: Stores, before: DesiredState, plan: Plan, actor: str, reason: str) -> Event:
-    """Return the change as an event; its evidence says what is live from then on, and how far the data reached."""
+    """Return the change as an event. Its evidence holds what is live from then on, and the watermark."""
     watermark = stores.ingest_progress.of(before.endpoint).watermark
     reached = None if watermark is None else text(watermark)
     return Event(

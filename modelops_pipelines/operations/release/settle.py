@@ -1,6 +1,6 @@
-"""What becomes of a deployment that is under way: served by every worker, overtaken, or failed and put back.
+"""Settles a deployment that is under way: served by every worker, superseded, or failed and reverted.
 
-Whoever finds one whose process died sees it through: the next change, a gateway's watchdog, a sensor.
+When its process died, the next change, a gateway's watchdog or a sensor completes or reverts it.
 """
 
 from collections.abc import Sequence
@@ -24,21 +24,22 @@ from modelops_pipelines.store.state.release.deployments import StaleStateError
 from modelops_pipelines.store.stores import Stores
 
 ABANDONED = timedelta(seconds=120)
-"""After this long without a change, a pending attempt counts as given up, whatever its process does."""
+"""A pending deployment that has not changed for this long counts as failed, even if its process is alive."""
 
 
 def settle(stores: Stores, spec: EndpointSpec) -> list[Deployment]:
-    """See through what other processes left unfinished; return the attempts of which it is now known what came.
+    """Complete or revert the deployments that other processes left unfinished; return those that are now settled.
 
-    Cheap where there are none: one query. Raises nothing for a version that cannot be served: the attempt says why.
+    Cheap where there are none: one query. A version that cannot be served raises nothing: the deployment's ``error``
+    gives the reason.
     """
     found = []
     for attempt in stores.deployments.unsettled(spec.name):
         now = stores.now()
         if attempt.status == DEPLOYING:
-            after = looked_after(stores, attempt)
+            after = update_deployment(stores, attempt)
         elif _is_abandoned(attempt, stores):
-            after = with_status(attempt, FAILED, now, "its process ended before it began")
+            after = with_status(attempt, FAILED, now, "its process ended before the deployment began")
             stores.deployments.move(attempt, after)
         else:
             continue
@@ -47,22 +48,25 @@ def settle(stores: Stores, spec: EndpointSpec) -> list[Deployment]:
     return found
 
 
-def looked_after(stores: Stores, attempt: Deployment, said: Sequence[Acknowledgement] | None = None) -> Deployment:
-    """Return the attempt as it is now: with what came of it written, where that is known; one that failed is undone."""
+def update_deployment(
+    stores: Stores, attempt: Deployment, acknowledged: Sequence[Acknowledgement] | None = None
+) -> Deployment:
+    """Return the deployment as it is now. Its outcome is written once it is known; one that failed is reverted."""
     state = stores.deployments.desired(attempt.endpoint)
-    heard = stores.deployments.acknowledgements(attempt.endpoint, stores.now()) if said is None else said
-    known = outcome(attempt, state, heard, stores.now())
+    if acknowledged is None:
+        acknowledged = stores.deployments.acknowledgements(attempt.endpoint, stores.now())
+    known = outcome(attempt, state, acknowledged, stores.now())
     if known is None or (known[0] == FAILED and attempt.action == ROLLBACK):
         return attempt
     status, why = known
     if status == FAILED:
-        return given_up(stores, attempt, str(why))
+        return revert_deployment(stores, attempt, str(why))
     after = with_status(attempt, status, stores.now())
-    return after if stores.deployments.move(attempt, after) else _as_written(stores, attempt)
+    return after if stores.deployments.move(attempt, after) else _as_stored(stores, attempt)
 
 
-def given_up(stores: Stores, attempt: Deployment, why: str) -> Deployment:
-    """Put back what was before the attempt, unless another change has come since, and write that it failed."""
+def revert_deployment(stores: Stores, attempt: Deployment, why: str) -> Deployment:
+    """Restore the state before the deployment, unless another change was made since, and record that it failed."""
     if attempt.status != DEPLOYING or attempt.action == ROLLBACK:
         return attempt
     state = stores.deployments.desired(attempt.endpoint)
@@ -77,23 +81,23 @@ def given_up(stores: Stores, attempt: Deployment, why: str) -> Deployment:
     try:
         stores.deployments.change(state, after.variants, event, status=after.status, attempt=(attempt, failed))
     except StaleStateError:
-        return _as_written(stores, attempt)
+        return _as_stored(stores, attempt)
     return failed
 
 
-def _as_written(stores: Stores, attempt: Deployment) -> Deployment:
+def _as_stored(stores: Stores, attempt: Deployment) -> Deployment:
     return stores.deployments.attempt(attempt.deployment_id) or attempt
 
 
-def refused(stores: Stores, spec: EndpointSpec, attempt: Deployment, why: str) -> AcknowledgementError:
-    """Return the error that says what happened."""
+def serving_error(stores: Stores, spec: EndpointSpec, attempt: Deployment, why: str) -> AcknowledgementError:
+    """Return the error of a deployment that a worker cannot serve: the reason, and what is served now."""
     state = stores.deployments.desired(spec.name)
     if attempt.action == ROLLBACK:
-        then = "it stays asked for"
+        then = "the rollback is still pending: workers keep retrying"
     elif attempt.status != FAILED:
-        then = "another change has overtaken it, so nothing was put back"
+        then = "a later change superseded it, so nothing was reverted"
     else:
-        then = f"version {state.champion} was put back" if state.champion else "nothing is served, as before"
+        then = f"version {state.champion} was restored" if state.champion else "no version is served, as before"
     return AcknowledgementError(
         f"A gateway worker cannot serve version {attempt.version} of {spec.name!r}: {why}; {then}",
         "See the gateway's log, then try again",

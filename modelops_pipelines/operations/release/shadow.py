@@ -1,6 +1,6 @@
-"""A shadow answers what the log holds, apart from everything that serves; see docs/decisions/0014.
+"""A shadow version answers logged requests, isolated from serving; see docs/decisions/0014.
 
-It reads the log and writes ``shadow_log``. Whatever the shadow does, nothing else is touched.
+It reads the log and writes ``shadow_log``. A shadow that fails affects nothing else.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from modelops_pipelines.core.tables.lake import LABELS, SHADOW_LOG, typed_for
 from modelops_pipelines.operations.lake.endpoint_tables import log_table
 from modelops_pipelines.operations.lake.incremental import derive_lock
 from modelops_pipelines.operations.metrics.quality import rows_of
-from modelops_pipelines.operations.models.sandbox import Predicted, predict_apart
+from modelops_pipelines.operations.models.sandbox import Predicted, predict_in_sandbox
 from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.store.lake import sql
@@ -30,16 +30,17 @@ from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
 
-MOST, DEADLINE = 10_000, 120.0
+MAX_ROWS, DEADLINE = 10_000, 120.0
 _MOMENTS = ("total", "squares", "products", "sizes")
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What a run did: rows compared (of them ``failed`` by the shadow), and those left out.
+    """The counts of a run: rows compared (of them ``failed`` by the shadow), and rows left out.
 
-    ``left_out`` wait beyond the most of a run; ``without_features`` are answered rows since the shadow began that can
-    never be compared. ``seconds`` is what answering took the shadow; ``error`` the first row's, or the whole run's.
+    ``left_out`` rows are pending, over the maximum of one run; ``without_features`` are answered rows since the shadow
+    began that can never be compared. ``seconds`` is how long the shadow took to answer; ``error`` is the first row's,
+    or the whole run's.
     """
 
     version: str
@@ -54,135 +55,138 @@ class Compared:
 def start_shadow(
     stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str, share: int = WHOLE
 ) -> Change:
-    """Make a version the shadow; raises SchemaError when the log does not hold what it takes, or as ``shadow``."""
+    """Make a version the shadow; raises SchemaError when the log lacks a feature of it, and what ``shadow`` does."""
     known = releases.known_version(stores, spec, version)
     champion = stores.deployments.desired(spec.name).champion
     redacted = [name for name in known.inputs if name in spec.capture.redact]
     if redacted:
-        message = f"Version {version} takes feature(s) {', '.join(redacted)}, which 'redact' keeps out of the log"
+        message = (
+            f"Version {version} takes feature(s) {', '.join(redacted)}, which 'capture.redact' keeps out of the log"
+        )
         raise SchemaError(message, "Compare it by an A/B test instead: modelops ab start")
-    if champion is not None and version != champion and champion not in _fitting(stores, spec, known):
-        message = f"Version {version} takes feature(s) that champion {champion} does not: the log does not hold them"
+    if champion is not None and version != champion and champion not in _compatible_versions(stores, spec, known):
+        message = f"Version {version} takes feature(s) that champion {champion} does not, so the log does not hold them"
         raise SchemaError(message, "Compare it by an A/B test instead: modelops ab start")
     return releases.shadow(stores, spec, version, actor=actor, reason=reason, share=share)
 
 
 def compare_shadow(
-    stores: Stores, spec: EndpointSpec, most: int = MOST, *, deadline: float = DEADLINE
+    stores: Stores, spec: EndpointSpec, most: int = MAX_ROWS, *, deadline: float = DEADLINE
 ) -> Compared | None:
-    """Have the shadow answer the newest logged rows that it has not, at most so many; None without a shadow.
+    """Have the shadow answer the newest logged rows that it has not answered yet, at most ``most``; None without one.
 
-    The rows of a run are one commit: killed at any instant and run again, it compares what it would have.
+    The rows of a run are one commit: killed at any instant and run again, it compares the same rows.
     """
     state = stores.deployments.desired(spec.name)
     if state.shadow is None:
         return None
     shadow = required_version(stores.deployments, spec.model_name, state.shadow)
     reign = shadow_periods(stores.deployments.events(spec.name))[-1]
-    if reign.version != state.shadow:  # it was replaced this instant
+    if reign.version != state.shadow:  # it was replaced a moment ago
         return None
     with derive_lock(stores, spec, SHADOW_LOG):
-        rows, left_out, without = _waiting(stores, spec, state, shadow, reign, most)
+        rows, left_out, without = _pending_rows(stores, spec, state, shadow, reign, most)
         if not len(rows):
             return Compared(shadow.version, 0, 0, left_out, without, 0.0, None)
-        said = _answers(stores, spec, state, shadow, rows, deadline)
+        answers = _answer(stores, spec, state, shadow, rows, deadline)
         table = typed_for(SHADOW_LOG, spec.task)
         stream = f"shadow {shadow.version}"
         sequence = stores.writer.committed(spec.name, table.name, stream) + 1
-        compared = _table(spec, state, rows, said)
+        compared = _table(spec, state, rows, answers)
         stores.writer.append_once(spec.name, table, compared, stream, sequence)
-    errors = [error for error in said.errors if error is not None]
+    errors = [error for error in answers.errors if error is not None]
     first = errors[0] if errors else None
-    return Compared(shadow.version, len(rows), len(errors), left_out, without, said.seconds, first)
+    return Compared(shadow.version, len(rows), len(errors), left_out, without, answers.seconds, first)
 
 
 def shadow_summary(stores: Stores, spec: EndpointSpec) -> dict[str, Any]:
-    """Return what the present shadow said beside the live version, or the last one; raises EvidenceError without any.
+    """Compare the present shadow's answers, or the last one's, with the live ones; raises EvidenceError without any.
 
-    Agreement, mean distance of scores, ratio of times, and with labels the paired losses with their interval.
+    Returns the agreement, the mean distance of scores, the latency ratio, and with labels the paired losses with their
+    interval.
     """
     reigns = shadow_periods(stores.deployments.events(spec.name))
     if not reigns:
         fix = f"Start one: modelops shadow start {spec.name} VERSION"
         raise EvidenceError(f"Endpoint {spec.name!r} never had a shadow", fix)
     reign = reigns[-1]
-    found = _summed(stores, spec, reign)
+    found = _aggregate(stores, spec, reign)
     moments = Moments.of_clusters(found["people"], found["labelled"], *(found.pop(name) for name in _MOMENTS))
     interval = paired_difference(moments, planned=PLANNED_ROWS)
     mine, live = found["milliseconds"], found["live_milliseconds"]
-    told = {"version": reign.version, "since": reign.since, "until": reign.until, **found}
+    summary = {"version": reign.version, "since": reign.since, "until": reign.until, **found}
     losses = {
         "loss_difference": moments.mean if moments.rows else None,
         "lower": None if interval is None else interval.lower,
         "upper": None if interval is None else interval.upper,
         "verdict": verdict(interval),
     }
-    return {**told, "latency_ratio": mine / live if mine and live else None, **losses}
+    return {**summary, "latency_ratio": mine / live if mine and live else None, **losses}
 
 
-def _waiting(
+def _pending_rows(
     stores: Stores, spec: EndpointSpec, state: DesiredState, shadow: ModelVersion, reign: ShadowPeriod, most: int
 ) -> tuple[pa.Table, int, int]:
-    """Return the rows to compare now, how many more wait, and how many never can be compared."""
-    since = {"since": reign.since, "until": stores.now(), "versions": _fitting(stores, spec, shadow)}
+    """Return the rows to compare now, how many more are pending, and how many can never be compared."""
+    since = {"since": reign.since, "until": stores.now(), "versions": _compatible_versions(stores, spec, shadow)}
     share = next(variant.share for variant in state.variants if variant.role == SHADOW)
-    asked = {**since, "version": shadow.version, "share": share, "most": most, "whole": not spec.row_wise}
+    parameters = {**since, "version": shadow.version, "share": share, "most": most, "whole": not spec.row_wise}
     dates = dates_received(stores.lake, spec.name, "inference_log", reign.since)
     tables = [log_table(stores, spec), typed_for(SHADOW_LOG, spec.task)]
     with stores.lake.query(spec.name, tables, dates) as connected:
-        rows = rows_of(connected, "shadow_waiting", asked)
+        rows = rows_of(connected, "shadow_waiting", parameters)
         [counts] = rows_of(connected, "shadow_counts", since).to_pylist()
     waiting = rows.column("waiting")[0].as_py() if len(rows) else 0
     return rows, waiting - len(rows), counts["without_features"]
 
 
-def _fitting(stores: Stores, spec: EndpointSpec, shadow: ModelVersion) -> list[str]:
+def _compatible_versions(stores: Stores, spec: EndpointSpec, shadow: ModelVersion) -> list[str]:
     """Return the versions whose logged rows hold every feature that the shadow takes."""
     known = stores.deployments.versions(spec.model_name)
     wanted = set(shadow.inputs) - set(spec.capture.redact)
-    return [one.version for one in known if wanted == set(shadow.inputs) and wanted <= set(one.inputs)]
+    return [version.version for version in known if wanted == set(shadow.inputs) and wanted <= set(version.inputs)]
 
 
-def _answers(
+def _answer(
     stores: Stores, spec: EndpointSpec, state: DesiredState, shadow: ModelVersion, rows: pa.Table, deadline: float
 ) -> Predicted:
-    """Return what the shadow says, and the champion's time beside it; a failure of the whole is every row's error.
+    """Return the shadow's answers, and the champion's time on the same rows; a failure of the run is every row's error.
 
-    What callers waited for is no measure of the shadow, which nobody waited for.
+    The champion is timed again here because its latency in the gateway is not comparable with a batch's.
     """
     champion = stores.deployments.version(spec.model_name, str(state.champion))
     batches = None if spec.row_wise else _requests(rows)
     try:
-        return predict_apart(shadow, spec, rows, deadline, batches=batches, gently=True, beside=champion)
+        return predict_in_sandbox(shadow, spec, rows, deadline, batches=batches, low_priority=True, timed_with=champion)
     except (ModelError, PredictionError) as error:
         nothing = [None] * len(rows)
         return Predicted(nothing, nothing, [error.message] * len(rows), nothing, 0.0, 0.0)
 
 
 def _requests(rows: pa.Table) -> list[int]:
-    """Return how many rows each request has, in their order."""
+    """Return how many rows each request has, in order."""
     return [len(list(same)) for _, same in groupby(rows.column("request_id").to_pylist())]
 
 
-def _table(spec: EndpointSpec, state: DesiredState, rows: pa.Table, said: Predicted) -> pa.Table:
+def _table(spec: EndpointSpec, state: DesiredState, rows: pa.Table, answers: Predicted) -> pa.Table:
     """Return the rows of ``shadow_log``."""
     schema = arrow_schema(typed_for(SHADOW_LOG, spec.task))
     live = rows.column("prediction").to_pylist()
     answered_by = rows.column("model_version").to_pylist()
-    same = [agrees(mine, theirs) for mine, theirs in zip(said.predictions, live, strict=True)]
+    same = [agrees(mine, theirs) for mine, theirs in zip(answers.predictions, live, strict=True)]
     columns = {
         "prediction_id": rows.column("prediction_id"),
         "event_time": rows.column("event_time"),
         "model_version": [state.shadow] * len(rows),
         "live_version": answered_by,
-        "prediction": said.predictions,
-        "score": said.scores,
+        "prediction": answers.predictions,
+        "score": answers.scores,
         "live_prediction": live,
         "live_score": rows.column("score"),
         "agrees": same,
-        "milliseconds": said.milliseconds,
-        "live_milliseconds": [said.beside if one == state.champion else None for one in answered_by],
-        "error": said.errors,
+        "milliseconds": answers.milliseconds,
+        "live_milliseconds": [answers.timed_with if one == state.champion else None for one in answered_by],
+        "error": answers.errors,
         "date": [moment.date() for moment in rows.column("event_time").to_pylist()],
     }
     return pa.table([_typed(columns[field.name], field.type) for field in schema], schema=schema)
@@ -192,11 +196,11 @@ def _typed(values: pa.ChunkedArray | Sequence[Any], kind: pa.DataType) -> pa.Chu
     return values.cast(kind) if isinstance(values, pa.ChunkedArray) else pa.chunked_array([pa.array(values, kind)])
 
 
-def _summed(stores: Stores, spec: EndpointSpec, reign: ShadowPeriod) -> dict[str, Any]:
+def _aggregate(stores: Stores, spec: EndpointSpec, reign: ShadowPeriod) -> dict[str, Any]:
     dates = dates_received(stores.lake, spec.name, "inference_log", reign.since)
     positive = spec.positive_label if spec.task == "binary_classification" else None
     until: datetime = reign.until or stores.now()
-    asked = {
+    parameters = {
         "version": reign.version,
         "since": reign.since,
         "until": until,
@@ -206,5 +210,5 @@ def _summed(stores: Stores, spec: EndpointSpec, reign: ShadowPeriod) -> dict[str
     tables = [log_table(stores, spec), *(typed_for(one, spec.task) for one in (SHADOW_LOG, LABELS))]
     with stores.lake.query(spec.name, tables, dates) as connected:
         connected.execute(sql.named("label_now"))
-        [found] = rows_of(connected, "shadow_summary", asked).to_pylist()
+        [found] = rows_of(connected, "shadow_summary", parameters).to_pylist()
     return {name: value for name, value in found.items() if value is not None or name != "prediction_difference"}

@@ -1,4 +1,4 @@
-"""Pictures and pages for people: charts on assets, the health page, the drift report.
+"""Charts and pages for people: charts on assets, the health page, the drift report.
 
-The numbers come from the other stages; nothing here computes one that is kept.
+The numbers come from the other stages; nothing computed here is stored.
 """

@@ -1,4 +1,4 @@
-"""Which pictures each derived table shows, as Markdown by metadata name; ``pictures`` draws them."""
+"""The charts that each derived table's asset shows, as Markdown by metadata name; ``charts`` draws them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from modelops_pipelines.core.drift.ranking import by_drift
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import DRIFT, ESTIMATED_QUALITY, QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import window_of
-from modelops_pipelines.operations.alerting.thresholds import of_busiest
+from modelops_pipelines.operations.alerting.thresholds import rows_of_busiest_version
 from modelops_pipelines.operations.drift.profiles import stored_profiles
 from modelops_pipelines.operations.drift.reference_hours import reference_before
 from modelops_pipelines.operations.lake.queries import newest
-from modelops_pipelines.operations.metrics.traffic import summed
+from modelops_pipelines.operations.metrics.traffic import sum_traffic
 from modelops_pipelines.operations.reports.charts import as_markdown, distribution, over_time
 from modelops_pipelines.operations.reports.svg import Form
 from modelops_pipelines.operations.reports.time_series import (
@@ -31,7 +31,7 @@ from modelops_pipelines.store.stores import Stores
 
 TOP_COLUMNS = 3
 PROFILED = 4
-"""Columns that are drawn where none has a verdict: the answers' two, and two features."""
+"""Columns that are drawn where none has a verdict: the two answer columns, and two features."""
 WINDOWS = 30
 _MAIN: Mapping[str, tuple[tuple[str, Form], ...]] = {
     "binary_classification": (("auc", "number"), ("brier_skill", "number"), ("accuracy", "share")),
@@ -42,48 +42,48 @@ _ESTIMATED: tuple[tuple[str, Form], ...] = (("auc", "number"), ("f1", "number"),
 
 
 def draw_traffic(_: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
-    """Return requests, the error rate and the latency over time, hour by hour."""
+    """Return charts of requests, error rate and latency per hour."""
     hours: dict[datetime, list[Mapping[str, Any]]] = {}
     for row in rows:
         hours.setdefault(row["window_start"], []).append(row)
-    totals = {hour: summed(of_hour) for hour, of_hour in sorted(hours.items())}
+    totals = {hour: sum_traffic(of_hour) for hour, of_hour in sorted(hours.items())}
     p50, p95, p99 = ([(h, t.percentile(share)) for h, t in totals.items()] for share in (0.50, 0.95, 0.99))
     requests = [(hour, float(total.requests)) for hour, total in totals.items()]
     failing = [(hour, total.error_rate) for hour, total in totals.items()]
     rate, slow = spec.thresholds("error_rate"), spec.thresholds("latency_p95_ms")
-    latency = over_time(p95, None, "Latency an hour, ms", slow, name="p95", also={"p50": p50, "p99": p99})
+    latency = over_time(p95, None, "Latency per hour, ms", slow, name="p95", also={"p50": p50, "p99": p99})
     return {
-        "requests_plot": as_markdown(over_time(requests, None, "Requests an hour")),
-        "error_rate_plot": as_markdown(over_time(failing, None, "Error rate an hour", rate, form="share")),
+        "requests_plot": as_markdown(over_time(requests, None, "Requests per hour")),
+        "error_rate_plot": as_markdown(over_time(failing, None, "Error rate per hour", rate, form="share")),
         "latency_plot": as_markdown(latency),
     }
 
 
 def draw_quality(stores: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
-    """Return quality over time, beside its estimate and the limits of the endpoint's rules."""
+    """Return charts of quality over time, with its estimate and the limits of the endpoint's rules."""
     estimated = newest(stores, spec, ESTIMATED_QUALITY, WINDOWS) if spec.task == "binary_classification" else []
     sides = {"measured": _whole(rows), "estimated": busiest(estimated)}
-    return _side_by_side(spec, sides, _MAIN[spec.task], "quality", "on the labels that arrived")
+    return _compare_sides(spec, sides, _MAIN[spec.task], "quality", "on the labels that have arrived")
 
 
 def draw_estimate(stores: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
-    """Return estimated quality over time, beside what the labels then said."""
+    """Return charts of estimated quality over time, with the quality later measured on labels."""
     sides = {"estimated": busiest(rows), "measured": _whole(newest(stores, spec, QUALITY_METRICS, WINDOWS))}
-    return _side_by_side(spec, sides, _ESTIMATED, "estimated_quality", "as the scores let expect")
+    return _compare_sides(spec, sides, _ESTIMATED, "estimated_quality", "estimated from scores")
 
 
 def draw_custom(_: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
-    """Return each of the user's metrics over time."""
+    """Return a chart of each of the user's metrics over time."""
     return {f"{name}_plot": as_markdown(picture) for name, picture in custom_lines(spec, rows).items()}
 
 
 def draw_data(_: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
-    """Return how much of the requests was unlike the days before, over time."""
+    """Return charts of the share of requests that differ from the days before, over time."""
     return {f"{name}_plot": as_markdown(picture) for name, picture in data_lines(spec, rows).items()}
 
 
 def draw_profiles(stores: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
-    """Return the newest window's answers, and the features that the model hangs on most, beside their reference."""
+    """Return charts of the newest window's answers and of the most important features, with their reference."""
     window = window_of(max(row["window_start"] for row in rows), spec.window)
     counts: Counter[str] = Counter()
     for row in rows:
@@ -93,21 +93,21 @@ def draw_profiles(stores: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, s
     weights = {"score": 2.0, "prediction": 1.0, **(reference.importance if reference else {})}
     names = {row["column"] for row in rows if row["model_version"] == version}
     chosen = sorted(names, key=lambda name: (-weights.get(name, 0.0), name))
-    about = f"{window:%d %b %H:%M} against its reference"
+    about = f"{window:%d %b %H:%M} and its reference"
     drawn = distributions(stores, spec, version, window, chosen, about, PROFILED)
     return {f"top_{n}_distribution": as_markdown(picture) for n, picture in enumerate(drawn.values(), start=1)}
 
 
 def draw_drift(stores: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]:
-    """Return the columns that moved most: each beside its reference, and its distance over time over its band."""
+    """Return charts of the most drifted columns: each with its reference, and its distance over time with its band."""
     last = [row for row in rows if row["window_start"] == max(row["window_start"] for row in rows)]
-    moved = by_drift(of_busiest(list(map(dict, last))))[:TOP_COLUMNS]
-    window, version = moved[0]["window_start"], moved[0]["model_version"]
-    names = [row["column"] for row in moved]
-    sides = distributions(stores, spec, version, window, names, f"{window:%d %b %H:%M} against its reference")
+    drifted = by_drift(rows_of_busiest_version(list(map(dict, last))))[:TOP_COLUMNS]
+    window, version = drifted[0]["window_start"], drifted[0]["model_version"]
+    names = [row["column"] for row in drifted]
+    sides = distributions(stores, spec, version, window, names, f"{window:%d %b %H:%M} and its reference")
     past = [r for r in newest(stores, spec, DRIFT, WINDOWS, DRIFT_COLUMNS) if r["model_version"] == version]
     drawn = {}
-    for place, row in enumerate(moved, start=1):
+    for place, row in enumerate(drifted, start=1):
         name, mine = row["column"], [one for one in past if one["column"] == row["column"]]
         drawn[f"top_{place}_distribution"] = as_markdown(sides.get(name, ""))
         drawn[f"top_{place}_over_time"] = as_markdown(drift_line(spec, mine)) if row["value"] is not None else ""
@@ -123,9 +123,9 @@ def distributions(
     about: str = "",
     most: int = TOP_COLUMNS,
 ) -> dict[str, str]:
-    """Draw the first ``most`` columns of a window beside what they are judged against, by name.
+    """Draw the first ``most`` columns of a window with the reference that judges them, by name.
 
-    Text has no picture, nor has what one side lacks. A title is the column's name, with ``about`` behind it.
+    Text columns have no chart, nor have columns that one side lacks. A title is the column's name, then ``about``.
     """
     current = stored_profiles(stores, spec, [window]).get((window, version), {})
     reference = reference_before(stores, spec, version, window)
@@ -141,10 +141,10 @@ def _whole(rows: Rows) -> ByWindow:
     return busiest([row for row in rows if row["segment"] in {WHOLE, None}])
 
 
-def _side_by_side(
+def _compare_sides(
     spec: EndpointSpec, sides: Mapping[str, ByWindow], metrics: Sequence[tuple[str, Form]], rules: str, about: str
 ) -> dict[str, str]:
-    """Draw metrics over time: those of the first side, with the second's beside them where it has any."""
+    """Draw metrics over time: those of the first side, with the second side's where it has any."""
     (name, first), (other, second) = sides.items()
     windows, drawn = all_windows(spec, [*first, *second]), {}
     for metric, form in metrics:

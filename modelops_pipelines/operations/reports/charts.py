@@ -1,6 +1,6 @@
-"""Small pictures for people, as SVG text: how a column is distributed, how a number went over time.
+"""Small charts as SVG text: the distribution of a column, a number over time.
 
-Each stands alone, says in its title what it shows, and has a note under the pointer for each bar and point.
+Each is self-contained, has a descriptive title, and a tooltip for each bar and point.
 """
 
 import base64
@@ -23,20 +23,20 @@ Points = Sequence[tuple[datetime, float | None]]
 Band = Sequence[tuple[float | None, float | None]]
 
 BARS = 30
-"""Bars between the tails; a column with no more distinct values than these gets a bar a value."""
+"""Bars between the tails; a column with at most as many distinct values gets one bar per value."""
 CATEGORIES = 12
 OTHER = "(other)"
 _TAIL = 0.01
 _ROUNDING = 1e-9
 _LARGEST = 1e300
 _NAMES_END = 132
-MOST_NOTES = 100
+MAX_TOOLTIPS = 100
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class _Bars:
-    """Shares of values a bar, both of shape (bars,), and what each bar stands for; ``solid``: a bar is one value."""
+    """Shares of values per bar, both of shape (bars,), and the name of each bar; ``solid``: a bar is one value."""
 
     names: Sequence[str]
     current: Floats
@@ -46,10 +46,10 @@ class _Bars:
 
 
 def distribution(current: Profile, reference: Profile, title: str) -> str:
-    """Return both sides' shares of values, the reference in grey; "" for a kind that has no picture (text).
+    """Return a chart of both sides' shares of values, the reference in grey; "" for a kind without a chart (text).
 
-    Numeric: bars of equal width, so that heights are densities, from the profile's bins, within which values count as
-    evenly spread. They reach from the 1st to the 99th percentile of both sides together; what lies beyond is a bar at
+    Numeric: bars of equal width, so that heights are densities, from the profile's bins, within which values are taken
+    as evenly spread. They cover the 1st to the 99th percentile of both sides together; values beyond are a bar at
     either end. Categorical: the CATEGORIES with the greatest share on either side, and the others as one.
     """
     draw: Mapping[str, Callable[[Profile, Profile], str]] = {"numeric": _numeric, "categorical": _categorical}
@@ -60,7 +60,7 @@ def distribution(current: Profile, reference: Profile, title: str) -> str:
     if current.present and reference.present:
         body = svg.legend({"reference": GREY, "now": BLUE}) + draw[current.bins.kind](current, reference)
     else:
-        body = _nothing(f"no values in {'the window' if reference.present else 'the reference'}")
+        body = _empty(f"no values in {'the window' if reference.present else 'the reference'}")
     return svg.picture(title, missing, body + svg.text(RIGHT, 34, missing, anchor="end"))
 
 
@@ -75,18 +75,18 @@ def over_time(
     form: Form = "number",
     holds: Sequence[float] = (),
 ) -> str:
-    """Return a line over time (UTC), with gaps where a value is None; its last value is marked and told.
+    """Return a line chart over time (UTC), with gaps where a value is None; its last value is marked and written.
 
-    ``band`` is what is ordinary: low and high for each point, None without a limit, twice None without a band.
-    ``thresholds`` are dashed; one far from all values is told with an arrow, so that it flattens nothing. ``also`` are
-    more lines by name, and ``name`` is then the first one's. Shares are drawn as percentages. The axis ``holds`` these
-    values, however far they are.
+    ``band`` is the ordinary range: low and high for each point, None without a limit, twice None without a band.
+    ``thresholds`` are dashed; one far from all values is written as text, so that the line is not flattened. ``also``
+    are more lines by name, and ``name`` is then the first line's. Shares are drawn as percentages. The axis
+    includes the values ``holds``, however far they are.
     """
     points = _finite(points)
     lines = {name: points, **{one: _finite(line) for one, line in (also or {}).items()}}
     known = [value for line in lines.values() for _, value in line if value is not None]
     if not known:
-        return svg.picture(title, "no values yet", _nothing("no values yet"))
+        return svg.picture(title, "no values yet", _empty("no values yet"))
     x, marks = svg.time_axis([at for line in lines.values() for at, _ in line])
     ordinary = [one for pair in band or () for one in pair if one is not None]
     y, grid = svg.value_axis([*known, *holds, *_near(thresholds, known), *_near(ordinary, known, 4.0)], form)
@@ -96,19 +96,21 @@ def over_time(
     body += _limits(thresholds, _near(thresholds, known), y, form) + _notes(lines, x, form)
     body += svg.legend(colours) if also else ""
     last = next((value for _, value in reversed(points) if value is not None), None)
-    told = "" if last is None else figure(last, form)
-    return svg.picture(title, f"latest {told or 'unknown'}", body + svg.text(RIGHT, 16, told, anchor="end", style="v"))
+    latest = "" if last is None else figure(last, form)
+    return svg.picture(
+        title, f"latest {latest or 'unknown'}", body + svg.text(RIGHT, 16, latest, anchor="end", style="v")
+    )
 
 
 def as_markdown(picture: str) -> str:
-    """Return an SVG as Markdown that holds the picture itself, for Dagster's metadata; "" for no picture."""
+    """Return an SVG as Markdown with the image embedded, for Dagster's metadata; "" for no chart."""
     title = unescape(picture.partition("<title>")[2].partition("</title>")[0])
-    said = "".join(f"\\{c}" if c in "[]\\`*_<>!&" else c for c in " ".join(title.split()))
-    return f"![{said}](data:image/svg+xml;base64,{base64.b64encode(picture.encode()).decode()})" if picture else ""
+    alt = "".join(f"\\{c}" if c in "[]\\`*_<>!&" else c for c in " ".join(title.split()))
+    return f"![{alt}](data:image/svg+xml;base64,{base64.b64encode(picture.encode()).decode()})" if picture else ""
 
 
-def _nothing(said: str) -> str:
-    return svg.text(svg.WIDTH / 2, 110, said, anchor="middle")
+def _empty(message: str) -> str:
+    return svg.text(svg.WIDTH / 2, 110, message, anchor="middle")
 
 
 def _numeric(current: Profile, reference: Profile) -> str:
@@ -116,7 +118,7 @@ def _numeric(current: Profile, reference: Profile) -> str:
 
 
 def _value_bars(current: Profile, reference: Profile) -> _Bars | None:
-    """Return a bar a value where the reference has few distinct ones; what lies elsewhere is the last bar."""
+    """Return one bar per value where the reference has few distinct ones; other values are the last bar."""
     edges = np.asarray(current.bins.edges)
     single = np.flatnonzero(edges[:-1] == np.nextafter(edges[1:], -np.inf)) + 1
     sides = [np.asarray(one.counts, np.float64) / one.present for one in (current, reference)]
@@ -140,49 +142,49 @@ def _density_bars(current: Profile, reference: Profile) -> _Bars:
     high = edges[min(len(edges) - 1, int(np.searchsorted(both, 1 - _TAIL)))]
     cuts = np.linspace(low, high, BARS + 1)
     now, then = (np.diff(np.interp(cuts, edges, share), prepend=0.0, append=1.0) for share in below)
-    told = svg.figures(cuts.tolist())
-    names = [f"up to {told[0]}", *(f"{a} to {b}" for a, b in pairwise(told)), f"over {told[-1]}"]
+    edge_names = svg.figures(cuts.tolist())
+    names = [f"up to {edge_names[0]}", *(f"{a} to {b}" for a, b in pairwise(edge_names)), f"over {edge_names[-1]}"]
     ticks = [one for one in svg.nice_ticks(low, high, 6) if low <= one <= high]
     places = [1 + BARS * (one - float(low)) / (float(high - low) or 1.0) for one in ticks]
     return _Bars(names, now, then, list(zip(places, svg.figures(ticks), strict=True)), solid=False)
 
 
 def _columns(bars: _Bars) -> str:
-    """Draw upright bars: the reference as grey blocks, what is now as slim bars, or under one outline."""
+    """Draw vertical bars: the reference as grey blocks, the window as slim bars, or under one outline."""
     width, top = (RIGHT - 8) / len(bars.names), _top(bars)
     now, then = (np.minimum(side / top, 1.0) * (BOTTOM - TOP) for side in (bars.current, bars.reference))
     starts = [8 + n * width for n in range(len(bars.names))]
-    body = (_slim_in_wide if bars.solid else _stairs)(now, then, starts, width)
+    body = (_draw_separate_bars if bars.solid else _draw_outlines)(now, then, starts, width)
     body += _cut_off(bars.current, top, starts, width)
-    body += svg.level_labels([(8 + at * width, said) for at, said in bars.ticks])
-    notes = map(_told, bars.names, bars.current, bars.reference)
+    body += svg.level_labels([(8 + at * width, name) for at, name in bars.ticks])
+    notes = map(_bar_note, bars.names, bars.current, bars.reference)
     areas = [(x, TOP, width, BOTTOM - TOP, note) for x, note in zip(starts, notes, strict=True)]
     return body + f'<path d="M8 {BOTTOM}H{RIGHT}" stroke="{svg.INK}" stroke-opacity="0.5"/>' + svg.tips(areas)
 
 
 def _top(bars: _Bars) -> float:
-    """Return the greatest share that is drawn whole: a tail far above all the rest is cut off."""
+    """Return the share at the top of the chart: a tail far above all other bars is cut off there."""
     sides = np.stack([bars.current, bars.reference])
     highest, within = float(sides.max()), float(sides[:, 1:-1].max()) if not bars.solid else 0.0
     return min(highest, 1.5 * within) if within else highest
 
 
 def _cut_off(shares: Floats, top: float, starts: Sequence[float], width: float) -> str:
-    """Tell the shares of tails that are cut off."""
+    """Write the shares of tails that are cut off."""
     tails = [(starts[0] + width + 5, shares[0], "start"), (starts[-1] - 5, shares[-1], "end")]
-    told = [(x, float(share), anchor) for x, share, anchor in tails if share > top]
-    return "".join(svg.text(x, TOP + 8, figure(one, "share"), anchor=side, colour=BLUE) for x, one, side in told)
+    cut = [(x, float(share), anchor) for x, share, anchor in tails if share > top]
+    return "".join(svg.text(x, TOP + 8, figure(one, "share"), anchor=side, colour=BLUE) for x, one, side in cut)
 
 
-def _slim_in_wide(now: Floats, then: Floats, starts: Sequence[float], width: float) -> str:
+def _draw_separate_bars(now: Floats, then: Floats, starts: Sequence[float], width: float) -> str:
     wide = [(x + 0.12 * width, BOTTOM - y, 0.76 * width, y) for x, y in zip(starts, then.tolist(), strict=True)]
     slim = [(x + 0.31 * width, BOTTOM - y, 0.38 * width, y) for x, y in zip(starts, now.tolist(), strict=True)]
     return svg.blocks(wide, GREY, 0.55) + svg.blocks(slim, BLUE, 0.9)
 
 
-def _stairs(now: Floats, then: Floats, starts: Sequence[float], width: float) -> str:
+def _draw_outlines(now: Floats, then: Floats, starts: Sequence[float], width: float) -> str:
     drawn = ""
-    for part in (slice(0, 1), slice(1, -1), slice(-1, None)):  # the tails stand apart
+    for part in (slice(0, 1), slice(1, -1), slice(-1, None)):  # the tails are drawn apart
         old, new = (_outline(side[part], starts[part], width) for side in (then, now))
         ends = [(starts[part][-1] + width, BOTTOM), (starts[part][0], BOTTOM)]
         drawn += svg.path([*old, *ends], GREY, filled=0.55) + svg.path([*new, *ends], BLUE, filled=0.2)
@@ -196,7 +198,7 @@ def _outline(tall: Floats, starts: Sequence[float], width: float) -> list[tuple[
 
 
 def _categorical(current: Profile, reference: Profile) -> str:
-    """Draw level bars with their names: the reference as grey blocks, what is now as slim bars on them."""
+    """Draw horizontal bars with their names: the reference as grey blocks, the window as slim bars on them."""
     now, then = (_shares(one) for one in (current, reference))
     order = sorted({*now, *then} - {OTHER}, key=lambda name: (-max(now.get(name, 0), then.get(name, 0)), name))
     rows = [(name, now.get(name, 0.0), then.get(name, 0.0)) for name in order[:CATEGORIES]]
@@ -211,22 +213,22 @@ def _categorical(current: Profile, reference: Profile) -> str:
     for y, name, row in zip(tops, names, rows, strict=True):
         body += svg.text(_NAMES_END - 6, y + tall / 2 + 4, svg.cut(name, 20), anchor="end")
         body += svg.text(RIGHT, y + tall / 2 + 4, f"{100 * row[1]:.1f} %", anchor="end")
-    notes = [_told(name, row[1], row[2]) for name, row in zip(names, rows, strict=True)]
+    notes = [_bar_note(name, row[1], row[2]) for name, row in zip(names, rows, strict=True)]
     return body + svg.tips((0, y, RIGHT, tall, note) for y, note in zip(tops, notes, strict=True))
 
 
 def _shares(side: Profile) -> dict[str, float]:
-    """Return the share of each category that is known by name and occurs."""
+    """Return the share of each named category that occurs."""
     counts = Counter(dict(zip(side.bins.categories, side.counts, strict=True))) + Counter(side.new)
     return {name: count / side.present for name, count in counts.items()}
 
 
-def _told(name: str, now: float, then: float) -> str:
+def _bar_note(name: str, now: float, then: float) -> str:
     return f"{name}: {figure(now, 'share')}, reference {figure(then, 'share')}"
 
 
 def _near(wanted: Sequence[float], known: Sequence[float], reach: float = 1.0) -> list[float]:
-    """Return those that can be drawn without making the line flat."""
+    """Return the values that can be drawn without flattening the line."""
     low, high = min(known), max(known)
     around = reach * max(high - low, abs(high) / 4, abs(low) / 4)
     return [one for one in wanted if low - around <= one <= high + around]
@@ -235,7 +237,7 @@ def _near(wanted: Sequence[float], known: Sequence[float], reach: float = 1.0) -
 def _limits(thresholds: Sequence[float], near: Sequence[float], y: Callable[[float], float], form: Form) -> str:
     drawn = "".join(svg.rule(y(one), RED, dashed=True) for one in near)
     beyond = ", ".join(figure(one, form) for one in thresholds if one not in near)
-    return drawn + svg.text(RIGHT, 34, f"limit {beyond}, not in view" if beyond else "", anchor="end", colour=RED)
+    return drawn + svg.text(RIGHT, 34, f"limit {beyond}, outside the chart" if beyond else "", anchor="end", colour=RED)
 
 
 def _band(points: Points, band: Band, x: Callable[[datetime], float], y: Callable[[float], float]) -> str:
@@ -254,21 +256,21 @@ def _line(points: Points, colour: str, x: Callable[[datetime], float], y: Callab
 
 
 def _notes(lines: Mapping[str, Points], x: Callable[[datetime], float], form: Form) -> str:
-    """Return what each time's values are, for the pointer; of many times, some."""
-    said: dict[datetime, list[str]] = {}
+    """Return a tooltip with the values of each time; of many times, of some."""
+    texts: dict[datetime, list[str]] = {}
     for name, line in lines.items():
         for at, value in line:
             if value is not None:
-                said.setdefault(at, []).append(f"{name} {figure(value, form)}".strip())
-    times = sorted(said)
-    times = times[:: math.ceil(len(times) / MOST_NOTES) or 1]
+                texts.setdefault(at, []).append(f"{name} {figure(value, form)}".strip())
+    times = sorted(texts)
+    times = times[:: math.ceil(len(times) / MAX_TOOLTIPS) or 1]
     wide = (RIGHT - LEFT) / max(len(times), 2)
-    notes = [f"{at.astimezone(UTC):%Y-%m-%d %H:%M}: {', '.join(said[at])}" for at in times]
+    notes = [f"{at.astimezone(UTC):%Y-%m-%d %H:%M}: {', '.join(texts[at])}" for at in times]
     return svg.tips((x(at) - wide / 2, TOP, wide, BOTTOM - TOP, note) for at, note in zip(times, notes, strict=True))
 
 
 def _finite(points: Points) -> Points:
-    """Return the points with a gap where the value is no number that can be drawn."""
+    """Return the points with a gap where the value is not a number that can be drawn."""
     return [(at, value if value is not None and abs(value) < _LARGEST else None) for at, value in points]
 
 

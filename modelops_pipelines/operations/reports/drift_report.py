@@ -1,7 +1,7 @@
-"""Evidently's drift report for people: drawn from a bounded sample, when a person or an alert asks for it.
+"""Evidently's drift report: drawn from a bounded sample, when a person or an alert requests it.
 
-Its page holds 3.7 MB of its own scripts whatever it shows, and some 45 kB a column: so only the columns that drifted
-most are drawn, and the page names the others.
+Its page contains 3.7 MB of Evidently's scripts, plus about 45 kB per column: so only the most drifted columns are
+drawn, and the page names the others.
 """
 
 import html
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE = 5000
-"""Rows a side, at most."""
+"""Rows per side, at most."""
 CATEGORIES = 50
 """Categories of a column that are drawn by name."""
 COLUMNS = 20
 """Columns that are drawn, at most."""
 NAME_LENGTH = 60
-"""Characters of a category that are drawn; a quarter of it beyond ASCII."""
+"""Characters of a category that are drawn; a quarter of it for names beyond ASCII."""
 _NOTE = (
     '<div role="note" style="font:14px/1.5 sans-serif;margin:12px 24px;padding:10px 16px;border:1px solid #c9a227;'
     'border-left-width:5px;border-radius:4px;background:#fff8e1;color:#3b3000">{}</div>'
@@ -50,7 +50,7 @@ _NOTE = (
 
 @dataclass(frozen=True)
 class DriftReport:
-    """A written report: what it compares, and what had to be left out of it (column: reason)."""
+    """A written report: the window and rows compared, and the columns left out (column: reason)."""
 
     path: Path
     window: datetime
@@ -62,9 +62,9 @@ class DriftReport:
 def write_drift_report(stores: Stores, spec: EndpointSpec, window: datetime | None = None) -> DriftReport:
     """Draw a window (the newest with rows by default) against the champion's training set.
 
-    Left out, each with its reason, in the page too: columns that one side lacks or has no value in, those that
-    Evidently falls over, and all but the COLUMNS that drifted most. Raises EvidenceError when there is nothing to
-    compare.
+    These columns are left out, each with its reason, which the page shows too: those that one side lacks or has no
+    value in, those on which Evidently fails, and all but the COLUMNS most drifted ones. Raises EvidenceError when there
+    is nothing to compare.
     """
     chosen = window or _newest_window(stores, spec)
     current = _window_rows(stores, spec, chosen).to_pandas()
@@ -73,11 +73,11 @@ def write_drift_report(stores: Stores, spec: EndpointSpec, window: datetime | No
     columns, too_many = most_drifted(columns, _verdicts(stores, spec, chosen))
     left_out |= too_many
     if not columns or current.empty or reference.empty:
-        raise _nothing(spec, chosen, left_out)
-    page, failed = _drawn(current[columns], reference[columns], _drift_share(spec))
+        raise _nothing_to_compare(spec, chosen, left_out)
+    page, failed = _draw_possible(current[columns], reference[columns], _drift_share(spec))
     left_out |= failed
     if page is None:
-        raise _nothing(spec, chosen, left_out)
+        raise _nothing_to_compare(spec, chosen, left_out)
     path = stores.settings.reports / spec.name / f"drift-{chosen:%Y-%m-%dT%H}.html"
     write_atomically(path, _with_note(page, left_out).encode())
     return DriftReport(path, chosen, len(current), len(reference), left_out)
@@ -103,37 +103,39 @@ def most_drifted(
     """Return at most ``most`` of the columns, most drifted first, and why the others are left out."""
     ranks = {row["column"]: rank for rank, row in reversed(list(enumerate(by_drift(verdicts))))}
     ordered = sorted(columns, key=lambda name: ranks.get(name, len(ranks)))
-    return ordered[:most], dict.fromkeys(ordered[most:], f"only the {most} columns that drifted most are drawn")
+    return ordered[:most], dict.fromkeys(ordered[most:], f"only the {most} most drifted columns are drawn")
 
 
-def _nothing(spec: EndpointSpec, window: datetime, left_out: Mapping[str, str]) -> EvidenceError:
+def _nothing_to_compare(spec: EndpointSpec, window: datetime, left_out: Mapping[str, str]) -> EvidenceError:
     return EvidenceError(
-        f"Endpoint {spec.name!r} has nothing to compare on {text(window)} ({left_out or 'no rows'})",
+        f"Endpoint {spec.name!r} has nothing to compare in the window {text(window)} ({left_out or 'no rows'})",
         "Choose a window with traffic, and deploy a version that was trained here",
     )
 
 
 def _drift_share(spec: EndpointSpec) -> float:
-    """Return the share of drifted columns from which the endpoint's own rule speaks of drift."""
+    """Return the share of drifted columns at which the endpoint's drift rule fails."""
     shares = (rule.above for rule in spec.alerts if rule.kind == "drift" and rule.above is not None)
     return next(shares, DRIFTED_SHARES["evidently"])
 
 
-def _drawn(current: "pd.DataFrame", reference: "pd.DataFrame", share: float) -> tuple[str | None, dict[str, str]]:
-    """Draw the columns that Evidently can draw (None: there is none), and say why it cannot draw the others."""
+def _draw_possible(
+    current: "pd.DataFrame", reference: "pd.DataFrame", share: float
+) -> tuple[str | None, dict[str, str]]:
+    """Draw the columns that Evidently can draw (None without any); return why it cannot draw the others."""
     try:
         return _draw(current, reference, share), {}
-    except Exception as error:  # noqa: BLE001 - another's code on anybody's data: whatever it is, the rest is drawn
+    except Exception as error:  # noqa: BLE001 - Evidently may fail on unusual data: the other columns are still drawn
         problem = f"Evidently fails on it ({type(error).__name__}: {error})"[:200]
     if len(current.columns) == 1:
         return None, {current.columns[0]: problem}
     failed: dict[str, str] = {}
     for name in current.columns:
-        failed |= _drawn(current[[name]], reference[[name]], share)[1]
+        failed |= _draw_possible(current[[name]], reference[[name]], share)[1]
     good = [name for name in current.columns if name not in failed]
-    if not failed or not good:  # together only, or all of them
+    if not failed or not good:  # they fail only together, or each of them fails
         return None, failed or dict.fromkeys(current.columns, problem)
-    page, together = _drawn(current[good], reference[good], share)
+    page, together = _draw_possible(current[good], reference[good], share)
     return page, failed | together
 
 
@@ -154,7 +156,7 @@ def _draw(current: "pd.DataFrame", reference: "pd.DataFrame", share: float) -> s
 
 @contextmanager
 def _small_figures() -> Iterator[None]:
-    """Draw without Plotly's template, which each figure would carry along: 30 kB a column."""
+    """Draw without Plotly's template, which each figure would include: 30 kB per column."""
     import plotly.io as pio  # type: ignore[import-untyped]
 
     before = pio.templates.default
@@ -166,13 +168,14 @@ def _small_figures() -> Iterator[None]:
 
 
 def _with_note(page: str, left_out: Mapping[str, str]) -> str:
-    """Return the page with a note on top that names what was left out; column names are anybody's text."""
+    """Return the page with a note on top that names the columns left out; their names are untrusted text."""
     if not left_out:
         return page
     reasons = dict.fromkeys(left_out.values())
     lines = [f"{', '.join(n for n in left_out if left_out[n] == reason)}: {reason}." for reason in reasons]
     note = _NOTE.format(
-        "<b>Not drawn, and not in the shares below.</b><br>" + "<br>".join(html.escape(line) for line in lines)
+        "<b>Columns left out of the charts and of the shares below:</b><br>"
+        + "<br>".join(html.escape(line) for line in lines)
     )
     return page.replace("<body>", f"<body>{note}", 1)
 
@@ -182,7 +185,7 @@ def _drawable(frame: "pd.DataFrame", words: Sequence[str]) -> "pd.DataFrame":
     drawn = frame.copy()
     for name in drawn.columns:
         drawn[name] = _categories(drawn[name]) if name in words else _finite(drawn[name])
-    return drawn.rename(columns=_shown)  # not shortened: no two may become one
+    return drawn.rename(columns=_shown)  # not shortened: two names must not become one
 
 
 def _categories(column: "pd.Series[Any]") -> list[str | None]:
@@ -198,12 +201,12 @@ def _finite(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _shown(value: object) -> str:
-    """Return a name as it is drawn: Evidently writes names into a script, which a '<' could end."""
+    """Return a name as it is drawn, without '<': Evidently writes names into a script, which a '<' could end."""
     return str(value).replace("<", "\u2039")
 
 
 def _short(name: str) -> str:
-    """Return a category as it is drawn; two that begin alike stay two. Beyond ASCII, Evidently takes six bytes each."""
+    """Return a category shortened; two that begin alike stay distinct. A character beyond ASCII takes six bytes."""
     most = NAME_LENGTH if name.isascii() else NAME_LENGTH // 4
     return name if len(name) <= most else f"{name[:most]}~{crc32(name.encode('utf-8', 'replace')):08x}"
 
@@ -243,8 +246,8 @@ def _reference_rows(stores: Stores, spec: EndpointSpec) -> pa.Table:
     ]
     if not sets:
         raise EvidenceError(
-            f"The champion of endpoint {spec.name!r} has no training set here",
-            "Train it with modelops train or retrain",
+            f"The champion of endpoint {spec.name!r} has no training set in this project",
+            "Train a version with modelops train or modelops retrain, and deploy it",
         )
     rows = read_training_set(stores, sets[0])
     features = monitored_features(spec, list(feature_types(stores, spec)))

@@ -1,6 +1,6 @@
-"""An endpoint's health as one page for people: a file that opens anywhere, asks nobody for anything, and can be mailed.
+"""An endpoint's health as one HTML page: a self-contained file that loads nothing, and can be sent by mail.
 
-It is made from the derived tables alone; the log is not read. All that it shows is anybody's text, and is escaped.
+It is built from the derived tables alone; the log is not read. All text on it is untrusted, and is escaped.
 """
 
 import base64
@@ -26,9 +26,9 @@ from modelops_pipelines.core.tables.lake import (
     WHOLE,
 )
 from modelops_pipelines.core.windows import LENGTH, window_of
-from modelops_pipelines.operations.alerting.thresholds import of_busiest
+from modelops_pipelines.operations.alerting.thresholds import rows_of_busiest_version
 from modelops_pipelines.operations.lake.queries import newest_reader
-from modelops_pipelines.operations.metrics.traffic import Traffic, summed
+from modelops_pipelines.operations.metrics.traffic import Traffic, sum_traffic
 from modelops_pipelines.operations.reports.asset_charts import distributions
 from modelops_pipelines.operations.reports.charts import Points, over_time
 from modelops_pipelines.operations.reports.svg import Form, figure
@@ -47,8 +47,8 @@ from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.stores import Stores
 
 SHOWN = {"hour": 7 * 24, "day": 60}
-"""Windows that the page looks back on."""
-PICTURES = 12
+"""Windows that the page covers."""
+CHARTS = 12
 LINES = 6
 """Columns that are drawn over time."""
 RECENT_ALERTS = 20
@@ -58,7 +58,7 @@ QUALITY = {
     "multiclass": ("accuracy", "f1", "confidence"),
     "regression": ("mae", "rmse", "bias", "r2"),
 }
-"""The metrics that are drawn: never accuracy alone, where classes are of unequal size."""
+"""The metrics that are drawn. Accuracy alone misleads where classes are unequal in size."""
 
 
 @dataclass(frozen=True)
@@ -73,31 +73,31 @@ class Card:
 
 @dataclass(frozen=True)
 class Drift:
-    """The newest window's verdicts, most drifted first, and pictures of the first of them: now, and over time."""
+    """The newest window's verdicts, most drifted first, with charts of the first columns: now, and over time."""
 
     window: datetime
     version: str
     rows: Rows
-    pictures: Sequence[str]
+    charts: Sequence[str]
     lines: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Data:
-    """How the newest requests compare with the days before, and the newest of those that failed."""
+    """How the newest requests compare with the days before, and the newest chunks that failed."""
 
-    pictures: Sequence[str]
+    charts: Sequence[str]
     failed: Rows
     more: int
 
 
 def write_health_page(stores: Stores, spec: EndpointSpec, windows: int | None = None) -> Path:
-    """Write the page of the endpoint's last windows (SHOWN unless given); return its file, ``health.html``.
+    """Write the page of the endpoint's last windows (by default SHOWN); return its file, ``health.html``.
 
-    Whatever there is no data for yet says so; nothing is raised for it.
+    A section without data yet says so; nothing is raised for it.
     """
     path = stores.settings.reports / spec.name / "health.html"
-    page = _rendered(_facts(stores, spec, windows or SHOWN[spec.window]))
+    page = _render(_facts(stores, spec, windows or SHOWN[spec.window]))
     write_atomically(path, page.encode("utf-8", "replace"))
     return path
 
@@ -116,13 +116,13 @@ def _facts(stores: Stores, spec: EndpointSpec, windows: int) -> dict[str, Any]:
         "now": stores.now(),
         "cards": [
             _champion_card(stores, spec),
-            *_traffic_cards(summed(served)),
+            *_traffic_cards(sum_traffic(served)),
             _alert_card(alerts),
             _label_card(quality),
         ],
         "span": _span(spec, served),
-        "traffic": _traffic_pictures(spec, served),
-        "quality": _quality_pictures(spec, quality, estimated),
+        "traffic": _traffic_charts(spec, served),
+        "quality": _quality_charts(spec, quality, estimated),
         "own": own,
         "drift": _drift(stores, spec, verdicts, past),
         "data": _data(spec, chunks),
@@ -138,27 +138,31 @@ def _champion_card(stores: Stores, spec: EndpointSpec) -> Card:
 
 
 def _traffic_cards(total: Traffic) -> list[Card]:
-    p50, p95, p99 = (_told(total.percentile(share), "ms") for share in (0.5, 0.95, 0.99))
+    p50, p95, p99 = (_format_value(total.percentile(share), "ms") for share in (0.5, 0.95, 0.99))
     return [
         Card("requests", f"{total.requests:,}", f"{total.predictions:,} rows answered"),
-        Card("success rate", _told(total.availability, "share"), f"{total.server_errors:,} failed by us (5xx)"),
+        Card(
+            "success rate", _format_value(total.availability, "share"), f"{total.server_errors:,} server errors (5xx)"
+        ),
         Card("latency, p95", p95, f"p50 {p50}, p99 {p99}"),
     ]
 
 
 def _alert_card(alerts: Sequence[Alert]) -> Card:
-    failing = sum(alert.status == OPEN for alert in alerts)
-    return Card("open alerts", str(failing), f"{len(alerts) - failing} resolved", "bad" if failing else "good")
+    open_alerts = sum(alert.status == OPEN for alert in alerts)
+    return Card(
+        "open alerts", str(open_alerts), f"{len(alerts) - open_alerts} resolved", "bad" if open_alerts else "good"
+    )
 
 
 def _label_card(quality: Rows) -> Card:
     labelled, predictions = (sum(row[name] for row in quality) for name in ("labelled", "predictions"))
     coverage = labelled / predictions if predictions else None
-    return Card("label coverage", _told(coverage, "share"), f"{labelled:,} of {predictions:,} rows")
+    return Card("label coverage", _format_value(coverage, "share"), f"{labelled:,} of {predictions:,} rows")
 
 
-def _traffic_pictures(spec: EndpointSpec, served: Rows) -> list[str]:
-    by_window = {window: summed(rows) for window, rows in _by_window(spec, served).items()}
+def _traffic_charts(spec: EndpointSpec, served: Rows) -> list[str]:
+    by_window = {window: sum_traffic(rows) for window, rows in _by_window(spec, served).items()}
     windows = all_windows(spec, by_window)
 
     def points(value: Callable[[Traffic], float | None]) -> Points:
@@ -168,33 +172,33 @@ def _traffic_pictures(spec: EndpointSpec, served: Rows) -> list[str]:
     p50, p95, p99 = (points(lambda one, q=q: one.percentile(q)) for q in (0.5, 0.95, 0.99))  # type: ignore[misc]
     slow = spec.thresholds("latency_p95_ms")
     return [
-        over_time(requests, None, f"Requests {'a day' if spec.window == 'day' else 'an hour'}", name="requests"),
+        over_time(requests, None, f"Requests per {spec.window}", name="requests"),
         over_time(errors, None, "Error rate (5xx)", spec.thresholds("error_rate"), name="error rate", form="share"),
         over_time(p95, None, "Latency", slow, name="p95", also={"p50": p50, "p99": p99}, form="ms"),
     ]
 
 
-def _quality_pictures(spec: EndpointSpec, quality: Rows, estimated: Rows) -> list[str]:
-    """Draw each metric that has a value, its estimate beside it."""
-    real, expected = busiest(quality), busiest(estimated)
-    windows = all_windows(spec, [*real, *expected])
-    pictures = []
+def _quality_charts(spec: EndpointSpec, quality: Rows, estimated: Rows) -> list[str]:
+    """Draw each metric that has a value, with its estimate."""
+    measured, expected = busiest(quality), busiest(estimated)
+    windows = all_windows(spec, [*measured, *expected])
+    charts = []
     for name in QUALITY[spec.task]:
-        told, hoped = (line(rows, name, windows) for rows in (real, expected))
-        known = any(value is not None for _, value in hoped)
-        if known or any(value is not None for _, value in told):
-            also = {"estimated before labels": hoped} if known else None
+        actual, estimate = (line(rows, name, windows) for rows in (measured, expected))
+        known = any(value is not None for _, value in estimate)
+        if known or any(value is not None for _, value in actual):
+            also = {"estimated before labels": estimate} if known else None
             limits = spec.thresholds("quality", name)
-            pictures.append(over_time(told, None, name.replace("_", " "), limits, name="from labels", also=also))
-    return pictures
+            charts.append(over_time(actual, None, name.replace("_", " "), limits, name="from labels", also=also))
+    return charts
 
 
 def _drift(stores: Stores, spec: EndpointSpec, rows: Rows, past: Rows) -> Drift | None:
     if not rows:
         return None
-    ordered = by_drift(of_busiest(list(map(dict, rows))))
+    ordered = by_drift(rows_of_busiest_version(list(map(dict, rows))))
     window, version = ordered[0]["window_start"], ordered[0]["model_version"]
-    drawn = distributions(stores, spec, version, window, [row["column"] for row in ordered], most=PICTURES)
+    drawn = distributions(stores, spec, version, window, [row["column"] for row in ordered], most=CHARTS)
     measured = [row["column"] for row in ordered if row["value"] is not None][:LINES]
     mine: dict[str, list[Mapping[str, Any]]] = {name: [] for name in measured}
     for row in past:
@@ -211,7 +215,7 @@ def _data(spec: EndpointSpec, chunks: Rows) -> Data | None:
 
 
 def _by_window(spec: EndpointSpec, rows: Rows) -> dict[datetime, list[Mapping[str, Any]]]:
-    """Return the rows of each of the endpoint's windows, which the hours lie in."""
+    """Return hourly rows by the endpoint's window that each belongs to."""
     found: dict[datetime, list[Mapping[str, Any]]] = {}
     for row in rows:
         found.setdefault(window_of(row["window_start"], spec.window), []).append(row)
@@ -223,7 +227,7 @@ def _span(spec: EndpointSpec, served: Rows) -> str:
     return f"{_clock(windows[0])} to {_clock(windows[-1] + LENGTH[spec.window])}, UTC" if windows else "no traffic yet"
 
 
-def _told(value: float | None, form: Form = "number") -> str:
+def _format_value(value: float | None, form: Form = "number") -> str:
     return "none" if value is None else figure(value, form)
 
 
@@ -231,15 +235,15 @@ def _clock(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
-def _rendered(facts: Mapping[str, Any]) -> str:
-    """Fill the template in. The page may use its own style by hash and nothing else, says its security policy."""
+def _render(facts: Mapping[str, Any]) -> str:
+    """Fill in the template. The page's security policy allows its own style, by hash, and nothing else."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     folder = files("modelops_pipelines.operations.reports").joinpath("templates")
     style = folder.joinpath("health.css").read_text(encoding="utf-8")
-    seal = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"clock": _clock, "told": _told, "drawn": Markup}
-    template = made.from_string(folder.joinpath("health.html").read_text(encoding="utf-8"))
-    return template.render(facts, style=Markup(style), seal=seal)  # noqa: S704 - a file of ours
+    style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"clock": _clock, "figure": _format_value, "svg": Markup}
+    template = environment.from_string(folder.joinpath("health.html").read_text(encoding="utf-8"))
+    return template.render(facts, style=Markup(style), style_hash=style_hash)  # noqa: S704 - our own style file

@@ -1,4 +1,4 @@
-"""What went over time, window by window, for Dagster's assets and the one-page report alike; ``pictures`` draws it."""
+"""Charts over time, by window, for Dagster's assets and the health page alike; ``charts`` draws them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -18,12 +18,12 @@ CHUNK_COLUMNS = ("window_start", "model_version", "first_event", "n", "passed", 
 
 
 def all_windows(spec: EndpointSpec, known: Collection[datetime]) -> list[datetime]:
-    """Return all windows from the first to the last, those without data too, so that lines have gaps there."""
+    """Return all windows from the first to the last, including those without data, so that lines have gaps there."""
     return windows_between(min(known), max(known) + LENGTH[spec.window], spec.window) if known else []
 
 
 def busiest(rows: Rows, count: str = "predictions") -> ByWindow:
-    """Return each window's row of the version that answered most."""
+    """Return each window's row of the version with the most answers."""
     ordered = sorted(rows, key=lambda row: (row["window_start"], row[count]))
     return {row["window_start"]: row for row in ordered}
 
@@ -34,10 +34,10 @@ def line(rows: ByWindow, name: str, windows: Sequence[datetime]) -> Points:
 
 
 def drift_line(spec: EndpointSpec, rows: Rows) -> str:
-    """Draw the statistic of one column of one version over time, over the band of ordinary windows in grey.
+    """Draw the statistic of one column of one version over time, on the band of ordinary windows in grey.
 
-    Only windows that the newest one's statistic was measured in: a p-value and a distance have no axis in common. The
-    axis of distances begins at 0, that of p-values reaches to their threshold: the band is there to be seen.
+    Only windows with the newest one's statistic: a p-value and a distance cannot share an axis. The axis of distances
+    begins at 0, that of p-values extends to their threshold, so that the band is visible.
     """
     newest = max(rows, key=lambda row: row["window_start"])
     mine = {row["window_start"]: row for row in rows if row["statistic"] == newest["statistic"]}
@@ -49,7 +49,7 @@ def drift_line(spec: EndpointSpec, rows: Rows) -> str:
 
 
 def custom_lines(spec: EndpointSpec, rows: Rows) -> dict[str, str]:
-    """Draw each of the user's own metrics over time, by name, with the limits of the rules on it."""
+    """Draw each of the user's own metrics over time, by name, with the limits of its rules."""
     drawn = {}
     for metric in spec.metrics:
         mine = busiest([row for row in rows if row["metric"] == metric.name], "n")
@@ -59,18 +59,18 @@ def custom_lines(spec: EndpointSpec, rows: Rows) -> dict[str, str]:
 
 
 def data_lines(spec: EndpointSpec, rows: Rows) -> dict[str, str]:
-    """Draw the shares of the chunks of requests that failed and that were odd, and how many rows were looked at."""
+    """Draw the shares of chunks of requests that failed and that were unusual, and how many rows were compared."""
     chunks: dict[datetime, list[Mapping[str, Any]]] = {}
     for row in rows:
         chunks.setdefault(row["window_start"], []).append(row)
     windows = all_windows(spec, chunks)
     failed = [(at, _share([row["passed"] is False for row in _judged(chunks.get(at, []))])) for at in windows]
-    odd = [(at, _share([row["column"] is not None for row in _judged(chunks.get(at, []))])) for at in windows]
-    seen = [(at, float(sum(row["n"] for row in chunks[at])) if at in chunks else None) for at in windows]
-    title, each = "Chunks unlike the days before", "a day" if spec.window == "day" else "an hour"
+    unusual = [(at, _share([row["column"] is not None for row in _judged(chunks.get(at, []))])) for at in windows]
+    compared = [(at, float(sum(row["n"] for row in chunks[at])) if at in chunks else None) for at in windows]
+    title = "Unusual chunks of requests"
     return {
-        "odd_chunks": over_time(failed, None, title, name="two in a row", also={"any": odd}, form="share"),
-        "rows_watched": over_time(seen, None, f"Rows looked at {each}"),
+        "odd_chunks": over_time(failed, None, title, name="two in a row", also={"any": unusual}, form="share"),
+        "rows_watched": over_time(compared, None, f"Rows compared per {spec.window}"),
     }
 
 

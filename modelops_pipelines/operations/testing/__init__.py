@@ -1,4 +1,4 @@
-"""Versions tested before they serve: suites of stored cases, evaluation on a file.
+"""Tests versions before they serve: suites of stored cases, evaluation on a file.
 
 The gate on logged rows: ``operations.improve.evaluate``.
 """

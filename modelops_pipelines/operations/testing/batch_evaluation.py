@@ -1,4 +1,4 @@
-"""A version's answers to a file of rows, and how good they are where the file has the label too."""
+"""Evaluates a version on a file of rows: its answers, and metrics where the file has the label."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.models.predictions import class_name
 from modelops_pipelines.operations.metrics.quality import JUDGED, quality_of
-from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_apart
+from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_in_sandbox
 from modelops_pipelines.operations.release.commands import known_version
 from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.lake.arrow_schemas import ARROW
@@ -29,7 +29,7 @@ _NO_WINDOW = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Batch:
-    """What a version said of a file's rows; ``metrics`` is None where the file has no label."""
+    """A version's answers to a file's rows; ``metrics`` is None where the file has no label."""
 
     version: str
     rows: int
@@ -41,28 +41,28 @@ class Batch:
 
 
 def evaluate_file(stores: Stores, spec: EndpointSpec, version: str, path: Path, *, deadline: float = DEADLINE) -> Batch:
-    """Have a version answer a CSV or Parquet file, in a process of its own; measure it on the labels there are.
+    """Have a version answer a CSV or Parquet file, in a separate process; compute metrics on the labels in the file.
 
-    Raises InputError for a file that cannot be read as the version's features, and what ``predict_apart`` raises.
+    Raises InputError for a file that cannot be read as the version's features, and what ``predict_in_sandbox`` raises.
     """
     known = known_version(stores, spec, version)
     table = _read(path, known)
-    said = predict_apart(known, spec, table, deadline)
-    errors = [error for error in said.errors if error is not None]
+    predicted = predict_in_sandbox(known, spec, table, deadline)
+    errors = [error for error in predicted.errors if error is not None]
     label = _labels(table, spec, path) if spec.label in table.column_names else None
     return Batch(
         version=known.version,
         rows=len(table),
         failed=len(errors),
         first_error=errors[0] if errors else None,
-        seconds=said.seconds,
-        metrics=None if label is None else _metrics(spec, known.version, said, label),
-        answers=_answers(table, spec, said),
+        seconds=predicted.seconds,
+        metrics=None if label is None else _metrics(spec, known.version, predicted, label),
+        answers=_answers(table, spec, predicted),
     )
 
 
 def write_answers(answers: pa.Table, path: Path) -> None:
-    """Write predictions as CSV or Parquet, as the file's name says."""
+    """Write predictions as CSV or Parquet, by the file's suffix."""
     check_format(path)
     sink = pa.BufferOutputStream()
     pyarrow.csv.write_csv(answers, sink) if path.suffix == ".csv" else pq.write_table(answers, sink)
@@ -70,9 +70,9 @@ def write_answers(answers: pa.Table, path: Path) -> None:
 
 
 def check_format(path: Path) -> None:
-    """Raise InputError for a name that is of neither format."""
+    """Raise InputError for a file that is neither CSV nor Parquet by its suffix."""
     if path.suffix not in FORMATS:
-        raise InputError(f"{path} is neither CSV nor Parquet", "Give a .csv or a .parquet file")
+        raise InputError(f"{path} is neither a CSV nor a Parquet file", "Use a name that ends with .csv or .parquet")
 
 
 def _read(path: Path, version: ModelVersion) -> pa.Table:
@@ -92,7 +92,9 @@ def _read(path: Path, version: ModelVersion) -> pa.Table:
         raise InputError(message, "Correct the file") from error
     missing = [name for name in version.inputs if name not in table.column_names]
     if missing:
-        raise InputError(f"{path} has no column {', '.join(missing)}, which version {version.version} takes", "Add it")
+        raise InputError(
+            f"{path} lacks the column(s) {', '.join(missing)}, which version {version.version} takes", "Add them"
+        )
     return table
 
 
@@ -102,34 +104,34 @@ def _labels(table: pa.Table, spec: EndpointSpec, path: Path) -> pa.Array:
         if spec.task == "regression":
             return pa.array([None if value is None else float(value) for value in values], pa.float64())
     except ValueError as error:
-        raise InputError(f"{path} has a label that is no number ({error})", "Correct the file") from error
+        raise InputError(f"{path} has a label that is not a number ({error})", "Correct the file") from error
     return pa.array([None if value is None else class_name(value) for value in values], pa.string())
 
 
-def _metrics(spec: EndpointSpec, version: str, said: Predicted, label: pa.Array) -> dict[str, Any] | None:
-    """Return the metrics of ``quality_metrics`` over the rows that were answered."""
+def _metrics(spec: EndpointSpec, version: str, predicted: Predicted, label: pa.Array) -> dict[str, Any] | None:
+    """Return the metrics of ``quality_metrics`` over the answered rows."""
     rows = len(label)
     columns = (
         pa.array([_NO_WINDOW] * rows, ARROW["timestamp"]),
         pa.array([version] * rows, pa.string()),
-        pa.array(said.predictions, label.type),
-        pa.array(said.scores, pa.float64()),
+        pa.array(predicted.predictions, label.type),
+        pa.array(predicted.scores, pa.float64()),
         label,
         pa.array([0] * rows, pa.int64()),
         pa.array([0] * rows, pa.int64()),
     )
     judged = pa.table(dict(zip(JUDGED, columns, strict=True)))
-    answered = judged.filter(pa.array([error is None for error in said.errors], pa.bool_()))
+    answered = judged.filter(pa.array([error is None for error in predicted.errors], pa.bool_()))
     found = quality_of(spec, answered).to_pylist()
     return {name: value for name, value in found[0].items() if name not in _NOT_METRICS} if found else None
 
 
-def _answers(table: pa.Table, spec: EndpointSpec, said: Predicted) -> pa.Table:
-    """Return the file's rows with the answers as further columns; a column of the file of that name gives way."""
+def _answers(table: pa.Table, spec: EndpointSpec, predicted: Predicted) -> pa.Table:
+    """Return the file's rows with the answers as further columns; they replace columns of the same names."""
     kept = table.drop_columns([name for name in ("prediction", "score", "error") if name in table.column_names])
     kind = pa.float64() if spec.task == "regression" else pa.string()
     return (
-        kept.append_column("prediction", pa.array(said.predictions, kind))
-        .append_column("score", pa.array(said.scores, pa.float64()))
-        .append_column("error", pa.array(said.errors, pa.string()))
+        kept.append_column("prediction", pa.array(predicted.predictions, kind))
+        .append_column("score", pa.array(predicted.scores, pa.float64()))
+        .append_column("error", pa.array(predicted.errors, pa.string()))
     )

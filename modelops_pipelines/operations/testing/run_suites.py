@@ -11,7 +11,7 @@ from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputEr
 from modelops_pipelines.core.evaluation.suites import RESERVED, Answered, Case, differences, failures, inputs_hash
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
-from modelops_pipelines.operations.models.sandbox import DEADLINE, predict_apart
+from modelops_pipelines.operations.models.sandbox import DEADLINE, predict_in_sandbox
 from modelops_pipelines.operations.release.commands import known_version
 from modelops_pipelines.operations.testing.suite_files import (
     Suite,
@@ -28,7 +28,7 @@ from modelops_pipelines.store.stores import Stores
 
 @dataclass(frozen=True)
 class Compared:
-    """Two runs of the same cases: of each case that failed in either, what became of it."""
+    """Two runs of the same cases: for each case that failed in either, whether it is fixed, broken or still failing."""
 
     suite: str
     first: VersionTest
@@ -44,7 +44,7 @@ def read_suite(stores: Stores, spec: EndpointSpec, suite: str) -> Suite:
 
 
 def suite_names(stores: Stores, spec: EndpointSpec, suite: str | None = None) -> list[str]:
-    """Return the suite that is named, or all of the endpoint; raises UnknownError when there is none."""
+    """Return the named suite, or all of the endpoint's; raises UnknownError when there is none."""
     names = [suite] if suite else suites_of(stores.settings.suites, spec.name)
     if not names:
         folder = stores.settings.suites / spec.name
@@ -56,21 +56,21 @@ def suite_names(stores: Stores, spec: EndpointSpec, suite: str | None = None) ->
 def run_suite(
     stores: Stores, spec: EndpointSpec, version: str, suite: str, actor: str, *, deadline: float = DEADLINE
 ) -> VersionTest:
-    """Have a version answer a suite's cases, in a process of its own; keep and return what came of it.
+    """Have a version answer a suite's cases, in a separate process; store and return the result.
 
-    Raises PredictionError when the version crashes or is out of time, ModelError when it cannot be loaded: then
-    nothing is kept. A case that it raises on has failed.
+    Raises PredictionError when the version crashes or times out, ModelError when it cannot be loaded: then nothing is
+    stored. A case on which the model raises has failed.
     """
     known = known_version(stores, spec, version)
     read = read_suite(stores, spec, suite)
     missing = [name for name in known.inputs if name not in read.features]
     if missing:
-        told = f"version {version} takes feature(s) {', '.join(missing)}, which the suite has no column of"
-        raise InputError(f"{read.path}:1: {told}", "Add them to the suite")
+        problem = f"version {version} takes feature(s) {', '.join(missing)}, for which the suite has no column"
+        raise InputError(f"{read.path}:1: {problem}", "Add the columns to the suite")
     columns = {name: [case.features[name] for case in read.cases] for name in known.inputs}
     rows = pa.table({name: _column(name, columns[name], kind) for name, kind in known.inputs.items()})
-    said = predict_apart(known, spec, rows, deadline)
-    answers = [Answered(*one) for one in zip(said.predictions, said.scores, said.errors, strict=True)]
+    predicted = predict_in_sandbox(known, spec, rows, deadline)
+    answers = [Answered(*one) for one in zip(predicted.predictions, predicted.scores, predicted.errors, strict=True)]
     failed = failures(read.cases, answers, spec.task)
     test = VersionTest(
         endpoint=spec.name,
@@ -80,7 +80,7 @@ def run_suite(
         cases=len(read.cases),
         passed=len(read.cases) - len(failed),
         failures=failed,
-        seconds=said.seconds,
+        seconds=predicted.seconds,
         actor=actor,
         at=stores.now(),
     )
@@ -91,7 +91,7 @@ def run_suite(
 def compare(stores: Stores, spec: EndpointSpec, first: str, second: str, suite: str) -> Compared:
     """Return what changed between the newest runs of two versions; raises EvidenceError for one that was not tested.
 
-    Raises ConflictError when the runs were not of the same cases: they have nothing to say of each other.
+    Raises ConflictError when the runs were of different cases: these cannot be compared.
     """
     runs = [_newest(stores, spec, version, suite) for version in (first, second)]
     if runs[0].inputs_hash != runs[1].inputs_hash:
@@ -114,14 +114,16 @@ def suite_from_log(
 ) -> Suite:
     """Write a suite of labelled rows of the log, each expecting its label; the same log gives the same suite.
 
-    A regression's cases need a ``tolerance``. Raises ConflictError when there is such a suite, EvidenceError when no
-    row has a label, InputError for features that a suite cannot have.
+    A regression's cases need a ``tolerance``. Raises ConflictError when the suite exists, EvidenceError when no row has
+    a label, InputError for features that a suite cannot have.
     """
     path = suite_path(stores.settings.suites, spec.name, name)
     if path.exists() and not overwrite:
-        raise ConflictError(f"There is a suite {path} already", "Name another, or say --overwrite")
+        raise ConflictError(f"The suite {path} already exists", "Choose another name, or use --overwrite")
     if (spec.task == "regression") != (tolerance is not None):
-        raise InputError("A tolerance is for the labels of a regression, which need one", "Say --tolerance, or do not")
+        raise InputError(
+            "A regression's suite needs a tolerance; other tasks take none", "Add --tolerance, or leave it out"
+        )
     features = _features(stores, spec)
     cases = [_case(row, features, tolerance) for row in _labelled(stores, spec, features, rows)]
     if not cases:
@@ -134,7 +136,7 @@ def _newest(stores: Stores, spec: EndpointSpec, version: str, suite: str) -> Ver
     found = stores.version_tests.of(spec.name, version, suite)
     if not found:
         fix = f"Test it: modelops model test {spec.name} {version} --suite {suite}"
-        raise EvidenceError(f"Version {version} was never tested on suite {suite!r}", fix)
+        raise EvidenceError(f"Version {version} was never tested with suite {suite!r}", fix)
     return found[-1]
 
 
@@ -142,21 +144,23 @@ def _column(name: str, values: list[Any], kind: str) -> pa.Array:
     try:
         return pa.array(values, ARROW[kind])  # type: ignore[index]
     except (pa.ArrowException, OverflowError) as error:
-        raise InputError(f"Feature {name!r} has a value that {kind} cannot hold ({error})", "Correct it") from error
+        raise InputError(
+            f"Feature {name!r} has a value that does not fit its type {kind} ({error})", "Correct the value"
+        ) from error
 
 
 def _features(stores: Stores, spec: EndpointSpec) -> list[str]:
-    """Return the features of the champion, or without one of all versions; raises InputError where a suite has none."""
+    """Return the champion's features, else those of all versions; raises InputError for one that no suite can have."""
     champion = stores.deployments.desired(spec.name).champion
     known = None if champion is None else stores.deployments.version(spec.model_name, champion)
     features = list(feature_types(stores, spec) if known is None else known.inputs)
     if RESERVED & set(features):
-        message = f"Feature(s) {', '.join(sorted(RESERVED & set(features)))} have the name of a suite's own column"
+        message = f"Feature(s) {', '.join(sorted(RESERVED & set(features)))} are named like a suite's own column"
         raise InputError(message, "Rename them in the model's signature")
     redacted = [name for name in features if name in spec.capture.redact]
     if redacted:
         raise InputError(
-            f"Feature(s) {', '.join(redacted)} never reach the log: 'redact' says so",
+            f"Feature(s) {', '.join(redacted)} are not in the log: 'capture.redact' removes them",
             "Write the suite by hand",
         )
     return features

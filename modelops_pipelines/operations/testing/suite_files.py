@@ -1,4 +1,4 @@
-"""A suite as a file, ``suites/<endpoint>/<suite>.csv``: read with every fault named by its line, written."""
+"""Reads and writes a suite's file, ``suites/<endpoint>/<suite>.csv``; every fault is reported with its line."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ from modelops_pipelines.core.evaluation.suites import (
 from modelops_pipelines.store.filesystem.files import write_atomically
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_FAULTS_TOLD = 20
+_MAX_FAULTS_SHOWN = 20
 _BOOLS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -39,9 +39,9 @@ class Suite:
 
 
 def suite_path(folder: Path, endpoint: str, suite: str) -> Path:
-    """Return where a suite is kept; raises InputError for a name that is none."""
+    """Return the path of a suite; raises InputError for an invalid name."""
     if not _NAME.fullmatch(suite):
-        raise InputError(f"{suite!r} is no name of a suite", "Use letters, digits, '-', '_' and '.'")
+        raise InputError(f"{suite!r} is not a valid name of a suite", "Use letters, digits, '-', '_' and '.'")
     return folder / endpoint / f"{suite}.csv"
 
 
@@ -53,29 +53,29 @@ def suites_of(folder: Path, endpoint: str) -> list[str]:
 def read_suite_file(path: Path, types: Mapping[str, str], task: str) -> Suite:
     """Return the suite in a file; ``types`` are the features that the endpoint's model may take.
 
-    Raises UnknownError when there is no such file, InputError that names every fault by file, line and column.
+    Raises UnknownError when the file does not exist, InputError with every fault by file, line and column.
     """
     lines = _lines(path)
     reading = _Reading(path, types, task)
     cases = reading.read(lines)
     if reading.faults:
-        told = "\n".join(f"  {fault}" for fault in reading.faults[:_FAULTS_TOLD])
-        more = len(reading.faults) - _FAULTS_TOLD
-        told += f"\n  and {more} more" if more > 0 else ""
-        raise InputError(f"{len(reading.faults)} fault(s) in the suite:\n{told}", "Correct the lines named")
+        shown = "\n".join(f"  {fault}" for fault in reading.faults[:_MAX_FAULTS_SHOWN])
+        more = len(reading.faults) - _MAX_FAULTS_SHOWN
+        shown += f"\n  and {more} more" if more > 0 else ""
+        raise InputError(f"{len(reading.faults)} fault(s) in the suite:\n{shown}", "Correct these lines")
     features = tuple(name for name in lines[0][1] if name not in RESERVED)
     return Suite(path.stem, path, features, tuple(cases))
 
 
 def write_suite_file(path: Path, features: Sequence[str], cases: Sequence[Case]) -> None:
-    """Write a suite as a whole, or not at all; expectations that no case has get no column."""
+    """Write a suite atomically; expectations that no case has get no column."""
     used = [name for name in EXPECTATIONS if any(getattr(case, name) is not None for case in cases)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([CASE, *features, *used])
     for case in cases:
         values = [*(case.features.get(name) for name in features), *(getattr(case, name) for name in used)]
-        writer.writerow([case.name, *map(_written, values)])
+        writer.writerow([case.name, *map(_format_value, values)])
     write_atomically(path, text.getvalue().encode())
 
 
@@ -84,24 +84,24 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
     try:
         content = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        fix = "Write one, or take one from the log: modelops model cases ENDPOINT NAME --rows N"
+        fix = "Write one, or create one from the log: modelops model cases ENDPOINT NAME --rows N"
         raise UnknownError(f"There is no suite {path} ({error.strerror})", fix) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"The suite {path} is not in UTF-8 (byte {error.start})", "Save it in UTF-8") from error
+        raise InputError(f"The suite {path} is not UTF-8 text (byte {error.start})", "Save it as UTF-8") from error
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     try:
         lines = [(reader.line_num, line) for line in reader if line]
     except csv.Error as error:
         message = f"{path}:{reader.line_num}: the line cannot be read ({error})"
-        raise InputError(message, "Close each quote that opens a field, double those within") from error
-    if len(lines) < 2:  # noqa: PLR2004 - the names, and a case
-        raise InputError(f"The suite {path} has no case", "Write a line of column names, then a line a case")
+        raise InputError(message, "Close each quote that opens a field, and double the quotes within it") from error
+    if len(lines) < 2:  # noqa: PLR2004 - the column names, and one case
+        raise InputError(f"The suite {path} has no case", "Write a line of column names, then one line per case")
     return lines
 
 
 @dataclass
 class _Reading:
-    """A file being read, and the faults found so far."""
+    """The reading of a file, with the faults found so far."""
 
     path: Path
     types: Mapping[str, str]
@@ -117,17 +117,19 @@ class _Reading:
         cases: dict[str, Case] = {}
         for self.line, values in lines[1:]:
             if len(values) != len(names):
-                self._fault("the line", f"it has {len(values)} fields, and the first line {len(names)}", "Correct it")
+                self._fault(
+                    "the line", f"it has {len(values)} fields; the first line has {len(names)}", "Correct the line"
+                )
                 continue
             case = self._case(dict(zip(names, values, strict=True)))
             if case.name in cases:
-                self._fault(CASE, f"{case.name!r} is there twice", "Give each case a name of its own")
+                self._fault(CASE, f"the name {case.name!r} is used twice", "Give each case a unique name")
             cases[case.name] = case
         return list(cases.values())
 
     def _check_names(self, names: Sequence[str]) -> None:
         for name in sorted({name for name in names if names.count(name) > 1}):
-            self._fault(name, "the column is there twice", "Remove one")
+            self._fault(name, "the column occurs twice", "Remove one of the two")
         for name in names:
             if name not in RESERVED and name not in self.types:
                 known = ", ".join((*sorted(self.types), *EXPECTATIONS))
@@ -135,9 +137,9 @@ class _Reading:
         if CASE not in names:
             self._fault(CASE, "the column is missing", "Give each case a name")
         if not {EXPECTED, SCORE_MIN, SCORE_MAX} & set(names):
-            self._fault(EXPECTED, "no column says what is expected", f"Add one of: {', '.join(EXPECTATIONS)}")
+            self._fault(EXPECTED, "no column holds an expectation", f"Add one of: {', '.join(EXPECTATIONS)}")
         if not set(names) - RESERVED:
-            self._fault("features", "there is no column of a feature", "Add the model's features")
+            self._fault("features", "no column is a feature", "Add the model's features")
 
     def _case(self, values: Mapping[str, str]) -> Case:
         name = values[CASE].strip()
@@ -155,13 +157,15 @@ class _Reading:
         self, expected: str | float | None, tolerance: float | None, least: float | None, most: float | None
     ) -> None:
         if expected is None and least is None and most is None:
-            self._fault(EXPECTED, "nothing is expected of the case", "Say what it should be answered")
+            self._fault(EXPECTED, "the case has no expectation", "Fill in the expected answer or a score's limits")
         if tolerance is not None and (expected is None or tolerance < 0):
-            self._fault(TOLERANCE, "it needs an expected number, and is not below 0", "Correct it")
+            self._fault(TOLERANCE, "it needs an expected number, and must not be below 0", "Correct it")
         if self.task == "regression" and expected is not None and tolerance is None:
-            self._fault(TOLERANCE, "a regression's answer is never exactly a number", "Say how far off it may be")
+            self._fault(
+                TOLERANCE, "a regression's expected number needs a tolerance", "Set how far off the answer may be"
+            )
         if self.task == "regression" and (least is not None or most is not None):
-            self._fault(SCORE_MIN, "a regression has no score", "Use expected with tolerance")
+            self._fault(SCORE_MIN, "a regression has no score", "Use 'expected' with 'tolerance'")
         if least is not None and most is not None and least > most:
             self._fault(SCORE_MIN, f"{least:g} is above score_max {most:g}", "Swap them")
 
@@ -179,7 +183,7 @@ class _Reading:
         try:
             return convert(given)
         except (ValueError, KeyError, OverflowError):
-            self._fault(name, f"{given[:60]!r} is not {kind}", "Correct it, or leave it empty where it is not known")
+            self._fault(name, f"{given[:60]!r} is not {kind}", "Correct it, or leave it empty if it is unknown")
             return None
 
     def _fault(self, culprit: str, problem: str, fix: str) -> None:
@@ -217,11 +221,11 @@ _KINDS = {
     "int": "a whole number",
     "text": "text",
     "bool": "true or false",
-    "timestamp": "a time in ISO 8601",
+    "timestamp": "an ISO 8601 time",
 }
 
 
-def _written(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -134,7 +134,7 @@ def test_train_registers_a_version_and_says_what_comes_next(loop: Loop) -> None:
         ("empty.csv", b"", "cannot be read as csv (No columns to parse from file). Correct the file"),
         ("binary.csv", b"\xff\xfe\x00", "cannot be read as csv"),
         ("torn.parquet", b"PAR1", "cannot be read as parquet"),
-        ("data.json", b"{}", "is neither CSV nor Parquet. Give a .csv or a .parquet file"),
+        ("data.json", b"{}", "is neither a CSV nor a Parquet file. Use a name that ends with .csv or .parquet"),
         ("other.csv", b"a,b\n1,2\n", "The data has no column 'benign', the label (it has: a, b)"),
     ],
 )
@@ -150,10 +150,10 @@ def test_deploy_promote_and_rollback_tell_what_they_did_and_the_history_keeps_it
     first = modelops(fresh, "deploy", "cancer", "1", "--reason", "first")
     assert first.out.startswith("cancer: deploy nothing -> 1 (100 % of the traffic, generation 1); no gateway is run")
     again = modelops(fresh, "deploy", "cancer", "1")
-    assert again.out == "cancer: version 1 is live already; nothing changed\n"
+    assert again.out == "cancer: version 1 is already live; nothing changed\n"
     shared = modelops(fresh, "deploy", "cancer", "2", "--share", "10", "--json").json
     assert (shared["share"], shared["from_version"], shared["changed"]) == (10, "1", True)
-    refused(modelops(fresh, "promote", "cancer", "2"), "has no passed gate against champion 1: it was never judged")
+    refused(modelops(fresh, "promote", "cancer", "2"), "has no passed gate against champion 1: it was never evaluated")
     forced = modelops(fresh, "promote", "cancer", "2", "--force", "--reason", "we know better")
     assert "promote 1 -> 2 (100 % of the traffic" in forced.out
     assert "rollback 2 -> 1" in modelops(fresh, "rollback", "cancer", "--reason", "we did not").out
@@ -192,7 +192,7 @@ def test_a_version_that_no_worker_can_serve_ends_with_4_and_the_old_one_stays(fr
         done = modelops(fresh, "deploy", "cancer", broken.version)
     assert done.code == 4
     assert f"A gateway worker cannot serve version {broken.version} of 'cancer'" in done.err
-    assert "version 1 was put back" in done.err
+    assert "version 1 was restored" in done.err
     assert modelops(fresh, "endpoint", "list", "--json").json[0]["champion"] == "1"
 
 

@@ -25,7 +25,7 @@ def suite(loop: Loop) -> Path:
 
 def test_a_suite_is_not_written_over_unasked(loop: Loop, suite: Path) -> None:
     before = suite.read_bytes()
-    refused(modelops(loop.project, "model", "cases", "cancer", "real"), f"There is a suite {suite} already")
+    refused(modelops(loop.project, "model", "cases", "cancer", "real"), f"The suite {suite} already exists")
     assert before == suite.read_bytes()
 
 
@@ -51,7 +51,9 @@ def test_a_suite_that_passes_ends_with_0(loop: Loop, suite: Path) -> None:
 
 
 def test_two_versions_differ_by_their_newest_tests(loop: Loop, suite: Path) -> None:
-    refused(modelops(loop.project, "model", "diff", "cancer", "1", "99"), "Version 99 was never tested on suite 'real'")
+    refused(
+        modelops(loop.project, "model", "diff", "cancer", "1", "99"), "Version 99 was never tested with suite 'real'"
+    )
     for version in ("1", "2"):
         assert 3 == modelops(loop.project, "model", "test", "cancer", version, "--suite", "real").code
     done = modelops(loop.project, "model", "diff", "cancer", "1", "2", "--json")
@@ -78,4 +80,4 @@ def test_what_cannot_be_tested_is_refused_with_the_fix(loop: Loop, suite: Path, 
     refused(modelops(loop.project, "model", "test", "cancer", "99", "--suite", "real"), "no version '99'")
     odd = tmp_path / "rows.txt"
     odd.write_text("x")
-    refused(modelops(loop.project, "model", "evaluate", "cancer", "1", str(odd)), "is neither CSV nor Parquet")
+    refused(modelops(loop.project, "model", "evaluate", "cancer", "1", str(odd)), "is neither a CSV nor a Parquet file")

@@ -29,7 +29,7 @@ def test_doctor_names_the_line_of_a_broken_yaml(fresh: Project) -> None:
     [found] = [finding["found"] for finding in done.json if not finding["ok"]]
     assert done.code == 3
     assert "endpoint.yaml:2: " in found
-    assert "must be a mapping, and is a number (3)" in found
+    assert "must be a mapping, but is a number (3)" in found
 
 
 def test_doctor_tells_of_a_home_that_cannot_be_written(fresh: Project) -> None:

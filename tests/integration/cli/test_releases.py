@@ -98,7 +98,7 @@ def test_a_model_s_versions_are_listed_archived_and_restored(command: Command) -
     ]
     assert "version 3 of tumours is restored\n" == command("model", "restore", "cancer", "3")
     assert "version 3 of tumours was not archived\n" == command("model", "restore", "cancer", "3")
-    with pytest.raises(InputError, match="no cursor of this list"):
+    with pytest.raises(InputError, match="is not a cursor of this list"):
         command("model", "list", "cancer", "--cursor", "made up")
 
 

@@ -13,7 +13,7 @@ from modelops_pipelines.core.drift.schedule import is_due
 from modelops_pipelines.core.endpoints.spec import DriftPolicy
 from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.operations.alerting.judge_rules import judge_rules
-from modelops_pipelines.operations.alerting.thresholds import of_busiest
+from modelops_pipelines.operations.alerting.thresholds import rows_of_busiest_version
 from modelops_pipelines.operations.drift.detect import detect_drift
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.drift.references import make_reference
@@ -129,9 +129,9 @@ def test_a_run_killed_before_its_verdicts_are_written_leaves_what_they_confirm_m
 def test_a_canary_whose_windows_are_widened_does_not_speak_for_the_endpoint() -> None:
     champion = {"model_version": "1", "n": 505, "n_window": 505}
     canary = {"model_version": "2", "n": 512, "n_window": 32}
-    assert [champion] == of_busiest([canary, champion])
+    assert [champion] == rows_of_busiest_version([canary, champion])
     of_before = [{"model_version": "2", "n": 512, "n_window": None}, {"model_version": "1", "n": 505}]
-    assert of_before[:1] == of_busiest(of_before)
+    assert of_before[:1] == rows_of_busiest_version(of_before)
 
 
 @pytest.mark.parametrize(("method", "n"), [("fixed", 2000), ("evidently", 800), ("evidently", 2000)])

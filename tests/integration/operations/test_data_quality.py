@@ -13,7 +13,14 @@ from modelops_pipelines.core.profiles.profile import fit_bins, profile
 from modelops_pipelines.core.profiles.profile_stack import Stack
 from modelops_pipelines.core.tables.lake import DATA_QUALITY
 from modelops_pipelines.operations.alerting.judge_rules import judge_rules
-from modelops_pipelines.operations.drift.data_quality import BEFORE, MOST_CHUNKS, Failures, Past, rows_of, watch_data
+from modelops_pipelines.operations.drift.data_quality import (
+    BEFORE,
+    MOST_CHUNKS,
+    Failures,
+    Past,
+    check_data_quality,
+    rows_of,
+)
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.store.lake.profile_rows import Hours, hour_of
@@ -159,9 +166,9 @@ def test_rows_that_come_late_are_seen_by_the_window_after_them(project: Project)
     derive(project)
     found = stored(project, DATA_QUALITY)
     assert [True, False] == [row["passed"] for row in found if row["window_start"] >= AFTER]
-    watch_data(project.stores, project.spec, Range(AFTER + HOUR, AFTER + 2 * HOUR))
+    check_data_quality(project.stores, project.spec, Range(AFTER + HOUR, AFTER + 2 * HOUR))
     assert found == stored(project, DATA_QUALITY)
-    watch_data(project.stores, project.spec, Range(AFTER, AFTER + 2 * HOUR))
+    check_data_quality(project.stores, project.spec, Range(AFTER, AFTER + 2 * HOUR))
     assert found == stored(project, DATA_QUALITY)
 
 
@@ -171,7 +178,7 @@ def test_a_window_is_judged_the_same_in_however_many_parts_it_came(project: Proj
         derive(project)
     found = stored(project, DATA_QUALITY)
     assert [False, True, True, True, True] == sorted(r["passed"] for r in found if r["window_start"] == AFTER)
-    watch_data(project.stores, project.spec, Range(AFTER, AFTER + HOUR))
+    check_data_quality(project.stores, project.spec, Range(AFTER, AFTER + HOUR))
     assert found == stored(project, DATA_QUALITY)
 
 
@@ -180,8 +187,8 @@ def test_a_run_killed_before_its_rows_are_written_leaves_the_window_after_them_m
     derive(project)
     send(project, AFTER, rows=100, shift=12.0)
     profile_windows(project.stores, project.spec)
-    killed_while_writing(project, watch_data)
+    killed_while_writing(project, check_data_quality)
     assert (AFTER, AFTER + HOUR) == project.stores.touched_windows.pending("cancer", "data_quality").windows
-    assert (AFTER, AFTER + HOUR) == watch_data(project.stores, project.spec).windows
+    assert (AFTER, AFTER + HOUR) == check_data_quality(project.stores, project.spec).windows
     assert verdict(project, AFTER + HOUR) is False
     assert () == project.stores.touched_windows.pending("cancer", "data_quality").windows

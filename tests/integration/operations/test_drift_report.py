@@ -115,7 +115,7 @@ def test_every_column_that_is_not_drawn_has_its_reason(report: DriftReport) -> N
     assert expected == others
     assert 66 - 2 - COLUMNS == len(report.left_out) - len(expected)
     assert WORST not in report.left_out
-    assert {f"only the {COLUMNS} columns that drifted most are drawn"} == {
+    assert {f"only the {COLUMNS} most drifted columns are drawn"} == {
         report.left_out[n] for n in report.left_out if n in PLAIN
     }
 
@@ -171,7 +171,7 @@ def test_columns_are_compared_where_both_sides_have_values() -> None:
 
 
 def test_without_verdicts_the_first_columns_are_drawn() -> None:
-    assert (["b", "a"], {"c": "only the 2 columns that drifted most are drawn"}) == most_drifted(["b", "a", "c"], [], 2)
+    assert (["b", "a"], {"c": "only the 2 most drifted columns are drawn"}) == most_drifted(["b", "a", "c"], [], 2)
 
 
 def test_categories_beyond_the_most_frequent_are_one_and_none_is_lost() -> None:

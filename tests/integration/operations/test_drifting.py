@@ -16,7 +16,7 @@ from modelops_pipelines.core.tables.lake import DAILY_PROFILES, DATA_QUALITY, DR
 from modelops_pipelines.operations.alerting.judge_rules import judge_rules
 from modelops_pipelines.operations.drift import detect as drifting
 from modelops_pipelines.operations.drift import reference_hours as history
-from modelops_pipelines.operations.drift.data_quality import watch_data
+from modelops_pipelines.operations.drift.data_quality import check_data_quality
 from modelops_pipelines.operations.drift.detect import detect_drift, judged_windows
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.drift.reference_hours import histories, reference_before
@@ -162,7 +162,7 @@ def test_chunks_go_on_over_windows_and_are_the_same_when_computed_again(project:
     derive(project)
     rows = stored(project, DATA_QUALITY)
     assert [True, False] == [row["passed"] for row in rows if row["window_start"] >= at]
-    watch_data(project.stores, project.spec, Range(at + HOUR, at + 2 * HOUR))
+    check_data_quality(project.stores, project.spec, Range(at + HOUR, at + 2 * HOUR))
     assert rows == stored(project, DATA_QUALITY)
 
 

@@ -20,7 +20,7 @@ from modelops_pipelines.core.tables.lake import (
 )
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.drift.references import make_reference
-from modelops_pipelines.operations.governance.erasure import ERASED, MARK, Erased
+from modelops_pipelines.operations.governance.erasure import ERASED_TABLES, MARK, Erased
 from modelops_pipelines.operations.improve.training_sets import frozen_table, read_training_set
 from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.operations.metrics.quality import measure_quality
@@ -47,7 +47,7 @@ from tests.worlds.erasing import (
 def test_the_fixture_holds_the_user_in_every_place_that_is_erased(copied: tuple[Project, World]) -> None:
     project, _ = copied
     found = " ".join(hits(project.stores.settings.home))
-    tables = (f"cancer/{table}/{place}" for table in ERASED[2:] for place in ("date=", "_delta_log/0000"))
+    tables = (f"cancer/{table}/{place}" for table in ERASED_TABLES[2:] for place in ("date=", "_delta_log/0000"))
     for place in (*tables, "left.parquet", "_commit_0a.json.tmp"):
         assert place in found
 
@@ -165,7 +165,7 @@ def test_streams_marks_outlive_a_purge(copied: tuple[Project, World]) -> None:
     marks = [(table, stream) for table in (INFERENCE_LOG.name, LABELS.name) for stream in ("w0", "w1")]
     before = [eraser.committed("cancer", *mark) for mark in marks]
     assert {0} != set(before)
-    for table in ERASED:
+    for table in ERASED_TABLES:
         eraser.purge("cancer", table)
         eraser.purge("cancer", table)
     assert before == [eraser.committed("cancer", *mark) for mark in marks]

@@ -194,9 +194,7 @@ def test_a_verdict_counts_the_rows_that_its_metric_can_be_of(project: Project) -
     deliver(project, spec, "labels", [{"rows": known}])
     auc, accuracy, base_rate = of_labels(project, spec)
     assert [(None, 2), (None, 2)] == [(one.passed, one.n) for one in (auc, base_rate)]
-    assert auc.message == (
-        "not judged: 2 labelled rows of the 200 that a verdict takes; 298 more have a label but no score"
-    )
+    assert auc.message == ("not judged: 2 labelled rows; a verdict needs 200; 298 more have a label but no score")
     assert (True, 300) == (accuracy.passed, accuracy.n)
 
 

@@ -34,7 +34,7 @@ def test_an_evaluation_without_a_retraining_says_what_to_do(project: Project) ->
 
 def test_an_evaluation_of_a_retraining_that_trained_nothing_says_so(project: Project) -> None:
     project.stores.retrainings.start("cancer", None, "drift", FIRST)
-    with pytest.raises(ConflictError, match="has no candidate to evaluate: its latest retraining has trained none"):
+    with pytest.raises(ConflictError, match="has no candidate to evaluate: its latest retraining trained no version"):
         evaluate_candidate(project.stores, project.spec)
 
 

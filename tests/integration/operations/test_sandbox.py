@@ -13,7 +13,7 @@ import pytest
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError, PredictionError, SchemaError
 from modelops_pipelines.operations.improve import train as trainers
-from modelops_pipelines.operations.models.sandbox import BATCH_ROWS, predict_apart
+from modelops_pipelines.operations.models.sandbox import BATCH_ROWS, predict_in_sandbox
 from modelops_pipelines.operations.models.sandbox_worker import model_frame
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -71,7 +71,7 @@ def living(words: str) -> list[str]:
 
 def test_answers_are_those_of_the_model_itself(project: Project, plain: ModelVersion) -> None:
     whole = pa.concat_tables([rows(), rows(), rows(400)])
-    said = predict_apart(plain, project.spec, whole)
+    said = predict_in_sandbox(plain, project.spec, whole)
     itself = load_model(plain, project.spec).predict(whole.to_pandas())
     assert len(whole) > BATCH_ROWS
     assert np.allclose(itself[:, 1], said.scores, rtol=0, atol=1e-12)
@@ -83,12 +83,12 @@ def test_answers_are_those_of_the_model_itself(project: Project, plain: ModelVer
 
 @WARM
 def test_no_row_is_no_answer(project: Project, plain: ModelVersion) -> None:
-    assert [] == predict_apart(plain, project.spec, rows(0)).predictions
+    assert [] == predict_in_sandbox(plain, project.spec, rows(0)).predictions
 
 
 @WARM
 def test_the_rows_that_a_model_raises_on_are_found(project: Project, strange: ModelVersion) -> None:
-    said = predict_apart(strange, project.spec, rows(300, r7=moody.RAISE, r250=moody.RAISE))
+    said = predict_in_sandbox(strange, project.spec, rows(300, r7=moody.RAISE, r250=moody.RAISE))
     assert {7, 250} == {index for index, error in enumerate(said.errors) if error is not None}
     assert "ValueError: 1 of 1 radii make no sense" == said.errors[7]
     assert (None, None, None) == (said.predictions[7], said.scores[7], said.milliseconds[7])
@@ -97,15 +97,15 @@ def test_the_rows_that_a_model_raises_on_are_found(project: Project, strange: Mo
 
 @WARM
 def test_batches_are_the_ones_asked_for(project: Project, strange: ModelVersion) -> None:
-    said = predict_apart(strange, project.spec, rows(5, r4=moody.SLOW), batches=[3, 1, 1])
+    said = predict_in_sandbox(strange, project.spec, rows(5, r4=moody.SLOW), batches=[3, 1, 1])
     assert said.milliseconds[4] >= 2
     assert all(said.milliseconds[0] == one for one in said.milliseconds[:3])
 
 
 def test_a_model_that_hangs_is_ended_at_the_deadline(project: Project, strange: ModelVersion) -> None:
     began = time.monotonic()
-    with pytest.raises(PredictionError, match="Version 2 did not answer 4 rows within 8 s: it was ended"):
-        predict_apart(strange, project.spec, rows(4, r1=moody.HANG), deadline=8)
+    with pytest.raises(PredictionError, match="Version 2 did not answer 4 rows in 8 s; its process was killed"):
+        predict_in_sandbox(strange, project.spec, rows(4, r1=moody.HANG), deadline=8)
     assert time.monotonic() - began < 12
     assert [] == living("models.sandbox_worker")
 
@@ -119,11 +119,11 @@ def test_a_model_that_hangs_is_ended_at_the_deadline(project: Project, strange: 
 )
 def test_a_model_that_crashes_is_told(project: Project, strange: ModelVersion, mood: float, why: str) -> None:
     with pytest.raises(PredictionError, match=why):
-        predict_apart(strange, project.spec, rows(3, r2=mood))
+        predict_in_sandbox(strange, project.spec, rows(3, r2=mood))
 
 
 def test_what_a_model_has_started_is_ended_with_it(project: Project, strange: ModelVersion) -> None:
-    said = predict_apart(strange, project.spec, rows(3, r2=moody.LINGER), gently=True)
+    said = predict_in_sandbox(strange, project.spec, rows(3, r2=moody.LINGER), low_priority=True)
     assert [None] * 3 == list(said.errors)
     wait_until(lambda: not living("# lingering"), 5)  # killed, and then gone
 
@@ -132,21 +132,21 @@ def test_what_a_model_has_started_is_ended_with_it(project: Project, strange: Mo
 def test_a_version_that_cannot_be_loaded_is_told_in_the_loader_s_words(project: Project, plain: ModelVersion) -> None:
     moved = replace(plain, artifact_uri=str(project.folder / "gone"))
     with pytest.raises((ModelError, PredictionError), match="gone"):
-        predict_apart(moved, project.spec, rows(3))
+        predict_in_sandbox(moved, project.spec, rows(3))
     with pytest.raises(ModelError, match="has changed since it was recorded"):
-        predict_apart(replace(plain, files_hash="0" * 64), project.spec, rows(3))
+        predict_in_sandbox(replace(plain, files_hash="0" * 64), project.spec, rows(3))
 
 
 def test_a_feature_that_the_rows_lack_is_named(project: Project, plain: ModelVersion) -> None:
     with pytest.raises(SchemaError, match="Version 1 takes feature\\(s\\) mean_texture, which the rows do not have"):
-        predict_apart(plain, project.spec, rows(3).drop_columns(["mean_texture"]))
+        predict_in_sandbox(plain, project.spec, rows(3).drop_columns(["mean_texture"]))
 
 
 @WARM
 def test_the_child_says_why_a_pickle_is_refused(project: Project, strange: ModelVersion) -> None:
     spec: EndpointSpec = replace(project.spec, allow_pickle=False)
     with pytest.raises(ModelError, match="is refused: its format can execute code"):
-        predict_apart(strange, spec, rows(1))
+        predict_in_sandbox(strange, spec, rows(1))
 
 
 def test_every_type_reaches_the_model_as_its_signature_says() -> None:

@@ -133,7 +133,7 @@ def test_two_versions_are_compared_case_by_case(project: Project) -> None:
 def test_runs_of_different_cases_are_not_compared(project: Project) -> None:
     written(project, [["a", *SMALL, "1"]], name="moving")
     run_suite(project.stores, project.spec, "1", "moving", "ann")
-    with pytest.raises(EvidenceError, match="Version 2 was never tested on suite 'moving'"):
+    with pytest.raises(EvidenceError, match="Version 2 was never tested with suite 'moving'"):
         compare(project.stores, project.spec, "1", "2", "moving")
     written(project, [["a", *SMALL, "0"]], name="moving")
     run_suite(project.stores, project.spec, "2", "moving", "ann")
@@ -151,7 +151,7 @@ def test_a_case_that_the_model_raises_on_has_failed_and_the_others_are_judged(pr
 
 @pytest.mark.parametrize(
     ("mood", "deadline", "why"),
-    [(moody.HANG, 3, "within 3 s: it was ended"), (moody.EXIT, 120, "out of paper")],
+    [(moody.HANG, 3, "in 3 s; its process was killed"), (moody.EXIT, 120, "out of paper")],
 )
 def test_a_version_that_hangs_or_crashes_fails_the_run_and_leaves_no_number(
     project: Project, mood: float, deadline: float, why: str
@@ -164,12 +164,12 @@ def test_a_version_that_hangs_or_crashes_fails_the_run_and_leaves_no_number(
 
 FAULTS = {
     "a feature that is no number": ([["a", "big", *SMALL[1:], "1"]], "expected", "2: mean_radius: 'big' is not a num"),
-    "a case twice": ([["a", *SMALL, "1"], ["a", *SMALL, "1"]], "expected", "3: case: 'a' is there twice"),
+    "a case twice": ([["a", *SMALL, "1"], ["a", *SMALL, "1"]], "expected", "3: case: the name 'a' is used twice"),
     "a case without a name": ([["", *SMALL, "1"]], "expected", "2: case: it is empty"),
-    "nothing expected": ([["a", *SMALL, ""]], "expected", "2: expected: nothing is expected of the case"),
+    "nothing expected": ([["a", *SMALL, ""]], "expected", "2: expected: the case has no expectation"),
     "an unknown column": ([["a", *SMALL, "1", "2"]], "expected,weight", "1: weight: it is neither a feature nor"),
-    "a column twice": ([["a", *SMALL, "1", "2"]], "expected,expected", "1: expected: the column is there twice"),
-    "a short line": ([["a", *SMALL]], "expected", "2: the line: it has 5 fields, and the first line 6"),
+    "a column twice": ([["a", *SMALL, "1", "2"]], "expected,expected", "1: expected: the column occurs twice"),
+    "a short line": ([["a", *SMALL]], "expected", "2: the line: it has 5 fields; the first line has 6"),
     "a tolerance of a class": ([["a", *SMALL, "x", "1"]], "expected,tolerance", "2: expected: 'x' is not a number"),
     "a negative tolerance": ([["a", *SMALL, "1", "-1"]], "expected,tolerance", "2: tolerance: it needs an expected"),
     "bounds the wrong way": (
@@ -178,7 +178,7 @@ FAULTS = {
         "2: score_min: 0.9 is above score_max",
     ),
     "endless": ([["a", "inf", *SMALL[1:], "1"]], "expected", "2: mean_radius: 'inf' is not a number"),
-    "nothing to hold against": ([["a", *SMALL, "1"]], "tolerance", "1: expected: no column says what is expected"),
+    "nothing to hold against": ([["a", *SMALL, "1"]], "tolerance", "1: expected: no column holds an expectation"),
     "no case": ([], "expected", "has no case"),
 }
 
@@ -204,7 +204,7 @@ def test_what_is_not_there_is_told(project: Project) -> None:
         read_suite(project.stores, project.spec, "core")
     with pytest.raises(UnknownError, match="Endpoint 'cancer' has no suite in"):
         suite_names(project.stores, project.spec)
-    with pytest.raises(InputError, match=r"'\.\./\.\./core' is no name of a suite"):
+    with pytest.raises(InputError, match=r"'\.\./\.\./core' is not a valid name of a suite"):
         read_suite(project.stores, project.spec, "../../core")
     path = written(project, [["a", *SMALL, "1"]])
     path.write_bytes(b"case,mean_radius,expected\na,\xff,1\n")
@@ -222,7 +222,7 @@ def test_a_suite_of_labelled_rows_is_the_same_every_time(project: Project) -> No
     suite = suite_from_log(project.stores, project.spec, "real", 25)
     content = suite.path.read_bytes()
     assert (25, FEATURES) == (len(suite.cases), suite.features)
-    with pytest.raises(ConflictError, match=r"There is a suite .*real\.csv already"):
+    with pytest.raises(ConflictError, match=r"The suite .*real\.csv already exists"):
         suite_from_log(project.stores, project.spec, "real", 25)
     suite_from_log(project.stores, project.spec, "real", 25, overwrite=True)
     assert content == suite.path.read_bytes()
@@ -300,7 +300,7 @@ def test_a_file_without_labels_is_answered_and_one_that_does_not_fit_is_refused(
     path.write_text("mean_radius\n1\n")
     with pytest.raises(InputError, match="has no column mean_texture, mean_smoothness, mean_concavity"):
         evaluate_file(project.stores, project.spec, "1", path)
-    with pytest.raises(InputError, match="is neither CSV nor Parquet"):
+    with pytest.raises(InputError, match="is neither a CSV nor a Parquet file"):
         evaluate_file(project.stores, project.spec, "1", tmp_path / "rows.txt")
 
 

@@ -16,7 +16,7 @@ from modelops_pipelines.core.evaluation.gate import PASS
 from modelops_pipelines.core.release.alias_status import alias_status
 from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.operations.release.alias_sync import reconcile
-from modelops_pipelines.operations.release.commands import archive, deploy, mirror, roll_back
+from modelops_pipelines.operations.release.commands import archive, deploy, roll_back, sync_registry
 from modelops_pipelines.operations.release.listing import deployments_page, versions_page
 from modelops_pipelines.store.registry.client import STAGE_TAG
 from modelops_pipelines.store.state.improve.gates import Gate
@@ -41,7 +41,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 def project(trained: Project) -> Project:
     """Return it with version 1 live, and MLflow told so."""
     deploy(trained.stores, trained.spec, "1", **WHO)
-    mirror(trained.stores, trained.spec)
+    sync_registry(trained.stores, trained.spec)
     for number in range(2):
         reconcile(trained.stores, trained.spec, f"before {number} {time.monotonic()}")
     return trained
@@ -69,12 +69,12 @@ def opened(project: Project) -> list[str]:
 
 def test_what_a_rollback_by_cli_left_behind_is_told_the_registry(project: Project, client: mlflow.MlflowClient) -> None:
     deploy(project.stores, project.spec, "2", **WHO)
-    assert ("told", "the registry was told what is live") == look(project)
+    assert ("updated", "the aliases were updated to what is live") == look(project)
     roll_back(project.stores, project.spec, **WHO)
     assert aliases(client)["champion"] == "2"
-    assert "told" == look(project)[0]
+    assert "updated" == look(project)[0]
     assert aliases(client) == {"champion": "1"}
-    assert ("in step", "the registry says what is live") == look(project)
+    assert ("in step", "the aliases point to what is live") == look(project)
     tags = [client.get_model_version("tumours", version).tags[STAGE_TAG] for version in "13"]
     assert ["production", "development"] == tags
 
@@ -83,7 +83,7 @@ def test_an_alias_moved_by_hand_is_reported_until_it_is_put_right(
     project: Project, client: mlflow.MlflowClient
 ) -> None:
     client.set_registered_model_alias("tumours", "champion", "3")
-    said = "alias 'champion' points to 3, live is 1"
+    said = "alias 'champion' points to 3, but 1 is live"
     assert ("reported", said) == look(project)
     assert [f"MLflow: {said}"] == opened(project)
     assert variants_of("1") == project.stores.deployments.desired("cancer").variants
@@ -97,7 +97,9 @@ def test_an_alias_moved_by_hand_is_adopted_only_through_the_gate(project: Projec
     client.set_registered_model_alias("tumours", "champion", "2")
     action, message = look(project, "adopt")
     assert "reported" == action
-    assert "moved to version 2 in MLflow, and was refused: Version 2 of 'cancer' has no passed gate" in message
+    assert (
+        "moved to version 2 in MLflow; the promotion was refused: Version 2 of 'cancer' has no passed gate" in message
+    )
     assert variants_of("1") == project.stores.deployments.desired("cancer").variants
     passed = Gate("cancer", "2", "1", "data", project.spec.gate.hash, PASS, {"reason": "better"}, NOW)
     project.stores.gates.record(passed)
@@ -113,7 +115,7 @@ def test_endpoints_that_share_a_model_have_aliases_of_their_own(project: Project
     other = project.folder / "endpoints" / "other.yaml"
     other.write_text(CANCER_YAML.replace("name: cancer", "name: other"))
     try:
-        mirror(project.stores, project.spec)
+        sync_registry(project.stores, project.spec)
         assert "1" == aliases(client)["champion-cancer"]
         with pytest.raises(ConflictError, match="champion of endpoint 'cancer'"):
             archive(project.stores, replace(project.spec, name="other"), "1", **WHO)
@@ -182,7 +184,7 @@ def test_deployments_are_told_by_status_and_endpoint(project: Project) -> None:
 
 @pytest.mark.parametrize("cursor", ["x", "", "e30", "WzFd", "bm90anNvbg", "é"])
 def test_a_cursor_that_was_never_given_out_is_refused(project: Project, cursor: str) -> None:
-    with pytest.raises(InputError, match="no cursor of this list"):
+    with pytest.raises(InputError, match="is not a cursor of this list"):
         deployments_page(project.stores, None, None, cursor, 10)
 
 

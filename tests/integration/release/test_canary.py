@@ -22,7 +22,7 @@ from modelops_pipelines.operations.release.ab_tests import (
     result_of,
     start_experiment,
 )
-from modelops_pipelines.operations.release.canary import drive, evidence, spans_of
+from modelops_pipelines.operations.release.canary import advance_trial, evidence, spans_of
 from modelops_pipelines.operations.release.commands import archive, deploy, promote, roll_back, start, stop
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import VERSION, label_row, request_record, write_segment
@@ -96,13 +96,13 @@ def traffic(
 def test_wrong_answers_with_labels_take_a_canary_back(project: Project) -> None:
     promote(project.stores, project.spec, "2", **WHO, force=True)
     traffic(project, 20, WRONG)
-    driven = drive(project.stores, project.spec)
+    driven = advance_trial(project.stores, project.spec)
     assert driven is not None
     assert ("2", "fail", "quality") == (driven.version, driven.verdict.verdict, driven.verdict.guard)
     assert variants_of("1") == project.stores.deployments.desired("cancer").variants
     last = project.stores.deployments.events("cancer")[-1]
     assert ("canary driver", "rollback", "quality") == (last.actor, last.action, last.evidence["guard"])
-    assert drive(project.stores, project.spec) is None
+    assert advance_trial(project.stores, project.spec) is None
 
 
 def test_a_good_canary_goes_through_its_steps_by_itself_each_after_its_soak(project: Project) -> None:
@@ -115,7 +115,7 @@ def test_a_good_canary_goes_through_its_steps_by_itself_each_after_its_soak(proj
         if state.challenger is None:
             break
         traffic(project, state.share_of("2"), RIGHT, 300)
-        driven = drive(stores, spec)
+        driven = advance_trial(stores, spec)
         assert driven is not None
         shares.append(state.share_of("2"))
         assert driven.verdict.verdict != "fail", driven.verdict.reason
@@ -132,7 +132,7 @@ def test_too_few_requests_hold_the_canary_where_it_is(project: Project) -> None:
     promote(stores, project.spec, "2", **WHO, force=True)
     traffic(project, 20, RIGHT, 100)
     stores.moment += 60 * MINUTE
-    driven = drive(stores, project.spec)
+    driven = advance_trial(stores, project.spec)
     assert driven is not None
     assert ("inconclusive", "minimum", None) == (driven.verdict.verdict, driven.verdict.guard, driven.change)
     assert stores.deployments.desired("cancer").share_of("2") == 20
@@ -145,11 +145,11 @@ def test_errors_in_the_log_take_a_challenger_back_that_was_deployed_by_hand_and_
     deploy(stores, project.spec, "2", share=50, **WHO)
     traffic(project, 50, RIGHT, 400)
     stores.moment += 60 * MINUTE
-    held = drive(stores, project.spec)
+    held = advance_trial(stores, project.spec)
     assert held is not None
     assert ("pass", None) == (held.verdict.verdict, held.change)
     traffic(project, 50, RIGHT, 401, errors=0.2)
-    failed = drive(stores, project.spec)
+    failed = advance_trial(stores, project.spec)
     assert failed is not None
     assert ("fail", "errors") == (failed.verdict.verdict, failed.verdict.guard)
 
@@ -158,7 +158,7 @@ def test_a_guard_that_a_person_keeps_for_himself_says_so_and_does_nothing(projec
     spec = replace(project.spec, guard=replace(project.spec.guard, automatic=False))
     promote(project.stores, spec, "2", **WHO, force=True)
     traffic(project, 20, WRONG)
-    driven = drive(project.stores, spec)
+    driven = advance_trial(project.stores, spec)
     assert driven is not None
     assert ("fail", None) == (driven.verdict.verdict, driven.change)
     assert project.stores.deployments.desired("cancer").challenger == "2"
@@ -169,7 +169,7 @@ def test_a_version_that_fails_every_request_of_few_callers_who_ask_often_is_take
     deploy(project.stores, project.spec, "2", share=50, **WHO)
     callers = [f"u{number}" for number in range(80)]
     traffic(project, 50, RIGHT, 4000, errors=1.0, user=lambda number: callers[number % 80])
-    driven = drive(project.stores, project.spec)
+    driven = advance_trial(project.stores, project.spec)
     assert driven is not None
     assert ("fail", "errors") == (driven.verdict.verdict, driven.verdict.guard)
 
@@ -188,7 +188,7 @@ def test_a_driver_that_judged_what_is_no_more_live_does_nothing(
         return found(*given)
 
     monkeypatch.setattr(trials, "evidence", overtaken)
-    drive(stores, spec)
+    advance_trial(stores, spec)
     assert variants_of("1") == stores.deployments.desired("cancer").variants
     assert "watchdog" == stores.deployments.events("cancer")[-1].actor
 
@@ -201,7 +201,7 @@ def test_a_canary_goes_on_whatever_was_noted_since_it_began(project: Project) ->
     start(stores, project.spec, **WHO)
     stores.moment += 20 * MINUTE
     traffic(project, 20, RIGHT, 400)
-    driven = drive(stores, project.spec)
+    driven = advance_trial(stores, project.spec)
     assert driven is not None
     assert driven.change is not None
     assert 50 == driven.change.share
@@ -213,7 +213,7 @@ def test_an_ab_test_whose_versions_were_parted_by_hand_is_over_and_its_end_chang
     stores.moment += MINUTE
     roll_back(stores, project.spec, **WHO)
     deploy(stores, project.spec, "3", **WHO)
-    with pytest.raises(ConflictError, match="has ended: overtaken"):
+    with pytest.raises(ConflictError, match="has already ended: overtaken"):
         end_experiment(stores, project.spec, "keep", **WHO)
     assert variants_of("3") == stores.deployments.desired("cancer").variants
     start_experiment(stores, project.spec, "2", name="another", **WHO)
@@ -246,7 +246,7 @@ def test_an_ab_test_tells_the_better_version_and_ends_by_decision(project: Proje
     experiment = experiment_named(stores, project.spec)
     early = result_of(stores, project.spec, experiment)
     assert (UNDECIDED, None) == (early.verdict, early.describe()["loss"]["challenger"])
-    with pytest.raises(EvidenceError, match="does not say that version 2 is better: undecided"):
+    with pytest.raises(EvidenceError, match="does not show that version 2 is better: undecided"):
         end_experiment(stores, project.spec, "promote", **WHO)
     traffic(project, 50, 0.99 - 0.08)
     result = result_of(stores, project.spec, experiment)
@@ -259,7 +259,7 @@ def test_an_ab_test_tells_the_better_version_and_ends_by_decision(project: Proje
     assert (made.to_version, variants_of("2")) == ("2", stores.deployments.desired("cancer").variants)
     ended = experiment_named(stores, project.spec, "bolder")
     assert ("promote", stores.now()) == (ended.decision, ended.ended_at)
-    with pytest.raises(ConflictError, match="has ended: promote"):
+    with pytest.raises(ConflictError, match="has already ended: promote"):
         end_experiment(stores, project.spec, "keep", name="bolder", **WHO)
 
 
@@ -276,7 +276,7 @@ def test_an_ab_test_of_a_much_worse_version_says_so_and_keeping_takes_it_back(pr
 def test_a_guard_ends_an_ab_test_that_harms(project: Project) -> None:
     start_experiment(project.stores, project.spec, "2", name="harm", **WHO)
     traffic(project, 50, WRONG)
-    drive(project.stores, project.spec)
+    advance_trial(project.stores, project.spec)
     assert "rolled back" == experiment_named(project.stores, project.spec).decision
     assert variants_of("1") == project.stores.deployments.desired("cancer").variants
 
@@ -286,7 +286,7 @@ def test_an_ab_test_is_never_taken_a_step_further_by_the_driver(project: Project
     start_experiment(stores, project.spec, "2", name="still", **WHO)
     traffic(project, 50, RIGHT)
     stores.moment += 60 * MINUTE
-    driven = drive(stores, project.spec)
+    driven = advance_trial(stores, project.spec)
     assert driven is not None
     assert ("pass", None) == (driven.verdict.verdict, driven.change)
 
@@ -297,13 +297,13 @@ def test_what_cannot_be_an_ab_test_is_refused_and_the_same_again_is_the_same(pro
         experiment_named(stores, spec)
     with pytest.raises(InputError, match="error rate of 2"):
         start_experiment(stores, spec, "2", name="x", terms=Terms(error_rate=2), **WHO)
-    with pytest.raises(ConflictError, match="no other champion to compare version 1 with"):
+    with pytest.raises(ConflictError, match="no champion other than version 1 to compare it with"):
         start_experiment(stores, spec, "1", name="x", **WHO)
     start_experiment(stores, spec, "2", name="x", **WHO)
     assert not start_experiment(stores, spec, "2", name="x", **WHO).changed
-    with pytest.raises(ConflictError, match="A/B test 'x' runs"):
+    with pytest.raises(ConflictError, match="A/B test 'x' is already running on endpoint 'cancer'"):
         start_experiment(stores, spec, "3", name="y", **WHO)
-    with pytest.raises(ConflictError, match="runs with version 2"):
+    with pytest.raises(ConflictError, match="is already running with version 2"):
         start_experiment(stores, spec, "3", name="x", **WHO)
     end_experiment(stores, spec, "keep", **WHO)
     with pytest.raises(ConflictError, match="named 'x' already"):

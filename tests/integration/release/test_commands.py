@@ -77,7 +77,7 @@ def test_a_change_that_was_overtaken_puts_nothing_back_and_says_so(
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(deploy, Stores(live.stores.settings), live.spec, "2", **WHO)
         wait_until(lambda: live.stores.deployments.desired("cancer").champion == "2", 10)
-        with pytest.raises(AcknowledgementError, match="version 2 was put back"):
+        with pytest.raises(AcknowledgementError, match="version 2 was restored"):
             deploy(live.stores, live.spec, "3", **WHO)
-        with pytest.raises(AcknowledgementError, match="another change has overtaken it, so nothing was put back"):
+        with pytest.raises(AcknowledgementError, match="a later change superseded it, so nothing was reverted"):
             first.result(30)

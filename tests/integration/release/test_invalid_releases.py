@@ -35,7 +35,7 @@ EMPTY: dict[str, tuple[Call, str]] = {
     "shadow nothing": (lambda s, e: releases.shadow(s, e, "1", **WHO), SERVES_NOTHING.format("shadow")),
     "compare with nothing": (
         lambda s, e: experiments.start_experiment(s, e, "1", name="t", **WHO),
-        "has no other champion to compare version 1 with",
+        "has no champion other than version 1 to compare it with",
     ),
 }
 LIVE: dict[str, tuple[Call, str]] = {
@@ -65,7 +65,7 @@ LIVE: dict[str, tuple[Call, str]] = {
     ),
     "promote what was never judged": (
         lambda s, e: releases.promote(s, e, "2", **WHO),
-        "has no passed gate against champion 1: it was never judged",
+        "has no passed gate against champion 1: it was never evaluated",
     ),
     "roll back beyond the first": (
         lambda s, e: releases.roll_back(s, e, **WHO),
@@ -94,14 +94,14 @@ LIVE: dict[str, tuple[Call, str]] = {
     ),
     "compare with itself": (
         lambda s, e: experiments.start_experiment(s, e, "1", name="t", **WHO),
-        "has no other champion to compare version 1 with",
+        "has no champion other than version 1 to compare it with",
     ),
     **{
         f"an A/B test of an error rate of {rate} and {planned} answers": (
             lambda s, e, rate=rate, planned=planned: experiments.start_experiment(  # type: ignore[misc]
                 s, e, "2", name="t", terms=TERMS(rate, planned), **WHO
             ),
-            f"An error rate of {rate:g} and {planned} planned answers are no test",
+            f"An A/B test cannot have an error rate of {rate:g} and {planned} planned answers",
         )
         for rate, planned in ((0.0, 100), (1.0, 100), (-1.0, 100), (0.05, 0))
     },
@@ -151,7 +151,7 @@ def test_a_worker_that_cannot_load_it_is_named_with_the_reason(project: Project)
     project.stores.deployments.heartbeat("w", "http://w", project.stores.now() + timedelta(hours=1))
     project.stores.deployments.acknowledge("w", "cancer", generation, "a layer is missing", project.stores.now())
     with pytest.raises(
-        ModelOpsError, match="cannot serve version 2 of 'cancer': a layer is missing; version 1 was put"
+        ModelOpsError, match="cannot serve version 2 of 'cancer': a layer is missing; version 1 was restored"
     ):
         releases.deploy(project.stores, project.spec, "2", **WHO)
     project.stores.deployments.leave("w")

@@ -167,7 +167,7 @@ def test_a_key_is_for_one_request_only(project: Project) -> None:
     roll_back(project.stores, project.spec, **WHO)
     again = deploy(project.stores, project.spec, "2", **WHO, key="k")
     assert (False, "cancer/k") == (again.changed, again.deployment_id)
-    assert "cancer: deployment cancer/k was made before, and is stopped" == again.sentence
+    assert "cancer: deployment cancer/k was requested before; it is stopped" == again.sentence
     assert variants_of("1") == project.stores.deployments.desired("cancer").variants
     with pytest.raises(ConflictError, match="'k' was used to deploy version 2"):
         deploy(project.stores, project.spec, "3", **WHO, key="k")

@@ -58,11 +58,11 @@ WHOLE_FILES = {
         "# nothing\n",
         "1: document: is empty. Write 'type' and 'attributes', or start with: modelops endpoint add",
     ),
-    "a list": ("- 1\n", f"1: document: must be a mapping, and is a list. {MAPPING_FIX}"),
+    "a list": ("- 1\n", f"1: document: must be a mapping, but is a list. {MAPPING_FIX}"),
     "an open bracket": (
         MINIMAL + "  owners: [a\n",
         (
-            "8: document: is no YAML: while parsing a flow sequence, expected ',' or ']', but got "
+            "8: document: is not valid YAML: while parsing a flow sequence, expected ',' or ']', but got "
             "'<stream end>'. "
             "Close every bracket and quote, and align keys"
         ),
@@ -70,7 +70,7 @@ WHOLE_FILES = {
     "a tab": (
         "type: x\nattributes:\n\tname: y\n",
         (
-            "3: document: is no YAML: while scanning for the next token, found character '\\t' that "
+            "3: document: is not valid YAML: while scanning for the next token, found character '\\t' that "
             "cannot start any token. "
             "Indent with spaces, not with tabs"
         ),
@@ -78,14 +78,14 @@ WHOLE_FILES = {
     "a second document": (
         MINIMAL + "---\nx: 1\n",
         (
-            "7: document: is no YAML: expected a single document in the stream, but found another document. "
-            "Keep one endpoint in a file, without '---' between"
+            "7: document: is not valid YAML: expected a single document in the stream, but found another document. "
+            "Keep one endpoint per file, without '---'"
         ),
     ),
     "a control character": (
         "type: \x07\n",
         (
-            "1: document: holds what YAML forbids: unacceptable character #x0007: special characters "
+            "1: document: contains what YAML forbids: unacceptable character #x0007: special characters "
             "are not allowed. "
             "Save it as plain UTF-8 text"
         ),
@@ -98,7 +98,7 @@ WHOLE_FILES = {
     "another type": (
         MINIMAL.replace("ModelEndpoint", "ModelEndpiont"),
         (
-            "1: type: 'modelops_pipelines.ModelEndpiont' is no endpoint. "
+            "1: type: 'modelops_pipelines.ModelEndpiont' is not an endpoint's type. "
             "Did you mean 'modelops_pipelines.ModelEndpoint'?"
         ),
     ),
@@ -108,7 +108,7 @@ WHOLE_FILES = {
     ),
     "an attribute at the top": (
         MINIMAL + "window: day\n",
-        "7: window: is no key here. Indent it under 'attributes'",
+        "7: window: is not a known key. Indent it under 'attributes'",
     ),
     "no name": (
         MINIMAL.replace("  name: flights\n", ""),
@@ -124,7 +124,7 @@ WHOLE_FILES = {
     ),
     "no label": (
         MINIMAL.replace("  label: late\n", ""),
-        "2: label: is missing. Add 'label', the column that turns out to be true",
+        "2: label: is missing. Add 'label', the column that holds the true outcome",
     ),
     "a name of capitals": (
         MINIMAL.replace("flights", "Flight-Delays"),
@@ -132,7 +132,7 @@ WHOLE_FILES = {
     ),
     "a name of digits": (
         MINIMAL.replace("flights", "2024"),
-        '3: name: must be text, and is a number (2024). Quote it: "2024"',
+        '3: name: must be text, but is a number (2024). Quote it: "2024"',
     ),
     "a name that is too long": (
         MINIMAL.replace("flights", "f" * 64),
@@ -151,7 +151,7 @@ WHOLE_FILES = {
     ),
     "a label that YAML takes for a yes": (
         MINIMAL.replace("late", "on"),
-        '6: label: must be text, and is a yes or no (on). Quote it: "on"',
+        '6: label: must be text, but is a yes or no (on). Quote it: "on"',
     ),
     "a label of the system": (
         MINIMAL.replace("late", "score"),

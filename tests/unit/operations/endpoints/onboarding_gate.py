@@ -31,18 +31,18 @@ WHOLE_GATE = MINIMAL + "  gate:\n" + "".join(f"    {name}: {value}\n" for name, 
 
 # Lines that follow the minimal file: the first of them is line 7.
 GATE_LINES = {
-    "a gate that is no mapping": ("gate: strict", f"7: gate: must be a mapping, and is text (strict). {MAPPING_FIX}"),
+    "a gate that is no mapping": ("gate: strict", f"7: gate: must be a mapping, but is text (strict). {MAPPING_FIX}"),
     "an unknown setting of the gate": (
         "gate: {min_regime: 2}",
-        "7: gate.min_regime: is no key here. Did you mean 'min_regimes'?",
+        "7: gate.min_regime: is not a known key. Did you mean 'min_regimes'?",
     ),
     "half a day": (
         "gate: {min_days: 10.5}",
-        ("7: gate.min_days: must be a whole number, and is a number (10.5). Write decimal digits only, such as 5000"),
+        ("7: gate.min_days: must be a whole number, but is a number (10.5). Write decimal digits only, such as 5000"),
     ),
     "a quoted margin": (
         "gate:\n  margin: '0.01'",
-        "8: gate.margin: must be a finite number, and is text (0.01). Remove the quotes: 0.01",
+        "8: gate.margin: must be a finite number, but is text (0.01). Remove the quotes: 0.01",
     ),
     "every day for evaluation": (
         "gate: {every_nth_day: 1}",

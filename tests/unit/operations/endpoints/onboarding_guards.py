@@ -49,7 +49,7 @@ GUARD_LINES = {
         "guard: {score_shift: -1}",
         "7: guard.score_shift: must not be negative, and is -1. Set the largest tolerated difference, such as 0.1",
     ),
-    "a guard's unknown key": ("guard: {error: 0.1}", "7: guard.error: is no key here. Did you mean 'errors'?"),
+    "a guard's unknown key": ("guard: {error: 0.1}", "7: guard.error: is not a known key. Did you mean 'errors'?"),
     "a step without requests": (
         "promotion: {minimum: 0}",
         "7: promotion.minimum: must be at least 1, and is 0. Set the fewest requests per step, such as 100",
@@ -64,11 +64,11 @@ GUARD_LINES = {
     ),
     "a number for a rate": (
         "limits: {per_key: 100}",
-        "7: limits.per_key: must be a rate, and is a number (100). Write a number, a slash and a unit, such as 100/minute",
+        "7: limits.per_key: must be a rate, but is a number (100). Write a number, a slash and a unit, such as 100/minute",
     ),
     "an empty rate": (
         "limits:\n  endpoint:",
-        "8: limits.endpoint: must be a rate, and is empty. Write a number, a slash and a unit, such as 100/minute",
+        "8: limits.endpoint: must be a rate, but is empty. Write a number, a slash and a unit, such as 100/minute",
     ),
     "a rate of an unknown unit": (
         "limits:\n  per_user: 100/minute; 3/fortnight",
@@ -90,10 +90,13 @@ GUARD_LINES = {
         "limits: {endpoint: 1000001/day}",
         "7: limits.endpoint: '1000001/day' is more than 1000000 requests in one window. Use a shorter window",
     ),
-    "a key of no limit": ("limits: {per_kee: 1/second}", "7: limits.per_kee: is no key here. Did you mean 'per_key'?"),
+    "a key of no limit": (
+        "limits: {per_kee: 1/second}",
+        "7: limits.per_kee: is not a known key. Did you mean 'per_key'?",
+    ),
     "limits that are no mapping": (
         "limits: 100/minute",
-        f"7: limits: must be a mapping, and is text (100/minute). {MAPPING_FIX}",
+        f"7: limits: must be a mapping, but is text (100/minute). {MAPPING_FIX}",
     ),
     "nobody at once": (
         "limits: {concurrent: 0}",
@@ -105,7 +108,7 @@ GUARD_LINES = {
     ),
     "a deadline of no time": (
         "limits: {deadline: 0s}",
-        f"7: limits.deadline: must be a duration, and is text (0s). {DURATION_FIX}",
+        f"7: limits.deadline: must be a duration, but is text (0s). {DURATION_FIX}",
     ),
     "a deadline that nobody waits for": (
         "limits: {deadline: 2h}",
@@ -136,7 +139,7 @@ GUARD_LINES = {
     ),
     "a key of no capture": (
         "capture:\n  redacted: [height]",
-        "8: capture.redacted: is no key here. Did you mean 'redact'?",
+        "8: capture.redacted: is not a known key. Did you mean 'redact'?",
     ),
     "a redacted feature that is monitored": (
         "features: [height]\ncapture: {redact: [height]}",
@@ -175,12 +178,12 @@ GUARD_LINES = {
     "all pickles accepted": (
         "accept_pickles: true",
         (
-            "7: accept_pickles: must be a list, and is a yes or no (true). "
-            "Write [ ] around its items, or a '- ' before each"
+            "7: accept_pickles: must be a list, but is a yes or no (true). "
+            "Write [ ] around the items, or '- ' before each item"
         ),
     ),
     "a quoted row_wise": (
         "row_wise: 'false'",
-        "7: row_wise: must be true or false, and is text (false). Remove the quotes: false",
+        "7: row_wise: must be true or false, but is text (false). Remove the quotes: false",
     ),
 }

@@ -24,7 +24,7 @@ QUERIES = {
     "writes": "CREATE TABLE a AS SELECT 1",
 }
 _FIX = "Set either 'sql', a file with one SELECT, or 'function', module:function"
-_SELECT = "Write one SELECT of one number FROM predictions, such as SELECT avg(score) FROM predictions"
+_SELECT = "Write one SELECT that returns one number, such as SELECT avg(score) FROM predictions"
 
 # Lines that follow the minimal file: the first of them is line 7.
 MONITORING_LINES = {
@@ -111,7 +111,7 @@ MONITORING_LINES = {
     "a metric's file with a typo": (
         "metrics: [{name: a, sql: metrics/typo.sql}]",
         (
-            '7: metrics[0].sql: metrics/typo.sql is no SQL: Parser Error: syntax error at or near "SELEC" (line 2). '
+            '7: metrics[0].sql: metrics/typo.sql is not valid SQL: Parser Error: syntax error at or near "SELEC" (line 2). '
             f"{_SELECT}"
         ),
     ),

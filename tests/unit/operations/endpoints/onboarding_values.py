@@ -11,45 +11,45 @@ BINARY_METRICS = (
 
 # Lines that follow the minimal file: the first of them is line 7.
 ADDED_LINES = {
-    "an unknown key": ("windw: day", "7: windw: is no key here. Did you mean 'window'?"),
+    "an unknown key": ("windw: day", "7: windw: is not a known key. Did you mean 'window'?"),
     "a merge key": (
         "<<: {window: day}",
-        f"7: <<: is no key here. Use one of: {', '.join(KEYS[:12])} and {len(KEYS) - 12} more",
+        f"7: <<: is not a known key. Use one of: {', '.join(KEYS[:12])} and {len(KEYS) - 12} more",
     ),
-    "a repeated key": ("label: later", "7: label: is already given on line 6. Keep one of them"),
+    "a repeated key": ("label: later", "7: label: is already set on line 6. Keep one of them"),
     "an unknown window": ("window: dya", "7: window: 'dya' is not a valid value. Did you mean 'day'?"),
     "a bare number as duration": (
         "label_horizon: 48",
-        f"7: label_horizon: must be a duration, and is a number (48). {DURATION_FIX}",
+        f"7: label_horizon: must be a duration, but is a number (48). {DURATION_FIX}",
     ),
     "a duration in words": (
         "label_horizon: 2 days",
-        f"7: label_horizon: must be a duration, and is text (2 days). {DURATION_FIX}",
+        f"7: label_horizon: must be a duration, but is text (2 days). {DURATION_FIX}",
     ),
     "an endless duration": (
         "label_horizon: 4000d",
-        f"7: label_horizon: must be a duration, and is text (4000d). {DURATION_FIX}",
+        f"7: label_horizon: must be a duration, but is text (4000d). {DURATION_FIX}",
     ),
     "no duration at all": (
         "label_horizon: 0h",
-        f"7: label_horizon: must be a duration, and is text (0h). {DURATION_FIX}",
+        f"7: label_horizon: must be a duration, but is text (0h). {DURATION_FIX}",
     ),
     "an unquoted positive label": (
         "positive_label: 1",
-        '7: positive_label: must be text, and is a number (1). Quote it: "1"',
+        '7: positive_label: must be text, but is a number (1). Quote it: "1"',
     ),
     "a quoted switch": (
         'allow_replay: "true"',
-        "7: allow_replay: must be true or false, and is text (true). Remove the quotes: true",
+        "7: allow_replay: must be true or false, but is text (true). Remove the quotes: true",
     ),
     "a number for a switch": (
         "allow_pickle: 1",
-        "7: allow_pickle: must be true or false, and is a number (1). Write true or false",
+        "7: allow_pickle: must be true or false, but is a number (1). Write true or false",
     ),
-    "a list for a text": ("description: [a]", "7: description: must be text, and is a list. Write one text"),
+    "a list for a text": ("description: [a]", "7: description: must be text, but is a list. Write a text"),
     "a text for a list": (
         "owners: me",
-        "7: owners: must be a list, and is text (me). Write [ ] around its items, or a '- ' before each",
+        "7: owners: must be a list, but is text (me). Write [ ] around the items, or '- ' before each item",
     ),
     "an owner that Dagster refuses": (
         "owners: [me@example.org, data science]",
@@ -71,11 +71,11 @@ ADDED_LINES = {
     ),
     "an empty value": (
         "alerts:",
-        "7: alerts: must be a list, and is empty. Write [ ] around its items, or a '- ' before each",
+        "7: alerts: must be a list, but is empty. Write [ ] around the items, or '- ' before each item",
     ),
     "a rule that is no mapping": (
         "alerts: [drift]",
-        f"7: alerts[0]: must be a mapping, and is text (drift). {MAPPING_FIX}",
+        f"7: alerts[0]: must be a mapping, but is text (drift). {MAPPING_FIX}",
     ),
     "a rule without kind": (
         "alerts: [{above: 1}]",
@@ -91,7 +91,7 @@ ADDED_LINES = {
     ),
     "a key of no rule": (
         "alerts:\n  - kind: drift\n    abve: 0.5",
-        "9: alerts[0].abve: is no key here. Did you mean 'above'?",
+        "9: alerts[0].abve: is not a known key. Did you mean 'above'?",
     ),
     "a service rule without threshold": (
         "alerts: [{kind: error_rate}]",
@@ -120,17 +120,17 @@ ADDED_LINES = {
     "an endless threshold": (
         "alerts: [{kind: error_rate, above: .inf}]",
         (
-            "7: alerts[0].above: must be a finite number, and is a number (.inf). "
+            "7: alerts[0].above: must be a finite number, but is a number (.inf). "
             "Write digits and at most one point, such as 0.1"
         ),
     ),
     "a quoted threshold": (
         "alerts: [{kind: error_rate, above: '0.1'}]",
-        "7: alerts[0].above: must be a finite number, and is text (0.1). Remove the quotes: 0.1",
+        "7: alerts[0].above: must be a finite number, but is text (0.1). Remove the quotes: 0.1",
     ),
     "a rule over no duration": (
         "alerts: [{kind: drift, over: 1w}]",
-        f"7: alerts[0].over: must be a duration, and is text (1w). {DURATION_FIX}",
+        f"7: alerts[0].over: must be a duration, but is text (1w). {DURATION_FIX}",
     ),
     "a rule that no row allows": (
         "alerts: [{kind: error_rate, above: 0.1, minimum: 0}]",
@@ -169,12 +169,12 @@ ADDED_LINES = {
     ),
     "quoted labels to wait for": (
         "trainer: demo.trainer:train\nretraining: {min_new_labels: '50'}",
-        "8: retraining.min_new_labels: must be a whole number, and is text (50). Remove the quotes: 50",
+        "8: retraining.min_new_labels: must be a whole number, but is text (50). Remove the quotes: 50",
     ),
     "a yes for a number": (
         "trainer: demo.trainer:train\nretraining: {min_new_labels: true}",
         (
-            "8: retraining.min_new_labels: must be a whole number, and is a yes or no (true). "
+            "8: retraining.min_new_labels: must be a whole number, but is a yes or no (true). "
             "Write decimal digits only, such as 5000"
         ),
     ),
@@ -205,7 +205,7 @@ ADDED_LINES = {
     "a step in octal": (
         "promotion: {strategy: canary, steps: [010, 100]}",
         (
-            "7: promotion.steps[0]: must be a whole number, and is a number (010). "
+            "7: promotion.steps[0]: must be a whole number, but is a number (010). "
             "Write decimal digits only, such as 5000"
         ),
     ),
@@ -218,18 +218,20 @@ ADDED_LINES = {
     ),
     "a trainer in no package": (
         "trainer: dmo.trainer:train",
-        ("7: trainer: there is no module 'dmo'. Create it under {folder}, install it, or run where it can be imported"),
+        (
+            "7: trainer: there is no module 'dmo'. Create it under {folder}, install it, or run from a folder where it can be imported"
+        ),
     ),
     "a trainer in no module": (
         "trainer: demo.trainr:train",
         (
             "7: trainer: there is no module 'demo.trainr'. "
-            "Create it under {folder}, install it, or run where it can be imported"
+            "Create it under {folder}, install it, or run from a folder where it can be imported"
         ),
     ),
     "a trainer below a module": (
         "trainer: demo.trainer.deep:train",
-        "7: trainer: 'demo.trainer' is a module, not a package. Write module:function, one ':' before it",
+        "7: trainer: 'demo.trainer' is a module, not a package. Write module:function, with one ':' before the function",
     ),
     "a package for a module": (
         "trainer: bare:train",
@@ -256,6 +258,6 @@ ADDED_LINES = {
     ),
     "a trainer of broken source": (
         "trainer: demo.broken:train",
-        "7: trainer: demo/broken.py:1 is no Python: '(' was never closed. Correct that line",
+        "7: trainer: demo/broken.py:1 is not valid Python: '(' was never closed. Fix that line",
     ),
 }

@@ -212,7 +212,7 @@ def test_a_metrics_file_that_is_not_there_is_refused_with_the_folder_it_was_look
     assert faults_of(MINIMAL + "  metrics: [{name: a, sql: a.sql}]\n") == [
         (
             "flights.yaml:7: metrics[0].sql: a.sql cannot be read: No such file or directory. "
-            f"Create it under {project}, or correct the path, which starts there"
+            f"Create it, or correct the path, which is relative to {project}"
         )
     ]
 
@@ -303,7 +303,7 @@ def test_an_unknown_key_is_refused_with_its_line_at_any_level(level: str, key: s
     line = 1 + content[: content.index(f'"{key}": 1')].count("\n")
     [fault] = faults_of(content)
     assert fault.startswith(f"flights.yaml:{line}: ")
-    assert f"{key}: is no key here. " in fault
+    assert f"{key}: is not a known key. " in fault
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -334,18 +334,18 @@ def test_a_folder_names_the_faults_of_all_files_and_both_files_of_a_repeated_nam
         read_endpoints(folder, {"flights": ["distance"]})
     assert [str(fault) for fault in caught.value.faults] == [
         (
-            "endpoints/b.yaml:3: name: 'flights' is already the endpoint of endpoints/a.yaml:3. "
+            "endpoints/b.yaml:3: name: endpoint 'flights' is already declared at endpoints/a.yaml:3. "
             "Rename or remove one of the two"
         ),
         "endpoints/b.yaml:7: features[0]: the model has no input 'height'. Use one of: distance",
         "endpoints/c.yaml:1: type: is missing. Add 'type: modelops_pipelines.ModelEndpoint'",
         (
-            "endpoints/c.yaml:2: name: 'flights' is already the endpoint of endpoints/a.yaml:3. "
+            "endpoints/c.yaml:2: name: endpoint 'flights' is already declared at endpoints/a.yaml:3. "
             "Rename or remove one of the two"
         ),
     ]
 
 
 def test_a_folder_that_is_not_there_is_refused() -> None:
-    with pytest.raises(OnboardingError, match="none:1: folder: there is no such folder"):
+    with pytest.raises(OnboardingError, match="none:1: folder: the folder does not exist"):
         read_endpoints(Path("none"))

@@ -134,7 +134,7 @@ def test_a_candidate_that_is_worse_for_one_segment_fails_by_its_name(made: Proje
     ("version", "reason"),
     [
         ("4", "version 4: The model returned a probability outside 0 to 1"),
-        ("5", "the candidate answers classes without scores, where the champion has scores"),
+        ("5", "the candidate returns classes without scores; the champion returns scores"),
         ("6", "version 6: the model raised KeyError: 'no such column'"),
     ],
 )
@@ -150,7 +150,9 @@ def test_a_constant_candidate_fails(made: Project) -> None:
 
 def test_a_champion_that_cannot_answer_is_no_candidates_fault(made: Project, models: dict[str, Fake]) -> None:
     models["1"] = MODELS["6"]
-    with pytest.raises(PredictionError, match="The champion cannot be compared with: version 1: the model raised"):
+    with pytest.raises(
+        PredictionError, match="The champion cannot answer the evaluation rows: version 1: the model raised"
+    ):
         evaluate(made.stores, with_gate(made), "2")
 
 
@@ -162,7 +164,10 @@ def test_classes_are_compared_by_the_share_of_wrong_ones_where_a_version_has_no_
     assert (PASS, 0.0, None) == (gate.verdict, gate.numbers["candidate_loss"], gate.numbers.get("base_rate"))
     models["3"] = Fake(lambda frame: np.where(late(frame["x"]), "late", "on time"))
     strange = evaluate(made.stores, with_gate(made), "3")
-    assert "the candidate answers late, on time, where labels and champion have 0, 1" == strange.numbers["reason"]
+    assert (
+        "the candidate answers late, on time; the labels and the champion's answers are 0, 1"
+        == strange.numbers["reason"]
+    )
 
 
 def test_a_slow_candidate_fails_above_the_ratio_and_the_floor(made: Project, models: dict[str, Fake]) -> None:

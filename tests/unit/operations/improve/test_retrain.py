@@ -10,7 +10,7 @@ import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec, Promotion
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
-from modelops_pipelines.operations.improve.retrain import waiting_for_promotion
+from modelops_pipelines.operations.improve.retrain import promotable_gate
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.improve.gates import Gate
 from tests.fakes.records import START, VERSION
@@ -37,7 +37,7 @@ def judged(project: Project, at: int = 0, **changes: Any) -> Gate:
 
 
 def waiting(project: Project, spec: EndpointSpec | None = None) -> Gate | None:
-    return waiting_for_promotion(project.stores, spec or project.spec)
+    return promotable_gate(project.stores, spec or project.spec)
 
 
 def test_a_passed_verdict_waits_until_its_version_was_tried(project: Project) -> None:

@@ -96,7 +96,7 @@ def test_a_late_label_computes_its_window_again_and_no_other(project: Project) -
     spec = watching(project, Metric("right", sql="right.sql"), Metric("labelled", function="own_metrics:labelled"))
     early, _ = sent(project, spec, 1, START, [0.2, 0.4]), sent(project, spec, 2, START + HOUR, [0.5])
     measure_custom(project.stores, spec)
-    assert values(project)[22, "right"] == (None, "it gave nothing (null)", 2)
+    assert values(project)[22, "right"] == (None, "the metric returned null", 2)
     write_segment(project.stores, "cancer", "labels", "w", [{"rows": [label_row(early, 0, "1", START + HOUR)]}])
     ingest(project.stores, spec, "labels")
     assert measure_custom(project.stores, spec).windows == (START,)
@@ -117,15 +117,15 @@ def test_a_new_metric_is_filled_in_for_windows_that_were_there_before(project: P
     ("metric", "reason"),
     [
         (Metric("m", function="own_metrics:broken"), "AttributeError: 'DataFrame' object has no attribute"),
-        (Metric("m", function="own_metrics:endless"), "it gave inf, no finite number"),
-        (Metric("m", function="own_metrics:wordy"), "it gave 'many', no number"),
-        (Metric("m", function="own_metrics:gone"), "ValueError: it cannot be loaded: AttributeError"),
-        (Metric("m", function="no_such_module:gone"), "ValueError: it cannot be loaded: ModuleNotFoundError"),
-        (Metric("m", sql="two_rows.sql"), "ValueError: the query gives 2 row(s)"),
+        (Metric("m", function="own_metrics:endless"), "the metric returned inf, which is not finite"),
+        (Metric("m", function="own_metrics:wordy"), "the metric returned 'many', which is not a number"),
+        (Metric("m", function="own_metrics:gone"), "ValueError: the metric cannot be loaded: AttributeError"),
+        (Metric("m", function="no_such_module:gone"), "ValueError: the metric cannot be loaded: ModuleNotFoundError"),
+        (Metric("m", sql="two_rows.sql"), "ValueError: the query returns 2 row(s)"),
         (Metric("m", sql="no_select.sql"), "ValueError: the file is not one SELECT"),
         (Metric("m", sql="outside.sql"), "PermissionException: Permission Error"),
         (Metric("m", sql="wrong.sql"), 'BinderException: Binder Error: Referenced column "scor" not found'),
-        (Metric("m", sql="gone.sql"), "ValueError: it cannot be loaded: FileNotFoundError"),
+        (Metric("m", sql="gone.sql"), "ValueError: the metric cannot be loaded: FileNotFoundError"),
     ],
 )
 def test_what_fails_is_the_windows_reason_and_stops_no_other_metric(

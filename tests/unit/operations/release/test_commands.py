@@ -94,9 +94,9 @@ def test_a_deploy_is_live_and_in_the_history_with_all_that_it_was(project: Proje
 def test_a_change_says_who_serves_it() -> None:
     change = Change("cancer", "deploy", None, "1", 100, 1, 0, 0.25)
     shared = "cancer: deploy nothing -> 1 (100 % of the traffic, generation 1)"
-    assert f"{shared}; no gateway is running: it will serve this, 0.25 s" == change.sentence
+    assert f"{shared}; no gateway is running; it will serve this when it starts, 0.25 s" == change.sentence
     assert f"{shared}; 2 worker(s) serve it, 0.25 s" == replace(change, workers=2).sentence
-    assert replace(change, changed=False).sentence == "cancer: version 1 is live already; nothing changed"
+    assert replace(change, changed=False).sentence == "cancer: version 1 is already live; nothing changed"
 
 
 def test_an_identical_deploy_changes_nothing(live: Project) -> None:
@@ -107,7 +107,7 @@ def test_an_identical_deploy_changes_nothing(live: Project) -> None:
 
 def test_a_promotion_needs_a_gate_at_all(live: Project) -> None:
     with pytest.raises(
-        GateError, match=r"Version 2 of 'cancer' has no passed gate against champion 1: it was never judged"
+        GateError, match=r"Version 2 of 'cancer' has no passed gate against champion 1: it was never evaluated"
     ):
         promote(live.stores, live.spec, "2", **WHO)
     assert variants_of("1") == live.stores.deployments.desired("cancer").variants
@@ -137,7 +137,7 @@ def test_only_a_passed_gate_against_the_present_champion_under_the_present_setti
 def test_the_gate_of_another_version_or_endpoint_does_not_count(live: Project) -> None:
     live.stores.gates.record(replace(PASSED, version="3"))
     live.stores.gates.record(replace(PASSED, endpoint="other"))
-    with pytest.raises(GateError, match="it was never judged"):
+    with pytest.raises(GateError, match="it was never evaluated"):
         promote(live.stores, live.spec, "2", **WHO)
 
 
@@ -222,7 +222,7 @@ def test_every_live_worker_is_waited_for(live: Project) -> None:
 
 def test_a_version_that_a_worker_cannot_load_is_taken_back_and_the_history_says_why(live: Project) -> None:
     fail_at_generation(live, 2)
-    with pytest.raises(AcknowledgementError, match=r"version 2 of 'cancer': no such file; version 1 was put back"):
+    with pytest.raises(AcknowledgementError, match=r"version 2 of 'cancer': no such file; version 1 was restored"):
         deploy(live.stores, live.spec, "2", **WHO)
     assert variants_of("1") == live.stores.deployments.desired("cancer").variants
     last = live.stores.deployments.events("cancer")[-1]
@@ -241,16 +241,16 @@ def test_a_version_that_a_worker_cannot_load_is_taken_back_and_the_history_says_
 
 def test_a_first_version_that_a_worker_cannot_load_leaves_the_endpoint_serving_nothing(project: Project) -> None:
     fail_at_generation(project, 1)
-    with pytest.raises(AcknowledgementError, match="nothing is served, as before"):
+    with pytest.raises(AcknowledgementError, match="no version is served, as before"):
         deploy(project.stores, project.spec, "1", **WHO)
     assert DesiredState("cancer", 2) == project.stores.deployments.desired("cancer")
     assert ["deploy", "withdraw"] == [event.action for event in project.stores.deployments.events("cancer")]
 
 
-def test_a_rollback_stays_asked_for_though_a_worker_cannot_load_it(live: Project) -> None:
+def test_a_rollback_stays_pending_though_a_worker_cannot_load_it(live: Project) -> None:
     deploy(live.stores, live.spec, "2", **WHO)
     fail_at_generation(live, 3)
-    with pytest.raises(AcknowledgementError, match="it stays asked for"):
+    with pytest.raises(AcknowledgementError, match="the rollback is still pending: workers keep retrying"):
         roll_back(live.stores, live.spec, **WHO)
     assert variants_of("1") == live.stores.deployments.desired("cancer").variants
     assert len(live.stores.deployments.events("cancer")) == 3
@@ -268,7 +268,7 @@ def test_a_worker_that_lives_but_never_answers_is_given_up_in_the_end(
 ) -> None:
     monkeypatch.setattr(changes, "DEPLOY_SECONDS", 0.0)
     live.stores.deployments.heartbeat("stuck", "http://w", live.stores.now() + timedelta(hours=1))
-    with pytest.raises(AcknowledgementError, match="no acknowledgement within 0 s; version 1 was put back"):
+    with pytest.raises(AcknowledgementError, match="no acknowledgement within 0 s; version 1 was restored"):
         deploy(live.stores, live.spec, "2", **WHO)
 
 
@@ -282,14 +282,14 @@ def test_a_refused_promotion_tells_the_last_verdict(live: Project) -> None:
 
 def test_a_promotion_that_a_worker_cannot_load_is_taken_back(live: Project) -> None:
     fail_at_generation(live, 2)
-    with pytest.raises(AcknowledgementError, match="version 1 was put back"):
+    with pytest.raises(AcknowledgementError, match="version 1 was restored"):
         promote(live.stores, live.spec, "2", **WHO, force=True)
     assert variants_of("1") == live.stores.deployments.desired("cancer").variants
 
 
 def test_a_caller_whom_others_always_forestall_gives_up_after_ten_attempts_without_a_trace(live: Project) -> None:
     stores = Forestalled(live.stores.settings)
-    with pytest.raises(ConflictError, match="is being changed by others all the time"):
+    with pytest.raises(ConflictError, match="was changed by others during each of"):
         deploy(stores, live.spec, "2", **WHO)
     events = live.stores.deployments.events("cancer")[1:]
     assert {"another"} == {event.actor for event in events}

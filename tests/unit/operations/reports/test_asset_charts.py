@@ -141,7 +141,7 @@ def test_an_estimate_stands_beside_what_the_labels_said_with_its_own_limit(proje
     pictures = drawn(project, "draw_estimate", ESTIMATED_QUALITY, spec)
     assert ["auc_plot", "f1_plot", "accuracy_plot"] == list(pictures)
     picture = svg(pictures["auc_plot"])
-    assert "auc as the scores let expect, latest 0.8" in picture
+    assert "auc estimated from scores, latest 0.8" in picture
     assert f"{HOURS[0]:%Y-%m-%d %H:%M}: estimated 0.8, measured 0.7" in picture
     assert f"{LAST:%Y-%m-%d %H:%M}: estimated 0.8</title>" in picture
     assert 1 == picture.count("stroke-dasharray")

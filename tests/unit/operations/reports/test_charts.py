@@ -200,7 +200,7 @@ def test_a_band_is_drawn_where_it_is_known_and_reaches_the_edge_where_one_side_i
 def test_a_threshold_in_view_is_a_dashed_line_and_one_far_away_is_told() -> None:
     near, far = (over_time(line([4.0, 5.0]), None, "x", [limit]) for limit in (6.0, 10_000.0))
     assert [True, False] == [bool(paths(one, "#e5484d")) for one in (near, far)]
-    assert "limit 10k, not in view" in shown(far)
+    assert "limit 10k, outside the chart" in shown(far)
 
 
 def test_more_lines_are_named_and_share_the_notes() -> None:

@@ -15,7 +15,7 @@ import pytest
 from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, SERVICE_METRICS
-from modelops_pipelines.operations.reports.health_page import PICTURES, write_health_page
+from modelops_pipelines.operations.reports.health_page import CHARTS, write_health_page
 from tests.fakes.lake_rows import write
 from tests.fakes.monitored_hours import COLUMNS, EVIL, EVIL_COLUMN, GAP, HOURS, fill, quality_rows
 from tests.fakes.records import START, VERSION
@@ -129,7 +129,7 @@ def test_all_columns_verdicts_are_told_the_most_drifted_first_and_those_are_draw
     ranked = [name for name in COLUMNS if name != "column_05"]
     assert [*ranked, "column_05"] == told  # what was not judged comes last
     drawn = re.findall(r'<text class="h"[^>]*>(column_\d\d)</text>', page)
-    assert ranked[:PICTURES] == drawn
+    assert ranked[:CHARTS] == drawn
     words = parsed(page).texts
     assert [3, 56, 1] == [words.count(word) for word in ("drifted", "ordinary", "not judged")]
 
@@ -139,7 +139,7 @@ def test_estimates_stand_beside_the_real_quality_and_segments_do_not_mix_in(page
     assert ["auc", "f1", "brier skill"] == [name for name, _ in titles]
     assert "unknown" == dict(titles)["f1"]  # estimated only: no label has told
     assert 2 == page.count("estimated before labels</text>")
-    assert "cannot see that the truth" in page
+    assert "cannot detect that the outcome" in page
 
 
 def test_an_hour_without_traffic_is_a_gap_in_the_line(page: str) -> None:
@@ -152,7 +152,7 @@ def test_an_hour_without_traffic_is_a_gap_in_the_line(page: str) -> None:
 def test_an_endpoint_without_any_data_has_a_page_that_says_so(project: Project) -> None:
     page = write_health_page(project.stores, replace(project.spec, name="fresh")).read_text()
     texts = parsed(page).texts
-    for text in ("No alert was ever raised.", "No window has been judged yet.", "no values yet", "none"):
+    for text in ("No alerts have been raised.", "No window has been judged yet.", "no values yet", "none"):
         assert text in texts, text
 
 

@@ -102,7 +102,7 @@ def test_ones_own_metrics_have_a_picture_each_with_the_limits_of_their_rules(pag
 
 def test_data_quality_tells_what_was_odd_the_newest_first(page: str) -> None:
     data = section(page, "Data quality")
-    assert "Chunks unlike the days before, latest 50 %" in data
+    assert "Unusual chunks of requests, latest 50 %" in data
     since = re.findall(r'<td class="at">([^<]+)</td>', data)
     assert [f"{day:%Y-%m-%d} 03:00" for day in reversed(DAYS)][:RECENT_CHUNKS] == since
     assert f"{13 - RECENT_CHUNKS} earlier chunks failed too." in data
@@ -117,7 +117,7 @@ def test_what_there_is_none_of_is_said_or_left_out(project: Project) -> None:
     assert "Your own metrics" not in page
     fine = replace(project.spec, name="fine")
     write(project.stores, fine, DATA_QUALITY, chunks(DAYS[0]))
-    assert "No chunk of requests was unlike the days before." in write_health_page(project.stores, fine).read_text()
+    assert "No chunk of requests differed from the days before." in write_health_page(project.stores, fine).read_text()
 
 
 def test_no_template_is_left_in_the_page(page: str, project: Project) -> None:

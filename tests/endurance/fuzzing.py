@@ -78,25 +78,25 @@ class Judge:
         self.statuses[status] = self.statuses.get(status, 0) + 1
         if answer.headers.get("content-type", "").startswith("application/json"):
             if status >= 400 or sent.template not in OTHERS_WORDS:
-                assert leaks(answer.text, sent.text) == [], told(sent, answer)
-            assert status == CREATED or "sk_live_" not in answer.text, told(sent, answer)
+                assert leaks(answer.text, sent.text) == [], describe(sent, answer)
+            assert status == CREATED or "sk_live_" not in answer.text, describe(sent, answer)
         operation = self.document["paths"].get(sent.template or "", {}).get(sent.method.lower())
         if operation is None:
-            assert status in {200, 401, 403, 404, 405}, told(sent, answer)
+            assert status in {200, 401, 403, 404, 405}, describe(sent, answer)
             return
         self.reached.setdefault(f"{sent.method} {sent.template}", set()).add(status)
         if status >= 500:
-            assert (sent.template, _said(answer)) in UNAVAILABLE, told(sent, answer)
-        assert str(status) in operation["responses"], told(sent, answer)
+            assert (sent.template, _said(answer)) in UNAVAILABLE, describe(sent, answer)
+        assert str(status) in operation["responses"], describe(sent, answer)
         self._require_shape(operation["responses"][str(status)], sent, answer)
 
     def _require_shape(self, declared: Mapping[str, Any], sent: Sent, answer: httpx.Response) -> None:
         media_type = answer.headers["content-type"].partition(";")[0]
-        assert media_type in declared["content"], told(sent, answer)
+        assert media_type in declared["content"], describe(sent, answer)
         if media_type == "application/json":
             schema = declared["content"][media_type]["schema"]
             errors = [str(error) for error in self._validator(schema).iter_errors(answer.json())]
-            assert errors == [], told(sent, answer)
+            assert errors == [], describe(sent, answer)
 
     def _validator(self, schema: Mapping[str, Any]) -> Any:
         name = json.dumps(schema, sort_keys=True)
@@ -116,7 +116,7 @@ def leaks(answered: str, said: str) -> list[str]:
     return [match[0] for leak in LEAKS for match in leak.finditer(answered) if match[0] not in said]
 
 
-def told(sent: Sent, answer: httpx.Response) -> str:
+def describe(sent: Sent, answer: httpx.Response) -> str:
     return f"{sent} -> {answer.status_code} {dict(answer.headers)} {answer.text[:2000]}"
 
 

@@ -112,9 +112,9 @@ def test_what_the_openapi_document_describes_and_what_it_does_not_allow(world: W
     @given(st.one_of(*described(world.judge.document)).filter(_is_sent_as_it_is))
     def run(case: schemathesis.Case) -> None:
         answer = case.call(base_url=world.url, headers={"X-API-Key": world.known.key})
-        sent, told = _as_httpx(case, answer, world.url)
-        world.judge.require(sent, told)
-        world.start_again(sent, told)
+        sent, answered = _as_httpx(case, answer, world.url)
+        world.judge.require(sent, answered)
+        world.start_again(sent, answered)
 
     run()
 

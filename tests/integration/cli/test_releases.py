@@ -44,41 +44,41 @@ def command(project: Project, monkeypatch: pytest.MonkeyPatch) -> Command:
     return run
 
 
-def told(command: Command, *arguments: str) -> Any:
+def output_of(command: Command, *arguments: str) -> Any:
     return json.loads(command(*arguments, "--json"))
 
 
 def test_a_release_from_its_dry_run_to_its_deletion(command: Command) -> None:
     assert "would deploy nothing -> 1" in command("deploy", "cancer", "1", "--dry-run")
-    assert [] == told(command, "history", "cancer")
-    first = told(command, "deploy", "cancer", "1", "--key", "first", "--reason", "go")
+    assert [] == output_of(command, "history", "cancer")
+    first = output_of(command, "deploy", "cancer", "1", "--key", "first", "--reason", "go")
     assert (True, "cancer/first") == (first["changed"], first["deployment_id"])
-    assert not told(command, "deploy", "cancer", "1", "--key", "first")["changed"]
+    assert not output_of(command, "deploy", "cancer", "1", "--key", "first")["changed"]
     between = datetime.now(UTC).isoformat()
-    assert told(command, "promote", "cancer", "2", "--force", "--reason", "try it")["share"] == 5
-    then = told(command, "history", "cancer", "--at", between)
+    assert output_of(command, "promote", "cancer", "2", "--force", "--reason", "try it")["share"] == 5
+    then = output_of(command, "history", "cancer", "--at", between)
     assert ("active", [{"version": "1", "role": "champion", "share": 100}]) == (then["status"], then["variants"])
     assert "challenger" in command("history", "cancer", "--at", datetime.now(UTC).isoformat())
     assert "" == command("history", "cancer", "--at", "2020-01-01")
     assert "2 -> 1" in command("rollback", "cancer", "--dry-run") or "1 -> 1" in command(
         "rollback", "cancer", "--dry-run"
     )
-    assert told(command, "rollback", "cancer", "--reason", "no")["to_version"] == "1"
+    assert output_of(command, "rollback", "cancer", "--reason", "no")["to_version"] == "1"
 
-    page = told(command, "deployments", "cancer", "--limit", "2")
+    page = output_of(command, "deployments", "cancer", "--limit", "2")
     assert ["rollback", "promote"] == [one["action"] for one in page["items"]]
-    rest = told(command, "deployments", "cancer", "--cursor", page["next_cursor"])
+    rest = output_of(command, "deployments", "cancer", "--cursor", page["next_cursor"])
     assert (["deploy"], None) == ([one["action"] for one in rest["items"]], rest["next_cursor"])
     assert "stopped" in command("deployments", "cancer", "--status", "stopped")
 
-    assert told(command, "endpoint", "stop", "cancer", "--reason", "upstream")["action"] == "stop"
+    assert output_of(command, "endpoint", "stop", "cancer", "--reason", "upstream")["action"] == "stop"
     assert "cancer was stopped" in command("history", "cancer", "--at", datetime.now(UTC).isoformat())
-    assert ["stopped"] == [one["status"] for one in told(command, "endpoint", "list")]
-    assert told(command, "endpoint", "start", "cancer")["changed"]
+    assert ["stopped"] == [one["status"] for one in output_of(command, "endpoint", "list")]
+    assert output_of(command, "endpoint", "start", "cancer")["changed"]
     assert "would delete" in command("endpoint", "delete", "cancer", "--dry-run")
-    assert told(command, "endpoint", "delete", "cancer")["action"] == "delete"
+    assert output_of(command, "endpoint", "delete", "cancer")["action"] == "delete"
     assert ["deploy", "promote", "rollback", "stop", "start", "delete"] == [
-        event["action"] for event in told(command, "history", "cancer")
+        event["action"] for event in output_of(command, "history", "cancer")
     ]
 
 
@@ -88,13 +88,13 @@ def test_a_model_s_versions_are_listed_archived_and_restored(command: Command) -
     assert "version 3 of tumours was already archived\n" == command("model", "archive", "cancer", "3")
     with pytest.raises(ConflictError, match="is archived"):
         command("deploy", "cancer", "3")
-    page = told(command, "model", "list", "cancer", "--limit", "2")
+    page = output_of(command, "model", "list", "cancer", "--limit", "2")
     assert [("3", "archived"), ("2", "staging")] == [(one["version"], one["stage"]) for one in page["items"]] or [
         ("3", "archived"),
         ("2", "development"),
     ] == [(one["version"], one["stage"]) for one in page["items"]]
     assert ["1"] == [
-        one["version"] for one in told(command, "model", "list", "cancer", "--stage", "production")["items"]
+        one["version"] for one in output_of(command, "model", "list", "cancer", "--stage", "production")["items"]
     ]
     assert "version 3 of tumours is restored\n" == command("model", "restore", "cancer", "3")
     assert "version 3 of tumours was not archived\n" == command("model", "restore", "cancer", "3")
@@ -105,13 +105,13 @@ def test_a_model_s_versions_are_listed_archived_and_restored(command: Command) -
 def test_an_ab_test_from_its_start_to_its_end(command: Command) -> None:
     command("deploy", "cancer", "1")
     assert "50 % of the traffic" in command("ab", "start", "cancer", "2", "--name", "bolder", "--reason", "is it?")
-    shown = told(command, "ab", "show", "cancer")
+    shown = output_of(command, "ab", "show", "cancer")
     assert ("bolder", "undecided", None) == (shown["experiment_id"], shown["verdict"], shown["ended_at"])
     with pytest.raises(EvidenceError, match="undecided"):
         command("ab", "end", "cancer", "promote")
-    assert told(command, "ab", "end", "cancer", "keep")["to_version"] == "1"
-    assert "keep" == told(command, "ab", "show", "cancer", "--name", "bolder")["decision"]
-    assert [] == told(command, "trials", "cancer")
+    assert output_of(command, "ab", "end", "cancer", "keep")["to_version"] == "1"
+    assert "keep" == output_of(command, "ab", "show", "cancer", "--name", "bolder")["decision"]
+    assert [] == output_of(command, "trials", "cancer")
 
 
 def test_doctor_finds_a_history_that_was_cut_off(command: Command, project: Project) -> None:

@@ -27,7 +27,7 @@ MOMENT = "2026-01-31T12:00:00Z"
 
 
 @dataclass
-class Told:
+class Information:
     """A gateway whose endpoint ``cancer`` has a past, and ``typed`` features of every type."""
 
     gateway: RunningGateway
@@ -39,8 +39,8 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    project = make_project(tmp_path_factory.mktemp("told") / "project")
+def information(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Information]:
+    project = make_project(tmp_path_factory.mktemp("information") / "project")
     spec = add_endpoint(project, "typed", "  allow_pickle: true\n", task="multiclass")
     put_live_as_it_is(project, spec, typed(), echo())
     add_endpoint(project, "idle")
@@ -55,7 +55,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     project.stores.gates.record(Gate("cancer", "3", "2", "e", "g", "fail", {}, LATER + timedelta(hours=1)))
     write_quality(project)
     with running_gateway(project) as gateway:
-        yield Told(gateway, project, versions)
+        yield Information(gateway, project, versions)
 
 
 def write_quality(project: Project) -> None:
@@ -72,9 +72,9 @@ def write_quality(project: Project) -> None:
 # What an endpoint is
 
 
-def test_an_endpoint_tells_what_its_champion_is_and_how_it_is_served(told: Told) -> None:
-    shown = told.get(E).json()
-    version = told.versions[1]
+def test_an_endpoint_tells_what_its_champion_is_and_how_it_is_served(information: Information) -> None:
+    shown = information.get(E).json()
+    version = information.versions[1]
     assert (shown["version"], shown["output"], shown["classes"]) == ("2", "probabilities", ["0", "1"])
     assert (shown["training_set"], shown["inputs"]) == (version.training_set, version.inputs)
     assert shown["variants"] == [{"version": "2", "role": "champion", "share": 100}]
@@ -82,8 +82,8 @@ def test_an_endpoint_tells_what_its_champion_is_and_how_it_is_served(told: Told)
     assert shown["way"]["probe_ms"] > 0
 
 
-def test_an_endpoint_tells_its_champions_the_newest_first(told: Told) -> None:
-    shown = told.get(E).json()["champions"]
+def test_an_endpoint_tells_its_champions_the_newest_first(information: Information) -> None:
+    shown = information.get(E).json()["champions"]
     expected = [
         ("2", "ann", "rollback", "it drifts"),
         ("3", "eve", "deploy", "by eve"),
@@ -94,74 +94,78 @@ def test_an_endpoint_tells_its_champions_the_newest_first(told: Told) -> None:
     assert [one["since"] for one in shown] == sorted((one["since"] for one in shown), reverse=True)
 
 
-def test_an_endpoint_tells_the_champion_s_newest_verdict_and_its_newest_labelled_window(told: Told) -> None:
-    shown = told.get(E).json()
+def test_an_endpoint_tells_the_champion_s_newest_verdict_and_its_newest_labelled_window(
+    information: Information,
+) -> None:
+    shown = information.get(E).json()
     assert shown["evaluation"] == {"verdict": "pass", "champion": "1", "at": "2026-03-01T23:00:00Z", "numbers": NUMBERS}
     assert (shown["quality"]["window_start"], shown["quality"]["labelled"]) == ("2026-03-01T23:00:00Z", 7)
     assert (shown["quality"]["accuracy"], shown["quality"]["auc"]) == (0.9, None)
 
 
-def test_an_endpoint_that_serves_nothing_tells_so_by_null(told: Told) -> None:
-    shown = told.get("/endpoints/idle").json()
+def test_an_endpoint_that_serves_nothing_tells_so_by_null(information: Information) -> None:
+    shown = information.get("/endpoints/idle").json()
     names = ("version", "output", "way", "evaluation", "quality", "inputs", "training_set")
     assert {name: shown[name] for name in names} == dict.fromkeys(names)
     assert (shown["champions"], shown["variants"]) == ([], [])
 
 
 @pytest.mark.parametrize("path", ["", "/example", "/logs", "/metrics"])
-def test_an_endpoint_that_is_none_is_unknown(told: Told, path: str) -> None:
-    answer = told.get(f"/endpoints/nobody{path}")
+def test_an_endpoint_that_is_none_is_unknown(information: Information, path: str) -> None:
+    answer = information.get(f"/endpoints/nobody{path}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown")
 
 
 @pytest.mark.parametrize("endpoint", ["cancer", "typed"])
-def test_the_example_is_a_body_that_is_answered(told: Told, endpoint: str) -> None:
-    body = told.get(f"/endpoints/{endpoint}/example").json()
-    answer = told.gateway.client.post(f"/endpoints/{endpoint}/invocations", json=body)
+def test_the_example_is_a_body_that_is_answered(information: Information, endpoint: str) -> None:
+    body = information.get(f"/endpoints/{endpoint}/example").json()
+    answer = information.gateway.client.post(f"/endpoints/{endpoint}/invocations", json=body)
     assert (answer.status_code, len(answer.json()["predictions"])) == (200, 1)
 
 
-def test_an_endpoint_that_serves_nothing_has_no_example(told: Told) -> None:
-    answer = told.get("/endpoints/idle/example")
+def test_an_endpoint_that_serves_nothing_has_no_example(information: Information) -> None:
+    answer = information.get("/endpoints/idle/example")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
     assert answer.headers["retry-after"] == "1"
 
 
-def test_only_the_last_twenty_champions_are_told(told: Told) -> None:
-    spec = told.project.spec
+def test_only_the_last_twenty_champions_are_told(information: Information) -> None:
+    spec = information.project.spec
     for number in range(22):
-        deploy(told.project.stores, spec, "13"[number % 2], actor="ann", reason=str(number))
-    assert [str(number) for number in range(21, 1, -1)] == [one["reason"] for one in told.get(E).json()["champions"]]
+        deploy(information.project.stores, spec, "13"[number % 2], actor="ann", reason=str(number))
+    assert [str(number) for number in range(21, 1, -1)] == [
+        one["reason"] for one in information.get(E).json()["champions"]
+    ]
 
 
 # What it was asked lately
 
 
-def test_a_request_is_in_the_log_as_soon_as_it_is_answered_and_stays_there(told: Told) -> None:
+def test_a_request_is_in_the_log_as_soon_as_it_is_answered_and_stays_there(information: Information) -> None:
     [row] = rows_of(cancer_frame().head(1))
-    answer = told.gateway.predict([row, row], **{"X-User-Id": "ann", "X-Session-Id": "s"}).json()
-    found = told.get(f"{E}/logs", user="ann").json()
+    answer = information.gateway.predict([row, row], **{"X-User-Id": "ann", "X-Session-Id": "s"}).json()
+    found = information.get(f"{E}/logs", user="ann").json()
     assert [f"{answer['request_id']}-{number}" for number in (0, 1)] == [one["prediction_id"] for one in found["rows"]]
     assert all(one["features"] == row for one in found["rows"])
     assert (found["endpoint"], found["ingested_up_to"], found["complete"]) == ("cancer", None, True)
-    take_in(told.project, told.project.spec)
-    later = told.get(f"{E}/logs", user="ann").json()
+    take_in(information.project, information.project.spec)
+    later = information.get(f"{E}/logs", user="ann").json()
     assert later["rows"] == found["rows"]
     assert later["ingested_up_to"][:22] == found["rows"][0]["received_at"][:22]
 
 
-def test_a_refused_request_is_found_by_its_status_and_its_id(told: Told) -> None:
-    request = told.gateway.client.post(f"{E}/invocations", json={"inputs": {}}).json()["error"]["request_id"]
-    [row] = told.get(f"{E}/logs", request_id=request, status="error").json()["rows"]
+def test_a_refused_request_is_found_by_its_status_and_its_id(information: Information) -> None:
+    request = information.gateway.client.post(f"{E}/invocations", json={"inputs": {}}).json()["error"]["request_id"]
+    [row] = information.get(f"{E}/logs", request_id=request, status="error").json()["rows"]
     assert (row["status"], row["error_code"], row["features"], row["prediction"]) == (422, "input", None, None)
-    assert told.get(f"{E}/logs", request_id=request, status="ok").json()["rows"] == []
-    assert request in {one["request_id"] for one in told.get(f"{E}/logs", status="error").json()["rows"]}
+    assert information.get(f"{E}/logs", request_id=request, status="ok").json()["rows"] == []
+    assert request in {one["request_id"] for one in information.get(f"{E}/logs", status="error").json()["rows"]}
 
 
-def test_features_of_every_type_are_shown_as_they_were_sent(told: Told) -> None:
+def test_features_of_every_type_are_shown_as_they_were_sent(information: Information) -> None:
     row = {"number": 0.5, "whole": 2**53 + 1, "flag": True, "word": "Oslo", "moment": MOMENT}
-    answer = told.gateway.predict([row], "typed").json()
-    [shown] = told.get("/endpoints/typed/logs", request_id=answer["request_id"]).json()["rows"]
+    answer = information.gateway.predict([row], "typed").json()
+    [shown] = information.get("/endpoints/typed/logs", request_id=answer["request_id"]).json()["rows"]
     assert shown["features"] == row
 
 
@@ -178,6 +182,8 @@ def test_features_of_every_type_are_shown_as_they_were_sent(told: Told) -> None:
         ({"request_id": "x"}, "'x' is not a request id"),
     ],
 )
-def test_what_cannot_be_asked_of_the_log_is_refused(told: Told, query: dict[str, str], message: str) -> None:
-    answer = told.get(f"{E}/logs", **query)
+def test_what_cannot_be_asked_of_the_log_is_refused(
+    information: Information, query: dict[str, str], message: str
+) -> None:
+    answer = information.get(f"{E}/logs", **query)
     assert (answer.status_code, answer.json()["error"]["message"]) == (422, message)

@@ -1,4 +1,4 @@
-"""A bad version is taken back within a minute at ten requests a second, with nothing but the gateway running."""
+"""A bad version is rolled back within a minute at ten requests a second, with nothing but the gateway running."""
 
 import time
 from collections.abc import Iterator

@@ -39,7 +39,7 @@ def windows(passes: Sequence[bool | None], rule: str = "drift") -> list[Verdict]
     return [verdict(passed, f"w{number}", rule) for number, passed in enumerate(passes, 1)]
 
 
-def told(stores: Stores, passes: Sequence[bool | None], source: str, rule: str = "drift") -> list[str]:
+def changes_of(stores: Stores, passes: Sequence[bool | None], source: str, rule: str = "drift") -> list[str]:
     """Apply the verdicts; return what each change was."""
     return [change.change for change in raise_alerts(stores, "cancer", windows(passes, rule), source=source)]
 
@@ -54,7 +54,7 @@ def test_runs_that_end_at_once_count_on_one_alert(stores: StoppedClock) -> None:
 
     def work(number: int) -> None:
         for turn in range(5):
-            told(callers[number], [False, False], f"run {number}.{turn}")
+            changes_of(callers[number], [False, False], f"run {number}.{turn}")
 
     with ThreadPoolExecutor(len(callers)) as pool:
         list(pool.map(work, range(len(callers))))

@@ -1,4 +1,4 @@
-"""One cell of the serving benchmark: a load on a server, and what the server took for it."""
+"""One cell of the serving benchmark: a load on a server, and the CPU time that the server used."""
 
 import json
 import os
@@ -18,20 +18,20 @@ TRIES, QUIET, LOOK_SECONDS = 4, 0.1, 0.5
 
 @dataclass(frozen=True)
 class Plan:
-    """How long a cell is measured, and how long to wait before it while others use the machine."""
+    """Seconds to measure a cell, and seconds to wait before it for a quiet machine."""
 
     seconds: float
     patience: float
 
 
 def measure(pid: int, port: int, request: Path, connections: int, plan: Plan) -> Measured:
-    """Warm up, then measure; again while other processes disturb it. The least disturbed try counts."""
+    """Warm up, then measure; repeats while other processes use the machine. The least disturbed try counts."""
     _load(port, request, connections, WARM_UP_SECONDS)
     tries: list[Measured] = []
-    while len(tries) < TRIES and not any(one.others < QUIET for one in tries):
+    while len(tries) < TRIES and not any(measured.others < QUIET for measured in tries):
         _wait_until_quiet(pid, plan.patience)
         tries.append(_try(pid, port, request, connections, plan.seconds))
-    return min(tries, key=lambda one: one.others)
+    return min(tries, key=lambda measured: measured.others)
 
 
 def _wait_until_quiet(pid: int, patience: float) -> None:
@@ -42,23 +42,23 @@ def _wait_until_quiet(pid: int, patience: float) -> None:
 
 def _try(pid: int, port: int, request: Path, connections: int, seconds: float) -> Measured:
     server, busy, started = Tree(pid).cpu_seconds, busy_seconds(), time.monotonic()
-    seen = _load(port, request, connections, seconds)
+    load = _load(port, request, connections, seconds)
     server, busy = Tree(pid).cpu_seconds - server, busy_seconds() - busy
     whole = (time.monotonic() - started) * (os.cpu_count() or 1)
     return Measured(
-        per_second=seen["per_second"],
-        p50=seen["p50_ms"],
-        p99=seen["p99_ms"],
-        cpu=server * 1000 / seen["requests"],
-        client_cpu=seen["client_cpu_ms"],
-        others=(busy - server - seen["client_cpu"]) / whole,
-        requests=int(seen["requests"]),
-        failed=int(seen["failed"]),
+        per_second=load["per_second"],
+        p50=load["p50_ms"],
+        p99=load["p99_ms"],
+        cpu=server * 1000 / load["requests"],
+        client_cpu=load["client_cpu_ms"],
+        others=(busy - server - load["client_cpu"]) / whole,
+        requests=int(load["requests"]),
+        failed=int(load["failed"]),
     )
 
 
 def _load(port: int, request: Path, connections: int, seconds: float) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.load", str(port), str(request), str(connections), str(seconds)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=seconds + 60)
-    seen: dict[str, float] = json.loads(ran.stdout)
-    return seen
+    load: dict[str, float] = json.loads(ran.stdout)
+    return load

@@ -1,7 +1,7 @@
-"""How long a page of a model's 10,000 versions takes, first, last and by stage; and the whole list, page by page.
+"""Duration of a page of a model's 10,000 versions: first, last, by stage; and of the whole list, page by page.
 
-``python -m benchmarks.listing`` registers one version in a real MLflow store, copies its row 9,999 times, and asks
-as ``modelops model list`` and the gateway do.
+``python -m benchmarks.listing`` registers one version in a real MLflow store, copies its row 9,999 times, and lists it
+like ``modelops model list`` and the gateway.
 """
 
 import sqlite3
@@ -25,7 +25,7 @@ def main() -> None:
         deploy(project.stores, project.spec, train_first(project).version, actor="benchmark", reason="")
         _copy(Path(project.stores.settings.registry_uri.removeprefix("sqlite:///")))
         whole, took = _timed(lambda: _all(project))
-        rows = [("the whole list, a page", took / (VERSIONS // PAGE))]
+        rows = [("the whole list, per page", took / (VERSIONS // PAGE))]
         for name, stage, cursor in (
             ("first page", None, None),
             ("last page", None, whole[-1]),
@@ -57,17 +57,17 @@ def _copy(database: Path) -> None:
 
 
 def _all(project: Any) -> list[str | None]:
-    """Read every page; return the cursors that were given."""
+    """Read every page; return the cursors."""
     cursors: list[str | None] = [None]
-    seen: list[str] = []
+    versions: list[str] = []
     while True:
         page: Page = versions_page(project.stores, project.spec, None, cursors[-1], PAGE)
-        seen += [item["version"] for item in page.items]
+        versions += [item["version"] for item in page.items]
         if page.next_cursor is None:
             break
         cursors.append(page.next_cursor)
-    if seen != [str(n) for n in range(VERSIONS, 0, -1)]:
-        raise SystemExit(f"{len(seen)} versions were listed, of {VERSIONS}")
+    if versions != [str(n) for n in range(VERSIONS, 0, -1)]:
+        raise SystemExit(f"{len(versions)} versions were listed, of {VERSIONS}")
     return cursors
 
 

@@ -1,4 +1,4 @@
-"""A load generator cheap enough not to be the bottleneck: raw HTTP/1.1 over uvloop, in a process of its own.
+"""A load generator that is not the bottleneck: raw HTTP/1.1 over uvloop, in a separate process.
 
 ``python -m benchmarks.load PORT REQUEST_FILE CONNECTIONS SECONDS`` prints one line of JSON; the file holds the request
 as it goes over the wire. Each connection sends it again when it was answered: a closed loop.
@@ -14,8 +14,8 @@ from typing import cast
 
 
 @dataclass
-class _Seen:
-    """What all connections saw together."""
+class _Results:
+    """The results of all connections."""
 
     request: bytes
     deadline: float
@@ -24,10 +24,10 @@ class _Seen:
 
 
 class _Connection(asyncio.Protocol):
-    """One caller: asks until the deadline, then closes. A connection that the server ends counts as a failure."""
+    """One connection: sends requests until the deadline. A connection that the server closes is a failure."""
 
-    def __init__(self, seen: _Seen) -> None:
-        self._seen, self._buffer, self._whole, self._started = seen, b"", 0, 0.0
+    def __init__(self, results: _Results) -> None:
+        self._results, self._buffer, self._whole, self._started = results, b"", 0, 0.0
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -40,31 +40,31 @@ class _Connection(asyncio.Protocol):
             length = self._buffer[:end].lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]
             self._whole = end + 4 + int(length)
         if self._whole and len(self._buffer) >= self._whole:
-            self._seen.latencies.append(time.perf_counter() - self._started)
-            self._seen.failed += not self._buffer.startswith(b"HTTP/1.1 200")
+            self._results.latencies.append(time.perf_counter() - self._started)
+            self._results.failed += not self._buffer.startswith(b"HTTP/1.1 200")
             self._ask()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._seen.failed += exc is not None or time.perf_counter() < self._seen.deadline
+        self._results.failed += exc is not None or time.perf_counter() < self._results.deadline
         self.ended.set_result(None)
 
     def _ask(self) -> None:
         self._buffer, self._whole, self._started = b"", 0, time.perf_counter()
-        if self._started >= self._seen.deadline:
+        if self._started >= self._results.deadline:
             self._transport.close()
         else:
-            self._transport.write(self._seen.request)
+            self._transport.write(self._results.request)
 
 
 async def _run(port: int, request: bytes, connections: int, seconds: float) -> dict[str, float]:
     loop, cpu, started = asyncio.get_running_loop(), time.process_time(), time.perf_counter()
-    seen = _Seen(request, started + seconds)
-    made = [await loop.create_connection(lambda: _Connection(seen), "127.0.0.1", port) for _ in range(connections)]
-    await asyncio.gather(*(connection.ended for _, connection in made))
-    took, ordered = time.perf_counter() - started, sorted(seen.latencies)
+    results = _Results(request, started + seconds)
+    opened = [await loop.create_connection(lambda: _Connection(results), "127.0.0.1", port) for _ in range(connections)]
+    await asyncio.gather(*(connection.ended for _, connection in opened))
+    took, ordered = time.perf_counter() - started, sorted(results.latencies)
     return {
         "requests": len(ordered),
-        "failed": seen.failed,
+        "failed": results.failed,
         "per_second": len(ordered) / took,
         "p50_ms": ordered[len(ordered) // 2] * 1000,
         "p99_ms": ordered[int(len(ordered) * 0.99)] * 1000,
@@ -74,7 +74,7 @@ async def _run(port: int, request: bytes, connections: int, seconds: float) -> d
 
 
 def main(port: str, request_file: str, connections: str, seconds: str) -> None:
-    """Run one load and print what it saw."""
+    """Run one load and print its results."""
     import uvloop
 
     request = Path(request_file).read_bytes()

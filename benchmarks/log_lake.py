@@ -1,7 +1,7 @@
-"""A log as a busy endpoint leaves it: a month of hourly commits, and the newest day in files of seconds.
+"""The log of a busy endpoint: a month of hourly commits, and the newest day in one small file per few seconds.
 
-Written by our own writer. It opens the table at every commit, which costs more with every file: here it keeps the
-table open for a while, the commits are the same.
+Written by the product's writer, which opens the table at every commit; that costs more with every file. Here the table
+stays open for some commits; the commits are the same.
 """
 
 import argparse
@@ -26,9 +26,11 @@ from modelops_pipelines.store.spool.segments import SegmentWriter, encode
 ENDPOINT, STREAM, WORKER = "cancer", "predictions", "host-0-benchmark"
 DAYS = 30
 SHARED = [
-    one.column.name for one in PREDICTION_FIELDS.values() if one.per == "request" and one.column.name != "truncated"
+    field.column.name
+    for field in PREDICTION_FIELDS.values()
+    if field.per == "request" and field.column.name != "truncated"
 ]
-"""What a record says once for all its rows; that it is truncated follows from its payload's hash."""
+"""Fields that a record holds once for all its rows; ``truncated`` follows from the payload's hash."""
 FEATURES: dict[str, ColumnType] = {**{f"x{number}": "float" for number in range(8)}, "city": "text", "plan": "text"}
 TABLE = inference_log("binary_classification", FEATURES)
 USERS = 50_000
@@ -39,20 +41,20 @@ _BITS = np.array([16, 8, 4, 2, 1], dtype=np.uint8)
 
 
 class _Writer(LakeWriter):
-    """Our writer, with its table kept open for some commits."""
+    """The product's writer, with the table kept open for some commits."""
 
     _delta: DeltaTable | None = None
-    _asked = 0
+    _calls = 0
 
     def table(self, endpoint: str, table: str) -> DeltaTable | None:
-        self._asked += 1
-        if self._delta is None or self._asked % KEPT_OPEN == 0:
+        self._calls += 1
+        if self._delta is None or self._calls % KEPT_OPEN == 0:
             self._delta = super().table(endpoint, table)
         return self._delta
 
 
 def write_log(lake: Path, rows: int, small_files: int, now: datetime) -> int:
-    """Write the log, oldest first; the last 24 hours as so many files. Return the number of commits."""
+    """Write the log, oldest first; the last 24 hours in ``small_files`` files. Return the number of commits."""
     writer = _Writer(lake)
     start, day = now - timedelta(days=DAYS), now - timedelta(days=1)
     old = _spans(start, day, (DAYS - 1) * 24)
@@ -64,7 +66,7 @@ def write_log(lake: Path, rows: int, small_files: int, now: datetime) -> int:
 
 
 def write_spool(spool: Path, rows: int, now: datetime) -> None:
-    """Write what waits between two ingests: three sealed segments, and one in writing whose process has died."""
+    """Write a backlog as between two ingests: three sealed segments, and an open one whose process has died."""
     for number in range(4):
         writer = SegmentWriter(spool, ENDPOINT, STREAM, f"host-{number}-waiting")
         begin = now - timedelta(seconds=40 - 10 * number)
@@ -75,7 +77,7 @@ def write_spool(spool: Path, rows: int, now: datetime) -> None:
 
 
 def compact_newest_day(lake: Path, now: datetime) -> int:
-    """Merge the small files of the last two dates, in row groups that time can tell apart; return all files' number."""
+    """Compact the small files of the last two dates, with row groups in order of time; return the number of files."""
     delta = DeltaTable(str(lake / ENDPOINT / TABLE.name))
     days = [(now - timedelta(days=number)).date().isoformat() for number in (0, 1)]
     properties = WriterProperties(max_row_group_size=ROW_GROUP)
@@ -84,13 +86,13 @@ def compact_newest_day(lake: Path, now: datetime) -> int:
 
 
 def log_rows(begin: datetime, end: datetime, count: int, seed: int) -> pa.Table:
-    """Draw rows of a span of time, in order."""
+    """Draw rows of a time span, in order."""
     draw = np.random.default_rng(seed)
     times = np.sort(draw.integers(to_micros(begin), to_micros(end), count))
     moments = pa.array(times, pa.timestamp("us", "UTC"))
     ids = _request_ids(times, draw)
     status = draw.choice([200, 422, 500], count, p=[0.97, 0.02, 0.01])
-    made: dict[str, Any] = {
+    values: dict[str, Any] = {
         "prediction_id": pa.array([f"{one}-0" for one in ids]),
         "request_id": pa.array(ids),
         "row_index": np.zeros(count, np.int64),
@@ -115,7 +117,7 @@ def log_rows(begin: datetime, end: datetime, count: int, seed: int) -> pa.Table:
         **{name: _words(["Oslo", "Rome", "Paris", "Lima"], draw, count) for name in ("city", "plan")},
     }
     schema = arrow_schema(TABLE)
-    columns = [pa.array(made[f.name]).cast(f.type) if f.name in made else pa.nulls(count, f.type) for f in schema]
+    columns = [pa.array(values[f.name]).cast(f.type) if f.name in values else pa.nulls(count, f.type) for f in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
@@ -125,7 +127,7 @@ def _words(words: list[str], draw: np.random.Generator, count: int) -> pa.Array:
 
 
 def _request_ids(times: npt.NDArray[np.int64], draw: np.random.Generator) -> list[str]:
-    """Return ids that carry these times, as the gateway writes them; their seals are none."""
+    """Return request ids with these times, in the gateway's format, without valid signatures."""
     body = np.zeros((len(times), 25), dtype=np.uint8)
     body[:, :8] = times.astype(">i8").view(np.uint8).reshape(-1, 8)
     body[:, 9] = 1
@@ -151,8 +153,10 @@ def _spans(start: datetime, end: datetime, parts: int) -> list[tuple[datetime, d
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Return the options that say how large the log is."""
+    """Return the options for the size of the log."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, default=20_000_000, help="in all, over 30 days (default 20 million)")
-    parser.add_argument("--small-files", type=int, default=8640, help="of the last 24 hours (default one a 10 s)")
+    parser.add_argument("--rows", type=int, default=20_000_000, help="rows in total, over 30 days (default 20 million)")
+    parser.add_argument(
+        "--small-files", type=int, default=8640, help="files of the last 24 hours (default one per 10 s)"
+    )
     return parser

@@ -1,4 +1,4 @@
-"""What a run of the serving benchmark measures, and the median of several runs."""
+"""The results of the serving benchmark, and their medians over several runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _NUMBERS = ("per_second", "p50", "p99", "cpu", "client_cpu", "others")
 
 
 class Cell(NamedTuple):
-    """What is asked, and by how many at once."""
+    """A model, the rows per request, and the number of connections."""
 
     model: str
     rows: int
@@ -19,7 +19,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Measured:
-    """What one cell gave on one server: requests a second, and milliseconds of waiting and of CPU a request.
+    """The result of one cell on one server: requests per second, and milliseconds of latency and of CPU per request.
 
     ``others`` is the share of the machine's CPU time that neither the server nor its callers took: the noise.
     """
@@ -47,7 +47,7 @@ class Run:
     processes: int
 
     def describe(self) -> str:
-        """Return it in one line, for whoever waits."""
+        """Return the run in one line, as progress."""
         rates = ", ".join(
             f"{cell.rows}x{cell.connections} {seen.per_second:.0f}/s" for cell, seen in self.cells.items()
         )
@@ -56,7 +56,7 @@ class Run:
 
 
 def best(runs: Sequence[Run], server: str, cell: Cell) -> tuple[str, Measured] | None:
-    """Return the server's fastest configuration of a cell, by the median of its runs, with that; None without any."""
+    """Return a server's fastest configuration for a cell, and the median of its runs; None without runs."""
     seen: dict[str, list[Measured]] = {}
     for run in runs:
         if run.server == server and cell in run.cells:
@@ -66,7 +66,7 @@ def best(runs: Sequence[Run], server: str, cell: Cell) -> tuple[str, Measured] |
 
 
 def spread(runs: Sequence[Run], server: str, variant: str, cell: Cell) -> float:
-    """Return how many times its smallest rate the largest is, over the rounds: the noise."""
+    """Return the largest rate divided by the smallest over the rounds: the noise."""
     same = [run for run in runs if (run.server, run.variant) == (server, variant) and cell in run.cells]
     rates = [run.cells[cell].per_second for run in same]
     return max(rates) / min(rates)

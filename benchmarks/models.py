@@ -1,4 +1,4 @@
-"""The models that servers are compared on: each trained, registered and deployed in a project of its own."""
+"""The models of the serving benchmark: each is trained, registered and deployed in a separate project."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,7 +37,7 @@ TRAINERS: Mapping[str, trainers.Trainer] = {"cancer": logistic, "forest": forest
 
 
 def make_job(name: str, folder: Path, workers: int) -> Job:
-    """Train, register and deploy a model in an empty folder; make a key for it, so that one is needed from now on."""
+    """Train, register and deploy a model in an empty folder; create an API key, so that requests require one."""
     project = make_project(folder, _YAML.format(name=name, limits=LIMITS), MODELOPS_SEAL_AFTER_SECONDS="10")
     frame = cancer_frame()
     version = trainers.train_first(project.stores, project.spec, frame, TRAINERS[name])

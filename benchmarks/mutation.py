@@ -1,11 +1,11 @@
-"""Mutation score of the tests of what must not be wrong: the gate, alerts, rollback, and what decides to retrain.
+"""Mutation score of the tests of the critical modules: the gate, alerts, rollback, and the retraining trigger.
 
 ``python -m benchmarks.mutation [--module gate alerts ...] [--most N]``. Each mutant is one small fault - a comparison,
-an operator, a number, a lost `not`, a return value, a statement left out - put into a copy of the tree, against which
-the module's own tests run in a process of their own. A mutant that no test notices survives and is printed.
+an operator, a number, a lost `not`, a return value, a deleted statement - put into a copy of the tree, on which
+the module's tests run in a separate process. A mutant that no test detects survives and is printed.
 
-Left out, for they change no behaviour or none that is promised: strings (the wording of messages), annotations,
-decorators, docstrings, and an only assignment to a name (without it any use fails, which would flatter the score).
+Not mutated, because no promised behaviour changes: strings (the wording of messages), annotations, decorators,
+docstrings, and the only assignment to a name (without it every use fails, which would inflate the score).
 """
 
 import argparse
@@ -87,7 +87,7 @@ Change = Callable[[ast.AST], None]
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault: the file, the line, what became of it, and the file's whole text with it."""
+    """One fault: the file, the line, the change, and the file's whole text with the fault."""
 
     file: str
     line: int
@@ -96,10 +96,12 @@ class Mutant:
 
 
 def main() -> None:
-    """Print each module's score and survivors; end with 1 when a module's tests fail without any fault."""
+    """Print each module's score and survivors; exit with 1 when a module's tests fail without a fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--module", choices=sorted(MODULES), nargs="+", default=list(MODULES), help="default: all")
-    parser.add_argument("--most", type=int, help="at most so many mutants a module, drawn at random with a fixed seed")
+    parser.add_argument(
+        "--most", type=int, help="maximum number of mutants per module, drawn at random with a fixed seed"
+    )
     given = parser.parse_args()
     for name in PRELOADED:
         importlib.import_module(name)
@@ -113,7 +115,7 @@ def main() -> None:
 
 def _score(module: str, tree: Path, most: int | None) -> None:
     files, tests = MODULES[module]
-    if not _notices(tree, tests, output=True):
+    if not _tests_fail(tree, tests, output=True):
         mutants = [mutant for file in files for mutant in mutants_of(file, (tree / file).read_text())]
         if most is not None and most < len(mutants):
             mutants = random.Random(0).sample(mutants, most)  # the same draw each time
@@ -124,11 +126,11 @@ def _score(module: str, tree: Path, most: int | None) -> None:
         for mutant in survivors:
             print(f"  {mutant.file}:{mutant.line}: {mutant.what}", flush=True)
     else:
-        sys.exit(f"{module}: its tests fail without any fault")
+        sys.exit(f"{module}: its tests fail without a fault")
 
 
 def _copy_tree(tree: Path) -> None:
-    """Copy what tests need, with fewer examples of each property."""
+    """Copy the files that the tests need, with fewer examples per property."""
     for folder in (PACKAGE, "tests", "examples"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tree)
@@ -141,13 +143,13 @@ def _killed(mutant: Mutant, tree: Path, tests: tuple[str, ...]) -> bool:
     original = path.read_text()
     path.write_text(mutant.text)
     try:
-        return _notices(tree, tests)
+        return _tests_fail(tree, tests)
     finally:
         path.write_text(original)
 
 
-def _notices(tree: Path, tests: tuple[str, ...], *, output: bool = False) -> bool:
-    """Run the tests in a process forked for them; return whether they failed, or took so long that they hang."""
+def _tests_fail(tree: Path, tests: tuple[str, ...], *, output: bool = False) -> bool:
+    """Run the tests in a forked process; return whether they failed or took longer than SECONDS."""
     child = os.fork()
     if child == 0:
         signal.alarm(SECONDS)
@@ -176,7 +178,7 @@ def _run_tests(tree: Path, tests: tuple[str, ...], *, output: bool) -> None:
     ours = [name for name in sys.modules if name.startswith(f"{PACKAGE}.")]
     foreign = [name for name in ours if not str(sys.modules[name].__file__).startswith(str(tree))]
     assert ours, "the tests did not load the package"
-    assert not foreign, f"not the copy's: {foreign}"
+    assert not foreign, f"modules from outside the copy: {foreign}"
     sys.stdout.flush()
     os._exit(int(code))
 
@@ -205,13 +207,13 @@ def _nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _difference(before: str, after: str) -> str:
-    """Return the lines that differ, short."""
+    """Return the first pair of lines that differ."""
     pairs = [(a.strip(), b.strip()) for a, b in zip(before.splitlines(), after.splitlines(), strict=False) if a != b]
     return "  ->  ".join(pairs[0]) if pairs else f"{before}  ->  {after}"
 
 
 def _changes(node: ast.AST) -> Iterator[Change]:
-    """Yield each way to put a fault into the node, each a function that changes a copy of it in place."""
+    """Yield the faults for a node, each as a function that changes a copy of the node in place."""
     if isinstance(node, ast.Compare):
         yield from (_other_comparison(at, new) for at, op in enumerate(node.ops) for new in OTHERS[type(op)])
     elif isinstance(node, ast.BoolOp | ast.BinOp | ast.AugAssign):
@@ -246,7 +248,7 @@ def _other_returns(node: ast.Return) -> Iterator[Change]:
 
 
 def _may_go(line: ast.stmt, block: ast.AST) -> bool:
-    """Return whether leaving the statement out is a fault worth trying."""
+    """Return whether deleting the statement is a fault to try."""
     if isinstance(line, ast.Expr):
         return not isinstance(line.value, ast.Constant)
     if isinstance(line, ast.Assign):

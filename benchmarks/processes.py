@@ -1,4 +1,4 @@
-"""Server processes: started, measured as a whole tree by what /proc says, and ended."""
+"""Server processes: start, measure the process tree by /proc, and stop."""
 
 import os
 import signal
@@ -55,7 +55,7 @@ class Tree:
         parents: dict[int, int] = {}
         self.ticks = {}
         for entry in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):  # it ended meanwhile
+            with suppress(OSError):  # the process has ended
                 fields = entry.read_text().rpartition(")")[2].split()
                 parents[int(entry.parent.name)] = int(fields[1])
                 self.ticks[int(entry.parent.name)] = int(fields[11]) + int(fields[12])
@@ -76,13 +76,13 @@ class Tree:
 
 
 def busy_seconds() -> float:
-    """Return the CPU time that the machine has spent on anything so far, of which others may have stolen some."""
+    """Return the CPU seconds that the machine has used so far, for all processes."""
     user, nice, system, _idle, _waiting, irq, softirq, steal = Path("/proc/stat").read_text().split()[1:9]
     return sum(map(int, (user, nice, system, irq, softirq, steal))) / os.sysconf("SC_CLK_TCK")
 
 
 def disturbance(pid: int, seconds: float) -> float:
-    """Return the share of the machine's CPU time that others than this server take, over so many seconds from now."""
+    """Return the share of the machine's CPU time that other processes use during the next seconds."""
     server, busy = Tree(pid).cpu_seconds, busy_seconds()
     time.sleep(seconds)
     server, busy = Tree(pid).cpu_seconds - server, busy_seconds() - busy
@@ -108,7 +108,7 @@ def _wait(process: subprocess.Popen[bytes], answers: Callable[[], bool], deadlin
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the server's whole session, by force where it does not go; nothing else is in it."""
+    """Stop the server's session, by force if needed."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)

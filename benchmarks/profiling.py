@@ -1,8 +1,8 @@
 """Where the gateway's time goes, stage by stage.
 
-Two views of the same path. Over HTTP, with the callers in another process, a timer notes every millisecond what the
-server is at: true shares, coarse. In process and under cProfile every call is counted: what it names is what runs,
-but functions that make many small calls look larger than they are.
+Two views of the same path. Over HTTP, with the callers in another process, a timer samples the server's stack every
+millisecond: unbiased shares, coarse. In process, cProfile counts every call: exact names, but functions with many small
+calls look slower than they are.
 """
 
 import asyncio
@@ -52,12 +52,12 @@ STAGES = {
     ("gateway/hot_path/predict.py", None): "the rest of predict.py",
     ("uvicorn/", None): "HTTP",
 }
-"""What a function belongs to, by the end of its file's path and its name; the innermost on the stack decides."""
-REST = "the loop, and idle"
+"""The stage of a function, by the end of its file's path and its name; the innermost frame decides."""
+REST = "event loop and idle"
 
 
 def profile(job: Job) -> None:
-    """Print both views: microseconds a request of each cell over HTTP, and the shares of CALLERS with one row."""
+    """Print both views: microseconds per request of each cell over HTTP, and the shares in process."""
     import uvloop
 
     over_http = {
@@ -73,13 +73,13 @@ def profile(job: Job) -> None:
 
 
 def _stores(job: Job) -> Stores:
-    """Return the job's stores with settings as the server's, and a port of their own: a worker's place is by port."""
+    """Return the job's stores with the server's settings and another port, since a worker is identified by its port."""
     return Stores(load_settings(job.project.folder, Ours().launch(job, free_port()).environment))
 
 
 def _print(job: Job, over_http: Mapping[tuple[int, int], "_Samples"], shares: Mapping[str, float]) -> None:
     titles = [f"{rows} x {connections}" for rows, connections in over_http]
-    print(f"\n{job.name}: us a request over HTTP, rows x connections; share under cProfile in process\n")
+    print(f"\n{job.name}: us per request over HTTP, rows x connections; share under cProfile in process\n")
     print(f"| stage | {' | '.join(titles)} | cProfile |\n|{'---|' * (2 + len(titles))}")
     for stage in dict.fromkeys([*STAGES.values(), REST]):
         spent = [f"{samples.microseconds(stage):.0f}" for samples in over_http.values()]
@@ -90,9 +90,9 @@ def _print(job: Job, over_http: Mapping[tuple[int, int], "_Samples"], shares: Ma
 
 @dataclass
 class _Samples:
-    """What the main thread was at, at each tick of a timer of real time."""
+    """Samples of the main thread's stage, by a timer."""
 
-    seen: Counter[str] = field(default_factory=Counter)
+    samples: Counter[str] = field(default_factory=Counter)
     per_second: float = 0.0
 
     @contextmanager
@@ -107,16 +107,16 @@ class _Samples:
             signal.signal(signal.SIGALRM, before)
 
     def microseconds(self, stage: str) -> float:
-        """Return what the stage takes of each request."""
-        return self.seen[stage] / self.seen.total() * 1e6 / self.per_second
+        """Return the stage's microseconds per request."""
+        return self.samples[stage] / self.samples.total() * 1e6 / self.per_second
 
     def _take(self, _number: int, frame: FrameType | None) -> None:
         while frame is not None:
             if stage := _stage(frame.f_code.co_filename, frame.f_code.co_name):
-                self.seen[stage] += 1
+                self.samples[stage] += 1
                 return
             frame = frame.f_back
-        self.seen[REST] += 1
+        self.samples[REST] += 1
 
 
 async def _over_http(stores: Stores, ask: Ask, connections: int) -> _Samples:
@@ -144,12 +144,12 @@ async def _load(port: int, request: Path, connections: int, seconds: float) -> d
     command = [sys.executable, "-m", "benchmarks.load", str(port), str(request), str(connections), str(seconds)]
     ran = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     out, _ = await ran.communicate()
-    seen: dict[str, float] = json.loads(out)
-    return seen
+    samples: dict[str, float] = json.loads(out)
+    return samples
 
 
 async def _in_process(stores: Stores, ask: Ask, watched: Callable[[], Any]) -> float:
-    """Call the application without a network; return the requests a second."""
+    """Call the application without a network; return the requests per second."""
     from modelops_pipelines.gateway.app import Gateway
 
     gateway = Gateway(stores)
@@ -208,7 +208,7 @@ def _nothing() -> Iterator[None]:
 
 
 def _shares(stats: Mapping[Any, Any]) -> Mapping[str, float]:
-    """Return each stage's share of all time: what was spent in it as its callers saw it, less the stages inside it."""
+    """Return each stage's share of the total time: its cumulative time less that of the stages inside it."""
     total = sum(own for _, _, own, _, _ in stats.values())
     spent: Counter[str] = Counter()
     for (path, _, name), (_, _, _, inside, callers) in stats.items():

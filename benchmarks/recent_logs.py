@@ -1,9 +1,9 @@
-"""The recent log of an endpoint with 20 million rows: the operation, its route, and the plain query as their peer.
+"""The recent log of an endpoint with 20 million rows: the operation, its route, and a plain query as peer.
 
-``python -m benchmarks.recent_logs [--rows 20000000] [--small-files 8640]``. The log has 30 days; the newest day lies
-as the ingest leaves it, a file each ten seconds, and is measured again after a compaction. Rows wait in the spool
-meanwhile, as between two ingests. Everything lies in a temporary folder beside the current one (or in TMPDIR), about
-4 GB at 20 million rows, and is removed at the end.
+``python -m benchmarks.recent_logs [--rows 20000000] [--small-files 8640]``. The log has 30 days; the newest day
+is as the ingest writes it, one file per ten seconds, and is measured again after a compaction. The spool has a backlog,
+as between two ingests. Everything is in a temporary folder next to the current one (or in TMPDIR), about 4 GB at 20
+million rows, and is removed at the end.
 """
 
 import os
@@ -25,7 +25,7 @@ from benchmarks.log_lake import (
     write_log,
     write_spool,
 )
-from modelops_pipelines.core.capture.log_search import Asked
+from modelops_pipelines.core.capture.log_search import LogSearch
 from modelops_pipelines.operations.capture.recent_logs import recent_logs
 from modelops_pipelines.store.lake.writer import LakeWriter
 from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -39,19 +39,19 @@ NAIVE = f"SELECT * FROM {TABLE.name} WHERE event_time >= now() - INTERVAL 24 HOU
 
 @dataclass(frozen=True)
 class Times:
-    """How long calls took, in milliseconds: the first one, the others in order of length, and this process's CPU."""
+    """Durations of calls in milliseconds: the first call, the others in ascending order, and this process's CPU."""
 
     first: float
     others: Sequence[float]
     cpu: float
 
     def at(self, share: float) -> float:
-        """Return a quantile of all but the first."""
+        """Return a quantile of all calls but the first."""
         return self.others[min(int(len(self.others) * share), len(self.others) - 1)]
 
 
 def main() -> None:
-    """Make the log, measure, compact, measure again."""
+    """Write the log, measure, compact, measure again."""
     given = arguments().parse_args()
     with _project() as project:
         now, started = datetime.now(UTC), time.monotonic()
@@ -67,8 +67,8 @@ def main() -> None:
 
 @contextmanager
 def _project() -> Iterator[Project]:
-    beside = os.environ.get("TMPDIR") or Path.cwd().parent
-    with tempfile.TemporaryDirectory(prefix="recent-logs-", dir=beside) as folder:
+    parent = os.environ.get("TMPDIR") or Path.cwd().parent
+    with tempfile.TemporaryDirectory(prefix="recent-logs-", dir=parent) as folder:
         project = make_project(Path(folder) / "project")
         version = ModelVersion("tumours", "3", "nowhere", dict(FEATURES), None, None, None, datetime.now(UTC))
         project.stores.deployments.record_version(version)
@@ -76,9 +76,9 @@ def _project() -> Iterator[Project]:
 
 
 def _measure(project: Project, now: datetime) -> Mapping[str, Times]:
-    stores = Stores(project.stores.settings)  # with nothing kept of what was asked before
+    stores = Stores(project.stores.settings)  # new, so that nothing is cached
     found = {
-        what: _timed(_operation(stores, project, asked), calls) for what, asked, calls in _questions(stores, project)
+        what: _timed(_operation(stores, project, asked), calls) for what, asked, calls in _searches(stores, project)
     }
     with running_gateway(project, ready=False) as gateway:
 
@@ -92,20 +92,20 @@ def _measure(project: Project, now: datetime) -> Mapping[str, Times]:
     return found
 
 
-def _questions(stores: Stores, project: Project) -> Sequence[tuple[str, Asked, int]]:
-    """Return what is asked, and how often; at first what everybody asks."""
-    some = recent_logs(stores, project.spec, Asked(1000)).rows[-1]["request_id"]
+def _searches(stores: Stores, project: Project) -> Sequence[tuple[str, LogSearch, int]]:
+    """Return the searches and how often to run each, the most usual one first."""
+    request_id = recent_logs(stores, project.spec, LogSearch(1000)).rows[-1]["request_id"]
     return [
-        ("limit 100", Asked(), CALLS),
-        ("limit 1000", Asked(1000), CALLS),
-        ("status error", Asked(status="error"), CALLS),
-        ("one request", Asked(request_id=some), CALLS),
-        ("a user of 50,000, all 24 h", Asked(user="user-1"), PEER_CALLS),
-        ("nobody, all 24 h", Asked(user="nobody"), PEER_CALLS),
+        ("limit 100", LogSearch(), CALLS),
+        ("limit 1000", LogSearch(1000), CALLS),
+        ("status error", LogSearch(status="error"), CALLS),
+        ("one request by its id", LogSearch(request_id=request_id), CALLS),
+        ("one of 50,000 users, all 24 h", LogSearch(user="user-1"), PEER_CALLS),
+        ("an unknown user, all 24 h", LogSearch(user="nobody"), PEER_CALLS),
     ]
 
 
-def _operation(stores: Stores, project: Project, asked: Asked) -> Callable[[], object]:
+def _operation(stores: Stores, project: Project, asked: LogSearch) -> Callable[[], object]:
     return lambda: recent_logs(stores, project.spec, asked)
 
 
@@ -119,7 +119,7 @@ def _after_commits(stores: Stores, project: Project) -> Callable[[], object]:
         writer.append_once(ENDPOINT, TABLE, rows, f"later-{time.monotonic_ns()}", 1)
 
     def call() -> object:
-        return recent_logs(stores, project.spec, Asked())
+        return recent_logs(stores, project.spec, LogSearch())
 
     call.prepare = prepare  # type: ignore[attr-defined]
     return call
@@ -157,7 +157,7 @@ def _table(title: str, found: Mapping[str, Times]) -> None:
     print(f"| {title} | calls | first ms | p50 ms | p99 ms | slowest ms | CPU ms |\n|{'---|' * 7}")
     for what, times in found.items():
         numbers = [times.first, times.at(0.5), times.at(0.99), times.others[-1]]
-        cpu = "-" if what.startswith("the route") else f"{times.cpu:.1f}"  # it is another process's
+        cpu = "-" if what.startswith("the route") else f"{times.cpu:.1f}"  # the CPU of another process is not measured
         print(f"| {what} | {len(times.others)} | {' | '.join(f'{number:.1f}' for number in numbers)} | {cpu} |")
 
 

@@ -1,18 +1,18 @@
-"""Whether the gate decides well, on the real year of flights: promotion policies, and poisoned candidates.
+"""Quality of the gate's decisions on the real year of flights: promotion policies, and poisoned candidates.
 
 ``python -m benchmarks.release [--draws 100]``. At the start of every month from February to December each policy may
 change the model that serves the month; the log-loss is that of all flights of the month.
 
-- *never*: January's model, always.
-- *last month*, *all past*: a model of last month or of all past, promoted unseen. They train on every day.
-- *ours*: a candidate of all past without the evaluation days, promoted when ``core.comparison.judge`` passes it against
-  the champion on the evaluation days so far, with the default settings. Slices are origins and carriers. January is
-  given as a user's first frame, whole, and split by ``operations.training_sets``.
-- ours with other margins, and without any gate.
+- *never*: January's model for the whole year.
+- *last month*, *all past*: a model of last month or of all past days, promoted without a gate; trained on every day.
+- *ours*: a candidate of all past days except the evaluation days, promoted when it passes the gate
+  (``core.evaluation.paired_comparison``, default settings) against the champion on the evaluation days so far. Slices
+  are origins and carriers. January is given whole as the first frame; ``operations.improve.training_sets`` splits it.
+- ours with other margins, and without a gate.
 
-A poisoned candidate is trained, at a random month from April on, on 6,000 random flights of the past. *Complaints*:
-only those that the champion got wrong, with the truth, as people who complain tell it. *Flipped*: from 30 to 100 % of
-the labels turned round.
+A poisoned candidate is trained, at a random month from April on, on 6,000 random past flights. *Complaints*: only those
+that the champion predicted wrongly, with true labels, as if labels came only from complaints. *Flipped*: with 30 to
+100 % of the labels inverted.
 """
 
 import argparse
@@ -36,7 +36,7 @@ LEAST_FLIPPED, EVEN = 0.3, 0.5
 
 @dataclass(eq=False)
 class Policy:
-    """Who serves each month under a policy, the loss, and what the gate said at its start."""
+    """The model that serves each month under a policy, its loss, and the gate's verdict at the month's start."""
 
     serving: dict[int, Model] = field(default_factory=dict)
     losses: dict[int, float] = field(default_factory=dict)
@@ -73,22 +73,22 @@ def main() -> None:
 
 
 def policies(year: Year) -> Policy:
-    """Print what each policy comes to; return ours."""
+    """Print the loss of each policy; return ours."""
     first, candidates = year.fit(year.before(2)), {m: year.fit(year.before(m) & ~year.evaluation) for m in MONTHS}
-    unseen = {"never": Policy(), "last month": Policy(), "all past": Policy(), "ours, no gate": Policy()}
+    ungated = {"never": Policy(), "last month": Policy(), "all past": Policy(), "ours, no gate": Policy()}
     for month in MONTHS:
-        unseen["never"].serve(year, month, first)
-        unseen["last month"].serve(year, month, year.fit(year.before(month, month - 1)))
-        unseen["all past"].serve(year, month, year.fit(year.before(month)))
-        unseen["ours, no gate"].serve(year, month, candidates[month])
+        ungated["never"].serve(year, month, first)
+        ungated["last month"].serve(year, month, year.fit(year.before(month, month - 1)))
+        ungated["all past"].serve(year, month, year.fit(year.before(month)))
+        ungated["ours, no gate"].serve(year, month, candidates[month])
     for model in candidates.values():
-        _ = model.all_scores  # asked for again and again
+        _ = model.all_scores  # cached: used many times
     ours = gated(year, candidates[2], candidates, GATE)
     others = {
         f"margin {margin:g}": gated(year, candidates[2], candidates, replace(GATE, margin=margin)) for margin in MARGINS
     }
-    show_months(year, unseen, ours)
-    show_goals(year, unseen, {"ours": ours, **others})
+    show_months(year, ungated, ours)
+    show_goals(year, ungated, {"ours": ours, **others})
     return ours
 
 
@@ -96,16 +96,16 @@ def gated(year: Year, first: Model, candidates: Mapping[int, Model], config: Gat
     """Follow our policy over the year."""
     policy, champion = Policy(), first
     for month in MONTHS:
-        seen = year.before(month) & year.evaluation
-        policy.verdicts[month] = year.judge(champion, candidates[month], seen, config)
+        judged = year.before(month) & year.evaluation
+        policy.verdicts[month] = year.judge(champion, candidates[month], judged, config)
         champion = candidates[month] if policy.verdicts[month].verdict == PASS else champion
         policy.serve(year, month, champion)
     return policy
 
 
-def show_months(year: Year, unseen: Mapping[str, Policy], ours: Policy) -> None:
-    """Print a row a month, and the year."""
-    shown = {**unseen, "ours": ours}
+def show_months(year: Year, ungated: Mapping[str, Policy], ours: Policy) -> None:
+    """Print one row per month, and the year."""
+    shown = {**ungated, "ours": ours}
     print(f"| month | {' | '.join(shown)} | verdict |\n{'|---' * (len(shown) + 2)}|")
     for month in MONTHS:
         losses = " | ".join(f"{policy.losses[month]:.4f}" for policy in shown.values())
@@ -113,24 +113,28 @@ def show_months(year: Year, unseen: Mapping[str, Policy], ours: Policy) -> None:
     print(f"| year | {' | '.join(f'{policy.whole(year):.4f}' for policy in shown.values())} | |\n")
 
 
-def show_goals(year: Year, unseen: Mapping[str, Policy], variants: Mapping[str, Policy]) -> None:
-    """Print how ours and its variants hold against the best policy and against never retraining."""
-    best = min(policy.whole(year) for policy in unseen.values())
-    print("| policy | loss | against the best (goal: at most +0.5 %) | promotions | worse than never (goal: none) |")
+def show_goals(year: Year, ungated: Mapping[str, Policy], variants: Mapping[str, Policy]) -> None:
+    """Print ours and its variants compared with the best policy and with never retraining."""
+    best = min(policy.whole(year) for policy in ungated.values())
+    print(
+        "| policy | loss | compared with the best (goal: at most +0.5 %) | promotions | worse than never (goal: none) |"
+    )
     print("|---|---|---|---|---|")
-    for name, policy in {**variants, "no gate": unseen["ours, no gate"]}.items():
-        whole, worse = policy.whole(year), policy.worse_than(unseen["never"])
+    for name, policy in {**variants, "no gate": ungated["ours, no gate"]}.items():
+        whole, worse = policy.whole(year), policy.worse_than(ungated["never"])
         print(f"| {name} | {whole:.4f} | {whole / best - 1:+.2%} | {policy.promoted} | {worse} |", flush=True)
 
 
 def poison(year: Year, ours: Policy, draws: int) -> None:
-    """Print how many poisoned candidates the gate refuses, and how close the nearest came."""
+    """Print how many poisoned candidates fail the gate, and the best improvement among them."""
     for kind in ("complaints", "flipped"):
         results = [_poisoned(year, ours, kind, seed) for seed in range(draws)]
         verdicts = Counter(result.verdict for result in results)
         best = max(result.improvement or 0.0 for result in results)
         refused = draws - verdicts[PASS]
-        print(f"{kind}: refused {refused} of {draws}, {dict(verdicts)}, best improvement {best:.4f}", flush=True)
+        print(
+            f"{kind}: {refused} of {draws} failed the gate, {dict(verdicts)}, best improvement {best:.4f}", flush=True
+        )
 
 
 def _poisoned(year: Year, ours: Policy, kind: str, seed: int) -> GateResult:
@@ -138,14 +142,14 @@ def _poisoned(year: Year, ours: Policy, kind: str, seed: int) -> GateResult:
     rng = np.random.default_rng(seed)
     month = int(rng.integers(FIRST_POISONED, 13))
     champion, labels = ours.serving[month - 1], year.label
-    known, seen = year.before(month) & ~year.evaluation, year.before(month) & year.evaluation
+    known, judged = year.before(month) & ~year.evaluation, year.before(month) & year.evaluation
     if kind == "complaints":
         known = known & ((champion.all_scores > EVEN) != (labels == 1))
     else:
         labels = np.where(rng.random(len(labels)) < rng.uniform(LEAST_FLIPPED, 1), 1 - labels, labels)
     chosen = np.zeros(len(known), bool)
     chosen[rng.choice(np.flatnonzero(known), min(POISONED_ROWS, int(known.sum())), replace=False)] = True
-    return year.judge(champion, year.fit(chosen, labels), seen, GATE)
+    return year.judge(champion, year.fit(chosen, labels), judged, GATE)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The flights' year as the gate sees it: months, evaluation days, models of it, and what the gate says of them."""
+"""The year of flights for the gate: months, evaluation days, models, and the gate's verdicts on them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Model:
         return np.asarray(self.fitted.predict_proba(self.year.inputs)[:, 1])
 
     def scores(self, mask: Mask) -> Floats:
-        """Return the scores of some flights; of a candidate that is asked once, no others."""
+        """Return the scores of some flights, from ``all_scores`` if that was computed."""
         if not mask.any():
             return np.empty(0)
         if "all_scores" in self.__dict__:
@@ -66,15 +66,15 @@ class Year:
 
     @cached_property
     def day(self) -> npt.NDArray[np.int64]:
-        """Each flight's day in UTC, as an ordinal: what the gate counts in."""
+        """Each flight's day in UTC, as an ordinal, as the gate expects it."""
         days = np.asarray(self.frame["departs_at"].astype("datetime64[s, UTC]").astype("int64")) // 86400
         return np.asarray(days + pd.Timestamp(1970, 1, 1).toordinal(), np.int64)
 
     @cached_property
     def evaluation(self) -> Mask:
-        """Which flights judge and are never trained on: January is a user's first frame, the rest comes from the log.
+        """Mask of the evaluation rows, which are never trained on.
 
-        January is split by the product's own rule; the log's rows by the day alone, as there too.
+        January is the first frame and split by the product's own rule; later rows are split by day, like the log's.
         """
         january = self.month == 1
         spec = read_endpoint(FLIGHTS)
@@ -92,7 +92,7 @@ class Year:
 
     @cached_property
     def inputs(self) -> "pd.DataFrame":
-        """The features as they are served: every number a float."""
+        """The features as in requests: every number a float."""
         features = self.frame[list(FEATURES)]
         return features.astype(dict.fromkeys(features.select_dtypes("number").columns, "float64"))
 
@@ -101,7 +101,7 @@ class Year:
         return (self.month >= first) & (self.month < month)
 
     def fit(self, mask: Mask, labels: Floats | None = None) -> Model:
-        """Train the example's classifier on some flights, on their own labels or others (one a flight of the year)."""
+        """Train the example's classifier on some flights, with their labels or given ones (one per flight)."""
         truth = (self.label if labels is None else labels)[mask].astype(int)
         frame = self.inputs[mask].assign(**{LABEL: truth})
         context = TrainingContext("flights", "binary_classification", LABEL, tuple(FEATURES))
@@ -113,7 +113,7 @@ class Year:
         return float(log_loss(model.scores(mask), self.label[mask]).mean())
 
     def answered(self, model: Model, mask: Mask) -> Answered:
-        """Return what a model answers on some flights, as the gate takes it. Time and size are not measured here."""
+        """Return a model's predictions on some flights for the gate, without its time and size."""
         scores = model.scores(mask)
         return Answered(log_loss(scores, self.label[mask]), scores)
 

@@ -10,15 +10,17 @@ OURS = "ours"
 
 
 def show(runs: Sequence[Run], missing: Mapping[str, str], *, workers: int) -> None:
-    """Print what was measured: a table for each number, with the ratio of each peer's to ours, and one of servers."""
+    """Print one table per number, with the ratio of ours to each peer's, and one table of the servers."""
     servers = list(dict.fromkeys(run.server for run in runs))
     cells = list(dict.fromkeys(cell for run in runs for cell in run.cells))
     print(f"\n{time.strftime('%Y-%m-%d')}; {workers} worker process(es) each; bold where the peer does better\n")
-    _table("requests/s (ours / theirs)", runs, servers, cells, lambda seen: seen.per_second, more_is_better=True)
-    _table("p50 ms", runs, servers, cells, lambda seen: seen.p50)
-    _table("p99 ms", runs, servers, cells, lambda seen: seen.p99)
-    _table("server CPU ms a request", runs, servers, cells, lambda seen: seen.cpu)
-    _table("client CPU ms a request", runs, servers, cells, lambda seen: seen.client_cpu)
+    _table(
+        "requests/s (ours / theirs)", runs, servers, cells, lambda measured: measured.per_second, more_is_better=True
+    )
+    _table("p50 ms", runs, servers, cells, lambda measured: measured.p50)
+    _table("p99 ms", runs, servers, cells, lambda measured: measured.p99)
+    _table("server CPU ms per request", runs, servers, cells, lambda measured: measured.cpu)
+    _table("client CPU ms per request", runs, servers, cells, lambda measured: measured.client_cpu)
     _configurations(runs, servers, cells)
     _servers(runs)
     for name, why in missing.items():
@@ -37,13 +39,13 @@ def _table(
     print(f"\n{title}\n\n| model | rows | conns | {' | '.join(servers)} |\n|{'---|' * (3 + len(servers))}")
     for cell in cells:
         found = {server: best(runs, server, cell) for server in servers}
-        numbers = {server: value(seen[1]) for server, seen in found.items() if seen}
+        numbers = {server: value(result[1]) for server, result in found.items() if result}
         shown = [_shown(server, numbers, more_is_better=more_is_better) for server in servers]
         print(f"| {cell.model} | {cell.rows} | {cell.connections} | {' | '.join(shown)} |")
 
 
 def _shown(server: str, numbers: Mapping[str, float], *, more_is_better: bool) -> str:
-    """Return a server's number, and how many times it ours is."""
+    """Return a server's number, and the ratio of ours to it."""
     if server not in numbers:
         return "-"
     number = f"{numbers[server]:.4g}"
@@ -55,7 +57,9 @@ def _shown(server: str, numbers: Mapping[str, float], *, more_is_better: bool) -
 
 
 def _configurations(runs: Sequence[Run], servers: Sequence[str], cells: Sequence[Cell]) -> None:
-    print("\nfastest configuration; failed requests; others' share of the CPU; largest rate of a round by smallest\n")
+    print(
+        "\nfastest configuration; failed requests; CPU share of other processes; largest / smallest rate over rounds\n"
+    )
     print(f"| model | rows | conns | {' | '.join(servers)} |\n|{'---|' * (3 + len(servers))}")
     for cell in cells:
         shown = [_configuration(runs, server, cell) for server in servers]
@@ -66,8 +70,10 @@ def _configuration(runs: Sequence[Run], server: str, cell: Cell) -> str:
     found = best(runs, server, cell)
     if found is None:
         return "-"
-    variant, seen = found
-    return f"{variant or 'as it is'}; {seen.failed}; {seen.others:.0%}; {spread(runs, server, variant, cell):.2f}x"
+    variant, measured = found
+    return (
+        f"{variant or 'default'}; {measured.failed}; {measured.others:.0%}; {spread(runs, server, variant, cell):.2f}x"
+    )
 
 
 def _servers(runs: Sequence[Run]) -> None:

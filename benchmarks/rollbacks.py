@@ -1,14 +1,14 @@
-"""How soon a bad version is gone, and what a rollback costs those who call meanwhile.
+"""The time until a bad version is rolled back, and the effect of rollbacks on callers.
 
-``python -m benchmarks.rollbacks`` runs, each with a gateway of its own on loopback:
+``python -m benchmarks.rollbacks`` runs two parts, each with its own gateway on loopback:
 
-* 200 rollbacks under 200 requests/s on 3 workers, a deploy between each: failed requests, and the time until all
-  workers served the version before;
-* a bad canary at 10 requests/s, 20 % of them its own, by how it is bad (every answer an error; 0.4 s slower; answers
-  turned round, with labels at once), and whether Dagster runs: the time until it is gone, and the requests that it
-  answered. Wrong answers are found by the log and its labels, so they take Dagster.
+* 200 rollbacks under 200 requests/s on 3 workers, with a deploy between them: failed requests, and the time until all
+  workers serve the previous version;
+* a bad canary with 20 % of 10 requests/s, for each fault (every answer an error; 0.4 s slower; inverted answers with
+  immediate labels), with and without Dagster: the time until it is rolled back, and the requests that it answered.
+  Wrong answers are detected from the log and its labels, which requires Dagster.
 
-``--rollbacks N`` and ``--rounds N`` make it shorter or longer.
+``--rollbacks N`` and ``--rounds N`` set the counts.
 """
 
 import argparse
@@ -40,7 +40,7 @@ WHO: dict[str, Any] = {"actor": "benchmark", "reason": "benchmark"}
 
 
 def many_rollbacks(rollbacks: int) -> str:
-    """Return a row: how rollbacks went under traffic."""
+    """Return the table row on rollbacks under traffic."""
     with _project(WORKERS) as (project, spec):
         first, second = (register(project, spec, GOOD) for _ in range(2))
         deploy(project.stores, spec, first, **WHO)
@@ -54,7 +54,7 @@ def many_rollbacks(rollbacks: int) -> str:
                 change = roll_back(project.stores, spec, **WHO)
                 took.append(time.monotonic() - started)
                 if change.workers != WORKERS:
-                    raise SystemExit(f"{change.workers} of {WORKERS} workers serve it")
+                    raise SystemExit(f"{change.workers} of {WORKERS} workers serve the previous version")
             seconds = time.monotonic() - began
     answers = len(callers.statuses)
     failed = sum(status != 200 for _, status in callers.statuses)
@@ -66,7 +66,7 @@ def many_rollbacks(rollbacks: int) -> str:
 
 
 def one_bad_canary(how: str, *, dagster: bool) -> str:
-    """Return a row: how long a bad canary lived."""
+    """Return the table row on one bad canary."""
     with _project(2) as (project, spec), _dagster(project, runs=dagster):
         good, bad = register(project, spec, GOOD), register(project, spec, how)
         deploy(project.stores, spec, good, **WHO)
@@ -89,8 +89,8 @@ def one_bad_canary(how: str, *, dagster: bool) -> str:
 
 
 def _answered(callers: Callers, version: str) -> int:
-    """Return how many requests the version answered; those that failed bear no version, and were all its own."""
-    return sum(one == version or one is None for one, _ in callers.statuses)
+    """Return how many requests the version answered; failed requests have no version and were all answered by it."""
+    return sum(served == version or served is None for served, _ in callers.statuses)
 
 
 def _up(dagster: bool) -> str:  # noqa: FBT001 - a private helper
@@ -109,7 +109,7 @@ def _project(workers: int) -> Iterator[tuple[Project, EndpointSpec]]:
 
 @contextmanager
 def _dagster(project: Project, *, runs: bool) -> Iterator[None]:
-    """Have Dagster's daemon and code location run on the project, or not."""
+    """Run Dagster's daemon and code location on the project if ``runs``."""
     platform = LocalPlatform(project.stores.settings, project.folder)
     try:
         if runs:
@@ -125,9 +125,10 @@ def main() -> None:
     parser.add_argument("--rollbacks", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
-    print("| rollbacks | requests meanwhile | failed | median | longest |\n| --: | --: | --: | --: | --: |")
+    print("| rollbacks | requests during them | failed | median | longest |\n| --: | --: | --: | --: | --: |")
     print(many_rollbacks(options.rollbacks), flush=True)
-    print("\n| canary | Dagster | gone after | requests it answered | taken back by |\n| --- | --- | --: | --: | --- |")
+    print("\n| canary | Dagster | rolled back after | requests it answered | rolled back by |")
+    print("| --- | --- | --: | --: | --- |")
     for _ in range(options.rounds):
         for how, dagster in ((RAISING, False), (SLOW, False), (RAISING, True), (SLOW, True), (WRONG, True)):
             print(one_bad_canary(how, dagster=dagster), flush=True)

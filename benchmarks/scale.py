@@ -1,10 +1,11 @@
-"""Hourly profiles of 13 columns at 1.7 M, 10 M and 50 M rows, beside summing the same columns.
+"""Hourly profiles of 13 columns at 1.7 M, 10 M and 50 M rows, compared with summing the same columns.
 
 ``python -m benchmarks.scale [--rows 1700000 10000000 50000000]``. A log of that many rows is written as Delta files,
-a day a partition. Each size is measured in a process of its own: profiling through the project's own operation (read,
-bin, write), against DuckDB's sum of each column an hour over the same files (hours by arithmetic, and by ``date_trunc``
-as people write it), and pandas' of the numeric ones. Then a verdict on the last day from 30 days of stored profiles,
-what profiles (hours and days) take on disk, and what one more day costs after a week and after a year.
+one partition per day. Each size is measured in its own process: profiling through the product's operation (read, bin,
+write), compared with DuckDB's hourly sum of each column over the same files (hours by arithmetic, and by
+``date_trunc``, the usual form), and pandas' of the numeric ones. Then the cost of a verdict on the last day from 30
+days of stored profiles, the size of profiles (hours and days) on disk, and the cost of one more day after a week and
+after a year.
 """
 
 import argparse
@@ -38,7 +39,7 @@ BY_ARITHMETIC, BY_TRUNCATING = "epoch_us(event_time) // 3600000000", "date_trunc
 
 
 def main() -> None:
-    """Measure each size in a process of its own, then print the tables."""
+    """Measure each size in its own process, then print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=SIZES)
     parser.add_argument("--step", choices=list(STEPS), help=argparse.SUPPRESS)
@@ -54,7 +55,7 @@ def main() -> None:
 
 
 def _measured(rows: int) -> dict[str, dict[str, Any]]:
-    """Return what each step took on a log of so many rows."""
+    """Return each step's measurements on a log with this number of rows."""
     folder = Path(tempfile.mkdtemp(prefix="modelops-scale-"))
     try:
         return {step: _step(step, folder, rows) for step in ("write", *PEERS, "profile", "verdict")}
@@ -65,8 +66,8 @@ def _measured(rows: int) -> dict[str, dict[str, Any]]:
 def _print_sizes(sizes: list[int], found: list[dict[str, dict[str, Any]]]) -> None:
     print(f"\n{time.strftime('%Y-%m-%d')}; {NUMBERS} numeric and {WORDS} categorical columns, {DAYS} days, hourly\n")
     peers = [title for name in PEERS.values() for title in (name, "ratio")]
-    titles = ("rows", "profile CPU s", *peers, "peak MB", "of the smallest")
-    more = ("profiles MB", "share of the log", "verdict CPU ms, files unread", "read before", "ns a cell")
+    titles = ("rows", "profile CPU s", *peers, "peak MB", "ratio to the smallest")
+    more = ("profiles MB", "share of the log", "verdict CPU ms, cold cache", "warm cache", "ns per cell")
     print(f"| {' | '.join((*titles, *more))} |\n|{'---|' * (len(titles) + len(more))}")
     least = found[0]["profile"]["peak_mb"]
     for rows, of in zip(sizes, found, strict=True):
@@ -83,7 +84,7 @@ def _print_sizes(sizes: list[int], found: list[dict[str, dict[str, Any]]]) -> No
 
 
 def _print_more() -> None:
-    """Print what profiling and judging one more day costs after more and more history."""
+    """Print the cost of profiling and judging one more day by the length of the history."""
     print("\n| history | one more day: profile CPU s | judge CPU s |\n|---|---|---|")
     for name, days in HISTORY.items():
         folder = Path(tempfile.mkdtemp(prefix="modelops-scale-"))
@@ -104,7 +105,7 @@ def _step(step: str, folder: Path, rows: int, days: int = DAYS) -> dict[str, Any
 
 
 def _opened(folder: Path) -> tuple[Any, Any]:
-    """Return the stores and the endpoint of the benchmark's own project, with a model version of the 13 columns."""
+    """Return the stores and the endpoint of the benchmark's project, with a model version of the 13 columns."""
     from modelops_pipelines.core.endpoints.spec import EndpointSpec
     from modelops_pipelines.store.settings import load_settings
     from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -170,7 +171,7 @@ def _day(draw: np.random.Generator, day: int, rows: int) -> Any:
 
 
 def _sum(folder: Path, rows: int, days: int, hour: str = BY_ARITHMETIC) -> dict[str, Any]:  # noqa: ARG001 - a step's signature
-    """Sum the numbers and count the words an hour: what any method must at least read."""
+    """Sum the numbers and count the categories per hour: the minimum that any method must read."""
     stores, spec = _opened(folder)
     from modelops_pipelines.operations.lake.endpoint_tables import log_table
 
@@ -181,7 +182,7 @@ def _sum(folder: Path, rows: int, days: int, hour: str = BY_ARITHMETIC) -> dict[
 
 
 def _pandas(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001
-    """Sum the numbers an hour as a frame does, without the words."""
+    """Sum the numbers per hour with pandas, without the categories."""
     import pandas as pd
 
     stores, _ = _opened(folder)
@@ -195,7 +196,7 @@ def _pandas(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG0
 
 
 def _profile(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001
-    """Profile the first day, for what is imported at the first call, then take the time of all days."""
+    """Profile the first day to load all imports, then measure all days."""
     from modelops_pipelines.operations.drift.profiles import profile_windows
     from modelops_pipelines.operations.lake.incremental import Range
 
@@ -206,16 +207,16 @@ def _profile(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG
 
 
 def _verdict(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001
-    """Judge the last day from the stored profiles of all 30, medians: with their files unread, and with them kept."""
+    """Judge the last day from the stored profiles of all 30; medians with a cold and with a warm cache."""
     stores, spec = _opened(folder)
     from modelops_pipelines.operations.drift.detect import judged_windows
-    from modelops_pipelines.store.lake.parquet_scan import KEPT
+    from modelops_pipelines.store.lake.parquet_scan import CACHE
 
     last = START + timedelta(days=days - 1)
-    judged_windows(stores, spec, [last])  # what is imported at the first call
+    judged_windows(stores, spec, [last])  # loads the imports of the first call
     unread, read = [], []
     for _ in range(REPEATS):
-        KEPT.clear()
+        CACHE.clear()
         unread.append(_timed(lambda: judged_windows(stores, spec, [last]))["cpu"])
         read.append(_timed(lambda: judged_windows(stores, spec, [last]))["cpu"])
     return {
@@ -227,7 +228,7 @@ def _verdict(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG
 
 
 def _more(folder: Path, rows: int, days: int) -> dict[str, Any]:  # noqa: ARG001
-    """Profile all days but the last, then take the time of the last one: the least of some times."""
+    """Profile all days but the last, then measure the last one: the minimum of several runs."""
     from modelops_pipelines.operations.drift.detect import judged_windows
     from modelops_pipelines.operations.drift.profiles import profile_windows
     from modelops_pipelines.operations.lake.incremental import Range

@@ -1,8 +1,8 @@
-"""A simulated endpoint with seasons: hourly rows of thirteen columns, and the same rows after something broke.
+"""A simulated endpoint with seasons: hourly rows of thirteen columns, and the same rows with a change in one column.
 
-Traffic runs from 300 rows in a weekend's night to 2,700 at a weekday's noon. Every column's level has a daily and
-a weekly season and an effect of the day, drawn anew each day (``DAY_EFFECT`` standard deviations of a row's noise).
-An hour is drawn from a generator of its own, so that it can be drawn again with a change in it.
+Traffic ranges from 300 rows per hour on weekend nights to 2,700 at noon on weekdays. Every column's level has a daily
+and a weekly season and an effect of the day, drawn each day (``DAY_EFFECT`` standard deviations of a row's noise).
+Each hour has its own random generator, so that it can be drawn again with a change.
 """
 
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ SKEWED, WITH_NULLS, FAHRENHEIT = "x8", "x9", "x0"
 CATEGORICAL = {"few": 4, "some": 12, "many": 300}
 DAY_EFFECT, DAILY, WEEKLY, NULLS = 0.03, 0.5, 0.3, 0.1
 BIN_DAYS = 7
-"""Days at the start whose rows the bins are fitted on."""
+"""Number of first days on which the bins are fitted."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """Something that broke in one column: a shift (noise's sigmas), a stretch, shares moved, or another unit."""
+    """A change in one column: a shift (in the noise's sigmas), a stretch, swapped categories, nulls, another unit."""
 
     name: str
     column: str
@@ -37,7 +37,7 @@ class Change:
     celsius: bool = False
 
     def of(self, values: npt.NDArray[Any], rng: np.random.Generator) -> npt.NDArray[Any]:
-        """Return the values as the change leaves them."""
+        """Return the values with the change applied."""
         if self.swapped:
             first = np.flatnonzero(values == "c0")
             moved = rng.random(len(first)) < self.swapped * len(values) / max(len(first), 1)
@@ -53,7 +53,7 @@ class Change:
 
 @dataclass(frozen=True)
 class World:
-    """Weeks of traffic that one seed makes; ``day_effect`` in standard deviations of a row's noise."""
+    """Simulated weeks of traffic from one seed; ``day_effect`` in standard deviations of a row's noise."""
 
     seed: int
     weeks: int

@@ -1,10 +1,9 @@
-"""How far tests that are looked at all the time can be trusted: false alarms, power and delay, all simulated.
+"""Sequential tests under continuous monitoring: false alarms, power and delay, all simulated.
 
-Run ``python -m benchmarks.sequential`` (two minutes of CPU); ``--runs`` and ``--part`` make it shorter.
-Beside ours stands what is usual: a z-test at the same level, looked at as often. Part ``equal`` compares a version
-with itself; ``growing`` does while the share grows and losses move; ``canary`` counts bad events, judged after
-every one of them (between two of them the evidence does not move); ``sticky`` assigns callers, not requests;
-``quality`` measures how often and when a difference of losses is found.
+Run ``python -m benchmarks.sequential`` (two minutes of CPU); ``--runs`` and ``--part`` make it shorter. The baseline is
+a z-test at the same level, evaluated as often. Part ``equal`` compares a version with itself; ``growing`` does so while
+the share grows and losses change; ``canary`` counts bad events and judges after each (the evidence is constant in
+between); ``sticky`` assigns callers, not requests; ``quality`` measures how often and when a difference is found.
 """
 
 import argparse
@@ -35,7 +34,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Looks = list[tuple[Moments, Moments]]
 
-A_DAY, ALPHA, DAYS, SPLITS = 2_000, 0.05, (14, 28), (0.05, 0.5)
+ROWS_PER_DAY, ALPHA, DAYS, SPLITS = 2_000, 0.05, (14, 28), (0.05, 0.5)
 Z_BOTH, Z_ONE = 1.96, 2.326
 GUARD = EventsGuard(alpha=0.01)
 HORIZON, EARLIEST = 20_000, 30
@@ -43,7 +42,7 @@ ERRORS = ((0.05, 0.10), (0.01, 0.02), (0.10, 0.12), (0.0, 1.0), (0.01, 1.0))
 EQUAL = (0.05, 0.01)
 SHARES = (0.05, 0.25, 0.5)
 CALLERS = 2_000
-CONCENTRATIONS = {"alike": 1e6, "sd 5 %": 18.0, "sd 13 %": 2.0}
+CONCENTRATIONS = {"equal": 1e6, "sd 5 %": 18.0, "sd 13 %": 2.0}
 
 
 @dataclass(frozen=True)
@@ -55,13 +54,13 @@ class Loss:
     skew: float | None = None
 
     def totals(self, chance: np.random.Generator, shape: tuple[int, int], rows: int) -> tuple[Floats, Floats]:
-        """Draw so many rows in each cell; return each cell's sum and sum of squares."""
+        """Draw ``rows`` rows per cell; return each cell's sum and sum of squares."""
         if self.skew is None:
             bad = chance.binomial(rows, self.mean, shape).astype(float)
             return bad, bad
         middle = math.log(self.mean) - self.skew**2 / 2
         drawn = [np.exp(middle + self.skew * chance.standard_normal((shape[1], rows))) for _ in range(shape[0])]
-        return np.array([one.sum(1) for one in drawn]), np.array([(one**2).sum(1) for one in drawn])
+        return np.array([arm.sum(1) for arm in drawn]), np.array([(arm**2).sum(1) for arm in drawn])
 
 
 LOSSES = (
@@ -86,7 +85,7 @@ def experiments(challenger: Loss, champion: Loss, split: float, runs: int, seed:
     """Yield each experiment's moments of both arms after each day of the longest plan."""
     chance = np.random.default_rng(seed)
     arms = []
-    for loss, rows in ((challenger, round(A_DAY * split)), (champion, round(A_DAY * (1 - split)))):
+    for loss, rows in ((challenger, round(ROWS_PER_DAY * split)), (champion, round(ROWS_PER_DAY * (1 - split)))):
         sums, squares = (one.cumsum(1) for one in loss.totals(chance, (runs, max(DAYS)), rows))
         arms.append((rows, sums.tolist(), squares.tolist()))
     for run in range(runs):
@@ -102,13 +101,13 @@ def z(challenger: Moments, champion: Moments) -> float:
     return (challenger.mean - champion.mean) / error if error else 0.0
 
 
-def misses(found: Interval | None, truth: float = 0.0) -> bool:
+def excludes(found: Interval | None, truth: float = 0.0) -> bool:
     """Return whether an interval excludes the truth."""
     return found is not None and not found.lower <= truth <= found.upper
 
 
-def plain(look: tuple[Moments, Moments], planned: int) -> bool:
-    """Return whether the interval without the pooled variance as the least one excludes 0."""
+def excludes_zero_unpooled(look: tuple[Moments, Moments], planned: int) -> bool:
+    """Return whether the interval excludes 0 without our rule that the pooled variance is the minimum."""
     found = difference(*look, planned=planned, alpha=ALPHA, fewest=2)
     if found is None or not 0 < look[0].variance + look[1].variance:
         return False
@@ -122,36 +121,38 @@ def plain(look: tuple[Moments, Moments], planned: int) -> bool:
 
 
 def equal(runs: int) -> None:
-    """Print how often a version differs from itself at any of the daily looks."""
-    print(f"\nfalse positives of {runs} experiments, {A_DAY} rows a day, alpha {ALPHA:.0%}, a look a day\n")
-    print("| loss | split | days | ours | planned 10 times too long, too short | no least variance | z-test |")
+    """Print how often any daily look shows a difference of a version from itself."""
+    print(
+        f"\nfalse positives of {runs} experiments, {ROWS_PER_DAY} rows per day, alpha {ALPHA:.0%}, one look per day\n"
+    )
+    print("| loss | split | days | ours | planned 10 times too long, too short | no minimum variance | z-test |")
     print(f"|{'---|' * 7}")
     for loss, split in product(LOSSES, SPLITS):
-        told = list(experiments(loss, loss, split, runs, seed=1))
+        drawn = list(experiments(loss, loss, split, runs, seed=1))
         for days in DAYS:
-            planned = days * A_DAY
+            planned = days * ROWS_PER_DAY
             counts = [
-                _share(told, lambda look, n=size: misses(difference(*look, planned=n, alpha=ALPHA)), days)
+                _share(drawn, lambda look, n=size: excludes(difference(*look, planned=n, alpha=ALPHA)), days)
                 for size in (planned, 10 * planned, planned // 10)
             ]
-            bare = _share(told, lambda look, n=planned: plain(look, n), days)
-            naive = _share(told, lambda look: abs(z(*look)) > Z_BOTH, days)
+            bare = _share(drawn, lambda look, n=planned: excludes_zero_unpooled(look, n), days)
+            naive = _share(drawn, lambda look: abs(z(*look)) > Z_BOTH, days)
             ours, long, short = (f"{one:.1%}" for one in counts)
             print(f"| {loss.name} | {split:.0%} | {days} | {ours} | {long}, {short} | {bare:.1%} | {naive:.1%} |")
 
 
-def _share(told: Sequence[Looks], alarms: Callable[[tuple[Moments, Moments]], bool], days: int) -> float:
-    return sum(any(alarms(look) for look in one[:days]) for one in told) / len(told)
+def _share(drawn: Sequence[Looks], alarms: Callable[[tuple[Moments, Moments]], bool], days: int) -> float:
+    return sum(any(alarms(look) for look in looks[:days]) for looks in drawn) / len(drawn)
 
 
 def growing(runs: int) -> None:
-    """Print what comes of a share that grows by the week while the rate of errors moves, for both versions alike."""
-    print(f"\nshares of 5, 25 and 50 % for a week each, errors 10, 5 and 7 %, {A_DAY} rows a day, a look a day\n")
+    """Print false alarms and power when the share grows weekly while both versions' error rate changes."""
+    print(f"\nshares 5, 25 and 50 %, one week each, errors 10, 5 and 7 %, {ROWS_PER_DAY} rows and one look per day\n")
     print(f"| challenger | strata by share | the arms' plain means | z-test on these |\n|{'---|' * 4}")
     for effect in (0.0, 0.3):
         chance, wrong = np.random.default_rng(4), np.zeros(3)
         for _ in range(runs):
-            wrong += np.any([_looked(one) for one in _weeks(chance, effect)], axis=0)
+            wrong += np.any([_alarms_of(strata) for strata in _weeks(chance, effect)], axis=0)
         print(f"| {effect:+.0%} | {' | '.join(f'{one / runs:.1%}' for one in wrong)} |")
 
 
@@ -159,7 +160,7 @@ def _weeks(chance: np.random.Generator, effect: float) -> Iterator[Looks]:
     """Yield the strata so far, after each day."""
     done: Looks = []
     for share, rate in ((0.05, 0.10), (0.25, 0.05), (0.5, 0.07)):
-        rows, rates = (round(A_DAY * share), round(A_DAY * (1 - share))), (rate * (1 + effect), rate)
+        rows, rates = (round(ROWS_PER_DAY * share), round(ROWS_PER_DAY * (1 - share))), (rate * (1 + effect), rate)
         bad = [chance.binomial(n, p, 7).cumsum() for n, p in zip(rows, rates, strict=True)]
         for day in range(7):
             now = [Moments.of(n * (day + 1), *[float(one[day])] * 2) for n, one in zip(rows, bad, strict=True)]
@@ -167,18 +168,18 @@ def _weeks(chance: np.random.Generator, effect: float) -> Iterator[Looks]:
         done.append((now[0], now[1]))
 
 
-def _looked(strata: Looks) -> tuple[bool, bool, bool]:
+def _alarms_of(strata: Looks) -> tuple[bool, bool, bool]:
     whole = strata[0]
     for one in strata[1:]:
         whole = (whole[0].merged(one[0]), whole[1].merged(one[1]))
-    planned = 21 * A_DAY
+    planned = 21 * ROWS_PER_DAY
     ours, pooled = (difference_of(one, planned=planned, alpha=ALPHA) for one in (strata, [whole]))
-    return misses(ours), misses(pooled), abs(z(*whole)) > Z_BOTH
+    return excludes(ours), excludes(pooled), abs(z(*whole)) > Z_BOTH
 
 
 @dataclass(frozen=True)
 class Walk:
-    """Counts of both arms after each bad event; an array has a row for each experiment."""
+    """Counts of both arms after each bad event; arrays of shape (experiments, events)."""
 
     bad: Counts
     champion_bad: Counts
@@ -199,7 +200,7 @@ class Walk:
 
 
 def walk(chance: np.random.Generator, runs: int, events: int, share: float, rates: tuple[float, float]) -> Walk:
-    """Draw experiments up to their so many'th bad event: exactly the law of request after request."""
+    """Draw experiments up to ``events`` bad events; distributed exactly as if drawn request by request."""
     champion, challenger = rates
     any_bad = share * challenger + (1 - share) * champion
     mine = chance.random((runs, events)) < share * challenger / any_bad
@@ -212,7 +213,7 @@ def walk(chance: np.random.Generator, runs: int, events: int, share: float, rate
 
 
 def limits(share: float, events: int) -> Counts:
-    """Return for each number of bad events how many must be the challenger's for evidence of 1 / alpha."""
+    """Return per number of bad events how many must be the challenger's for evidence of 1 / alpha."""
     found, least = np.zeros(events + 1, np.int64), 0
     for n in range(events + 1):
         while least <= n and log_evidence(least, n - least, share) < -math.log(GUARD.alpha):
@@ -222,25 +223,25 @@ def limits(share: float, events: int) -> Counts:
 
 
 def detections(share: float, rates: tuple[float, float], runs: int, most: Counts) -> tuple[Floats, Floats]:
-    """Return when ours and the z-test fail the challenger, in its requests; inf: not within the horizon."""
+    """Return after how many of its requests ours and the z-test fail the challenger; inf: not within the horizon."""
     chance, any_bad = np.random.default_rng(2), share * rates[1] + (1 - share) * rates[0]
     events = min(len(most) - 1, math.ceil(1.1 * HORIZON / share * any_bad) + 10)
     ours, naive = [], []
     for _ in range(0, runs, size := max(1, 2_000_000 // events)):
-        seen = walk(chance, min(size, runs - len(ours)), events, share, rates)
-        material = seen.excess() >= GUARD.least
-        proved = (seen.bad >= most[1 : events + 1]) & material & (seen.champion_requests > 0)
-        believed = (seen.z() > Z_ONE) & (seen.requests >= EARLIEST)
-        ours += _first(proved, seen)
-        naive += _first(believed, seen)
+        walked = walk(chance, min(size, runs - len(ours)), events, share, rates)
+        material = walked.excess() >= GUARD.least
+        proved = (walked.bad >= most[1 : events + 1]) & material & (walked.champion_requests > 0)
+        believed = (walked.z() > Z_ONE) & (walked.requests >= EARLIEST)
+        ours += _first(proved, walked)
+        naive += _first(believed, walked)
         if len(ours) >= runs:
             break
     return np.array(ours), np.array(naive)
 
 
-def _first(fails: NDArray[np.bool_], seen: Walk) -> list[float]:
+def _first(fails: NDArray[np.bool_], walked: Walk) -> list[float]:
     at, rows = fails.argmax(1), np.arange(len(fails))
-    requests = seen.requests[rows, at]
+    requests = walked.requests[rows, at]
     found = fails.any(1) & (requests <= HORIZON)
     return [float(one) if hit else math.inf for one, hit in zip(requests, found, strict=True)]
 
@@ -265,9 +266,11 @@ def _delays(found: Floats) -> str:
 
 
 def sticky(runs: int) -> None:
-    """Print the false alarms when callers, not requests, are assigned, and some have more errors than others."""
-    print(f"\n{CALLERS:,} callers, geometric, 10 requests each, errors 5 %, more with some callers; 14 looks\n")
-    print("| share | callers' rates | guard: requests | callers | interval: rows | callers | z-test |")
+    """Print the false alarms when callers, not requests, are assigned, and callers differ in their error rates."""
+    print(f"\n{CALLERS:,} callers, geometric, 10 requests each, errors 5 %, more for some callers; 14 looks\n")
+    print(
+        "| share | callers' error rates | guard: per request | per caller | interval: per row | per caller | z-test |"
+    )
     print(f"|{'---|' * 7}")
     chance = np.random.default_rng(5)
     for share, (name, steady) in product((0.05, 0.5), CONCENTRATIONS.items()):
@@ -287,7 +290,7 @@ def _alarms(chance: np.random.Generator, share: float, steady: float, needed: Co
     ends = np.linspace(0, len(who), 15).astype(int)[1:]
     looks = [_by_caller(who[:end], bad[:end], arms) for end in ends]
     plans = enumerate((len(who), CALLERS))
-    found = [any(misses(difference(*look[how], planned=n, alpha=ALPHA)) for look in looks) for how, n in plans]
+    found = [any(excludes(difference(*look[how], planned=n, alpha=ALPHA)) for look in looks) for how, n in plans]
     return [*guards, *found, any(abs(z(*look[0])) > Z_BOTH for look in looks)]
 
 
@@ -304,20 +307,20 @@ def _by_caller(who: Counts, bad: NDArray[np.bool_], arms: NDArray[np.bool_]) -> 
 
 
 def quality(runs: int) -> None:
-    """Print how often, and on which day, a difference of losses is found, beside one z-test on the last day."""
+    """Print how often and on which day a difference of losses is found, compared with one z-test on the last day."""
     days = max(DAYS)
-    print(f"\nquality in {days} days of {A_DAY} rows: verdicts of {runs} experiments, median day of those\n")
+    print(f"\nquality in {days} days of {ROWS_PER_DAY} rows: verdicts of {runs} experiments, with their median day\n")
     print("| loss | challenger | split | tolerance | fail | pass | inconclusive | one z-test on the last day |")
     print(f"|{'---|' * 8}")
     cells = [(loss, effect, 0.0) for loss, effect in EFFECTS]
     cells += [(loss, 0.0, 0.1 * loss.mean) for loss in LOSSES]
     for (loss, effect, tolerance), split in product(cells, SPLITS):
         other = Loss(loss.name, loss.mean * (1 + effect), loss.skew)
-        told = list(experiments(other, loss, split, runs, seed=3))
-        found = [_verdict(one, tolerance) for one in told]
+        drawn = list(experiments(other, loss, split, runs, seed=3))
+        found = [_verdict(looks, tolerance) for looks in drawn]
         shown = " | ".join(_days([day for verdict, day in found if verdict == name], runs) for name in (FAIL, PASS))
         open_share = sum(verdict == INCONCLUSIVE for verdict, _ in found) / runs
-        once = sum(abs(_shifted(one[-1], tolerance)) > Z_BOTH for one in told) / runs
+        once = sum(abs(_shifted(looks[-1], tolerance)) > Z_BOTH for looks in drawn) / runs
         cell = f"| {loss.name} | {effect:+.0%} | {split:.0%} | {tolerance:g}"
         print(f"{cell} | {shown} | {open_share:.0%} | {once:.0%} |")
 
@@ -327,13 +330,13 @@ def _shifted(look: tuple[Moments, Moments], tolerance: float) -> float:
     return z(Moments(challenger.rows, challenger.mean - tolerance, challenger.variance), champion)
 
 
-def _verdict(told: Looks, tolerance: float) -> tuple[str, int]:
+def _verdict(looks: Looks, tolerance: float) -> tuple[str, int]:
     """Return the first verdict that is not inconclusive, and its day."""
-    for day, look in enumerate(told, 1):
-        verdict = judge_quality(*look, planned=len(told) * A_DAY, tolerance=tolerance, alpha=ALPHA).verdict
+    for day, look in enumerate(looks, 1):
+        verdict = judge_quality(*look, planned=len(looks) * ROWS_PER_DAY, tolerance=tolerance, alpha=ALPHA).verdict
         if verdict != INCONCLUSIVE:
             return verdict, day
-    return INCONCLUSIVE, len(told)
+    return INCONCLUSIVE, len(looks)
 
 
 def _days(days: Sequence[int], runs: int) -> str:
@@ -341,7 +344,7 @@ def _days(days: Sequence[int], runs: int) -> str:
 
 
 def check_the_guard() -> None:
-    """Assert that the limits, which are what is simulated, are the guard's own."""
+    """Assert that the simulated limits equal the guard's."""
     for share in SHARES:
         needed = limits(share, 400)
         for n in range(20, 401, 20):
@@ -356,15 +359,15 @@ PARTS = {"equal": equal, "growing": growing, "canary": canary, "sticky": sticky,
 
 
 def main() -> None:
-    """Run the parts that are asked for."""
+    """Run the chosen parts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--part", choices=PARTS, action="append")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     check_the_guard()
-    for name in asked.part or PARTS:
+    for name in options.part or PARTS:
         started = time.process_time()
-        PARTS[name](asked.runs)
+        PARTS[name](options.runs)
         print(f"\n{name}: {time.process_time() - started:.0f} CPU s")
 
 

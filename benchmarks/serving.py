@@ -1,8 +1,8 @@
-"""Our gateway beside other model servers: the same models, one server at a time, on loopback.
+"""Our gateway compared with other model servers: the same models, one server at a time, on loopback.
 
 ``python -m benchmarks.serving [--seconds 3] [--rounds 1] [--workers 1] [--peers DIR] [--only NAME ...]`` compares;
-``--profile`` says instead where our own time goes. Ends by itself and leaves no process; servers that we do not depend
-on are installed into virtual environments in DIR, or in a folder that goes again.
+``--profile`` instead profiles our gateway. Ends without intervention and leaves no process; servers that we do not
+depend on are installed into virtual environments in DIR, or in a temporary folder.
 """
 
 import argparse
@@ -39,9 +39,9 @@ CHECKS = 32
 
 
 def main() -> None:
-    """Measure every cell on every server, then print the tables; or profile ours."""
+    """Measure every cell on every server and print the tables; or profile ours."""
     given = _arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or a server would be left behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else a server would keep running
     with tempfile.TemporaryDirectory() as folder:
         if given.profile:
             from benchmarks.profiling import profile
@@ -52,7 +52,7 @@ def main() -> None:
         peers, missing = _peers(given.only, Environments((given.peers or Path(folder) / "peers").absolute()))
         jobs = [make_job(model, Path(folder) / model, given.workers) for model in given.models]
         runs = []
-        with suppress(KeyboardInterrupt):  # whoever has waited long enough sees what there is
+        with suppress(KeyboardInterrupt):  # Ctrl-C prints the results so far
             for number in range(given.rounds):
                 for run in _round(jobs, peers, Plan(given.seconds, given.patience), missing):
                     print(f"round {number + 1}: {run.describe()}", file=sys.stderr, flush=True)
@@ -62,19 +62,21 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each cell (default 3)")
-    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for a quiet machine, before each")
-    parser.add_argument("--rounds", type=int, default=1, help="over all servers; medians are shown (default 1)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="seconds per cell (default 3)")
+    parser.add_argument(
+        "--patience", type=float, default=0.0, help="seconds to wait for a quiet machine before each cell"
+    )
+    parser.add_argument("--rounds", type=int, default=1, help="rounds over all servers; medians are shown (default 1)")
     parser.add_argument("--workers", type=int, default=1, help="worker processes of each server (default 1)")
-    parser.add_argument("--peers", type=Path, help="where to keep the peers' virtual environments")
+    parser.add_argument("--peers", type=Path, help="folder for the peers' virtual environments")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="these servers only")
     parser.add_argument("--models", nargs="+", choices=TRAINERS, default=list(TRAINERS), help="these models only")
-    parser.add_argument("--profile", action="store_true", help="say where the gateway's time goes, and compare nothing")
+    parser.add_argument("--profile", action="store_true", help="profile the gateway, without a comparison")
     return parser.parse_args()
 
 
 def _peers(names: Sequence[str], environments: Environments) -> tuple[list[Peer], dict[str, str]]:
-    """Return every configuration of the servers that install, and why others do not."""
+    """Return every configuration of the servers that install, and the reasons for those that do not."""
     environments.folder.mkdir(parents=True, exist_ok=True)
     peers: list[Peer] = []
     missing = {}
@@ -96,7 +98,7 @@ def _round(jobs: Sequence[Job], peers: Sequence[Peer], plan: Plan, missing: dict
 
 
 def _measure(job: Job, peer: Peer, plan: Plan) -> Run:
-    """Start the server, check its answers, measure each cell and what it takes of memory."""
+    """Start the server, check its answers, measure each cell and its memory."""
     port = free_port()
     log = job.project.folder / f"{peer.name}-{port}.log"
     with running(peer.launch(job, port), partial(_answers, job, peer, port), log) as server:
@@ -124,7 +126,7 @@ def _answers(job: Job, peer: Peer, port: int) -> bool:
 
 
 def _check(job: Job, peer: Peer, port: int) -> None:
-    """Ask for different rows at once; raises UnavailableError unless each answer is the registered model's own."""
+    """Request different rows at once; raises UnavailableError unless each answer equals the registered model's."""
     spans = [(start, start + 1 + start % 7) for start in range(CHECKS)] + [(0, max(ROWS))]
     with ThreadPoolExecutor(max(CONNECTIONS)) as threads:
         found = threads.map(lambda span: _predicted(job, peer, port, job.rows[slice(*span)]), spans)

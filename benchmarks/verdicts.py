@@ -1,12 +1,11 @@
-"""How far drift verdicts can be trusted: false alarms, power and delay, simulated, and on a year of real flights.
+"""Reliability of drift verdicts: false alarms, power and delay, simulated and on a year of real flights.
 
 Run ``python -m benchmarks.verdicts`` (under 8 minutes); ``--seeds``, ``--weeks`` and ``--part`` make it shorter.
-An episode is a run of windows, as long as it goes, in each of which at least one column drifted. The simulated
-world is ``seasonal_world``; its first four weeks are the reference, the rest is judged. A change starts at a random
-window and lasts; it is found when the column that it is in has drifted within ``PATIENCE`` windows.
-Power counts what a method found whatever its false alarms: one that alarms in every window finds everything, in
-one long episode, so read it beside the share of windows with a drifted column. How much day effects cost shows
-``--day-effect``.
+An episode is a maximal run of consecutive windows that each have a drifted column. The simulated world is
+``seasonal_world``; its first four weeks are the reference, the rest is judged. A change starts at a random window and
+lasts; it is found when the changed column drifts within ``PATIENCE`` windows. Power ignores false alarms: a method that
+alarms in every window finds everything, in one long episode, so read it together with the share of windows with a
+drifted column. ``--day-effect`` sets the variation between days.
 """
 
 import argparse
@@ -19,7 +18,14 @@ from statistics import mean, median
 import numpy as np
 
 from benchmarks.seasonal_world import FAHRENHEIT, Change, World
-from modelops_pipelines.core.drift.calibrated import LEVELS, Calibration, Flags, confirming, flags_of, judge_calibrated
+from modelops_pipelines.core.drift.calibrated import (
+    LEVELS,
+    Calibration,
+    Flags,
+    confirming_flags,
+    flags_of,
+    judge_calibrated,
+)
 from modelops_pipelines.core.drift.distances import chi_square, jensen_shannon, kolmogorov_smirnov, psi, wasserstein
 from modelops_pipelines.core.drift.seasonal_reference import season_of
 from modelops_pipelines.core.profiles.profile import Profile
@@ -45,7 +51,7 @@ CHANGES = (
 
 @dataclass(frozen=True)
 class Judge:
-    """One seed's world in hours, and the reference of the methods that hold windows against it whole."""
+    """One seed's world by the hour, and the whole reference for the methods that use no seasons."""
 
     world: World
     hours: dict[str, Stack]
@@ -58,20 +64,20 @@ class Judge:
         return range(self.world.hours.start + 24 * REFERENCE_DAYS, self.world.hours.stop, self.length)
 
     def calibrated(self, starts: Sequence[int], hours: Mapping[str, Stack]) -> list[Drifted]:
-        """Judge windows in a row, each with what was flagged in the one that could confirm it."""
+        """Judge consecutive windows, each with the flags of the window that can confirm it."""
         at, flagged, found = np.asarray(self.world.hours), dict[int, Flags](), []
         for start in starts:
             seasons = {name: season_of(at, one, start, start + self.length, MINIMUM) for name, one in hours.items()}
             current = {name: one.current for name, one in seasons.items()}
             reference = {name: one.reference for name, one in seasons.items()}
-            before = confirming(seasons, lambda prior: flagged.get(prior, ()))
+            before = confirming_flags(seasons, lambda prior: flagged.get(prior, ()))
             verdicts = judge_calibrated(current, reference, RULES[self.length], before)
             flagged[start] = flags_of(verdicts)
             found.append({one.column for one in verdicts if one.drifted})
         return found
 
     def fixed(self, drifts: Callable[[Profile, Profile], bool]) -> "Method":
-        """Return a method that holds each window's column against the whole reference."""
+        """Return a method that compares each window's columns with the whole reference."""
 
         def judged(starts: Sequence[int], hours: Mapping[str, Stack]) -> list[Drifted]:
             first = self.world.hours.start
@@ -91,7 +97,7 @@ def evidently(current: Profile, reference: Profile) -> bool:
 
 
 def significance(current: Profile, reference: Profile) -> bool:
-    """Decide by p < 0.05, Kolmogorov-Smirnov (its asymptotic law) or chi-square."""
+    """Decide by p < 0.05, Kolmogorov-Smirnov (asymptotic distribution) or chi-square."""
     if reference.bins.kind != "numeric":
         return (chi_square(current, reference).value or 0.0) < 0.05
     from scipy.special import kolmogorov
@@ -107,7 +113,7 @@ def stability(current: Profile, reference: Profile) -> bool:
 
 @dataclass
 class Tally:
-    """What a method did in all seeds: episodes and weeks, flagged windows, and by change the delays (None: missed)."""
+    """A method's results over all seeds: episodes, weeks, drifted windows, and delays per change (None: not found)."""
 
     episodes: int = 0
     drifted: int = 0
@@ -145,7 +151,7 @@ def measure_world(tallies: dict[str, Tally], judge: Judge) -> None:
 
 
 def _measure_alarms(tally: Tally, method: Method, judge: Judge) -> None:
-    """Add what the method says where nothing changed."""
+    """Add the method's false alarms on data without a change."""
     cpu = time.process_time()
     found = method(judge.windows, judge.hours)
     tally.cpu += time.process_time() - cpu
@@ -176,11 +182,11 @@ def simulated(seeds: int, weeks: int, day_effect: float) -> None:
             measure_world(tallies, Judge(world, hours, whole, length))
         print(f"\n{name} windows, day effects of {day_effect:g} sigma, {seeds} seeds of {weeks} weeks\n")
         print(f"| method | {' | '.join(tallies)} |\n|{'---|' * (1 + len(tallies))}")
-        row("false alarm episodes a week", [f"{t.episodes / t.weeks:.1f}" for t in tallies.values()])
+        row("false alarm episodes per week", [f"{t.episodes / t.weeks:.1f}" for t in tallies.values()])
         row("windows with a drifted column", [f"{t.drifted / t.windows:.0%}" for t in tallies.values()])
         for change in CHANGES:
             row(f"{change.name}: found, delay", [power(t.delays[change.name]) for t in tallies.values()])
-        row("CPU ms a window", [f"{1000 * t.cpu / t.windows:.0f}" for t in tallies.values()])
+        row("CPU ms per window", [f"{1000 * t.cpu / t.windows:.0f}" for t in tallies.values()])
 
 
 def row(title: str, cells: Sequence[str]) -> None:
@@ -189,7 +195,7 @@ def row(title: str, cells: Sequence[str]) -> None:
 
 
 def power(delays: Sequence[int | None]) -> str:
-    """Tell the share found, and the median of windows that it took, the first one being 1."""
+    """Format the share found and the median delay in windows; the first window is 1."""
     found = [delay + 1 for delay in delays if delay is not None]
     return f"{mean(delay is not None for delay in delays):.0%}, {median(found):g}" if found else "0 %"
 
@@ -201,10 +207,10 @@ def main() -> None:
     parser.add_argument("--weeks", type=int, default=8)
     parser.add_argument("--day-effect", type=float, default=0.03)
     parser.add_argument("--part", choices=("simulated", "flights", "all"), default="all")
-    asked = parser.parse_args()
-    if asked.part != "flights":
-        simulated(asked.seeds, asked.weeks, asked.day_effect)
-    if asked.part != "simulated":
+    options = parser.parse_args()
+    if options.part != "flights":
+        simulated(options.seeds, options.weeks, options.day_effect)
+    if options.part != "simulated":
         from benchmarks.verdicts_on_flights import flights
 
         flights()

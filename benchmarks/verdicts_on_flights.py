@@ -1,14 +1,14 @@
-"""The real year: every departure from New York in 2013, judged by the day, and its newest requests as they come.
+"""Drift verdicts on the real year: every departure from New York in 2013, by daily windows and by newest requests.
 
-A month from February on is ordinary unless it jumps or is restless, by two numbers that no verdict enters. Its jump
-is how far the mean of its first 7 days lies from that of the 28 days before, and its restlessness the standard
-deviation of its daily means; each is normed by January's standard deviation of the feature and averaged over the
-numeric features. The two months of the largest jump and the two of the largest restlessness are not ordinary.
-This was written down before any verdict was looked at. An alarm in an ordinary month counts as false.
+A month from February on is ordinary unless it has a large jump or variation, two numbers that depend on no verdict. The
+jump is the distance of the mean of its first 7 days from that of the 28 days before; the variation is the standard
+deviation of its daily means. Both are divided by January's standard deviation of the feature and averaged over the
+numeric features. The two months with the largest jump and the two with the largest variation are not ordinary. This
+was chosen before any verdict was computed. An alarm in an ordinary month counts as false.
 
-Bins are January's; the reference is the 28 days before the window, season-matched. A unit change turns
-``temp`` and ``dewp`` from Fahrenheit to Celsius from a random request on. The newest requests are looked at by the
-product's own operation, a window being a day: all that it needs is handed over in memory.
+Bins are January's; the reference is the 28 days before the window, season-matched. A unit change converts ``temp`` and
+``dewp`` from Fahrenheit to Celsius from a random request on. The product's own operation checks the newest requests,
+with daily windows; its input is passed in memory.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ from modelops_pipelines.core.drift.calibrated import (
     CalibratedVerdict,
     Calibration,
     Flags,
-    confirming,
+    confirming_flags,
     flags_of,
     judge_calibrated,
 )
@@ -86,11 +86,11 @@ class Year:
 
     @property
     def first(self) -> int:
-        """The row of the first flight that is judged: 28 days are behind it."""
+        """The row of the first flight to judge, after 28 days."""
         return int(np.searchsorted(self.hour, self.hour[0] // 24 * 24 + 24 * 29))
 
     def judged_days(self, columns: Sequence[str], minimum: int) -> dict[int, list[CalibratedVerdict]]:
-        """Judge every day after the first 28, by the hour at which it starts."""
+        """Judge every day after the first 28; keyed by the hour at which the day starts."""
         hours = {name: self.hours[name] for name in columns}
         found: dict[int, list[CalibratedVerdict]] = {}
         flagged: dict[int, Flags] = {}
@@ -99,14 +99,14 @@ class Year:
             seasons = {name: season_of(self.at, one, start, start + 24, minimum) for name, one in hours.items()}
             current = {name: one.current for name, one in seasons.items()}
             reference = {name: one.reference for name, one in seasons.items()}
-            before = confirming(seasons, lambda prior: flagged.get(prior, ()))
+            before = confirming_flags(seasons, lambda prior: flagged.get(prior, ()))
             found[start] = judge_calibrated(current, reference, rules, before)
             flagged[start] = flags_of(found[start])
         return found
 
     @cached_property
     def log(self) -> pa.Table:
-        """All flights as the log has them."""
+        """All flights as rows of the log."""
         columns = {name: pa.array(self.frame[name], from_pandas=True) for name in FEATURES}
         times = pa.array(self.frame["departs_at"], pa.timestamp("us", "UTC"))
         return pa.table({"event_time": times, "sampled": np.ones(len(self.frame), np.bool_), **columns})
@@ -117,23 +117,23 @@ class Year:
         return {name: Hours(self.at, of) for name, of in self.hours.items()}
 
     def past(self, day: int, columns: Sequence[str], failures: Failures) -> Past:
-        """Return the 28 days before a day, less what failed."""
+        """Return the 28 days before a day, without failed chunks."""
         recent = {name: self.recent[name] for name in columns}
         return Past.before(day, recent, 28, partial(failures.left_out, "1", day))
 
     def checked(self, window: int, past: Past, end: int, start: int | None = None) -> list[Row]:
         """Return the rows of ``data_quality`` of a window, from its first hour up to a flight.
 
-        ``start`` is where Celsius begins.
+        ``start`` is the row from which values are in Celsius.
         """
         first = int(np.searchsorted(self.hour, window)) - BEFORE
         log = self.log.slice(first, end - first)
-        seen = log if start is None else _celsius(log, start - first)
-        return list(rows_of(moment_of(window), "1", seen, BEFORE, past.until(moment_of(window), self.recent)))
+        rows = log if start is None else _celsius(log, start - first)
+        return list(rows_of(moment_of(window), "1", rows, BEFORE, past.until(moment_of(window), self.recent)))
 
 
 def _celsius(log: pa.Table, start: int) -> pa.Table:
-    """Return the rows with Celsius for Fahrenheit from one on; from the first on, where it begins before that."""
+    """Return the rows, converted from Fahrenheit to Celsius from row ``start`` on; a negative start converts all."""
     for name in CELSIUS:
         values = np.array(log.column(name).to_numpy())
         values[max(0, start) :] = (values[max(0, start) :] - 32) / 1.8
@@ -142,30 +142,30 @@ def _celsius(log: pa.Table, start: int) -> pa.Table:
 
 
 def ordinary_months(frame: "pd.DataFrame") -> list[int]:
-    """Return the months from February on that neither jump nor are restless, as the module says."""
+    """Return the ordinary months from February on, as defined above."""
     import pandas as pd
 
     spread = months(frame, 1, 1)[list(NUMBERS)].std()
     day = frame["departs_at"].dt.tz_convert(NEW_YORK).dt.tz_localize(None).dt.floor("D")
     daily = frame[list(NUMBERS)].groupby(day).mean() / spread
-    jump, restless = {}, {}
+    jump, variation = {}, {}
     for month in range(2, 13):
         first = pd.Timestamp(2013, month, 1)
         earlier = daily[(daily.index < first) & (daily.index >= first - pd.Timedelta(days=28))]
         mine = daily[daily.index.month == month]
         jump[month] = float((mine.head(7).mean() - earlier.mean()).abs().mean())
-        restless[month] = float(mine.std().mean())
-        print(f"month {month}: jump {jump[month]:.2f}, restlessness {restless[month]:.2f}")
-    left_out = {month for of in (jump, restless) for month in sorted(of, key=lambda m: of[m])[-2:]}
-    return [month for month in jump if month not in left_out]
+        variation[month] = float(mine.std().mean())
+        print(f"month {month}: jump {jump[month]:.2f}, variation {variation[month]:.2f}")
+    excluded = {month for of in (jump, variation) for month in sorted(of, key=lambda m: of[m])[-2:]}
+    return [month for month in jump if month not in excluded]
 
 
 def flights() -> None:
-    """Print what happens on the real year."""
+    """Print the results on the real year."""
     year = Year(flights_frame())
     ordinary = ordinary_months(year.frame)
-    print(f"\nReal flights by the day; ordinary months: {ordinary}\n")
-    print("| columns | minimum | episodes a month, ordinary | other months | by month | columns, days drifted |")
+    print(f"\nReal flights, daily windows; ordinary months: {ordinary}\n")
+    print("| columns | minimum | episodes per ordinary month | other months | by month | columns, days drifted |")
     print("|---|---|---|---|---|---|")
     for name, columns in SETS.items():
         for minimum in (1000, 500):
@@ -191,13 +191,15 @@ def _days(year: Year, ordinary: Sequence[int], name: str, features: Sequence[str
 
 
 def _chunks(year: Year) -> None:
-    """Print the delay of the unit change, wherever in a day it begins, and the false alarms of the same check."""
+    """Print the detection delay of the unit change from random starts, and the false alarms of the same check."""
     rng = np.random.default_rng(7)
     starts = rng.integers(year.first, len(year.hour) - STEPS[-1], STARTS)
     delays = [_delay(year, int(start)) for start in starts]
     found = [delay for delay in delays if delay is not None]
     within = [sum(delay <= requests for delay in found) / STARTS for requests in (200, 300, 500, 1000, 2000)]
-    print(f"\nCelsius for Fahrenheit, {STARTS} starts: found within 200, 300, 500, 1000, 2000 requests: ", end="")
+    print(
+        f"\nCelsius instead of Fahrenheit, {STARTS} starts: found within 200, 300, 500, 1000, 2000 requests: ", end=""
+    )
     print(", ".join(f"{share:.1%}" for share in within), f"; median {median(found):g} requests", flush=True)
     for name, columns in SETS.items():
         for size in ("day", "hour"):
@@ -205,7 +207,7 @@ def _chunks(year: Year) -> None:
 
 
 def _false_alarms(year: Year, name: str, columns: Sequence[str], size: str) -> None:
-    """Print episodes of the untouched year: chunks in a row that failed; a day has at most 50."""
+    """Print the episodes (consecutive failed chunks) of the unchanged year; a day has at most 50 chunks."""
     by_month, whole, failures, earlier = Counter[int](), Counter[str](), Failures(), False
     for day in range(int(year.hour[year.first]) // 24, int(year.hour[-1]) // 24 + 1):
         past = year.past(day, columns, failures)
@@ -219,12 +221,12 @@ def _false_alarms(year: Year, name: str, columns: Sequence[str], size: str) -> N
                 earlier = not row["passed"]
     worst = ", ".join(f"{one} {count}" for one, count in whole.most_common(8))
     own = mean(by_month[month] for month in (2, 3, 4, 6, 7, 8, 9, 10))
-    told = f"Untouched year, {name}, by the {size}: {own:.2f} episodes an ordinary month"
-    print(f"{told}; {dict(by_month)}; chunks: {worst}", flush=True)
+    summary = f"Unchanged year, {name}, by the {size}: {own:.2f} episodes per ordinary month"
+    print(f"{summary}; {dict(by_month)}; chunks: {worst}", flush=True)
 
 
 def _delay(year: Year, start: int) -> int | None:
-    """Return after how many requests the change is found: the log is looked at after each of STEPS."""
+    """Return after how many requests the change is found; the log is checked after each of STEPS."""
     pasts: dict[int, Past] = {}
     for step in map(int, STEPS):
         day = int(year.hour[start + step - 1]) // 24

@@ -1,4 +1,4 @@
-"""Write docs/reference/ from the code: python docs/generate.py. The same code gives the same pages."""
+"""Generate docs/reference/ from the code: python docs/generate.py. The output depends on the code only."""
 
 import inspect
 import re
@@ -34,31 +34,31 @@ WIDTH = 110
 HEADER = "<!-- Written by docs/generate.py; change the code, not this page. -->\n"
 TYPES = {
     "text": "text",
-    "int": "64-bit whole number",
+    "int": "64-bit integer",
     "float": "64-bit float",
     "bool": "true or false",
     "timestamp": "timestamp, UTC, microseconds",
     "date": "date",
     "json": "JSON as text",
-    "ints": "list of 64-bit whole numbers",
+    "ints": "list of 64-bit integers",
     "floats": "list of 64-bit floats",
 }
 
 _SPOOL = (
-    "What the gateway has captured and ingest has not moved to the lake yet. The files are segments, "
-    "`<home>/spool/<endpoint>/<stream>/<worker>/<segment>.jsonl`; the one being written ends in `.open`. A line is "
+    "Records that the gateway has captured and that are not ingested into the lake yet. The files are segments, "
+    "`<home>/spool/<endpoint>/<stream>/<worker>/<segment>.jsonl`; the segment being written ends in `.open`. A line is "
     "a record: a JSON object whose last key `crc` is the CRC-32 of the bytes before it. The last line of a sealed "
-    "segment is its seal: the number of lines before it, and the CRC-32 of their bytes. This is the record of a "
+    "segment is its seal: the number of lines before it, and the CRC-32 of their bytes. Example: the record of a "
     "request with two rows, and the seal:\n"
 )
-_MOMENTS = (
-    "Moments are whole numbers: microseconds since 1970 in UTC, also among the features. A regression's "
+_TIMESTAMPS = (
+    "Timestamps are integers: microseconds since 1970 in UTC, also among the features. A regression's "
     "predictions and labels are numbers.\n"
 )
 
 
 def pages() -> dict[str, str]:
-    """Return every page by its file's name."""
+    """Return the pages by file name."""
     return {
         "cli.md": _cli_page(),
         "tables.md": _tables_page(),
@@ -68,7 +68,7 @@ def pages() -> dict[str, str]:
 
 
 def help_texts() -> list[tuple[str, str]]:
-    """Return each command's full name and its help."""
+    """Return each command's full name and its help text."""
     return list(_help_of(cli, click.Context(cli, info_name="modelops", **_layout())))
 
 
@@ -87,18 +87,18 @@ def _help_of(command: click.Command, context: click.Context) -> Iterator[tuple[s
 
 
 def _cli_page() -> str:
-    parts = [HEADER, "# Command line\n", "Data goes to stdout, talk to stderr.\n", _exit_codes()]
+    parts = [HEADER, "# Command line\n", "Results go to stdout, messages to stderr.\n", _exit_codes()]
     parts += [f"## {name}\n\n```text\n{text}\n```\n" for name, text in help_texts()]
     return "\n".join(parts)
 
 
 def _exit_codes() -> str:
     rows = [
-        (0, "done"),
-        (1, "unforeseen: please report it"),
-        (2, "wrong usage"),
-        (EXIT_PERMANENT, "refused: trying again gives the same"),
-        (EXIT_TRANSIENT, "try again"),
+        (0, "success"),
+        (1, "unexpected error: please report it"),
+        (2, "usage error"),
+        (EXIT_PERMANENT, "permanent failure: a retry fails again"),
+        (EXIT_TRANSIENT, "temporary failure: retry later"),
     ]
     return _table(("exit code", "meaning"), [(str(code), meaning) for code, meaning in rows])
 
@@ -106,11 +106,11 @@ def _exit_codes() -> str:
 def _tables_page() -> str:
     about = (
         "Delta tables, `lake/<endpoint>/<table>`, partitioned by `date`. `modelops sql` shows each as "
-        "`<endpoint>.<table>`. The log has a column more for each feature. A regression's predictions and labels are "
+        "`<endpoint>.<table>`. The log has one more column per feature. A regression's predictions and labels are "
         "floats.\n"
     )
     lake = ["## The lake\n", about]
-    state = ["## The state database\n", "For operators; no interface: it may change with any release.\n"]
+    state = ["## The state database\n", "For operators. Not a public interface: it may change with any release.\n"]
     parts = [HEADER, "# Tables\n", *lake, *map(_section, lake_tables()), *state, *map(_section, STATE)]
     return "\n".join(parts)
 
@@ -128,8 +128,8 @@ def _section(table: Table) -> str:
 
 
 def _spool_page() -> str:
-    parts = [HEADER, "# Spool\n", _SPOOL, f"```json\n{_sample()}```\n", _MOMENTS, _compatibility()]
-    parts += ["## predictions\n", "A record for each request, answered or failed.\n", _prediction_fields()]
+    parts = [HEADER, "# Spool\n", _SPOOL, f"```json\n{_sample()}```\n", _TIMESTAMPS, _compatibility()]
+    parts += ["## predictions\n", "One record per request, answered or failed.\n", _prediction_fields()]
     parts += [_response_section("labels", LABEL_FIELDS), _response_section("feedback", FEEDBACK_FIELDS)]
     return "\n".join(parts)
 
@@ -137,8 +137,8 @@ def _spool_page() -> str:
 def _compatibility() -> str:
     later = [f"`{key}` ({field.since})" for key, field in PREDICTION_FIELDS.items() if field.since != FIRST_RELEASE]
     return (
-        "Every release reads what earlier ones have written. No field changes its key or its meaning; one that came "
-        f"with a later release is absent in records of earlier ones: {', '.join(later)}.\n"
+        "Every release reads the records of earlier releases. The key and the meaning of a field never change. Fields "
+        f"that a later release added are absent in older records: {', '.join(later)}.\n"
     )
 
 
@@ -146,13 +146,13 @@ def _prediction_fields() -> str:
     rows = []
     for key, field in PREDICTION_FIELDS.items():
         read_into = "" if field.per == "record" else f"`{field.column.name}`"
-        rows.append((f"`{key}`", _kept_as(key, field), _meaning(field.column), read_into))
+        rows.append((f"`{key}`", _record_type(key, field), _meaning(field.column), read_into))
     return _table(("key", "type", "meaning", "column of the log"), rows)
 
 
 def _response_section(stream: str, fields: tuple[Column, ...]) -> str:
-    rows = [(f"`{one.name}`", _json_type(one) + _or_null(one), _meaning(one)) for one in fields]
-    about = f'A record for each call, `{{"rows": [...]}}`. The keys of a row are columns of the table `{stream}`.\n'
+    rows = [(f"`{field.name}`", _json_type(field) + _or_null(field), _meaning(field)) for field in fields]
+    about = f'One record per call, `{{"rows": [...]}}`. The keys of a row are columns of the table `{stream}`.\n'
     return f"## {stream}\n\n{about}\n{_table(('key of a row', 'type', 'meaning'), rows)}"
 
 
@@ -182,17 +182,17 @@ def _sample() -> str:
     return (line + seal_line(Tally().plus(line, 1))).decode()
 
 
-def _kept_as(key: str, field: Field) -> str:
+def _record_type(key: str, field: Field) -> str:
     kind = _json_type(field.column)
     if field.per == "row":
-        return f"list of {kind}, one a row; or null"
+        return f"list of {kind}, one per row; or null"
     if key in OPTIONAL_KEYS:
         return f"{kind}; absent means {orjson.dumps(field.absent).decode()}"
     return kind + _or_null(field.column)
 
 
 def _json_type(column: Column) -> str:
-    kinds = {"timestamp": "whole number, microseconds", "json": "object of lists"}
+    kinds = {"timestamp": "integer, microseconds", "json": "object of lists"}
     return kinds.get(column.type, TYPES[column.type])
 
 
@@ -209,9 +209,9 @@ def _errors_page() -> str:
     rows = sorted((_code(kind), str(_status(kind)), _exit(kind), str(inspect.getdoc(kind))) for kind in kinds)
     about = (
         'The gateway answers `{"error": {"code", "message", "remedy", "request_id"}}`; the command line prints '
-        "message and remedy and ends with the exit code.\n"
+        "message and remedy and exits with the exit code.\n"
     )
-    internal = "Anything unforeseen is `internal` with status 500; its text is in the gateway's log only.\n"
+    internal = "Any unexpected error is `internal` with status 500; its details are in the gateway's log only.\n"
     parts = [HEADER, "# Errors\n", about, _table(("code", "status", "exit code", "meaning"), rows), internal]
     return "\n".join(parts)
 
@@ -222,18 +222,18 @@ def _is_ours(kind: type) -> bool:
 
 
 def _code(kind: type[errors.ModelOpsError]) -> str:
-    return f"`{code_of(_made(kind))}`"
+    return f"`{code_of(_example(kind))}`"
 
 
 def _status(kind: type[errors.ModelOpsError]) -> int:
-    return status_of(_made(kind))
+    return status_of(_example(kind))
 
 
 def _exit(kind: type[errors.ModelOpsError]) -> str:
     return str(EXIT_PERMANENT if issubclass(kind, errors.PermanentError) else EXIT_TRANSIENT)
 
 
-def _made(kind: type[errors.ModelOpsError]) -> errors.ModelOpsError:
+def _example(kind: type[errors.ModelOpsError]) -> errors.ModelOpsError:
     return errors.OnboardingError([]) if kind is errors.OnboardingError else kind("", "")
 
 

@@ -1,9 +1,9 @@
-"""Take the README's pictures of a running demo, with Debian's Chromium.
+"""Take the README's screenshots of a running demo, with Debian's Chromium.
 
     modelops demo                      # in one terminal; wait for "Up."
     python docs/screenshots.py         # in another: writes docs/images/*.png
 
-The addresses are those of the project's settings (MODELOPS_DAGSTER_PORT and the like). ``--list`` shows what is taken.
+The addresses come from the project's settings (such as MODELOPS_DAGSTER_PORT). ``--list`` lists the screenshots.
 """
 
 import argparse
@@ -35,8 +35,8 @@ MOST_BYTES = 400_000
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A page: its address, the text that shows it has loaded, and what to scroll to and to click on, if anything."""
+class Screenshot:
+    """A page: its address, the text that shows that it has loaded, and what to scroll to and click, if anything."""
 
     about: str
     url: str
@@ -46,70 +46,72 @@ class Picture:
     size: tuple[int, int] = SIZE
 
 
-def pictures(settings: Settings) -> Mapping[str, Picture]:
-    """Return the pictures by their files' names."""
+def screenshots(settings: Settings) -> Mapping[str, Screenshot]:
+    """Return the screenshots by file name."""
     dagster = f"http://{settings.host}:{settings.dagster_port}"
     return {
-        "lineage": Picture(
-            "an endpoint's assets, with checks",
+        "lineage": Screenshot(
+            "an endpoint's assets with their checks",
             f"{dagster}/locations/modelops/asset-groups/flights/lineage",
             "drift",
             size=WIDE,
         ),
-        "quality_check": Picture(
-            "a rule that failed, with its numbers and their history",
+        "quality_check": Screenshot(
+            "a failed check with its numbers and their history",
             f"{dagster}/assets/flights/quality_metrics?view=checks",
             "quality_brier_skill",
             scroll_to="Latest execution",
         ),
-        "drift_table": Picture(
-            "drift's newest windows, column by column",
+        "drift_table": Screenshot(
+            "drift verdicts of the newest windows by column",
             f"{dagster}/assets/flights/drift?view=events",
             "Materialized",
             click="[Show Markdown]",
         ),
-        "runs": Picture("runs, each with its reason", f"{dagster}/runs", "Success"),
-        "drift_report": Picture("Evidently's report", _newest_report(settings), "Drift"),
+        "runs": Screenshot("runs with their reasons", f"{dagster}/runs", "Success"),
+        "drift_report": Screenshot("Evidently's drift report", _newest_report(settings), "Drift"),
     }
 
 
-def take(browser: Browser, picture: Picture, file: Path) -> None:
-    """Open the page, wait until it shows what it should, and write the picture."""
-    page = browser.new_page(viewport={"width": picture.size[0], "height": picture.size[1]})
-    page.goto(picture.url, timeout=WAIT_MS)
-    page.get_by_text(picture.shows).first.wait_for(timeout=WAIT_MS)
+def take(browser: Browser, shot: Screenshot, file: Path) -> None:
+    """Open the page, wait until it has loaded, and write the screenshot."""
+    page = browser.new_page(viewport={"width": shot.size[0], "height": shot.size[1]})
+    page.goto(shot.url, timeout=WAIT_MS)
+    page.get_by_text(shot.shows).first.wait_for(timeout=WAIT_MS)
     page.wait_for_timeout(SETTLE_MS)
-    if picture.scroll_to:
-        page.get_by_text(picture.scroll_to, exact=True).last.evaluate("e => e.scrollIntoView({block: 'start'})")
+    if shot.scroll_to:
+        page.get_by_text(shot.scroll_to, exact=True).last.evaluate("e => e.scrollIntoView({block: 'start'})")
         page.wait_for_timeout(SETTLE_MS)
-    if picture.click:
-        page.get_by_text(picture.click).first.click()
+    if shot.click:
+        page.get_by_text(shot.click).first.click()
         page.wait_for_timeout(SETTLE_MS)
     page.screenshot(path=file)
     page.close()
 
 
 def main() -> int:
-    """Take every picture, or only list them."""
-    parser = argparse.ArgumentParser(description="Take the README's pictures of a running demo.")
-    parser.add_argument("--list", action="store_true", help="only say what would be taken")
-    parser.add_argument("--into", type=Path, default=Path(__file__).parent / "images", help="where the pictures go")
-    asked = parser.parse_args()
-    chosen = pictures(load_settings())
-    if asked.list:
-        sys.stdout.writelines(f"{name}.png: {picture.about}: {picture.url}\n" for name, picture in chosen.items())
+    """Take the screenshots, or list them."""
+    parser = argparse.ArgumentParser(description="Take the README's screenshots of a running demo.")
+    parser.add_argument("--list", action="store_true", help="list the screenshots without taking them")
+    parser.add_argument(
+        "--into", type=Path, default=Path(__file__).parent / "images", help="folder for the screenshots"
+    )
+    options = parser.parse_args()
+    shots = screenshots(load_settings())
+    if options.list:
+        sys.stdout.writelines(f"{name}.png: {shot.about}: {shot.url}\n" for name, shot in shots.items())
         return 0
     chromium = shutil.which("chromium")
     if chromium is None:
         sys.stderr.write("There is no chromium on the PATH: apt-get install chromium\n")
         return 1
-    asked.into.mkdir(parents=True, exist_ok=True)
+    options.into.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         sizes = []
-        for name, picture in chosen.items():
-            file = asked.into / f"{name}.png"
-            take(browser, picture, file)
+        for name, shot in shots.items():
+            file = options.into / f"{name}.png"
+            take(browser, shot, file)
             sizes.append(file.stat().st_size)
             sys.stdout.write(f"{file} {sizes[-1] // 1000} KB\n")
         browser.close()
@@ -117,7 +119,7 @@ def main() -> int:
 
 
 def _newest_report(settings: Settings) -> str:
-    """Return the newest drift report's address, as the gateway serves it."""
+    """Return the address of the newest drift report on the gateway."""
     written = sorted((settings.home / "reports" / "flights").glob("drift-*.html"))
     name = written[-1].name if written else "drift-none.html"
     return f"{settings.gateway_url}/endpoints/flights/reports/{name}"

@@ -1,1 +1,1 @@
-"""Examples that run: each folder is a project of its own that imports ``modelops_pipelines``."""
+"""Runnable examples: each folder is a separate project that imports ``modelops_pipelines``."""

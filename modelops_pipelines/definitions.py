@@ -1,4 +1,4 @@
-"""The code location: the endpoints' YAML and what they share, as Dagster definitions. Loads nothing heavy."""
+"""The Dagster code location: one set of assets per endpoint YAML, and the shared jobs, sensors and schedules."""
 
 import dagster as dg
 

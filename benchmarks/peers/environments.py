@@ -1,4 +1,4 @@
-"""Virtual environments of the servers that we do not depend on: made on demand, kept where they are asked to be."""
+"""Virtual environments of the servers that we do not depend on, created on demand in a given folder."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ class Environments:
     def python(self, name: str, requirements: Sequence[str]) -> str:
         """Return the interpreter of an environment with these packages, and the model's own as we have them.
 
-        Raises UnavailableError when they do not install; what was begun is begun anew next time.
+        Raises UnavailableError when they do not install; an unfinished installation is repeated next time.
         """
         wanted = [*requirements, *(f"{package}=={version(package)}" for package in SAME_AS_OURS)]
         home, done = self.folder / name, self.folder / f"{name}.installed"

@@ -1,4 +1,4 @@
-"""LitServe: its own processes for HTTP and for the model, with and without its batching and its fast queue."""
+"""LitServe: separate processes for HTTP and for the model, with and without its batching and its fast queue."""
 
 import json
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class LitServe:
         return Launch([self.python, str(SERVER), *options], job.project.folder)
 
     def ask(self, job: Job, rows: Sequence[Row]) -> Ask:  # noqa: ARG002 - the protocol's
-        """Return bare rows: the least that it can be sent."""
+        """Return bare rows, its smallest request body."""
         return Ask("/predict", json.dumps({"rows": rows}).encode())
 
     def read(self, content: bytes) -> Sequence[Row]:

@@ -1,4 +1,4 @@
-"""A LitServe server of one scikit-learn model. Runs in LitServe's environment, which has nothing of ours.
+"""A LitServe server of one scikit-learn model. Runs in LitServe's environment, without modelops.
 
 ``python litserve_server.py MODEL.joblib PORT WORKERS BATCH TIMEOUT plain|fast``
 """
@@ -25,7 +25,7 @@ class Probabilities(ls.LitAPI):  # type: ignore[misc]
         return np.asarray(request["rows"], dtype=np.float64)
 
     def batch(self, inputs: list[Any]) -> tuple[Any, list[int]]:
-        """Join the rows of several requests, and remember where each begins."""
+        """Join the rows of several requests, and store where each begins."""
         return np.concatenate(inputs), np.cumsum([len(rows) for rows in inputs])[:-1].tolist()
 
     def predict(self, x: Any) -> Any:
@@ -40,12 +40,12 @@ class Probabilities(ls.LitAPI):  # type: ignore[misc]
         return output
 
     def encode_response(self, output: Any) -> dict[str, Any]:
-        """Return what becomes JSON."""
+        """Return a value that JSON can hold."""
         return {"predictions": output.tolist()}
 
 
 def main(model: str, port: str, workers: str, batch: str, timeout: str, queue: str) -> None:
-    """Serve on loopback until told to stop."""
+    """Serve on loopback until stopped."""
     batching = {"max_batch_size": int(batch), "batch_timeout": float(timeout)} if int(batch) > 1 else {}
     api = Probabilities(**batching)
     api.model_path = model  # of the instance: its worker process gets a copy of it

@@ -14,7 +14,7 @@ from benchmarks.peers.protocol import Ask, Job, Launch, Row
 
 @dataclass(frozen=True)
 class MLflow:
-    """The registered version, asked at ``/invocations``."""
+    """The registered version, served at ``/invocations``."""
 
     name: str = "mlflow"
     variant: str = ""
@@ -26,7 +26,7 @@ class MLflow:
             "MLFLOW_TRACKING_URI": uri,
             "MLFLOW_REGISTRY_URI": uri,
             "MLFLOW_DISABLE_TELEMETRY": "true",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # it starts uvicorn by its bare name
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # it starts uvicorn by name
         }
         model = f"models:/{job.version.model_name}/{job.version.version}"
         command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager", "local"]
@@ -34,7 +34,7 @@ class MLflow:
         return Launch([*command, *where], job.project.folder, environment)
 
     def ask(self, job: Job, rows: Sequence[Row]) -> Ask:
-        """Return the request that ours gets too, without a key."""
+        """Return the same request as for ours, without a key."""
         return Ask("/invocations", split_body(job, rows))
 
     def read(self, content: bytes) -> Sequence[Row]:

@@ -17,7 +17,7 @@ BATCHING = {"max_batch_size": 16, "max_batch_time": 0.005}
 
 @dataclass(frozen=True)
 class MLServer:
-    """``mlserver start`` on settings files, asked by the V2 protocol."""
+    """``mlserver start`` on settings files, with the V2 protocol."""
 
     python: str
     variant: str

@@ -1,4 +1,4 @@
-"""Our gateway as it is meant to run: a key needed and sent, every limit set, each answer captured before it goes."""
+"""Our gateway in a production configuration: API key required, limits set, requests captured before the answer."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What the benchmark knows of a server: how it is started, what it is asked, how its answer reads."""
+"""The interface of a benchmarked server: how to start it, its request, and how to parse its answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ Row = Sequence[float]
 
 
 class UnavailableError(Exception):
-    """A server that cannot be measured: it does not install, or does not start. The text says why."""
+    """A server cannot be measured: it does not install, or does not start. The message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A model to serve, registered and deployed in a project of its own, with rows to ask it about.
+    """A model to serve, registered and deployed in a separate project, with rows to predict.
 
     ``joblib`` is the same fitted estimator for servers that read no MLflow model; ``answers`` are its probabilities.
     """
@@ -34,7 +34,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Launch:
-    """How a server is started."""
+    """The command that starts a server."""
 
     command: Sequence[str]
     folder: Path
@@ -51,7 +51,7 @@ class Ask:
 
     @property
     def wire(self) -> bytes:
-        """The request as it goes over the wire."""
+        """The request as bytes of HTTP/1.1."""
         own = {"Host": "x", "Content-Type": "application/json", "Content-Length": str(len(self.body))}
         lines = [f"POST {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in {**own, **self.headers}.items())]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + self.body
@@ -66,7 +66,7 @@ class Peer(Protocol):
 
     @property
     def variant(self) -> str:
-        """What is special in this configuration; empty when there is only one."""
+        """The name of this configuration; empty when there is only one."""
 
     def launch(self, job: Job, port: int) -> Launch:
         """Return how to serve the job's model on this port of loopback."""

@@ -1,1 +1,1 @@
-"""The demo: real departures from New York in 2013, played through the whole loop."""
+"""The demo: real departures from New York in 2013, replayed through the whole loop."""

@@ -1,4 +1,4 @@
-"""A version that must not stay: well formed, quick to answer, and wrong. For the demo of a rollback only."""
+"""A bad model for the demo of a rollback: valid and fast, but trained on inverted labels."""
 
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 
 def make_bad(estimator: BaseEstimator, frame: "pd.DataFrame", context: "TrainingContext") -> BaseEstimator:
-    """Fit ``estimator``'s twin on the label turned round, as if ``on_time`` were read for ``late``."""
+    """Fit a clone of ``estimator`` on inverted labels, as if ``on_time`` had been read as ``late``."""
     inputs, label = training_data(frame, context)
     return clone(estimator).fit(inputs, 1 - label)

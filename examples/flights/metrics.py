@@ -1,4 +1,4 @@
-"""The flights example's own metrics: one number of a window's rows each."""
+"""Custom metrics of the flights example: each computes one number from a window's rows."""
 
 from typing import TYPE_CHECKING
 

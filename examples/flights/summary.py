@@ -1,4 +1,4 @@
-"""The demo's last word, read back from the lake and the state: a month a row, and whether the counts agree."""
+"""The demo's summary from the lake and the state database: one row per month, and whether the counts agree."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ _JUDGED = (
 
 
 def print_table(stores: "Stores", spec: "EndpointSpec") -> None:
-    """Print a row a month: version live, requests, late-label quality, drift, alerts, actions."""
+    """Print one row per month: live version, requests, quality by labels, drift, alerts, actions."""
     tables = [log_table(stores, spec), SERVICE_METRICS, DRIFT, typed_for(LABELS, spec.task)]
     with stores.lake.query(spec.name, tables) as lake:
         traffic = lake.sql(_TRAFFIC).to_arrow_table().to_pylist()
@@ -47,7 +47,7 @@ def print_table(stores: "Stores", spec: "EndpointSpec") -> None:
     rows = [
         {
             "month": row["month"],
-            "version live": live.get(row["month"]),
+            "live version": live.get(row["month"]),
             "requests": row["requests"],
             "predictions": row["predictions"],
             "AUC": quality.get(row["month"], {}).get("auc"),
@@ -61,8 +61,8 @@ def print_table(stores: "Stores", spec: "EndpointSpec") -> None:
     print("\n" + table(rows), flush=True)
 
 
-def counted(stores: "Stores", spec: "EndpointSpec", answered: int) -> bool:
-    """Print whether answered = logged = measured and whether each part of the loop was seen; return the whole."""
+def check_counts(stores: "Stores", spec: "EndpointSpec", answered: int) -> bool:
+    """Print whether answered = logged = measured and which parts of the loop happened; return whether all hold."""
     with stores.lake.query(spec.name, [log_table(stores, spec), SERVICE_METRICS]) as lake:
         logged, measured = lake.execute(_COUNTS).fetchall()[0]
     events = stores.deployments.events(spec.name)
@@ -70,7 +70,7 @@ def counted(stores: "Stores", spec: "EndpointSpec", answered: int) -> bool:
     gates = [f"version {g.version} {g.verdict} ({g.numbers['reason']})" for g in stores.gates.of(spec.name)]
     print(f"\npredictions answered {answered:,} = rows in inference_log {logged:,} = service_metrics {measured:,}")
     print("gate: " + "\n      ".join(gates or ["none"]))
-    seen = {
+    happened = {
         "counts agree": answered == logged == measured,
         "alert": bool(stores.alerts.find(spec.name)),
         "retraining": bool(stores.retrainings.of(spec.name)),
@@ -78,8 +78,8 @@ def counted(stores: "Stores", spec: "EndpointSpec", answered: int) -> bool:
         "promotion": done["promote"] > 0,
         "rollback": done["rollback"] > 0,
     }
-    print("seen: " + ", ".join(f"{name} {'yes' if found else 'NO'}" for name, found in seen.items()))
-    return all(seen.values())
+    print("checks: " + ", ".join(f"{name} {'yes' if ok else 'NO'}" for name, ok in happened.items()))
+    return all(happened.values())
 
 
 def _quality(stores: "Stores", spec: "EndpointSpec") -> "dict[str, Mapping[str, Any]]":
@@ -97,17 +97,17 @@ def _alerts(stores: "Stores", spec: "EndpointSpec") -> dict[str, list[str]]:
 
 
 def _actions(stores: "Stores", spec: "EndpointSpec") -> dict[str, list[str]]:
-    """Return what was done, by the month that the data had reached; the first deploy came before any data."""
-    found: dict[str, list[str]] = {}
+    """Return the changes per month of the watermark; the first deploy has none, since it came before any data."""
+    actions: dict[str, list[str]] = {}
     for event in stores.deployments.events(spec.name):
         month = str(event.evidence.get("watermark"))[:7]
         words = {"deploy": "deployed", "promote": "promoted", "rollback": "rolled back to"}[event.action]
-        found.setdefault(month, []).append(f"{words} {event.to_version}")
+        actions.setdefault(month, []).append(f"{words} {event.to_version}")
     verdicts = {gate.version: gate.verdict for gate in stores.gates.of(spec.name)}
     for past in stores.retrainings.of(spec.name):
         month = str(past.watermark)[:7]
-        found.setdefault(month, []).insert(0, f"retrained {past.version}: {verdicts.get(str(past.version))}")
-    return found
+        actions.setdefault(month, []).insert(0, f"retrained {past.version}: {verdicts.get(str(past.version))}")
+    return actions
 
 
 def _percent(share: float | None) -> str:
@@ -115,6 +115,6 @@ def _percent(share: float | None) -> str:
 
 
 def _times(names: list[str]) -> str:
-    """Return the names, each once, with how often it stands there."""
+    """Return the distinct names with their counts."""
     counts = Counter(names)
     return ", ".join(name if count == 1 else f"{name} ({count} times)" for name, count in counts.items())

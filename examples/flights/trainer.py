@@ -1,4 +1,4 @@
-"""Training the flights example's classifier. What a flight's features are is ``data``'s business."""
+"""Train the flights example's classifier. ``data`` defines the features."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from modelops_pipelines import TrainingContext
 
 TRUSTED_TYPES: Final = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
-"""What skops must be told to trust when it loads such a model, and all that it must be told."""
+"""The types that skops must trust to load such a model."""
 
 
 def train(frame: "pd.DataFrame", context: "TrainingContext") -> Pipeline:
-    """Fit boosted trees on the rows that have a label; the result answers ``predict_proba``."""
+    """Fit boosted trees on the labelled rows; the result has ``predict_proba``."""
     inputs, label = training_data(frame, context)
     categories = [name for name in inputs if not is_numeric_dtype(inputs[name])]
     return _pipeline(categories, context).fit(inputs, label)
 
 
 def training_data(frame: "pd.DataFrame", context: "TrainingContext") -> "tuple[pd.DataFrame, pd.Series]":
-    """Take features and label of the rows that have one; numbers become floats, so they may be missing."""
+    """Return features and label of the labelled rows; numbers become floats, so that they may be missing."""
     known = frame[frame[context.label].notna()]
     inputs = known[list(context.features)]
     numbers = [name for name in inputs if is_numeric_dtype(inputs[name])]
@@ -36,10 +36,10 @@ def training_data(frame: "pd.DataFrame", context: "TrainingContext") -> "tuple[p
 
 
 def _pipeline(categories: "Sequence[str]", context: "TrainingContext") -> Pipeline:
-    """Turn categories into codes; a value that training never saw counts as missing.
+    """Encode categories as codes; a category unseen in training counts as missing.
 
-    The trees take the codes as plain numbers: their own ``categorical_features`` gains no accuracy here, and
-    would require trust in ``functools.partial`` and in one of sklearn's functions.
+    The trees use the codes as plain numbers: ``categorical_features`` gains no accuracy here, and would require
+    trust in ``functools.partial`` and in one of sklearn's functions.
     """
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
     numbers = [name for name in context.features if name not in categories]

@@ -1,4 +1,4 @@
-"""What the spool brings: the inference log, labels and feedback of one endpoint."""
+"""The assets that ingest the spool: the inference log, labels and feedback of one endpoint."""
 
 import dagster as dg
 
@@ -16,7 +16,7 @@ NOTHING_REJECTED, JOINS_THE_LOG = "nothing_rejected", "joins_the_log"
 
 
 def inference_log_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of the endpoint's log."""
+    """Return the asset of the endpoint's inference log."""
     return _stream_asset(spec, "predictions", INFERENCE_LOG)
 
 
@@ -53,9 +53,9 @@ def _stream_asset(spec: EndpointSpec, stream: str, table: Table) -> dg.AssetsDef
 
 
 def _checks(responses: bool) -> list[tuple[str, str]]:  # noqa: FBT001 - a private helper
-    rejected = (NOTHING_REJECTED, "Every captured line became rows.")
-    joins = (JOINS_THE_LOG, "Every row joins exactly one answered prediction.")
-    capture = (CAPTURE, "What is captured arrives in time, and the disk has room for it.")
+    rejected = (NOTHING_REJECTED, "Passes when no captured record was rejected in the ingest.")
+    joins = (JOINS_THE_LOG, "Passes when each row joins exactly one answered prediction in the log.")
+    capture = (CAPTURE, "Passes when ingest lag, spool backlog and disk usage are within their limits.")
     return [rejected, joins if responses else capture]
 
 
@@ -72,17 +72,19 @@ def _metadata(report: IngestReport, total: int) -> dict[str, int]:
 
 def _nothing_rejected(report: IngestReport, asset: dg.AssetKey) -> dg.AssetCheckResult:
     reasons = "; ".join(dict.fromkeys(report.reasons)) or "none"
-    about = f"{report.rejected} line(s) rejected ({reasons}); they are in the table 'rejects'"
+    about = f"{report.rejected} record(s) rejected ({reasons}); see the table 'rejects'"
     return _warning(NOTHING_REJECTED, asset, passed=not report.rejected, about=about)
 
 
 def _joins(joined: Joined, asset: dg.AssetKey) -> dg.AssetCheckResult:
-    about = f"{joined.unmatched} of {joined.responses} predictions with a response are not in the log (yet)"
+    about = (
+        f"{joined.unmatched} of {joined.responses} predictions with a label or feedback are not in the log, or not yet"
+    )
     return _warning(JOINS_THE_LOG, asset, passed=not joined.unmatched, about=about)
 
 
 def _capture(health: CaptureHealth, asset: dg.AssetKey) -> dg.AssetCheckResult:
-    """Show the health after this ingest; its alert is the watchers', who look also while nothing is ingested."""
+    """Show the health after this ingest. Its alert is raised elsewhere, so that it works without ingests too."""
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=CAPTURE,

@@ -1,4 +1,4 @@
-"""What every table derived from the log is as an asset: computed where it changed, judged, shown."""
+"""The asset of a derived table: recompute its marked windows, judge them by the alert rules, show the newest rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,18 +27,18 @@ from modelops_pipelines.store.stores import Stores
 
 Derive = Callable[[Stores, EndpointSpec, Range | None], Recomputed]
 Rows = list[dict[str, Any]]
-Picture = Callable[[Stores, EndpointSpec, Rows], Mapping[str, str]]
-"""Markdown with a picture by metadata name, of a table's newest rows."""
+Chart = Callable[[Stores, EndpointSpec, Rows], Mapping[str, str]]
+"""Draws charts of a table's newest rows: returns Markdown by metadata name."""
 
 
 class Recompute(dg.Config):
-    """Leave both empty to compute what changed; give both (ISO 8601) to compute a range again, in one run."""
+    """Leave both empty to recompute the windows that changed; give both (ISO 8601) to recompute a range in one run."""
 
     start: str = ""
     end: str = ""
 
-    def asked(self) -> Range | None:
-        """Return the range asked for, or None."""
+    def requested_range(self) -> Range | None:
+        """Return the requested range, or None for the windows that changed."""
         if not self.start and not self.end:
             return None
         return Range(_moment("start", self.start), _moment("end", self.end))
@@ -46,19 +46,19 @@ class Recompute(dg.Config):
 
 @dataclass(frozen=True)
 class Derived:
-    """A derived table as people see it: the operation that computes it; the columns, windows and picture shown."""
+    """A derived table's asset: the operation that computes it, and the columns, windows and charts that it shows."""
 
     table: Table
     derive: Derive
     shown: Sequence[str]
-    picture: Picture | None = None
+    chart: Chart | None = None
     windows: int = 7
 
 
 def derived_asset(spec: EndpointSpec, of: Derived) -> dg.AssetsDefinition:
     """Return the asset of a derived table, with a check for each of the endpoint's rules that judge it.
 
-    What it depends on and which rules judge it is declared in ``core.tables.derivations``.
+    Its dependencies and the rules that judge it are declared in ``core.tables.derivations``.
     """
     table, declared = of.table, derivation_of(of.table.name)
 
@@ -69,27 +69,28 @@ def derived_asset(spec: EndpointSpec, of: Derived) -> dg.AssetsDefinition:
     )
     def derived(config: Recompute, project: ProjectResource) -> dg.MaterializeResult:
         with project.stores() as stores:
-            result = of.derive(stores, spec, config.asked())
+            result = of.derive(stores, spec, config.requested_range())
             metadata = recomputed_metadata(result, stores.lake.rows(spec.name, table.name))
             rows = newest(stores, spec, table, of.windows)
             judged = judge_table(stores, spec, table)
-            drawn = of.picture(stores, spec, rows) if of.picture and rows else {}
+            charts = of.chart(stores, spec, rows) if of.chart and rows else {}
         newest_first = sorted(rows, key=lambda row: row["window_start"], reverse=True)
         plotted = {f"latest_{v.rule}": v.value for v in judged.verdicts if v.value is not None}
         table_shown = markdown_table([{name: row[name] for name in of.shown} for row in newest_first])
-        pictures = {name: dg.MetadataValue.md(content) for name, content in drawn.items()}
+        drawn = {name: dg.MetadataValue.md(content) for name, content in charts.items()}
         return dg.MaterializeResult(
-            metadata={**metadata, **plotted, **alerts_metadata(judged.changes), **pictures, "newest": table_shown},
+            metadata={**metadata, **plotted, **alerts_metadata(judged.changes), **drawn, "newest": table_shown},
             check_results=check_results(spec, table.name, judged.verdicts),
         )
 
     return derived
 
 
-def _moment(name: str, given: str) -> datetime:
+def _moment(name: str, value: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(given)
+        moment = datetime.fromisoformat(value)
     except ValueError:
-        description = f"{name} is {given!r}, no time in ISO 8601. Give both start and end, as 2026-01-31T00:00:00Z"
+        example = "Give both start and end, for example 2026-01-31T00:00:00Z"
+        description = f"{name} is {value!r}, which is not an ISO 8601 time. {example}"
         raise dg.Failure(description=description, allow_retries=False) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

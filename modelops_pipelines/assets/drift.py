@@ -1,4 +1,4 @@
-"""Whether what is asked and answered has changed: profiles, drift, data quality, and Evidently's report."""
+"""The assets on changes of the data: profiles, drift, data quality, and Evidently's drift report."""
 
 import dagster as dg
 
@@ -15,27 +15,27 @@ from modelops_pipelines.resources.project import ProjectResource
 
 
 def profiles_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of mergeable column profiles."""
+    """Return the asset of hourly column profiles."""
     shown = ("window_start", "model_version", "column", "kind", "n", "nulls", "minimum", "maximum", "other")
     return derived_asset(spec, Derived(PROFILES, profile_windows, shown, draw_profiles, windows=1))
 
 
 def drift_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of drift against each version's reference."""
+    """Return the asset of drift verdicts against each version's reference."""
     shown = ("window_start", "column", "statistic", "value", "threshold", "drifted", "severity", "importance", "n")
     return derived_asset(spec, Derived(DRIFT, detect_drift, (*shown, "reason"), draw_drift))
 
 
 def data_quality_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of the newest requests' units, ranges, categories and nulls."""
+    """Return the asset of data quality: units, ranges, categories and nulls of the newest requests."""
     chunk = ("window_start", "model_version", "chunk", "first_event", "n", "passed")
     shown = (*chunk, "column", "channel", "value", "reason")
     return derived_asset(spec, Derived(DATA_QUALITY, watch_data, shown, draw_data, windows=30))
 
 
 def drift_report_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of Evidently's report, made on demand."""
-    about = "Evidently's drift report of the newest window against the champion's training set, for people."
+    """Return the asset of Evidently's drift report, materialized on demand."""
+    about = "Evidently's HTML drift report: the newest window against the champion's training set."
 
     @dg.asset(**asset_options(spec, "drift_report", kinds=["report"], about=about), deps=[key(spec, "drift")])
     def drift_report(project: ProjectResource) -> dg.MaterializeResult:

@@ -1,4 +1,4 @@
-"""From labels to a judged candidate: the training set, the candidate, its evaluation with the gate."""
+"""The assets of a retraining: the training set, the candidate, and its evaluation with the gate."""
 
 from typing import Any
 
@@ -26,23 +26,23 @@ REASON_TAG = "modelops/reason"
 def training_set_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of the immutable training set."""
     about = (
-        "The base set and every labelled row of the log, less the evaluation days: immutable, by content hash. "
-        "Materialising it starts a retraining."
+        "The base set and all labelled rows of the log, without the evaluation days. Immutable, identified by its "
+        "content hash. Materialize it to start a retraining."
     )
     upstream = [key(spec, "labels")]
 
     @dg.asset(**asset_options(spec, TRAINING_SET, kinds=["deltalake", "table"], about=about), deps=upstream)
     def training_set(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
         with project.stores() as stores:
-            step = freeze_training_set(stores, spec, context.run.tags.get(REASON_TAG, "asked for in Dagster"))
+            step = freeze_training_set(stores, spec, context.run.tags.get(REASON_TAG, "requested in Dagster"))
         return dg.MaterializeResult(data_version=dg.DataVersion(step.record.content_hash), metadata=step_metadata(step))
 
     return training_set
 
 
 def candidate_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of the candidate: a registered version of the model."""
-    about = "A version trained on the newest training set by the endpoint's trainer, registered in MLflow."
+    """Return the asset of the candidate, a registered model version."""
+    about = "A model version that the endpoint's trainer trained on the newest training set, registered in MLflow."
 
     @dg.asset(
         **asset_options(spec, CANDIDATE, kinds=["mlflow", "scikitlearn"], about=about),
@@ -56,10 +56,11 @@ def candidate_for(spec: EndpointSpec) -> dg.AssetsDefinition:
 
 
 def evaluation_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of the candidate's evaluation, with the gate as its blocking check."""
-    about = "The candidate against the champion on the evaluation days, which neither was trained on."
+    """Return the asset of the candidate's evaluation, with the gate as a blocking check."""
+    about = "The candidate compared with the champion on the evaluation days, which neither was trained on."
     options = asset_options(spec, EVALUATION, kinds=["mlflow", "python"], about=about)
-    gate_spec = dg.AssetCheckSpec(GATE, asset=options["key"], blocking=True, description="Is it better, beyond doubt?")
+    gate_about = "Blocks the promotion unless the lower confidence bound of the improvement clears the margin."
+    gate_spec = dg.AssetCheckSpec(GATE, asset=options["key"], blocking=True, description=gate_about)
 
     @dg.asset(**options, deps=[key(spec, CANDIDATE)], check_specs=[gate_spec])
     def evaluation(project: ProjectResource) -> dg.MaterializeResult:
@@ -72,7 +73,7 @@ def evaluation_for(spec: EndpointSpec) -> dg.AssetsDefinition:
 
 
 def step_metadata(step: Step[Any]) -> dict[str, Any]:
-    """Return what a step of a retraining shows, as Dagster's metadata: for the assets and for the job."""
+    """Return a retraining step's numbers as Dagster metadata, for the assets and for the job."""
     return dict(_metadata(name, value) for name, value in step.numbers.items())
 
 
@@ -87,7 +88,7 @@ def _metadata(name: str, value: Any) -> tuple[str, Any]:
 
 
 def _cells(row: dict[str, Any]) -> dict[str, str]:
-    """Return a row's values as text: a column of Dagster's tables has one type, and no value is none there."""
+    """Return a row's values as text: a column of a Dagster table has one type, and cannot hold null."""
     known = {name: "" if value is None else value for name, value in row.items()}
     return {name: f"{value:.5f}" if isinstance(value, float) else str(value) for name, value in known.items()}
 

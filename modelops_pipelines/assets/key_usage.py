@@ -1,4 +1,4 @@
-"""What each key asked for, with the check that none of it is missing."""
+"""The asset of requests per API key, with a check against a recount of the log."""
 
 import dagster as dg
 
@@ -17,8 +17,8 @@ _SHOWN = ("window_start", "key_id", "requests", "predictions", "client_errors", 
 
 
 def key_usage_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of what each key asked for."""
-    about = "Each key's requests are as many as a recount of the log says."
+    """Return the asset of requests per API key."""
+    about = "Passes when each key's request count equals a recount of the log."
     options = asset_options(spec, KEY_USAGE.name, kinds=["deltalake", "duckdb"], about=KEY_USAGE.about, table=KEY_USAGE)
     complete = dg.AssetCheckSpec(COMPLETE, asset=options["key"], description=about)
 
@@ -29,7 +29,7 @@ def key_usage_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     )
     def key_usage(config: Recompute, project: ProjectResource) -> dg.MaterializeResult:
         with project.stores() as stores:
-            result = measure_usage(stores, spec, config.asked())
+            result = measure_usage(stores, spec, config.requested_range())
             metadata = recomputed_metadata(result, stores.lake.rows(spec.name, KEY_USAGE.name))
             rows = newest(stores, spec, KEY_USAGE)
             gaps = usage_gaps(stores, spec)
@@ -41,8 +41,10 @@ def key_usage_for(spec: EndpointSpec) -> dg.AssetsDefinition:
 
 
 def _complete(gaps: list[Gap], options: dict[str, dg.AssetKey]) -> dg.AssetCheckResult:
-    told = "; ".join(f"{gap.key_id}: {gap.counted} counted, {gap.recounted} in the log" for gap in gaps[:SHOWN_GAPS])
-    about = f"{len(gaps)} key(s) differ: {told}. Materialise it for a range (start, end)" if gaps else "no key differs"
+    details = "; ".join(f"{gap.key_id}: {gap.counted} counted, {gap.recounted} in the log" for gap in gaps[:SHOWN_GAPS])
+    about = (
+        f"{len(gaps)} key(s) differ: {details}. Materialize it for a range (start, end)" if gaps else "all counts agree"
+    )
     return dg.AssetCheckResult(
         asset_key=options["key"],
         check_name=COMPLETE,

@@ -1,4 +1,4 @@
-"""What every asset of ours shows: key, group, owners, columns; and results as metadata that people look at."""
+"""Keys, options, check results and metadata that all assets share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -24,7 +24,7 @@ SHOWN_ROWS = 30
 def asset_options(
     spec: EndpointSpec, name: str, *, kinds: Sequence[str], about: str, table: Table | None = None
 ) -> dict[str, Any]:
-    """Return the options that all of an endpoint's assets share."""
+    """Return the options that all assets of an endpoint share."""
     metadata: dict[str, Any] = {}
     if table is not None:
         metadata["dagster/column_schema"] = _schema(table)
@@ -46,7 +46,7 @@ def key(spec: EndpointSpec, name: str) -> dg.AssetKey:
 
 
 def recomputed_metadata(result: Recomputed, total: int) -> dict[str, Any]:
-    """Return a derived table's run as metadata."""
+    """Return what a run recomputed as metadata."""
     return {
         "dagster/row_count": total,
         "windows": len(result.windows),
@@ -63,19 +63,19 @@ def check_specs(spec: EndpointSpec, derivation: Derivation) -> list[dg.AssetChec
 
 
 def alerts_metadata(changes: Sequence[AlertChange]) -> dict[str, str]:
-    """Return what a run did to alerts, where it did anything."""
+    """Return the alerts that a run opened, updated or resolved; empty without any."""
     shown = [f"{change.change}: {change.alert.rule}: {change.alert.message}" for change in changes]
     return {"alerts": "\n".join(shown)} if shown else {}
 
 
 def check_results(spec: EndpointSpec, asset: str, verdicts: Sequence[Verdict]) -> list[dg.AssetCheckResult]:
-    """Return a check's result for each rule: it fails when a window failed,."""
+    """Return a check's result for each rule: it fails when a window failed."""
     rules = dict.fromkeys(verdict.rule for verdict in verdicts)
     return [_check_result(spec, asset, [verdict for verdict in verdicts if verdict.rule == rule]) for rule in rules]
 
 
 def _check_result(spec: EndpointSpec, asset: str, verdicts: list[Verdict]) -> dg.AssetCheckResult:
-    """Return one rule's result; without evidence it passes, and says that it was not judged."""
+    """Return one rule's result; a rule that was not judged passes, and its message says that it was not judged."""
     shown = worst(verdicts)
     severity = dg.AssetCheckSeverity.ERROR if shown.severity == "error" else dg.AssetCheckSeverity.WARN
     known = {name: value for name, value in asdict(shown).items() if value is not None}
@@ -91,14 +91,14 @@ def _check_result(spec: EndpointSpec, asset: str, verdicts: list[Verdict]) -> dg
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValue:
-    """Return rows as a table for the UI, at most SHOWN_ROWS of them."""
+    """Return rows as a Markdown table, at most SHOWN_ROWS of them."""
     if not rows:
-        return dg.MetadataValue.md("nothing to show")
+        return dg.MetadataValue.md("no rows")
     names = list(rows[0])
     lines = [names, ["---"] * len(names), *[[_cell(row[name]) for name in names] for row in rows[:SHOWN_ROWS]]]
     more = len(rows) - SHOWN_ROWS
-    told = ["", f"{more} more rows are in the table"] if more > 0 else []
-    return dg.MetadataValue.md("\n".join([*("| " + " | ".join(line) + " |" for line in lines), *told]))
+    note = ["", f"{more} more rows are in the table"] if more > 0 else []
+    return dg.MetadataValue.md("\n".join([*("| " + " | ".join(line) + " |" for line in lines), *note]))
 
 
 def json_value(value: object) -> Any:
@@ -136,9 +136,9 @@ def _rule_text(spec: EndpointSpec, rule: AlertRule) -> str:
     span = f" over {format_duration(rule.over)}" if rule.over else ""
     above = drift_limit(spec, rule) if rule.kind == "drift" else rule.above
     if rule.kind == "data_quality":
-        limit = "when two chunks of requests in a row are unlike the days before"
+        limit = "when two consecutive chunks of requests differ from the days before"
     elif above is None and rule.below is None:
-        limit = "with a single drifted column"
+        limit = "when any column drifted"
     else:
         limit = f"above {above:g}" if above is not None else f"below {rule.below:g}"
     return f"{rule.metric or rule.kind}{span}: fails {limit}"

@@ -1,4 +1,4 @@
-"""How the endpoint does: traffic, quality, quality estimated before labels, the user's own metrics."""
+"""The assets of metrics: traffic, quality by labels, quality estimated before labels, custom metrics."""
 
 import dagster as dg
 
@@ -19,25 +19,25 @@ _MEASURES = {
 
 
 def service_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of traffic, failures and latency."""
+    """Return the asset of traffic, errors and latency."""
     shown = ("window_start", "model_version", "variant", "requests", "predictions", "client_errors", "server_errors")
     return derived_asset(spec, Derived(SERVICE_METRICS, measure_service, (*shown, "errors"), draw_traffic))
 
 
 def quality_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of quality on the labels that arrived."""
+    """Return the asset of quality on labelled predictions."""
     counted = ("window_start", "model_version", "segment", "segment_value", "labelled", "coverage")
     shown = (*counted, *_MEASURES[spec.task], "reason")
     return derived_asset(spec, Derived(QUALITY_METRICS, measure_quality, shown, draw_quality, windows=30))
 
 
 def estimated_quality_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of quality estimated from the scores alone."""
+    """Return the asset of quality estimated from scores."""
     shown = ("window_start", "model_version", "predictions", "labelled", "auc", "accuracy", "f1", "log_loss", "reason")
     return derived_asset(spec, Derived(ESTIMATED_QUALITY, estimate_quality, shown, draw_estimate, windows=30))
 
 
 def custom_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of the user's own metrics."""
+    """Return the asset of the user's custom metrics."""
     shown = ("window_start", "model_version", "metric", "value", "n", "reason")
     return derived_asset(spec, Derived(CUSTOM_METRICS, measure_custom, shown, draw_custom, windows=30))

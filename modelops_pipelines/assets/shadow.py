@@ -1,4 +1,4 @@
-"""What the endpoint's shadow says to logged requests, beside what was answered."""
+"""The asset of the shadow's answers to logged requests, compared with those that callers received."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from modelops_pipelines.resources.project import ProjectResource
 
 
 class ShadowConfig(dg.Config):
-    """How many rows are compared at most."""
+    """Maximum number of rows to compare."""
 
     most: int = MOST
 
@@ -30,7 +30,7 @@ def shadow_log_for(spec: EndpointSpec) -> dg.AssetsDefinition:
             summary = {} if compared is None else shadow_summary(stores, spec)
             total = stores.lake.rows(spec.name, SHADOW_LOG.name)
         if compared is None:
-            return dg.MaterializeResult(metadata={"dagster/row_count": total, "shadow": "the endpoint has none"})
+            return dg.MaterializeResult(metadata={"dagster/row_count": total, "shadow": "the endpoint has no shadow"})
         run = {f"run_{name}": value for name, value in vars(compared).items() if value is not None}
         return dg.MaterializeResult(metadata={"dagster/row_count": total, **run, **_known(summary)})
 

@@ -1,4 +1,4 @@
-"""The command line: ``main`` has the table of commands, ``commands`` their bodies, the rest is what they share.
+"""The command line: ``main`` has the table of commands, ``commands`` their bodies, the other modules what they share.
 
 A command parses, calls one operation and prints; decisions belong to ``operations`` and ``core``. Never
 imports Dagster.

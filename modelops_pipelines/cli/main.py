@@ -1,4 +1,4 @@
-"""The command line: one file a noun, imported when its command is called."""
+"""The command line: one module per group of commands, imported when one of its commands is called."""
 
 import gc
 import importlib
@@ -12,40 +12,40 @@ from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT, EXIT_TRANSIENT
 from modelops_pipelines.core.errors import ModelOpsError, PermanentError
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "init": ("projects", "Make a project of your own in a new folder."),
+    "init": ("projects", "Create a project in a new folder."),
     "up": ("services", "Run the gateway, Dagster and MLflow until Ctrl-C."),
     "gateway": ("services", "Run the gateway alone."),
-    "demo": ("services", "Watch the whole loop on real flights."),
+    "demo": ("services", "Run the whole loop on real flights."),
     "doctor": ("projects", "Check this project and this machine."),
     "sql": ("metrics", "Query the lake's tables."),
     "endpoint": ("endpoints", "List, show, validate, stop, start and delete endpoints."),
     "train": ("train", "Train a first version on your own data."),
-    "retrain": ("train", "Train and judge a candidate now."),
-    "deploy": ("releases", "Put a version on an endpoint."),
-    "promote": ("releases", "Take a version a step towards champion."),
-    "rollback": ("releases", "Return to the champion before."),
-    "history": ("releases", "Show what happened to an endpoint, or what was live at a time."),
-    "deployments": ("releases", "List deployments and what came of them."),
-    "trials": ("trials", "Show what was said of versions on trial."),
+    "retrain": ("train", "Train and evaluate a candidate now."),
+    "deploy": ("releases", "Deploy a version to an endpoint."),
+    "promote": ("releases", "Promote a version one step towards champion."),
+    "rollback": ("releases", "Roll back to the previous champion."),
+    "history": ("releases", "Show the changes of an endpoint, or what was live at a given time."),
+    "deployments": ("releases", "List deployments and their status."),
+    "trials": ("trials", "Show the verdicts on versions on trial."),
     "ab": ("trials", "Start, show and end A/B tests."),
-    "shadow": ("shadow", "Start, show and end a shadow."),
+    "shadow": ("shadow", "Start, show, compare and end a shadow."),
     "model": ("models", "List, test, archive and restore versions."),
-    "try": ("try_endpoint", "Send an endpoint a test call."),
+    "try": ("try_endpoint", "Send a test request to an endpoint."),
     "snippet": ("try_endpoint", "Print example code for an endpoint."),
     "logs": ("logs", "Show the newest requests and answers."),
     "metrics": ("metrics", "Show traffic and quality."),
     "drift": ("metrics", "Show the newest drift verdicts."),
-    "report": ("metrics", "Write a page on an endpoint's health, to look at and to send."),
+    "report": ("metrics", "Write an HTML report on an endpoint's health."),
     "alert": ("alerts", "List alerts."),
-    "erase": ("erase", "Erase everything captured of a user."),
-    "key": ("keys", "Make, list, rotate and revoke the gateway's keys."),
+    "erase": ("erase", "Erase everything captured about a user."),
+    "key": ("keys", "Create, list, rotate and revoke API keys."),
 }
-OBJECTS_A_COLLECTION = 50_000
+OBJECTS_PER_COLLECTION = 50_000
 """Python's own 700 collects dozens of times while modules load: about 0.02 of 0.27 CPU s (measured)."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands' files are imported when they are called; the list of them costs nothing."""
+    """A group that imports a command's module when the command is called; listing the commands imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the commands in the order of the table."""
@@ -60,7 +60,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the list of commands without importing any."""
+        """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
 
@@ -68,16 +68,16 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="modelops_pipelines")
 def cli() -> None:
-    """Run models in production: serve, watch, retrain, judge, promote, roll back.
+    """Run models in production: serve, monitor, retrain, evaluate, promote, roll back.
 
-    Data goes to stdout, talk to stderr; --json gives every listing as JSON. Exit codes: 0 done, 2 wrong usage,
-    3 refused (trying again gives the same), 4 try again, 1 anything unforeseen.
+    Results go to stdout, messages to stderr; --json prints listings as JSON. Exit codes: 0 success, 1 unexpected
+    error, 2 usage error, 3 permanent failure (a retry fails again), 4 temporary failure (retry later).
     """
 
 
 def main() -> None:
-    """Run the command line; an error of ours becomes a message and an exit code."""
-    gc.set_threshold(OBJECTS_A_COLLECTION)
+    """Run the command line; a ModelOpsError becomes a message on stderr and an exit code."""
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
     try:
         cli(prog_name="modelops")
     except ModelOpsError as error:

@@ -19,7 +19,7 @@ json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=Tr
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
-    """Print rows as JSON, or as aligned columns; ``empty`` is told on stderr when there are none."""
+    """Print rows as JSON, or as aligned columns; without rows print ``empty`` to stderr."""
     if as_json:
         click.echo(as_text([dict(row) for row in rows]))
     elif not rows:
@@ -39,7 +39,7 @@ def show_value(value: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def show_change(change: "Change", *, as_json: bool) -> None:
-    """Print what a change of an endpoint did: as JSON, or in a sentence."""
+    """Print the result of a change of an endpoint: as JSON, or as a sentence."""
     if as_json:
         show_value(asdict(change), as_json=True)
     else:
@@ -64,7 +64,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def cell(value: Any) -> str:
-    """Return one value as people read it."""
+    """Return one value as text for people."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -82,7 +82,7 @@ def _align(content: str, width: int, right: bool) -> str:  # noqa: FBT001 - a pr
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it."""
+    """Return a value with JSON's types only."""
     if isinstance(value, Mapping):
         return {str(name): _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
@@ -97,5 +97,5 @@ def _plain(value: Any) -> Any:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Return the moment with its offset; one without is UTC, as everything in the lake."""
+    """Return the moment with its offset; without an offset it is UTC, like every time in the lake."""
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

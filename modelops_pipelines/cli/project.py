@@ -1,4 +1,7 @@
-"""The project that a command works on, and who asks; a folder without one is refused before anything is made in it."""
+"""The project in the current folder, and the user who runs the command.
+
+A folder without a project is refused before anything is created in it.
+"""
 
 import getpass
 import os
@@ -15,7 +18,7 @@ def project_settings() -> Settings:
     if not settings.endpoints.is_dir() and not settings.home.exists():
         raise SettingsError(
             f"There is no project in {Path.cwd()}: neither {settings.endpoints} nor {settings.home} exists",
-            "Go to a project's folder, or make one: modelops init FOLDER",
+            "Change to a project's folder, or create one: modelops init FOLDER",
         )
     return settings
 
@@ -26,7 +29,7 @@ def open_stores() -> Stores:
 
 
 def actor() -> str:
-    """Return who asks; a container's user may have no name."""
+    """Return the actor for the history: the user of this process. A container's user may have no name."""
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):
@@ -34,7 +37,7 @@ def actor() -> str:
 
 
 def require_endpoint(stores: Stores, name: str) -> None:
-    """Refuse a name that no endpoint bears; for commands that found nothing under it. Raises UnknownError."""
+    """Raise UnknownError unless an endpoint has this name; for commands that found nothing for it."""
     from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 
     endpoint_named(stores, name)

@@ -1,4 +1,4 @@
-"""The Dagster component behind an endpoint's YAML: one file makes the assets and checks of one endpoint.
+"""The Dagster component behind an endpoint's YAML: one file defines the assets and checks of one endpoint.
 
-What spans all endpoints (sensors, jobs, resources) is built once, in ``definitions``.
+Sensors, jobs and resources are shared by all endpoints and built once, in ``definitions``.
 """

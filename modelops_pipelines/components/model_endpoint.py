@@ -1,4 +1,4 @@
-"""One YAML is one endpoint: its assets and checks. What spans endpoints is built once, in ``shared_definitions``."""
+"""One YAML file defines one endpoint's assets and checks; ``shared_definitions`` builds what all endpoints share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -47,14 +47,14 @@ DERIVED_ASSETS: dict[str, Factory] = {
     "custom_metrics": custom_metrics_for,
     "key_usage": key_usage_for,
 }
-"""The asset of each derived table; which of them an endpoint has is declared in ``core.tables.derivations``."""
+"""The asset of each derived table; ``core.tables.derivations`` declares which of them an endpoint has."""
 _ON_DEMAND: tuple[Factory, ...] = (drift_report_for, shadow_log_for)
-_LEARNING: tuple[Factory, ...] = (training_set_for, candidate_for, evaluation_for)
-RESOURCES = {"project": ProjectResource()}  # the same objects everywhere: Dagster merges no two others of one name
+_RETRAINING: tuple[Factory, ...] = (training_set_for, candidate_for, evaluation_for)
+RESOURCES = {"project": ProjectResource()}  # one object: Dagster refuses to merge different resources of one name
 
 
 class Attributes(dg.Model):
-    """Whatever a YAML says: the project's own rules judge it, by file, line and remedy."""
+    """Accepts any attributes: the project's own validation checks them and reports file, line and remedy."""
 
     model_config = ConfigDict(extra="allow", protected_namespaces=())
 
@@ -62,23 +62,23 @@ class Attributes(dg.Model):
 class ModelEndpoint(dg.Component):
     """An endpoint as a Dagster component; docs/endpoints.md lists the attributes.
 
-    The values are checked by the project's own rules, the same as for ``modelops endpoint validate``.
+    The values pass the same validation as with ``modelops endpoint validate``.
     """
 
     def __init__(self, attributes: Mapping[str, Any]) -> None:
-        """Keep what the YAML says."""
+        """Keep the YAML's attributes."""
         self.attributes = attributes
 
     @classmethod
     def get_model_cls(cls) -> type[Attributes]:
-        """Return what Dagster reads a YAML as."""
+        """Return the model that Dagster parses the attributes with."""
         return Attributes
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
-        """Return the component with the YAML's values, its templates filled in."""
-        given = attributes.model_dump(exclude_unset=True) if attributes else {}
-        return cls(context.resolution_context.at_path("attributes").resolve_value(given))
+        """Return the component with the YAML's attributes, templates resolved."""
+        values = attributes.model_dump(exclude_unset=True) if attributes else {}
+        return cls(context.resolution_context.at_path("attributes").resolve_value(values))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Return the endpoint's assets, with their checks and resource; raises OnboardingError."""
@@ -88,7 +88,7 @@ class ModelEndpoint(dg.Component):
             spec = self.spec(str(file))
         except OnboardingError:
             if file.is_file():
-                read_endpoint(file)  # says the same faults, with the file's own lines
+                read_endpoint(file)  # raises the same issues with the file's line numbers
             raise
         return dg.Definitions.merge(endpoint_definitions(spec), dg.Definitions(resources=RESOURCES))
 
@@ -98,14 +98,14 @@ class ModelEndpoint(dg.Component):
 
 
 def endpoint_definitions(spec: EndpointSpec) -> dg.Definitions:
-    """Return one endpoint's assets, with their checks: those that its task, metrics and trainer allow."""
-    derived = [DERIVED_ASSETS[one.name] for one in spec.derivations]
-    factories = (*_CAPTURED, *derived, *_ON_DEMAND, *(_LEARNING if spec.trainer else ()))
+    """Return one endpoint's assets with their checks, as its task, metrics and trainer allow."""
+    derived = [DERIVED_ASSETS[derivation.name] for derivation in spec.derivations]
+    factories = (*_CAPTURED, *derived, *_ON_DEMAND, *(_RETRAINING if spec.trainer else ()))
     return dg.Definitions(assets=[factory(spec) for factory in factories])
 
 
 def shared_definitions(specs: Sequence[EndpointSpec]) -> dg.Definitions:
-    """Return what all endpoints share: jobs, sensors, the schedule, resources, the executor."""
+    """Return the jobs, sensors, schedules, resources and the executor that all endpoints share."""
     names = [spec.name for spec in specs]
     jobs = release_jobs(names)
     promote = next(job for job in jobs if job.name == "promote")

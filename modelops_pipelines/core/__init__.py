@@ -1,6 +1,6 @@
-"""What decides: pure functions and frozen values. No I/O, clock, Dagster, MLflow or HTTP.
+"""Decisions: pure functions and frozen values. No I/O, clock, Dagster, MLflow or HTTP.
 
-Time and chance are arguments. What remembers lives in ``store``, the verbs that join the two in ``operations``. Inside,
-the stage words of the loop: ``capture``, ``metrics``, ``drift``, ``alerting``, ``improve``, ``release``, on shared
-ground (``tables``, ``profiles``).
+Time and randomness are arguments. State is kept in ``store``; ``operations`` combines the two. The packages are named
+after the loop's stages (``capture``, ``metrics``, ``drift``, ``alerting``, ``improve``, ``release``); all of them use
+``tables`` and ``profiles``.
 """

@@ -9,7 +9,7 @@ _LONGEST = timedelta(days=3650)
 
 
 def parse_duration(text: str) -> timedelta | None:
-    """Read ``90s``, ``30m``, ``48h`` or ``7d``, above nothing and up to ten years; None for anything else."""
+    """Read ``90s``, ``30m``, ``48h`` or ``7d``, above 0 and up to ten years; None for anything else."""
     match = _DURATION.fullmatch(text)
     if match is None:
         return None

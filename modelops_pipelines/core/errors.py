@@ -1,33 +1,33 @@
-"""Every error this project raises on purpose, and nothing else.
+"""Every error that this project raises on purpose.
 
-An error takes data and builds its message: the thing, the culprit, the fix. It knows neither HTTP nor exit codes
-nor Dagster; ``gateway/http/errors.py``, ``cli/errors.py`` and ``resources/failures.py`` map them.
+An error's message names the thing, the cause and the fix. Errors do not depend on HTTP, exit codes or Dagster:
+``gateway/http/errors.py``, ``cli/errors.py`` and ``resources/failures.py`` map them.
 
 ::
 
     ModelOpsError
-    ├── PermanentError            trying again gives the same answer
+    ├── PermanentError            a retry gives the same result
     │   ├── OnboardingError       one or more faults in endpoints' YAML
     │   ├── SettingsError         the project's own settings or home
-    │   ├── InputError            a request's body or a command's argument
-    │   │   ├── MalformedError    a body that does not even parse
+    │   ├── InputError            a request's body or a command's argument is invalid is invalid
+    │   │   ├── MalformedError    a body that does not parse
     │   │   └── TooLargeError     a body over the limit
-    │   ├── UnauthenticatedError  no key, or one that is wrong, expired or revoked
-    │   ├── ForbiddenError        a key without the role, or for other endpoints
-    │   ├── UnknownError          a name that nothing bears: endpoint, version, prediction, table
-    │   ├── ConflictError         the thing exists, but in a state that does not allow the request
-    │   │   └── GateError         a promotion without a passed gate
-    │   ├── EvidenceError         not enough data to do what was asked
-    │   ├── SchemaError           a store of another version, a column that does not fit
+    │   ├── UnauthenticatedError  the API key is missing, unknown, expired or revoked
+    │   ├── ForbiddenError        the API key lacks the required role or scope
+    │   ├── UnknownError          no endpoint, version, prediction or table has this name
+    │   ├── ConflictError         the current state does not allow the request
+    │   │   └── GateError         a promotion of a version that has not passed the gate
+    │   ├── EvidenceError         not enough data for the request
+    │   ├── SchemaError           a store of another version, or a column with another type
     │   ├── ModelError            a model that cannot be loaded, trusted or trained
     │   └── PredictionError       the model raised on well-formed input
-    └── TransientError            trying again may work
-        ├── CaptureError          the spool cannot be written: the answer is withheld
-        ├── LimitError            more requests than allowed in a window
-        ├── OverloadError         more requests at once than allowed, or the deadline passed while waiting
-        ├── NotReadyError         nothing is loaded for the endpoint yet
+    └── TransientError            a retry may succeed
+        ├── CaptureError          the spool cannot be written, so no answer is sent
+        ├── LimitError            rate limit exceeded
+        ├── OverloadError         too many concurrent requests, or the deadline passed in the queue
+        ├── NotReadyError         no model is loaded for the endpoint yet
         ├── BusyError             another process holds the lock
-        └── AcknowledgementError  a worker did not take the desired state over in time
+        └── AcknowledgementError  a worker did not load the desired state in time
 """
 
 from collections.abc import Sequence
@@ -35,33 +35,33 @@ from dataclasses import dataclass
 
 
 class ModelOpsError(Exception):
-    """The family. ``message`` says what is wrong with what; ``remedy`` says what to do about it."""
+    """Base of all errors here. ``message`` says what is wrong; ``remedy`` says how to fix it."""
 
     def __init__(self, message: str, remedy: str) -> None:
-        """Keep both halves apart, for faces that show them apart."""
+        """Keep message and remedy separate: HTTP and ``--json`` show them as two fields."""
         super().__init__(f"{message}. {remedy}")
         self.message = message
         self.remedy = remedy
 
 
 class PermanentError(ModelOpsError):
-    """Trying again gives the same answer."""
+    """A retry gives the same result."""
 
 
 class TransientError(ModelOpsError):
-    """Trying again may work."""
+    """A retry may succeed."""
 
 
 class SettingsError(PermanentError):
-    """The project's own settings or home are wrong."""
+    """The project's own settings or home are invalid."""
 
 
 class InputError(PermanentError):
-    """A request's body or a command's argument is wrong."""
+    """A request's body or a command's argument is invalid."""
 
 
 class MalformedError(InputError):
-    """A body that does not even parse."""
+    """A body that does not parse."""
 
 
 class TooLargeError(InputError):
@@ -69,31 +69,31 @@ class TooLargeError(InputError):
 
 
 class UnauthenticatedError(PermanentError):
-    """No key, or one that is wrong, expired or revoked."""
+    """The API key is missing, unknown, expired or revoked."""
 
 
 class ForbiddenError(PermanentError):
-    """A key without the role that was needed, or for other endpoints."""
+    """The API key lacks the required role or scope."""
 
 
 class UnknownError(PermanentError):
-    """A name that nothing bears."""
+    """No endpoint, version, prediction or table has this name."""
 
 
 class ConflictError(PermanentError):
-    """The thing exists, but in a state that does not allow what was asked."""
+    """The current state does not allow the request."""
 
 
 class GateError(ConflictError):
-    """A promotion without a passed gate."""
+    """A promotion of a version that has not passed the gate."""
 
 
 class EvidenceError(PermanentError):
-    """Not enough data to do what was asked."""
+    """Not enough data for the request."""
 
 
 class SchemaError(PermanentError):
-    """A store of another version, or a column that does not fit its declaration."""
+    """A store of another version, or a column whose type differs from its declaration."""
 
 
 class ModelError(PermanentError):
@@ -105,24 +105,24 @@ class PredictionError(PermanentError):
 
 
 class CaptureError(TransientError):
-    """The spool cannot be written, so nothing may be answered."""
+    """The spool cannot be written, so no answer is sent."""
 
 
 class LimitError(TransientError):
-    """More requests than a limit allows in its window."""
+    """Rate limit exceeded."""
 
     def __init__(self, message: str, remedy: str, retry_after: int = 1) -> None:
-        """``retry_after`` is in seconds: when the next request of this caller may be taken."""
+        """``retry_after`` is in seconds: when this caller may send the next request."""
         super().__init__(message, remedy)
         self.retry_after = retry_after
 
 
 class OverloadError(TransientError):
-    """More requests at once than the endpoint takes, or one whose deadline passed while it waited."""
+    """Too many concurrent requests, or the request's deadline passed while it was queued."""
 
 
 class NotReadyError(TransientError):
-    """Nothing is loaded for the endpoint yet."""
+    """No model is loaded for the endpoint yet."""
 
 
 class BusyError(TransientError):
@@ -130,12 +130,12 @@ class BusyError(TransientError):
 
 
 class AcknowledgementError(TransientError):
-    """A worker did not take the desired state over in time."""
+    """A worker did not load the desired state in time."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with one line of a file."""
+    """One error in one line of a file."""
 
     file: str
     line: int
@@ -144,7 +144,7 @@ class Fault:
     fix: str
 
     def __str__(self) -> str:
-        """``file:line: culprit: problem. fix``, as editors and people read it."""
+        """Return ``file:line: culprit: problem. fix``: editors turn it into a link."""
         return f"{self.file}:{self.line}: {self.culprit}: {self.problem}. {self.fix}"
 
 
@@ -152,7 +152,7 @@ class OnboardingError(PermanentError):
     """One or more faults in endpoints' YAML."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        """All faults at once, so that a file is corrected in one go."""
+        """Report all faults at once, so that a file needs one correction."""
         self.faults = tuple(faults)
         lines = "\n".join(f"  {fault}" for fault in self.faults)
-        super().__init__(f"{len(self.faults)} fault(s) in the endpoints' YAML:\n{lines}", "Correct the lines named")
+        super().__init__(f"{len(self.faults)} fault(s) in the endpoints' YAML:\n{lines}", "Correct these lines")

@@ -1,7 +1,7 @@
 """Identifiers of requests, predictions, labels and feedback.
 
-A request id carries its own event time, its number of rows and a seal, so that a label or a piece of feedback for
-a prediction that this installation never made is refused without a look-up, on any worker, at any age.
+A request id contains its event time, its number of rows and a seal. So any worker can refuse a label or feedback for
+a prediction that this installation never made, without a look-up, however old the id is.
 """
 
 import base64
@@ -23,7 +23,7 @@ _ROW = re.compile(r"0|[1-9][0-9]{0,4}")
 
 @dataclass(frozen=True)
 class RequestId:
-    """What a request id says: the text itself, its event time (microseconds kept) and its number of rows."""
+    """A request id: its text, and the event time (to the microsecond) and number of rows that the text contains."""
 
     text: str
     event_time: datetime
@@ -40,7 +40,7 @@ def prediction_id(request: str, row: int) -> str:
 
 
 def new_request_id(endpoint: str, event_time: datetime, rows: int, entropy: bytes, secret: bytes) -> RequestId:
-    """Make an id for a request of ``rows`` rows; ``entropy`` is ENTROPY_BYTES random bytes.
+    """Return a new id for a request of ``rows`` rows; ``entropy`` is ENTROPY_BYTES random bytes.
 
     The text is base32 (lower case, 40 characters) of time, rows, entropy and an HMAC-SHA-256 over these and the
     endpoint's name, cut to 8 bytes.
@@ -64,7 +64,7 @@ def parse_prediction_id(text: str, endpoint: str, secret: bytes) -> tuple[Reques
 
 
 def time_of(request: str) -> datetime | None:
-    """Return the event time that a request id carries, whoever made it; None for what is not written as one."""
+    """Return the event time in a request id, without checking its seal; None for a text that is not a request id."""
     body, _ = _split(request)
     if body is None:
         return None
@@ -85,7 +85,7 @@ def _seal(endpoint: str, body: bytes, secret: bytes) -> bytes:
 
 
 def _split(request: str) -> tuple[bytes | None, bytes]:
-    """Return body and seal, or None for what is not one of our ids at all."""
+    """Return body and seal; the body is None for a text that does not have the form of an id."""
     try:
         raw = base64.b32decode(request.encode("ascii").upper())
     except (ValueError, UnicodeEncodeError):
@@ -96,6 +96,6 @@ def _split(request: str) -> tuple[bytes | None, bytes]:
 
 def _unknown(text: str, endpoint: str) -> UnknownError:
     return UnknownError(
-        f"Prediction {text[:80]!r} was not made by endpoint {endpoint!r}",
-        "Send '<request_id>-<row>' as the endpoint's answer gave it, rows counted from 0",
+        f"Endpoint {endpoint!r} never made the prediction {text[:80]!r}",
+        "Send '<request_id>-<row>': the request id of the endpoint's response and the row number, counted from 0",
     )

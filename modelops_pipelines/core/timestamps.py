@@ -1,4 +1,4 @@
-"""Timestamps as whole microseconds since 1970 in UTC: how the spool, request ids and the state database keep them."""
+"""Timestamps as whole microseconds since 1970 in UTC: the form in the spool, request ids and the state database."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,5 +12,5 @@ def to_micros(moment: datetime) -> int:
 
 
 def from_micros(value: int) -> datetime:
-    """Return the moment in UTC; raises OverflowError for one outside of the calendar, TypeError for no number."""
+    """Return the moment in UTC; raises OverflowError outside the calendar, TypeError for a non-number."""
     return EPOCH + timedelta(microseconds=value)

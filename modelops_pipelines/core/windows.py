@@ -14,7 +14,7 @@ def window_of(moment: datetime, size: str) -> datetime:
 
 
 def has_ended(window: datetime, size: str, now: datetime) -> bool:
-    """Whether the window's time is over: late rows may still come, but nothing that happens from now on."""
+    """Whether the window's time is over. Late rows may still arrive, but no new events."""
     return window + LENGTH[size] <= now
 
 
@@ -33,5 +33,5 @@ def hours_of(windows: Iterable[datetime], size: str) -> list[datetime]:
 
 
 def text(moment: datetime) -> str:
-    """Return the moment as ISO 8601 in UTC, with a Z: the one form used in files, messages and JSON."""
+    """Return the moment as ISO 8601 in UTC, with a Z: the only form in files, messages and JSON."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The job that judges a version on trial by the log and its labels, and does what follows."""
+"""The trial job: judges a version on trial by the log and its labels, and promotes it or rolls it back."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,10 @@ from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.resources.project import ProjectResource
 
 
-@dg.op(name="judge_trial", description="Errors, latency and labelled losses of challenger and champion; acts on them.")
+@dg.op(
+    name="judge_trial",
+    description="Compare errors, latency and labelled losses of challenger and champion; promote, roll back or wait.",
+)
 def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
     """Judge the endpoint's trial."""
     from modelops_pipelines.operations.release import commands as releases
@@ -32,7 +35,7 @@ def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
             "verdict": verdict.verdict,
             "reason": verdict.reason,
             "guards": dg.MetadataValue.json(dict(verdict.numbers)),
-            "change": driven.change.sentence if driven.change else "none: it goes on as it is",
+            "change": driven.change.sentence if driven.change else "none: the trial continues",
             **({"ab_test": dg.MetadataValue.json(experiment.describe())} if experiment else {}),
         }
     )
@@ -40,7 +43,9 @@ def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
 
 def trial_job(endpoints: Sequence[str]) -> dg.JobDefinition:
     """Return the job for these endpoints."""
-    about = "Judge the version on trial: take it back, a step further, or leave it. Choose the endpoint as partition."
+    about = (
+        "Judge the version on trial: roll it back, promote it one step, or wait. Choose the endpoint as the partition."
+    )
     partitions = dg.StaticPartitionsDefinition(list(endpoints))
 
     @dg.job(name="trial", description=about, partitions_def=partitions, executor_def=dg.in_process_executor)

@@ -1,4 +1,4 @@
-"""The jobs that change what is live: deploy, promote, rollback. Shared by all endpoints, partitioned by endpoint."""
+"""The jobs that change what is live, such as deploy, promote and rollback, partitioned by endpoint."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ from modelops_pipelines.store.stores import Stores
 
 
 class DeployConfig(dg.Config):
-    """Which version to deploy, and why. ``share`` is its part of the traffic in percent."""
+    """The version to deploy, the reason, and its ``share`` of the traffic in percent."""
 
     version: str
     share: int = WHOLE
@@ -24,7 +24,7 @@ class DeployConfig(dg.Config):
 
 
 class PromoteConfig(dg.Config):
-    """Which version to promote, and why. ``force`` goes without a passed gate, and the history says so."""
+    """The version to promote, and the reason. ``force`` skips the gate; the history records it."""
 
     version: str
     force: bool = False
@@ -34,7 +34,7 @@ class PromoteConfig(dg.Config):
 
 
 class RollbackConfig(dg.Config):
-    """Why to roll back; ``to`` names an earlier champion, the one before by default."""
+    """The reason to roll back; ``to`` is an earlier champion, by default the previous one."""
 
     to: str = ""
     reason: str = "rolled back from Dagster"
@@ -43,30 +43,30 @@ class RollbackConfig(dg.Config):
 
 
 class EndpointConfig(dg.Config):
-    """Why to stop, start or delete the endpoint."""
+    """The reason to stop, start or delete the endpoint."""
 
-    reason: str = "asked for in Dagster"
+    reason: str = "requested in Dagster"
     actor: str = "dagster"
     dry_run: bool = False
 
 
 class VersionConfig(dg.Config):
-    """Which version, and why."""
+    """The version, and the reason."""
 
     version: str
-    reason: str = "asked for in Dagster"
+    reason: str = "requested in Dagster"
     actor: str = "dagster"
 
 
 class ValidateConfig(dg.Config):
-    """Which version would be deployed, with which share of the traffic; nothing changes."""
+    """The version and the share of the traffic to validate; nothing changes."""
 
     version: str
     share: int = WHOLE
 
 
 def release_jobs(endpoints: Sequence[str]) -> list[dg.JobDefinition]:
-    """Return deploy, promote and rollback for these endpoints."""
+    """Return the jobs that change what these endpoints serve, and ``validate``."""
     partitions = dg.StaticPartitionsDefinition(list(endpoints))
     return [_job(name, op, about, partitions) for name, (op, about) in _OPS.items()]
 
@@ -90,7 +90,10 @@ def deploy_op(context: dg.OpExecutionContext, config: DeployConfig, project: Pro
     )
 
 
-@dg.op(name="promote_version", description="Take a version a step further on its plan; needs a passed gate.")
+@dg.op(
+    name="promote_version",
+    description="Promote a version to the next step of the promotion plan; requires a passed gate.",
+)
 def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, project: ProjectResource) -> None:
     """Promote a version."""
     _run(
@@ -108,7 +111,7 @@ def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, project: P
     )
 
 
-@dg.op(name="roll_back", description="Return to an earlier champion, by the history.")
+@dg.op(name="roll_back", description="Roll back to an earlier champion from the history.")
 def rollback_op(context: dg.OpExecutionContext, config: RollbackConfig, project: ProjectResource) -> None:
     """Roll back."""
     _run(
@@ -120,7 +123,7 @@ def rollback_op(context: dg.OpExecutionContext, config: RollbackConfig, project:
     )
 
 
-@dg.op(name="validate_version", description="Check that a deploy would be taken, and say what it would change.")
+@dg.op(name="validate_version", description="Check whether a deploy would be accepted, and show what it would change.")
 def validate_op(context: dg.OpExecutionContext, config: ValidateConfig, project: ProjectResource) -> None:
     """Validate a deploy."""
     _run(
@@ -132,40 +135,43 @@ def validate_op(context: dg.OpExecutionContext, config: ValidateConfig, project:
     )
 
 
-def _endpoint_op(name: str, about: str, move: Callable[..., Change]) -> dg.OpDefinition:
+def _endpoint_op(name: str, about: str, apply: Callable[..., Change]) -> dg.OpDefinition:
     @dg.op(name=name, description=about)
     def endpoint_op(context: dg.OpExecutionContext, config: EndpointConfig, project: ProjectResource) -> None:
         _run(
             context,
             project,
-            lambda stores, spec: move(stores, spec, actor=config.actor, reason=config.reason, dry_run=config.dry_run),
+            lambda stores, spec: apply(stores, spec, actor=config.actor, reason=config.reason, dry_run=config.dry_run),
         )
 
     return endpoint_op
 
 
-@dg.op(name="archive_version", description="Have a version serve no more; refused while anything serves or tries it.")
+@dg.op(
+    name="archive_version",
+    description="Archive a version, so that nothing serves it; refused while it is champion, challenger or shadow.",
+)
 def archive_op(context: dg.OpExecutionContext, config: VersionConfig, project: ProjectResource) -> None:
     """Archive a version."""
     with project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
-        done = releases.archive(stores, spec, config.version, actor=config.actor, reason=config.reason)
+        changed = releases.archive(stores, spec, config.version, actor=config.actor, reason=config.reason)
         releases.mirror(stores, spec)
-    context.add_output_metadata({"version": config.version, "archived_now": done})
+    context.add_output_metadata({"version": config.version, "archived_now": changed})
 
 
-_STOP = "Have the endpoint refuse every prediction until it is started again."
-_START = "Have a stopped endpoint serve again what it did."
-_DELETE = "Take everything off the endpoint; history and logs stay."
+_STOP = "Make the endpoint refuse all prediction requests until it is started again."
+_START = "Start a stopped endpoint again with the versions that it served before."
+_DELETE = "Remove all versions from the endpoint permanently; its history and logs are kept."
 _OPS = {
-    "deploy": (deploy_op, "Put a version on an endpoint. Choose the endpoint as the partition."),
-    "promote": (promote_op, "Take a version a step further towards champion. Choose the endpoint as the partition."),
-    "rollback": (rollback_op, "Return to the champion before. Choose the endpoint as the partition."),
-    "validate": (validate_op, "Check a deploy without making it. Choose the endpoint as the partition."),
+    "deploy": (deploy_op, "Deploy a version to an endpoint. Choose the endpoint as the partition."),
+    "promote": (promote_op, "Promote a version one step towards champion. Choose the endpoint as the partition."),
+    "rollback": (rollback_op, "Roll back to the previous champion. Choose the endpoint as the partition."),
+    "validate": (validate_op, "Check a deploy without applying it. Choose the endpoint as the partition."),
     "stop": (_endpoint_op("stop_endpoint", _STOP, releases.stop), _STOP),
     "start": (_endpoint_op("start_endpoint", _START, releases.start), _START),
     "delete": (_endpoint_op("delete_endpoint", _DELETE, releases.delete), _DELETE),
-    "archive": (archive_op, "Have a version serve no more. Choose the endpoint as the partition."),
+    "archive": (archive_op, "Archive a version. Choose the endpoint as the partition."),
 }
 
 
@@ -180,13 +186,13 @@ def _job(name: str, op: dg.OpDefinition, about: str, partitions: dg.StaticPartit
 def _run(
     context: dg.OpExecutionContext,
     project: ProjectResource,
-    change: Callable[[Stores, EndpointSpec], Change],
+    apply: Callable[[Stores, EndpointSpec], Change],
 ) -> None:
-    """Make the change on the run's endpoint, set MLflow's aliases to match, and show both."""
+    """Apply the change to the run's endpoint, update MLflow's aliases, and show the result."""
     with project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
-        made = change(stores, spec)
-        if not made.dry_run:
+        change = apply(stores, spec)
+        if not change.dry_run:
             releases.mirror(stores, spec)
-    context.log.info(made.sentence)
-    context.add_output_metadata({name: value for name, value in vars(made).items() if value is not None})
+    context.log.info(change.sentence)
+    context.add_output_metadata({name: value for name, value in vars(change).items() if value is not None})

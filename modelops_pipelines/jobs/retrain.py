@@ -1,4 +1,4 @@
-"""The retraining job: the same three steps as the assets, for one endpoint, from the launchpad."""
+"""The retraining job: the same three steps as the assets, for one endpoint, started by hand."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from modelops_pipelines.store.state.improve.gates import Gate
 
 
 class RetrainConfig(dg.Config):
-    """Why to retrain; the history of retrainings keeps it."""
+    """The reason to retrain, recorded with the retraining."""
 
-    reason: str = "asked for in Dagster"
+    reason: str = "requested in Dagster"
 
 
-@dg.op(description="Freeze the training set, train, judge. What is live does not change.")
+@dg.op(description="Freeze the training set, train and evaluate a candidate. The live version does not change.")
 def retrain_op(context: dg.OpExecutionContext, config: RetrainConfig, project: ProjectResource) -> None:
-    """Run a whole retraining and record it as materialisations of the endpoint's assets."""
+    """Run a whole retraining and record it as materializations of the endpoint's assets."""
     with project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
         for step in retrain(stores, spec, config.reason):
@@ -33,7 +33,7 @@ def retrain_job(endpoints: Sequence[str]) -> dg.JobDefinition:
 
     @dg.job(
         name="retrain",
-        description="Train and judge a candidate now. Choose the endpoint as the partition.",
+        description="Train and evaluate a candidate now. Choose the endpoint as the partition.",
         partitions_def=dg.StaticPartitionsDefinition(list(endpoints)),
         executor_def=dg.in_process_executor,
     )

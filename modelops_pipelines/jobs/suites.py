@@ -1,4 +1,4 @@
-"""The job that runs an endpoint's suites of stored cases against a version."""
+"""The job that runs an endpoint's suites of stored test cases on a version."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,9 @@ SHOWN_FAILURES = 100
 
 
 class TestConfig(dg.Config):
-    """Which version to test, on which suite (all of the endpoint, when left out)."""
+    """The version to test, and the suite; without a suite, all suites of the endpoint."""
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # pytest must not collect it
 
     version: str
     suite: str = ""
@@ -24,7 +24,7 @@ class TestConfig(dg.Config):
     actor: str = "dagster"
 
 
-@dg.op(name="test_version", description="Have the version answer each stored case; fails when a case fails.")
+@dg.op(name="test_version", description="Run the stored test cases on the version; fails when a case fails.")
 def test_op(context: dg.OpExecutionContext, config: TestConfig, project: ProjectResource) -> None:
     """Test a version."""
     with project.stores() as stores:
@@ -34,15 +34,15 @@ def test_op(context: dg.OpExecutionContext, config: TestConfig, project: Project
     failed = sum(run.failed for run in runs)
     cases = sum(run.cases for run in runs)
     if failed:
-        said = f"Version {config.version} failed {failed} of {cases} cases"
-        raise dg.Failure(description=said, metadata=_shown(runs), allow_retries=False)
+        description = f"Version {config.version} failed {failed} of {cases} cases"
+        raise dg.Failure(description=description, metadata=_tables(runs), allow_retries=False)
     context.log.info("version %s passed all %s cases", config.version, cases)
-    context.add_output_metadata(_shown(runs))
+    context.add_output_metadata(_tables(runs))
 
 
 def testing_job(endpoints: Sequence[str]) -> dg.JobDefinition:
     """Return the job for these endpoints."""
-    about = "Run the stored cases of the endpoint's suites against a version. Choose the endpoint as the partition."
+    about = "Run the stored test cases of the endpoint's suites on a version. Choose the endpoint as the partition."
     partitions = dg.StaticPartitionsDefinition(list(endpoints))
 
     @dg.job(name="test_model", description=about, partitions_def=partitions, executor_def=dg.in_process_executor)
@@ -52,15 +52,15 @@ def testing_job(endpoints: Sequence[str]) -> dg.JobDefinition:
     return test_model
 
 
-def _shown(runs: Sequence[VersionTest]) -> dict[str, dg.MetadataValue]:
+def _tables(runs: Sequence[VersionTest]) -> dict[str, dg.MetadataValue]:
     """Return the runs and their failures as two tables."""
     names = ("suite", "version", "cases", "passed", "seconds", "inputs_hash")
-    told = [dg.TableRecord({name: str(getattr(run, name)) for name in names}) for run in runs]
-    failed = [dg.TableRecord({"suite": run.suite, **_texts(one)}) for run in runs for one in run.failures]
-    shown: dict[str, dg.MetadataValue] = {"suites": dg.MetadataValue.table(told)}
+    summaries = [dg.TableRecord({name: str(getattr(run, name)) for name in names}) for run in runs]
+    failed = [dg.TableRecord({"suite": run.suite, **_texts(failure)}) for run in runs for failure in run.failures]
+    tables: dict[str, dg.MetadataValue] = {"suites": dg.MetadataValue.table(summaries)}
     if failed:
-        shown["failures"] = dg.MetadataValue.table(failed[:SHOWN_FAILURES])
-    return shown
+        tables["failures"] = dg.MetadataValue.table(failed[:SHOWN_FAILURES])
+    return tables
 
 
 def _texts(failure: object) -> dict[str, str]:

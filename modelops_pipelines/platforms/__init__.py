@@ -1,4 +1,4 @@
-"""Where the product's processes run. ``local``: gateway, Dagster and MLflow on this machine.
+"""Platforms that run the product's processes. ``local``: gateway, Dagster and MLflow on this machine.
 
-A connector to somebody else's platform belongs beside it.
+A connector to another platform belongs here too.
 """

@@ -32,7 +32,7 @@ QUIET = {
 
 @dataclass
 class Service:
-    """A child process with the address that shows it is up, and its log."""
+    """A child process, with the address to probe and its log file."""
 
     name: str
     url: str
@@ -41,11 +41,11 @@ class Service:
     process: subprocess.Popen[bytes]
 
     def is_up(self) -> bool:
-        """Return whether it answers; raises NotReadyError when it has ended."""
+        """Return whether it answers; raises NotReadyError when the process has ended."""
         if self.process.poll() is not None:
-            last = self.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            last = self.log.read_text(errors="replace").strip().splitlines()[-1:] or ["its log is empty"]
             raise NotReadyError(
-                f"{self.name} ended with code {self.process.returncode} ({last[0][:300]})", f"See {self.log}"
+                f"{self.name} ended with exit code {self.process.returncode} ({last[0][:300]})", f"See {self.log}"
             )
         try:
             with urllib.request.urlopen(self.probe, timeout=5):  # noqa: S310 - our own loopback address
@@ -65,7 +65,7 @@ class LocalPlatform:
         self.services: list[Service] = []
 
     def start_gateway(self) -> Service:
-        """Start the gateway; like the others, raises SettingsError when its port is in use."""
+        """Start the gateway; like the other services, raises SettingsError when its port is in use."""
         self._require_free("gateway", self._settings.gateway_port)
         url = self._settings.gateway_url
         return self._start("gateway", url, f"{url}/health/live", GATEWAY)
@@ -74,7 +74,7 @@ class LocalPlatform:
         """Start Dagster's webserver, daemon and code location on the project's workspace.yaml."""
         workspace = self._folder / "workspace.yaml"
         if not workspace.exists():
-            raise SettingsError(f"There is no {workspace}", "Make a project with: modelops init FOLDER")
+            raise SettingsError(f"There is no {workspace}", "Create a project with: modelops init FOLDER")
         self._require_free("dagster", self._settings.dagster_port)
         host, port = self._settings.host, str(self._settings.dagster_port)
         options = ["-w", str(workspace), "-h", host, "-p", port, "--log-level", "warning"]
@@ -101,7 +101,7 @@ class LocalPlatform:
                 time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """End every service that was started here, gently first."""
+        """Stop all services: by signal, and by force after STOP_SECONDS."""
         for service in self.services:
             _signal(service.process, signal.SIGINT if service.name == "dagster" else signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
@@ -112,14 +112,14 @@ class LocalPlatform:
         self.services.clear()
 
     def _require_free(self, name: str, port: int) -> None:
-        """Refuse a port that somebody else answers on: the probe would take him for our own service."""
+        """Raise SettingsError when another process listens on the port: the probe would take it for our service."""
         try:
             socket.create_connection((self._settings.host, port), timeout=1).close()
         except OSError:
             return
         raise SettingsError(
             f"The port {self._settings.host}:{port} of {name} is in use",
-            f"End what listens there, or set MODELOPS_{name.upper()}_PORT to another",
+            f"Stop the process that listens there, or set MODELOPS_{name.upper()}_PORT to another port",
         )
 
     def _start(self, name: str, url: str, probe: str, command: Sequence[str]) -> Service:
@@ -136,7 +136,7 @@ class LocalPlatform:
         return service
 
     def _dagster_home(self) -> Path:
-        """Return Dagster's home, with the project's dagster.yaml or, where it has none, ours."""
+        """Return Dagster's home, with the project's dagster.yaml or, if it has none, the default one."""
         home = self._settings.home / "dagster"
         home.mkdir(parents=True, exist_ok=True)
         own = self._folder / "dagster.yaml"
@@ -147,7 +147,7 @@ class LocalPlatform:
 
 @contextmanager
 def running(settings: Settings, folder: Path) -> Iterator[LocalPlatform]:
-    """Give a platform whose services end with the block, also on Ctrl-C, SIGTERM and a closed terminal."""
+    """Yield a platform; its services stop when the block ends, also on Ctrl-C, SIGTERM and a closed terminal."""
     platform = LocalPlatform(settings, folder)
     previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
@@ -163,7 +163,7 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def _end_session(process: subprocess.Popen[bytes], deadline: float) -> None:
-    """Wait for what the child started to end too, and kill what is left at the deadline."""
+    """Wait until the child's descendants have ended too; kill those that remain at the deadline."""
     while time.monotonic() < deadline:
         try:
             os.killpg(process.pid, 0)
@@ -174,7 +174,7 @@ def _end_session(process: subprocess.Popen[bytes], deadline: float) -> None:
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the child's whole session: Dagster starts processes of its own."""
+    """Signal the child's whole session: Dagster starts child processes itself."""
     if process.poll() is None or number == signal.SIGKILL:
         try:
             os.killpg(process.pid, number)

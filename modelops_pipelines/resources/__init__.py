@@ -1,4 +1,4 @@
-"""Dagster resources: the project's stores, opened inside a run or a tick and never at import.
+"""Dagster resources: the project's stores, opened inside a run or a sensor tick and never at import.
 
 The stores themselves: ``store.stores``.
 """

@@ -1,4 +1,4 @@
-"""The project as a Dagster resource, and our errors as Dagster's failures."""
+"""The project as a Dagster resource. A ModelOpsError becomes a Dagster failure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +12,13 @@ from modelops_pipelines.store.stores import Stores
 
 
 class ProjectResource(dg.ConfigurableResource):
-    """The stores of the project in a folder: the current one unless ``folder`` says otherwise."""
+    """The stores of the project in ``folder``, by default the current folder."""
 
     folder: str = ""
 
     @contextmanager
     def stores(self) -> Iterator[Stores]:
-        """Open the project's stores; an error of ours becomes a failure that says what to do."""
+        """Open the project's stores; a ModelOpsError becomes a failure with its remedy as metadata."""
         try:
             yield Stores(load_settings(Path(self.folder) if self.folder else None))
         except ModelOpsError as error:

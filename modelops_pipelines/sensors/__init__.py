@@ -1,4 +1,4 @@
-"""Sensors and schedules, one a concern and none an endpoint: each wraps a decision and says its numbers when it skips.
+"""Sensors and schedules, one per concern for all endpoints. Each wraps a decision; a skipped tick gives its numbers.
 
-Decisions are pure and live in ``core``; what they start is in ``assets`` and ``jobs``.
+Decisions are pure and live in ``core``; the runs that they start are of ``assets`` and ``jobs``.
 """

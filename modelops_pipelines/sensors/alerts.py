@@ -1,6 +1,6 @@
-"""Failed runs and lagging capture become alerts here; every other verdict raised its alert where it was judged.
+"""The sensor that raises alerts on failed runs and on capture lag. A new drift alert starts the drift report.
 
-A new drift alert asks for the drift report.
+All other alerts are raised by the run that judges the rule.
 """
 
 import json
@@ -22,34 +22,34 @@ from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, rai
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of
 
-RUNS_A_TICK = 20
+RUNS_PER_TICK = 20
 PIPELINE = "pipeline"
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """How far the sensor has come: the newest run that it has seen finish, and the newest drift alert."""
+    """The sensor's position: the newest finished run and the newest drift alert that it has handled."""
 
     runs: datetime = EPOCH
     alert: int = 0
 
     @classmethod
-    def read(cls, kept: str | None) -> "Cursor":
-        """Read what the last tick kept; before 0.3 that was the time of the run alone."""
-        if not kept:
+    def read(cls, stored: str | None) -> "Cursor":
+        """Parse the stored cursor; before 0.3 it was the run's time alone."""
+        if not stored:
             return cls()
-        if not kept.startswith("{"):
-            return cls(datetime.fromisoformat(kept))
-        values = json.loads(kept)
+        if not stored.startswith("{"):
+            return cls(datetime.fromisoformat(stored))
+        values = json.loads(stored)
         return cls(datetime.fromisoformat(values["runs"]), values["alert"])
 
     def text(self) -> str:
-        """Return it as Dagster keeps it."""
+        """Return the cursor as text for Dagster."""
         return json.dumps({"runs": self.runs.isoformat(), "alert": self.alert})
 
 
 def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
-    """Return the one sensor that turns failed runs and capture that lags into alerts, and asks for drift reports."""
+    """Return the sensor that raises alerts on failed runs and capture lag, and starts drift reports."""
     names = {spec.name for spec in specs}
 
     @dg.sensor(
@@ -57,7 +57,7 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Turns failed runs and lagging capture into alerts; asks for a drift report on a new drift alert.",
+        description="Raises alerts on failed runs and on capture lag; starts the drift report on a new drift alert.",
     )
     def alerts(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
         since = Cursor.read(context.cursor)
@@ -73,7 +73,7 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
             alert = change.alert
             context.log.info("alert %s: %s %s: %s", change.change, alert.endpoint, alert.rule, alert.message)
         if not records and not drifts:
-            return dg.SkipReason(f"no run has finished since {text(since.runs)}, and no drift alert is new")
+            return dg.SkipReason(f"0 runs finished since {text(since.runs)}, 0 new drift alerts")
         runs = records[-1].update_timestamp if records else since.runs
         reached = Cursor(runs, max([since.alert, *(alert.id or 0 for alert in drifts)]))
         return dg.SensorResult(run_requests=[_report(a) for a in drifts if a.endpoint in names], cursor=reached.text())
@@ -83,30 +83,34 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
 
 def _finished(context: dg.SensorEvaluationContext, since: datetime) -> Sequence[RunRecord]:
     wanted = RunsFilter(statuses=[DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE], updated_after=since)
-    found = context.instance.get_run_records(wanted, limit=RUNS_A_TICK, order_by="update_timestamp", ascending=True)
+    found = context.instance.get_run_records(wanted, limit=RUNS_PER_TICK, order_by="update_timestamp", ascending=True)
     return [record for record in found if record.update_timestamp > since]
 
 
 def _verdicts(context: dg.SensorEvaluationContext, record: RunRecord, names: AbstractSet[str]) -> dict[str, Verdict]:
-    """Return the verdict on a run by endpoint; a refusing gate is no failure of it.
+    """Return the verdict on a run per endpoint. A run that the gate's check failed is not a failed run.
 
-    The sensors' runs bear their endpoint as a tag; a run that a person started is known by its checks' assets.
+    Runs of the sensors have an endpoint tag; for a run that a person started, the checks' assets name the endpoints.
     """
     tagged = record.dagster_run.tags.get(ENDPOINT_TAG, "")
-    endpoints, refused = {tagged}, False
+    endpoints, gate_failed = {tagged}, False
     events = context.instance.get_records_for_run(
         record.dagster_run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION
     )
     for event in events.records:
         check = event.event_log_entry.get_dagster_event().asset_check_evaluation_data
-        refused = refused or (check.check_name == GATE and not check.passed)
+        gate_failed = gate_failed or (check.check_name == GATE and not check.passed)
         endpoints.add(check.asset_key.path[0])
-    return dict.fromkeys(sorted(endpoints & names), _on_the_run(record, refused=refused))
+    return dict.fromkeys(sorted(endpoints & names), _run_verdict(record, gate_failed=gate_failed))
 
 
-def _on_the_run(record: RunRecord, *, refused: bool) -> Verdict:
-    failed = record.dagster_run.status == DagsterRunStatus.FAILURE and not refused
-    message = f"run {record.dagster_run.run_id[:8]} failed: see it in Dagster" if failed else "the run succeeded"
+def _run_verdict(record: RunRecord, *, gate_failed: bool) -> Verdict:
+    failed = record.dagster_run.status == DagsterRunStatus.FAILURE and not gate_failed
+    message = (
+        f"run {record.dagster_run.run_id[:8]} failed: open it in Dagster for the error"
+        if failed
+        else "the run succeeded"
+    )
     window = text(record.update_timestamp)
     return Verdict(PIPELINE, PIPELINE, "error", not failed, None, None, 1, window, message)
 

@@ -1,4 +1,4 @@
-"""A version on trial is judged again and again until it is the champion or taken back."""
+"""The sensor that starts the trial job regularly while a version is on trial: until it is promoted or rolled back."""
 
 from collections.abc import Sequence
 
@@ -8,20 +8,20 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import ACTIVE
 from modelops_pipelines.core.release.guards import pace
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.sensors.common import ENDPOINT_TAG, KIND_TAG, TICK_SECONDS, is_running, told
+from modelops_pipelines.sensors.common import ENDPOINT_TAG, KIND_TAG, TICK_SECONDS, is_running, sensor_result
 
 KIND = "trial"
 
 
 def trials_sensor(specs: Sequence[EndpointSpec], trial: dg.JobDefinition) -> dg.SensorDefinition:
-    """Return the one sensor that has every trial judged."""
+    """Return the sensor that starts the trial job for every version on trial."""
 
     @dg.sensor(
         name="trials",
         job=trial,
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Has each version on trial judged: every twentieth of its soak, at least every 10 minutes.",
+        description="Starts the trial job for each version on trial: 20 times per soak, at least every 10 minutes.",
     )
     def trials(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
         requests, reasons = [], []
@@ -32,18 +32,18 @@ def trials_sensor(specs: Sequence[EndpointSpec], trial: dg.JobDefinition) -> dg.
                 if state is None or state.challenger is None or state.status != ACTIVE:
                     reasons.append(f"{spec.name}: no version is on trial")
                 elif is_running(context, spec.name, KIND):
-                    reasons.append(f"{spec.name}: the trial is being judged")
+                    reasons.append(f"{spec.name}: a trial run is in progress")
                 else:
-                    turn = int(stores.now().timestamp() // pace(spec.promotion.soak).total_seconds())
-                    requests.append(_request(spec.name, state.generation, turn))
-        return told(requests, reasons)
+                    interval = int(stores.now().timestamp() // pace(spec.promotion.soak).total_seconds())
+                    requests.append(_request(spec.name, state.generation, interval))
+        return sensor_result(requests, reasons)
 
     return trials
 
 
-def _request(endpoint: str, generation: int, turn: int) -> dg.RunRequest:
+def _request(endpoint: str, generation: int, interval: int) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=f"trial {endpoint} {generation} {turn}",
+        run_key=f"trial {endpoint} {generation} {interval}",
         partition_key=endpoint,
         tags={ENDPOINT_TAG: endpoint, KIND_TAG: KIND},
     )

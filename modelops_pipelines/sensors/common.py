@@ -1,4 +1,4 @@
-"""What the sensors share. A tick reads folders and the state database only, and imports nothing heavy."""
+"""Tags, queries and results that the sensors share. A tick reads folders and the state database only."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from dagster import DagsterRunStatus, RunsFilter
 ENDPOINT_TAG = "endpoint"
 KIND_TAG = "modelops/kind"
 TICK_SECONDS = 4  # under the daemon's own loop of 5 s, or every second loop is skipped
-LEARNING = ("training_set", "candidate", "evaluation")
+RETRAINING_ASSETS = ("training_set", "candidate", "evaluation")
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
@@ -19,17 +19,21 @@ _UNFINISHED = [
 
 
 def assets_of(endpoint: str, names: Sequence[str]) -> list[dg.AssetKey]:
-    """Return an endpoint's assets by their names."""
+    """Return the keys of an endpoint's assets."""
     return [dg.AssetKey([endpoint, name]) for name in names]
 
 
 def is_running(context: dg.SensorEvaluationContext, endpoint: str, kind: str | None = None) -> bool:
-    """Return whether a run of this endpoint (of this kind, when one is named) is queued or under way."""
+    """Return whether a run of this endpoint (of this kind, if given) is queued or in progress."""
     tags = {ENDPOINT_TAG: endpoint, **({KIND_TAG: kind} if kind else {})}
     wanted = RunsFilter(tags=tags, statuses=_UNFINISHED)
     return bool(context.instance.get_run_records(wanted, limit=1))
 
 
-def told(requests: list[dg.RunRequest], reasons: list[str]) -> dg.SensorResult | dg.SkipReason:
-    """Return the requests, or the reasons why there are none."""
-    return dg.SensorResult(run_requests=requests) if requests else dg.SkipReason("; ".join(reasons) or "no endpoint")
+def sensor_result(requests: list[dg.RunRequest], reasons: list[str]) -> dg.SensorResult | dg.SkipReason:
+    """Return the run requests, or without any a skip reason per endpoint."""
+    return (
+        dg.SensorResult(run_requests=requests)
+        if requests
+        else dg.SkipReason("; ".join(reasons) or "there are no endpoints")
+    )

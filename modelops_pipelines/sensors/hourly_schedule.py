@@ -1,4 +1,4 @@
-"""The one schedule: every hour each endpoint is brought up to date, whatever the sensors did or did not see."""
+"""The hourly schedule: brings every endpoint up to date even when a sensor missed something."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +16,7 @@ def cadence_schedule(specs: Sequence[EndpointSpec]) -> dg.ScheduleDefinition:
         cron_schedule="7 * * * *",
         target=dg.AssetSelection.all(),
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Every hour: ingest and recompute what changed, for every endpoint.",
+        description="Every hour, for every endpoint: ingests new data and recomputes the windows that changed.",
     )
     def cadence(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         hour = context.scheduled_execution_time.isoformat()

@@ -1,4 +1,4 @@
-"""A passed gate starts the promotion, where the endpoint's YAML lets it go without a person."""
+"""The sensor that promotes a candidate that passed its gate, for endpoints with automatic promotion."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,19 @@ import dagster as dg
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.improve.retrain import waiting_for_promotion
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, told
+from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, sensor_result
 from modelops_pipelines.store.state.improve.gates import Gate
 
 
 def promotion_sensor(specs: Sequence[EndpointSpec], promote: dg.JobDefinition) -> dg.SensorDefinition:
-    """Return the one sensor that promotes what passed its gate."""
+    """Return the sensor that promotes candidates that passed the gate."""
 
     @dg.sensor(
         name="promotion",
         job=promote,
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Promotes a candidate whose gate passed against the present champion.",
+        description="Promotes a candidate that passed the gate against the current champion.",
     )
     def promotion(project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
         requests, reasons = [], []
@@ -27,10 +27,10 @@ def promotion_sensor(specs: Sequence[EndpointSpec], promote: dg.JobDefinition) -
             for spec in specs:
                 gate = waiting_for_promotion(stores, spec)
                 if gate is None:
-                    reasons.append(f"{spec.name}: no passed gate waits")
+                    reasons.append(f"{spec.name}: 0 candidates to promote")
                 else:
                     requests.append(_request(spec.name, gate))
-        return told(requests, reasons)
+        return sensor_result(requests, reasons)
 
     return promotion
 

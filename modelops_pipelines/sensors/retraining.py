@@ -1,4 +1,4 @@
-"""A signal, enough new labels and time since the last attempt start a retraining; every skip says its numbers."""
+"""The sensor that starts a retraining: after a signal, with enough new labels and after the cool-down."""
 
 from collections.abc import Sequence
 
@@ -11,25 +11,25 @@ from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import (
     ENDPOINT_TAG,
     KIND_TAG,
-    LEARNING,
+    RETRAINING_ASSETS,
     TICK_SECONDS,
     assets_of,
     is_running,
-    told,
+    sensor_result,
 )
 
 KIND = "retraining"
 
 
 def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
-    """Return the one sensor that starts retraining."""
+    """Return the sensor that starts retrainings."""
 
     @dg.sensor(
         name="retraining",
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts a retraining on a signal, enough new labels and after the cool-down.",
+        description="Starts a retraining on a drift or quality alert, with enough new labels and after the cool-down.",
     )
     def retraining(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
         requests, reasons = [], []
@@ -37,13 +37,13 @@ def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
             for spec in specs:
                 decision = decide_retraining(stores, spec)
                 if decision.start and is_running(context, spec.name, KIND):
-                    reasons.append(f"{spec.name}: {decision.reason}; a retraining is under way")
+                    reasons.append(f"{spec.name}: {decision.reason}; a retraining is in progress")
                 elif decision.start:
                     watermark = stores.ingest_progress.of(spec.name).watermark
                     requests.append(_request(spec.name, decision.reason, str(watermark)))
                 else:
                     reasons.append(f"{spec.name}: {decision.reason}")
-        return told(requests, reasons)
+        return sensor_result(requests, reasons)
 
     return retraining
 
@@ -51,6 +51,6 @@ def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
 def _request(endpoint: str, reason: str, watermark: str) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"retrain {endpoint} {watermark}",
-        asset_selection=assets_of(endpoint, LEARNING),
+        asset_selection=assets_of(endpoint, RETRAINING_ASSETS),
         tags={ENDPOINT_TAG: endpoint, REASON_TAG: reason, KIND_TAG: KIND},
     )

@@ -1,7 +1,7 @@
-"""A shadow answers what the log has gained, at most once a minute, and never in the way of monitoring.
+"""The sensor that runs shadows on newly logged requests, at most once a minute each, without delaying monitoring.
 
-Its runs do not bear the endpoint's tag, so that neither the queue nor the sensor of new data waits for them; one at a
-time of all endpoints, with the lowest priority, so that they never take the queue's places from others.
+Its runs have no endpoint tag, so that neither the run queue nor the sensor of new data waits for them. One run at a
+time over all endpoints, with the lowest priority, so that monitoring runs always come first.
 """
 
 import json
@@ -12,7 +12,7 @@ from dagster import DagsterRunStatus, RunsFilter
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import ACTIVE
-from modelops_pipelines.core.release.shadow import Asked, next_shadow
+from modelops_pipelines.core.release.shadow import LastComparison, next_shadow
 from modelops_pipelines.core.tables.lake import SHADOW_LOG
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import KIND_TAG, TICK_SECONDS, assets_of
@@ -25,14 +25,14 @@ _FINISHED = {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatu
 
 
 def shadow_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
-    """Return the one sensor that has every shadow compared."""
+    """Return the sensor that runs every shadow."""
 
     @dg.sensor(
         name="shadows",
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Has each shadow answer what the log has gained: one at a time, each at most once a minute.",
+        description="Runs each shadow on newly logged requests: one at a time, each at most once a minute.",
     )
     def shadow(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
         with project.stores() as stores:
@@ -41,36 +41,38 @@ def shadow_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         if not marks:
             return dg.SkipReason(f"0 of {len(specs)} endpoints have a shadow")
         if _is_running(context):
-            return dg.SkipReason(f"{len(marks)} shadow(s); one is being compared")
-        asked = _read(context.cursor)
-        chosen = next_shadow(marks, asked, now, EVERY_SECONDS)
-        if chosen is None:
-            return dg.SkipReason(f"{len(marks)} shadow(s), each compared within {EVERY_SECONDS} s or without new rows")
-        kept = {name: one for name, one in asked.items() if name in marks}
-        cursor = json.dumps({**kept, chosen: Asked(now, marks[chosen])})
-        return dg.SensorResult(run_requests=[_request(chosen, marks[chosen], now)], cursor=cursor)
+            return dg.SkipReason(f"{len(marks)} shadow(s); a shadow run is in progress")
+        last_runs = _parse(context.cursor)
+        endpoint = next_shadow(marks, last_runs, now, EVERY_SECONDS)
+        if endpoint is None:
+            return dg.SkipReason(f"{len(marks)} shadow(s), each without new rows or run in the last {EVERY_SECONDS} s")
+        current = {name: last for name, last in last_runs.items() if name in marks}
+        cursor = json.dumps({**current, endpoint: LastComparison(now, marks[endpoint])})
+        return dg.SensorResult(run_requests=[_request(endpoint, marks[endpoint], now)], cursor=cursor)
 
     return shadow
 
 
 def _marks(stores: Stores, specs: Sequence[EndpointSpec]) -> dict[str, str]:
-    """Return, for each endpoint with a shadow, what changes when there is something new to compare."""
+    """Return a mark per endpoint with a shadow; it changes when there are new rows to compare."""
     states = {state.endpoint: state for state in stores.deployments.all_desired()}
-    found = {}
+    marks = {}
     for spec in specs:
         state = states.get(spec.name)
         if state is not None and state.shadow is not None and state.status == ACTIVE:
-            found[spec.name] = f"{state.generation} {stores.ingest_progress.of(spec.name).predictions}"
-    return found
+            marks[spec.name] = f"{state.generation} {stores.ingest_progress.of(spec.name).predictions}"
+    return marks
 
 
 def _is_running(context: dg.SensorEvaluationContext) -> bool:
-    wanted = RunsFilter(tags={KIND_TAG: KIND}, statuses=[one for one in DagsterRunStatus if one not in _FINISHED])
+    wanted = RunsFilter(
+        tags={KIND_TAG: KIND}, statuses=[status for status in DagsterRunStatus if status not in _FINISHED]
+    )
     return bool(context.instance.get_run_records(wanted, limit=1))
 
 
-def _read(cursor: str | None) -> Mapping[str, Asked]:
-    return {name: Asked(*one) for name, one in json.loads(cursor or "{}").items()}
+def _parse(cursor: str | None) -> Mapping[str, LastComparison]:
+    return {name: LastComparison(*last) for name, last in json.loads(cursor or "{}").items()}
 
 
 def _request(endpoint: str, mark: str, now: int) -> dg.RunRequest:

@@ -1,4 +1,4 @@
-"""Where this installation keeps things and listens: environment, then the project's pyproject.toml, then defaults."""
+"""Settings of this installation, from the environment, then the project's pyproject.toml, then defaults."""
 
 import os
 import secrets
@@ -63,12 +63,12 @@ class Settings:
 
     @property
     def artifacts(self) -> Path:
-        """Where MLflow keeps models' files."""
+        """The folder of MLflow's model files."""
         return self.home / "mlartifacts"
 
     @property
     def reports(self) -> Path:
-        """Where drift reports for people are kept."""
+        """The folder of HTML reports."""
         return self.home / "reports"
 
     @property
@@ -103,7 +103,7 @@ def load_settings(folder: Path | None = None, environment: Mapping[str, str] | N
 
 
 def prepare_home(settings: Settings) -> None:
-    """Make the home's folders, for this user only; raises SettingsError when the home cannot be written."""
+    """Create the home's folders, for this user only; raises SettingsError when the home is not writable."""
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (settings.lake, settings.spool, settings.artifacts, settings.reports):
@@ -113,7 +113,7 @@ def prepare_home(settings: Settings) -> None:
         probe.unlink()
     except OSError as error:
         raise SettingsError(
-            f"The home {settings.home} cannot be written ({error.strerror})",
+            f"The home {settings.home} is not writable ({error.strerror})",
             "Give this user write access to it, or set MODELOPS_HOME to another folder",
         ) from error
 
@@ -153,7 +153,7 @@ def _range(name: str) -> tuple[float, float, str]:
 
 
 def _check_limits(given: Mapping[str, Any]) -> None:
-    """Raise SettingsError for a rate that does not parse or an address that is no Redis; a password is not told."""
+    """Raise SettingsError for an invalid rate limit or Redis URL; the message never contains a password."""
     rate, url = given.get("global_limit"), given.get("limits_url")
     found = None if rate is None else rate_problem(str(rate))
     if found is not None:
@@ -161,6 +161,6 @@ def _check_limits(given: Mapping[str, Any]) -> None:
         raise SettingsError(f"The setting global_limit: {problem}", f"Correct {ENVIRONMENT['global_limit']}: {fix}")
     if url is not None and not str(url).startswith(LIMITS_SCHEMES):
         raise SettingsError(
-            "The setting limits_url is no address of a Redis server",
-            f"Set {ENVIRONMENT['limits_url']} to a URL that begins with {' or '.join(LIMITS_SCHEMES)}",
+            "The setting limits_url is not a Redis URL",
+            f"Set {ENVIRONMENT['limits_url']} to a URL that starts with {' or '.join(LIMITS_SCHEMES)}",
         )

@@ -1,4 +1,4 @@
-"""All stores of one installation, each opened when it is first used: imports cost more than most commands."""
+"""All stores of one installation, each opened at its first use, because imports take longer than most commands."""
 
 from datetime import UTC, datetime
 from functools import cached_property
@@ -8,7 +8,7 @@ from modelops_pipelines.store.settings import Settings, load_settings, prepare_h
 
 if TYPE_CHECKING:
     from modelops_pipelines.store.lake.reader import Lake
-    from modelops_pipelines.store.lake.recent_rows import Recent
+    from modelops_pipelines.store.lake.recent_rows import RecentRows
     from modelops_pipelines.store.lake.writer import LakeWriter
     from modelops_pipelines.store.registry.client import Registry
     from modelops_pipelines.store.registry.drift_references import References
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 class Stores:
-    """What operations work on."""
+    """The stores of one installation, as operations use them."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        """Use the settings given, or those of the current folder and environment; make the home when it is missing."""
+        """Use the settings given, or those of the current folder and environment; create the home if it is missing."""
         self.settings = settings or load_settings()
         prepare_home(self.settings)
 
@@ -79,14 +79,14 @@ class Stores:
 
     @cached_property
     def retrainings(self) -> "Retrainings":
-        """Starts of retraining, and what came of them."""
+        """Retrainings: starts and results."""
         from modelops_pipelines.store.state.improve.retrainings import Retrainings
 
         return Retrainings(self.database)
 
     @cached_property
     def touched_windows(self) -> "TouchedWindows":
-        """Marks of windows to compute again."""
+        """Marks of windows to recompute."""
         from modelops_pipelines.store.state.capture.touched_windows import TouchedWindows
 
         return TouchedWindows(self.database)
@@ -100,7 +100,7 @@ class Stores:
 
     @cached_property
     def synced_aliases(self) -> "SyncedAliases":
-        """What the registry was last told."""
+        """Aliases and stages as last written to the registry."""
         from modelops_pipelines.store.registry.synced_aliases import SyncedAliases
 
         return SyncedAliases(self.database)
@@ -114,14 +114,14 @@ class Stores:
 
     @cached_property
     def version_tests(self) -> "VersionTests":
-        """What suites said of versions."""
+        """Runs of test suites against versions."""
         from modelops_pipelines.store.state.release.suite_runs import VersionTests
 
         return VersionTests(self.database)
 
     @cached_property
     def keys(self) -> "Keys":
-        """The gateway's keys."""
+        """The gateway's API keys."""
         from modelops_pipelines.store.state.access.api_keys import Keys
 
         return Keys(self.database)
@@ -141,11 +141,11 @@ class Stores:
         return LakeWriter(self.settings.lake)
 
     @cached_property
-    def recent(self) -> "Recent":
-        """The newest rows of the lake, for asking often."""
-        from modelops_pipelines.store.lake.recent_rows import Recent
+    def recent(self) -> "RecentRows":
+        """The newest rows of the lake, for frequent queries."""
+        from modelops_pipelines.store.lake.recent_rows import RecentRows
 
-        return Recent(self.lake)
+        return RecentRows(self.lake)
 
     @cached_property
     def registry(self) -> "Registry":
@@ -156,7 +156,7 @@ class Stores:
 
     @cached_property
     def references(self) -> "References":
-        """What each version's windows are compared with."""
+        """The drift reference of each version."""
         from modelops_pipelines.store.registry.drift_references import References
 
         return References(self.settings.home / "references")

@@ -14,7 +14,7 @@ from modelops_pipelines.core.release.desired_state import (
     rollback_target,
     variants_of,
 )
-from modelops_pipelines.core.release.event_log import Event, champions, described
+from modelops_pipelines.core.release.event_log import Event, champions, describe_state
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -51,7 +51,7 @@ class Endpoint:
             from_version=self.state.champion,
             to_version=version,
             generation=after.generation,
-            evidence={"share": share, "live": described(after)},
+            evidence={"share": share, "live": describe_state(after)},
         )
         assert after.generation == self.state.generation + 1
         self.state = after

@@ -252,25 +252,25 @@ LIVE: dict[Tamper, str] = {
     a_pyfunc: "its format can execute code",
     a_script: "its format can execute code",
     a_loader_of_its_own: "its format can execute code",
-    code_that_comes_along: "it brings code of its own",
-    data_elsewhere: "it points elsewhere for its files",
+    code_that_comes_along: "it contains its own code",
+    data_elsewhere: "it refers to files in other places",
     another_file: "its format can execute code",
-    skops_vouching_for_itself: "it asks to trust tests.fakes.hostile_models.Eager",
+    skops_vouching_for_itself: "it contains untrusted types: tests.fakes.hostile_models.Eager",
     a_format_that_is_not_said: "its format can execute code",
     no_flavour_of_its_own: "its format can execute code",
 }
 """What does run code where it is accepted, with the reason of its refusal."""
 
 INERT: dict[Tamper, str] = {
-    a_file_above: "it points elsewhere for its files",
+    a_file_above: "it refers to files in other places",
     skops_of_an_untrusted_type: "cannot be loaded (UntrustedTypesFoundException",
     skops_of_a_function: "cannot be loaded (UntrustedTypesFoundException",
-    skops_vouching_by_one_long_name: "its list of trusted types is none",
+    skops_vouching_by_one_long_name: "its list of trusted types is not a list of names",
     a_pickle_named_skops: "cannot be loaded (BadZipFile",
-    a_model_config: "it sets config, which is not known to be harmless",
-    a_stream: "it sets predict_stream_fn, streamable, which is not known to be harmless",
-    another_method: "it answers by another method",
-    an_example_elsewhere: "it points elsewhere for its files",
+    a_model_config: "it sets config, which may not be safe",
+    a_stream: "it sets predict_stream_fn, streamable, which may not be safe",
+    another_method: "it predicts by a method that is not scikit-learn's",
+    an_example_elsewhere: "it refers to files in other places",
 }
 """What is refused when it is loaded, although it would not run code as it is."""
 
@@ -280,9 +280,9 @@ UNRECORDED: dict[Tamper, str] = {
     classes_that_are_none: "has a malformed MLmodel file (TypeError)",
     flavours_that_are_none: "has a malformed MLmodel file (AttributeError)",
     a_signature_that_is_none: "has a malformed MLmodel file (JSONDecodeError)",
-    a_link_outside: "model.skops is a link that leads outside",
+    a_link_outside: "model.skops is a link to a path outside the folder",
     a_link_to_a_folder: "code is a link to a folder",
-    a_pipe: "pipe is no file",
+    a_pipe: "pipe is not a regular file",
 }
 """What is refused already when it is recorded."""
 

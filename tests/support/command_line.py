@@ -63,7 +63,7 @@ def environment_of(project: Project) -> dict[str, str]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def refused(done: Done, message: str) -> None:

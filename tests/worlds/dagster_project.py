@@ -14,7 +14,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.definitions import defs
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.store.spool.segments import waiting
+from modelops_pipelines.store.spool.segments import pending_segments
 from tests.support.gateway import RunningGateway
 from tests.support.project import CANCER_YAML, Project, make_project
 from tests.support.waiting import wait_until
@@ -108,7 +108,7 @@ def wait_for_segments(project: Project, *endpoints: str) -> None:
     """Wait until all that was sent is sealed."""
     spool = project.stores.settings.spool
     for name in endpoints or ("cancer",):
-        wait_until(lambda name=name: waiting(spool, name) and not list((spool / name).glob("*/*/*.open")), 20)
+        wait_until(lambda name=name: pending_segments(spool, name) and not list((spool / name).glob("*/*/*.open")), 20)
 
 
 def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:

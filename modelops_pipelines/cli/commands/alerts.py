@@ -1,4 +1,4 @@
-"""Alerts: what is wrong now, and what was."""
+"""The command that lists alerts, open and resolved."""
 
 from dataclasses import asdict
 
@@ -11,12 +11,12 @@ from modelops_pipelines.core.alerting.alerts import OPEN
 
 @click.group()
 def alert() -> None:
-    """Look at alerts."""
+    """List alerts."""
 
 
 @alert.command("list")
-@click.option("--endpoint", default=None, help="Of one endpoint only.")
-@click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
+@click.option("--endpoint", default=None, help="Alerts of this endpoint only.")
+@click.option("--all", "everything", is_flag=True, help="Include resolved alerts.")
 @json_option
 def list_alerts(endpoint: str | None, *, everything: bool, as_json: bool) -> None:
     """List open alerts, newest first."""
@@ -25,9 +25,9 @@ def list_alerts(endpoint: str | None, *, everything: bool, as_json: bool) -> Non
     if endpoint and not found:
         require_endpoint(stores, endpoint)
     names = ("id", "endpoint", "rule", "status", "severity", "count", "opened_at", "last_seen_at", "message")
-    rows = [{name: getattr(one, name) for name in names} for one in found]
+    rows = [{name: getattr(alert, name) for name in names} for alert in found]
     show_rows(
-        [asdict(one) for one in found] if as_json else rows,
+        [asdict(alert) for alert in found] if as_json else rows,
         as_json=as_json,
-        empty="There is no alert." if everything else "No alert is open.",
+        empty="There are no alerts." if everything else "There are no open alerts.",
     )

@@ -1,4 +1,4 @@
-"""Endpoints: what is configured, whether it is right, and whether it serves."""
+"""Commands on endpoints: configuration, validation, and whether they serve."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def endpoint() -> None:
 @endpoint.command("list")
 @json_option
 def list_endpoints(*, as_json: bool) -> None:
-    """List the endpoints and what each serves."""
+    """List the endpoints and the versions that each serves."""
     stores = open_stores()
     live = {state.endpoint: state for state in stores.deployments.all_desired()}
     rows = []
@@ -38,14 +38,14 @@ def list_endpoints(*, as_json: bool) -> None:
                 "generation": state.generation if state else 0,
             }
         )
-    show_rows(rows, as_json=as_json, empty=f"There is no endpoint in {stores.settings.endpoints}: add a YAML.")
+    show_rows(rows, as_json=as_json, empty=f"There are no endpoints in {stores.settings.endpoints}: add a YAML file.")
 
 
 @endpoint.command()
 @click.argument("name")
 @json_option
 def show(name: str, *, as_json: bool) -> None:
-    """Show one endpoint: its whole configuration with defaults, and what it serves."""
+    """Show one endpoint: its full configuration including defaults, and the versions that it serves."""
     stores = open_stores()
     state = stores.deployments.desired(name)
     spec = endpoint_named(stores, name)
@@ -61,43 +61,43 @@ def show(name: str, *, as_json: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path), required=False)
 @json_option
 def validate(path: Path | None, *, as_json: bool) -> None:
-    """Check one YAML file, or all of the project: every fault by file, line, culprit and fix."""
+    """Check one YAML file, or all files of the project. Each error names file, line, value and fix."""
     settings = load_settings()
-    chosen = path or settings.endpoints
+    target = path or settings.endpoints
     features = known_features(Stores(settings)) if settings.home.exists() else {}
-    if chosen.is_dir():
-        found = read_endpoints(chosen, features)
+    if target.is_dir():
+        specs = read_endpoints(target, features)
     else:
-        named = read_endpoint(chosen)
-        found = [read_endpoint(chosen, known_features=features.get(named.name))]
+        spec = read_endpoint(target)
+        specs = [read_endpoint(target, known_features=features.get(spec.name))]
     if as_json:
-        show_rows([describe(spec) for spec in found], as_json=True, empty="")
+        show_rows([describe(spec) for spec in specs], as_json=True, empty="")
     else:
-        click.echo(f"{len(found)} endpoint(s) are valid: {', '.join(spec.name for spec in found) or 'none'}")
+        click.echo(f"{len(specs)} endpoint(s) are valid: {', '.join(spec.name for spec in specs) or 'none'}")
 
 
-def _change_of(action: str, about: str) -> click.Command:
+def _change_command(action: str, about: str) -> click.Command:
     """Return the command that stops, starts or deletes an endpoint."""
 
     @click.command(action, help=about)
     @click.argument("name")
-    @click.option("--reason", default="", help="Why; the history keeps it.")
-    @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+    @click.option("--reason", default="", help="Reason for the change, recorded in the history.")
+    @click.option("--dry-run", is_flag=True, help="Show what would change without changing it.")
     @json_option
     def command(name: str, reason: str, *, dry_run: bool, as_json: bool) -> None:
         from modelops_pipelines.operations.release import commands as releases
 
         stores = open_stores()
-        move = {"stop": releases.stop, "start": releases.start, "delete": releases.delete}[action]
-        made = move(stores, endpoint_named(stores, name), actor=actor(), reason=reason, dry_run=dry_run)
-        show_change(made, as_json=as_json)
+        apply = {"stop": releases.stop, "start": releases.start, "delete": releases.delete}[action]
+        change = apply(stores, endpoint_named(stores, name), actor=actor(), reason=reason, dry_run=dry_run)
+        show_change(change, as_json=as_json)
 
     return command
 
 
 for _action, _about in (
-    ("stop", "Have NAME refuse every prediction until it is started again."),
-    ("start", "Have a stopped NAME serve again what it did."),
-    ("delete", "Take everything off NAME, for good; its history and logs stay, and so does its YAML."),
+    ("stop", "Make NAME refuse all prediction requests until it is started again."),
+    ("start", "Start a stopped NAME again with the versions that it served before."),
+    ("delete", "Remove all versions from NAME permanently; its history, its logs and its YAML are kept."),
 ):
-    endpoint.add_command(_change_of(_action, _about))
+    endpoint.add_command(_change_command(_action, _about))

@@ -1,4 +1,4 @@
-"""Erasing a person, for good."""
+"""The command that erases everything captured about a user."""
 
 import sys
 
@@ -15,41 +15,42 @@ from modelops_pipelines.store.stores import Stores
 
 @click.command()
 @click.option("--user", required=True, help="The user's id, as callers send it in X-User-Id.")
-@click.option("--endpoint", default=None, help="From one endpoint only; from all by default.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--endpoint", default=None, help="Erase from this endpoint only; default: all endpoints.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def erase(user: str, endpoint: str | None, *, yes: bool, as_json: bool) -> None:
-    """Erase everything captured of a user: rows, labels, feedback, and their traces on the disk. It cannot be undone.
+    """Erase everything captured about a user: rows, labels, feedback, and old files that hold them.
 
-    Waits for a running gateway to seal what it has just captured. Frozen training sets hold no user ids and stay; it
-    is told which of them hold rows of the user. Killed on the way, it goes on where it was when it is run again.
+    This cannot be undone. A running gateway seals its open segments first; the command waits for that. Frozen training
+    sets hold no user ids and are kept; the output lists those that hold rows of the user. After an interruption, run
+    the command again: it continues where it stopped.
     """
     from modelops_pipelines.operations.governance.erasure import erase_user
 
     stores = open_stores()
-    specs = [endpoint_named(stores, endpoint)] if endpoint else _all(stores)
+    specs = [endpoint_named(stores, endpoint)] if endpoint else _all_endpoints(stores)
     if not yes:
         _confirm(user, [spec.name for spec in specs])
-    found = erase_user(stores, user, specs, actor())
-    rows = [{"endpoint": one.endpoint, **one.rows, "training_sets": dict(one.training_sets)} for one in found]
-    shown = [{"endpoint": one.endpoint, **one.rows, "training_sets": len(one.training_sets)} for one in found]
-    show_rows(rows if as_json else shown, as_json=as_json, empty="There is no endpoint to erase from.")
+    erased = erase_user(stores, user, specs, actor())
+    rows = [{"endpoint": e.endpoint, **e.rows, "training_sets": dict(e.training_sets)} for e in erased]
+    shown = [{"endpoint": e.endpoint, **e.rows, "training_sets": len(e.training_sets)} for e in erased]
+    show_rows(rows if as_json else shown, as_json=as_json, empty="There are no endpoints to erase from.")
 
 
-def _all(stores: Stores) -> list[EndpointSpec]:
-    """Return every endpoint; data of one that no YAML declares would be left out, so that is refused."""
+def _all_endpoints(stores: Stores) -> list[EndpointSpec]:
+    """Return every endpoint; raises ConflictError when the lake holds data of an endpoint without YAML."""
     specs = read_endpoints(stores.settings.endpoints)
     undeclared = sorted(set(stores.lake.endpoints()) - {spec.name for spec in specs})
     if undeclared:
         raise ConflictError(
-            f"The lake holds data of endpoint(s) that no YAML declares: {', '.join(undeclared)}",
-            "Put their YAML back, or delete their folders; or name one endpoint by --endpoint",
+            f"The lake holds data of endpoint(s) without a YAML file: {', '.join(undeclared)}",
+            "Restore their YAML files, or delete their folders in the lake, or choose one endpoint with --endpoint",
         )
     return specs
 
 
 def _confirm(user: str, endpoints: list[str]) -> None:
     if not sys.stdin.isatty():
-        raise click.UsageError("--yes is needed where nobody can be asked")
-    question = f"Erase everything of user {user!r} from {', '.join(endpoints) or 'no endpoint'}, for good?"
+        raise click.UsageError("--yes is required when there is no terminal to confirm on")
+    question = f"Erase everything of user {user!r} from {', '.join(endpoints) or 'no endpoint'}? This cannot be undone."
     click.confirm(question, abort=True, err=True)

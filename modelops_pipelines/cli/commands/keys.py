@@ -1,4 +1,4 @@
-"""The gateway's keys. A key's text is printed once, alone on stdout, when it is made."""
+"""Commands on API keys. A key's text is printed once, alone on stdout, when it is created."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -18,35 +18,44 @@ LIVE, TEST = MODES
 
 
 class Duration(click.ParamType[timedelta]):
-    """A duration as people write it."""
+    """A duration, such as 90d, 24h or 30m."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Return the duration, or end the command as wrong usage."""
+        """Return the duration, or end the command with a usage error."""
         duration = value if isinstance(value, timedelta) else parse_duration(str(value))
         if duration is None:
-            self.fail(f"{value!r} is no duration: give for example 90d, 24h or 30m, at most ten years", param, ctx)
+            self.fail(f"{value!r} is not a duration: give for example 90d, 24h or 30m, at most ten years", param, ctx)
         return duration
 
 
 _ROLE = click.option(
-    "--role", "roles", type=click.Choice(ROLES), multiple=True, required=True, help="What it may do; several are fine."
+    "--role",
+    "roles",
+    type=click.Choice(ROLES),
+    multiple=True,
+    required=True,
+    help="Role of the key; repeat for several.",
 )
-_ENDPOINT = click.option("--endpoint", "endpoints", multiple=True, help="Only for this one; several are fine.")
+_ENDPOINT = click.option(
+    "--endpoint", "endpoints", multiple=True, help="Limit the key to this endpoint; repeat for several."
+)
 
 
 @click.group()
 def key() -> None:
-    """Make, list, rotate and revoke the gateway's keys. While there is none, the gateway asks nobody for one."""
+    """Create, list, rotate and revoke API keys. While no key exists, the gateway accepts requests without one."""
 
 
 @key.command()
 @click.argument("name")
 @_ROLE
 @_ENDPOINT
-@click.option("--test", is_flag=True, help="Its requests are logged as tests and left out of every metric.")
-@click.option("--expires", type=Duration(), default=None, help="After this long, for example 90d; never by default.")
+@click.option("--test", is_flag=True, help="A test key: its requests are logged as tests and kept out of metrics.")
+@click.option(
+    "--expires", type=Duration(), default=None, help="Lifetime, for example 90d; default: the key never expires."
+)
 @json_option
 def create(
     name: str,
@@ -57,24 +66,24 @@ def create(
     expires: timedelta | None,
     as_json: bool,
 ) -> None:
-    """Make a key for NAME.
+    """Create a key named NAME.
 
-    The role predict asks for predictions and sends labels and feedback; read shows everything but keys; operate rolls
-    back, and reads; admin does all of it, and makes keys.
+    The role predict allows prediction requests, labels and feedback; read allows reading everything except keys;
+    operate allows rollbacks and reading; admin allows everything, including managing keys.
     """
-    wanted = grant(name, roles, TEST if test else LIVE, endpoints or None)
+    granted = grant(name, roles, TEST if test else LIVE, endpoints or None)
     stores = open_stores()
-    _show_once(stores, create_key(stores, wanted, actor=actor(), lifetime=expires), as_json=as_json)
+    _show_once(stores, create_key(stores, granted, actor=actor(), lifetime=expires), as_json=as_json)
 
 
 @key.command()
 @click.argument("key_id")
-@click.option("--overlap", type=Duration(), default="24h", show_default=True, help="How long the old one stays good.")
+@click.option("--overlap", type=Duration(), default="24h", show_default=True, help="How long the old key stays valid.")
 @json_option
 def rotate(key_id: str, overlap: timedelta, *, as_json: bool) -> None:
-    """Make a key in the place of KEY_ID.
+    """Create a key that replaces KEY_ID.
 
-    It is for the same, and lives as long as the old one was given to live; the old one ends after the overlap.
+    The new key has the same roles, endpoints and lifetime. The old key expires after the overlap.
     """
     stores = open_stores()
     _show_once(stores, rotate_key(stores, key_id, actor=actor(), overlap=overlap), as_json=as_json)
@@ -84,7 +93,7 @@ def rotate(key_id: str, overlap: timedelta, *, as_json: bool) -> None:
 @click.argument("key_id")
 @json_option
 def revoke(key_id: str, *, as_json: bool) -> None:
-    """Make KEY_ID good for nothing, at once and for ever."""
+    """Revoke KEY_ID immediately and permanently."""
     stores = open_stores()
     now = stores.now()
     revoked = stores.keys.revoke(key_id, now)
@@ -97,17 +106,17 @@ def revoke(key_id: str, *, as_json: bool) -> None:
 @key.command("list")
 @json_option
 def list_keys(*, as_json: bool) -> None:
-    """List all keys, what each is for, and how much it was used."""
+    """List all keys with their roles, endpoints and usage."""
     stores = open_stores()
     keys, now = stores.keys.list(), stores.now()
     used = usage_of_keys(stores) if keys else {}
-    rows = [{**one.describe(now), **asdict(used.get(one.key_id, Usage()))} for one in keys]
+    rows = [{**key.describe(now), **asdict(used.get(key.key_id, Usage()))} for key in keys]
     shown = rows if as_json else [_as_line(row) for row in rows]
-    show_rows(shown, as_json=as_json, empty="There is no key: the gateway asks nobody for one.")
+    show_rows(shown, as_json=as_json, empty="There are no keys: the gateway accepts requests without a key.")
 
 
 def _as_line(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns that people look at."""
+    """Return the columns shown in the table for people."""
     return {
         "id": row["key_id"],
         "name": row["name"],
@@ -123,12 +132,12 @@ def _as_line(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show_once(stores: Stores, issued: IssuedKey, *, as_json: bool) -> None:
-    made = issued.key
+    key = issued.key
     if as_json:
-        click.echo(as_text({**made.describe(stores.now()), "key": issued.text}))
+        click.echo(as_text({**key.describe(stores.now()), "key": issued.text}))
         return
-    scope = ", ".join(made.endpoints) if made.endpoints else "all endpoints"
-    until = f"until {text(made.expires_at)[:16]}" if made.expires_at else "for ever"
-    click.echo(f"Key {made.key_id} ({made.name}): {made.mode}, {', '.join(made.roles)} on {scope}, {until}.", err=True)
-    click.echo("This is the only time that it is shown:", err=True)
+    scope = ", ".join(key.endpoints) if key.endpoints else "all endpoints"
+    expiry = f"expires {text(key.expires_at)[:16]}" if key.expires_at else "never expires"
+    click.echo(f"Key {key.key_id} ({key.name}): {key.mode}, {', '.join(key.roles)} on {scope}, {expiry}.", err=True)
+    click.echo("The key is shown only this once:", err=True)
     click.echo(issued.text)

@@ -1,5 +1,6 @@
-"""Reading the lake: metrics, drift, and any query."""
+"""Commands that read the lake: metrics, drift, the health report, and SQL."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.stores import Stores
 
 _TRAFFIC = (
-    *shown_metrics.WHOSE,
+    *shown_metrics.KEY_COLUMNS,
     "requests",
     "predictions",
     "client_errors",
@@ -48,63 +49,65 @@ _DRIFT = (
     "reason",
 )
 _WHOLE = (WHOLE, None)
-"""How the rows of all predictions are marked: those of release 0.1 are not."""
-_SOME = 7
+"""Values of ``segment`` in rows about all predictions; release 0.1 wrote null."""
+_DEFAULT_WINDOWS = 7
 _windows = click.option(
-    "--windows", type=click.IntRange(1, 1000), show_default=str(_SOME), help="How many windows, up to the newest."
+    "--windows", type=click.IntRange(1, 1000), show_default=str(_DEFAULT_WINDOWS), help="Number of newest windows."
 )
-_hours = click.option(
-    "--hours", type=click.IntRange(1, 24_000), help="How many hours instead, rounded up to whole windows."
-)
+_hours = click.option("--hours", type=click.IntRange(1, 24_000), help="The same in hours, rounded up to whole windows.")
 
 
 @click.command()
 @click.argument("endpoint")
 @_windows
 @_hours
-@click.option("--segments", is_flag=True, help="Show quality by the values of the endpoint's segments instead.")
+@click.option("--segments", is_flag=True, help="Show quality per segment value instead.")
 @json_option
 def metrics(endpoint: str, windows: int | None, hours: int | None, *, segments: bool, as_json: bool) -> None:
-    """Show ENDPOINT's traffic, quality and own metrics of the newest windows that have data."""
+    """Show ENDPOINT's traffic, quality and custom metrics for the newest windows with data."""
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    count = _asked(spec, windows, hours)
+    count = _window_count(spec, windows, hours)
     quality = newest(stores, spec, QUALITY_METRICS, count)
     if segments:
         rows = [_segment_row(row, as_json=as_json) for row in quality if row["segment"] not in _WHOLE]
-        empty = f"Endpoint {endpoint!r} has no quality by segment yet; name features under 'segments' in its YAML."
-        show_rows(_squared(rows), as_json=as_json, empty=empty)
+        empty = f"Endpoint {endpoint!r} has no quality per segment yet; list features under 'segments' in its YAML."
+        show_rows(_same_columns(rows), as_json=as_json, empty=empty)
         return
-    beside = _beside(stores, spec, [row for row in quality if row["segment"] in _WHOLE], count)
+    quality_by_window = _quality_by_window(stores, spec, [row for row in quality if row["segment"] in _WHOLE], count)
     rows = []
     for row in newest_traffic(stores, spec, count):
         counts = row if as_json else {name: row[name] for name in _TRAFFIC}
-        rows.append({**counts, **beside.get((row["window_start"], row["model_version"]), {})})
-    show_rows(_squared(rows), as_json=as_json, empty=f"Endpoint {endpoint!r} has no metrics yet.")
+        rows.append({**counts, **quality_by_window.get(_key(row), {})})
+    show_rows(_same_columns(rows), as_json=as_json, empty=f"Endpoint {endpoint!r} has no metrics yet.")
 
 
-def _asked(spec: EndpointSpec, windows: int | None, hours: int | None) -> int:
-    """Return how many of the endpoint's windows were asked for, by their number or by their hours."""
+def _window_count(spec: EndpointSpec, windows: int | None, hours: int | None) -> int:
+    """Return the number of windows to show, from --windows or --hours."""
     if windows is not None and hours is not None:
         raise click.UsageError("Give either --windows or --hours.")
-    return windows or _SOME if hours is None else -(-timedelta(hours=hours) // LENGTH[spec.window])
+    return windows or _DEFAULT_WINDOWS if hours is None else -(-timedelta(hours=hours) // LENGTH[spec.window])
 
 
-def _beside(
+def _quality_by_window(
     stores: Stores, spec: EndpointSpec, quality: list[dict[str, Any]], windows: int
 ) -> dict[Any, dict[str, Any]]:
-    """Return what stands beside the traffic of a window and version: quality, its estimate, the user's metrics."""
+    """Return quality, estimated quality and custom metrics per window and version."""
     found: dict[Any, dict[str, Any]] = {}
     for row in quality:
         known = {name: row[name] for name in shown_metrics.QUALITY if row[name] is not None}
-        found.setdefault((row["window_start"], row["model_version"]), {}).update(known)
+        found.setdefault(_key(row), {}).update(known)
     for row in newest(stores, spec, ESTIMATED_QUALITY, windows):
         if row["auc"] is not None:
-            found.setdefault((row["window_start"], row["model_version"]), {})[shown_metrics.ESTIMATED] = row["auc"]
+            found.setdefault(_key(row), {})[shown_metrics.ESTIMATED] = row["auc"]
     for row in newest(stores, spec, CUSTOM_METRICS, windows):
-        if row["metric"] not in shown_metrics.TAKEN:  # a row of a release that let a metric bear such a name
-            found.setdefault((row["window_start"], row["model_version"]), {})[row["metric"]] = row["value"]
+        if row["metric"] not in shown_metrics.RESERVED:  # early releases did not reserve these names
+            found.setdefault(_key(row), {})[row["metric"]] = row["value"]
     return found
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    return row["window_start"], row["model_version"]
 
 
 def _segment_row(row: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
@@ -118,31 +121,31 @@ def _segment_row(row: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
 @click.argument("endpoint")
 @_windows
 @_hours
-@click.option("--drifted", is_flag=True, help="Only the columns that drifted.")
+@click.option("--drifted", is_flag=True, help="Show drifted columns only.")
 @json_option
 def drift(endpoint: str, windows: int | None, hours: int | None, *, drifted: bool, as_json: bool) -> None:
-    """Show the drift verdicts of ENDPOINT's newest windows, a column a row: newest window first, in it the worst."""
+    """Show the drift verdicts of ENDPOINT's newest windows: one row per column, newest window and worst drift first."""
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    found = newest(stores, spec, DRIFT, _asked(spec, windows, hours))
+    found = newest(stores, spec, DRIFT, _window_count(spec, windows, hours))
     rows = [row for row in _worst_first(found) if row["drifted"] or not drifted]
     shown = rows if as_json else [{name: row[name] for name in _DRIFT} for row in rows]
-    none = f"No column of endpoint {endpoint!r} drifted in these windows."
+    none = f"No columns of endpoint {endpoint!r} drifted in these windows."
     show_rows(shown, as_json=as_json, empty=none if found else f"Endpoint {endpoint!r} has no drift verdicts yet.")
 
 
 def _worst_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows of the drift table, the newest window first, and in each the columns that drifted most."""
+    """Sort rows of the drift table: the newest window first, within a window the columns that drifted most."""
     return sorted(map(dict, by_drift(rows)), key=lambda row: row["window_start"], reverse=True)
 
 
 @click.command()
 @click.argument("endpoint")
-@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Write it here.")
+@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 @json_option
 def report(endpoint: str, output: Path | None, *, as_json: bool) -> None:
-    """Write one HTML page on ENDPOINT's traffic, quality, drift and alerts; it needs no network to be looked at."""
-    from modelops_pipelines.operations.reports.health_page import write_health_page  # draws: not before it is asked for
+    """Write an HTML report on ENDPOINT's traffic, quality, drift and alerts. The file is self-contained."""
+    from modelops_pipelines.operations.reports.health_page import write_health_page  # heavy: draws charts
 
     stores = open_stores()
     path = write_health_page(stores, endpoint_named(stores, endpoint))
@@ -153,18 +156,20 @@ def report(endpoint: str, output: Path | None, *, as_json: bool) -> None:
 
 @click.command()
 @click.argument("query", required=False)
-@click.option("--file", "-f", "named", help=f"A file with the query, or one of ours: {', '.join(SHIPPED)}.")
-@click.option("--endpoint", "-e", default=None, help="Its tables also go by their bare names.")
+@click.option(
+    "--file", "-f", "named", help=f"A file with the query, or a query that comes with modelops: {', '.join(SHIPPED)}."
+)
+@click.option("--endpoint", "-e", default=None, help="Endpoint whose tables need no prefix.")
 @json_option
 def sql(query: str | None, named: str | None, endpoint: str | None, *, as_json: bool) -> None:
-    """Run QUERY over the lake: tables are ENDPOINT.TABLE, for example flights.inference_log. Reads only the lake."""
+    """Run the SQL QUERY on the lake, read-only. Tables are named ENDPOINT.TABLE, for example flights.inference_log."""
     if (query is None) == (named is None):
-        raise click.UsageError("Give either a query, or a file with one by --file.")
+        raise click.UsageError("Give either a query or --file.")
     text = query if query is not None else query_text(str(named))
-    show_rows(query_lake(open_stores(), text, endpoint), as_json=as_json, empty="No row.")
+    show_rows(query_lake(open_stores(), text, endpoint), as_json=as_json, empty="The query returned no rows.")
 
 
-def _squared(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+def _same_columns(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     """Give every row the same columns."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     return [{name: row.get(name) for name in names} for row in rows]

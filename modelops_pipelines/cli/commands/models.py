@@ -1,4 +1,4 @@
-"""Versions of a model: listed, tested, archived, restored."""
+"""Commands on versions of a model: list, test, evaluate, archive, restore."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,16 @@ from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 if TYPE_CHECKING:
     from modelops_pipelines.store.state.release.suite_runs import VersionTest
 
-_REASON = click.option("--reason", default="", help="Why; the history keeps it.")
-_SUITE = click.option("--suite", default=None, help="This suite only; all of the endpoint by default.")
+_REASON = click.option("--reason", default="", help="Reason for the change, recorded in the history.")
+_SUITE = click.option("--suite", default=None, help="This suite only; default: all suites of the endpoint.")
 _DEADLINE = click.option(
     "--deadline",
     type=click.FloatRange(min=1),
     default=120,
     show_default=True,
-    help="Seconds that the version has to answer.",
+    help="Seconds until the version must have answered.",
 )
-_SHOWN = ("at", "version", "suite", "cases", "passed", "failed", "seconds", "inputs_hash", "actor")
+_COLUMNS = ("at", "version", "suite", "cases", "passed", "failed", "seconds", "inputs_hash", "actor")
 
 
 @click.group()
@@ -36,12 +36,12 @@ def model() -> None:
 
 @model.command("list")
 @click.argument("endpoint")
-@click.option("--stage", type=click.Choice(STAGES), default=None, help="Only those.")
+@click.option("--stage", type=click.Choice(STAGES), default=None, help="Versions in this stage only.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
-@click.option("--cursor", default=None, help="Where the page before ended.")
+@click.option("--cursor", default=None, help="Cursor printed after the previous page.")
 @json_option
 def list_versions(endpoint: str, stage: str | None, limit: int, cursor: str | None, *, as_json: bool) -> None:
-    """List the versions of ENDPOINT's model in MLflow, newest first, with what they are here."""
+    """List the versions of ENDPOINT's model in MLflow, newest first, with their stage on this endpoint."""
     from modelops_pipelines.operations.release.listing import versions_page
 
     stores = open_stores()
@@ -49,7 +49,7 @@ def list_versions(endpoint: str, stage: str | None, limit: int, cursor: str | No
     if as_json:
         show_value({"items": page.items, "next_cursor": page.next_cursor}, as_json=True)
         return
-    show_rows(page.items, as_json=False, empty="There is no such version.")
+    show_rows(page.items, as_json=False, empty="There are no such versions.")
     if page.next_cursor:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
 
@@ -61,7 +61,7 @@ def list_versions(endpoint: str, stage: str | None, limit: int, cursor: str | No
 @_DEADLINE
 @json_option
 def test(endpoint: str, version: str, suite: str | None, deadline: float, *, as_json: bool) -> None:
-    """Have VERSION answer the stored cases of ENDPOINT's suites; ends with 3 when a case fails."""
+    """Run the stored test cases of ENDPOINT's suites on VERSION; exit code 3 if a case fails."""
     from modelops_pipelines.operations.testing.run_suites import run_suite, suite_names
 
     stores = open_stores()
@@ -69,28 +69,28 @@ def test(endpoint: str, version: str, suite: str | None, deadline: float, *, as_
     names = suite_names(stores, spec, suite)
     runs = [run_suite(stores, spec, version, name, actor(), deadline=deadline) for name in names]
     if as_json:
-        click.echo(as_text([_told(run) for run in runs]))
+        click.echo(as_text([_full(run) for run in runs]))
     else:
         failed = [{"suite": run.suite, **failure} for run in runs for failure in run.failures]
         show_rows(failed, as_json=False, empty="Every case passed.")
     for run in runs:
-        said = f"version {run.version}, suite {run.suite}: {run.passed} of {run.cases} cases passed"
-        click.echo(f"{said}, {run.seconds:.2f} s (inputs {run.inputs_hash[:12]})", err=True)
+        passed = f"version {run.version}, suite {run.suite}: {run.passed} of {run.cases} cases passed"
+        click.echo(f"{passed}, {run.seconds:.2f} s (inputs {run.inputs_hash[:12]})", err=True)
     if any(run.failed for run in runs):
         sys.exit(EXIT_PERMANENT)
 
 
 @model.command("tests")
 @click.argument("endpoint")
-@click.option("--version", default=None, help="Of this version only.")
+@click.option("--version", default=None, help="Runs of this version only.")
 @_SUITE
 @json_option
 def tests(endpoint: str, version: str | None, suite: str | None, *, as_json: bool) -> None:
-    """List the runs of ENDPOINT's suites, oldest first."""
+    """List the test runs of ENDPOINT's suites, oldest first."""
     stores = open_stores()
     runs = stores.version_tests.of(endpoint_named(stores, endpoint).name, version, suite)
-    rows = [_told(run) if as_json else _line(run) for run in runs]
-    show_rows(rows, as_json=as_json, empty=f"No version of {endpoint!r} was tested yet.")
+    rows = [_full(run) if as_json else _line(run) for run in runs]
+    show_rows(rows, as_json=as_json, empty=f"No version of {endpoint!r} has been tested yet.")
 
 
 @model.command("diff")
@@ -100,24 +100,28 @@ def tests(endpoint: str, version: str | None, suite: str | None, *, as_json: boo
 @_SUITE
 @json_option
 def diff(endpoint: str, first: str, second: str, suite: str | None, *, as_json: bool) -> None:
-    """Show which cases are fixed, broken and still failing from version FIRST to SECOND, by their newest tests."""
+    """Compare the newest test runs of versions FIRST and SECOND: cases fixed, broken and still failing."""
     from modelops_pipelines.operations.testing.run_suites import compare, suite_names
 
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    found = [compare(stores, spec, first, second, name) for name in suite_names(stores, spec, suite)]
-    rows = [{"suite": one.suite, **row} for one in found for row in one.rows]
+    diffs = [compare(stores, spec, first, second, name) for name in suite_names(stores, spec, suite)]
+    rows = [{"suite": found.suite, **row} for found in diffs for row in found.rows]
     show_rows(rows, as_json=as_json, empty="Every case passed in both versions.")
 
 
 @model.command("cases")
 @click.argument("endpoint")
 @click.argument("name")
-@click.option("--rows", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Cases at most.")
-@click.option("--tolerance", type=click.FloatRange(min=0), default=None, help="Of a regression's labels.")
-@click.option("--overwrite", is_flag=True, help="Write over a suite that is there.")
+@click.option(
+    "--rows", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Maximum number of cases."
+)
+@click.option(
+    "--tolerance", type=click.FloatRange(min=0), default=None, help="Tolerance around the label; regression only."
+)
+@click.option("--overwrite", is_flag=True, help="Replace an existing suite.")
 def cases(endpoint: str, name: str, rows: int, tolerance: float | None, *, overwrite: bool) -> None:
-    """Write suite NAME of labelled rows of ENDPOINT's log, each expecting its label; put it into git."""
+    """Write suite NAME from labelled rows of ENDPOINT's log. Each case expects its label. Commit the file to git."""
     from modelops_pipelines.operations.testing.run_suites import suite_from_log
 
     stores = open_stores()
@@ -131,11 +135,11 @@ def cases(endpoint: str, name: str, rows: int, tolerance: float | None, *, overw
 @click.argument("endpoint")
 @click.argument("version")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where the predictions go.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write the predictions to.")
 @_DEADLINE
 @json_option
 def evaluate(endpoint: str, version: str, file: Path, output: Path | None, deadline: float, *, as_json: bool) -> None:
-    """Have VERSION answer the rows of FILE (CSV or Parquet); with the label's column it is measured too."""
+    """Predict the rows of FILE (CSV or Parquet) with VERSION; with a label column, compute metrics."""
     from modelops_pipelines.operations.testing.batch_evaluation import check_format, evaluate_file, write_answers
 
     if output is not None:
@@ -144,10 +148,10 @@ def evaluate(endpoint: str, version: str, file: Path, output: Path | None, deadl
     batch = evaluate_file(stores, endpoint_named(stores, endpoint), version, file, deadline=deadline)
     if output is not None:
         write_answers(batch.answers, output)
-    told: dict[str, Any] = {name: getattr(batch, name) for name in ("version", "rows", "failed", "first_error")}
+    summary: dict[str, Any] = {name: getattr(batch, name) for name in ("version", "rows", "failed", "first_error")}
     if batch.metrics is None:
-        click.echo(f"{file} has no label: nothing was measured", err=True)
-    show_value({**told, "seconds": batch.seconds, **(batch.metrics or {})}, as_json=as_json)
+        click.echo(f"{file} has no label column: no metrics were computed", err=True)
+    show_value({**summary, "seconds": batch.seconds, **(batch.metrics or {})}, as_json=as_json)
 
 
 @model.command()
@@ -155,13 +159,13 @@ def evaluate(endpoint: str, version: str, file: Path, output: Path | None, deadl
 @click.argument("version")
 @_REASON
 def archive(endpoint: str, version: str, reason: str) -> None:
-    """Have VERSION serve no more, on any endpoint of ENDPOINT's model; refused while one serves or tries it."""
+    """Archive VERSION: no endpoint may serve it any more. Refused while it is champion, challenger or shadow."""
     from modelops_pipelines.operations.release import commands as releases
 
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    done = releases.archive(stores, spec, version, actor=actor(), reason=reason)
-    click.echo(f"version {version} of {spec.model_name} is archived{'' if done else ' already'}")
+    changed = releases.archive(stores, spec, version, actor=actor(), reason=reason)
+    click.echo(f"version {version} of {spec.model_name} {'is archived' if changed else 'was already archived'}")
     releases.mirror(stores, spec)
 
 
@@ -170,20 +174,20 @@ def archive(endpoint: str, version: str, reason: str) -> None:
 @click.argument("version")
 @_REASON
 def restore(endpoint: str, version: str, reason: str) -> None:
-    """Have an archived VERSION be deployable again."""
+    """Make an archived VERSION deployable again."""
     from modelops_pipelines.operations.release import commands as releases
 
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    done = releases.restore(stores, spec, version, actor=actor(), reason=reason)
-    click.echo(f"version {version} of {spec.model_name} {'is restored' if done else 'was not archived'}")
+    changed = releases.restore(stores, spec, version, actor=actor(), reason=reason)
+    click.echo(f"version {version} of {spec.model_name} {'is restored' if changed else 'was not archived'}")
     releases.mirror(stores, spec)
 
 
-def _told(run: "VersionTest") -> Mapping[str, Any]:
+def _full(run: "VersionTest") -> Mapping[str, Any]:
     return {**asdict(run), "failed": run.failed}
 
 
 def _line(run: "VersionTest") -> Mapping[str, Any]:
-    values: Sequence[Any] = [getattr(run, name) for name in _SHOWN]
-    return {**dict(zip(_SHOWN, values, strict=True)), "inputs_hash": run.inputs_hash[:12]}
+    values: Sequence[Any] = [getattr(run, name) for name in _COLUMNS]
+    return {**dict(zip(_COLUMNS, values, strict=True)), "inputs_hash": run.inputs_hash[:12]}

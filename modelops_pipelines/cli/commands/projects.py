@@ -1,4 +1,4 @@
-"""A project's beginning, and its check-up."""
+"""Commands that create a project and check it."""
 
 import shutil
 import socket
@@ -23,19 +23,19 @@ Finding = dict[str, object]
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def init(folder: Path) -> None:
-    """Make a project in FOLDER: an endpoint's YAML, its trainer, sample data, workspace.yaml and a README."""
+    """Create a project in FOLDER: an endpoint's YAML, its trainer, sample data, workspace.yaml and a README."""
     if folder.exists() and any(folder.iterdir()):
-        raise ConflictError(f"{folder} is not empty", "Name a new folder")
+        raise ConflictError(f"{folder} is not empty", "Choose a new folder")
     with as_file(files("modelops_pipelines.cli") / "templates" / "project") as template:
         shutil.copytree(template, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    click.echo(f"Made {folder}. Next:\n  cd {folder}\n  python sample_data.py", err=True)
+    click.echo(f"Created {folder}. Next:\n  cd {folder}\n  python sample_data.py", err=True)
     click.echo("  modelops train tumours --data data.csv\n  modelops up", err=True)
 
 
 @click.command()
 @json_option
 def doctor(*, as_json: bool) -> None:
-    """Check this project and this machine; exit code 3 when something is wrong, with what to do about it."""
+    """Check this project and this machine. Each failed check states its remedy; exit code 3 if a check fails."""
     findings = list(_findings(project_settings()))
     show_rows(findings, as_json=as_json, empty="")
     sys.exit(0 if all(finding["ok"] for finding in findings) else EXIT_PERMANENT)
@@ -62,7 +62,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
 
 def _home(settings: Settings) -> str:
     Stores(settings)
-    return f"{settings.home} can be written"
+    return f"{settings.home} is writable"
 
 
 def _state(settings: Settings) -> str:
@@ -81,10 +81,10 @@ def _history(settings: Settings) -> str:
     broken = broken_link(events, stores.deployments.head())
     if broken is not None:
         raise ConflictError(
-            f"The history's seal does not hold from event {broken} on: it was changed, or cut off",
-            "Compare it with a backup of the state database",
+            f"The history fails its hash check from event {broken} on: events were changed or removed",
+            "Compare the history with a backup of the state database",
         )
-    return f"{len(events)} event(s), every seal holds"
+    return f"{len(events)} event(s), all hashes are valid"
 
 
 def _endpoints(settings: Settings) -> str:
@@ -95,18 +95,21 @@ def _endpoints(settings: Settings) -> str:
 
 
 def _disk(settings: Settings) -> str:
-    there = next(folder for folder in (settings.home, *settings.home.parents) if folder.is_dir())
-    usage = shutil.disk_usage(there)
+    folder = next(path for path in (settings.home, *settings.home.parents) if path.is_dir())
+    usage = shutil.disk_usage(folder)
     free = usage.free / usage.total
     if free < LOW_DISK:
-        raise ConflictError(f"Only {free:.0%} of the disk under {settings.home} is free", "Free some, or move the home")
+        raise ConflictError(
+            f"Only {free:.0%} of the disk under {settings.home} is free",
+            "Free disk space, or move the home with MODELOPS_HOME",
+        )
     return f"{usage.free / 2**30:.1f} GiB free"
 
 
 def _spool(settings: Settings) -> str:
-    waiting = list(settings.spool.glob("*/*/*/*.jsonl"))
-    size = sum(path.stat().st_size for path in waiting)
-    return f"{len(waiting)} sealed segment(s) wait, {size / 2**20:.1f} MiB"
+    sealed = list(settings.spool.glob("*/*/*/*.jsonl"))
+    size = sum(path.stat().st_size for path in sealed)
+    return f"{len(sealed)} sealed segment(s) not ingested yet, {size / 2**20:.1f} MiB"
 
 
 def _port(name: str) -> Callable[[Settings], str]:
@@ -114,7 +117,7 @@ def _port(name: str) -> Callable[[Settings], str]:
         port = getattr(settings, name)
         with socket.socket() as probe:
             probe.settimeout(1)
-            taken = probe.connect_ex((settings.host, port)) == 0
-        return f"something listens on {settings.host}:{port}" if taken else f"{settings.host}:{port} is free"
+            in_use = probe.connect_ex((settings.host, port)) == 0
+        return f"{settings.host}:{port} is in use" if in_use else f"{settings.host}:{port} is free"
 
     return check

@@ -1,4 +1,4 @@
-"""What changes the live model, and its history."""
+"""Commands that change the live model, and its history."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,28 +12,28 @@ from modelops_pipelines.core.release.deployment_states import STATUSES
 from modelops_pipelines.core.release.event_log import Event, live_at
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 
-_REASON = click.option("--reason", default="", help="Why; the history keeps it.")
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+_REASON = click.option("--reason", default="", help="Reason for the change, recorded in the history.")
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would change without changing it.")
 
 
 @click.command()
 @click.argument("endpoint")
 @click.argument("version")
 @click.option("--share", type=click.IntRange(1, 100), default=100, show_default=True, help="Percent of the traffic.")
-@click.option("--key", default=None, help="Idempotency key: asked for again under it, nothing more happens.")
+@click.option("--key", default=None, help="Idempotency key: a repeated deploy with the same key changes nothing.")
 @_REASON
 @_DRY_RUN
 @json_option
 def deploy(
     endpoint: str, version: str, share: int, key: str | None, reason: str, *, dry_run: bool, as_json: bool
 ) -> None:
-    """Put VERSION on ENDPOINT and wait until every gateway worker serves it."""
+    """Deploy VERSION to ENDPOINT and wait until every gateway worker serves it."""
     from modelops_pipelines.operations.release import commands as releases
 
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     change = releases.deploy(stores, spec, version, share=share, actor=actor(), reason=reason, key=key, dry_run=dry_run)
-    show_change(change, as_json=as_json)  # before the aliases: it is done, whatever MLflow says
+    show_change(change, as_json=as_json)  # before the aliases: the change holds even if MLflow fails
     if not dry_run:
         releases.mirror(stores, spec)
 
@@ -41,32 +41,34 @@ def deploy(
 @click.command()
 @click.argument("endpoint")
 @click.argument("version")
-@click.option("--force", is_flag=True, help="Go without a passed gate; needs --reason, and the history says so.")
+@click.option(
+    "--force", is_flag=True, help="Promote without a passed gate; requires --reason and is recorded in the history."
+)
 @_REASON
 @_DRY_RUN
 @json_option
 def promote(endpoint: str, version: str, reason: str, *, force: bool, dry_run: bool, as_json: bool) -> None:
-    """Take VERSION a step further on ENDPOINT's promotion plan; the last step makes it the champion."""
+    """Promote VERSION to the next step of ENDPOINT's promotion plan; the last step makes it the champion."""
     from modelops_pipelines.operations.release import commands as releases
 
     if force and not reason:
-        raise click.UsageError("--force needs a --reason: the history keeps it")
+        raise click.UsageError("--force requires --reason, which the history records")
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     change = releases.promote(stores, spec, version, force=force, actor=actor(), reason=reason, dry_run=dry_run)
-    show_change(change, as_json=as_json)  # before the aliases: it is done, whatever MLflow says
+    show_change(change, as_json=as_json)  # before the aliases: the change holds even if MLflow fails
     if not dry_run:
         releases.mirror(stores, spec)
 
 
 @click.command()
 @click.argument("endpoint")
-@click.option("--to", default=None, help="An earlier champion; the one before by default.")
+@click.option("--to", default=None, help="An earlier champion; default: the previous one.")
 @_REASON
 @_DRY_RUN
 @json_option
 def rollback(endpoint: str, to: str | None, reason: str, *, dry_run: bool, as_json: bool) -> None:
-    """Return ENDPOINT to the champion before. Needs neither Dagster nor MLflow; their alias follows later."""
+    """Roll back to ENDPOINT's previous champion. Needs neither Dagster nor MLflow; MLflow's alias is updated later."""
     from modelops_pipelines.operations.release import commands as releases
 
     stores = open_stores()
@@ -77,58 +79,60 @@ def rollback(endpoint: str, to: str | None, reason: str, *, dry_run: bool, as_js
 
 @click.command()
 @click.argument("endpoint")
-@click.option("--at", default=None, metavar="TIME", help="What was live then: ISO 8601, UTC unless it says otherwise.")
+@click.option(
+    "--at", default=None, metavar="TIME", help="Show what was live at this time: ISO 8601, UTC unless it has an offset."
+)
 @json_option
 def history(endpoint: str, at: str | None, *, as_json: bool) -> None:
-    """Show what happened to ENDPOINT: who, when, from and to, why; or what was live at a TIME."""
+    """Show the changes of ENDPOINT: actor, time, versions and reason; or what was live at a given TIME."""
     stores = open_stores()
     events = stores.deployments.events(endpoint)
     if not events:
         require_endpoint(stores, endpoint)
     if at is not None:
-        _tell_live(endpoint, events, _moment(at), as_json=as_json)
+        _show_live(endpoint, events, _moment(at), as_json=as_json)
         return
     names = ("number", "at", "actor", "action", "from_version", "to_version", "generation", "reason")
     rows = [{name: getattr(event, name) for name in names} for event in events]
     full = [{**asdict(event), "hash": event.hash} for event in events]
-    show_rows(full if as_json else rows, as_json=as_json, empty=f"Nothing has happened to {endpoint!r} yet.")
+    show_rows(full if as_json else rows, as_json=as_json, empty=f"Endpoint {endpoint!r} has no changes yet.")
 
 
 @click.command()
 @click.argument("endpoint", required=False)
-@click.option("--status", type=click.Choice(STATUSES), default=None, help="Only those.")
+@click.option("--status", type=click.Choice(STATUSES), default=None, help="Deployments with this status only.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
-@click.option("--cursor", default=None, help="Where the page before ended.")
+@click.option("--cursor", default=None, help="Cursor printed after the previous page.")
 @json_option
 def deployments(endpoint: str | None, status: str | None, limit: int, cursor: str | None, *, as_json: bool) -> None:
-    """List deployments, newest first: who put which version where, and what came of it."""
+    """List deployments, newest first: actor, version, endpoint and status."""
     from modelops_pipelines.operations.release.listing import deployments_page
 
     page = deployments_page(open_stores(), [endpoint] if endpoint else None, status, cursor, limit)
     if as_json:
         show_value({"items": page.items, "next_cursor": page.next_cursor}, as_json=True)
         return
-    show_rows(page.items, as_json=False, empty="There is no such deployment.")
+    show_rows(page.items, as_json=False, empty="There are no such deployments.")
     if page.next_cursor:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
 
 
 def _moment(given: str) -> datetime:
-    """Return a moment; one without an offset is UTC."""
+    """Parse a time; without an offset it is UTC."""
     try:
         moment = datetime.fromisoformat(given)
     except ValueError as error:
-        raise click.UsageError(f"{given!r} is no time: write it such as 2026-03-01T12:00:00Z") from error
+        raise click.UsageError(f"{given!r} is not a time: give for example 2026-03-01T12:00:00Z") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _tell_live(endpoint: str, events: Sequence[Event], moment: datetime, *, as_json: bool) -> None:
+def _show_live(endpoint: str, events: Sequence[Event], moment: datetime, *, as_json: bool) -> None:
     state = live_at(endpoint, events, moment)
     rows = [{"version": v.version, "role": v.role, "share": v.share} for v in state.variants]
     if as_json:
-        told = {"endpoint": endpoint, "at": moment, "generation": state.generation, "status": state.status}
-        show_value({**told, "variants": rows}, as_json=True)
+        shown = {"endpoint": endpoint, "at": moment, "generation": state.generation, "status": state.status}
+        show_value({**shown, "variants": rows}, as_json=True)
     elif state.status != "active":
         click.echo(f"{endpoint} was {state.status}")
     else:
-        show_rows(rows, as_json=False, empty=f"{endpoint} served nothing then.")
+        show_rows(rows, as_json=False, empty=f"{endpoint} served no version at that time.")

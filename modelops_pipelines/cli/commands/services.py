@@ -1,4 +1,4 @@
-"""Long-running commands: everything, the gateway alone, and the demo."""
+"""Long-running commands: all services, the gateway alone, and the demo."""
 
 import os
 import sys
@@ -16,12 +16,14 @@ START_SECONDS = 180.0
 
 
 workers_option = click.option(
-    "--workers", type=click.IntRange(1, MOST_WORKERS), help="Gateway processes; MODELOPS_WORKERS (1) when left out."
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    help="Number of gateway processes; default: MODELOPS_WORKERS, else 1.",
 )
 
 
 @click.command()
-@click.option("--mlflow/--no-mlflow", default=True, show_default=True, help="MLflow's page too.")
+@click.option("--mlflow/--no-mlflow", default=True, show_default=True, help="Run the MLflow UI too.")
 @workers_option
 def up(workers: int | None, *, mlflow: bool) -> None:
     """Run the gateway, Dagster and MLflow of the project in this folder until Ctrl-C."""
@@ -41,19 +43,19 @@ def up(workers: int | None, *, mlflow: bool) -> None:
 @click.command()
 @workers_option
 def gateway(workers: int | None) -> None:
-    """Run the gateway alone: it serves what the desired state says, with or without Dagster."""
+    """Run the gateway alone: it serves the desired state, with or without Dagster."""
     if workers is not None:
         os.environ[ENVIRONMENT["workers"]] = str(workers)
-    click.echo(f"The gateway will listen on {project_settings().gateway_url}/docs; Ctrl-C ends it.", err=True)
+    click.echo(f"The gateway will listen on {project_settings().gateway_url}/docs; press Ctrl-C to stop.", err=True)
     os.execv(sys.executable, GATEWAY)  # noqa: S606 - our own interpreter, no shell
 
 
 @click.command()
-@click.option("--full", is_flag=True, help="The whole year instead of the first months.")
-@click.option("--serve/--no-serve", default=True, show_default=True, help="Leave everything up until Ctrl-C.")
-@click.option("--home", default=".demo", show_default=True, help="Where the demo keeps its things; made anew.")
+@click.option("--full", is_flag=True, help="Replay the whole year instead of the first months.")
+@click.option("--serve/--no-serve", default=True, show_default=True, help="Keep the services running until Ctrl-C.")
+@click.option("--home", default=".demo", show_default=True, help="The demo's folder; an earlier demo in it is deleted.")
 def demo(home: str, *, full: bool, serve: bool) -> None:
-    """Watch the loop on real flights: serve, log, drift, alert, retrain, judge, promote, break, roll back."""
+    """Run the loop on real flights: serve, monitor, alert, retrain, evaluate, promote, and roll back a bad version."""
     from examples.flights.demo import run_demo
 
     ok = run_demo(Path(home), full=full, then=serve_until_interrupted if serve else None)
@@ -61,14 +63,14 @@ def demo(home: str, *, full: bool, serve: bool) -> None:
 
 
 def serve_until_interrupted(platform: LocalPlatform) -> None:
-    """Show the addresses and wait for Ctrl-C, or for a service to end (which raises NotReadyError)."""
+    """Print the addresses and wait for Ctrl-C; raises NotReadyError when a service ends."""
     for service in platform.services:
         click.echo(f"  {service.name:<8} {service.url}{'/docs' if service.name == 'gateway' else ''}")
-    click.echo("Up. Press Ctrl-C to end.")
+    click.echo("Up. Press Ctrl-C to stop.")
     try:
         while all(service.process.poll() is None for service in platform.services):
             time.sleep(0.5)
         for service in platform.services:
             service.is_up()
     except KeyboardInterrupt:
-        click.echo("Ending ...", err=True)
+        click.echo("Stopping ...", err=True)

@@ -1,4 +1,4 @@
-"""A shadow: a version that answers what the log holds, compared and never returned."""
+"""Commands on shadows: a shadow answers logged requests; no caller sees its answers."""
 
 from dataclasses import asdict
 
@@ -8,22 +8,28 @@ from modelops_pipelines.cli.output import json_option, show_change, show_value
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 
-_REASON = click.option("--reason", default="", help="Why; the history keeps it.")
+_REASON = click.option("--reason", default="", help="Reason for the change, recorded in the history.")
 
 
 @click.group()
 def shadow() -> None:
-    """Start, show and end a shadow: a version that answers the log, and no caller."""
+    """Start, show, compare and end a shadow: a version that answers logged requests, unseen by callers."""
 
 
 @shadow.command("start")
 @click.argument("endpoint")
 @click.argument("version")
-@click.option("--share", type=click.IntRange(1, 100), default=100, show_default=True, help="Percent of the requests.")
+@click.option(
+    "--share",
+    type=click.IntRange(1, 100),
+    default=100,
+    show_default=True,
+    help="Percent of the requests that it answers.",
+)
 @_REASON
 @json_option
 def start(endpoint: str, version: str, share: int, reason: str, *, as_json: bool) -> None:
-    """Have VERSION answer, from the log, what ENDPOINT is asked from now on, in the place of another shadow."""
+    """Start VERSION as ENDPOINT's shadow: it answers the logged requests from now on. Replaces any earlier shadow."""
     from modelops_pipelines.operations.release.shadow import start_shadow
 
     stores = open_stores()
@@ -36,22 +42,22 @@ def start(endpoint: str, version: str, share: int, reason: str, *, as_json: bool
 @_REASON
 @json_option
 def end(endpoint: str, reason: str, *, as_json: bool) -> None:
-    """Take ENDPOINT's shadow away; what it said stays in the table shadow_log."""
+    """End ENDPOINT's shadow; its answers stay in the table shadow_log."""
     from modelops_pipelines.operations.release.commands import end_shadow
 
     stores = open_stores()
-    made = end_shadow(stores, endpoint_named(stores, endpoint), actor=actor(), reason=reason)
-    if not made.changed and not as_json:
-        click.echo(f"{endpoint}: there is no shadow; nothing changed")
+    change = end_shadow(stores, endpoint_named(stores, endpoint), actor=actor(), reason=reason)
+    if not change.changed and not as_json:
+        click.echo(f"{endpoint} has no shadow; nothing changed")
         return
-    show_change(made, as_json=as_json)
+    show_change(change, as_json=as_json)
 
 
 @shadow.command("show")
 @click.argument("endpoint")
 @json_option
 def show(endpoint: str, *, as_json: bool) -> None:
-    """Show how ENDPOINT's shadow (or its last one) compares with what was answered."""
+    """Compare the answers of ENDPOINT's shadow (or its last one) with those that callers received."""
     from modelops_pipelines.operations.release.shadow import shadow_summary
 
     stores = open_stores()
@@ -60,18 +66,24 @@ def show(endpoint: str, *, as_json: bool) -> None:
 
 @shadow.command("compare")
 @click.argument("endpoint")
-@click.option("--most", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="Rows at most.")
 @click.option(
-    "--deadline", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds that the shadow has."
+    "--most", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="Maximum number of rows."
+)
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=1),
+    default=120,
+    show_default=True,
+    help="Seconds until the shadow must have answered.",
 )
 @json_option
 def compare(endpoint: str, most: int, deadline: float, *, as_json: bool) -> None:
-    """Compare what the log has gained now, instead of waiting for Dagster to have it done."""
+    """Run the shadow on the newly logged requests now, without waiting for the next Dagster run."""
     from modelops_pipelines.operations.release.shadow import compare_shadow
 
     stores = open_stores()
-    done = compare_shadow(stores, endpoint_named(stores, endpoint), most, deadline=deadline)
-    if done is None:
-        click.echo(f"{endpoint}: there is no shadow", err=True)
+    compared = compare_shadow(stores, endpoint_named(stores, endpoint), most, deadline=deadline)
+    if compared is None:
+        click.echo(f"{endpoint} has no shadow", err=True)
         return
-    show_value(asdict(done), as_json=as_json)
+    show_value(asdict(compared), as_json=as_json)

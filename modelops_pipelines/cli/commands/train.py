@@ -1,4 +1,4 @@
-"""Training from the command line."""
+"""Commands that train a version and retrain a candidate."""
 
 from pathlib import Path
 
@@ -22,20 +22,22 @@ def train(endpoint: str, data: Path, *, as_json: bool) -> None:
 
     stores = open_stores()
     version = train_first(stores, endpoint_named(stores, endpoint), _frame(data))
-    click.echo(f"Registered; put it to work: modelops deploy {endpoint} {version.version}", err=True)
+    click.echo(
+        f"Registered version {version.version}. Deploy it with: modelops deploy {endpoint} {version.version}", err=True
+    )
     show_value(vars(version), as_json=as_json)
 
 
 @click.command()
 @click.argument("endpoint")
-@click.option("--reason", default="asked for at the command line", help="Why; the record keeps it.")
+@click.option("--reason", default="requested at the command line", help="Reason, recorded with the retraining.")
 @json_option
 def retrain(endpoint: str, reason: str, *, as_json: bool) -> None:
-    """Train a candidate for ENDPOINT on what the log has learned, and judge it; what is live does not change."""
-    from modelops_pipelines.operations.improve.retrain import retrain as retraining
+    """Train a candidate for ENDPOINT on all labelled rows and evaluate it. The live version does not change."""
+    from modelops_pipelines.operations.improve.retrain import retrain as retrain_steps
 
     stores = open_stores()
-    *_, last = retraining(stores, endpoint_named(stores, endpoint), reason)
+    *_, last = retrain_steps(stores, endpoint_named(stores, endpoint), reason)
     gate = last.record
     show_value({"version": gate.version, "verdict": gate.verdict, **dict(gate.numbers)}, as_json=as_json)
 
@@ -47,5 +49,5 @@ def _frame(path: Path) -> object:
 
     try:
         return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except (ValueError, OSError) as error:  # pandas' and Arrow's complaints about a file are of these two
+    except (ValueError, OSError) as error:  # what pandas and Arrow raise for a bad file
         raise InputError(f"{path} cannot be read as {path.suffix[1:]} ({error})", "Correct the file") from error

@@ -1,4 +1,4 @@
-"""Versions on trial: what is said of them, A/B tests, shadows."""
+"""Commands on versions on trial: their verdicts, and A/B tests."""
 
 from dataclasses import asdict
 
@@ -8,21 +8,23 @@ from modelops_pipelines.cli.output import json_option, show_change, show_rows, s
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 
-_REASON = click.option("--reason", default="", help="Why; the history keeps it.")
-_NAME = click.option("--name", default=None, help="The test's name; the newest by default.")
+_REASON = click.option("--reason", default="", help="Reason for the change, recorded in the history.")
+_NAME = click.option("--name", default=None, help="The test's name; default: the newest test.")
 
 
 @click.command()
 @click.argument("endpoint")
 @json_option
 def trials(endpoint: str, *, as_json: bool) -> None:
-    """Show what was said of the versions on trial on ENDPOINT, oldest first."""
+    """Show the verdicts on versions on trial on ENDPOINT, oldest first."""
     stores = open_stores()
     found = stores.trials.of(endpoint_named(stores, endpoint).name)
     names = ("at", "version", "share", "generation", "verdict")
-    rows = [{**{name: getattr(one, name) for name in names}, "reason": one.numbers.get("reason")} for one in found]
-    full = [asdict(one) for one in found]
-    show_rows(full if as_json else rows, as_json=as_json, empty=f"No version of {endpoint!r} was on trial yet.")
+    rows = [
+        {**{name: getattr(trial, name) for name in names}, "reason": trial.numbers.get("reason")} for trial in found
+    ]
+    full = [asdict(trial) for trial in found]
+    show_rows(full if as_json else rows, as_json=as_json, empty=f"No version of {endpoint!r} has been on trial yet.")
 
 
 @click.group()
@@ -34,20 +36,38 @@ def ab() -> None:
 @click.argument("endpoint")
 @click.argument("version")
 @click.option("--name", required=True, help="The test's name.")
-@click.option("--share", type=click.IntRange(1, 99), default=50, show_default=True, help="Percent for VERSION.")
-@click.option("--error-rate", type=float, default=0.05, show_default=True, help="Chance to tell equal versions apart.")
-@click.option("--planned", type=int, default=10_000, show_default=True, help="Callers with labels to be sharpest at.")
+@click.option(
+    "--share",
+    type=click.IntRange(1, 99),
+    default=50,
+    show_default=True,
+    help="Percent of callers that VERSION answers.",
+)
+@click.option(
+    "--error-rate",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Probability of finding a difference between equal versions.",
+)
+@click.option(
+    "--planned",
+    type=int,
+    default=10_000,
+    show_default=True,
+    help="Number of labelled callers at which the test is most powerful.",
+)
 @_REASON
 @json_option
 def start(
     endpoint: str, version: str, name: str, share: int, error_rate: float, planned: int, reason: str, *, as_json: bool
 ) -> None:
-    """Have VERSION answer a share of ENDPOINT's callers beside the champion, until the test is ended."""
+    """Start an A/B test: VERSION answers a share of ENDPOINT's callers until the test ends."""
     from modelops_pipelines.operations.release.ab_tests import Terms, start_experiment
 
     stores = open_stores()
     terms = Terms(error_rate, planned)
-    made = start_experiment(
+    change = start_experiment(
         stores,
         endpoint_named(stores, endpoint),
         version,
@@ -57,7 +77,7 @@ def start(
         actor=actor(),
         reason=reason,
     )
-    show_change(made, as_json=as_json)
+    show_change(change, as_json=as_json)
 
 
 @ab.command("show")
@@ -65,22 +85,22 @@ def start(
 @_NAME
 @json_option
 def show(endpoint: str, name: str | None, *, as_json: bool) -> None:
-    """Show what the test says so far; look as often as you like, its error rate holds."""
+    """Show the test's result so far. The error rate holds however often you look."""
     from modelops_pipelines.operations.release.ab_tests import experiment_named, result_of
 
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     experiment = experiment_named(stores, spec, name)
     names = ("experiment_id", "champion", "challenger", "share", "started_at", "ended_at", "decision")
-    told = {name: getattr(experiment, name) for name in names}
-    show_value({**told, **result_of(stores, spec, experiment).describe()}, as_json=as_json)
+    about = {name: getattr(experiment, name) for name in names}
+    show_value({**about, **result_of(stores, spec, experiment).describe()}, as_json=as_json)
 
 
 @ab.command("end")
 @click.argument("endpoint")
 @click.argument("decision", type=click.Choice(["promote", "keep"]))
 @_NAME
-@click.option("--force", is_flag=True, help="Promote without a result that says so; needs --reason.")
+@click.option("--force", is_flag=True, help="Promote without a significant result; requires --reason.")
 @_REASON
 @json_option
 def end(endpoint: str, decision: str, name: str | None, reason: str, *, force: bool, as_json: bool) -> None:
@@ -88,11 +108,11 @@ def end(endpoint: str, decision: str, name: str | None, reason: str, *, force: b
     from modelops_pipelines.operations.release.ab_tests import end_experiment
 
     if force and not reason:
-        raise click.UsageError("--force needs a --reason: the history keeps it")
+        raise click.UsageError("--force requires --reason, which the history records")
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    chosen = "promote" if decision == "promote" else "keep"
+    outcome = "promote" if decision == "promote" else "keep"
     show_change(
-        end_experiment(stores, spec, chosen, name=name, actor=actor(), reason=reason, force=force),  # type: ignore[arg-type]
+        end_experiment(stores, spec, outcome, name=name, actor=actor(), reason=reason, force=force),  # type: ignore[arg-type]
         as_json=as_json,
     )

@@ -1,4 +1,4 @@
-"""Trying an endpoint: a test call, and code to copy that makes calls."""
+"""Commands that send a test request to an endpoint and print example client code."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from modelops_pipelines.cli.gateway_client import Body, ask
+from modelops_pipelines.cli.gateway_client import Body, post
 from modelops_pipelines.cli.output import as_text, json_option
 from modelops_pipelines.cli.project import open_stores
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
@@ -24,45 +24,47 @@ _SESSIONS = 100_000
 
 @click.command("try")
 @click.argument("endpoint")
-@click.option("--row", default=None, help="A row as a JSON object, or several as a list of them.")
+@click.option("--row", default=None, help="A row as a JSON object, or several as a list of objects.")
 @click.option(
     "--file",
     "path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A JSON body in any form that the gateway takes, rows as JSON, or a .csv.",
+    help="A JSON body in any format that the gateway accepts, rows as JSON, or a .csv file.",
 )
-@click.option("--version", default=None, help="Have this version answer, of those that the endpoint serves.")
+@click.option("--version", default=None, help="Route the request to this version; the endpoint must serve it.")
 @json_option
 def try_(endpoint: str, row: str | None, path: Path | None, version: str | None, *, as_json: bool) -> None:
-    """Send ENDPOINT a test call through the running gateway: by default a row of the champion's own input example.
+    """Send a test request to ENDPOINT through the running gateway: by default a row of the champion's input example.
 
-    It is logged as a test and left out of every metric. The key is that of MODELOPS_API_KEY, where one is needed.
+    The request is logged as a test and excluded from all metrics. The API key is read from MODELOPS_API_KEY.
     """
     if row is not None and path is not None:
-        raise click.UsageError("give --row or --file, not both")
+        raise click.UsageError("Give either --row or --file.")
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     state = _serving(stores, spec)
     headers = {"X-Test-Call": "true", **({} if version is None else {"X-Session-Id": _session(state, version)})}
     body = _from_file(path) if path else _from_text(row) if row else _from_champion(stores, spec, state, version)
-    answer = ask(prediction_url(stores.settings.gateway_url, endpoint), body, headers)
+    answer = post(prediction_url(stores.settings.gateway_url, endpoint), body, headers)
     _show(answer, as_json=as_json)
 
 
 @click.command()
 @click.argument("endpoint")
-@click.option("--curl/--python", default=True, show_default=True, help="For a shell, or Python without any package.")
+@click.option(
+    "--curl/--python", default=True, show_default=True, help="A shell command, or Python code without dependencies."
+)
 def snippet(endpoint: str, *, curl: bool) -> None:
-    """Print a complete example that asks ENDPOINT for a prediction, with a row that its champion takes.
+    """Print a complete example of a prediction request to ENDPOINT, with a row that fits its champion.
 
-    Where the gateway needs a key, the example reads it from MODELOPS_API_KEY.
+    If the gateway requires a key, the example reads it from MODELOPS_API_KEY.
     """
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     state = _serving(stores, spec)
     body = example_body(required_version(stores.deployments, spec.model_name, str(state.champion)))
-    url, write = prediction_url(stores.settings.gateway_url, endpoint), curl_snippet if curl else python_snippet
-    click.echo(write(url, body, with_key=bool(stores.keys.list())), nl=False)
+    url, snippet_of = prediction_url(stores.settings.gateway_url, endpoint), curl_snippet if curl else python_snippet
+    click.echo(snippet_of(url, body, with_key=bool(stores.keys.list())), nl=False)
 
 
 def _serving(stores: Stores, spec: EndpointSpec) -> DesiredState:
@@ -75,7 +77,7 @@ def _serving(stores: Stores, spec: EndpointSpec) -> DesiredState:
 
 
 def _session(state: DesiredState, version: str) -> str:
-    """Return a session whose calls this version answers, as the gateway divides them."""
+    """Return a session id whose requests the gateway routes to this version."""
     if version not in {variant.version for variant in state.answering}:
         serves = ", ".join(f"{variant.version} ({variant.role})" for variant in state.answering)
         raise UnknownError(
@@ -87,8 +89,8 @@ def _session(state: DesiredState, version: str) -> str:
 
 
 def _from_champion(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str | None) -> Body:
-    chosen = required_version(stores.deployments, spec.model_name, version or str(state.champion))
-    return Body(json.dumps(example_body(chosen)).encode())
+    known = required_version(stores.deployments, spec.model_name, version or str(state.champion))
+    return Body(json.dumps(example_body(known)).encode())
 
 
 def _from_file(path: Path) -> Body:
@@ -101,19 +103,19 @@ def _from_text(given: str, what: str = "--row") -> Body:
     try:
         parsed = json.loads(given)
     except ValueError as error:
-        raise InputError(f"{what} is no JSON", "Give for example '{\"feature\": 1.0}'") from error
+        raise InputError(f"{what} is not JSON", "Give for example '{\"feature\": 1.0}'") from error
     if isinstance(parsed, dict) and not _FORMS & set(parsed):
         parsed = [parsed]
     return Body(json.dumps({"dataframe_records": parsed} if isinstance(parsed, list) else parsed).encode())
 
 
 def _show(answer: dict[str, Any], *, as_json: bool) -> None:
-    """Print the answer; for people a prediction a line, and the rest as talk."""
+    """Print the answer: as JSON, or one prediction per line with the rest on stderr."""
     if as_json:
         click.echo(as_text(answer))
         return
     for prediction in answer["predictions"]:
         click.echo(json.dumps(prediction, ensure_ascii=False))
     version, role = answer["model_version"], answer["variant"]
-    told = f"Version {version} ({role}) answered; logged as a test under request {answer['request_id']}."
-    click.echo(told, err=True)
+    summary = f"Version {version} ({role}) answered; logged as a test request with id {answer['request_id']}."
+    click.echo(summary, err=True)

@@ -1,4 +1,4 @@
-"""API keys and rates: what a key is and allows, and how requests are counted against a limit.
+"""API keys, their roles and scopes, and rate limits.
 
 Storing keys: ``store.state.access.api_keys``. Enforcing them on a request: ``gateway.access``.
 """

@@ -1,7 +1,7 @@
-"""API keys: how one is written, what its roles permit, whether it is good now. No clock, no randomness, no storage.
+"""API keys: their text, what their roles permit, and whether they are active. No clock, randomness or storage.
 
-A key reads ``sk_<mode>_<id>_<secret><check>``. Its last seven characters are the CRC-32 of all before them, so that a
-scanner tells a leaked key from a look-alike without asking anyone. Only the SHA-256 of the whole text is ever kept.
+A key is ``sk_<mode>_<id>_<secret><check>``. Its last seven characters are the CRC-32 of the rest, so that a scanner
+recognises a leaked key offline. Only the SHA-256 of the whole text is stored.
 """
 
 import base64
@@ -25,7 +25,7 @@ PERMITTED: Final[Mapping[Role, frozenset[Role]]] = {
     "operate": frozenset({"operate", "read"}),
     "admin": frozenset(ROLES),
 }
-"""What each role may do: a role is also the name of what a route asks for."""
+"""The permissions of each role. A route requires one of these permissions, which are named like the roles."""
 ACTIVE, EXPIRED, REVOKED = "active", "expired", "revoked"
 NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9 ._:@/+-]{0,99}"
 KEY_ID_PATTERN: Final = r"[a-z2-7]{10}"
@@ -39,7 +39,7 @@ _NAME = re.compile(NAME_PATTERN)
 
 @dataclass(frozen=True)
 class Key:
-    """A key as it is kept: everything but its text. ``endpoints`` is None for all endpoints."""
+    """A stored key: everything but its text. ``endpoints`` is None for all endpoints."""
 
     key_id: str
     name: str
@@ -54,25 +54,25 @@ class Key:
     replaces: str | None = None
 
     def status(self, now: datetime) -> str:
-        """Return active, expired or revoked: what it is at this moment."""
+        """Return the status at this moment: active, expired or revoked."""
         if self.revoked_at is not None:
             return REVOKED
         return EXPIRED if self.expires_at is not None and now >= self.expires_at else ACTIVE
 
     @property
     def permitted(self) -> frozenset[Role]:
-        """What its roles permit together."""
+        """The permissions of all its roles."""
         return frozenset().union(*(PERMITTED[role] for role in self.roles))
 
     def describe(self, now: datetime) -> dict[str, object]:
-        """Return it as people may see it: with its status, without its digest."""
+        """Return the key for display: with its status, without its digest."""
         shown = {name: value for name, value in vars(self).items() if name != "digest"}
         return {**shown, "status": self.status(now)}
 
 
 @dataclass(frozen=True)
 class IssuedKey:
-    """A key just made, with its text: the only time that there is one."""
+    """A new key with its text, which is not stored."""
 
     key: Key
     text: str = field(repr=False)
@@ -80,7 +80,7 @@ class IssuedKey:
 
 @dataclass(frozen=True)
 class Grant:
-    """What a key is made for, checked: roles and endpoints in order, each once."""
+    """The checked grant of a key: roles and endpoints in order, each once."""
 
     name: str
     roles: tuple[Role, ...]
@@ -89,37 +89,40 @@ class Grant:
 
 
 def grant(name: str, roles: Sequence[str], mode: str = "live", endpoints: Sequence[str] | None = None) -> Grant:
-    """Return what a key is to be made for; raises InputError for a name, role, mode or scope that cannot be."""
+    """Return the grant for a new key; raises InputError for an invalid name, role, mode or scope."""
     if not _NAME.fullmatch(name):
         raise InputError(
-            f"{name[:100]!r} is no name for a key", "Use 1 to 100 letters, digits, spaces and . _ : @ / + -"
+            f"{name[:100]!r} is not a valid key name", "Use 1 to 100 letters, digits, spaces and . _ : @ / + -"
         )
     unknown = sorted(set(roles) - set(ROLES))
     if unknown or not roles:
-        told = f"There is no role {unknown[0][:40]!r}" if unknown else f"The key {name!r} has no role"
-        raise InputError(told, f"Use one or more of: {', '.join(ROLES)}")
+        problem = f"There is no role {unknown[0][:40]!r}" if unknown else f"The key {name!r} has no role"
+        raise InputError(problem, f"Use one or more of: {', '.join(ROLES)}")
     if mode not in MODES:
         raise InputError(f"There is no mode {mode[:40]!r}", f"Use one of: {', '.join(MODES)}")
     if endpoints is not None and not endpoints:
-        raise InputError(f"The key {name!r} is for no endpoint at all", "Name one, or leave them out for all endpoints")
+        raise InputError(
+            f"The key {name!r} has an empty list of endpoints",
+            "Name at least one, or leave the list out for all endpoints",
+        )
     ordered = tuple(role for role in ROLES if role in roles)
     return Grant(name, ordered, mode, None if endpoints is None else tuple(sorted(set(endpoints))))
 
 
 def key_text(mode: Mode, entropy: bytes) -> str:
-    """Write a new key of ENTROPY_BYTES random bytes."""
+    """Return the text of a new key from ENTROPY_BYTES random bytes."""
     key_id, secret = _base32(entropy[:_ID_BYTES])[:_ID_CHARACTERS], _base32(entropy[_ID_BYTES:ENTROPY_BYTES])
     body = f"sk_{mode}_{key_id}_{secret}"
     return body + _check(body)
 
 
 def is_wellformed(text: str) -> bool:
-    """Return whether the text is written as a key, its checksum right; that it was ever issued, this does not say."""
+    """Return whether the text has the form and checksum of a key. It does not check that the key was issued."""
     return id_of(text) is not None
 
 
 def id_of(text: str) -> str | None:
-    """Return the id that a well-formed key names, or None for anything else."""
+    """Return the id in a well-formed key, or None for any other text."""
     match = _TEXT.fullmatch(text)
     if match is None or _check(text[:-_CHECK_CHARACTERS]) != text[-_CHECK_CHARACTERS:]:
         return None
@@ -127,7 +130,7 @@ def id_of(text: str) -> str | None:
 
 
 def digest_of(text: str) -> str:
-    """Return what is kept of a key: SHA-256 of its text, in hexadecimal."""
+    """Return what is stored of a key: SHA-256 of its text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Rates as people write them (``100/minute; 10/second``) into numbers. Nothing is counted here."""
+"""Parsing of rate limits such as ``100/minute; 10/second``. Counting requests: ``gateway.access``."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _RATE = re.compile(rf"([0-9]{{1,9}})/(?:([0-9]{{1,4}}) )?({'|'.join(_UNITS)})s?"
 
 @dataclass(frozen=True)
 class Rate:
-    """At most ``amount`` requests in any window of so many seconds; ``text`` is how its author wrote it."""
+    """At most ``amount`` requests in any window of ``seconds``; ``text`` is the original notation."""
 
     amount: int
     seconds: int
@@ -18,26 +18,26 @@ class Rate:
 
 
 def parse_rates(text: str) -> tuple[Rate, ...] | None:
-    """Read ``5000/hour`` or ``100/minute; 10/second`` or ``5/10 seconds``; None for what ``rate_problem`` refuses.
+    """Read ``5000/hour`` or ``100/minute; 10/second`` or ``5/10 seconds``; None for what ``rate_problem`` rejects.
 
-    It is a part of the notation of the library ``limits``: what is read here, that library reads alike.
+    This is a subset of the notation of the library ``limits``, with the same meaning.
     """
     rates = _rates(text)
     return rates if rates and all(1 <= rate.amount <= MOST and rate.seconds for rate in rates) else None
 
 
 def rate_problem(text: str) -> tuple[str, str] | None:
-    """Return what is wrong with a rate's text, and the fix; None for a text that is right."""
+    """Return the problem of a rate's text and its fix; None for a valid text."""
     rates = _rates(text)
     if not rates:
         fix = "Write a number and second, minute, hour or day, such as 5000/hour, or 100/minute; 10/second"
-        return f"'{text}' is no rate", fix
-    nothing = next((rate for rate in rates if not rate.amount or not rate.seconds), None)
-    if nothing:
-        return f"'{nothing.text}' lets nobody in", "Write a number from 1, or remove it for no limit"
+        return f"'{text}' is not a rate limit", fix
+    zero = next((rate for rate in rates if not rate.amount or not rate.seconds), None)
+    if zero:
+        return f"'{zero.text}' allows no request", "Write a number from 1, or remove it for no limit"
     most = next((rate for rate in rates if rate.amount > MOST), None)
     if most:
-        return f"'{most.text}' is more than {MOST} in one window", "Write it for a shorter window"
+        return f"'{most.text}' is more than {MOST} requests in one window", "Use a shorter window"
     return None
 
 

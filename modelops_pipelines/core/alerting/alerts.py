@@ -1,4 +1,4 @@
-"""When a rule has failed, and what becomes of its alert."""
+"""Verdicts of alert rules, and how a verdict changes the rule's alert."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +10,9 @@ PASSES_TO_RESOLVE = 2
 
 @dataclass(frozen=True)
 class Verdict:
-    """A rule held against one window. ``passed`` is None where the evidence is missing, and the message says why.
+    """The verdict of a rule on one window. ``passed`` is None with too little data, and the message says why.
 
-    ``kind`` is what is judged (drift, quality, pipeline, ...); several rules of an endpoint may be of one kind.
+    ``kind`` is what the rule judges (drift, quality, pipeline, ...); an endpoint may have several rules of one kind.
     """
 
     rule: str
@@ -28,7 +28,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Alert:
-    """One open or resolved matter of one rule."""
+    """One alert of a rule, open or resolved."""
 
     endpoint: str
     rule: str
@@ -46,16 +46,16 @@ class Alert:
     id: int | None = None
 
 
-def after(alert: Alert | None, verdict: Verdict, endpoint: str, now: datetime) -> Alert | None:
-    """Return the rule's open alert after one more verdict; None when there is nothing to write.
+def apply_verdict(alert: Alert | None, verdict: Verdict, endpoint: str, now: datetime) -> Alert | None:
+    """Return the rule's alert after one more verdict; None when there is nothing to write.
 
-    A failure opens an alert or counts on the open one; two passes in a row resolve it; a verdict that is missing
-    changes nothing.
+    A failure opens an alert or is counted on the open one; two passes in a row resolve it; a verdict of None changes
+    nothing.
     """
     if verdict.passed is None:
         return None
     if alert is None:
-        return None if verdict.passed else _opened(verdict, endpoint, now)
+        return None if verdict.passed else _open_alert(verdict, endpoint, now)
     if not verdict.passed:
         return replace(
             alert,
@@ -73,7 +73,7 @@ def after(alert: Alert | None, verdict: Verdict, endpoint: str, now: datetime) -
     return replace(alert, passes=passes, status=RESOLVED, resolved_at=now)
 
 
-def _opened(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
+def _open_alert(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
     return Alert(
         endpoint=endpoint,
         rule=verdict.rule,
@@ -92,7 +92,7 @@ def _opened(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the verdict to show of a rule's windows: the last failure, else the last pass, else the last."""
+    """Return the verdict to show for a rule's windows: the last failure, else the last pass, else the last."""
     for wanted in (False, True):
         chosen = [verdict for verdict in verdicts if verdict.passed is wanted]
         if chosen:

@@ -1,4 +1,4 @@
-"""The captured log: the spool's record, the health of capture, and how the log is searched.
+"""Capture: the spool's record, the health of capture, and searches of the log.
 
 Files and fsync: ``store.spool``. Turning records into rows of the lake: ``operations.capture``.
 """

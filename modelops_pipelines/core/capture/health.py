@@ -1,4 +1,4 @@
-"""Whether what is captured also arrives: how long it waits, how much waits, how full the disk is. Pure judgement."""
+"""Health of capture: ingest lag, spool backlog and disk usage, compared with thresholds. No I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from modelops_pipelines.core.alerting.alerts import Alert, Verdict
 from modelops_pipelines.core.windows import text
 
 CAPTURE = "capture"
-"""The rule's name: of its check, and of its alert."""
+"""The name of the rule, of its check and of its alert."""
 STEP = timedelta(seconds=5)
 _MIB = 1 << 20
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One endpoint's spool and the disk under it. Ages are in seconds, 0 where nothing waits.
+    """One endpoint's spool and its disk. Ages are in seconds, 0 without a segment.
 
-    ``sealed_seconds`` is how long the oldest segment has waited since it was sealed or last written; ``open_seconds``
-    how long the oldest one in writing has been open; ``seal_seconds`` after how long a gateway seals it.
+    ``sealed_seconds`` is the age of the oldest sealed segment since its last write; ``open_seconds`` the age of the
+    oldest open segment; ``seal_seconds`` the age at which a gateway seals a segment.
     """
 
     sealed_seconds: float
@@ -31,7 +31,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """From where on capture is not healthy any more."""
+    """The limits of healthy capture."""
 
     lag_seconds: float = 60.0
     backlog_bytes: int = 1 << 30
@@ -40,7 +40,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Check:
-    """One part of the judgement; the message says what is wrong with what and what to do, or that it is well."""
+    """One check of the health; the message has the numbers and, when it failed, the remedy."""
 
     name: str
     ok: bool
@@ -51,7 +51,7 @@ class Check:
 
 @dataclass(frozen=True)
 class CaptureHealth:
-    """An endpoint's capture: every check, the reading that they rest on, and the two as one verdict."""
+    """The health of an endpoint's capture: all checks, and the reading that they judge."""
 
     endpoint: str
     reading: Reading
@@ -59,16 +59,16 @@ class CaptureHealth:
 
     @property
     def ok(self) -> bool:
-        """Whether every check is."""
+        """Whether all checks pass."""
         return all(check.ok for check in self.checks)
 
     @property
     def message(self) -> str:
-        """What is wrong; where nothing is, the numbers."""
+        """The messages of the failed checks; of all checks if none failed."""
         return " ".join(check.message for check in self.checks if self.ok or not check.ok)
 
     def verdict(self, now: datetime) -> Verdict:
-        """Return the health as the verdict of an alert rule: its numbers are those of the first check that failed."""
+        """Return the health as a verdict of an alert rule, with the numbers of the first failed check."""
         shown = next((check for check in self.checks if not check.ok), self.checks[0])
         return Verdict(
             rule=CAPTURE,
@@ -84,16 +84,16 @@ class CaptureHealth:
 
 
 def judge_capture(endpoint: str, reading: Reading, thresholds: Thresholds) -> CaptureHealth:
-    """Hold a reading against its thresholds."""
+    """Compare a reading with the thresholds."""
     checks = (_lag(endpoint, reading, thresholds), _backlog(endpoint, reading, thresholds), _disk(reading, thresholds))
     return CaptureHealth(endpoint, reading, checks)
 
 
-def is_news(alert: Alert | None, health: CaptureHealth, now: datetime) -> bool:
-    """Return whether this judgement is to be counted on the endpoint's open alert.
+def should_record(alert: Alert | None, health: CaptureHealth, now: datetime) -> bool:
+    """Return whether to record this result on the endpoint's alert.
 
-    Several watch the same spool, each at its own times; so a failure counts when the last is STEP ago, and each pass
-    takes a STEP more.
+    Several processes check the same spool at different times. So a failure is recorded STEP after the previous one, and
+    each pass in a row STEP later.
     """
     if alert is None:
         return not health.ok
@@ -101,29 +101,27 @@ def is_news(alert: Alert | None, health: CaptureHealth, now: datetime) -> bool:
 
 
 def _lag(endpoint: str, reading: Reading, thresholds: Thresholds) -> Check:
-    """Judge the age of what waits; what is in writing has the time until it is sealed besides."""
+    """Judge the ingest lag; an open segment has ``seal_seconds`` more."""
     stuck = reading.open_seconds - reading.seal_seconds
     value = max(reading.sealed_seconds, stuck, 0.0)
     limit = thresholds.lag_seconds
-    message = (
-        f"The oldest captured rows of {endpoint!r} have waited {value:.0f} s for their ingest (limit {limit:.0f} s)"
-    )
+    message = f"Ingest lag of {endpoint!r}: the oldest captured rows have waited {value:.0f} s (limit {limit:.0f} s)"
     if value > limit and stuck >= reading.sealed_seconds:
-        message += ": their gateway does not seal them. See its log and the disk's space"
+        message += ". The gateway does not seal its segment: see its log, and free disk space"
     elif value > limit:
-        message += ". Start Dagster (modelops up), or see why inference_log's last run failed"
+        message += ". Start Dagster (modelops up), or see why the last run of inference_log failed"
     return Check("lag", value <= limit, value, limit, f"{message}.")
 
 
 def _backlog(endpoint: str, reading: Reading, thresholds: Thresholds) -> Check:
     ok, limit = reading.bytes <= thresholds.backlog_bytes, thresholds.backlog_bytes
     size = f"{reading.bytes / _MIB:.0f} MiB in {reading.segments} segments (limit {limit / _MIB:.0f} MiB)"
-    fix = "" if ok else " More is captured than ingested: see how long inference_log's runs take."
+    fix = "" if ok else " Capture is faster than ingest: see how long the runs of inference_log take."
     return Check("backlog", ok, float(reading.bytes), float(limit), f"The spool of {endpoint!r} holds {size}.{fix}")
 
 
 def _disk(reading: Reading, thresholds: Thresholds) -> Check:
     ok = reading.disk_used <= thresholds.disk_used
-    share = f"The home's disk is {reading.disk_used:.0%} full (limit {thresholds.disk_used:.0%})."
-    fix = "" if ok else " Free some or move the home: when it is full, the gateway refuses every request."
+    share = f"The disk of MODELOPS_HOME is {reading.disk_used:.0%} full (limit {thresholds.disk_used:.0%})."
+    fix = "" if ok else " Free disk space, or move MODELOPS_HOME: the gateway rejects requests when the disk is full."
     return Check("disk", ok, reading.disk_used, thresholds.disk_used, share + fix)

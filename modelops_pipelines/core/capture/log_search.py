@@ -1,4 +1,4 @@
-"""Which rows of a log somebody wants to see: read from what people write, and bounded in number and time."""
+"""Searches of the log: the arguments of a search, checked and turned into a query with bounded rows and time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ LIMIT, MOST_ROWS = 100, 1000
 SINCE, LONGEST = "24h", timedelta(days=30)
 OK, ERROR = STATUSES = ("ok", "error")
 USER_LENGTH = 200
-"""The gateway cuts a caller's header there."""
+"""Characters at which the gateway cuts X-User-Id."""
 _AHEAD = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What somebody asks for: at most ``limit`` rows of the time ``since``, as people write a duration.
+class LogSearch:
+    """The arguments of a search: at most ``limit`` rows of the last ``since``, a duration such as 24h.
 
-    ``status`` is ok or error. The id of a request, or of a prediction, tells its own time: ``since`` does not matter
-    beside it.
+    ``status`` is ok or error. With ``request_id``, the id of a request or prediction, ``since`` is ignored: the id
+    contains the event time.
     """
 
     limit: int = LIMIT
@@ -32,8 +32,8 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The same as a query: event times from ``since`` to ``until``, both included; None is no condition."""
+class LogQuery:
+    """A checked search: event times from ``since`` to ``until``, both included; None is no condition."""
 
     limit: int
     since: datetime
@@ -43,31 +43,31 @@ class Wanted:
     request_id: str | None = None
 
 
-def wanted(asked: Asked, now: datetime) -> Wanted:
-    """Return the query; raises InputError for a limit, a time, a status or an id that cannot be."""
-    if not 1 <= asked.limit <= MOST_ROWS:
-        raise InputError(f"The limit {asked.limit} is not from 1 to {MOST_ROWS}", "Ask for fewer rows at once")
-    if asked.status not in (None, *STATUSES):
-        raise InputError(f"There is no status {asked.status[:40]!r}", f"Give one of: {', '.join(STATUSES)}")
-    length = parse_duration(asked.since)
+def log_query(search: LogSearch, now: datetime) -> LogQuery:
+    """Return the query of a search; raises InputError for an invalid limit, duration, status or id."""
+    if not 1 <= search.limit <= MOST_ROWS:
+        raise InputError(f"The limit {search.limit} is not from 1 to {MOST_ROWS}", "Request fewer rows at once")
+    if search.status not in (None, *STATUSES):
+        raise InputError(f"There is no status {search.status[:40]!r}", f"Use one of: {', '.join(STATUSES)}")
+    length = parse_duration(search.since)
     if length is None or length > LONGEST:
-        told = f"{asked.since[:40]!r} is no time up to {format_duration(LONGEST)}"
-        raise InputError(told, "Give for example 15m, 24h or 7d")
-    failed = None if asked.status is None else asked.status == ERROR
-    query = Wanted(asked.limit, now - length, now + _AHEAD, failed, _forms(asked.user))
-    return query if asked.request_id is None else _of_request(query, asked.request_id)
+        problem = f"{search.since[:40]!r} is not a duration of at most {format_duration(LONGEST)}"
+        raise InputError(problem, "Use for example 15m, 24h or 7d")
+    failed = None if search.status is None else search.status == ERROR
+    query = LogQuery(search.limit, now - length, now + _AHEAD, failed, _forms(search.user))
+    return query if search.request_id is None else _query_of_request(query, search.request_id)
 
 
-def _of_request(query: Wanted, given: str) -> Wanted:
+def _query_of_request(query: LogQuery, given: str) -> LogQuery:
     request_id = given.partition("-")[0]
     moment = time_of(request_id)
     if moment is None:
-        raise InputError(f"{given[:80]!r} is no request's id", "Give one as an answer had it, or a prediction's")
-    return Wanted(query.limit, moment, moment, query.failed, query.users, request_id)
+        raise InputError(f"{given[:80]!r} is not a request id", "Use the id of a response, or a prediction id")
+    return LogQuery(query.limit, moment, moment, query.failed, query.users, request_id)
 
 
 def _forms(user: str | None) -> Sequence[str] | None:
-    """Return the id as it may have been kept: as it is, and as a header's bytes are read."""
+    """Return the id in the forms in which the log may hold it: as UTF-8, and as HTTP headers are decoded (Latin-1)."""
     if user is None:
         return None
     as_sent = user.encode(errors="replace")

@@ -1,8 +1,8 @@
-"""The spool's records, declared once: what the gateway writes, and how it is read into columns of the log.
+"""The spool's records, declared once: what the gateway writes, and how it becomes columns of the log.
 
 A record is one line of the spool, a JSON object. The stream ``predictions`` has a record for each request; ``labels``
-and ``feedback`` have one for each call, with a row for each label or feedback in it. Releases read what earlier ones
-have written: a field that came later may be absent, and no field changes its key or its meaning.
+and ``feedback`` have one for each call, with a row for each label or feedback. A release reads the records of earlier
+releases: a field that was added later may be absent, and no field changes its key or its meaning.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ _COLUMNS = {one.name: one for one in INFERENCE_LOG.columns}
 
 @dataclass(frozen=True)
 class Field:
-    """What a key of a prediction record holds.
+    """A field of a prediction record.
 
-    ``per`` request: one value of the column, which all rows of the request share. ``per`` row: a list of the rows'
-    values, or None where nothing was answered. ``per`` record: no column of its own. ``absent`` is what a missing
-    key means, where it may be missing; records of releases before ``since`` never have it.
+    ``per`` request: one value of the column for all rows of the request. ``per`` row: a list of the rows' values, or
+    None without an answer. ``per`` record: not a column. ``absent`` is the value that a missing optional key stands
+    for; records of releases before ``since`` never have the key.
     """
 
     column: Column
@@ -48,7 +48,7 @@ class PredictionRecord(TypedDict):
     at: Annotated[int, _log("received_at")]
     version: Annotated[str | None, _log("model_version")]
     variant: Annotated[str | None, _log("variant")]
-    n: Annotated[int, Field(integer("rows", "rows of the request; 1 where it failed"), "record")]
+    n: Annotated[int, Field(integer("rows", "rows of the request; 1 if it failed"), "record")]
     status: Annotated[int, _log("status")]
     error: Annotated[str | None, _log("error_code")]
     ms: Annotated[float, _log("latency_ms")]
@@ -61,7 +61,7 @@ class PredictionRecord(TypedDict):
     s: Annotated[list[float] | None, Field(_COLUMNS["score"], "row")]
     f: Annotated[
         dict[str, list[Any]],
-        Field(column("json", "features", "each feature's values by its name; empty where none are kept"), "record"),
+        Field(column("json", "features", "each feature's values by its name; empty when none are kept"), "record"),
     ]
     sampled: Annotated[NotRequired[bool], _log("sampled", absent=True, since="0.2")]
     truncated: Annotated[NotRequired[bool], _log("truncated", absent=False, since="0.2")]
@@ -71,16 +71,16 @@ class PredictionRecord(TypedDict):
 PREDICTION_FIELDS: dict[str, Field] = {
     key: hint.__metadata__[0] for key, hint in get_type_hints(PredictionRecord, include_extras=True).items()
 }
-"""The fields by their keys, in the order in which they are written."""
+"""The fields by key, in the order in which they are written."""
 OPTIONAL_KEYS: frozenset[str] = frozenset(PredictionRecord.__optional_keys__)
 LABEL_FIELDS: tuple[Column, ...] = tuple(one for one in LABELS.columns if one.name not in _BY_INGEST)
 FEEDBACK_FIELDS: tuple[Column, ...] = tuple(one for one in FEEDBACK.columns if one.name not in _BY_INGEST)
-"""The fields of a row: its keys are the names of the table's columns, but for what ingest adds."""
+"""The fields of a row: the table's columns, without those that ingest adds."""
 _MOMENTS = frozenset(one.name for one in (*LABEL_FIELDS, *FEEDBACK_FIELDS) if one.type == "timestamp")
 
 
 def _keys(per: str, *, moments: bool = False) -> tuple[tuple[str, str], ...]:
-    """Return key and column of the fields that are read alike."""
+    """Return key and column of the fields of this kind."""
     fields = [(key, one) for key, one in PREDICTION_FIELDS.items() if one.per == per]
     return tuple((key, one.column.name) for key, one in fields if (one.column.type == "timestamp") == moments)
 
@@ -111,10 +111,10 @@ def prediction_record(  # noqa: PLR0913 - a parameter for each field
     sampled: bool = True,
     payload_hash: str | None = None,
 ) -> PredictionRecord:
-    """Return the record of a request; the parameters bear the names of the log's columns.
+    """Return the record of a request; the parameters are named like the log's columns.
 
-    ``features`` are lists by name, or the same already encoded as JSON; empty where they are not sampled, or are too
-    large and ``payload_hash`` stands for them.
+    ``features`` are lists by name, or the same already encoded as JSON; empty when they are not sampled, or are too
+    large and ``payload_hash`` replaces them.
     """
     record: PredictionRecord = {
         "id": request_id,
@@ -146,7 +146,7 @@ def prediction_record(  # noqa: PLR0913 - a parameter for each field
 def label_row(
     request: RequestId, row: int, label: str | float, labelled_at: datetime, received_at: datetime
 ) -> dict[str, Any]:
-    """Return the row for a label; its id is a hash of the prediction, the label and when it became known."""
+    """Return the row of a label; its id is a hash of prediction id, label and ``labelled_at``."""
     number = content_id(request.prediction_id(row), label, to_micros(labelled_at))
     times = {"labelled_at": to_micros(labelled_at), "received_at": to_micros(received_at)}
     return {"label_id": number, **_identity(request, row), "label": label, **times}
@@ -154,7 +154,7 @@ def label_row(
 
 @dataclass(frozen=True)
 class Feedback:
-    """What somebody says about a prediction; ``corrected_label`` as the task keeps labels."""
+    """A person's feedback on a prediction; ``corrected_label`` has the task's label type."""
 
     rating: int | None = None
     thumbs: str | None = None
@@ -165,14 +165,14 @@ class Feedback:
 
 
 def feedback_row(request: RequestId, row: int, feedback: Feedback, received_at: datetime) -> dict[str, Any]:
-    """Return the row for feedback; its id is a hash of the prediction and of all that the feedback says."""
+    """Return the row of feedback; its id is a hash of the prediction id and the whole feedback."""
     number = content_id(request.prediction_id(row), *vars(feedback).values())
     identity = _identity(request, row)
     return {"feedback_id": number, **identity, **vars(feedback), "received_at": to_micros(received_at)}
 
 
 def response_record(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the record of a call that brought these rows, all of labels or all of feedback."""
+    """Return the record of a call with these rows, all of them labels or all feedback."""
     return {"rows": rows}
 
 
@@ -186,7 +186,7 @@ def _identity(request: RequestId, row: int) -> dict[str, Any]:
 
 
 def prediction_columns(record: PredictionRecord) -> dict[str, list[Any]]:
-    """Return the columns of a request's rows, features among them; raises LookupError or TypeError for no record."""
+    """Return the columns of a request's rows, features included; raises LookupError or TypeError for another object."""
     values: dict[str, Any] = _ABSENT | record
     rows = values["n"]
     shared = {name: [values[key]] * rows for key, name in _SHARED}
@@ -197,9 +197,9 @@ def prediction_columns(record: PredictionRecord) -> dict[str, list[Any]]:
 
 
 def response_columns(record: dict[str, Any]) -> dict[str, list[Any]]:
-    """Return the columns of a record of labels or feedback; raises LookupError or TypeError for no record."""
+    """Return the columns of a record of labels or feedback; raises LookupError or TypeError for another object."""
     rows = record["rows"]
-    columns = {name: [row[name] for row in rows] for name in rows[0].keys()}  # noqa: SIM118 - no dict, no record
+    columns = {name: [row[name] for row in rows] for name in rows[0].keys()}  # noqa: SIM118 - raises for what is not a dict
     for name in _MOMENTS & columns.keys():
         columns[name] = [from_micros(value) for value in columns[name]]
     return columns

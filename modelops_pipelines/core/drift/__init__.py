@@ -1,4 +1,4 @@
-"""Whether a window's data differ from a reference: distances, calibration, verdicts, severity, data quality.
+"""Drift of a window from its reference: distances, calibration, verdicts, severity, and data quality.
 
-Profiles, which the distances are taken of: ``core.profiles``. Reading and writing them: ``operations.drift``.
+The profiles that are compared: ``core.profiles``. Reading and writing them: ``operations.drift``.
 """

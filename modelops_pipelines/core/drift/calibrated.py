@@ -1,9 +1,9 @@
-"""Whether a window differs from its season by more than ordinary days differ from each other, and by enough to matter.
+"""Calibrated drift: a window must differ from its season by more than normal days do, and by enough to be relevant.
 
-Each column is tested for its distribution, its missing share and, if numeric, its share out of range. What the
-reference windows are is decided by ``core/drift/seasonal_reference.py``; how far apart they lie is measured by
-``core/drift/leave_one_out.py``. The scale of each test is what the reference windows show when each is held against the
-other days: day effects, correlated rows and heavy tails raise the bar by themselves.
+Each column is tested for its distribution, its missing share and, if numeric, its share out of range.
+``core/drift/seasonal_reference.py`` chooses the reference windows; ``core/drift/leave_one_out.py`` measures their
+distances. The scale of each test comes from the reference windows, each compared with the other days: so day effects,
+correlated rows and heavy tails raise the threshold automatically.
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 
 from modelops_pipelines.core.drift.distances import missing_share
 from modelops_pipelines.core.drift.fixed_thresholds import ColumnVerdict
-from modelops_pipelines.core.drift.leave_one_out import Distances, LeftOut
+from modelops_pipelines.core.drift.leave_one_out import Distances, LeaveOneOut
 from modelops_pipelines.core.drift.null_distribution import STUDENT, fitted, kappa, levels, offset_fitted
 from modelops_pipelines.core.drift.seasonal_reference import Season, SeasonReference
 from modelops_pipelines.core.profiles.profile import ColumnBins, Kind, Profile
@@ -24,10 +24,10 @@ Channel: TypeAlias = Literal["distribution", "missing", "range"]
 Flags: TypeAlias = Collection[tuple[str, str]]
 
 LEVELS = {"hour": 0.05, "day": 0.02}
-"""Level by the size of a window. Days are judged more strictly: what moves one ordinary day, such as weather, often
-moves the next as well, so that two in a row prove less than two hours that have a season to themselves."""
+"""Significance level by window size. It is stricter for days: what affects one normal day, such as weather, often
+affects the next, so two days in a row are weaker evidence than two hours."""
 NARROW = 0.1
-"""Parts of a floor: two columns that differ by less than this by chance are called equal."""
+"""Fraction of a floor: the smallest scale of a test, for columns that hardly vary by chance."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Calibration:
     """What counts as drift.
 
     A test is flagged when it reaches its floor (``distance``: standard deviations or Jensen-Shannon distance;
-    ``answers``: that of the classes answered, which a base rate moving by 5 points shifts by 0.035 to 0.05;
-    ``share``: 0 .. 1) and passes Benjamini and Hochberg's procedure at ``level`` over all tests of the window.
-    It is gross from ``gross`` floors on at a p-value of ``strict`` or less. With under ``minimum`` rows, but
-    ``least``, only what is gross is flagged. What is flagged in one window drifted when it is flagged in the
-    next as well, or at once when it is as gross as ``at_once`` floors: never by default, for a storm is gross too,
-    and what cannot wait is told by the hundred requests (``operations/drift/data_quality.py``). ``days`` is the fewest
-    reference days that a verdict takes.
+    ``answers``: that of the predicted classes, which a base rate moving by 5 points shifts by 0.035 to 0.05;
+    ``share``: 0 .. 1) and is significant by Benjamini and Hochberg's procedure at ``level`` over all tests of the
+    window. A change is gross from ``gross`` floors on, at a p-value of ``strict`` or less. With under ``minimum`` rows,
+    but at least ``least``, only gross changes are flagged. A column drifted when it is flagged in two windows in a row,
+    or in one window from ``at_once`` floors on: never by default, because a storm is a gross change too, and urgent
+    faults are reported after about 200 rows (``operations/drift/data_quality.py``). ``days`` is the fewest reference
+    days for a verdict.
     """
 
     minimum: int = 500
@@ -58,15 +58,14 @@ class Calibration:
 
 @dataclass(frozen=True)
 class CalibratedVerdict(ColumnVerdict):
-    """What a column's tests say, told by the ``channel`` that moved most; the distribution if none is flagged.
+    """The verdict on a column, with the numbers of the flagged ``channel`` of largest effect, else the distribution.
 
-    ``statistic`` names what ``value`` and ``threshold`` are: ``wasserstein`` (in standard deviations),
-    ``jensen_shannon``, or the move of a share (``missing_shift``, ``range_shift``; absolute). ``threshold`` is
-    the value from which the column would have been flagged in this window, ``effect`` is ``value`` in floors, and
-    ``most`` is the greatest value of a reference window held against the other days.
-    ``flagged`` is of this window alone and ``channels`` are all that were; ``drifted`` says that it lasts or is
-    gross. Both are None where nothing could be judged, and ``reason`` says why. ``n`` counts rows, ``days``
-    the reference days.
+    ``statistic`` names ``value`` and ``threshold``: ``wasserstein`` (in standard deviations), ``jensen_shannon``, or
+    the change of a share (``missing_shift``, ``range_shift``; absolute). ``threshold`` is the value from which the
+    column would have been flagged in this window, ``effect`` is ``value`` in floors, and ``most`` is the largest value
+    of a reference window compared with the other days. ``flagged`` is about this window alone and ``channels`` lists
+    all flagged channels; ``drifted`` means that it is flagged repeatedly or gross. Both are None when nothing could be
+    judged, and ``reason`` says why. ``n`` counts rows, ``days`` the reference days.
     """
 
     p_value: float | None
@@ -96,7 +95,7 @@ class _Test:
 
     @property
     def p_value(self) -> float:
-        """Chance of such a value: F.sf(T^2 / s^2, 2 kappa, 2 kappa (days - 1)).
+        """Probability of such a value by chance: F.sf(T^2 / s^2, 2 kappa, 2 kappa (days - 1)).
 
         T^2 / s^2 is a gamma variable of shape kappa and mean 1 over the mean of ``days`` - 1 such.
         """
@@ -134,10 +133,9 @@ def judge_calibrated(
 ) -> list[CalibratedVerdict]:
     """Judge every column of either side, by name.
 
-    ``before`` is what was flagged in the window before this (``confirming``): a column drifted when it is
-    flagged in both by the same channel, or flagged once and gross. Raises SchemaError for a column with two
-    bins. Source of the tests: facts measured on seasonal traffic; of the procedure over all columns:
-    Benjamini and Hochberg 1995.
+    ``before`` has the flags of the previous window (``confirming_flags``): a column drifted when it is flagged in both
+    by the same channel, or flagged once and gross. Raises SchemaError for a column with two bins. The tests were
+    calibrated on seasonal traffic; the procedure over all columns is Benjamini and Hochberg's (1995).
     """
     rules = policy or Calibration()
     kinds = {name: one.windows.bins.kind for name, one in reference.items()}
@@ -146,28 +144,28 @@ def judge_calibrated(
     tried = [test for column in columns if not column.few for test in column.tests]
     bars = dict(zip(map(id, tried), levels([test.p_value for test in tried], rules.level), strict=True))
     verdicts = [_verdict(column, bars, rules) for column in columns]
-    return settled(verdicts, before, rules)
+    return confirm_verdicts(verdicts, before, rules)
 
 
-def settled(
+def confirm_verdicts(
     verdicts: Sequence[CalibratedVerdict], before: Flags, policy: Calibration | None = None
 ) -> list[CalibratedVerdict]:
-    """Say of each verdict whether it drifted: flagged now and ``before`` by the same channel, or gross now."""
+    """Set ``drifted`` of each verdict: flagged now and ``before`` by the same channel, or gross now."""
     rules = policy or Calibration()
     return [replace(one, drifted=_drifted(one, before, rules)) for one in verdicts]
 
 
-def confirming(seasons: Mapping[str, Season], flagged: Callable[[int], Flags]) -> frozenset[tuple[str, str]]:
-    """Return each column's flags in the window that could confirm it (``Season.prior``).
+def confirming_flags(seasons: Mapping[str, Season], flagged: Callable[[int], Flags]) -> frozenset[tuple[str, str]]:
+    """Return each column's flags in the window that can confirm it (``Season.prior``).
 
-    ``flagged`` tells what was flagged in the window that starts at an hour since 1970 UTC.
+    ``flagged`` returns the flags of the window that starts at an hour since 1970 UTC.
     """
     priors = {name: one.prior for name, one in seasons.items() if one.prior is not None}
     return frozenset(flag for name, prior in priors.items() for flag in flagged(prior) if flag[0] == name)
 
 
 def flags_of(verdicts: Sequence[CalibratedVerdict]) -> frozenset[tuple[str, str]]:
-    """Return the flagged columns, each with each channel that was flagged."""
+    """Return the flagged columns, with each flagged channel."""
     return frozenset((one.column, channel) for one in verdicts for channel in one.channels)
 
 
@@ -185,14 +183,14 @@ def _column(
     reason = _unjudged(current, reference, rules)
     if reason or current is None or reference is None:
         return _Column(name, kind, current, reference, (), reason, few=True)
-    tests = _tests(kind, LeftOut.of(current, reference), reference.day_count, rules)
-    told = any(test.channel == "distribution" for test in tests)
-    reason = None if told else f"{current.present} values in {current.n} rows: too few, or none in the reference"
+    tests = _tests(kind, LeaveOneOut.of(current, reference), reference.day_count, rules)
+    judged = any(test.channel == "distribution" for test in tests)
+    reason = None if judged else f"{current.present} values in {current.n} rows: too few, or none in the reference"
     return _Column(name, kind, current, reference, tests, reason, few=current.n < rules.minimum)
 
 
-def _tests(kind: Kind, found: LeftOut, days: int, rules: Calibration) -> tuple[_Test, ...]:
-    """Make the tests that there are values for."""
+def _tests(kind: Kind, found: LeaveOneOut, days: int, rules: Calibration) -> tuple[_Test, ...]:
+    """Return the tests for which there are values."""
     windows, tests = found.windows, []
     enough = windows.present[-1] >= rules.least
     apart = (found.wasserstein() if kind == "numeric" else found.jensen_shannon()) if enough else None
@@ -205,21 +203,21 @@ def _tests(kind: Kind, found: LeftOut, days: int, rules: Calibration) -> tuple[_
 
 
 def _unjudged(current: Profile | None, reference: SeasonReference | None, rules: Calibration) -> str | None:
-    """Why no test is made at all, if so."""
+    """Return why no test is possible, or None."""
     if current is None:
-        return "absent from the window"
+        return "missing in the window"
     if reference is None:
-        return "absent from the reference"
+        return "missing in the reference"
     if current.n < rules.least:
-        return f"{current.n} rows, of {rules.minimum} that a verdict takes, and {rules.least} for a gross change"
+        return f"{current.n} rows: a verdict needs {rules.minimum}, or {rules.least} for a gross change"
     if reference.day_count < rules.days:
-        sort = "days of the same sort (working day or weekend)"
-        return f"{reference.day_count} {sort} to compare with; {rules.days} are needed"
+        kind = "days of the same kind (working day or weekend)"
+        return f"{reference.day_count} reference {kind}, but {rules.days} are required"
     return None
 
 
 def _floor(bins: ColumnBins, rules: Calibration) -> float:
-    """Return the least distance that matters; of the classes answered a smaller one does."""
+    """Return the smallest relevant distance; it is lower for predicted classes."""
     return rules.answers if (bins.name, bins.kind) == ("prediction", "categorical") else rules.distance
 
 
@@ -228,14 +226,14 @@ def _of_distances(found: Distances, floor: float, days: int) -> _Test:
     a, b = fitted(squared, 1 / found.sizes)
     least = (NARROW * floor) ** 2
     expected = np.maximum(a / found.sizes + b, least)
-    fewer = max(0.0, 1 / found.n - 1 / float(found.sizes.min()))  # fewer rows than any fitted: by theory
+    fewer = max(0.0, 1 / found.n - 1 / float(found.sizes.min()))  # fewer rows than in any fitted window: from theory
     scale = max(a * (1 / found.n - fewer) + b, least) + max(a, found.unit) * fewer
     most = float(np.max(found.others))
     return _Test("distribution", found.value, floor, scale, kappa(squared / expected), days, most)
 
 
 def _of_shares(channel: Channel, found: Distances, rules: Calibration, days: int) -> _Test:
-    """Test |delta|^2 / (p (1 - p) / n + b): the square of a Student variable, kappa 1/2, or of a heavier law."""
+    """Test |delta|^2 / (p (1 - p) / n + b): the square of a Student variable (kappa 1/2), or heavier-tailed."""
     squared, chance = found.others**2, found.unit / found.sizes
     b = offset_fitted(squared, chance)
     shape = min(STUDENT, kappa(squared / (chance + b)))
@@ -274,7 +272,7 @@ def _verdict(column: _Column, bars: Mapping[int, float], rules: Calibration) -> 
 
 
 def _bound(column: _Column, test: _Test, level: float, rules: Calibration) -> tuple[float, float]:
-    """Return the value from which the test is flagged, and its p-value up to which it is."""
+    """Return the smallest value and the largest p-value at which the test is flagged."""
     floor = rules.gross * test.floor if column.few else test.floor
     return max(floor, test.value_at(level)), level
 
@@ -284,7 +282,7 @@ def _passes(test: _Test, limit: float, level: float) -> bool:
 
 
 def _shown(column: _Column, flagged: Sequence[_Test]) -> _Test | None:
-    """Return the flagged test of the largest effect, or the distribution's."""
+    """Return the flagged test of the largest effect, or the test of the distribution."""
     if flagged:
         return max(flagged, key=lambda test: test.effect)
     return next((test for test in column.tests if test.channel == "distribution"), None)
@@ -299,9 +297,9 @@ def _statistic(kind: Kind, channel: Channel) -> str:
 def _reason(column: _Column, shown: _Test | None, flagged: Sequence[_Test], rules: Calibration) -> str | None:
     if flagged and shown:
         what = "distance" if shown.channel == "distribution" else f"shift of the {shown.channel} share"
-        return f"a {what} of {shown.value:.3g} comes by chance in {shown.p_value:.1e} of windows"
+        return f"a {what} of {shown.value:.3g} occurs by chance with probability {shown.p_value:.1e}"
     if column.reason:
         return column.reason
     if column.few and column.current:
-        return f"{column.current.n} rows, of {rules.minimum} that a verdict takes; no gross change"
+        return f"{column.current.n} rows: a verdict needs {rules.minimum}; no gross change"
     return None

@@ -1,13 +1,13 @@
-"""Whether a handful of requests is unlike anything of the days before: what a broken unit or a renamed category is.
+"""Data quality: whether a few dozen requests differ from all of the days before, as with a changed unit or category.
 
-No chance is computed: a few dozen rows are too few to judge a distribution by, and weather, campaigns and nights make
-odd ones every week. What is looked for has not been there in a month: values beyond all that was usual, categories
-that were not known, gaps that there were not. Usual is what the days before had more than once: neither a wild row nor
-an odd hour makes the rest of the month blind. What comes step by step, as a record of the weather does, is no fault
-either: values that lie close to what is usual widen it for those after them.
+There is no significance test: a few dozen rows are too few to judge a distribution, and weather, campaigns and nights
+produce unusual distributions every week. Faults are values that did not occur in a month: out of the usual range,
+unknown categories, missing values. Usual is what occurred more than once on the days before, so that one wild row or
+one unusual hour does not hide later faults. Gradual changes, such as a weather record, are not faults: values close to
+the usual range widen it for later ones.
 
-Rows are looked at in pieces of ``PIECE``, and what is odd in two pieces in a row is a fault: wherever it begins, two
-whole pieces of it have been there 3 x 66 rows later.
+Rows are judged in chunks of ``PIECE``, and an anomaly in two chunks in a row is a fault: wherever it begins, it covers
+two whole chunks after at most 3 x 66 rows.
 """
 
 from collections import Counter
@@ -27,42 +27,42 @@ Channel: TypeAlias = Literal["range", "category", "missing"]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 PIECE = 66
-"""Rows that are looked at together: a third of 200, less than which no fault may last untold."""
+"""Rows of a chunk: a third of 200, the number of rows after which a fault must be reported."""
 FEWEST = 33
-"""Values that a share takes."""
+"""The fewest values for a share."""
 MARGIN = 0.12
-"""How far beyond what is usual a value may lie, in parts of the distance between its ends: its room."""
+"""How far outside the usual range a value may be, as a fraction of the range's width."""
 BEYOND = 0.5
-"""Share of the values that must lie beyond."""
+"""Share of values outside the range (margin included) that is anomalous."""
 UNKNOWN = 0.1
-"""How much greater than usual the share of values of unknown categories must be."""
+"""Excess over the usual share of unknown categories that is anomalous."""
 GAPS = 0.25
-"""How much greater than usual the share of missing values must be."""
+"""Excess over the usual share of missing values that is anomalous."""
 SPAN = 50
-"""Rows that the days before are cut into, at least: hours as they are, small ones together."""
+"""The fewest rows of a span: the days before are split into hours, and small hours are joined."""
 EDGE = 0.1
-"""Share of a span's values, at either end, that does not say where its values lie; FEWEST values do say so."""
+"""Share of a span's values at each end that does not count towards its range; at most FEWEST values."""
 WILD_SPANS = 2
-"""Spans, one in twenty at most, that do not say what is usual where they are wild:"""
+"""Spans (at most one in twenty) that do not count towards the usual range when they are wild:"""
 WILD = 3.0
-"""further away than this many times the distance between the ends of the others."""
-SEEN = 3
-"""Hours in which a category was seen that is known; fewer, down to one, where there are fewer than 20 for each."""
+"""outside the range of the other spans by more than this many times its width."""
+KNOWN_HOURS = 3
+"""Hours in which a category must occur to be known; fewer, down to one, when there are under 20 hours for each."""
 KNOWN = 0.01
-"""Share of the rows from which a category is known, in however few hours."""
+"""Share of the rows from which a category is known, regardless of the number of hours."""
 
 
 LASTING = 7
-"""Days from which a fault without a break is the new usual."""
+"""Days in a row after which a fault is the new normal."""
 
 
 @dataclass(frozen=True)
 class Usual:
-    """What the days before were like in a column.
+    """The usual values of a column on the days before.
 
-    ``low``, ``high`` and the ``room`` about them are in its own unit, None without numbers; ``known`` are categories,
-    None where they cannot be told, and ``rare`` the share of values of other ones; ``missing`` the share that is not
-    there.
+    ``low``, ``high`` and ``room`` (the margin around them) are in the column's unit, None without numbers; ``known``
+    are the known categories, None if these cannot be determined; ``rare`` is the share of values of other categories,
+    and ``missing`` the share of missing values.
     """
 
     kind: Kind
@@ -74,21 +74,21 @@ class Usual:
     room: float = 0.0
 
     def widened(self, today: Stack) -> Self:
-        """Return what is usual after some hours more, which widen the range where they lie close to it."""
+        """Return what is usual after some more hours, which widen the range if they are close to it."""
         if self.low is None or self.high is None or today.n.sum() < FEWEST:
             return self
         low, high = self.low, self.high
         for least, most in zip(*_inner(today, _spans(today.n)), strict=True):
-            low, high = _stretched(low, high, self.room, float(least), float(most))
+            low, high = _widen_range(low, high, self.room, float(least), float(most))
         return replace(self, low=low, high=high)
 
 
 def pieces_of(before: int, rows: int) -> tuple[Places, bool]:
-    """Return the bounds of the pieces that a window's rows are cut into, and whether the first is of those before.
+    """Return the bounds of a window's chunks, and whether the first chunk precedes the window.
 
-    Rows are counted from the first of the ``before`` ones, which precede the window's ``rows`` (one at least). All
-    pieces have PIECE rows, but that the last takes what is left over; a window with fewer is filled up with rows
-    before it. The first piece that is not yet the window's is the one before, which its own first is held against.
+    Rows are counted from the first of the ``before`` ones, which precede the window's ``rows`` (at least one). All
+    chunks have PIECE rows, and the last one the remaining rows too; a window with fewer is filled up with rows before
+    it. The window's first chunk needs the chunk before it, to find anomalies in two chunks in a row.
     """
     end = before + rows
     first = before if rows >= PIECE else max(0, end - PIECE)
@@ -99,20 +99,20 @@ def pieces_of(before: int, rows: int) -> tuple[Places, bool]:
 
 
 def lasting_days(failed: Iterable[int], judged: Iterable[int]) -> frozenset[int]:
-    """Return the days of faults that lasted LASTING days without a break, of the days on which there were faults.
+    """Return the days of faults that lasted LASTING days in a row, from the days with faults and the judged days.
 
-    Days are numbers; one that was not judged is no break.
+    Days are numbers; a day that was not judged does not interrupt a fault.
     """
-    wrong, found, run = set(failed), set[int](), list[int]()
-    for day in sorted({*wrong, *judged}):
-        run = [*run, day] if day in wrong else []
+    faulty, found, run = set(failed), set[int](), list[int]()
+    for day in sorted({*faulty, *judged}):
+        run = [*run, day] if day in faulty else []
         if run and day - run[0] + 1 >= LASTING:
             found.update(run)
     return frozenset(found)
 
 
 def usual_of(history: Stack) -> Usual | None:
-    """Return what is usual in a column's hours of the days before; None when they are empty."""
+    """Return what is usual in a column's hours of the days before; None without rows."""
     spans = _spans(history.n)
     if not len(spans):
         return None
@@ -124,7 +124,7 @@ def usual_of(history: Stack) -> Usual | None:
 
 
 def _spans(n: Floats) -> Places:
-    """Return where each span begins: hours, small ones together with those after them, the last with those before."""
+    """Return the start of each span: hours, small ones joined with the next ones, the last with the previous ones."""
     rows = np.concatenate([[0.0], np.cumsum(n)])
     starts: list[int] = []
     at, total = 0, rows[-1]
@@ -135,7 +135,7 @@ def _spans(n: Floats) -> Places:
 
 
 def _range(history: Stack, spans: Places) -> tuple[float, float] | tuple[None, None]:
-    """Return between what the spans' values lie, but for the few at each span's edges and for wild spans."""
+    """Return the range of the spans' values, without the outer values of each span and without wild spans."""
     low, high = _inner(history, spans)
     if not len(low):
         return None, None
@@ -146,7 +146,7 @@ def _range(history: Stack, spans: Places) -> tuple[float, float] | tuple[None, N
 
 
 def _inner(history: Stack, spans: Places) -> tuple[Floats, Floats]:
-    """Return from where to where the values of each span that has some lie, but for the few at its edges."""
+    """Return the range of the values of each non-empty span, without its outer values."""
     counts = np.add.reduceat(history.counts, spans, axis=0)
     filled = np.flatnonzero(counts.sum(axis=1))
     below = np.cumsum(counts[filled], axis=1)
@@ -160,9 +160,9 @@ def _inner(history: Stack, spans: Places) -> tuple[Floats, Floats]:
 
 
 def _ends(means: Floats, least: Floats, most: Floats, bins: ColumnBins) -> tuple[Floats, Floats]:
-    """Return from where and to where each span's values lie by bin.
+    """Return the lowest and highest values of each span by bin.
 
-    A bin is narrow: its values' mean will do. The outermost ones have no end but the span's own extremes.
+    Bins are narrow, so the mean of a bin's values stands for both. The outermost bins use the span's extremes.
     """
     low, high = means.copy(), means.copy()
     low[:, 0], high[:, -1] = least, most
@@ -172,7 +172,7 @@ def _ends(means: Floats, least: Floats, most: Floats, bins: ColumnBins) -> tuple
 
 
 def _known(history: Stack) -> tuple[frozenset[str] | None, float]:
-    """Return the categories that are known, and the share of others; None when more have no name than have one."""
+    """Return the known categories, and the share of others; None when most other values have no name."""
     new: Counter[str] = Counter()
     hours: Counter[str] = Counter()
     for one in history.new:
@@ -183,25 +183,25 @@ def _known(history: Stack) -> tuple[frozenset[str] | None, float]:
         return None, 0.0
     counts = dict(zip(history.bins.categories, history.counts.sum(axis=0).tolist(), strict=True)) | new
     often = dict(zip(history.bins.categories, (history.counts > 0).sum(axis=0).tolist(), strict=True)) | hours
-    least = min(SEEN, 1 + len(history) // 20)
+    least = min(KNOWN_HOURS, 1 + len(history) // 20)
     known = frozenset(name for name, n in counts.items() if n and (often[name] >= least or n >= KNOWN * total))
     return known, 1 - sum(counts[name] for name in known) / float(total)
 
 
-def oddities(usual: Usual, values: Floats | Coded, counted: Mask, starts: Places) -> dict[Channel, Floats]:
-    """Return by channel the share of each piece's values that is odd, NaN where there is nothing odd.
+def anomalies(usual: Usual, values: Floats | Coded, counted: Mask, starts: Places) -> dict[Channel, Floats]:
+    """Return by channel the anomalous share of each chunk's values, NaN without an anomaly.
 
-    ``values`` are numbers of shape (n,) with NaN for null, or coded strings; rows that are not ``counted`` are passed
-    over; ``starts``, of shape (m,), say where the pieces begin. Free text has gaps only.
+    ``values`` are numbers of shape (n,) with NaN for null, or coded strings; rows that are not ``counted`` are ignored;
+    ``starts``, of shape (m,), are the starts of the chunks. Free text is checked for missing values only.
     """
-    here, n = _here(values) & counted, _sums(counted, starts)
+    here, n = _present(values) & counted, _sums(counted, starts)
     present = _sums(here, starts)
     gone = _share(n - present, n)
     found: dict[Channel, Floats] = {"missing": np.where(gone >= usual.missing + GAPS, gone, np.nan)}
     if isinstance(values, Coded):
         if usual.known is not None:
-            strange = _share(_sums(_strange(usual, values) & here, starts), present)
-            found["category"] = np.where(strange >= usual.rare + UNKNOWN, strange, np.nan)
+            unknown = _share(_sums(_unknown_categories(usual, values) & here, starts), present)
+            found["category"] = np.where(unknown >= usual.rare + UNKNOWN, unknown, np.nan)
     elif usual.low is not None and usual.high is not None:
         outside = (values < usual.low - usual.room) | (values > usual.high + usual.room)
         beyond = _share(_sums(outside & here, starts), present)
@@ -213,7 +213,7 @@ def oddities(usual: Usual, values: Floats | Coded, counted: Mask, starts: Places
 
 
 def _beyond(low: float, high: float, room: float, pieces: Iterable[Floats]) -> Floats:
-    """Return the share of each piece's values beyond the room about the range, which the pieces before have widened."""
+    """Return the share of each chunk's values outside range and margin; earlier chunks widen the range."""
     found: list[float] = []
     for values in map(np.sort, pieces):
         if values.size < FEWEST:
@@ -222,16 +222,16 @@ def _beyond(low: float, high: float, room: float, pieces: Iterable[Floats]) -> F
         inside = values.searchsorted(high + room, "right") - values.searchsorted(low - room)
         found.append(1 - inside / values.size)
         edge = int(min(EDGE * values.size, FEWEST))
-        low, high = _stretched(low, high, room, float(values[edge]), float(values[-1 - edge]))
+        low, high = _widen_range(low, high, room, float(values[edge]), float(values[-1 - edge]))
     return np.array(found)
 
 
-def _stretched(low: float, high: float, room: float, least: float, most: float) -> tuple[float, float]:
-    """Return the range with values from ``least`` to ``most``: at an end beyond which they go by less than the room."""
+def _widen_range(low: float, high: float, room: float, least: float, most: float) -> tuple[float, float]:
+    """Return the range widened to ``least`` and ``most``, at each end where these are within the margin."""
     return (min(low, least) if least >= low - room else low), (max(high, most) if most <= high + room else high)
 
 
-def _here(values: Floats | Coded) -> Mask:
+def _present(values: Floats | Coded) -> Mask:
     if isinstance(values, Coded):
         return values.codes >= 0
     with np.errstate(invalid="ignore"):
@@ -243,24 +243,24 @@ def _sums(mask: Mask, starts: Places) -> Floats:
 
 
 def _share(some: Floats, n: Floats) -> Floats:
-    """Return parts of a whole, NaN where that is too small."""
+    """Return shares of ``n``, NaN when ``n`` is too small."""
     return np.divide(some, n, out=np.full_like(n, np.nan), where=n >= FEWEST)
 
 
-def _strange(usual: Usual, values: Coded) -> Mask:
+def _unknown_categories(usual: Usual, values: Coded) -> Mask:
     known = usual.known or frozenset()
     return np.array([*(name[:NAME_LENGTH] not in known for name in values.names), False])[values.codes]
 
 
-def told(column: str, channel: Channel, share: float, usual: Usual, values: Floats | Coded) -> str:
-    """Return in words what is odd in some values, of shape (n,)."""
+def describe_anomaly(column: str, channel: Channel, share: float, usual: Usual, values: Floats | Coded) -> str:
+    """Describe the anomaly of some values, of shape (n,)."""
     if channel == "missing":
-        return f"{column}: {share:.0%} are missing, usually at most {usual.missing:.0%}"
+        return f"{column}: {share:.0%} of the values are missing, usually at most {usual.missing:.0%}"
     if isinstance(values, Coded):
-        strange = Counter(values.codes[_strange(usual, values)].tolist())
-        most = max(strange, key=lambda code: (strange[code], values.names[code]))
-        words = f"are of categories that the days before hardly had, such as {values.names[most][:40]!r}"
+        unknown = Counter(values.codes[_unknown_categories(usual, values)].tolist())
+        most = max(unknown, key=lambda code: (unknown[code], values.names[code]))
+        words = f"of the values have unknown categories, such as {values.names[most][:40]!r}"
         return f"{column}: {share:.0%} {words}"
-    middle = float(np.median(values[_here(values)]))
-    words = f"lie beyond {usual.low:.4g} to {usual.high:.4g}, what was usual in the days before"
+    middle = float(np.median(values[_present(values)]))
+    words = f"of the values are outside {usual.low:.4g} to {usual.high:.4g}, the usual range of the days before"
     return f"{column}: {share:.0%} {words} (median now {middle:.4g})"

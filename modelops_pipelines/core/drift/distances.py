@@ -1,8 +1,8 @@
-"""How far two profiles of the same bins lie apart: one number a statistic, each of its own formula and source.
+"""Distances between two profiles with the same bins, each with its formula and source.
 
-Nothing here sees rows or thresholds: ``fixed_thresholds.py`` judges. The statistics raise SchemaError for profiles
-of different bins. For anything that the data may hold (no rows, all null, a constant, one row, unseen categories)
-they give a number, or None with the reason; never NaN. "Cells" are the bins between the reference's deciles for a
+No rows or thresholds here: ``fixed_thresholds.py`` judges. The statistics raise SchemaError for profiles with
+different bins. For any data (no rows, all null, a constant, one row, new categories) they return a number, or None
+with the reason; never NaN. "Cells" are the bins between the reference's deciles for a
 numeric column; the categories, new ones too; or the buckets of a text's words.
 """
 
@@ -22,7 +22,7 @@ ALL_KINDS: tuple[Kind, ...] = ("numeric", "categorical", "text")
 
 @dataclass(frozen=True)
 class Statistic:
-    """A number, or None and why there is none. The true value lies in ``value .. value + bound``."""
+    """A number, or None and the reason. The true value is in ``value .. value + bound``."""
 
     value: float | None
     reason: str | None = None
@@ -59,7 +59,7 @@ def kolmogorov_smirnov(current: Profile, reference: Profile) -> Statistic:
     """Greatest distance of a numeric column's two distribution functions, sup |F - G|, 0 .. 1 (Smirnov 1939).
 
     ``value`` is the greatest at an edge. Inside a bin F and G stay between their values at its edges; that
-    gives ``bound``. A bin that holds one float has no inside.
+    gives ``bound``. A bin with only one float has no inside.
     """
     if reason := _undefined(current, reference, {"numeric"}):
         return Statistic(None, reason)
@@ -76,8 +76,8 @@ def wasserstein(current: Profile, reference: Profile) -> Statistic:
 
     It is the integral of |F - G| (Vallender 1974), 0 or more: the sum over bins of |integral of F - G|, where
     the sums in a bin give its integral exactly, open tails too: over (l, r] the integral of F is F(l) (r - l) +
-    sum of (r - x) / n. Below the truth only where F - G changes its sign inside a bin: with 50 to 50,000 values
-    a side by up to 0.004 for a normal column, and by up to 0.02 for a log-normal one, whose last bins are wide.
+    sum of (r - x) / n. It is too low only when F - G changes its sign inside a bin: with 50 to 50,000 values
+    per side by up to 0.004 for a normal column, and by up to 0.02 for a log-normal one, whose last bins are wide.
     """
     if reason := _undefined(current, reference, {"numeric"}):
         return Statistic(None, reason)
@@ -92,7 +92,7 @@ def chi_square(current: Profile, reference: Profile) -> Statistic:
     Q((k - 1) / 2, sum (observed - expected)^2 / expected / 2) of k cells, Q the regularised upper incomplete
     gamma function. The reference is taken as exact: expected = reference scaled to the current count, as
     ``scipy.stats.chisquare``. A cell that the reference lacks gives 0; a single cell on both sides gives 1.
-    Not for text, whose words do not come independently.
+    Not for text, whose words are not independent.
     """
     if reason := _undefined(current, reference, {"numeric", "categorical"}):
         return Statistic(None, reason)
@@ -111,7 +111,7 @@ def two_proportion_z(current: Profile, reference: Profile) -> Statistic:
 
     z = (p - q) / sqrt(r (1 - r) (1 / n + 1 / m)) with the pooled share r; p-value = erfc(|z| / sqrt 2) (Fleiss,
     Statistical Methods for Rates and Proportions). Symmetric in its sides and in the two categories. One
-    category on both sides gives 1; three are no case for it.
+    category on both sides gives 1; with three or more there is no value.
     """
     if reason := _undefined(current, reference, {"numeric", "categorical"}):
         return Statistic(None, reason)
@@ -119,7 +119,7 @@ def two_proportion_z(current: Profile, reference: Profile) -> Statistic:
     if len(cells) == 1:
         return Statistic(1.0)
     if len(cells) != 2:  # noqa: PLR2004 -- the test's own name
-        return Statistic(None, f"{len(cells)} categories, where the test is of two")
+        return Statistic(None, f"{len(cells)} categories, but the test is for two")
     n, m = observed.sum(), cells.sum()
     pooled = (observed[0] + cells[0]) / (n + m)
     z = (observed[0] / n - cells[0] / m) / math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
@@ -127,7 +127,7 @@ def two_proportion_z(current: Profile, reference: Profile) -> Statistic:
 
 
 def missing_shift(current: Profile, reference: Profile) -> Statistic:
-    """Share of missing values (null or infinite) now less that of the reference, -1 .. 1."""
+    """Share of missing values (null or infinite) minus that of the reference, -1 .. 1."""
     require_same_bins(current, reference)
     now, then = missing_share(current), missing_share(reference)
     if now is None or then is None:
@@ -136,10 +136,10 @@ def missing_shift(current: Profile, reference: Profile) -> Statistic:
 
 
 def words_by_chance(current: Profile, reference: Profile) -> float:
-    """Return about what ``jensen_shannon`` squared is by chance when n and m words fall into k cells alike.
+    """Return the approximate expectation of ``jensen_shannon`` squared for n and m words of equal distribution.
 
-    (k - 1) (1 / n + 1 / m) / 8 nats: the divergence is chi-square over 8 to first order. It is more than what
-    chance gives where most words are rare, and less where the words of a text go together.
+    (k - 1) (1 / n + 1 / m) / 8 nats with k cells: the divergence is chi-square over 8 to first order. The true value is
+    lower when most words are rare, and higher when the words of a text are correlated.
     """
     observed, cells = _cells(current, reference)
     return float((len(cells) - 1) * (1 / observed.sum() + 1 / cells.sum()) / 8)
@@ -151,22 +151,22 @@ def missing_share(p: Profile | None) -> float | None:
 
 
 def atoms(bins: ColumnBins) -> npt.NDArray[np.bool_]:
-    """Whether each of a numeric column's bins, of shape (k,), holds one float and no other."""
+    """Whether each of a numeric column's bins, of shape (k,), contains only one float."""
     edges = np.asarray(bins.edges)
     return np.asarray(np.append(-np.inf, edges) >= np.nextafter(np.append(edges, np.inf), -np.inf))
 
 
 def _undefined(current: Profile, reference: Profile, kinds: Container[Kind] = ALL_KINDS) -> str | None:
-    """Why no statistic of the distribution exists, if so."""
+    """Return why there is no statistic of the distribution, or None."""
     require_same_bins(current, reference)
     bins = reference.bins
     if bins.kind not in kinds:
-        return f"column {bins.name!r} is {bins.kind}"
+        return f"the statistic is not defined for column {bins.name!r}, which is {bins.kind}"
     if not (current.present and reference.present):
         sides = (f"{p.n} rows, {p.missing} of them missing" for p in (current, reference))
-        return "no value to compare: " + " against ".join(sides)
+        return "no values to compare: " + " against ".join(sides)
     if bins.kind == "numeric" and not bins.edges:
-        return f"the bins of {bins.name!r} were fitted on no value"
+        return f"the bins of {bins.name!r} were fitted without values"
     return None
 
 

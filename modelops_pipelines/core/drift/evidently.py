@@ -1,7 +1,7 @@
-"""Evidently's default drift tests, from profiles: the same test for the same column, the same verdict.
+"""Evidently's default drift tests, computed from profiles: the same test and verdict for each column.
 
 Taken from the source of Evidently 0.7.23 (``legacy/calculations/stattests``, ``legacy/calculations/data_drift``).
-Like Evidently it sees no missing value: nulls and infinities are dropped first.
+Like Evidently, it ignores missing values: nulls and infinities are dropped first.
 """
 
 import warnings
@@ -27,13 +27,13 @@ from modelops_pipelines.core.profiles.profile import ColumnBins, Profile, merge
 SMALL = 1000
 """Values of the reference up to which Evidently tests; above it measures distances."""
 FEW = 5
-"""Distinct values up to which Evidently takes numbers for categories."""
+"""Distinct values up to which Evidently treats numbers as categories."""
 EXACT = 10_000
-"""Values a side up to which ``scipy.stats.ks_2samp`` computes exact p-values."""
+"""Values per side up to which ``scipy.stats.ks_2samp`` computes exact p-values."""
 TWO = 2
 DISTANCE, LEVEL = 0.1, 0.05
 ROUNDING = 1e-12
-"""Share of a column's squares that is no more than the rounding of its sums."""
+"""Share of a column's squares that is within the rounding error of its sums."""
 
 
 def judge_evidently(current: Mapping[str, Profile], reference: Mapping[str, Profile]) -> list[ColumnVerdict]:
@@ -46,21 +46,21 @@ def judge_evidently(current: Mapping[str, Profile], reference: Mapping[str, Prof
     - n > 1000, numeric, more than 5 distinct: ``wasserstein`` >= 0.1;
     - n > 1000, else: ``jensen_shannon`` >= 0.1 over the categories or distinct values.
 
-    ``drifted`` is None where Evidently raises (a side without a value, a column absent) and for text, which it
-    judges by training a classifier on the texts. Close to a threshold a numeric verdict may differ, by what the
-    statistics' docstrings say. The kind is the profile's: Evidently guesses it anew from each
-    window unless told. Raises SchemaError for a column with two bins.
+    ``drifted`` is None when Evidently raises (a side without values, a missing column) and for text, which it judges by
+    training a classifier on the texts. Close to a threshold a numeric verdict may differ, within the bounds in the
+    statistics' docstrings. The kind is that of the profile; Evidently guesses it from each window unless it is set.
+    Raises SchemaError for a column with two bins.
     """
     names = sorted({**current, **reference})
     return [_judge(name, current.get(name), reference.get(name)) for name in names]
 
 
 def kolmogorov_smirnov_p(current: Profile, reference: Profile) -> Statistic:
-    """P-value (0 .. 1) of the two-sided Kolmogorov-Smirnov test, exact up to 10,000 values a side (as scipy's).
+    """P-value (0 .. 1) of the two-sided Kolmogorov-Smirnov test, exact up to 10,000 values per side (as scipy's).
 
-    The profiles know the distance to within its bound only: the true p-value lies in ``value + bound .. value``,
+    Profiles give the distance only within its bound: the true p-value is in ``value + bound .. value``,
     where ``bound`` is 0 or negative; ``value`` is within a tenth above it nine times in ten. Beyond 10,000 values it is
-    Smirnov's asymptotic one (Simard and L'Ecuyer 2011). Raises SchemaError for profiles of different bins.
+    Smirnov's asymptotic p-value (Simard and L'Ecuyer 2011). Raises SchemaError for profiles of different bins.
     """
     found = kolmogorov_smirnov(current, reference)
     if found.value is None:
@@ -74,10 +74,10 @@ def kolmogorov_smirnov_p(current: Profile, reference: Profile) -> Statistic:
 
 
 def as_categories(current: Profile, reference: Profile) -> tuple[Profile, Profile] | None:
-    """Return both sides with a category a value where a numeric column has at most FEW values, else None.
+    """Return both sides with one category per value if a numeric column has at most FEW values, else None.
 
-    A bin holds one value when nothing varies inside it: the squares of all values are then what the sums of the
-    bins give. Two new values between the same two old ones count as many: that is where Evidently may differ.
+    All bins have one value each when the values do not vary inside bins: their squares then equal those computed from
+    the bins' sums. Two new values in one bin count as many values, so Evidently may differ there.
     """
     both = merge(current, reference)
     counts, sums = np.asarray(both.counts, np.float64), np.asarray(both.sums)
@@ -92,7 +92,7 @@ def as_categories(current: Profile, reference: Profile) -> tuple[Profile, Profil
 
 @dataclass(frozen=True)
 class _Test:
-    """A statistic, its threshold, and how the two compare where it means drift."""
+    """A statistic, its threshold, and the comparison that means drift."""
 
     statistic: Callable[[Profile, Profile], Statistic]
     threshold: float
@@ -112,7 +112,7 @@ def _judge(name: str, current: Profile | None, reference: Profile | None) -> Col
     else:
         either = current or reference
         test = _NUMBERS[False] if either and either.bins.kind == "numeric" else _MORE[False]
-        found = Statistic(None, f"absent from the {'reference' if current else 'current'} side")
+        found = Statistic(None, f"missing in the {'reference' if current else 'window'}")
     return ColumnVerdict(
         column=name,
         kind=either.bins.kind if either else "numeric",
@@ -124,12 +124,12 @@ def _judge(name: str, current: Profile | None, reference: Profile | None) -> Col
         n_reference=reference.n if reference else 0,
         missing=missing_share(current),
         missing_reference=missing_share(reference),
-        reason=found.reason or _open_question(test, found),
+        reason=found.reason or _describe_uncertainty(test, found),
     )
 
 
 def _choose(current: Profile, reference: Profile) -> tuple[_Test, Profile, Profile]:
-    """Return Evidently's default test, and the sides as it takes them."""
+    """Return Evidently's default test, and the two sides as its inputs."""
     small = reference.present <= SMALL
     sides: tuple[Profile, Profile] | None = (current, reference)
     if reference.bins.kind == "numeric":
@@ -148,24 +148,26 @@ def _categories(current: Profile, reference: Profile) -> int:
 
 def _measured(test: _Test, current: Profile, reference: Profile) -> Statistic:
     if reference.bins.kind == "text":
-        return Statistic(None, "Evidently judges text by training a classifier on the texts, which are not kept")
+        return Statistic(
+            None, "Evidently judges text by training a classifier on the texts, which profiles do not keep"
+        )
     return test.statistic(current, reference)
 
 
-def _open_question(test: _Test, found: Statistic) -> str | None:
-    """Say so where the verdict hangs on what the profiles do not know."""
+def _describe_uncertainty(test: _Test, found: Statistic) -> str | None:
+    """Return a reason if the profiles are too coarse for the verdict, else None."""
     if found.value is None or test.statistic is not kolmogorov_smirnov_p:
         return None
     furthest = found.value + found.bound
     if test.drifts(furthest, test.threshold) == test.drifts(found.value, test.threshold):
         return None
-    return f"the p-value lies between {furthest:.3g} and {found.value:.3g}: rows would have to decide"
+    return f"the p-value is between {furthest:.3g} and {found.value:.3g}: the exact value needs the rows"
 
 
 def _ks_p(current: Profile, reference: Profile, distance: float, shift: tuple[int, int]) -> float:
-    """Return scipy's p-value of this distance; small samples stand in for the values with the same ranks.
+    """Return scipy's p-value of this distance, from ranks in place of the values.
 
-    Inside a bin that holds several values ``shift`` puts one side's first, for the greatest distance possible.
+    Inside a bin with several values, ``shift`` puts one side's values first, for the largest possible distance.
     """
     from scipy.stats import ks_2samp, kstwo
 
@@ -176,5 +178,5 @@ def _ks_p(current: Profile, reference: Profile, distance: float, shift: tuple[in
     placed = zip((current, reference), shift, strict=True)
     ranks = [np.repeat(2 * np.arange(len(p.counts)) + by * inside, p.counts) for p, by in placed]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # it falls back on the asymptotic p-value, as Evidently does
+        warnings.simplefilter("ignore", RuntimeWarning)  # scipy falls back on the asymptotic p-value, as in Evidently
         return float(ks_2samp(*ranks).pvalue)

@@ -1,6 +1,6 @@
-"""Whether a column drifted, by fixed thresholds: profiles in, ``ColumnVerdict`` out.
+"""Drift verdicts by fixed thresholds: profiles in, ``ColumnVerdict`` out.
 
-Nothing here sees rows. ``core/drift/distances.py`` measures; other methods give the same ``ColumnVerdict``.
+The distances: ``core/drift/distances.py``. The other methods return the same ``ColumnVerdict``.
 """
 
 import math
@@ -20,10 +20,10 @@ from modelops_pipelines.core.profiles.profile import Kind, Profile
 
 @dataclass(frozen=True)
 class ColumnVerdict:
-    """What one column's profiles say.
+    """The verdict on one column.
 
-    ``drifted`` is None when there is too little to judge by, and ``reason`` says what was missing; it also
-    says why a column drifted. ``n`` counts rows; ``missing`` is the share of them that are null or infinite.
+    ``drifted`` is None with too little data, and ``reason`` says what is missing; it also says why a column drifted.
+    ``n`` counts rows; ``missing`` is the share of them that are null or infinite.
     """
 
     column: str
@@ -58,11 +58,10 @@ def judge_fixed(
 ) -> list[ColumnVerdict]:
     """Judge every column of either side, by name: ``wasserstein``, or ``jensen_shannon`` if not numeric.
 
-    A column drifted when its statistic reaches its threshold, or its missing share moved by more than
-    ``missing_threshold``. A text's threshold is the categorical one on top of what chance gives
-    (``words_by_chance``), for words are many and rare. With under ``minimum`` rows on a side nothing is judged;
-    with under ``minimum`` values present only the missing share is. Raises SchemaError for a column with two
-    bins.
+    A column drifted when its statistic reaches its threshold, or its missing share changed by more than
+    ``missing_threshold``. For text, ``words_by_chance`` is added to the threshold, because words are many and rare.
+    With under ``minimum`` rows on a side nothing is judged; with under ``minimum`` values only the missing share is.
+    Raises SchemaError for a column with two bins.
     """
     limits = _Limits(minimum, numeric_threshold, categorical_threshold, missing_threshold)
     kinds = sorted((name, either.bins.kind) for name, either in {**current, **reference}.items())
@@ -84,7 +83,7 @@ def _judge(name: str, kind: Kind, current: Profile | None, reference: Profile | 
             threshold = math.sqrt(threshold**2 + words_by_chance(current, reference))
         drifted, reason = _decide(current, reference, found, threshold, limits)
     else:
-        found = Statistic(None, f"absent from the {'reference' if current else 'current'} side")
+        found = Statistic(None, f"missing in the {'reference' if current else 'window'}")
         drifted, reason = None, found.reason
     return ColumnVerdict(
         column=name,
@@ -104,13 +103,13 @@ def _judge(name: str, kind: Kind, current: Profile | None, reference: Profile | 
 def _decide(
     current: Profile, reference: Profile, found: Statistic, threshold: float, limits: _Limits
 ) -> tuple[bool | None, str | None]:
-    """Whether the column drifted, and why (not); the missing share first, as it needs no values."""
-    few = f"{limits.minimum} are needed on each side"
+    """Return whether the column drifted, and the reason; the missing share is first because it needs no values."""
+    few = f"each side needs {limits.minimum}"
     if min(current.n, reference.n) < limits.minimum:
         return None, f"{current.n} rows against {reference.n} of the reference: {few}"
     shift = missing_shift(current, reference).value or 0.0
     if abs(shift) > limits.missing:
-        return True, f"the missing share moved by {shift:+.4g}, more than {limits.missing:g}"
+        return True, f"the missing share changed by {shift:+.4g}, more than {limits.missing:g}"
     if found.value is None:
         return None, found.reason
     if min(current.present, reference.present) < limits.minimum:

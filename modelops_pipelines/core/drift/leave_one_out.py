@@ -1,6 +1,6 @@
-"""Distances of many windows at once, each from the windows of all other days, and of one window from all of them.
+"""Leave-one-out distances: each reference window from the windows of the other days, and one window from all of them.
 
-Arrays in, arrays out: the vectorised brother of ``core/drift/distances.py``. Nothing here knows thresholds.
+The vectorised form of ``core/drift/distances.py``, for many windows at once. No thresholds here.
 """
 
 from collections.abc import Callable
@@ -17,17 +17,17 @@ from modelops_pipelines.core.profiles.profile_stack import Stack
 Measure = Callable[[Floats, Floats], Floats]
 
 TAILS = (5, 95)
-"""Percentiles of the windows' minima and maxima, which values beyond are moved to: one wild row moves nothing."""
+"""Percentiles of the windows' minima and maxima to which values are clipped, so that one wild row has no effect."""
 WILD = 10.0
-"""A window counts towards the spread with at most this many times the median window's second moment."""
+"""A window's second moment is clipped at this many times the median one when the spread is computed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Distances:
-    """What a channel measured: ``value`` of the window, ``others`` (m,) of the reference windows, their sizes.
+    """The distances of a channel: ``value`` of the window, ``others`` (m,) of the reference windows, and their sizes.
 
-    ``others`` are each measured against the windows of the other days. ``unit`` bounds the mean square of the
-    value times n that independent rows give by chance. ``sizes`` (m,) and ``n`` count what was measured.
+    Each of ``others`` is compared with the windows of the other days. ``unit`` is an upper bound of n times the mean
+    square of the value for independent rows. ``sizes`` (m,) and ``n`` are the numbers of rows or values.
     """
 
     value: float
@@ -38,23 +38,23 @@ class Distances:
 
 
 @dataclass(frozen=True, eq=False)
-class LeftOut:
-    """A window and its reference windows as rows of one array, the window the last."""
+class LeaveOneOut:
+    """A window and its reference windows as rows of one array; the window is the last row."""
 
     windows: Stack
     days: Hours
 
     @classmethod
-    def of(cls, current: Profile, reference: SeasonReference) -> "LeftOut":
-        """Put the window behind its reference; raises SchemaError when their bins differ."""
+    def of(cls, current: Profile, reference: SeasonReference) -> "LeaveOneOut":
+        """Append the window to its reference; raises SchemaError when their bins differ."""
         return cls(reference.windows.joined(Stack.of(reference.windows.bins, [current])), reference.days)
 
     def wasserstein(self) -> Distances | None:
         """Measure the numeric distance: the integral of abs(F - G) in standard deviations of the reference.
 
-        As ``distances.wasserstein``, but values beyond the usual extremes of a reference window count as those.
-        None when the window, or the reference on any day but one, holds no value. The mean square that chance
-        gives n independent rows is at most (integral of sqrt(F (1 - F)))^2 / n, by Minkowski's inequality.
+        As ``distances.wasserstein``, but values are clipped to the usual extremes of a reference window. None when
+        the window, or all reference days but one, have no values. The mean square for n independent rows is at
+        most (integral of sqrt(F (1 - F)))^2 / n, by Minkowski's inequality.
         """
         bins, n = self.windows.bins, self.windows.present
         if not bins.edges or not self._measurable(n):
@@ -74,8 +74,8 @@ class LeftOut:
     def jensen_shannon(self) -> Distances | None:
         """Measure the distance of categories or words, as ``distances.jensen_shannon``.
 
-        All categories that the bins do not list count as one. None as for ``wasserstein``. By chance the mean
-        square is (k - 1) / (8 n) to first order, k cells that the reference fills.
+        All categories outside the bins count as one. None as for ``wasserstein``. For independent rows the mean
+        square is (k - 1) / (8 n) to first order, with k non-empty cells of the reference.
         """
         n, text = self.windows.present, self.windows.bins.kind == "text"
         if not self._measurable(n):
@@ -88,10 +88,10 @@ class LeftOut:
         return self._distances(apart, n, (filled - 1) / 8 / words)
 
     def shares(self, part: Floats, whole: Floats) -> Distances | None:
-        """Measure how far the share part / whole (0 .. 1, both of shape (m + 1,)) moved, with its sign.
+        """Measure the signed change of the share part / whole (0 .. 1, both of shape (m + 1,)).
 
-        None as for ``wasserstein``. By chance the mean square is p (1 - p) / n; half a row is added to p so
-        that a share of 0 has a variance.
+        None as for ``wasserstein``. For independent rows the mean square is p (1 - p) / n; half a row is added to p
+        so that a share of 0 has a variance.
         """
         if not self._measurable(whole):
             return None
@@ -101,7 +101,7 @@ class LeftOut:
 
     @cached_property
     def _numbers(self) -> Hours:
-        """Return the place of each reference window's day among the days, of shape (m,)."""
+        """Return the index of each reference window's day among the days, of shape (m,)."""
         return np.asarray(np.unique(self.days, return_inverse=True)[1], np.int64)
 
     def _measurable(self, n: Floats) -> bool:
@@ -113,7 +113,7 @@ class LeftOut:
         return Distances(float(apart[-1]), float(n[-1]), apart[:-1][kept], n[:-1][kept], unit)
 
     def _apart(self, amounts: Floats, n: Floats, measure: Measure) -> Floats:
-        """Measure each window's amounts over n against those of the other days, the last against all days."""
+        """Compare each window's amounts / n with those of the other days; the last with all days."""
         last = int(self._numbers.max()) + 1
         of_day = np.zeros((last + 1, amounts.shape[1] + 1))
         both = np.column_stack([amounts, n])
@@ -123,7 +123,7 @@ class LeftOut:
         return measure(amounts / np.maximum(n, 1)[:, None], theirs[np.append(self._numbers, last)])
 
     def _clipped_sums(self) -> Floats:
-        """Return the sums of ``x - centre`` a bin, of the tails within the usual extremes of a reference window."""
+        """Return the sums of ``x - centre`` per bin, with the tails clipped to the usual extremes of a window."""
         bins, counts, sums = self.windows.bins, self.windows.counts, self.windows.sums.copy()
         filled = self.windows.present[:-1] > 0
         low = np.percentile(self.windows.minimum[:-1][filled], TAILS[0], method="higher") - bins.centre
@@ -133,7 +133,7 @@ class LeftOut:
         return sums
 
     def _spread(self, sums: Floats) -> float:
-        """Return the standard deviation of the reference, no window counting for over ``WILD`` median ones."""
+        """Return the standard deviation of the reference, with second moments clipped at ``WILD`` median ones."""
         n = self.windows.present[:-1]
         kept = n > 0
         n, total, squares = n[kept], sums[:-1].sum(axis=1)[kept], self.windows.squares[:-1][kept]
@@ -145,7 +145,7 @@ class LeftOut:
 
 
 def _jensen_shannon(a: Floats, b: Floats) -> Floats:
-    """Jensen-Shannon distance of each row of amounts from the other's row, each scaled to 1 first."""
+    """Return the Jensen-Shannon distance between the rows of two arrays, each row normalised to 1 first."""
     p, q = (each / np.maximum(each.sum(axis=1, keepdims=True), 1e-300) for each in (a, b))
     middle = (p + q) / 2
     divergence = (_relative_entropy(p, middle) + _relative_entropy(q, middle)) / 2

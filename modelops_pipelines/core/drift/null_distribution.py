@@ -1,4 +1,4 @@
-"""The laws of chance of the calibrated verdicts: the scale of a test, its shape, and the bar that many tests share."""
+"""Null distributions of the calibrated tests: scale, shape, and the significance level for many tests."""
 
 from collections.abc import Sequence
 
@@ -7,24 +7,24 @@ import numpy as np
 from modelops_pipelines.core.profiles.profile import Floats
 
 KAPPA = (0.1, 15.0)
-"""Least and largest shape of the gamma law that squared distances are taken to follow."""
+"""Smallest and largest shape of the gamma distribution that models squared distances."""
 HEAVY = 0.25
-"""Twenty squares of a normal variable seldom give a shape below this; one above it is no sign of heavier tails."""
+"""Twenty squares of a normal variable rarely give a shape below this; larger ones do not indicate heavier tails."""
 STUDENT = 0.5
 """Shape of the square of one normal variable, whose ratio to its scale is a squared Student variable."""
 OUTLYING = 9.0
-"""A squared distance counts for at most this many times its expectation when the scale is fitted."""
+"""Squared distances are clipped at this many times their expectation when the scale is fitted."""
 ROUNDS = 5
 WILD = 1e6
-"""Ratios beyond this say no more about a shape, and their squares might overflow."""
+"""Ratios are clipped here: larger ones add no information, and their squares might overflow."""
 SAME = 1e-9
-"""Sizes whose determinant is this small, relative to their squares, do not tell a and b apart."""
+"""Relative determinant below which the sizes are too similar to separate a and b."""
 
 
 def fitted(squared: Floats, inverse: Floats) -> tuple[float, float]:
     """Fit the mean of ``squared`` by a * ``inverse`` + b, neither negative, both of shape (m,), inverse > 0.
 
-    Least squares of the relative errors, over and over; what exceeds its expectation ``OUTLYING``-fold is cut.
+    Iterated least squares of the relative errors; values are clipped at ``OUTLYING`` times their expectation.
     """
     size, length = float(np.max(squared)), float(np.max(inverse))
     if size < np.finfo(np.float64).tiny:
@@ -38,7 +38,7 @@ def fitted(squared: Floats, inverse: Floats) -> tuple[float, float]:
 
 
 def offset_fitted(squared: Floats, chance: Floats) -> float:
-    """Fit the mean of ``squared`` by ``chance`` + b, b not negative, both of shape (m,); cut as in ``fitted``."""
+    """Fit the mean of ``squared`` by ``chance`` + b, b not negative, both of shape (m,); clipped as in ``fitted``."""
     b = 0.0
     for _ in range(ROUNDS):
         b = max(0.0, float(np.mean(np.minimum(squared, OUTLYING * (chance + b)) - chance)))
@@ -46,9 +46,9 @@ def offset_fitted(squared: Floats, chance: Floats) -> float:
 
 
 def kappa(ratios: Floats) -> float:
-    """Return the shape of a gamma law of these ratios by its moments, mean^2 / variance, within ``KAPPA``.
+    """Return the shape of a gamma distribution of these ratios by moments, mean^2 / variance, within ``KAPPA``.
 
-    No less than ``STUDENT`` unless it is clearly so (under ``HEAVY``), for few ratios give it poorly.
+    At least ``STUDENT`` unless it is clearly lower (under ``HEAVY``), because few ratios give a poor estimate.
     """
     cut = np.minimum(ratios, WILD)
     mean, variance = float(np.mean(cut)), float(np.var(cut))
@@ -59,7 +59,7 @@ def kappa(ratios: Floats) -> float:
 
 
 def levels(p_values: Sequence[float], level: float) -> list[float]:
-    """Return for each test the p-value up to which Benjamini and Hochberg's procedure would have rejected it."""
+    """Return for each test the largest p-value at which Benjamini and Hochberg's procedure would reject it."""
     p, m = np.asarray(p_values, np.float64), len(p_values)
     steps = level * np.arange(1, m + 1) / m if m else p
     below = p[None, :] <= steps[:, None]

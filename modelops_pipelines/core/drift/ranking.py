@@ -1,11 +1,11 @@
-"""Which column drifted most, and which values are ordinary: of a distance the small ones, of a p-value the large."""
+"""Ranking of drifted columns, and the range of normal values: small distances, large p-values."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 P_VALUES = frozenset({"kolmogorov_smirnov_p", "chi_square", "two_proportion_z"})
-"""Statistics that speak of drift below their threshold."""
+"""Statistics that indicate drift below their threshold."""
 _LEVELS = {"low": 1, "medium": 2, "high": 3}
 
 
@@ -15,9 +15,9 @@ def by_drift(verdicts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def excess(row: Mapping[str, Any]) -> float:
-    """Return how often the value is the threshold, of p-values how often the threshold is the value.
+    """Return value / threshold, or threshold / value for p-values.
 
-    Either is 1 at the threshold and more beyond it; what was not measured is -1.
+    It is 1 at the threshold and more beyond it; -1 when nothing was measured.
     """
     value, threshold = row["value"], row["threshold"]
     if value is None:
@@ -27,7 +27,7 @@ def excess(row: Mapping[str, Any]) -> float:
     return float(value / threshold if threshold else value)
 
 
-def ordinary(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Return from where to where values are ordinary, None without a limit; twice None where nothing is known."""
+def ordinary_range(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Return the lower and upper limit of normal values, None without a limit; both None without a threshold."""
     threshold = row["threshold"]
     return (threshold, None) if row["statistic"] in P_VALUES else (None, threshold)

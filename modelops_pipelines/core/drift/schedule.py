@@ -1,4 +1,4 @@
-"""When a window that changed is computed: at once, or when its time is over."""
+"""When a changed window is recomputed: immediately, or after the window has ended."""
 
 from datetime import datetime
 
@@ -8,10 +8,10 @@ from modelops_pipelines.core.windows import has_ended
 
 
 def is_due(spec: EndpointSpec, table: str, window: datetime, now: datetime) -> bool:
-    """Whether a changed window of a derived table is to be computed by now.
+    """Return whether a changed window of a derived table is due.
 
-    A calibrated verdict waits until its window has ended: each look at a part of a day is another chance of a false
-    alarm, and looking every two hours gave nine times as many (decision 16).
+    A calibrated verdict is computed after its window has ended: each verdict on a part of a day may be a false alarm,
+    and one every two hours gave nine times as many (decision 16).
     """
     waits = derivation_of(table).when_ended and spec.drift.method == "calibrated"
     return not waits or has_ended(window, spec.window, now)

@@ -1,7 +1,7 @@
-"""Which earlier hours a window is fairly held against: the same time of day on the same sort of day.
+"""The seasonal reference of a window: the same time of day on the same kind of day.
 
-Hours are whole hours since 1970 UTC, and a day is 24 of them from midnight UTC. What is measured between the
-window and those hours, and what counts as drift, is ``core/drift/calibrated.py``'s.
+Hours are whole hours since 1970 UTC, and a day is 24 of them from midnight UTC. Distances and drift:
+``core/drift/calibrated.py``.
 """
 
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ SATURDAY = 5
 class Matching:
     """How reference spans are chosen.
 
-    They lie in the last ``days`` before the window, on days of the same class (Monday to Friday, or weekend). Where
-    there are too few of these, there is no verdict: held against working days, every first weekend would be an alarm.
+    They are in the last ``days`` before the window, on days of the same class (Monday to Friday, or weekend). With too
+    few of these there is no verdict: compared with working days, every first weekend would raise an alarm.
     """
 
     days: int = 28
@@ -34,7 +34,7 @@ class Matching:
 class SeasonReference:
     """Reference windows of one column: ``windows`` and the day number of each, ``days``, of shape (m,).
 
-    Windows of the same day number are left out together when one of them is judged by the rest.
+    Windows with the same day number are left out together when one of them is compared with the rest.
     """
 
     windows: Stack
@@ -42,13 +42,13 @@ class SeasonReference:
 
     @property
     def day_count(self) -> int:
-        """Distinct days."""
+        """The number of distinct days."""
         return len(np.unique(self.days))
 
 
 @dataclass(frozen=True, eq=False)
 class Season:
-    """A window of one column, [start, end) in hours and widened if need be, beside its reference windows.
+    """A window of one column, [start, end) in hours, widened if necessary, with its reference windows.
 
     ``prior`` is the start of the last window that shares no row with it (``prior_window``).
     """
@@ -61,9 +61,9 @@ class Season:
 
 
 def season_of(at: Hours, hourly: Stack, start: int, end: int, minimum: int, matching: Matching | None = None) -> Season:
-    """Take the window [start, end) and its reference out of a column's hours.
+    """Return the window [start, end) and its reference from a column's hours.
 
-    ``at`` (rising, of shape (m,)) names the hours of ``hourly``; hours without data may lack. The window is
+    ``at`` (ascending, of shape (m,)) has the hours of ``hourly``; hours without data may be missing. The window is
     widened to ``minimum`` rows first (``widened``). Raises ValueError unless end > start.
     """
     first = widened(at, hourly, start, end, minimum)
@@ -74,10 +74,10 @@ def season_of(at: Hours, hourly: Stack, start: int, end: int, minimum: int, matc
 
 
 def widened(at: Hours, hourly: Stack, start: int, end: int, minimum: int) -> int:
-    """Return the start of the shortest span up to ``end`` that holds [start, end) and ``minimum`` rows.
+    """Return the start of the shortest span up to ``end`` that contains [start, end) and ``minimum`` rows.
 
-    A window under a day grows to a day at most, a longer one to a week. When even that holds too few rows, the
-    span starts at the first hour in it that has any. Raises ValueError unless end > start.
+    A window under a day grows to a day at most, a longer one to a week. If even that has too few rows, the span
+    starts at its first hour with rows. Raises ValueError unless end > start.
     """
     if end <= start:
         message = f"The window's end, hour {end}, is not after its start, hour {start}"
@@ -94,8 +94,8 @@ def widened(at: Hours, hourly: Stack, start: int, end: int, minimum: int) -> int
 def prior_window(at: Hours, start: int, length: int) -> int | None:
     """Return the start of the last window of ``length`` hours that has rows and ends by ``start``, within a week.
 
-    It is the one to confirm a window that is widened back to ``start``: what both held would confirm itself. Where
-    data come once a day, it is yesterday's. ``at`` (rising, of shape (m,)) names the hours with data.
+    It confirms the window that is widened back to ``start``, and shares no rows with it: shared rows would confirm
+    themselves. With data once a day it is yesterday's. ``at`` (ascending, of shape (m,)) has the hours with data.
     """
     before = int(np.searchsorted(at, start // length * length))
     last = int(at[before - 1]) if before else start - WEEK - 1
@@ -119,13 +119,13 @@ def reference_of(
 def reference_spans(
     start: int, end: int, days: int, prior: int | None = None
 ) -> tuple[Hours, Hours, npt.NDArray[np.bool_]]:
-    """Return the start and the day number of each span to hold [start, end) against, and whether its class is alike.
+    """Return the start and day number of each reference span of [start, end), and whether its class is the same.
 
-    A span is as long as the window and lies a whole number of days before it, between ``start`` - ``days``
-    days and ``start``. Under a day, the spans an hour earlier and later are taken too. Over a day, spans are
-    so many days apart that they do not overlap. Alike are spans whose first and last hours fall on the same
-    sorts of day (Monday to Friday, or weekend) as the window's. What lies less than a window's length before
-    ``start``, or at or after ``prior``, is left out: were it the first window of a drift, it would hide the second.
+    A span is as long as the window and a whole number of days before it, between ``start`` - ``days`` days and
+    ``start``. Under a day, the spans an hour earlier and later are included. Over a day, spans are far enough apart
+    not to overlap. A span has the same class when its first and last hours are on the same kinds of day (Monday to
+    Friday, or weekend) as the window's. Spans less than a window's length before ``start``, or at or after ``prior``,
+    are left out: if they were the first window of a drift, they would hide the second.
     """
     length = end - start
     gap = length if prior is None else max(length, start - prior)

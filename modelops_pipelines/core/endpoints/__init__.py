@@ -1,4 +1,4 @@
-"""What an endpoint is: its settings, and every rule that a YAML file of one must obey.
+"""An endpoint's settings, and the rules that validate its YAML file.
 
 Reading the YAML with its line numbers: ``operations.endpoints``.
 """

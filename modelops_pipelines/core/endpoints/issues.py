@@ -1,4 +1,4 @@
-"""A complaint about one configured value, and the words that all complaints share. No rules here."""
+"""An issue with one configured value, and the phrases that all issues share. Rules: the ``validate`` modules."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ _SHORTEST_PREFIX = 3
 
 
 @dataclass(frozen=True)
-class Complaint:
-    """What is wrong at a path (``alerts[1].metric``) and the fix; a face adds the file and the line."""
+class Issue:
+    """The problem at a path (``alerts[1].metric``) and its fix; ``operations.endpoints`` adds file and line."""
 
     path: str
     problem: str
@@ -18,21 +18,20 @@ class Complaint:
 
 
 def suggestion(word: str, choices: Sequence[str]) -> str:
-    """Say ``Did you mean 'x'?`` for a near-miss or a clear beginning, else the choices."""
-    near = get_close_matches(word, choices, n=1) or _begun_by(word, choices)
+    """Return ``Did you mean 'x'?`` for a typo or an unambiguous prefix, else list the choices."""
+    near = get_close_matches(word, choices, n=1) or _with_prefix(word, choices)
     if near:
         return f"Did you mean '{near[0]}'?"
     more = f" and {len(choices) - _LISTED} more" if len(choices) > _LISTED else ""
-    return f"Use one of: {', '.join(choices[:_LISTED])}{more}" if choices else "Remove it: there is none to choose"
+    return f"Use one of: {', '.join(choices[:_LISTED])}{more}" if choices else "Remove it: there are no choices"
 
 
-def _begun_by(word: str, choices: Sequence[str]) -> list[str]:
+def _with_prefix(word: str, choices: Sequence[str]) -> list[str]:
     found = [choice for choice in choices if choice.startswith(word)]
     return found if len(word) >= _SHORTEST_PREFIX and len(found) == 1 else []
 
 
-def one_of(path: str, value: str, choices: Sequence[str]) -> Iterator[Complaint]:
-    """Yield a complaint if the value is not one of the choices."""
+def one_of(path: str, value: str, choices: Sequence[str]) -> Iterator[Issue]:
+    """Yield an issue if the value is not one of the choices."""
     if value not in choices:
-        key = path.rpartition(".")[2]
-        yield Complaint(path, f"'{value}' is no {key}", suggestion(value, choices))
+        yield Issue(path, f"'{value}' is not a valid value", suggestion(value, choices))

@@ -1,6 +1,6 @@
-"""The columns that ``modelops metrics`` shows of a window and version: names that no metric of the user's may bear."""
+"""The columns that ``modelops metrics`` shows per window and version. Custom metrics cannot have these names."""
 
-WHOSE = ("window_start", "model_version", "variant")
+KEY_COLUMNS = ("window_start", "model_version", "variant")
 TRAFFIC = (
     "requests",
     "predictions",
@@ -17,5 +17,5 @@ TRAFFIC = (
 )
 QUALITY = ("labelled", "coverage", "accuracy", "f1", "auc", "log_loss", "brier_skill", "mae", "rmse")
 ESTIMATED = "estimated_auc"
-TAKEN = frozenset((*WHOSE, *TRAFFIC, *QUALITY, ESTIMATED))
-"""Names that a metric of the user's may not bear."""
+RESERVED = frozenset((*KEY_COLUMNS, *TRAFFIC, *QUALITY, ESTIMATED))
+"""Names that a custom metric cannot have."""

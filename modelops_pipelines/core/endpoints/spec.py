@@ -1,4 +1,4 @@
-"""What an endpoint is: the values of its YAML, and defaults. What may be wrong with them: ``validate``."""
+"""An endpoint's YAML as values, with defaults. Validation: ``validate``."""
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -26,15 +26,15 @@ DIRECT_STEPS = (100,)
 CANARY_STEPS = (5, 25, 50, 100)
 SERVICE_ALERT_OVER = timedelta(hours=1)
 DRIFTED_SHARES = {"fixed": 0.3, "evidently": 0.5}
-"""Share of drifted columns from which a rule of kind drift fails unless it says; calibrated, a single one is enough."""
+"""Default share of drifted columns at which a drift rule fails; with calibrated verdicts one column is enough."""
 
 
 @dataclass(frozen=True)
 class AlertRule:
     """When to raise an alert.
 
-    ``over`` is the time looked back upon, None for the endpoint's own window; ``minimum`` is the fewest rows
-    that allow a verdict, None for the project's.
+    ``over`` is the time span that the rule judges, None for one window of the endpoint; ``minimum`` is the fewest rows
+    for a verdict, None for the project's default.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class AlertRule:
 
 @dataclass(frozen=True)
 class Retraining:
-    """When to train again. ``automatic`` False means that a person starts it."""
+    """When to retrain. ``automatic`` False: a person starts each retraining."""
 
     min_new_labels: int = 5000
     cooldown: timedelta = timedelta(days=7)
@@ -63,9 +63,9 @@ class Retraining:
 class Promotion:
     """How a challenger becomes the champion: ``steps`` are its growing shares of the traffic, in percent.
 
-    A canary goes a step further by itself when it has been at its share for ``soak``, has answered ``minimum``
-    requests there, and no guard has anything against it. ``automatic`` lets a passed gate begin without a person;
-    ``aliases`` is what follows when a person moves MLflow's alias: a report, or a promotion through the gate.
+    A canary advances to its next step automatically after ``soak`` at its share, ``minimum`` answered requests there,
+    and no failed guard. With ``automatic`` a passed gate starts the promotion without a person. ``aliases`` says what
+    happens when a person moves MLflow's alias: a report, or a promotion through the gate.
     """
 
     strategy: Strategy = "direct"
@@ -80,12 +80,12 @@ class Promotion:
 class Guard:
     """When a version is rolled back without a person.
 
-    ``false_alarms`` is the chance that a challenger as good as the champion is ever withdrawn by one of its guards.
-    A challenger is withdrawn when beyond that doubt it fails ``errors`` more of its requests (a share) than the
-    champion does, or ``slow`` more of them take over ``slower`` times the champion's 95th percentile, or when its
-    labelled answers lose more than ``loss`` times the champion's own loss over it, or its mean score is over
-    ``score_shift`` from the champion's (None: whatever it is). A new champion whose failed requests pass the endpoint's
-    error-rate alert within ``watch`` is rolled back too.
+    ``false_alarms`` is the probability that one of the guards ever withdraws a challenger as good as the champion. At
+    that error rate, a challenger is withdrawn when its share of failed requests exceeds the champion's by ``errors``;
+    when the share that takes over ``slower`` times the champion's p95 latency exceeds the champion's by ``slow``; when
+    its loss on labelled answers exceeds the champion's by over ``loss`` times the champion's loss; or when its mean
+    score is over ``score_shift`` from the champion's (None: not checked). A new champion whose error rate exceeds the
+    endpoint's error-rate alert within ``watch`` is rolled back too.
     """
 
     automatic: bool = True
@@ -100,11 +100,11 @@ class Guard:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an endpoint takes; None is without limit.
+    """An endpoint's limits; None is unlimited.
 
-    Rates are windows in the notation of the library ``limits``, several of them joined by a semicolon:
-    "100/minute; 10/second" lets nobody send a minute's quota in one burst. ``concurrent`` is the most requests
-    under way at once, ``deadline`` the longest that one may wait for its answer.
+    Rate limits use the notation of the library ``limits``, several of them joined by a semicolon:
+    "100/minute; 10/second" keeps a caller from sending a minute's quota in one burst. ``concurrent`` is the most
+    concurrent requests, ``deadline`` the longest that one may wait for its answer.
     """
 
     per_key: str | None = None
@@ -117,11 +117,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class CapturePolicy:
-    """What of a request's content is kept in the log. The row itself is always there.
+    """Which of a request's content the log keeps. The row itself is always logged.
 
-    ``sample`` is the share of requests whose features are kept, ``max_kib`` the most that one request's features
-    may take (beyond it they are replaced by a mark and their hash), ``redact`` the features and callers' fields
-    (user_id, session_id, client_request_id) that never reach the disk.
+    ``sample`` is the share of requests whose features are kept, ``max_kib`` the largest size of one request's features
+    (larger ones are dropped, marked as truncated, and only their hash is kept), ``redact`` the features and caller
+    fields (user_id, session_id, client_request_id) that are never written to disk.
     """
 
     sample: float = 1.0
@@ -133,9 +133,9 @@ class CapturePolicy:
 class DriftPolicy:
     """How drift is judged.
 
-    ``reference`` is what a window is held against when ``method`` is calibrated: the ``days`` before it (rolling), or
-    the last ``days`` of the version's training set (training). The other methods hold it against the whole training
-    set. ``minimum`` is the fewest rows that a verdict takes.
+    ``reference`` is what a window is compared with when ``method`` is calibrated: the ``days`` before it (rolling), or
+    the last ``days`` of the version's training set (training). The other methods compare it with the whole training
+    set. ``minimum`` is the fewest rows for a verdict.
     """
 
     method: DriftMethod = "calibrated"
@@ -146,7 +146,7 @@ class DriftPolicy:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of the user's own: one SELECT in a file, or a function ``module:function`` of a window's rows."""
+    """A custom metric: one SELECT in a file, or a function ``module:function`` of a window's rows."""
 
     name: str
     sql: str | None = None
@@ -157,11 +157,11 @@ class Metric:
 class EndpointSpec:
     """One endpoint, as its YAML declares it.
 
-    ``features`` are the monitored ones, empty for all of the model's inputs; quality is also measured for each value of
-    the ``segments`` among them. ``alerts`` is empty here unless
-    given: a YAML that has no such key gets ``default_alerts``. ``allow_pickle`` lets the endpoint's own trainer make
-    models that only pickle can store; one that was made elsewhere loads only when ``accept_pickles`` has its hash.
-    ``row_wise`` False says that a row's answer depends on the rows beside it: requests are then never merged.
+    ``features`` are the monitored ones, empty for all of the model's inputs. ``segments`` are features; quality is also
+    measured per value of each. ``alerts`` is empty here unless given: a YAML without that key gets ``default_alerts``.
+    ``allow_pickle`` lets the endpoint's own trainer return models that need pickle; a pickled model from elsewhere
+    loads only when ``accept_pickles`` has its hash. ``row_wise`` False: a row's answer depends on the other rows of its
+    request, so requests are never batched together.
     """
 
     name: str
@@ -197,11 +197,11 @@ class EndpointSpec:
 
     @property
     def monitored(self) -> tuple[str, ...]:
-        """The names of all tables that follow the endpoint's log: those captured, then those derived."""
+        """The names of the endpoint's monitored tables: the captured ones, then the derived ones."""
         return (*(table.name for table in STREAMS.values()), *(one.name for one in self.derivations))
 
     def dependents(self, table: str) -> tuple[str, ...]:
-        """Return the names of what is marked when windows of ``table`` change: derived tables, and its own verdicts."""
+        """Return what is marked when windows of ``table`` change: the names of derived tables, and its own verdicts."""
         judged = [one.verdict_mark for one in self.derivations if one.name == table and self.rules_of(one)]
         return (*dependents_of(self.derivations, table), *judged)
 
@@ -216,15 +216,15 @@ class EndpointSpec:
         return [limit for rule in mine for limit in (rule.above, rule.below) if limit is not None]
 
 
-def completed(rule: AlertRule) -> AlertRule:
-    """Return the rule with its kind's defaults where it says nothing."""
+def with_defaults(rule: AlertRule) -> AlertRule:
+    """Return the rule with its kind's defaults for what it leaves out."""
     if rule.kind in {"error_rate", "latency_p95_ms"} and rule.over is None:
         return replace(rule, over=SERVICE_ALERT_OVER)
     return rule
 
 
 def default_alerts(task: str) -> tuple[AlertRule, ...]:
-    """Return the rules of an endpoint whose YAML names none."""
+    """Return the alert rules of an endpoint whose YAML has none."""
     rules = [
         AlertRule("error_rate", above=0.10),
         AlertRule("latency_p95_ms", above=10_000),
@@ -233,9 +233,9 @@ def default_alerts(task: str) -> tuple[AlertRule, ...]:
     ]
     if task == "binary_classification":
         rules.append(AlertRule("quality", metric="brier_skill", below=0))
-    return tuple(completed(rule) for rule in rules)
+    return tuple(with_defaults(rule) for rule in rules)
 
 
 def default_steps(strategy: str) -> tuple[int, ...]:
-    """Return the shares of a strategy whose YAML names none."""
+    """Return a strategy's default steps."""
     return CANARY_STEPS if strategy == "canary" else DIRECT_STEPS

@@ -1,11 +1,11 @@
-"""What is wrong with alert rules: kinds, metrics, thresholds. Whether a rule fires is ``alerts``."""
+"""Validate alert rules: kinds, metrics, thresholds. Judging them: ``core.alerting``."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
 
-from modelops_pipelines.core.endpoints.issues import Complaint, one_of, suggestion
+from modelops_pipelines.core.endpoints.issues import Issue, one_of, suggestion
 from modelops_pipelines.core.endpoints.spec import TASKS, AlertRule
 from modelops_pipelines.core.tables.derivations import rule_kinds
 
@@ -35,7 +35,7 @@ ESTIMATED_METRICS = ("auc", "log_loss", "brier", "accuracy", "precision", "recal
 
 @dataclass(frozen=True)
 class _Range:
-    """Thresholds that a value can cross. ``open_end`` refuses the top itself: nothing is above it."""
+    """The valid thresholds of a metric. ``open_end`` excludes the upper end: no value exceeds it."""
 
     low: float
     high: float
@@ -46,9 +46,9 @@ class _Range:
         return self.low <= value < self.high or (value == self.high and not self.open_end)
 
 
-_SHARE = _Range(0, 1, open_end=True, words="a share from 0 to below 1, such as 0.1")
+_SHARE = _Range(0, 1, open_end=True, words="a share of at least 0 and below 1, such as 0.1")
 _SCORE = _Range(0, 1, open_end=False, words="a number from 0 to 1")
-_AMOUNT = _Range(0, inf, open_end=True, words="a number of 0 or more")
+_AMOUNT = _Range(0, inf, open_end=True, words="a number from 0")
 _RANGES: Mapping[str, _Range] = MappingProxyType(
     {
         "error_rate": _SHARE,
@@ -60,17 +60,17 @@ _METRIC_RANGES: Mapping[str, _Range] = MappingProxyType(
     {
         **dict.fromkeys(("auc", "accuracy", "brier", "precision", "recall", "f1"), _SCORE),
         **dict.fromkeys(("calibration_error", "confidence"), _SCORE),
-        "brier_skill": _Range(-inf, 1, open_end=False, words="a number up to 1; 0 is the base rate's"),
-        "r2": _Range(-inf, 1, open_end=False, words="a number up to 1; 0 is the mean's"),
+        "brier_skill": _Range(-inf, 1, open_end=False, words="a number up to 1; the base rate has 0"),
+        "r2": _Range(-inf, 1, open_end=False, words="a number up to 1; the mean has 0"),
         **dict.fromkeys(("log_loss", "mae", "rmse"), _AMOUNT),
     }
 )
 
 
-def alert_complaints(rules: Sequence[AlertRule], task: str, own: Sequence[str] = ()) -> Iterator[Complaint]:
-    """Yield all that is wrong with the rules; ``own`` are the names of the user's metrics.
+def alert_issues(rules: Sequence[AlertRule], task: str, own: Sequence[str] = ()) -> Iterator[Issue]:
+    """Yield all issues of the rules; ``own`` are the names of the custom metrics.
 
-    An unknown task forgives metrics: it has its own complaint.
+    Quality metrics are not checked when the task is unknown, which is an issue of its own.
     """
     names = [rule.name for rule in rules]
     for index, rule in enumerate(rules):
@@ -80,83 +80,84 @@ def alert_complaints(rules: Sequence[AlertRule], task: str, own: Sequence[str] =
             continue
         if rule.name in names[:index]:
             first = names.index(rule.name)
-            yield Complaint(path, f"repeats the rule '{rule.name}' of alerts[{first}]", "Keep one of them")
+            yield Issue(path, f"duplicates the rule '{rule.name}' of alerts[{first}]", "Keep one of them")
         if rule.kind in MEASURED:
-            yield from _metric_complaints(rule, path, task, own)
-            yield from _one_threshold_complaints(rule, path)
+            yield from _metric_issues(rule, path, task, own)
+            yield from _one_threshold_issues(rule, path)
         else:
-            yield from _plain_complaints(rule, path)
-        yield from _threshold_complaints(rule, path)
-        yield from _minimum_complaints(rule, path)
+            yield from _plain_issues(rule, path)
+        yield from _threshold_issues(rule, path)
+        yield from _minimum_issues(rule, path)
 
 
-def _plain_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+def _plain_issues(rule: AlertRule, path: str) -> Iterator[Issue]:
     if rule.metric is not None:
-        yield Complaint(f"{path}.metric", f"a rule of kind {rule.kind} has no metric", "Remove it, or use kind quality")
+        yield Issue(f"{path}.metric", f"a rule of kind {rule.kind} takes no metric", "Remove it, or use kind quality")
     if rule.below is not None:
         fix = "Remove it" if rule.kind == "data_quality" else "Use 'above'"
-        yield Complaint(f"{path}.below", f"a rule of kind {rule.kind} has no 'below'", fix)
+        yield Issue(f"{path}.below", f"a rule of kind {rule.kind} takes no 'below'", fix)
     if rule.kind in {"drift", "data_quality"}:
-        yield from _refused(rule, path, ("over", "minimum"), "judges each window by itself")
+        yield from _refused(rule, path, ("over", "minimum"), "judges each window separately")
     if rule.kind == "data_quality":
-        yield from _refused(rule, path, ("above",), "has no threshold of its own")
+        yield from _refused(rule, path, ("above",), "has a fixed threshold")
     elif rule.above is None and rule.kind != "drift":
-        yield Complaint(f"{path}.above", "is missing", f"Add 'above': {_RANGES.get(rule.kind, _AMOUNT).words}")
+        yield Issue(f"{path}.above", "is missing", f"Add 'above': {_RANGES.get(rule.kind, _AMOUNT).words}")
 
 
-def _refused(rule: AlertRule, path: str, keys: Sequence[str], why: str) -> Iterator[Complaint]:
+def _refused(rule: AlertRule, path: str, keys: Sequence[str], why: str) -> Iterator[Issue]:
     for key in keys:
         if getattr(rule, key) is not None:
-            yield Complaint(f"{path}.{key}", f"a rule of kind {rule.kind} {why}", "Remove it")
+            yield Issue(f"{path}.{key}", f"a rule of kind {rule.kind} {why}", "Remove it")
 
 
-def _metric_complaints(rule: AlertRule, path: str, task: str, own: Sequence[str]) -> Iterator[Complaint]:
+def _metric_issues(rule: AlertRule, path: str, task: str, own: Sequence[str]) -> Iterator[Issue]:
     allowed = {
         "quality": QUALITY_METRICS.get(task, ()),
         "estimated_quality": ESTIMATED_METRICS if task == "binary_classification" else (),
         "metric": tuple(own),
     }[rule.kind]
     if rule.metric is None:
-        fix = f"Add one of: {', '.join(allowed)}" if allowed else _none(rule.kind, task)
-        yield Complaint(f"{path}.metric", "is missing", fix)
+        fix = f"Add one of: {', '.join(allowed)}" if allowed else _fix_without_metrics(rule.kind, task)
+        yield Issue(f"{path}.metric", "is missing", fix)
     elif rule.kind == "metric" and rule.metric not in allowed:
-        fix = suggestion(rule.metric, allowed) if allowed else _none(rule.kind, task)
-        yield Complaint(f"{path}.metric", f"'{rule.metric}' is none of 'metrics'", fix)
+        fix = suggestion(rule.metric, allowed) if allowed else _fix_without_metrics(rule.kind, task)
+        yield Issue(f"{path}.metric", f"'{rule.metric}' is not listed under 'metrics'", fix)
     elif task in TASKS and rule.metric not in allowed:
-        fix = suggestion(rule.metric, allowed) if allowed else _none(rule.kind, task)
-        yield Complaint(f"{path}.metric", f"'{rule.metric}' is no {_WORD[rule.kind]} of {task}", fix)
+        fix = suggestion(rule.metric, allowed) if allowed else _fix_without_metrics(rule.kind, task)
+        yield Issue(f"{path}.metric", f"'{rule.metric}' is not {_METRIC_TERM[rule.kind]} of {task}", fix)
     if rule.kind != "quality":
-        yield from _refused(rule, path, ("over",), "judges each window by itself")
+        yield from _refused(rule, path, ("over",), "judges each window separately")
 
 
-_WORD = {"quality": "metric", "estimated_quality": "metric that is estimated"}
+_METRIC_TERM = {"quality": "a metric", "estimated_quality": "an estimated metric"}
 
 
-def _none(kind: str, task: str) -> str:
+def _fix_without_metrics(kind: str, task: str) -> str:
     if kind == "metric":
-        return "Define it under 'metrics', with a name and 'sql' or 'function'"
+        return "Add it to 'metrics', with a name and 'sql' or 'function'"
     if kind == "estimated_quality":
         return "Remove the rule: quality is estimated for binary_classification only"
     return f"Remove the rule: {task} has no quality metrics" if task in TASKS else "Correct the task first"
 
 
-def _one_threshold_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+def _one_threshold_issues(rule: AlertRule, path: str) -> Iterator[Issue]:
     if rule.above is None and rule.below is None:
-        yield Complaint(path, f"a {rule.kind} rule needs a threshold", "Add 'above' or 'below'")
+        yield Issue(path, f"a {rule.kind} rule needs a threshold", "Add 'above' or 'below'")
     if rule.above is not None and rule.below is not None:
-        problem = f"a {rule.kind} rule has one threshold, and this has two"
-        yield Complaint(path, problem, "Keep either 'above' or 'below'")
+        problem = f"a {rule.kind} rule takes one threshold, but this one has two"
+        yield Issue(path, problem, "Keep either 'above' or 'below'")
 
 
-def _threshold_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+def _threshold_issues(rule: AlertRule, path: str) -> Iterator[Issue]:
     built_in = rule.kind in {"quality", "estimated_quality"}
     allowed = _METRIC_RANGES.get(str(rule.metric)) if built_in else _RANGES.get(rule.kind)
     for key, value in (("above", rule.above), ("below", rule.below)):
         if allowed is not None and value is not None and not allowed.holds(value):
-            yield Complaint(f"{path}.{key}", f"{value:g} is no threshold for {rule.name}", f"Write {allowed.words}")
+            problem = f"{value:g} is not a valid threshold for {rule.name}"
+            yield Issue(f"{path}.{key}", problem, f"Write {allowed.words}")
 
 
-def _minimum_complaints(rule: AlertRule, path: str) -> Iterator[Complaint]:
+def _minimum_issues(rule: AlertRule, path: str) -> Iterator[Issue]:
     if rule.minimum is not None and rule.minimum < 1:
         problem = f"must be at least 1, and is {rule.minimum}"
-        yield Complaint(f"{path}.minimum", problem, "Write how many rows allow a verdict, such as 100")
+        yield Issue(f"{path}.minimum", problem, "Set the fewest rows for a verdict, such as 100")

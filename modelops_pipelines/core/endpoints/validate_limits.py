@@ -1,4 +1,4 @@
-"""What is wrong with an endpoint's guards: its limits, what it captures, the pickles that it accepts. Paths only."""
+"""Validate an endpoint's limits, capture policy and accepted pickles: issues by path, each with its fix."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from modelops_pipelines.core.access.rates import rate_problem
 from modelops_pipelines.core.durations import format_duration
-from modelops_pipelines.core.endpoints.issues import Complaint, suggestion
+from modelops_pipelines.core.endpoints.issues import Issue, suggestion
 from modelops_pipelines.core.endpoints.spec import EndpointSpec, Limits
 
 CALLERS_FIELDS = ("user_id", "session_id", "client_request_id")
@@ -16,70 +16,70 @@ LONGEST_DEADLINE = timedelta(hours=1)
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def guard_complaints(
+def limits_and_capture_issues(
     spec: EndpointSpec, system_columns: Collection[str], known_features: Collection[str] | None
-) -> Iterator[Complaint]:
-    """Yield all that is wrong with the accepted pickles, the limits and the capture policy of the spec."""
-    yield from _pickle_complaints(spec.accept_pickles)
-    yield from _limit_complaints(spec.limits)
-    yield from _capture_complaints(spec)
-    yield from _redact_complaints(spec, system_columns, known_features)
+) -> Iterator[Issue]:
+    """Yield all issues of the accepted pickles, the limits and the capture policy of the spec."""
+    yield from _pickle_issues(spec.accept_pickles)
+    yield from _limit_issues(spec.limits)
+    yield from _capture_issues(spec)
+    yield from _redact_issues(spec, system_columns, known_features)
 
 
-def _pickle_complaints(hashes: tuple[str, ...]) -> Iterator[Complaint]:
+def _pickle_issues(hashes: tuple[str, ...]) -> Iterator[Issue]:
     for index, found in enumerate(hashes):
         path = f"accept_pickles[{index}]"
         if not _HASH.fullmatch(found):
-            problem = f"'{found}' is no SHA-256 hash of 64 hex digits in lower case"
-            yield Complaint(path, problem, "Copy the hash that the refused deployment names")
+            problem = f"'{found}' is not a SHA-256 hash (64 hex digits in lower case)"
+            yield Issue(path, problem, "Copy the hash from the error of the refused deployment")
         elif found in hashes[:index]:
-            yield Complaint(path, f"repeats accept_pickles[{hashes.index(found)}]", "Keep one of them")
+            yield Issue(path, f"duplicates accept_pickles[{hashes.index(found)}]", "Keep one of them")
 
 
-def _limit_complaints(limits: Limits) -> Iterator[Complaint]:
+def _limit_issues(limits: Limits) -> Iterator[Issue]:
     for name in RATES:
         rate = getattr(limits, name)
         found = None if rate is None else rate_problem(rate)
         if found is not None:
-            yield Complaint(f"limits.{name}", *found)
+            yield Issue(f"limits.{name}", *found)
     if limits.concurrent < 1:
         problem = f"must be at least 1, and is {limits.concurrent}"
-        yield Complaint("limits.concurrent", problem, "Write how many requests may be under way at once, such as 100")
+        yield Issue("limits.concurrent", problem, "Set the most concurrent requests, such as 100")
     if limits.deadline > LONGEST_DEADLINE:
-        problem = f"'{format_duration(limits.deadline)}' is longer than a caller waits"
-        yield Complaint("limits.deadline", problem, f"Write at most {format_duration(LONGEST_DEADLINE)}, such as 30s")
+        problem = f"'{format_duration(limits.deadline)}' is too long"
+        yield Issue("limits.deadline", problem, f"Set at most {format_duration(LONGEST_DEADLINE)}, such as 30s")
     if not 1 <= limits.body_mib <= LARGEST_MIB:
         problem = f"must be from 1 to {LARGEST_MIB}, and is {limits.body_mib}"
-        yield Complaint("limits.body_mib", problem, "Write the largest body in MiB, such as 64")
+        yield Issue("limits.body_mib", problem, "Set the largest request body in MiB, such as 64")
 
 
-def _capture_complaints(spec: EndpointSpec) -> Iterator[Complaint]:
+def _capture_issues(spec: EndpointSpec) -> Iterator[Issue]:
     if not 0 <= spec.capture.sample <= 1:
-        problem = f"{spec.capture.sample:g} is no share of the requests"
-        yield Complaint("capture.sample", problem, "Write a number from 0 to 1, such as 0.1")
+        problem = f"must be from 0 to 1, and is {spec.capture.sample:g}"
+        yield Issue("capture.sample", problem, "Set the share of requests whose features are kept, such as 0.1")
     if spec.capture.max_kib < 1:
         problem = f"must be at least 1, and is {spec.capture.max_kib}"
-        yield Complaint("capture.max_kib", problem, "Write how many KiB one request's features may take, such as 4096")
+        yield Issue("capture.max_kib", problem, "Set the largest size of one request's features in KiB, such as 4096")
 
 
-def _redact_complaints(
+def _redact_issues(
     spec: EndpointSpec, system_columns: Collection[str], known: Collection[str] | None
-) -> Iterator[Complaint]:
+) -> Iterator[Issue]:
     names = spec.capture.redact
     for index, name in enumerate(names):
         path = f"capture.redact[{index}]"
         if name in names[:index]:
-            yield Complaint(path, f"'{name}' is already capture.redact[{names.index(name)}]", "Keep one of them")
+            yield Issue(path, f"duplicates capture.redact[{names.index(name)}]", "Keep one of them")
         elif name in CALLERS_FIELDS:
             continue
         elif name in spec.features:
-            problem = f"'{name}' is one of 'features': what is not kept cannot be watched"
-            yield Complaint(path, problem, "Remove it here, or from 'features'")
+            problem = f"'{name}' is one of 'features', and a redacted feature cannot be monitored"
+            yield Issue(path, problem, "Remove it here, or from 'features'")
         elif name == spec.label:
-            yield Complaint(path, f"'{name}' is the label, which no request holds", "Remove it")
+            yield Issue(path, f"'{name}' is the label, which requests do not contain", "Remove it")
         elif name in system_columns:
-            fix = f"Name features of the model, or {', '.join(CALLERS_FIELDS)}"
-            yield Complaint(path, f"'{name}' is a system column", fix)
+            fix = f"Use features of the model, or {', '.join(CALLERS_FIELDS)}"
+            yield Issue(path, f"'{name}' is a system column", fix)
         elif known is not None and name not in known:
             fix = suggestion(name, [*sorted(known), *CALLERS_FIELDS])
-            yield Complaint(path, f"the model has no input '{name}'", fix)
+            yield Issue(path, f"the model has no input '{name}'", fix)

@@ -1,4 +1,4 @@
-"""Comparing versions on the same rows: the gate, the paired comparison, sanity checks, suites' results.
+"""Comparison of versions on the same rows: the gate, the paired comparison, sanity checks, test suites.
 
-Tests that are looked at while evidence arrives: ``core.release.sequential_tests``.
+Sequential tests, valid at any time: ``core.release.sequential_tests``.
 """

@@ -1,9 +1,9 @@
-"""The gate: whether the candidate is better than the champion, by evidence that a bad fortnight cannot fake.
+"""The gate, which compares the candidate with the champion: its configuration and its verdicts.
 
-Its configuration and its verdicts; ``comparison`` has the arithmetic, so that a rollback need not load NumPy.
+The arithmetic is in ``paired_comparison``, so that a rollback does not load NumPy.
 
-The evaluation days are fixed by the calendar (every fifth day), never trained on by anything that is built here,
-so that both versions are judged on rows that neither has seen.
+The evaluation days are fixed by the calendar (every fifth day) and never part of a training set, so that both versions
+are judged on rows that neither was trained on.
 """
 
 from collections.abc import Mapping
@@ -15,34 +15,34 @@ from typing import Any
 from modelops_pipelines.core.ids import content_id
 
 PASS, FAIL, NOT_ENOUGH = "pass", "fail", "not enough evidence"
-NOT_WORSE, WORSE, TOO_FEW = "not worse beyond doubt", "worse beyond doubt", "too few rows or days"
+NOT_WORSE, WORSE, TOO_FEW = "not significantly worse", "significantly worse", "too few rows or days"
 
 
 @dataclass(frozen=True)
 class GateConfig:
     """The gate's settings; their hash is part of every verdict.
 
-    A candidate has to be better on average, and beyond doubt not worse by more than ``margin`` of the champion's loss,
-    which nobody would notice. 0 asks that it be better beyond doubt. On the flights' year, retrained every month, that
-    promotes 5 times instead of 9, for a month's step is smaller than the noise of fifty days, and costs 1.3 % of the
-    loss instead of 0.3 % (benchmarks/README.md).
+    A candidate must be better on average, and the lower bound of its improvement must be above -``margin`` times the
+    champion's loss (non-inferiority). With a margin of 0 the lower bound must be above 0. On the flights' year,
+    retrained every month, that promotes 5 times instead of 9, because a month's improvement is smaller than the noise
+    of fifty days, and costs 1.3 % of the loss instead of 0.3 % (benchmarks/README.md).
 
-    A regime is a run of ``regime_days`` calendar days, counted from the first evaluation day. Four weeks, because
-    that holds every weekday equally often and five or six evaluation days, and is longer than the weather, a
-    promotion or a school holiday that makes one fortnight unlike the next; a quarter would say more of seasons, but
-    nothing could be promoted in the first half year. A candidate has to be seen in ``min_regimes`` of them, each with
-    ``regime_min_days`` and ``regime_min_rows``: fewer days than three cannot tell a bad regime from a bad day.
+    A regime is a run of ``regime_days`` calendar days, counted from the first evaluation day. The default is four
+    weeks: it has each weekday equally often and five or six evaluation days, and is longer than the weather, the sales
+    promotion or the school holiday that makes one fortnight differ from the next. A quarter would cover seasons better,
+    but nothing could be promoted in the first half year. A candidate needs ``min_regimes`` regimes, each with
+    ``regime_min_days`` and ``regime_min_rows``: under three days a bad regime cannot be told from a bad day.
 
     A slice is a value of one of the endpoint's ``segments``; the ``max_slices`` largest that have ``slice_min_rows``
-    are judged. ``slice_tolerance`` is a share of the champion's loss in the slice, so that it means the same whatever
-    the loss is measured in: on many rows even a loss that nobody would notice is beyond doubt.
+    are judged. ``slice_tolerance`` is a share of the champion's loss in the slice, so that it does not depend on the
+    unit of the loss: with many rows even an irrelevant difference is statistically significant.
 
-    ``max_odds_ratio`` bounds how far the mean score may lie from the share of positives, as a ratio of their odds.
-    Odds, because 5 % claimed where 0.1 % come true is as wrong as 98 % where 50 % do; 4, because a season may move
-    them by 3.2 (flights that are late: 13.2 % in September, 32.6 % in December) and is no fault of the model.
+    ``max_odds_ratio`` bounds the ratio of the odds of the mean score and of the share of positives. Odds, because 5 %
+    predicted for 0.1 % observed is as wrong as 98 % for 50 %; 4, because a season alone may change them by 3.2 (late
+    flights: 13.2 % in September, 32.6 % in December).
 
-    Slow or large is a candidate above both its ratio and its floor. Below a millisecond a row a request's own cost is
-    the larger one, and 200 MiB of files load in seconds.
+    A candidate is too slow or too large above both its ratio and its floor. Below a millisecond per row the request's
+    own cost dominates, and 200 MiB of files load in seconds.
     """
 
     every_nth_day: int = 5
@@ -73,10 +73,10 @@ class GateConfig:
 
 @dataclass(frozen=True)
 class Part:
-    """A regime or a slice: how the candidate does on a part of the rows.
+    """A regime or a slice: the comparison on a part of the rows.
 
-    ``upper_bound`` is that of the improvement, corrected for the number of parts of its kind; None where the part has
-    too few rows or days to be judged by itself. It is worse beyond doubt below ``limit``.
+    ``upper_bound`` is that of the improvement, corrected for the number of parts of its kind; None when the part has
+    too few rows or days to be judged. The candidate is significantly worse when it is below ``limit``.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Part:
 
     @property
     def verdict(self) -> str:
-        """What is said of the part."""
+        """The verdict on the part."""
         if self.upper_bound is None:
             return TOO_FEW
         return WORSE if self.upper_bound < self.limit else NOT_WORSE
@@ -99,7 +99,7 @@ class Part:
     def sentence(self) -> str:
         """The part with its numbers."""
         return (
-            f"{self.name}: improvement {self.improvement:.5f} a row, upper bound {self.upper_bound:.5f} below "
+            f"{self.name}: improvement {self.improvement:.5f} per row, upper bound {self.upper_bound:.5f} below "
             f"{self.limit:.5f} ({self.rows} rows on {self.days} days)"
         )
 
@@ -110,10 +110,10 @@ class Part:
 
 @dataclass(frozen=True)
 class GateResult:
-    """A verdict with every number it rests on; losses are means a row (log-loss, or squared error).
+    """A verdict with all numbers behind it; losses are means per row (log-loss, or squared error).
 
-    ``lower_bound`` is that of the improvement, and has to be above ``limit``. ``measured`` has the numbers of the
-    sanity bounds and of the costs by their names.
+    ``lower_bound`` is that of the improvement, and must be above ``limit``. ``measured`` has the numbers of the sanity
+    checks and the costs by name.
     """
 
     verdict: str
@@ -130,7 +130,7 @@ class GateResult:
     measured: Mapping[str, float | int | None] | None = None
 
     def numbers(self) -> dict[str, Any]:
-        """Return every number by its name, for events, metadata and tables; what is no finite number is None."""
+        """Return every number by its name, for events, metadata and tables; numbers that are not finite become None."""
         own = ("reason", "rows", "days", "champion_loss", "candidate_loss", "improvement", "lower_bound", "limit")
         parts = {
             "regimes": [_finite(part.numbers()) for part in self.regimes],
@@ -140,7 +140,7 @@ class GateResult:
 
 
 def is_evaluation_day(day: date, every_nth: int) -> bool:
-    """Return whether the day is kept for evaluation: every n-th day of the calendar."""
+    """Return whether the day is an evaluation day: every n-th day of the calendar."""
     return day.toordinal() % every_nth == 0
 
 

@@ -1,4 +1,4 @@
-"""Two versions' losses on the same rows: the numbers behind the gate's verdict."""
+"""The paired comparison of two versions' losses on the same rows, on which the gate's verdict is based."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,9 +18,9 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The evaluation rows: each one's day (as an ordinal), and its value of each segment.
+    """The evaluation rows: each row's day (as an ordinal) and its value of each segment.
 
-    ``positives`` is 1 where the label is the positive class and 0 elsewhere, None where the versions give no scores.
+    ``positives`` is 1 for labels of the positive class, else 0; None when the versions return no scores.
     """
 
     days: Ints
@@ -30,7 +30,7 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """Both versions' losses on some rows, and the days of these."""
+    """Both versions' losses on some rows, and the days of the rows."""
 
     champion: Floats
     candidate: Floats
@@ -66,29 +66,28 @@ def squared_error(prediction: Floats, label: Floats) -> Floats:
 def judge(champion: Answered, candidate: Answered, rows: Rows, config: GateConfig) -> GateResult:
     """Compare two versions' losses on the same rows, in blocks of days.
 
-    What disqualifies the candidate by itself (``gate_checks``) fails it on any number of rows. Otherwise it takes
-    rows, days and regimes enough, and then no regime and no slice that is worse beyond doubt, and an improvement
-    above 0 whose lower bound is above the limit: the (1 - confidence) quantile of the mean paired difference over
-    bootstrap draws of whole days (Kuensch 1989), for rows of one day share their weather and are not independent
-    evidence.
+    A failed sanity check (``sanity_checks``) fails the candidate on any number of rows. Otherwise a verdict needs
+    enough rows, days and regimes. To pass, no regime and no slice may be significantly worse, and the improvement must
+    be above 0 with its lower bound above the limit: the (1 - confidence) quantile of the mean paired difference over
+    bootstrap draws of whole days (Kuensch 1989), because rows of one day are correlated.
     """
     checked = check_candidate(champion, candidate, rows.positives, config)
     faults, pair = checked.faults, _Pair(champion.losses, candidate.losses, rows.days)
     result = GateResult(FAIL, "; ".join(faults), len(rows.days), pair.count, measured=checked.numbers)
     if candidate.fault is not None or checked.not_finite:
         return result
-    result = _compared(result, pair, rows, config)
-    missing = _missing(result, config)
+    result = _with_losses(result, pair, rows, config)
+    missing = _missing_evidence(result, config)
     if missing:
         return result if faults else replace(result, verdict=NOT_ENOUGH, reason=missing)
-    bound = float(np.quantile(_drawn(pair, config), 1 - config.confidence))
+    bound = float(np.quantile(_bootstrap_means(pair, config), 1 - config.confidence))
     result = replace(result, lower_bound=bound, limit=0.0 - config.margin * float(pair.champion.mean()))
-    faults = [*faults, *_worse(result)]
-    told, better = _told(result)
-    return replace(result, verdict=PASS if better and not faults else FAIL, reason="; ".join([*faults, told]))
+    faults = [*faults, *_describe_worse_parts(result)]
+    improvement, better = _describe_improvement(result)
+    return replace(result, verdict=PASS if better and not faults else FAIL, reason="; ".join([*faults, improvement]))
 
 
-def _compared(result: GateResult, pair: _Pair, rows: Rows, config: GateConfig) -> GateResult:
+def _with_losses(result: GateResult, pair: _Pair, rows: Rows, config: GateConfig) -> GateResult:
     """Return the result with the losses of all rows, of the regimes and of the slices."""
     if not len(pair.days):
         return result
@@ -103,40 +102,40 @@ def _compared(result: GateResult, pair: _Pair, rows: Rows, config: GateConfig) -
     )
 
 
-def _missing(result: GateResult, config: GateConfig) -> str:
-    """Return which evidence is missing, with its numbers; empty when there is enough."""
-    told = []
+def _missing_evidence(result: GateResult, config: GateConfig) -> str:
+    """Describe the missing data with its numbers; empty when there is enough."""
+    missing = []
     if result.rows < config.min_rows or result.days < config.min_days:
-        told.append(
+        missing.append(
             f"{result.rows} labelled rows on {result.days} evaluation days, "
-            f"of {config.min_rows} rows and {config.min_days} days that it takes"
+            f"but {config.min_rows} rows and {config.min_days} days are required"
         )
     judged = sum(part.upper_bound is not None for part in result.regimes)
     if judged < config.min_regimes:
-        told.append(
+        missing.append(
             f"{judged} regimes ({config.regime_days} days, of which at least {config.regime_min_days} evaluation days "
-            f"with {config.regime_min_rows} rows), of {config.min_regimes} that it takes"
+            f"with {config.regime_min_rows} rows), but {config.min_regimes} are required"
         )
-    return "; ".join(told)
+    return "; ".join(missing)
 
 
-def _worse(result: GateResult) -> Iterator[str]:
+def _describe_worse_parts(result: GateResult) -> Iterator[str]:
     for kind, parts in (("regime", result.regimes), ("slice", result.slices)):
         yield from (f"worse in {kind} {part.sentence}" for part in parts if part.verdict == WORSE)
 
 
-def _told(result: GateResult) -> tuple[str, bool]:
-    """Return the comparison of all rows in words, and whether the candidate has passed it."""
+def _describe_improvement(result: GateResult) -> tuple[str, bool]:
+    """Describe the comparison on all rows, and return whether the candidate passed it."""
     improvement, bound, limit = result.improvement or 0.0, result.lower_bound or 0.0, result.limit or 0.0
-    told = (
-        f"improvement {improvement:.5f} a row{'' if improvement > 0 else ' not above 0'}, lower bound {bound:.5f} "
+    described = (
+        f"improvement {improvement:.5f} per row{'' if improvement > 0 else ' (not above 0)'}, lower bound {bound:.5f} "
         f"{'above' if bound > limit else 'not above'} {f'{limit:.5f}' if limit else '0'} over {result.days} days"
     )
-    return told, improvement > 0 and bound > limit
+    return described, improvement > 0 and bound > limit
 
 
 def _regimes(pair: _Pair, config: GateConfig) -> tuple[Part, ...]:
-    """Return the regimes that have any row, in their order; those with too little are shown and not judged."""
+    """Return the regimes that have rows, in order; those with too few rows or days are shown but not judged."""
     first = int(pair.days.min())
     number = (pair.days - first) // config.regime_days
     found = {_span(first, int(n), config.regime_days): pair.where(number == n) for n in np.unique(number)}
@@ -150,7 +149,7 @@ def _span(first: int, number: int, length: int) -> str:
 
 
 def _slices(pair: _Pair, segments: Mapping[str, NDArray[Any]], config: GateConfig) -> tuple[Part, ...]:
-    """Return the largest slices that have rows and days enough, the largest first."""
+    """Return the largest slices with enough rows and days, the largest first."""
     found = {}
     for name, values in segments.items():
         known, counts = np.unique(values, return_counts=True)
@@ -162,27 +161,27 @@ def _slices(pair: _Pair, segments: Mapping[str, NDArray[Any]], config: GateConfi
 
 
 def _part(name: str, pair: _Pair, config: GateConfig, parts: int | None, tolerance: float = 0.0) -> Part:
-    """Return a part of the rows; it has a bound when it is one of so many ``parts`` that are judged."""
+    """Return a part of the rows, with a bound when it is one of the ``parts`` that are judged."""
     old, new = float(pair.champion.mean()), float(pair.candidate.mean())
     bound = None if parts is None else _upper_bound(pair, parts, config)
     return Part(name, len(pair.days), pair.count, old, new, old - new, bound, 0.0 - tolerance * old)
 
 
 def _upper_bound(pair: _Pair, parts: int, config: GateConfig) -> float:
-    """Return the upper bound of the improvement, at a level that all ``parts`` hold together (Bonferroni).
+    """Return the upper bound of the improvement, with Bonferroni's correction for the number of ``parts``.
 
-    A bootstrap of a handful of days is too sure of itself: its distance from the mean is widened as Student's t is
-    wider than the normal distribution (as Hesterberg 2015 expands the percentile interval).
+    A bootstrap of few days gives an interval that is too narrow: its distance from the mean is widened by the ratio of
+    the quantiles of Student's t and the normal distribution (Hesterberg 2015, expanded percentile interval).
     """
     from scipy.special import ndtri, stdtrit
 
     level, count = 1 - (1 - config.confidence) / parts, pair.count
     widening = sqrt(count / (count - 1)) * float(stdtrit(count - 1, level) / ndtri(level))
     mean = float(pair.difference.mean())
-    return mean + widening * (float(np.quantile(_drawn(pair, config), level)) - mean)
+    return mean + widening * (float(np.quantile(_bootstrap_means(pair, config), level)) - mean)
 
 
-def _drawn(pair: _Pair, config: GateConfig) -> Floats:
+def _bootstrap_means(pair: _Pair, config: GateConfig) -> Floats:
     """Return the mean difference of each bootstrap draw of whole days."""
     names, day_of = np.unique(pair.days, return_inverse=True)
     sums, counts = np.bincount(day_of, weights=pair.difference), np.bincount(day_of)

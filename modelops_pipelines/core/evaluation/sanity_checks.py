@@ -1,4 +1,4 @@
-"""What disqualifies a candidate whatever its losses: answers that are none, a mean far off, too slow, too large."""
+"""Checks that fail a candidate whatever its losses: invalid predictions, a wrong mean score, too slow, too large."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,16 +12,16 @@ from modelops_pipelines.core.evaluation.gate import GateConfig
 
 Floats = NDArray[np.float64]
 STANDARD_DEVIATIONS = 3
-"""How far from the count that the scores announce the positives must lie before their odds are compared."""
+"""Distance of the number of positives from the sum of scores beyond which their odds are compared."""
 _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """What a version answered on the evaluation rows, and what that costs.
+    """A version's predictions on the evaluation rows, and their costs.
 
-    ``losses`` and ``values`` have one item a row; a value is the score, the number or the class. ``fault`` says why
-    there are none that could be compared. A cost of None was not measured.
+    ``losses`` and ``values`` have one item per row; a value is the score, the number or the class. ``fault`` says why
+    there is nothing to compare. A cost of None was not measured.
     """
 
     losses: Floats
@@ -33,7 +33,7 @@ class Answered:
 
 @dataclass
 class Checked:
-    """What was found: faults in words, and every number by its name."""
+    """The result of the checks: descriptions of the faults, and every number by its name."""
 
     faults: list[str] = field(default_factory=list)
     numbers: dict[str, float | int | None] = field(default_factory=dict)
@@ -41,9 +41,9 @@ class Checked:
 
 
 def check_candidate(champion: Answered, candidate: Answered, positives: Floats | None, config: GateConfig) -> Checked:
-    """Hold the candidate's answers and costs against what is sane.
+    """Check the candidate's predictions and costs.
 
-    ``positives`` is 1 where the label is the positive class and 0 elsewhere, None where the values are no scores.
+    ``positives`` is 1 for labels of the positive class, else 0; None when the values are not scores.
     """
     found = Checked()
     if candidate.fault is not None:
@@ -60,13 +60,13 @@ def check_candidate(champion: Answered, candidate: Answered, positives: Floats |
 def _check_finite(champion: Answered, candidate: Answered, found: Checked) -> None:
     for name, version in (("candidate", candidate), ("champion", champion)):
         numeric = version.values.dtype.kind in "fiub"
-        wrong = ~np.isfinite(version.values) if numeric else np.zeros(len(version.values), bool)
-        answers, losses = int(wrong.sum()), int((~np.isfinite(version.losses)).sum())
+        invalid = ~np.isfinite(version.values) if numeric else np.zeros(len(version.values), bool)
+        answers, losses = int(invalid.sum()), int((~np.isfinite(version.losses)).sum())
         found.numbers[f"{name}_not_finite"] = max(answers, losses)
         if answers or losses:
             found.not_finite = True
-            of = f"{answers} answers and {losses} losses of {len(version.losses)}"
-            found.faults.append(f"the {name} has {of} that are no finite number")
+            counts = f"{answers} predictions and {losses} losses of {len(version.losses)} rows"
+            found.faults.append(f"{counts} of the {name} are not finite")
 
 
 def _check_variety(champion: Answered, candidate: Answered, found: Checked) -> None:
@@ -74,13 +74,13 @@ def _check_variety(champion: Answered, candidate: Answered, found: Checked) -> N
     found.numbers |= {f"{name}_distinct_answers": count for name, count in distinct.items()}
     if distinct["candidate"] == 1 < distinct["champion"]:
         found.faults.append(
-            f"the candidate answers {candidate.values[0]} to all {len(candidate.values)} rows, "
-            f"where the champion has {distinct['champion']} answers"
+            f"the candidate predicts {candidate.values[0]} for all {len(candidate.values)} rows, "
+            f"but the champion has {distinct['champion']} distinct predictions"
         )
 
 
 def _check_mean(champion: Answered, candidate: Answered, positives: Floats, config: GateConfig, found: Checked) -> None:
-    """Compare the mean score with the share of positives, by odds, unless chance explains the difference."""
+    """Compare the odds of mean score and share of positives, if the difference is significant."""
     scores, rows = candidate.values.astype(np.float64), len(positives)
     base, mean = float(positives.mean()), float(scores.mean())
     ratio = exp(abs(_logit(mean) - _logit((float(positives.sum()) + 0.5) / (rows + 1))))
@@ -93,8 +93,8 @@ def _check_mean(champion: Answered, candidate: Answered, positives: Floats, conf
     by_chance = STANDARD_DEVIATIONS * sqrt(float((scores * (1 - scores)).sum()))
     if ratio > config.max_odds_ratio and abs(float(scores.sum() - positives.sum())) > by_chance:
         found.faults.append(
-            f"the candidate's mean score {mean:.4f} is {ratio:.1f} times off the odds of the share of positives "
-            f"{base:.4f}, of {config.max_odds_ratio:g} allowed"
+            f"the odds of the candidate's mean score {mean:.4f} and of the share of positives {base:.4f} differ by a "
+            f"factor of {ratio:.1f} (limit {config.max_odds_ratio:g})"
         )
 
 
@@ -105,7 +105,7 @@ def _logit(share: float) -> float:
 
 def _check_costs(champion: Answered, candidate: Answered, config: GateConfig, found: Checked) -> None:
     costs: Mapping[str, tuple[float | None, float | None, float, float, str]] = {
-        "ms_a_row": (champion.ms_a_row, candidate.ms_a_row, config.max_time_ratio, config.time_floor_ms, "ms a row"),
+        "ms_a_row": (champion.ms_a_row, candidate.ms_a_row, config.max_time_ratio, config.time_floor_ms, "ms per row"),
         "mib": (champion.size_mib, candidate.size_mib, config.max_size_ratio, config.size_floor_mib, "MiB of files"),
     }
     for name, (old, new, ratio, floor, unit) in costs.items():
@@ -113,5 +113,5 @@ def _check_costs(champion: Answered, candidate: Answered, config: GateConfig, fo
         if old is not None and new is not None and new > floor and new > ratio * old:
             found.faults.append(
                 f"the candidate takes {new:.4g} {unit} and the champion {old:.4g}: more than {ratio:g} times as much, "
-                f"and above {floor:g}"
+                f"and above the floor of {floor:g}"
             )

@@ -1,4 +1,4 @@
-"""Suites of stored cases: what a case expects, whether an answer is that, and what changed between two runs."""
+"""Test suites: what a case expects, whether a prediction meets it, and what changed between two runs."""
 
 import hashlib
 import json
@@ -21,9 +21,9 @@ Difference = Literal["fixed", "broken", "still failing"]
 
 @dataclass(frozen=True)
 class Case:
-    """One stored input with what is expected of its answer.
+    """One stored input with the expected prediction.
 
-    ``expected`` alone is the class; with a ``tolerance`` it is a number, of a regression's answer or of the score.
+    ``expected`` alone is the class; with a ``tolerance`` it is a number: a regression's prediction, or the score.
     """
 
     name: str
@@ -36,16 +36,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Answered:
-    """What a version said to one case; ``error`` where it could not answer."""
+    """A version's prediction for one case; ``error`` if it failed."""
 
     prediction: Answer | None
     score: float | None
     error: str | None = None
 
     def __str__(self) -> str:
-        """Return the answer as people read it."""
+        """Return the prediction for display."""
         if self.error is not None:
-            return f"nothing: {self.error}"
+            return f"error: {self.error}"
         shown = f"{self.prediction:.6g}" if isinstance(self.prediction, float) else str(self.prediction)
         return shown if self.score is None else f"{shown} (score {self.score:.6g})"
 
@@ -57,7 +57,7 @@ def inputs_hash(cases: Iterable[Case]) -> str:
 
 
 def expectation(case: Case, task: str) -> str:
-    """Return in words what a case expects."""
+    """Describe what a case expects."""
     parts = []
     if case.expected is not None:
         number = "" if case.tolerance is None else f" ± {case.tolerance:.6g}"
@@ -71,7 +71,7 @@ def expectation(case: Case, task: str) -> str:
 
 
 def passes(case: Case, answered: Answered, task: str) -> bool:
-    """Return whether an answer is what the case expects; what is no number is within no bounds."""
+    """Return whether a prediction meets the case's expectation; NaN is outside all bounds."""
     if answered.error is not None:
         return False
     judged = answered.prediction if task == "regression" else answered.score
@@ -92,7 +92,7 @@ def failures(cases: Sequence[Case], answers: Sequence[Answered], task: str) -> l
 
 
 def differences(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return the cases that failed in either of two runs of the same cases, with what became of each."""
+    """Return the cases that failed in either of two runs of the same cases, with the change of each."""
     before, after = ({str(one[CASE]): one for one in run} for run in (first, second))
     return [_difference(name, before.get(name), after.get(name)) for name in sorted({*before, *after})]
 
@@ -100,8 +100,8 @@ def differences(first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str
 def _difference(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, str]:
     known = before or after or {}
     what: Difference = FIXED if after is None else BROKEN if before is None else STILL
-    said = [PASSED if one is None else str(one["answered"]) for one in (before, after)]
-    return {CASE: name, "change": what, EXPECTED: str(known[EXPECTED]), "first": said[0], "second": said[1]}
+    shown = [PASSED if one is None else str(one["answered"]) for one in (before, after)]
+    return {CASE: name, "change": what, EXPECTED: str(known[EXPECTED]), "first": shown[0], "second": shown[1]}
 
 
 def _subject(case: Case, task: str) -> str:

@@ -1,4 +1,4 @@
-"""From labels to a better version: when to retrain, and what a trainer is given.
+"""Retraining: when to start it, and the context that a trainer receives.
 
 The gate that judges the result: ``core.evaluation``. Building training sets: ``operations.improve``.
 """

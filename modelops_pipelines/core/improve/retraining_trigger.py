@@ -1,4 +1,4 @@
-"""When to retrain: a signal, enough new labels, and time since the last attempt. Each refusal says its numbers."""
+"""When to retrain: an open alert, enough new labels, and the cool-down. Each reason has the numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from modelops_pipelines.core.windows import text
 
 @dataclass(frozen=True)
 class RetrainingEvidence:
-    """What the decision rests on. Times are event times: the data's clock, which a replay shares."""
+    """The inputs of the decision. Times are event times, so that replays work too."""
 
     signals: Sequence[str]
     new_labels: int
@@ -19,7 +19,7 @@ class RetrainingEvidence:
 
 @dataclass(frozen=True)
 class Decision:
-    """Start or not, with the reason in words and numbers."""
+    """Whether to start, with the reason and its numbers."""
 
     start: bool
     reason: str
@@ -28,19 +28,19 @@ class Decision:
 def decide(evidence: RetrainingEvidence, *, min_new_labels: int, cooldown: timedelta) -> Decision:
     """Return whether to start retraining now."""
     if evidence.watermark is None:
-        return Decision(start=False, reason="no prediction is in the log yet")
+        return Decision(start=False, reason="the log has no predictions yet")
     if not evidence.signals:
         return Decision(start=False, reason="no drift or quality alert is open")
     signals = ", ".join(evidence.signals)
     if evidence.new_labels < min_new_labels:
         return Decision(
             start=False,
-            reason=f"signal {signals}, but {evidence.new_labels} new labels of the {min_new_labels} that it takes",
+            reason=f"signal {signals}, but only {evidence.new_labels} of {min_new_labels} required new labels",
         )
     if evidence.last_watermark is not None and evidence.watermark - evidence.last_watermark < cooldown:
         ready = text(evidence.last_watermark + cooldown)
         return Decision(
             start=False,
-            reason=f"signal {signals}, but cooling down: data reaches {text(evidence.watermark)}, next from {ready}",
+            reason=f"signal {signals}, but in cool-down until {ready} (watermark {text(evidence.watermark)})",
         )
     return Decision(start=True, reason=f"{signals}; {evidence.new_labels} new labels (at least {min_new_labels})")

@@ -1,4 +1,4 @@
-"""What a trainer is given besides its frame. Nothing here trains."""
+"""The context that a trainer receives with its frame."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,7 @@ class TrainingContext:
     """The second argument of every trainer.
 
     ``features`` are the columns to fit on, in the order in which the gateway will send them; ``label`` is the
-    column to predict; ``seed`` is to be used for every random choice, so that the same training set gives the
-    same model.
+    column to predict. Use ``seed`` for every random choice, so that the same training set gives the same model.
     """
 
     endpoint: str

@@ -1,8 +1,8 @@
-"""Quality of a binary classifier before its labels arrive, from its scores: confidence-based performance estimation.
+"""Quality of a binary classifier estimated from scores, before labels arrive: confidence-based performance estimation.
 
-CBPE (Kivimaki and others, 2025, arXiv 2505.05295; computed as NannyML does, from expected counts): earlier labels tell
-how often a score is right, and each new answer counts as right with that probability. What the scores mean is assumed
-to stay as it was: a change of the inputs is followed, concept drift is not seen.
+CBPE (Kivimaki and others, 2025, arXiv 2505.05295; computed as NannyML does, from expected counts): scores are
+calibrated on earlier labels, and each new prediction counts as correct with its calibrated probability. This assumes
+that the calibration stays valid: the estimate reflects changes of the inputs, but not concept drift.
 """
 
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ from modelops_pipelines.core.metrics.score_histogram import BINS, SCORE_MIDDLES,
 
 METRICS = ("auc", "log_loss", "brier", "accuracy", "precision", "recall", "f1")
 MINIMUM_LABELLED = 1000
-"""Labelled rows that a calibration takes at least."""
+"""The fewest labelled rows of a calibration."""
 _CLIP = 1e-15
 
 
 @dataclass(frozen=True, eq=False)
 class AnswerCounts:
-    """Scored answers a bin of the score, each array of shape (BINS,).
+    """Scored predictions per score bin, each array of shape (BINS,).
 
-    ``positive`` and ``negative`` count answers by their class, ``scores`` and ``squares`` are sums of the score and of
+    ``positive`` and ``negative`` count predictions by class, ``scores`` and ``squares`` are sums of the score and of
     its square, ``logs`` and ``rest_logs`` sums of ln(score) and ln(1 - score), clipped at 1e-15.
     """
 
@@ -36,7 +36,7 @@ class AnswerCounts:
 
     @classmethod
     def of(cls, scores: Floats, answers: Floats) -> Self:
-        """Count rows: two arrays of one length, the scores (0 to 1) and whether the answer is the positive class."""
+        """Count rows: two arrays of one length, the scores (0 to 1) and whether the positive class is predicted."""
         logs, rest_logs = np.log(np.maximum(scores, _CLIP)), np.log(np.maximum(1 - scores, _CLIP))
         values = (answers, 1 - answers, scores, scores**2, logs, rest_logs)
         bins = score_bins(scores)
@@ -44,7 +44,7 @@ class AnswerCounts:
 
     @classmethod
     def read(cls, bins: Floats, sums: Mapping[str, Floats]) -> Self:
-        """Place sums of the bins given (each bin once); ``sums`` has an array of their length for each field."""
+        """Read the sums of these bins (each bin once); ``sums`` has an array of their length for each field."""
         filled = {field.name: np.zeros(BINS) for field in fields(cls)}
         for name, values in filled.items():
             values[bins.astype(np.intp)] = sums[name]
@@ -52,7 +52,7 @@ class AnswerCounts:
 
     @property
     def scored(self) -> int:
-        """Answers."""
+        """The number of predictions."""
         return int(self.positive.sum() + self.negative.sum())
 
 
@@ -65,11 +65,10 @@ class Estimate:
 
 
 def calibrate(positives: Floats, negatives: Floats) -> Floats | None:
-    """Return the probability of the positive class a bin, of shape (BINS,), from labelled counts a bin.
+    """Return the probability of the positive class per bin, of shape (BINS,), from labelled counts per bin.
 
-    Isotonic regression of the share of positives on the score (Zadrozny and Elkan 2002), weighted by rows; a bin
-    without a row lies on the line between its neighbours. None where fewer than MINIMUM_LABELLED rows, or one class
-    only, would speak for it.
+    Isotonic regression of the share of positives on the score (Zadrozny and Elkan 2002), weighted by rows; bins
+    without rows are interpolated linearly. None for fewer than MINIMUM_LABELLED rows, or labels of one class only.
     """
     from sklearn.isotonic import isotonic_regression
 
@@ -85,12 +84,12 @@ def why_not_calibrated(positives: Floats, negatives: Floats) -> str:
     """Return why ``calibrate`` gives None for these counts."""
     labelled = int(positives.sum() + negatives.sum())
     if labelled < MINIMUM_LABELLED:
-        return f"{labelled} earlier rows with score and label of the {MINIMUM_LABELLED} that a calibration takes"
-    return "one class only among the earlier labels"
+        return f"the calibration needs {MINIMUM_LABELLED} earlier rows with score and label, and there are {labelled}"
+    return "the earlier labels have one class only"
 
 
 def estimate(answers: AnswerCounts, chance: Floats) -> Estimate:
-    """Return the expected metrics of the answers, given the probability of the positive class a bin."""
+    """Return the expected metrics of the predictions, given the probability of the positive class per bin."""
     hits, misses = float(answers.positive @ chance), float(answers.negative @ chance)
     false = float(answers.positive @ (1 - chance))
     n, count = float(answers.scored), answers.positive + answers.negative
@@ -108,7 +107,7 @@ def estimate(answers: AnswerCounts, chance: Floats) -> Estimate:
 
 
 def no_estimate(reason: str) -> Estimate:
-    """Return the estimate without any value."""
+    """Return an estimate without values."""
     return Estimate(dict.fromkeys(METRICS), reason)
 
 
@@ -120,9 +119,9 @@ def _reason(values: Mapping[str, float | None], n: float) -> str | None:
     if not n:
         return "no row has a score"
     reasons = {
-        "auc": "one class only is expected: no auc",
-        "precision": "no answer is the positive class: no precision",
-        "recall": "no positive is expected: no recall",
-        "f1": "neither answered nor expected is the positive class: no f1",
+        "auc": "auc is undefined: only one class is expected",
+        "precision": "precision is undefined: no prediction is positive",
+        "recall": "recall is undefined: no positive label is expected",
+        "f1": "f1 is undefined: no positive prediction or label is expected",
     }
     return "; ".join(why for name, why in reasons.items() if values[name] is None) or None

@@ -8,7 +8,7 @@ _FLOOR_MS = 1e-3
 
 
 def bucket(milliseconds: float) -> int:
-    """Return floor(ln(ms) / ln(1.02)); what is under a microsecond counts as one."""
+    """Return floor(ln(ms) / ln(1.02)); anything under a microsecond counts as one."""
     return math.floor(math.log(max(milliseconds, _FLOOR_MS)) / _LOG_BASE)
 
 
@@ -29,9 +29,9 @@ def percentile(sketch: Mapping[int, int], share: float) -> float | None:
     total = sum(sketch.values())
     if not total:
         return None
-    rank, seen = max(1, math.ceil(share * total)), 0
+    rank, cumulative = max(1, math.ceil(share * total)), 0
     for key in sorted(sketch):
-        seen += sketch[key]
-        if seen >= rank:
+        cumulative += sketch[key]
+        if cumulative >= rank:
             return math.exp((key + 0.5) * _LOG_BASE)
     raise AssertionError("the counts add up to the total")  # pragma: no cover

@@ -1,9 +1,9 @@
-"""Labelled scores of a binary classifier as counts and sums that merge, and the quality that these give.
+"""Labelled scores of a binary classifier as mergeable counts and sums, and the quality metrics from them.
 
 The grid of scores is fixed, so that any windows add up. Between 1/8 and 7/8 a bin is 1/256 wide; towards 0 and 1 each
-octave of the distance from the end (1/8 to 1/16, and so on to 1/4096, and the rest) has 32 bins. Equal bins alone would
-put all scores of a rare class into the first few: with one positive in 3,000 rows their AUC is 0.23 too low, of this
-grid 0.0001. Every multiple of 1/256 is an edge, 0.5 among them.
+octave of the distance from the end (1/8 to 1/16, and so on to 1/4096, and the rest) has 32 bins. With equal bins all
+scores of a rare class would be in the first few: with one positive in 3,000 rows the AUC is 0.23 too low, and 0.0001
+with this grid. Every multiple of 1/256 is an edge, 0.5 among them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,9 +26,9 @@ TENTHS = 10
 
 
 def score_bins(scores: Floats) -> Ints:
-    """Return each score's bin, 0 to BINS - 1; what is outside of 0 to 1 counts at its end.
+    """Return each score's bin, 0 to BINS - 1; scores outside 0 to 1 count in the first or last bin.
 
-    A bin holds its edge farther from the nearer end, 0.5 the bin above it: what ``score_bin.sql`` gives.
+    A score on an edge counts in the bin nearer to 0.5, and 0.5 in the bin above it, as in ``score_bin.sql``.
     """
     distance = np.clip(np.minimum(scores, 1 - scores), 0, None)
     steps = np.searchsorted(_LOWER_HALF, distance, side="right") - 1
@@ -37,10 +37,10 @@ def score_bins(scores: Floats) -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class ScoreCounts:
-    """Labelled scores: ``positives`` and ``negatives`` a bin of shape (BINS,), and sums over all rows.
+    """Labelled scores: ``positives`` and ``negatives`` per bin, of shape (BINS,), and sums over all rows.
 
     ``scores`` is the sum of the scores, ``log_loss`` of the log-losses in nats, ``squared_error`` of (score - label)
-    squared; ``gaps``, of shape (10,), is score - label summed a tenth of the scores.
+    squared; ``gaps``, of shape (10,), is the sum of score - label per tenth of the score.
     """
 
     positives: Floats
@@ -52,7 +52,7 @@ class ScoreCounts:
 
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> Self:
-        """Read what ``quality_metrics.score_counts`` keeps as JSON, where bins without a row are left out."""
+        """Read the JSON of ``quality_metrics.score_counts``, which leaves out bins without rows."""
         return cls(
             _filled(kept["positives"], BINS),
             _filled(kept["negatives"], BINS),
@@ -72,7 +72,7 @@ class ScoreCounts:
 
     @property
     def labelled(self) -> int:
-        """Rows."""
+        """The number of rows."""
         return int(self.positives.sum() + self.negatives.sum())
 
     def quality(self) -> dict[str, float | None]:
@@ -100,7 +100,7 @@ _NOTHING: Mapping[str, Any] = {
 
 
 def auc(positives: Floats, negatives: Floats) -> float | None:
-    """Return the area under the ROC curve of counts a bin, bins in order of the score; None with one class only.
+    """Return the area under the ROC curve of counts per bin, in order of the score; None with one class only.
 
     The share of pairs in which the positive has the higher bin, pairs within a bin counted half (Mann-Whitney); at
     most half the share of such pairs from the area over the rows.

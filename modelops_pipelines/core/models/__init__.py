@@ -1,4 +1,4 @@
-"""What models answer: kinds of output, and predictions as the log keeps them.
+"""Model output: its kinds, and predictions as they are logged.
 
 Loading and running models: ``gateway.model_runtime`` and ``operations.models``.
 """

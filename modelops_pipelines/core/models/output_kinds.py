@@ -1,3 +1,3 @@
-"""What a version's answers are, settled when it is registered; ``answers`` reads them accordingly."""
+"""Kinds of model output. A version's kind is set at registration; ``predictions`` interprets the output by it."""
 
 PROBABILITIES, SCORES, LABELS, UNKNOWN = "probabilities", "scores", "labels", "unknown"

@@ -1,4 +1,4 @@
-"""What a model's raw output means: the answer of each row, and its score."""
+"""Interpretation of a model's raw output: each row's prediction and score."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,14 +16,13 @@ _MATRIX = 2
 def interpret(
     task: str, output: object, rows: int, classes: Sequence[str] | None, positive: str, kind: str = UNKNOWN
 ) -> tuple[list[Answer], list[float] | None]:
-    """Return each row's answer and score.
+    """Return each row's prediction and score.
 
-    A regression's answer is a number, without a score. A classifier may give a matrix of probabilities (rows x
-    classes): the answer is the likeliest class and the score the probability of the positive class, or of the
-    answer where there are more than two classes. Or it may give one value a row, which ``kind`` (settled when the
-    version was registered) says is a score of the positive class or the class itself; where that is unknown,
-    floats between 0 and 1 that are not all whole are taken for scores. Raises PredictionError when the output fits
-    none of these.
+    A regression's prediction is a number, without a score. A classifier may return a matrix of probabilities (rows x
+    classes): the prediction is the likeliest class and the score the probability of the positive class, or of the
+    predicted class when there are more than two. Or it may return one value per row, which is a score of the positive
+    class or the class itself, as ``kind`` (set at registration) says; if that is unknown, floats between 0 and 1 that
+    are not all whole are taken as scores. Raises PredictionError for any other output.
     """
     values = _shaped(output, rows)
     if task == "regression":
@@ -37,7 +36,7 @@ def interpret(
 
 
 def class_name(value: object) -> str:
-    """Return a class as text: 1, 1.0 and True are '1', so that a label matches whatever type it came in."""
+    """Return a class as text: 1, 1.0 and True are '1', so that labels of any type match."""
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, float) and value.is_integer():
@@ -46,14 +45,14 @@ def class_name(value: object) -> str:
 
 
 def _shaped(output: object, rows: int) -> NDArray[Any]:
-    """Return the output as one value a row, or one row of a matrix for each."""
+    """Return the output as one value per row, or as a matrix with one row for each."""
     values = np.asarray(output)
     if values.ndim == _MATRIX and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim not in (1, _MATRIX) or len(values) != rows:
         raise PredictionError(
-            f"The model answered an array of shape {values.shape} for {rows} rows",
-            "Let the model answer one value, or one row of probabilities, for each row",
+            f"The model returned an array of shape {values.shape} for {rows} rows",
+            "Let the model return one value, or one row of probabilities, per input row",
         )
     return values
 
@@ -65,7 +64,7 @@ def _look_like_scores(values: NDArray[Any]) -> bool:
 
 def _numbers(values: NDArray[Any]) -> list[Answer]:
     if values.ndim == _MATRIX:
-        raise PredictionError("The model answered a matrix for a regression", "Let it answer one number a row")
+        raise PredictionError("The regression model returned a matrix", "Let it return one number per row")
     return [float(value) for value in values.astype(np.float64)]
 
 
@@ -74,20 +73,20 @@ def _from_probabilities(
 ) -> tuple[list[Answer], list[float]]:
     if not np.all((matrix >= 0) & (matrix <= 1)):
         raise PredictionError(
-            "The model answered a probability that is no number from 0 to 1",
-            "Correct the model, or log it with pyfunc_predict_fn='predict' where it answers classes",
+            "The model returned a probability outside 0 to 1",
+            "Correct the model, or log it with pyfunc_predict_fn='predict' if it returns classes",
         )
     names = list(classes) if classes is not None else _default_classes(matrix.shape[1], positive)
     if len(names) != matrix.shape[1]:
         raise PredictionError(
-            f"The model answered {matrix.shape[1]} probabilities a row for {len(names)} classes",
-            "Log it with its classes in the metadata: metadata={'classes': [...]}",
+            f"The model returned {matrix.shape[1]} probabilities per row for {len(names)} classes",
+            "Log it with all its classes: metadata={'classes': [...]}",
         )
     best = matrix.argmax(axis=1)
     column = names.index(positive) if task == "binary_classification" and positive in names else None
     if task == "binary_classification" and column is None:
         raise PredictionError(
-            f"The positive class {positive!r} is none of the model's classes {names}",
+            f"The positive class {positive!r} is not among the model's classes {names}",
             "Set positive_label in the endpoint's YAML to one of these",
         )
     scores = matrix[:, column] if column is not None else matrix.max(axis=1)

@@ -1,4 +1,4 @@
-"""A stack whose windows are still being counted: rows are added to them in place, batch by batch."""
+"""An accumulator of profiles: rows are added to the windows of one column in place, batch by batch."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -12,11 +12,11 @@ from modelops_pipelines.core.profiles.profile_stack import Indices, Stack
 from modelops_pipelines.core.profiles.quantiles import Ordered, Places
 
 
-class GrowingStack:
-    """Profiles of ``windows`` windows of one column, all empty at first."""
+class ProfileAccumulator:
+    """Profiles of ``windows`` windows of one column, initially empty."""
 
     def __init__(self, bins: ColumnBins, windows: int) -> None:
-        """Memory is taken up by the windows that rows are added to."""
+        """Allocate zeros; the system provides memory only for windows with rows."""
         self.bins, self._edges = bins, np.asarray(bins.edges)
         self._places = {name: place for place, name in enumerate(bins.categories)}
         self._held = {
@@ -28,15 +28,15 @@ class GrowingStack:
         self._new: list[Mapping[str, int]] = [{} for _ in range(windows)]
 
     def add(self, windows: Indices, bounds: Sequence[int], values: Floats | Coded) -> None:
-        """Add rows of shape (n,) to windows, each but once: ``merge`` with their ``profile``s, to the last bit.
+        """Add rows of shape (n,) to distinct windows; the same as ``merge`` with their ``profile``s, to the last bit.
 
-        Window ``windows[i]`` gets the rows from ``bounds[i]`` up to, not including, ``bounds[i + 1]``: from 0 to n in
-        all. Raises SchemaError when the values are not of the bins' kind.
+        Window ``windows[i]`` gets the rows from ``bounds[i]`` up to, not including, ``bounds[i + 1]``; the bounds go
+        from 0 to n. Raises SchemaError when the values are not of the bins' kind.
         """
         if isinstance(values, Coded) == (self.bins.kind == "numeric"):
-            held = "strings" if isinstance(values, Coded) else "numbers"
-            message = f"Column {self.bins.name!r} is {self.bins.kind} in its reference, and its rows hold {held}"
-            raise SchemaError(message, "Send it as the type that the version was trained with")
+            kind = "strings" if isinstance(values, Coded) else "numbers"
+            message = f"Column {self.bins.name!r} is {self.bins.kind} in its reference, but its rows contain {kind}"
+            raise SchemaError(message, "Send the column with the type that the version was trained on")
         if not isinstance(values, Coded):
             self._add_numbers(np.asarray(windows, np.intp), bounds, values)
         elif self.bins.kind == "text":
@@ -54,18 +54,18 @@ class GrowingStack:
         found = Ordered.of(values, LARGEST, bounds).binned(self._edges, self.bins.centre)
         for name in ("counts", "sums", "squares", "infinities", "nulls"):
             self._held[name][windows] += getattr(found, name)
-        for name, way in (("minimum", np.fmin), ("maximum", np.fmax)):
-            self._held[name][windows] = way(self._held[name][windows], getattr(found, name))
+        for name, reduce in (("minimum", np.fmin), ("maximum", np.fmax)):
+            self._held[name][windows] = reduce(self._held[name][windows], getattr(found, name))
 
     def _add_texts(self, windows: Indices, bounds: Sequence[int], values: Coded) -> None:
         for window, (start, end) in zip(windows, pairwise(bounds), strict=True):
-            made = profile(values.counted(start, end), self.bins)
-            self._held["counts"][window] += made.counts
-            self._held["nulls"][window] += made.nulls
-            self._held["other"][window] += made.other
+            added = profile(values.counted(start, end), self.bins)
+            self._held["counts"][window] += added.counts
+            self._held["nulls"][window] += added.nulls
+            self._held["other"][window] += added.other
 
     def _add_categories(self, windows: Places, bounds: Sequence[int], values: Coded) -> None:
-        """Count all windows at once: a row lies at its category's place, or one further if new, or at the last."""
+        """Count all windows at once: known categories by place, then one place for new ones, and one for nulls."""
         known = self.bins.width
         cut = [name[:NAME_LENGTH] for name in values.names]
         places = np.array([*(self._places.get(name, known) for name in cut), known + 1], np.intp)  # -1 is the last
@@ -76,9 +76,9 @@ class GrowingStack:
         self._held["other"][windows] += found[:, known]
         self._held["nulls"][windows] += found[:, known + 1]
         for place in found[:, known].nonzero()[0].tolist():
-            made = profile(values.counted(bounds[place], bounds[place + 1]), self.bins).new
-            self._add_new(int(windows[place]), made)
+            new = profile(values.counted(bounds[place], bounds[place + 1]), self.bins).new
+            self._add_new(int(windows[place]), new)
 
-    def _add_new(self, window: int, made: Mapping[str, int]) -> None:
+    def _add_new(self, window: int, new: Mapping[str, int]) -> None:
         names = self._new[window]
-        self._new[window] = first_names({name: names.get(name, 0) + made.get(name, 0) for name in {*names, *made}})
+        self._new[window] = first_names({name: names.get(name, 0) + new.get(name, 0) for name in {*names, *new}})

@@ -1,4 +1,4 @@
-"""Counting what is not a number: categories, the words of texts, and which of the two a column of strings holds."""
+"""Counting strings: categories, the words of texts, and which of the two a column contains."""
 
 import math
 import re
@@ -17,31 +17,31 @@ from modelops_pipelines.core.errors import SchemaError
 Strings: TypeAlias = npt.NDArray[Any] | Sequence[Any] | Mapping[Any, int]
 
 NAME_LENGTH = 200
-"""Characters of a category's name that are kept, so that free text cannot swell a profile."""
+"""Characters of a category's name that are kept, to limit the size of profiles."""
 TEXT_BUCKETS = 4096
 """Buckets that words are hashed into."""
 WORDS_OF_TEXT = 3.0
-"""Words a value, on average, from which strings that hardly repeat are text."""
+"""Mean words per value from which a column of mostly distinct strings is text."""
 _BATCH = 2_000
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """Strings, of shape (n,), as their places in ``names``; -1 is null."""
+    """Strings, of shape (n,), as indices into ``names``; -1 is null."""
 
     codes: npt.NDArray[np.intp]
     names: tuple[str, ...]
 
     def counted(self, start: int, end: int) -> dict[str | None, int]:
-        """Count each string, and the nulls, from a row up to another."""
+        """Count each string, and the nulls, in the rows from ``start`` up to, not including, ``end``."""
         found = np.bincount(self.codes[start:end] + 1, minlength=len(self.names) + 1)
-        told = found.nonzero()[0].tolist()
-        return {self.names[place - 1] if place else None: int(found[place]) for place in told}
+        places = found.nonzero()[0].tolist()
+        return {self.names[place - 1] if place else None: int(found[place]) for place in places}
 
 
 def tally(values: Strings, name: str, length: int | None = NAME_LENGTH) -> tuple[Counter[str], int]:
-    """Count each string, cut to ``length`` characters, and the nulls (None or NaN); looks at distinct values only.
+    """Count each string, cut to ``length`` characters, and the nulls (None or NaN).
 
     Values are of shape (n,), or a mapping of value to count. Raises SchemaError with the column's ``name`` for
     a value that is neither a scalar nor null.
@@ -54,17 +54,17 @@ def tally(values: Strings, name: str, length: int | None = NAME_LENGTH) -> tuple
         elif isinstance(value, str | int | float | np.generic):
             counted[str(value)[:length]] += count
         else:  # such as pandas.NA, whose text would become a category
-            message = f"Column {name!r} holds {value!r}, neither text nor null"
+            message = f"Column {name!r} contains {value!r}, which is neither text nor null"
             raise SchemaError(message, "Convert its values to str or None")
     return counted, nulls
 
 
 def word_buckets(texts: Mapping[str, int]) -> npt.NDArray[np.int64]:
-    """Return the words of texts, each as often as it says, counted by bucket, of shape (TEXT_BUCKETS,).
+    """Return the words of texts, weighted by the texts' counts, per bucket, of shape (TEXT_BUCKETS,).
 
     A word is a run of letters, digits and underscores in lower case; its bucket is CRC-32 (of UTF-8) modulo
-    ``TEXT_BUCKETS``, the same in every process. A text without a word counts as one empty word, so that texts
-    that fall silent are seen.
+    ``TEXT_BUCKETS``, the same in every process. A text without a word counts as one empty word, so that
+    a rise of empty texts shows as drift.
     """
     by_times: dict[int, list[str]] = {}
     for text, times in texts.items():
@@ -78,10 +78,10 @@ def word_buckets(texts: Mapping[str, int]) -> npt.NDArray[np.int64]:
 
 
 def string_kind(values: Strings) -> Literal["categorical", "text"]:
-    """Say whether a column of strings is free text or a list of categories, by its reference values of shape (n,).
+    """Return whether a column of strings is free text or categorical, by its reference values of shape (n,).
 
-    It is text when more than half of the values that are present are distinct, and they have three words each
-    on average, split at white space: identifiers are distinct as well, but have one word.
+    It is text when more than half of its non-null values are distinct, and these have three words each on average,
+    split at white space. Identifiers are distinct too, but have one word.
     """
     counted, _ = tally(values, "", length=None)
     words = sum(len(text.split()) for text in counted)
@@ -96,11 +96,11 @@ def _distinct(values: Strings) -> Mapping[Any, int]:
 
 
 def _words(texts: Iterable[str]) -> Counter[str]:
-    """Count words, the empty word for a text without any; joins some texts at a time, as one search is quicker."""
+    """Count words, with one empty word for a text without any; texts are joined in batches, for speed."""
     found: Counter[str] = Counter()
     rest = iter(texts)
     while batch := list(islice(rest, _BATCH)):
         found.update(_WORD.findall("\n".join(batch).lower()))
-        if silent := sum(not _WORD.search(text) for text in batch):
-            found[""] += silent
+        if empty := sum(not _WORD.search(text) for text in batch):
+            found[""] += empty
     return found

@@ -1,9 +1,9 @@
-"""Mergeable summaries of a column: the frame it is counted in, the profile, and how profiles add up.
+"""Mergeable summaries of a column: the bins, the profile, and how profiles are merged.
 
-Nothing here compares two profiles; ``core/drift/fixed_thresholds.py`` does. Nothing here reads a table or a clock.
+Comparison of profiles: ``core/drift/fixed_thresholds.py``. No I/O and no clock here.
 
-A bin is half open to the left, ``edges[i-1] < x <= edges[i]``, so that ``(just below v, v]`` holds the value
-v and no other. Bin 0 lies below the reference's minimum and the last bin above its maximum.
+A bin is half open to the left, ``edges[i-1] < x <= edges[i]``, so that ``(just below v, v]`` contains only the value
+v. Bin 0 is below the reference's minimum and the last bin above its maximum.
 """
 
 import hashlib
@@ -30,19 +30,19 @@ Values: TypeAlias = npt.NDArray[Any] | Sequence[float | None] | Sequence[str | N
 CATEGORY_LIMIT = 200
 """Categories that bins list by name."""
 NEW_LIMIT = 50
-"""Categories outside that list which a profile counts by name."""
+"""Categories outside the bins that a profile counts by name."""
 LARGEST = 1e140
 """Magnitudes beyond this count as infinite: sums of their squares would overflow."""
 
 
 @dataclass(frozen=True)
 class ColumnBins:
-    """The fixed frame in which a column is summarised, fitted once on the reference.
+    """The fixed bins of a column, fitted once on the reference.
 
     ``edges``, ``deciles`` and ``centre`` (the median) are in the column's own unit. ``edges`` rise strictly
     from just below the reference's minimum to its maximum and include ``deciles``: the cuts of the population
-    stability index, which are the nine deciles without repetition and, where a decile repeats, the float just
-    below it, so that a move off a constant to either side is seen. ``edges`` is empty when the reference had
+    stability index, which are the nine deciles without repetition and, if a decile repeats, the float just below
+    it, so that a change from a constant in either direction is detected. ``edges`` is empty when the reference had
     no finite value, and ``categories`` (most frequent first) unless the column is categorical. Text needs
     neither: its bins are the same ``TEXT_BUCKETS`` for every column.
     """
@@ -56,12 +56,12 @@ class ColumnBins:
 
     @property
     def width(self) -> int:
-        """Counts that a profile in this frame holds."""
+        """Length of ``counts`` in a profile with these bins."""
         return {"numeric": len(self.edges) + 1, "categorical": len(self.categories), "text": TEXT_BUCKETS}[self.kind]
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that differ between frames whose profiles may not be merged."""
+        """Sixteen hexadecimal digits; profiles may be merged only if theirs are equal."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class ColumnBins:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Undo ``to_dict``."""
+        """Read what ``to_dict`` returned."""
         tuples = {key: tuple(data[key]) for key in ("edges", "categories", "deciles")}
         return cls(**dict(data) | tuples)
 
@@ -87,13 +87,13 @@ class Profile:
     """Additive summary of a column's values; fields of the other kind keep their defaults.
 
     Numeric: ``counts`` and ``sums`` have ``len(bins.edges) + 1`` entries. ``sums`` are of ``x - bins.centre``
-    a bin and ``squares`` is the sum of ``(x - bins.centre)**2``: centring keeps digits under a large offset.
+    per bin and ``squares`` is the sum of ``(x - bins.centre)**2``: centring keeps precision under a large offset.
     ``minimum`` and ``maximum`` are of the finite values, None when there is none.
 
-    Categorical: ``counts`` has one entry a category of the bins. ``other`` counts all values outside that
-    list (unseen by the reference, or beyond its ``CATEGORY_LIMIT`` most frequent), and ``new`` counts the
+    Categorical: ``counts`` has one entry per category of the bins. ``other`` counts all values outside that
+    list (absent from the reference, or beyond its ``CATEGORY_LIMIT`` most frequent), and ``new`` counts the
     alphabetically first ``NEW_LIMIT`` of those by name. First by name, not most frequent: a name that
-    survives a merge survived in each part, so its count is exact and merging stays associative.
+    remains after a merge was kept in each part, so its count is exact and merging is associative.
 
     Text: ``counts`` are of words, by hashed bucket (``categorical.word_buckets``), and ``other`` counts the texts.
     """
@@ -116,7 +116,7 @@ class Profile:
 
     @property
     def missing(self) -> int:
-        """Values that no statistic of the distribution can see: nulls and infinities."""
+        """Nulls and infinities, which the statistics of the distribution ignore."""
         return self.nulls + self.infinities
 
     @property
@@ -149,16 +149,16 @@ class Profile:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], bins: ColumnBins) -> Self:
-        """Undo ``to_dict``; raises SchemaError when the profile was counted in other bins."""
+        """Read what ``to_dict`` returned; raises SchemaError when the profile has other bins."""
         if data["bins"] != bins.fingerprint:
-            message = f"A profile has bins {data['bins']}, column {bins.name!r} has {bins.fingerprint}"
-            raise SchemaError(message, "Load it with the bins that it was built with, or rebuild it")
+            message = f"The profile has bins {data['bins']}, but column {bins.name!r} has bins {bins.fingerprint}"
+            raise SchemaError(message, "Load it with its own bins, or recompute it")
         own = {"bins": bins, "counts": tuple(data["counts"]), "sums": tuple(data["sums"])}
         return cls(**dict(data) | own)
 
 
 def fit_bins(name: str, values: Values, kind: Kind, bins: int = 256) -> ColumnBins:
-    """Fit the frame of a column on its reference values, of shape (n,) and in any order.
+    """Fit the bins of a column on its reference values, of shape (n,) and in any order.
 
     Numeric: at most ``max(bins, 13)`` bins between quantiles (linear interpolation, numpy's default), the
     deciles among them. A value that spans two quantiles, and every value of a column with few distinct ones,
@@ -169,7 +169,7 @@ def fit_bins(name: str, values: Values, kind: Kind, bins: int = 256) -> ColumnBi
 
 
 def fit_profile(name: str, values: Values, kind: Kind, bins: int = 256) -> Profile:
-    """Fit the frame of a column and summarise the same values in it, in half the time of doing one by one.
+    """Fit the bins of a column and profile the same values, in half the time of two separate calls.
 
     The same as ``profile(values, fit_bins(name, values, kind, bins))``, to the last bit.
     """
@@ -192,8 +192,7 @@ def profile(values: Values, bins: ColumnBins) -> Profile:
     """Summarise values of shape (n,); the order of rows changes nothing, to the last bit.
 
     Numeric: numbers, with NaN (or None) for a null. Categorical and text: str, with None (or NaN) for a null;
-    whoever has counted them already passes a mapping of value to count instead. Raises SchemaError when the
-    values are not of the bins' kind.
+    or a mapping of value to count. Raises SchemaError when the values are not of the bins' kind.
     """
     if bins.kind == "text":
         return _of_texts(values, bins)
@@ -203,7 +202,7 @@ def profile(values: Values, bins: ColumnBins) -> Profile:
 
 
 def merge(a: Profile, b: Profile) -> Profile:
-    """Summarise the rows of both; raises SchemaError when their bins differ.
+    """Return the profile of both sets of rows; raises SchemaError when their bins differ.
 
     Commutative exactly. Associative exactly in every count, minimum, maximum and category; ``sums`` and
     ``squares`` are floats, whose last bits depend on the grouping (about 1e-16 of the largest partial sum).
@@ -224,12 +223,12 @@ def merge(a: Profile, b: Profile) -> Profile:
 
 
 def require_same_bins(a: Profile, b: Profile) -> None:
-    """Raise SchemaError when the two were counted in different frames."""
+    """Raise SchemaError when the two profiles have different bins."""
     if a.bins is b.bins or a.bins == b.bins:
         return
     left, right = (f"{p.bins.name!r} ({p.bins.kind}, {p.bins.fingerprint})" for p in (a, b))
     message = f"Profiles of {left} and {right} have different bins"
-    raise SchemaError(message, "Rebuild one of them with the other's bins")
+    raise SchemaError(message, "Recompute one of them with the other's bins")
 
 
 def first_names(tally: Mapping[str, int]) -> dict[str, int]:

@@ -1,6 +1,6 @@
-"""Many profiles of one column side by side, as arrays: what a month of windows is merged and judged in.
+"""Many profiles of one column as arrays, in which a month of windows is merged and judged.
 
-A stack holds what a list of ``Profile`` holds, in the same bins; sums over its windows are sums of arrays.
+A stack is equivalent to a list of ``Profile`` with the same bins; sums over its windows are sums of arrays.
 """
 
 from collections import Counter
@@ -42,7 +42,7 @@ class Stack:
 
     @classmethod
     def of(cls, bins: ColumnBins, profiles: Sequence[Profile]) -> Self:
-        """Stack profiles; raises SchemaError when one was counted in other bins."""
+        """Stack profiles; raises SchemaError when one has other bins."""
         for one in profiles:
             if one.bins is not bins and one.bins != bins:
                 message = f"A profile of {one.bins.name!r} has bins {one.bins.fingerprint}, not {bins.fingerprint}"
@@ -94,23 +94,23 @@ class Stack:
         return type(self)(**arrays, bins=self.bins, new=self.new[first:end])
 
     def joined(self, other: Self) -> Self:
-        """Return this stack's windows, then the other's; both are of the same bins."""
+        """Return this stack's windows, then the other's; both have the same bins."""
         arrays = {n: np.concatenate([v, vars(other)[n]]) for n, v in vars(self).items() if isinstance(v, np.ndarray)}
         return type(self)(**arrays, bins=self.bins, new=(*self.new, *other.new))
 
     def merged(self, starts: Indices, stops: Indices) -> Self:
         """Return one window for each span: the windows ``starts[i]`` up to, not including, ``stops[i]`` merged.
 
-        Spans may overlap; a span without a window raises ValueError, for it would have no extremes.
+        Spans may overlap; an empty span raises ValueError, because it has no minimum and maximum.
         """
         low, high = np.asarray(starts, np.intp), np.asarray(stops, np.intp)
         if (low >= high).any():
-            message = "A span holds no window"
+            message = "A span has no windows"
             raise ValueError(message)
         pairs = np.stack([low, high], axis=1).ravel()
-        ways = {"minimum": np.fmin, "maximum": np.fmax}
+        reducers = {"minimum": np.fmin, "maximum": np.fmax}
         arrays = {
-            name: _spans(ways.get(name, np.add), value, pairs)
+            name: _spans(reducers.get(name, np.add), value, pairs)
             for name, value in vars(self).items()
             if isinstance(value, np.ndarray)
         }
@@ -118,7 +118,7 @@ class Stack:
         return type(self)(**arrays, bins=self.bins, new=names)
 
     def total(self) -> Profile:
-        """Merge all windows into one profile: what ``merged`` gives of them, to the last bit."""
+        """Merge all windows into one profile; the same as ``merged``, to the last bit."""
         if not len(self):
             return empty(self.bins)
         one = self if len(self) == 1 else self.merged([0], [len(self)])
@@ -143,13 +143,13 @@ def _names(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
     return first_names(names) if names else {}
 
 
-def _spans(way: np.ufunc, rows: Floats, pairs: npt.NDArray[np.intp]) -> Floats:
-    """Reduce the rows between each pair; what lies between two pairs is dropped, and a row added for the last end."""
+def _spans(reducer: np.ufunc, rows: Floats, pairs: npt.NDArray[np.intp]) -> Floats:
+    """Reduce the rows within each pair of bounds; a row of zeros is added so that the last bound is valid."""
     if not pairs.size:
         return rows[:0]
     if pairs.max() == len(rows):
         rows = np.concatenate([rows, np.zeros_like(rows[:1])])
-    reduced: Floats = way.reduceat(rows, pairs, axis=0)[::2]
+    reduced: Floats = reducer.reduceat(rows, pairs, axis=0)[::2]
     return reduced
 
 

@@ -1,6 +1,6 @@
-"""Sorted numbers and the edges between them: the arithmetic under a numeric column's bins.
+"""Sorted numbers and bin edges: the arithmetic of a numeric column's bins.
 
-Here are arrays only; what a bin means is said in ``core/profiles/profile.py``.
+Arrays only; bins are defined in ``core/profiles/profile.py``.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ Places: TypeAlias = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Binned:
-    """What ``m`` pieces of a column hold: ``counts`` and ``sums`` of shape (m, bins), the rest of shape (m,).
+    """Summaries of ``m`` pieces of a column: ``counts`` and ``sums`` of shape (m, bins), the rest of shape (m,).
 
-    ``sums`` (a bin) and ``squares`` are of values less the centre. ``minimum`` and ``maximum`` are NaN in a piece
+    ``sums`` (per bin) and ``squares`` are of values less the centre. ``minimum`` and ``maximum`` are NaN in a piece
     without a finite value.
     """
 
@@ -35,10 +35,10 @@ class Binned:
 
 @dataclass(frozen=True, eq=False)
 class Ordered:
-    """A column's values in pieces, one behind the other, each of them rising.
+    """A column's values in consecutive pieces, each sorted in ascending order.
 
-    ``values`` has shape (n,). Piece i reaches from ``bounds[i]`` up to, not including, ``bounds[i + 1]``: from 0 to n
-    in all. NaN is a null, and a magnitude above ``largest`` is an infinity.
+    ``values`` has shape (n,). Piece i goes from ``bounds[i]`` up to, not including, ``bounds[i + 1]``; the bounds go
+    from 0 to n. NaN is a null, and a magnitude above ``largest`` is an infinity.
     """
 
     values: Floats
@@ -47,27 +47,27 @@ class Ordered:
 
     @classmethod
     def of(cls, values: Floats, largest: float, bounds: Sequence[int] | None = None) -> Self:
-        """Sort each piece; all values are one where no bounds are given."""
+        """Sort each piece; without bounds all values are one piece."""
         ordered = np.array(values, np.float64)
         ends = [0, ordered.size] if bounds is None else bounds
         for start, end in pairwise(ends):
-            ordered[start:end].sort()  # NaN comes last, and the infinities lie at the ends of the rest
+            ordered[start:end].sort()  # NaN comes last, and the infinities are at the ends of the rest
         return cls(ordered, ends, largest)
 
     @property
     def finite(self) -> Floats:
-        """Finite values, rising, where all are one piece."""
+        """Finite values in ascending order, if all values are one piece."""
         start, end = self.values.searchsorted(self._limits[:2], side="right").tolist()
         return self.values[start:end]
 
     def binned(self, edges: Floats, centre: float) -> Binned:
-        """Count and add up the values of each piece between the edges; one cost for any number of bins."""
+        """Count and sum the values of each piece between the edges; the cost does not depend on the number of bins."""
         starts = self._starts(edges)
         sizes = np.diff(starts, append=np.asarray(self.bounds[1:], np.intp)[:, np.newaxis])
         centred = self.values - centre
         sums, filled = np.zeros(sizes.shape), sizes.nonzero()
         if self.values.size:
-            with np.errstate(over="ignore"):  # among what counts as infinite
+            with np.errstate(over="ignore"):  # among values that count as infinite
                 sums[filled] = np.add.reduceat(centred, starts[filled])
         first, end = starts[:, 1], starts[:, -2]
         some = first < end
@@ -83,11 +83,11 @@ class Ordered:
 
     @property
     def _limits(self) -> Floats:
-        """Where the finite values of a piece begin, where they end, and where the nulls begin."""
+        """The keys of a piece's boundaries: start and end of the finite values, and start of the nulls."""
         return np.array([np.nextafter(-self.largest, -np.inf), self.largest, np.inf])
 
     def _starts(self, edges: Floats) -> Places:
-        """Return where in each piece the infinities below, each of the bins, those above and the nulls begin."""
+        """Return in each piece the start of the negative infinities, each bin, the positive infinities, the nulls."""
         keys = np.concatenate([self._limits[:1], edges, self._limits[1:]])
         starts = np.empty((len(self.bounds) - 1, keys.size + 1), np.intp)
         starts[:, 0] = self.bounds[:-1]

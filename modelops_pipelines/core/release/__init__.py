@@ -1,4 +1,4 @@
-"""What is live: the desired state, its event log, and the tests that withdraw a version on trial.
+"""Releases: the desired state, its event log, and the tests that roll back a version on trial.
 
-The gate before promotion: ``core.evaluation``. Carrying a change out: ``operations.release``.
+The gate before promotion: ``core.evaluation``. Making changes: ``operations.release``.
 """

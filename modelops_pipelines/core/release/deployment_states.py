@@ -1,4 +1,4 @@
-"""The states of a deployment and the stages of a version, and which may follow which. Pure: no clock, no store."""
+"""The states of a deployment, the stages of a version, and their allowed transitions. No clock, no store."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ MOVES: Mapping[Status, tuple[Status, ...]] = {
 }
 UNSETTLED: tuple[Status, ...] = (PENDING, DEPLOYING)
 DEPLOY_TIME = timedelta(seconds=120)
-"""How long workers may take to load a version, and a process to get from asking to deploying."""
+"""How long workers may take to load a version, and a process to go from pending to deploying."""
 
 Stage = Literal["development", "staging", "production", "archived"]
 DEVELOPMENT: Final = "development"
@@ -39,16 +39,16 @@ STAGE_MOVES: Mapping[Stage, Collection[Stage]] = {
     PRODUCTION: (STAGING, DEVELOPMENT),
     ARCHIVED: (DEVELOPMENT, STAGING),
 }
-"""What may follow a stage. A version in production is never archived: another takes its place first."""
+"""The allowed transitions of stages. A version in production is never archived: another must replace it first."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """One attempt to put a version on an endpoint, by whom and how far it has come.
+    """One deployment of a version to an endpoint, with its actor and status.
 
-    ``deployment_id`` is the caller's idempotency key, or made up. ``generation`` is that of the desired state that it
-    wrote, None while it has not; ``variants_before`` are those to put back when it fails; ``owner`` is the process that
-    sees it through.
+    ``deployment_id`` is the caller's idempotency key, or a generated id. ``generation`` is that of the desired state
+    that it wrote, None before; ``variants_before`` are restored when it fails; ``owner`` is the process that carries it
+    out.
     """
 
     deployment_id: str
@@ -68,64 +68,64 @@ class Deployment:
 
     @property
     def is_settled(self) -> bool:
-        """Whether it is known what has come of it."""
+        """Whether it has reached a final state or is active."""
         return self.status not in UNSETTLED
 
-    def asks_the_same(self, other: "Deployment") -> bool:
-        """Whether both ask for the same thing."""
+    def requests_the_same(self, other: "Deployment") -> bool:
+        """Whether both request the same change."""
         mine, theirs = ((d.endpoint, d.version, d.action, d.share) for d in (self, other))
         return mine == theirs
 
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """What a live worker says of an endpoint: the generation that it serves, or why it cannot serve it."""
+    """What a live worker reports of an endpoint: the generation that it serves, or why it cannot serve it."""
 
     worker: str
     generation: int
     error: str | None
 
 
-def moved(deployment: Deployment, status: Status, at: datetime, error: str | None = None) -> Deployment:
-    """Return the deployment in its next state; raises ConflictError for a state that cannot follow."""
+def with_status(deployment: Deployment, status: Status, at: datetime, error: str | None = None) -> Deployment:
+    """Return the deployment with its next status; raises ConflictError for a transition that is not allowed."""
     if status not in MOVES[deployment.status]:
         name = f"Deployment {deployment.deployment_id} of {deployment.endpoint!r}"
         raise ConflictError(
-            f"{name} is {deployment.status}: it cannot become {status}",
-            "Look at the newest deployments: modelops deployments ENDPOINT",
+            f"{name} is {deployment.status} and cannot become {status}",
+            "See the newest deployments: modelops deployments ENDPOINT",
         )
     return replace(deployment, status=status, updated_at=at, error=error)
 
 
 def outcome(
-    deployment: Deployment, state: DesiredState, said: Sequence[Acknowledgement], now: datetime
+    deployment: Deployment, state: DesiredState, acknowledgements: Sequence[Acknowledgement], now: datetime
 ) -> tuple[Status, str | None] | None:
-    """Return what has come of a deploying deployment, with the reason of a failure; None while it is open.
+    """Return the outcome of a deploying deployment, with the reason of a failure; None while it is pending.
 
-    Without a single live worker it stays open: nobody serves it yet, and nobody has refused it. A worker that has said
-    nothing yet of the endpoint (generation 0) has just started: it is waited for.
+    Without live workers it stays pending: no worker serves it, and none has rejected it. A worker that has not reported
+    the endpoint yet (generation 0) has just started, so the deployment waits for it.
     """
     if deployment.version not in {variant.version for variant in state.variants}:
         return STOPPED, None
     generation = deployment.generation or 0
-    refused = next((one for one in said if one.error and one.generation == generation), None)
+    refused = next((one for one in acknowledgements if one.error and one.generation == generation), None)
     if refused is not None and state.generation == generation:
         return FAILED, str(refused.error)
-    if not said:
+    if not acknowledgements:
         return None
-    if all(one.generation >= generation and not one.error for one in said):
+    if all(one.generation >= generation and not one.error for one in acknowledgements):
         return LIVE, None
-    stuck = any(0 < one.generation < generation for one in said)
+    stuck = any(0 < one.generation < generation for one in acknowledgements)
     if stuck and now - deployment.updated_at > DEPLOY_TIME and state.generation == generation:
-        return FAILED, f"no acknowledgement within {DEPLOY_TIME.total_seconds():.0f} s"
+        return FAILED, f"not all workers acknowledged it within {DEPLOY_TIME.total_seconds():.0f} s"
     return None
 
 
 def stage_of(version: str, states: Iterable[DesiredState], *, archived: bool, proven: bool) -> Stage:
-    """Return a version's stage, from what is true of it.
+    """Return a version's stage.
 
-    ``states`` are the desired states of the model's endpoints; ``proven`` says that it has passed a gate or was a
-    champion before, so that it may go live again.
+    ``states`` are the desired states of the model's endpoints; ``proven`` means that it has passed a gate or was a
+    champion before, so that it may go live.
     """
     if archived:
         return ARCHIVED

@@ -1,4 +1,4 @@
-"""What an endpoint serves, and how that may change. Pure: no clock, no store; ``history`` has what happened."""
+"""The desired state of an endpoint, and its changes. No clock, no store. Past changes: ``event_log``."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ DELETED: Final = "deleted"
 
 @dataclass(frozen=True)
 class Variant:
-    """A version with its role and its share in percent: of the traffic, or for a shadow of the answers compared."""
+    """A version with its role and share in percent: of the traffic, or for a shadow of the compared requests."""
 
     version: str
     role: str
@@ -30,8 +30,8 @@ class Variant:
 class DesiredState:
     """What an endpoint should serve; generation 0 is an endpoint that never served.
 
-    A stopped endpoint keeps its variants, to start with them again; ``since`` is when the state was written, None
-    where that is not known.
+    A stopped endpoint keeps its variants and starts with them again; ``since`` is when the state was written, None if
+    unknown.
     """
 
     endpoint: str
@@ -46,7 +46,7 @@ class DesiredState:
 
     @property
     def champion(self) -> str | None:
-        """The version that answers whatever no challenger answers."""
+        """The version that answers all requests that no challenger answers."""
         return self.by_role(CHAMPION)
 
     @property
@@ -61,13 +61,13 @@ class DesiredState:
 
     @property
     def answering(self) -> tuple[Variant, ...]:
-        """The variants that callers may get an answer from; none of an endpoint that is stopped."""
+        """The variants that answer callers; none when the endpoint is stopped."""
         return tuple(v for v in self.variants if v.role != SHADOW) if self.status == ACTIVE else ()
 
     def choose(self, sticky: bytes) -> Variant:
-        """Return the variant that answers this caller, of those that answer at all.
+        """Return the variant that answers this caller.
 
-        Which callers a challenger gets first depends on the endpoint and the challenger: nobody is everyone's canary.
+        The callers of a challenger depend on endpoint and challenger, so that no caller is in every canary.
         """
         answering = self.answering
         return route(answering, f"{self.endpoint}/{self.challenger}/".encode() + sticky)
@@ -78,7 +78,7 @@ class DesiredState:
 
 
 def variants_of(champion: str, challenger: str | None = None, share: int = 0) -> tuple[Variant, ...]:
-    """Return the variants of a champion and, with a share under 100, a challenger beside it."""
+    """Return the variants of a champion and, with a share under 100, a challenger."""
     if challenger is None or not share:
         return (Variant(champion, CHAMPION, WHOLE),)
     return (Variant(champion, CHAMPION, WHOLE - share), Variant(challenger, CHALLENGER, share))
@@ -87,34 +87,34 @@ def variants_of(champion: str, challenger: str | None = None, share: int = 0) ->
 def deploy(state: DesiredState, version: str, share: int = WHOLE) -> DesiredState:
     """Return the state after a deploy; with a share under 100 the version becomes the challenger.
 
-    A shadow stays, unless it is the version that goes live. Raises ConflictError for an impossible share, without a
-    champion to share with, and on a stopped endpoint.
+    A shadow stays, unless it is the version that goes live. Raises ConflictError for an invalid share, without another
+    champion to share the traffic with, and on a stopped endpoint.
     """
     if not 0 < share <= WHOLE:
-        raise ConflictError(f"A share of {share} % is impossible", "Give a whole number from 1 to 100")
+        raise ConflictError(f"The share {share} % is not from 1 to 100", "Use a whole number from 1 to 100")
     if state.status == STOPPED:
         raise _stopped(state)
     if share < WHOLE and state.champion in (None, version):
         raise ConflictError(
-            f"Endpoint {state.endpoint!r} has no other champion to share its traffic with version {version}",
-            "Deploy it with the whole traffic first: leave --share out",
+            f"Endpoint {state.endpoint!r} has no other champion to share the traffic with version {version}",
+            "Deploy a version with all traffic first: leave --share out",
         )
     live = variants_of(version) if share == WHOLE else variants_of(str(state.champion), version, share)
     return _next(state, live)
 
 
 def roll_back(state: DesiredState, target: str) -> DesiredState:
-    """Return the state with the target as the only version that answers; a stopped endpoint stays stopped."""
+    """Return the state with the target as the only answering version; a stopped endpoint stays stopped."""
     return _next(state, variants_of(target))
 
 
-def put_back(state: DesiredState, before: Sequence[Variant]) -> DesiredState:
-    """Return the state with the variants that it had before a change that failed."""
+def restore_variants(state: DesiredState, before: Sequence[Variant]) -> DesiredState:
+    """Return the state with the variants from before a failed change."""
     return replace(state, variants=tuple(before), generation=state.generation + 1)
 
 
 def stop(state: DesiredState) -> DesiredState | None:
-    """Return the state of the endpoint stopped, None when it is already; raises ConflictError where nothing serves."""
+    """Return the stopped state, None if it is stopped already; raises ConflictError if nothing serves."""
     if state.status == STOPPED:
         return None
     _require_champion(state, "stop")
@@ -122,26 +122,26 @@ def stop(state: DesiredState) -> DesiredState | None:
 
 
 def start(state: DesiredState) -> DesiredState | None:
-    """Return the state of the endpoint serving what it did when it was stopped, None when it was not stopped."""
+    """Return the state with the variants from before the stop, None if it is not stopped."""
     _require_champion(state, "start")
     return replace(state, status=ACTIVE, generation=state.generation + 1) if state.status == STOPPED else None
 
 
 def delete(state: DesiredState) -> DesiredState | None:
-    """Return the state of the endpoint deleted, None when it is already; its history and its logs stay."""
+    """Return the deleted state, None if it is deleted already; history and logs stay."""
     if state.status == DELETED:
         return None
     return replace(state, status=DELETED, variants=(), generation=state.generation + 1)
 
 
 def shadow(state: DesiredState, version: str, share: int = WHOLE) -> DesiredState:
-    """Return the state with the version as the shadow, in the place of another; raises ConflictError if it answers."""
+    """Return the state with the version as its shadow, replacing another; raises ConflictError if it is live."""
     if not 0 < share <= WHOLE:
-        raise ConflictError(f"A share of {share} % is impossible", "Give a whole number from 1 to 100")
+        raise ConflictError(f"The share {share} % is not from 1 to 100", "Use a whole number from 1 to 100")
     _require_champion(state, "shadow")
     if version in {v.version for v in state.variants if v.role != SHADOW}:
         raise ConflictError(
-            f"Version {version} answers on endpoint {state.endpoint!r}: it cannot be its own shadow",
+            f"Version {version} is live on endpoint {state.endpoint!r} and cannot be its shadow",
             "Name a version that is not live",
         )
     live = tuple(v for v in state.variants if v.role != SHADOW)
@@ -149,7 +149,7 @@ def shadow(state: DesiredState, version: str, share: int = WHOLE) -> DesiredStat
 
 
 def without_shadow(state: DesiredState) -> DesiredState | None:
-    """Return the state without a shadow, None when it has none."""
+    """Return the state without a shadow, None if it has none."""
     if state.shadow is None:
         return None
     live = tuple(v for v in state.variants if v.role != SHADOW)
@@ -157,13 +157,13 @@ def without_shadow(state: DesiredState) -> DesiredState | None:
 
 
 def same_trial(before: DesiredState, after: DesiredState) -> bool:
-    """Return whether the same two versions go on side by side."""
+    """Return whether both states have the same champion and the same challenger."""
     pair = (before.champion, before.challenger)
     return None not in pair and pair == (after.champion, after.challenger)
 
 
 def next_share(state: DesiredState, version: str, steps: Sequence[int]) -> int:
-    """Return the share that a promotion of the version goes to next: its plan's next step."""
+    """Return the next share of a promotion: the first step above the version's current share."""
     return next((step for step in steps if step > state.share_of(version)), WHOLE)
 
 
@@ -172,15 +172,15 @@ def rollback_target(
 ) -> str:
     """Return the champion that a rollback returns to; raises ConflictError when there is none.
 
-    A challenger on trial is what gets withdrawn first. Otherwise the line of champions is walked back by one, or
-    to the version asked for. Archived versions are passed over.
+    A rollback withdraws a challenger on trial first. Otherwise it goes back by one in the line of champions, or to the
+    requested version. Archived versions are skipped.
     """
     past = [version for version in line[:-1] if version not in archived]
     if to is not None and to not in past:
-        said = "is archived" if to in archived else f"is no earlier champion of endpoint {state.endpoint!r}"
+        problem = "is archived" if to in archived else f"is not an earlier champion of endpoint {state.endpoint!r}"
         raise ConflictError(
-            f"Version {to} {said} (earlier champions: {', '.join(past) or 'none'})",
-            "Name one of these, or deploy the version instead",
+            f"Version {to} {problem} (earlier champions: {', '.join(past) or 'none'})",
+            "Use one of these, or deploy the version instead",
         )
     if to is not None:
         return to
@@ -196,7 +196,7 @@ def rollback_target(
 
 
 def route(variants: Sequence[Variant], sticky: bytes) -> Variant:
-    """Return the variant for a caller: the same caller gets the same variant while shares stand still.
+    """Return the variant for a caller: the same caller gets the same variant while the shares do not change.
 
     The first four bytes of SHA-256(sticky), scaled to 0..100, pick by cumulative share.
     """
@@ -212,7 +212,7 @@ def route(variants: Sequence[Variant], sticky: bytes) -> Variant:
 
 
 def _next(state: DesiredState, live: tuple[Variant, ...]) -> DesiredState:
-    """Return the next state with these variants that answer, and the shadow when it is none of them."""
+    """Return the next state with these answering variants, and the shadow unless it is one of them."""
     names = {variant.version for variant in live}
     kept = tuple(v for v in state.variants if v.role == SHADOW and v.version not in names)
     status: EndpointStatus = ACTIVE if state.status == DELETED else state.status
@@ -222,7 +222,7 @@ def _next(state: DesiredState, live: tuple[Variant, ...]) -> DesiredState:
 def _require_champion(state: DesiredState, verb: str) -> None:
     if state.champion is None:
         raise ConflictError(
-            f"Endpoint {state.endpoint!r} serves nothing: there is nothing to {verb}",
+            f"Endpoint {state.endpoint!r} serves no version, so there is nothing to {verb}",
             f"Deploy a version first: modelops deploy {state.endpoint} VERSION",
         )
 

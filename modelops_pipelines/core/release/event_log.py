@@ -1,4 +1,4 @@
-"""What happened to an endpoint: a chain of sealed events, and what it says of any moment. Pure: no clock, no store."""
+"""The event log of endpoints: a hash chain, and the state at any moment. No clock, no store."""
 
 import hashlib
 import json
@@ -21,8 +21,8 @@ _RELEASES = (*_GROWING, ROLLBACK, WITHDRAW, DELETE)
 class Event:
     """One change, sealed by the hash of the event before it.
 
-    ``evidence`` holds the numbers that it rests on and, since release 0.3, under ``live`` what the endpoint serves
-    from then on: its status and variants.
+    ``evidence`` has the numbers behind the change and, since release 0.3, under ``live`` the status and variants of the
+    endpoint after it.
     """
 
     number: int
@@ -50,15 +50,15 @@ class Event:
 
 
 def champions(events: Iterable[Event]) -> tuple[str, ...]:
-    """Return the line of champions that a rollback walks back, the present one last.
+    """Return the line of champions that a rollback goes back along, the current one last.
 
-    A version that was rolled back has left the line: rolling back twice never returns to it. A deleted endpoint, and
-    one whose only version was withdrawn, starts a new line.
+    A version that was rolled back leaves the line: a second rollback never returns to it. The line starts anew after a
+    delete, and after the withdrawal of the only version.
     """
     line: list[str] = []
     for event in events:
         if event.action == ROLLBACK:
-            line = _withdrawn(line, event.to_version)
+            line = _line_up_to(line, event.to_version)
         elif event.action in (DELETE, WITHDRAW):
             line = []
         elif event.action in _GROWING and event.share == WHOLE and line[-1:] != [event.to_version]:
@@ -67,8 +67,8 @@ def champions(events: Iterable[Event]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Reign:
-    """A version that was the champion from some moment on, and who made it that, how and why."""
+class ChampionPeriod:
+    """A period of a champion: its version and start, and the actor, action and reason of the change."""
 
     version: str
     since: datetime
@@ -77,23 +77,23 @@ class Reign:
     reason: str
 
 
-def reigns(events: Iterable[Event]) -> tuple[Reign, ...]:
-    """Return the champions as they followed each other, also those that were rolled back, the present one last."""
-    found: list[Reign] = []
+def champion_periods(events: Iterable[Event]) -> tuple[ChampionPeriod, ...]:
+    """Return all champions in order, those that were rolled back too, the current one last."""
+    found: list[ChampionPeriod] = []
     for event in events:
         whole = event.action == ROLLBACK or (event.action in _GROWING and event.share == WHOLE)
         if whole and (not found or found[-1].version != event.to_version):
-            found.append(Reign(event.to_version, event.at, event.actor, event.action, event.reason))
+            found.append(ChampionPeriod(event.to_version, event.at, event.actor, event.action, event.reason))
     return tuple(found)
 
 
 def last_release(events: Sequence[Event]) -> Event | None:
-    """Return the newest event that put a version anywhere or took one away, whatever was noted after it."""
+    """Return the newest event that deployed or removed a version; later notes do not count."""
     return next((event for event in reversed(events) if event.action in _RELEASES), None)
 
 
 def live_at(endpoint: str, events: Iterable[Event], moment: datetime) -> DesiredState:
-    """Return what the endpoint served at a moment, by its events in their order; generation 0 before the first."""
+    """Return the endpoint's state at a moment, from its events in order; generation 0 before the first."""
     state = DesiredState(endpoint)
     for event in events:
         if event.at > moment:
@@ -102,8 +102,8 @@ def live_at(endpoint: str, events: Iterable[Event], moment: datetime) -> Desired
     return state
 
 
-def described(state: DesiredState) -> dict[str, Any]:
-    """Return what an event keeps of a state under ``live``."""
+def describe_state(state: DesiredState) -> dict[str, Any]:
+    """Return the form of a state in an event's evidence, under ``live``."""
     return {"status": state.status, "variants": [[v.version, v.role, v.share] for v in state.variants]}
 
 
@@ -120,8 +120,8 @@ def _after(state: DesiredState, event: Event) -> DesiredState:
     return state
 
 
-def _withdrawn(line: Sequence[str], to_version: str) -> list[str]:
-    """Return the line up to the version's last reign, without the versions that came after it, wherever they stand."""
+def _line_up_to(line: Sequence[str], to_version: str) -> list[str]:
+    """Return the line up to the version's last place, without the versions that came after it."""
     back = list(line)
     while back and back[-1] != to_version:
         back.pop()
@@ -130,9 +130,9 @@ def _withdrawn(line: Sequence[str], to_version: str) -> list[str]:
 
 
 def broken_link(events: Iterable[tuple[Event, str]], head: str | None = None) -> int | None:
-    """Return the number of the first event whose seal or link does not hold, or None when the chain is whole.
+    """Return the number of the first event whose hash or link is wrong, or None when the chain is intact.
 
-    ``head`` is the seal of the newest event as it was noted elsewhere: with it, a tail that was cut off is found too.
+    ``head`` is the hash of the newest event, stored elsewhere: with it, removed events at the end are found too.
     """
     previous, expected = GENESIS, 1
     for event, seal in events:

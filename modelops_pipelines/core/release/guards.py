@@ -1,6 +1,6 @@
-"""Whether a version on trial, or a champion just made, harms its callers: verdicts on counts. Pure.
+"""The guards: verdicts on a challenger on trial or a new champion, from counts. No I/O.
 
-A gateway's watchdog judges what the workers have answered; a job judges the log, with the labels. Both end here.
+The gateway's watchdog judges the workers' counts; the trial job judges the log, with labels. Both use these functions.
 """
 
 import math
@@ -24,20 +24,20 @@ from modelops_pipelines.core.release.sequential_tests import (
 )
 
 PLANNED_ROWS = 2_000
-"""Labelled answers of both versions at which their difference is told best (core/release/sequential_tests.py)."""
+"""Labelled answers of both versions at which the interval is tightest (core/release/sequential_tests.py)."""
 QUICKEST, SLOWEST = timedelta(seconds=10), timedelta(minutes=10)
-"""Between which times the log is looked at again, a twentieth of the soak apart."""
+"""Limits of the interval between two judgements of the log, which is a twentieth of the soak."""
 _LOOKS_A_SOAK = 20
 _P95 = 0.95
 
 
 @dataclass(frozen=True)
 class Arm:
-    """What one version answered.
+    """The traffic of one version.
 
-    ``requests`` of which ``failed``; ``callers`` of whom it failed ``errors`` at least once; ``latencies`` is a sketch
-    (core/metrics/latency_sketch.py) of each caller's first request. Callers stick to their version, so they are the
-    independent units of every test here; an anonymous request is a caller of its own.
+    ``failed`` counts among ``requests``; ``errors`` counts the ``callers`` with at least one failed request;
+    ``latencies`` is a sketch (core/metrics/latency_sketch.py) of each caller's first request. Callers stay with their
+    version, so they are the independent units of all tests here; an anonymous request is a separate caller.
     """
 
     requests: int = 0
@@ -47,7 +47,7 @@ class Arm:
     latencies: Mapping[int, int] = field(default_factory=dict)
 
     def plus(self, other: "Arm") -> "Arm":
-        """Return both together."""
+        """Return the sum of both."""
         return Arm(
             self.requests + other.requests,
             self.failed + other.failed,
@@ -63,7 +63,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Leg:
-    """What both versions answered while the challenger's share (percent) stayed the same."""
+    """The traffic of both versions while the challenger's share (percent) was constant."""
 
     share: int
     challenger: Arm
@@ -72,9 +72,9 @@ class Leg:
 
 @dataclass(frozen=True)
 class Losses:
-    """Losses of labelled answers and scores of all, challenger and champion, for each leg of a trial.
+    """Losses of labelled answers and scores of all answers, of challenger and champion, per leg of a trial.
 
-    Legs are kept apart: while the share grows, days that are harder for both would look like a worse challenger.
+    Legs are separate: while the share grows, days that are harder for both would make the challenger look worse.
     """
 
     losses: tuple[Stratum, ...]
@@ -83,7 +83,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class Verdict:
-    """PASS, FAIL or INCONCLUSIVE; ``guard`` is the one that failed or is undecided, ``numbers`` what it rests on."""
+    """PASS, FAIL or INCONCLUSIVE; ``guard`` is the one that failed or is undecided, ``numbers`` its numbers."""
 
     verdict: str
     guard: str
@@ -92,41 +92,41 @@ class Verdict:
 
 
 def pace(soak: timedelta) -> timedelta:
-    """Return how long to wait between two looks at the log of a trial."""
+    """Return the time between two judgements of a trial by the log."""
     return min(max(soak / _LOOKS_A_SOAK, QUICKEST), SLOWEST)
 
 
 def judge_trial(legs: Sequence[Leg], losses: Losses | None, policy: Guard, minimum: int) -> Verdict:
-    """Judge a challenger by all legs of its trial, the present one last.
+    """Judge a challenger by all legs of its trial, the current one last.
 
-    FAIL as soon as one guard is sure; INCONCLUSIVE while the present leg has fewer than ``minimum`` requests of the
-    challenger; else PASS. Each guard alone keeps to the policy's rate of false alarms.
+    FAIL when one guard fails; INCONCLUSIVE while the current leg has fewer than ``minimum`` requests of the challenger;
+    else PASS. Each guard separately keeps the policy's false alarm rate.
     """
-    told = [_errors(legs, policy), _slowness(legs, policy)]
+    verdicts = [_errors(legs, policy), _slowness(legs, policy)]
     if losses is not None:
-        told += [_quality(losses, policy), *_scores(losses, policy)]
-    numbers = {one.guard: {"verdict": one.verdict, "reason": one.reason, **one.numbers} for one in told}
-    failed = next((one for one in told if one.verdict == FAIL), None)
+        verdicts += [_quality(losses, policy), *_scores(losses, policy)]
+    numbers = {one.guard: {"verdict": one.verdict, "reason": one.reason, **one.numbers} for one in verdicts}
+    failed = next((one for one in verdicts if one.verdict == FAIL), None)
     if failed is not None:
         return Verdict(FAIL, failed.guard, failed.reason, numbers)
     answered = legs[-1].challenger.requests if legs else 0
     if answered < minimum:
-        reason = f"{answered} requests of {minimum} that the step takes"
+        reason = f"{answered} of {minimum} required requests at this step"
         return Verdict(INCONCLUSIVE, "minimum", reason, numbers)
-    return Verdict(PASS, "all", f"{answered} requests at this step, and no guard has anything against it", numbers)
+    return Verdict(PASS, "all", f"{answered} requests at this step, and no guard failed", numbers)
 
 
 def judge_champion(arm: Arm, most: float, policy: Guard) -> Verdict:
-    """Judge a champion just made: FAIL when it fails more than the share ``most`` of its requests, beyond doubt.
+    """Judge a new champion: FAIL when its share of failed requests is significantly above ``most``.
 
-    The same e-process as for a challenger, with each caller in the place of a bad event: he is failed with a chance of
-    at most ``most`` if nothing is wrong. The share of failed requests must be above it too: who asks a thousand times
-    is easily failed once.
+    The same e-process as for a challenger, with callers in place of bad events: a healthy champion fails a caller with
+    a probability of at most ``most``. The share of failed requests must exceed it too, because a caller with a thousand
+    requests easily has one failure.
     """
     rate = arm.failed / arm.requests if arm.requests else 0.0
-    is_sure = log_evidence(arm.errors, arm.callers - arm.errors, most) >= -math.log(policy.false_alarms)
-    verdict = FAIL if is_sure and rate > most else INCONCLUSIVE
-    reason = f"{arm.failed} of {arm.requests} requests failed ({rate:.1%}, {most:.1%} is the alert's threshold)"
+    is_significant = log_evidence(arm.errors, arm.callers - arm.errors, most) >= -math.log(policy.false_alarms)
+    verdict = FAIL if is_significant and rate > most else INCONCLUSIVE
+    reason = f"{arm.failed} of {arm.requests} requests failed ({rate:.1%}, alert threshold {most:.1%})"
     return Verdict(
         verdict,
         "errors",
@@ -141,37 +141,37 @@ def _errors(legs: Sequence[Leg], policy: Guard) -> Verdict:
 
 
 def _slowness(legs: Sequence[Leg], policy: Guard) -> Verdict:
-    """Count answers that took over ``slower`` times the champion's 95th percentile in all legs."""
+    """Count answers that took over ``slower`` times the champion's p95 latency over all legs."""
     usual = percentile(merge(leg.champion.latencies for leg in legs), _P95)
     if usual is None:
-        return Verdict(INCONCLUSIVE, "latency", "the champion has answered nothing yet", {})
+        return Verdict(INCONCLUSIVE, "latency", "the champion has no requests yet", {})
     slow = usual * policy.slower
     steps = [_step(s, s.challenger.slower_than(slow), s.champion.slower_than(slow)) for s in legs]
     return _events("latency", steps, EventsGuard(policy.false_alarms, policy.slow), {"slow_ms": slow})
 
 
 def _events(name: str, steps: Sequence[Step], guard: EventsGuard, more: Mapping[str, Any]) -> Verdict:
-    said = guard.judge(steps)
+    verdict = guard.judge(steps)
     numbers = {
         "challenger": [sum(step.challenger for step in steps), sum(step.challenger_requests for step in steps)],
         "champion": [sum(step.champion for step in steps), sum(step.champion_requests for step in steps)],
         **more,
     }
-    return Verdict(said.verdict, name, f"{name}: {said.reason}", numbers)
+    return Verdict(verdict.verdict, name, f"{name}: {verdict.reason}", numbers)
 
 
 def _quality(losses: Losses, policy: Guard) -> Verdict:
     rows = sum(champion.rows for _, champion in losses.losses)
     usual = sum(champion.rows * champion.mean for _, champion in losses.losses) / rows if rows else 0.0
-    said = judge_quality_of(
+    verdict = judge_quality_of(
         losses.losses, planned=PLANNED_ROWS, tolerance=policy.loss * max(0.0, usual), alpha=policy.false_alarms
     )
     labelled = sum(challenger.rows for challenger, _ in losses.losses)
-    return Verdict(said.verdict, "quality", f"quality: {said.reason}", {"labelled_callers": labelled})
+    return Verdict(verdict.verdict, "quality", f"quality: {verdict.reason}", {"labelled_callers": labelled})
 
 
 def _scores(losses: Losses, policy: Guard) -> list[Verdict]:
-    """Judge the mean score, where the policy says how far it may be from the champion's."""
+    """Judge the difference of mean scores, if the policy limits it."""
     if policy.score_shift is None:
         return []
     judge = partial(judge_quality_of, planned=PLANNED_ROWS, tolerance=policy.score_shift, alpha=policy.false_alarms / 2)

@@ -1,8 +1,8 @@
-"""Tests of a challenger against a champion that may be looked at after every request, and ended at any look.
+"""Sequential tests of a challenger against a champion, valid at any time and with any stopping rule.
 
-Two kinds: bad events (errors, slow answers), which are counted, by an e-process whose level is exact; and
-losses, which have a mean, by an asymptotic confidence sequence. No rows, no clock, no traffic: counts in,
-verdicts out. Only ``math`` is imported, for the gateway and a sensor load this.
+Two kinds: counts of bad events (errors, slow answers) are tested by an e-process with an exact level; mean losses by an
+asymptotic confidence sequence. Counts in, verdicts out. Only ``math`` is imported, because the gateway and a sensor
+load this.
 """
 
 import math
@@ -13,11 +13,11 @@ from typing import TypeAlias
 PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
 
 FEWEST_ROWS = 100
-"""Rows that each arm must have before an interval is told: a mean of fewer skewed losses is not yet normal."""
+"""Rows that an interval needs of each arm: the mean of fewer skewed losses is not close to normal."""
 
 
 def _prior() -> tuple[tuple[float, float], ...]:
-    """Return (r, weight) of the mixture over the relative risk: a half around 2, the rest even up to 1000.
+    """Return (r, weight) of the mixture over the relative risk: half the weight around 2, the rest even up to 1000.
 
     The points are evenly spaced in log r from 1.2, 24 of them, so that no r is further than 16 % from one.
     """
@@ -32,7 +32,7 @@ _PRIOR = _prior()
 
 @dataclass(frozen=True)
 class Step:
-    """Bad events and requests of both arms while the challenger's share of the requests stayed the same.
+    """Bad events and requests of both arms while the challenger's share of the requests was constant.
 
     Events belong to the step in which their request was assigned an arm.
     """
@@ -45,14 +45,14 @@ class Step:
 
     @property
     def excess(self) -> float | None:
-        """The challenger's rate of bad events less the champion's; None unless both had a request."""
+        """The challenger's rate of bad events minus the champion's; None unless both had a request."""
         if not self.challenger_requests or not self.champion_requests:
             return None
         return self.challenger / self.challenger_requests - self.champion / self.champion_requests
 
 
 def log_evidence(challenger: int, champion: int, share: float) -> float:
-    """Return log E (nats) after so many bad events of each arm: ``log_evidence_of`` one step."""
+    """Return log E (nats) for these counts of bad events: ``log_evidence_of`` one step."""
     return log_evidence_of([Step(share, challenger, champion)])
 
 
@@ -72,14 +72,14 @@ def log_evidence_of(steps: Iterable[Step]) -> float:
     Turner, Ly and Gruenwald, "Generic e-variables for exact sequential k-sample tests". Raises ValueError
     for a share that is not between 0 and 1 and for negative counts.
     """
-    told = list(steps)
-    for one in told:
+    counted = list(steps)
+    for one in counted:
         _check(one)
     logs = [
         math.log(weight)
         + math.fsum(
             one.challenger * math.log(r) - (one.challenger + one.champion) * math.log1p(one.share * (r - 1))
-            for one in told
+            for one in counted
         )
         for r, weight in _PRIOR
     ]
@@ -89,18 +89,18 @@ def log_evidence_of(steps: Iterable[Step]) -> float:
 
 def _check(step: Step) -> None:
     if not 0 < step.share < 1:
-        message = f"a share of {step.share:g} is not between 0 and 1"
+        message = f"The share {step.share:g} is not between 0 and 1"
         raise ValueError(message)
     if min(step.challenger, step.champion) < 0:
-        message = f"{step.challenger} and {step.champion} bad events: counts are never negative"
+        message = f"The counts of bad events, {step.challenger} and {step.champion}, must not be negative"
         raise ValueError(message)
 
 
 @dataclass(frozen=True)
 class EventsVerdict:
-    """Whether the challenger has too many bad events: FAIL or INCONCLUSIVE; that it has few enough no test says.
+    """Whether the challenger has too many bad events: FAIL or INCONCLUSIVE. The test never passes a challenger.
 
-    ``excess`` is the challenger's rate less the champion's (0 .. 1), None where an arm had no request.
+    ``excess`` is the challenger's rate minus the champion's (-1 .. 1), None when an arm had no request.
     """
 
     verdict: str
@@ -111,40 +111,40 @@ class EventsVerdict:
 
 @dataclass(frozen=True)
 class EventsGuard:
-    """What fails a challenger: evidence of 1 / ``alpha`` and an excess of at least ``least`` bad events a request."""
+    """Fails a challenger at evidence of 1 / ``alpha`` and an excess of at least ``least`` bad events per request."""
 
     alpha: float = 0.01
     least: float = 0.005
 
     def judge(self, steps: Sequence[Step]) -> EventsVerdict:
-        """Judge all steps of a trial so far; the chance that a challenger no worse ever fails is at most ``alpha``.
+        """Judge all steps of a trial so far; a challenger that is not worse ever fails with probability <= ``alpha``.
 
-        The excess is the mean of the steps' excesses, each weighed by the challenger's requests in it, so that a
-        base rate that moved between steps is not taken for a difference. Raises as ``log_evidence_of``.
+        The excess is the mean of the steps' excesses, each weighted by the challenger's requests in it, so that a base
+        rate that changed between steps does not count as a difference. Raises as ``log_evidence_of``.
         """
         found, needed = log_evidence_of(steps), -math.log(self.alpha)
         excess = _excess(steps)
         if excess is None:
-            reason = "an arm has no request yet"
+            reason = "one version has no requests yet"
         else:
-            evidence = f"evidence {math.exp(min(found, 700)):.3g} of {1 / self.alpha:.3g} needed"
-            reason = f"{excess:+.2%} bad events a request, {self.least:.2%} matter; {evidence}"
+            evidence = f"evidence {math.exp(min(found, 700)):.3g} of {1 / self.alpha:.3g} required"
+            reason = f"{excess:+.2%} bad events per request (threshold {self.least:.2%}); {evidence}"
         fails = excess is not None and excess >= self.least and found >= needed
         return EventsVerdict(FAIL if fails else INCONCLUSIVE, reason, found, excess)
 
 
 def _excess(steps: Iterable[Step]) -> float | None:
-    told = [(one.challenger_requests, one.excess) for one in steps if one.excess is not None]
-    total = sum(requests for requests, _ in told)
-    return math.fsum(requests * excess for requests, excess in told) / total if total else None
+    excesses = [(one.challenger_requests, one.excess) for one in steps if one.excess is not None]
+    total = sum(requests for requests, _ in excesses)
+    return math.fsum(requests * excess for requests, excess in excesses) / total if total else None
 
 
 @dataclass(frozen=True)
 class Moments:
     """One arm's losses: how many rows, their mean, and the variance of that mean (in squared units of the loss).
 
-    Where callers, not requests, are assigned an arm, their rows go together: then ``of_clusters``, and ``rows``
-    counts callers. ``merged`` is for rows that are independent.
+    When callers, not requests, are assigned an arm, a caller's rows form a cluster: use ``of_clusters``, and ``rows``
+    counts callers. ``merged`` is for independent rows.
     """
 
     rows: int
@@ -168,11 +168,11 @@ class Moments:
     def of_clusters(
         cls, clusters: int, rows: int, total: float, squares: float, products: float, sizes: float
     ) -> "Moments":
-        """Return the moments of rows that go together in clusters, each with m rows whose losses add up to s.
+        """Return the moments of rows in clusters, each with m rows whose losses add up to s.
 
         mean = sum s / sum m; variance = K / (K - 1) sum (s - mean m)^2 / (sum m)^2 over the K ``clusters``, the
         cluster-robust one of a ratio (Cochran 1977, 6.3). ``rows`` is sum m, ``total`` sum s, ``squares`` sum s^2,
-        ``products`` sum s m and ``sizes`` sum m^2. A cluster is all that a caller did since the trial began.
+        ``products`` sum s m and ``sizes`` sum m^2. A cluster is all rows of a caller since the trial began.
         """
         if clusters < 1 or rows < 1:
             return cls(0, 0.0, 0.0)
@@ -193,7 +193,7 @@ class Moments:
 
     @property
     def row_variance(self) -> float:
-        """Variance of a row, or what it would be if rows that go together were independent."""
+        """Variance of a row; for clusters, what it would be if their rows were independent."""
         return self.rows * self.variance
 
     @property
@@ -203,12 +203,12 @@ class Moments:
 
 
 Stratum: TypeAlias = tuple[Moments, Moments]
-"""The challenger's and the champion's moments of a time in which the share of the requests stayed the same."""
+"""The challenger's and the champion's moments of a time in which the share of the requests was constant."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The challenger's mean less the champion's, and the interval that covers it at all looks at once."""
+    """The challenger's mean minus the champion's, and its interval, which is valid at any time."""
 
     estimate: float
     lower: float
@@ -216,35 +216,35 @@ class Interval:
 
 
 def too_little(challenger: Moments, champion: Moments, fewest: int = FEWEST_ROWS) -> str | None:
-    """Return why no interval can be told yet; None if one can."""
+    """Return why there is no interval yet; None if there is one."""
     numbers = (challenger.mean, challenger.variance, champion.mean, champion.variance)
     if not all(math.isfinite(number) for number in numbers):
-        return "a loss is no finite number"
+        return "a loss is not finite"
     if min(challenger.rows, champion.rows) < max(2, fewest):
-        arms = f"{challenger.rows} rows of the challenger and {champion.rows} of the champion"
-        return f"{arms}, of {max(2, fewest)} each that an interval takes"
+        rows = f"{challenger.rows} rows of the challenger and {champion.rows} of the champion"
+        return f"{rows}, but {max(2, fewest)} of each are required"
     if max(challenger.variance, champion.variance) <= 0:
-        return "every loss of either version is the same: there is nothing to measure a difference by"
+        return "the losses of both versions have no variance, so there is no interval"
     return None
 
 
 def difference(
     challenger: Moments, champion: Moments, *, planned: int, alpha: float = 0.05, fewest: int = FEWEST_ROWS
 ) -> Interval | None:
-    """Return the confidence sequence of the mean difference at this look: ``difference_of`` one stratum."""
+    """Return the confidence sequence of the mean difference: ``difference_of`` one stratum."""
     return difference_of([(challenger, champion)], planned=planned, alpha=alpha, fewest=fewest)
 
 
 def difference_of(
     strata: Iterable[Stratum], *, planned: int, alpha: float = 0.05, fewest: int = FEWEST_ROWS
 ) -> Interval | None:
-    """Return the confidence sequence of the mean difference at this look; None where ``too_little`` says why.
+    """Return the confidence sequence of the mean difference; None when ``too_little`` has a reason.
 
     half-width = sqrt(V) sqrt(2 (n rho^2 + 1) / (n^2 rho^2) log(sqrt(n rho^2 + 1) / alpha)), n the rows of both arms,
     V = n (variance of the one mean + of the other), rho^2 = (-2 log alpha + log(1 - 2 log alpha)) / planned, by
-    which the interval is tightest at ``planned`` rows of both arms: to be fixed before the first look. A plan ten
-    times off costs width, not validity. Over all looks, from ``fewest`` rows an arm on, the interval misses the truth
-    ever with a probability that tends to at most alpha. Source: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas,
+    which the interval is tightest at ``planned`` rows of both arms: fix it before the first judgement. A plan ten times
+    off costs width, not validity. From ``fewest`` rows per arm on, the probability that the interval ever misses the
+    true difference tends to at most alpha. Source: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas,
     "Time-uniform central limit theory and asymptotic confidence sequences", Theorem 2.2.
 
     Why V: the theorem is for the mean of one sequence. A request with arm Z (1 for the challenger, with probability
@@ -252,22 +252,22 @@ def difference_of(
     a randomised experiment with no covariates, m1 and m0 the arms' means. With p = n1 / n the mean of f is
     m1 - m0, and its variance s1^2 / p + s0^2 / (1 - p) = n (s1^2 / n1 + s0^2 / n0) = V.
 
-    A stratum is a time in which the share stayed the same. With a share that grows while losses move, the arms' plain
-    means lie apart for no other reason; f has each stratum's own p, m1 and m0, so that differences and V / n are
-    the strata's, weighed by their parts of the rows, n_k / n and its square. A stratum without an arm is left out.
+    A stratum is a time in which the share was constant. If the share grows while losses change, the arms' plain means
+    differ for that reason alone; f uses each stratum's p, m1 and m0, so that differences and V / n are those of the
+    strata, weighted by their parts of the rows, n_k / n and its square. A stratum without rows of both arms is ignored.
 
-    An arm's variance is taken as no less than that of the rows of both arms together: a small arm that has not yet
-    had one of its rare large losses would otherwise look certain. Raises ValueError unless 0 < alpha < 1 and
+    An arm's variance is at least that of the rows of both arms together: otherwise the interval of a small arm that has
+    not had one of its rare large losses yet would be too narrow. Raises ValueError unless 0 < alpha < 1 and
     planned >= 1.
     """
     if not 0 < alpha < 1 or planned < 1:
         message = f"alpha {alpha:g} must be between 0 and 1, and the planned rows, {planned}, at least 1"
         raise ValueError(message)
-    told = _with_both_arms(strata)
-    if too_little(*_merged(told), fewest):
+    usable = _with_both_arms(strata)
+    if too_little(*_merged(usable), fewest):
         return None
-    rows = sum(one.rows + other.rows for one, other in told)
-    parts = [((one.rows + other.rows) / rows, one, other) for one, other in told]
+    rows = sum(one.rows + other.rows for one, other in usable)
+    parts = [((one.rows + other.rows) / rows, one, other) for one, other in usable]
     estimate = math.fsum(part * (one.mean - other.mean) for part, one, other in parts)
     variance = math.fsum(part**2 * _variance(one, other) for part, one, other in parts)
     scaled = rows * (-2 * math.log(alpha) + math.log1p(-2 * math.log(alpha))) / planned
@@ -287,7 +287,7 @@ def _merged(strata: Iterable[Stratum]) -> Stratum:
 
 
 def _variance(challenger: Moments, champion: Moments) -> float:
-    """Return the variance of the difference of two means, no arm's rows varying less than both arms' do."""
+    """Return the variance of the difference of two means; each arm's row variance is at least the pooled one."""
     arms = (challenger, champion)
     pooled = math.fsum(one.rows * one.row_variance for one in arms) / sum(one.rows for one in arms)
     return math.fsum(max(one.row_variance, pooled) / one.rows for one in arms)
@@ -295,7 +295,7 @@ def _variance(challenger: Moments, champion: Moments) -> float:
 
 @dataclass(frozen=True)
 class QualityVerdict:
-    """Whether the challenger loses more than the champion: PASS, FAIL or INCONCLUSIVE, with what it rests on."""
+    """Whether the challenger's loss is higher than the champion's: PASS, FAIL or INCONCLUSIVE, with its interval."""
 
     verdict: str
     reason: str
@@ -311,7 +311,7 @@ def judge_quality(
     alpha: float = 0.05,
     fewest: int = FEWEST_ROWS,
 ) -> QualityVerdict:
-    """Judge losses at any look, the share being what it always was: ``judge_quality_of`` one stratum."""
+    """Judge losses at any time, for a constant share: ``judge_quality_of`` one stratum."""
     pair = (challenger, champion)
     return judge_quality_of([pair], planned=planned, tolerance=tolerance, alpha=alpha, fewest=fewest)
 
@@ -324,17 +324,17 @@ def judge_quality_of(
     alpha: float = 0.05,
     fewest: int = FEWEST_ROWS,
 ) -> QualityVerdict:
-    """Judge losses at any look: FAIL if worse than the champion by more than ``tolerance``, PASS if surely by less.
+    """Judge losses at any time: FAIL if worse than the champion by over ``tolerance``, PASS if non-inferior.
 
-    FAIL when the interval's lower end > tolerance, PASS when its upper end < tolerance (non-inferior), else
+    FAIL when the interval's lower end > tolerance, PASS when its upper end < tolerance, else
     INCONCLUSIVE. Arguments and errors as of ``difference_of``.
     """
-    told = list(strata)
-    interval = difference_of(told, planned=planned, alpha=alpha, fewest=fewest)
+    strata = list(strata)
+    interval = difference_of(strata, planned=planned, alpha=alpha, fewest=fewest)
     if interval is None:
-        why = too_little(*_merged(told), fewest) or too_little(*_merged(_with_both_arms(told)), fewest)
+        why = too_little(*_merged(strata), fewest) or too_little(*_merged(_with_both_arms(strata)), fewest)
         return QualityVerdict(INCONCLUSIVE, why or "", None)
-    challenger, champion = _merged(_with_both_arms(told))
+    challenger, champion = _merged(_with_both_arms(strata))
     verdict = INCONCLUSIVE
     if interval.lower > tolerance:
         verdict = FAIL
@@ -342,5 +342,5 @@ def judge_quality_of(
         verdict = PASS
     span = f"{interval.lower:+.5f} to {interval.upper:+.5f}"
     rows = f"{challenger.rows} and {champion.rows} rows"
-    reason = f"loss {interval.estimate:+.5f} a row, {span} at all looks, tolerance {tolerance:g}, {rows}"
+    reason = f"loss {interval.estimate:+.5f} per row (interval {span}, tolerance {tolerance:g}, {rows})"
     return QualityVerdict(verdict, reason, interval)

@@ -1,5 +1,5 @@
-"""Every table declared once: columns, types, units, keys, partitions, and which table derives from which.
+"""Every table, declared once: columns, types, units, keys, partitions, and which table is derived from which.
 
-DDL, Arrow schemas, Dagster's column metadata, the documentation and test frames derive from here.
-Nothing here reads or writes.
+DDL, Arrow schemas, Dagster's column metadata, the documentation and test frames are generated from these declarations.
+No I/O here.
 """

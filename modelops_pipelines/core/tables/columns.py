@@ -1,4 +1,4 @@
-"""What a table's declaration is made of: columns with their types, units and what they are about."""
+"""The parts of a table's declaration: columns with their types, units and descriptions."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -8,7 +8,7 @@ ColumnType = Literal["text", "int", "float", "bool", "timestamp", "date", "json"
 
 @dataclass(frozen=True)
 class Column:
-    """One column. ``json`` is kept as text; ``timestamp`` is UTC microseconds; ``ints`` and ``floats`` are lists."""
+    """One column. ``json`` is stored as text; ``timestamp`` is UTC microseconds; ``ints`` and ``floats`` are lists."""
 
     name: str
     type: ColumnType

@@ -1,6 +1,7 @@
-"""The graph of derived tables, declared once: computed from what, marked by what, due when, judged by which rules.
+"""The graph of derived tables, declared once: their sources, what marks their windows, when they are due, their rules.
 
-Ingest marks windows by it and operations recompute by it; Dagster's dependencies, checks and monitoring runs follow it.
+Ingest marks windows and operations recompute them by this graph; Dagster's dependencies, checks and monitoring runs
+are built from it.
 A new derived table is one entry here (and its columns in ``lake``), one operation, and one asset line in
 ``components.model_endpoint``.
 """
@@ -33,8 +34,8 @@ from modelops_pipelines.core.tables.lake import (
 class RuleKind:
     """A kind of alert rule that judges a derived table.
 
-    With ``value``, that column of the busiest version in each window is held against the rule's threshold, on at least
-    ``minimum`` of the rows that ``count`` names. Kinds that judge otherwise have a function in ``operations.alerting``.
+    With ``value``, that column of the busiest version in each window is compared with the rule's threshold, given
+    at least ``minimum`` rows by the column ``count``. Other kinds have a function in ``operations.alerting``.
     """
 
     name: str
@@ -48,11 +49,11 @@ class RuleKind:
 class Derivation:
     """A derived table's place in the graph.
 
-    ``computed_from`` names the tables that its operation reads; a changed window of one of ``marked_by`` (all of them
-    unless given) marks the same window here. ``only_task`` and ``only_with_metrics`` limit it to endpoints of that task
-    or with metrics of their own. ``hourly`` tables have rows by the hour whatever the endpoint's window is.
-    ``when_ended`` says that calibrated verdicts are computed only when their window has ended. ``companions`` are
-    further tables that the same operation writes.
+    ``computed_from`` names the tables that its operation reads; a changed window of one of ``marked_by`` (by default
+    all of these) marks the same window here. ``only_task`` and ``only_with_metrics`` limit it to endpoints of that
+    task or with custom metrics. ``hourly`` tables have hourly rows for any window size. With ``when_ended``, calibrated
+    verdicts are computed only after their window has ended. ``companions`` are further tables that the same operation
+    writes.
     """
 
     table: Table
@@ -72,12 +73,12 @@ class Derivation:
 
     @property
     def verdict_mark(self) -> str:
-        """The consumer under whose name the table's windows are marked as still to be judged."""
+        """The consumer name that marks the table's windows as not judged yet."""
         return f"{self.name}.verdicts"
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """The tables whose changed windows mark this one's."""
+        """The tables whose changed windows mark the windows of this one."""
         return self.marked_by or self.computed_from
 
 
@@ -102,7 +103,7 @@ DERIVATIONS = (
 
 
 def derivations_for(task: str, *, own_metrics: bool) -> tuple[Derivation, ...]:
-    """Return the derived tables of an endpoint of this task, with or without own metrics, in order of computing."""
+    """Return the derived tables of an endpoint, with or without custom metrics, in the order of computation."""
     return tuple(
         one for one in DERIVATIONS if one.only_task in {None, task} and (own_metrics or not one.only_with_metrics)
     )
@@ -119,13 +120,13 @@ def dependents_of(derivations: Sequence[Derivation], table: str) -> tuple[str, .
 
 
 def direct_sources(derivation: Derivation) -> list[str]:
-    """Return what the table is computed from, less what another of its sources waits for anyway."""
+    """Return the tables it is computed from, without those that another source depends on anyway."""
     indirect = {further for name in derivation.computed_from for further in _sources(name)}
     return [name for name in derivation.computed_from if name not in indirect]
 
 
 def _sources(name: str) -> set[str]:
-    """Return all that a table waits for, directly or not; labels and feedback wait for the log."""
+    """Return all direct and indirect sources of a table; labels and feedback come after the log."""
     if name in {LABELS.name, FEEDBACK.name}:
         return {_LOG}
     direct = {one.name: one.computed_from for one in DERIVATIONS}.get(name, ())
@@ -143,7 +144,7 @@ def judged_table(kind: str) -> Table:
 
 
 def lake_tables() -> Iterator[Table]:
-    """Yield every table of the lake, those that are captured first."""
+    """Yield every table of the lake, the captured ones first."""
     yield from (*STREAMS.values(), REJECTS)
     for one in DERIVATIONS:
         yield from (one.table, *one.companions)

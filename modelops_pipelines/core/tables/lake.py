@@ -1,7 +1,7 @@
-"""Every table of the lake, declared once: columns, types, units, keys. Which derives from which: ``derivations``.
+"""Every table of the lake, declared once: columns, types, units, keys. Dependencies between them: ``derivations``.
 
 The lake's Arrow schemas, the state database's tables, Dagster's column metadata, the documentation and the tests'
-frames all derive from here. Nothing here reads or writes.
+frames are generated from these declarations. No I/O here.
 """
 
 from collections.abc import Mapping
@@ -11,37 +11,37 @@ from modelops_pipelines.core.tables.columns import Column, ColumnType, Table, co
 
 _DATE = column("date", "date", "UTC day of the event time; the partition")
 _IDENTITY = (
-    text("prediction_id", "request id, a dash, the row's index"),
-    text("request_id", "one request; carries its event time and a seal"),
-    integer("row_index", "row within the request, from 0"),
-    moment("event_time", "when the prediction was asked for"),
+    text("prediction_id", "request id, a dash, and the row index"),
+    text("request_id", "the request's id; contains its event time and a seal"),
+    integer("row_index", "row index in the request, from 0"),
+    moment("event_time", "when the prediction was requested"),
 )
 _ORIGIN = (
     text("worker", "the gateway worker that captured it"),
-    integer("segment", "the spool segment that it came in"),
+    integer("segment", "the spool segment that contained it"),
 )
 
 INFERENCE_LOG = Table(
     "inference_log",
-    "Every request's rows, answered or failed, exactly once; a feature's column bears the feature's own name.",
+    "One row per request row, answered or failed, exactly once. Each feature has a column with its own name.",
     (
         *_IDENTITY,
         moment("received_at", "when the gateway received it"),
-        text("model_version?", "the version that answered; null when none could"),
+        text("model_version?", "the version that answered; null when none did"),
         text("variant?", "champion or challenger"),
-        text("prediction?", "what was answered"),
-        number("score?", "probability of the positive class, or of the class answered"),
-        number("latency_ms", "from the body read to the answer ready, before it is captured", "ms"),
+        text("prediction?", "the predicted class or number"),
+        number("score?", "probability of the positive class; with more than two classes, of the predicted class"),
+        number("latency_ms", "from the request body read to the answer computed, capture excluded", "ms"),
         integer("status", "HTTP status of the answer"),
-        text("error_code?", "why it failed"),
-        text("user_id?", "who asked, as the caller says"),
+        text("error_code?", "error code of a failed request"),
+        text("user_id?", "the caller's user id, from X-User-Id"),
         text("session_id?", "the caller's session"),
         text("client_request_id?", "the caller's own id"),
         text("source", "live, replay or test"),
-        text("key_id?", "the key that asked; null where the gateway needs none"),
-        column("bool", "sampled?", "false where the features were left out by sampling"),
-        column("bool", "truncated?", "true where the features were too large to keep"),
-        text("payload_hash?", "SHA-256 of the features as JSON, where they were too large to keep"),
+        text("key_id?", "the API key of the request; null when the gateway has no keys"),
+        column("bool", "sampled?", "false when sampling dropped the features"),
+        column("bool", "truncated?", "true when the features were too large to keep"),
+        text("payload_hash?", "SHA-256 of the features as JSON, when they were too large to keep"),
         *_ORIGIN,
         _DATE,
     ),
@@ -49,11 +49,11 @@ INFERENCE_LOG = Table(
 )
 LABELS = Table(
     "labels",
-    "What turned out to be true, as it arrived; the latest by labelled_at counts.",
+    "Labels, as they arrived. The latest by labelled_at counts.",
     (
-        text("label_id", "content hash: the same label twice is once"),
+        text("label_id", "content hash: the same label sent twice is one row"),
         *_IDENTITY,
-        text("label", "the truth"),
+        text("label", "the true class or number"),
         moment("labelled_at", "when it became known"),
         moment("received_at", "when the gateway received it"),
         *_ORIGIN,
@@ -65,13 +65,13 @@ FEEDBACK = Table(
     "feedback",
     "What people said about predictions.",
     (
-        text("feedback_id", "content hash: the same feedback twice is once"),
+        text("feedback_id", "content hash: the same feedback sent twice is one row"),
         *_IDENTITY,
         integer("rating?", "1 (worst) to 5 (best)"),
         text("thumbs?", "up or down"),
         text("comment?", "free text"),
-        text("corrected_label?", "what the person says is true"),
-        text("user_id?", "who said it"),
+        text("corrected_label?", "the true class or number, as the person says"),
+        text("user_id?", "user id of the person"),
         text("session_id?", "the caller's session"),
         moment("received_at", "when the gateway received it"),
         *_ORIGIN,
@@ -81,11 +81,11 @@ FEEDBACK = Table(
 )
 REJECTS = Table(
     "rejects",
-    "What could not become a row, and why. Nothing is dropped silently.",
+    "Captured lines that could not be ingested, with the reason. Nothing is dropped silently.",
     (
         text("stream", "predictions, labels or feedback"),
         integer("line", "line within the segment, from 1"),
-        text("reason", "why"),
+        text("reason", "why it was rejected"),
         text("raw", "the line, at most 4,096 characters"),
         moment("rejected_at", "when it was rejected"),
         *_ORIGIN,
@@ -99,51 +99,51 @@ _WINDOW = (
     text("model_version", "the version that answered"),
 )
 _HOUR = (
-    moment("window_start", "start of the hour of event time, whatever the endpoint's window is"),
+    moment("window_start", "start of the hour of event time, for hourly and daily windows alike"),
     text("model_version", "the version that answered"),
 )
 SERVICE_METRICS = Table(
     "service_metrics",
-    "Traffic, failures and latency an hour, version and variant; any longer window is their sum.",
+    "Traffic, errors and latency per hour, version and variant. Longer windows are sums of hours.",
     (
         *_HOUR,
-        text("variant", "champion or challenger; none when nothing could answer"),
+        text("variant", "champion or challenger; none when no version answered"),
         integer("requests", "requests", "requests"),
         integer("predictions", "rows answered", "rows"),
-        integer("client_errors", "requests refused as wrong (4xx)", "requests"),
-        integer("server_errors", "requests that we failed (5xx)", "requests"),
-        column("json", "errors?", "requests that failed by error code"),
-        number("latency_sum_ms", "sum over requests", "ms"),
-        column("json", "latency_counts", "requests by bucket floor(ln(ms)/ln(1.02))"),
+        integer("client_errors", "requests with a 4xx status", "requests"),
+        integer("server_errors", "requests with a 5xx status", "requests"),
+        column("json", "errors?", "failed requests by error code"),
+        number("latency_sum_ms", "sum of the requests' latencies", "ms"),
+        column("json", "latency_counts", "latency sketch: requests per bucket floor(ln(ms)/ln(1.02))"),
         _DATE,
     ),
     ("window_start", "model_version", "variant"),
 )
 PROFILES = Table(
     "profiles",
-    "A mergeable summary of each column an hour and version; any longer window is their sum.",
+    "A mergeable profile of each column per hour and version. Longer windows are sums of hours.",
     (
         *_HOUR,
-        text("column", "feature, or prediction, or score"),
+        text("column", "a feature, prediction or score"),
         text("kind", "numeric, categorical or text"),
-        integer("n", "values, nulls among them", "rows"),
-        integer("nulls", "nulls among them", "rows"),
-        integer("infinities?", "infinities among them", "rows"),
-        text("bins_id", "content hash of the bins that it was counted on"),
-        column("ints", "counts?", "values a bin, or a category of the bins, or words a hashed bucket"),
-        column("floats", "sums?", "sum of value - centre a bin; empty unless numeric"),
+        integer("n", "values, nulls included", "rows"),
+        integer("nulls", "null values", "rows"),
+        integer("infinities?", "infinite values", "rows"),
+        text("bins_id", "content hash of the bins used"),
+        column("ints", "counts?", "values per bin, values per category, or words per hashed bucket"),
+        column("floats", "sums?", "sum of value - centre per bin; empty unless numeric"),
         number("squares?", "sum of (value - centre) squared"),
-        number("minimum?", "least finite value"),
-        number("maximum?", "greatest finite value"),
-        integer("other?", "values of categories that the bins do not list", "rows"),
-        column("json", "new?", "of these, the first 50 categories by name, with their counts"),
+        number("minimum?", "smallest finite value"),
+        number("maximum?", "largest finite value"),
+        integer("other?", "values of categories outside the bins", "rows"),
+        column("json", "new?", "counts of the first 50 of these categories by name"),
         _DATE,
     ),
     ("window_start", "model_version", "column"),
 )
 DAILY_PROFILES = Table(
     "daily_profiles",
-    "The sum of each day's hours in profiles, where window is day. A day that has none is summed when it is read.",
+    "Daily sums of profiles, for endpoints with daily windows. Days without a row are summed when read.",
     (
         moment("window_start", "start of the day of event time"),
         *PROFILES.columns[1:-1],
@@ -153,63 +153,69 @@ DAILY_PROFILES = Table(
 )
 DRIFT = Table(
     "drift",
-    "Each column's distance from its reference, and the verdict on it.",
+    "Each column's distance from its reference, with the drift verdict.",
     (
         *_WINDOW,
-        text("column", "feature, or prediction, or score"),
+        text("column", "a feature, prediction or score"),
         text("kind", "numeric, categorical or text"),
-        text("statistic", "what was measured"),
-        number("value?", "the statistic; null with a reason"),
-        number("threshold?", "what it is held against; calibrated, the value at which it would just have been flagged"),
+        text("statistic", "name of the statistic"),
+        number("value?", "value of the statistic; null with a reason"),
+        number("threshold?", "threshold of the value; for calibrated verdicts, the value from which it is flagged"),
         column("bool", "drifted?", "the verdict; null with a reason"),
-        integer("n", "values in the window", "rows"),
+        integer("n", "values in the window, widened if it has too few", "rows"),
         integer("n_reference", "values in the reference", "rows"),
-        number("missing?", "share of nulls in the window"),
-        number("missing_reference?", "share of nulls in the reference"),
-        text("reason?", "why there is no value or no verdict, or what else decided it"),
+        number("missing?", "share of missing values in the window"),
+        number("missing_reference?", "share of missing values in the reference"),
+        text("reason?", "why there is no value or verdict, or the reason of the verdict"),
         text("method?", "calibrated, evidently or fixed"),
-        text("reference?", "what the window was held against"),
-        column("bool", "flagged?", "beyond chance in this window; drifted when it lasts or is gross"),
-        number("p_value?", "chance of such a distance between ordinary windows"),
-        text("channel?", "what moved most: distribution, missing or range"),
-        number("effect?", "the distance in units of the smallest that matters"),
-        number("importance?", "how much the model's answers hang on the column; all columns' add up to 1"),
+        text("reference?", "the reference that the window is compared with"),
+        column(
+            "bool",
+            "flagged?",
+            "significant in this window alone; drifted when two windows in a row are flagged, or gross",
+        ),
+        number("p_value?", "p-value: probability of such a distance between normal windows"),
+        text("channel?", "the channel that changed most: distribution, missing or range"),
+        number("effect?", "the distance in units of the smallest relevant one"),
+        number("importance?", "importance of the column for the model; all columns add up to 1"),
         text("severity?", "none, low, medium or high: effect times importance"),
-        text("channels?", "all channels that were flagged, with commas between"),
-        integer("n_window?", "of the values, those in the window itself: fewer where it was widened", "rows"),
+        text("channels?", "all flagged channels, separated by commas"),
+        integer("n_window?", "values in the window itself; fewer than n if it was widened", "rows"),
         _DATE,
     ),
     ("window_start", "model_version", "column"),
 )
 WHOLE = "all"
-"""The segment of ``quality_metrics`` that is all rows of a window; rows of earlier releases have null there."""
+"""The ``quality_metrics`` segment of all rows of a window; rows of earlier releases have null instead."""
 QUALITY_METRICS = Table(
     "quality_metrics",
-    "Quality a window and version on the labels that have arrived, of all rows and of each value of the segments.",
+    "Quality per window and version on the labels so far, of all rows and per segment value.",
     (
         *_WINDOW,
         text("segment", "all, or a feature's name"),
-        text("segment_value", "its value, or (other), (null), (not kept) where features were left out; empty for all"),
+        text("segment_value", "its value; (other), (null), or (not kept) when features were not kept; empty for all"),
         integer("predictions", "rows answered", "rows"),
-        integer("labelled", "of these, with a label", "rows"),
+        integer("labelled", "predictions with a label", "rows"),
         number("coverage", "labelled / predictions"),
-        integer("feedback", "pieces of feedback", "rows"),
-        integer("complaints", "of these thumbs down, or rated 1 or 2", "rows"),
-        number("accuracy?", "share answered right"),
-        number("precision?", "share of the answers of the positive class that are right"),
-        number("recall?", "share of the positive class that is answered so"),
-        number("f1?", "2 hits / (answers + labels) of the positive class; of more classes the plain mean of theirs"),
-        column("json", "confusion?", "labelled rows by true class, then by answer"),
-        number("confidence?", "mean of max(score, 1 - score), or of the answer's score; of all rows, labelled or not"),
-        number("base_rate?", "share of positives among the labels"),
-        number("mean_score?", "mean score of the labelled"),
+        integer("feedback", "feedback entries", "rows"),
+        integer("complaints", "feedback entries with thumbs down or a rating of 1 or 2", "rows"),
+        number("accuracy?", "share of correct predictions"),
+        number("precision?", "share of positive predictions that are correct"),
+        number("recall?", "share of positive labels that were predicted positive"),
+        number("f1?", "F1 of the positive class; with more than two classes, the unweighted mean of the classes' F1"),
+        column("json", "confusion?", "labelled rows by true class, then by predicted class"),
+        number("confidence?", "mean of max(score, 1 - score), or of the predicted class's score; over all rows"),
+        number("base_rate?", "share of positive labels"),
+        number("mean_score?", "mean score of labelled rows"),
         number("auc?", "area under the ROC curve, ties counted half"),
         number("log_loss?", "mean log-loss, scores clipped at 1e-15", "nats"),
         number("brier?", "mean squared error of the score"),
         number("brier_skill?", "1 - brier / (base_rate (1 - base_rate))"),
         number("calibration_error?", "mean distance of score and share of positives, over 10 equal bins of the score"),
         column(
-            "json", "score_counts?", "labelled rows by score bin, and exact sums, so that windows merge; of all rows"
+            "json",
+            "score_counts?",
+            "labelled rows per score bin, and exact sums, so that windows merge; segment all only",
         ),
         number("mae?", "mean absolute error", "label"),
         number("rmse?", "root of the mean squared error", "label"),
@@ -222,20 +228,20 @@ QUALITY_METRICS = Table(
 )
 ESTIMATED_QUALITY = Table(
     "estimated_quality",
-    "Quality a window and version as the scores alone let one expect it (CBPE), before labels arrive. It holds as long "
-    "as a score means what it meant on earlier labels: it follows changes of the inputs, and cannot see concept drift.",
+    "Quality per window and version, estimated from scores before labels arrive (CBPE). It assumes that scores stay as "
+    "calibrated as on earlier labels: it reflects changes of the inputs, but cannot detect concept drift.",
     (
         *_WINDOW,
         integer("predictions", "rows answered", "rows"),
-        integer("scored", "of these, with a score: what the estimate is of", "rows"),
-        integer("labelled", "earlier rows with score and label, which the calibration rests on", "rows"),
-        number("auc?", "expected area under the ROC curve"),
-        number("log_loss?", "expected log-loss", "nats"),
-        number("brier?", "expected mean squared error of the score"),
-        number("accuracy?", "expected share answered right"),
-        number("precision?", "expected precision of the positive class"),
-        number("recall?", "expected recall of the positive class"),
-        number("f1?", "expected f1 of the positive class"),
+        integer("scored", "predictions with a score, which the estimate is computed on", "rows"),
+        integer("labelled", "earlier rows with score and label, which the calibration is fitted on", "rows"),
+        number("auc?", "estimated area under the ROC curve"),
+        number("log_loss?", "estimated log-loss", "nats"),
+        number("brier?", "estimated mean squared error of the score"),
+        number("accuracy?", "estimated share of correct predictions"),
+        number("precision?", "estimated precision of the positive class"),
+        number("recall?", "estimated recall of the positive class"),
+        number("f1?", "estimated F1 of the positive class"),
         text("reason?", "why a metric is null"),
         _DATE,
     ),
@@ -244,15 +250,15 @@ ESTIMATED_QUALITY = Table(
 
 KEY_USAGE = Table(
     "key_usage",
-    "What each key asked for a window; test calls and replays count too.",
+    "Usage per API key and window, test calls and replays included.",
     (
         moment("window_start", "start of the hour or day of event time"),
-        text("key_id", "the key; none where the gateway needed none"),
+        text("key_id", "the API key; none for requests without a key"),
         integer("requests", "requests", "requests"),
         integer("predictions", "rows answered", "rows"),
-        integer("client_errors", "requests refused as wrong or over a limit (4xx)", "requests"),
-        integer("server_errors", "requests that we failed (5xx)", "requests"),
-        moment("last_used_at", "latest of them, as received"),
+        integer("client_errors", "requests with a 4xx status, rate limits included", "requests"),
+        integer("server_errors", "requests with a 5xx status", "requests"),
+        moment("last_used_at", "when the latest request was received"),
         _DATE,
     ),
     ("window_start", "key_id"),
@@ -260,12 +266,12 @@ KEY_USAGE = Table(
 
 CUSTOM_METRICS = Table(
     "custom_metrics",
-    "The user's own metrics a window and version.",
+    "Custom metrics per window and version.",
     (
         *_WINDOW,
-        text("metric", "its name in the endpoint's YAML"),
-        number("value?", "what it came to; null with a reason"),
-        integer("n", "answered rows that it was computed on", "rows"),
+        text("metric", "the metric's name in the endpoint's YAML"),
+        number("value?", "the metric's value; null with a reason"),
+        integer("n", "answered rows it was computed on", "rows"),
         text("reason?", "why there is no value"),
         _DATE,
     ),
@@ -273,20 +279,18 @@ CUSTOM_METRICS = Table(
 )
 DATA_QUALITY = Table(
     "data_quality",
-    "The newest requests of a window, 66 at a time, against the days before: units, ranges, categories, nulls.",
+    "Each window's rows in chunks of 66, compared with the days before: units, ranges, categories, nulls.",
     (
         *_WINDOW,
-        integer("chunk", "its place in the window, from 0"),
-        moment(
-            "first_event", "event time of its first row; where it failed, of the first of the two pieces that are odd"
-        ),
+        integer("chunk", "number of the chunk in the window, from 0"),
+        moment("first_event", "event time of its first row; if it failed, of the first of the two anomalous chunks"),
         integer("n", "rows", "rows"),
         column("bool", "passed?", "the verdict; null with a reason"),
-        text("column?", "the column that is oddest"),
-        text("channel?", "how: range, category or missing"),
-        number("value?", "share of its values that are odd"),
-        text("flags?", "all that is unlike the days before, lasting or not: column, tab, channel; a line each"),
-        text("reason?", "what was found, or why there is no verdict"),
+        text("column?", "the most anomalous column"),
+        text("channel?", "kind of anomaly: range, category or missing"),
+        number("value?", "share of its values that are anomalous"),
+        text("flags?", "all anomalies of the chunk, one per line: column, tab, channel"),
+        text("reason?", "the anomaly found, or why there is no verdict"),
         _DATE,
     ),
     ("window_start", "model_version", "chunk"),
@@ -294,20 +298,22 @@ DATA_QUALITY = Table(
 
 SHADOW_LOG = Table(
     "shadow_log",
-    "What the shadow says to logged requests beside what was answered; it reached no caller.",
+    "The shadow's predictions for logged requests beside the served ones. Callers never receive them.",
     (
         text("prediction_id", "the logged row"),
-        moment("event_time", "when the prediction was asked for"),
+        moment("event_time", "when the prediction was requested"),
         text("model_version", "the shadow"),
         text("live_version", "the version that answered"),
-        text("prediction?", "what the shadow says; null with an error"),
+        text("prediction?", "the shadow's prediction; null with an error"),
         number("score?", "the shadow's score"),
-        text("live_prediction?", "what was answered"),
-        number("live_score?", "the score of the answer"),
-        column("bool", "agrees?", "the same answer, numbers to six digits; null with an error"),
-        number("milliseconds?", "what a row of the shadow's batch took", "ms"),
-        number("live_milliseconds?", "what it took the version that answered, asked for such a batch then", "ms"),
-        text("error?", "why the shadow has no answer"),
+        text("live_prediction?", "the served prediction"),
+        number("live_score?", "the served score"),
+        column("bool", "agrees?", "whether both predictions are equal, numbers to six digits; null with an error"),
+        number("milliseconds?", "the shadow's time per row of its batch", "ms"),
+        number(
+            "live_milliseconds?", "the serving version's time per row of such a batch, measured at the same time", "ms"
+        ),
+        text("error?", "why the shadow failed"),
         _DATE,
     ),
     ("model_version", "prediction_id"),
@@ -316,7 +322,7 @@ SHADOW_LOG = Table(
 STREAMS: Mapping[str, Table] = {"predictions": INFERENCE_LOG, "labels": LABELS, "feedback": FEEDBACK}
 TRAINING_SET_COLUMNS = ("row_id", "event_time", "position")
 SYSTEM_COLUMNS = frozenset((*INFERENCE_LOG.names, *TRAINING_SET_COLUMNS, "label", "window_start"))
-"""Names that a feature may not bear: those of the tables that hold features' own columns."""
+"""Names that a feature cannot have: the other columns of tables that contain features."""
 
 
 def inference_log(task: str, features: Mapping[str, ColumnType]) -> Table:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from modelops_pipelines.core.errors import ModelOpsError, NotReadyError
-from modelops_pipelines.core.release.event_log import reigns
+from modelops_pipelines.core.release.event_log import champion_periods
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
@@ -59,7 +59,7 @@ def example(served: ServedEndpoint) -> dict[str, Any]:
 def _champions(stores: Stores, endpoint: str) -> list[dict[str, Any]] | None:
     """Return the last CHAMPIONS champions, newest first; None while the state database is down."""
     try:
-        return [vars(reign) for reign in reigns(stores.deployments.events(endpoint))[: -CHAMPIONS - 1 : -1]]
+        return [vars(reign) for reign in champion_periods(stores.deployments.events(endpoint))[: -CHAMPIONS - 1 : -1]]
     except ModelOpsError:
         return None
 

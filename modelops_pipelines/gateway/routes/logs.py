@@ -6,7 +6,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
-from modelops_pipelines.core.capture.log_search import LIMIT, MOST_ROWS, SINCE, USER_LENGTH, Asked
+from modelops_pipelines.core.capture.log_search import LIMIT, MOST_ROWS, SINCE, USER_LENGTH, LogSearch
 from modelops_pipelines.gateway.http.guarded_router import EndpointName, Router
 from modelops_pipelines.gateway.http.response_models import Moment
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -76,5 +76,5 @@ def add_log_routes(router: Router, serving: Serving, stores: Stores) -> None:
             recent_logs,  # imports DuckDB and Delta, which take long: on the first call
         )
 
-        asked = Asked(limit, since, status, user, request_id)
+        asked = LogSearch(limit, since, status, user, request_id)
         return {"endpoint": endpoint, **vars(recent_logs(stores, serving.endpoint(endpoint).spec, asked))}

@@ -12,8 +12,8 @@ from modelops_pipelines.core.capture.health import (
     CaptureHealth,
     Reading,
     Thresholds,
-    is_news,
     judge_capture,
+    should_record,
 )
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import BusyError
@@ -64,4 +64,4 @@ def watch_capture(
 
 def _news(stores: Stores, found: Sequence[CaptureHealth], now: datetime) -> list[CaptureHealth]:
     opened = {alert.endpoint: alert for alert in stores.alerts.find(None, OPEN) if alert.kind == CAPTURE}
-    return [health for health in found if is_news(opened.get(health.endpoint), health, now)]
+    return [health for health in found if should_record(opened.get(health.endpoint), health, now)]

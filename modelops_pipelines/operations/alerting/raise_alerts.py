@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
-from modelops_pipelines.core.alerting.alerts import OPEN, Alert, Verdict, after
+from modelops_pipelines.core.alerting.alerts import OPEN, Alert, Verdict, apply_verdict
 from modelops_pipelines.core.tables.derivations import rule_kinds
 from modelops_pipelines.store.filesystem.files import LOCK_SECONDS, exclusive
 from modelops_pipelines.store.state.capture.touched_windows import Touched
@@ -69,7 +69,7 @@ def _changes(opened: dict[str, Alert], verdicts: Iterable[Verdict], endpoint: st
     place: dict[str, int] = {}
     for verdict in verdicts:
         before = opened.get(verdict.rule)
-        alert = after(before, verdict, endpoint, now)
+        alert = apply_verdict(before, verdict, endpoint, now)
         if alert is None:
             continue
         if before is None or verdict.rule not in place:

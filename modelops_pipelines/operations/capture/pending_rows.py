@@ -7,7 +7,7 @@ from heapq import heappush, heapreplace
 from pathlib import Path
 from typing import cast
 
-from modelops_pipelines.core.capture.log_search import Wanted
+from modelops_pipelines.core.capture.log_search import LogQuery
 from modelops_pipelines.core.capture.spool_records import PredictionRecord, prediction_columns
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.timestamps import from_micros
@@ -32,7 +32,7 @@ class Waiting:
 class _Newest:
     """The newest requests met so far, at most as many as there may be rows."""
 
-    def __init__(self, wanted: Wanted, *, ahead: timedelta) -> None:
+    def __init__(self, wanted: LogQuery, *, ahead: timedelta) -> None:
         self._wanted, self._ahead = wanted, ahead
         self._kept: list[tuple[int, str, PredictionRecord]] = []
 
@@ -57,7 +57,7 @@ class _Newest:
         return [row for _, _, record in self._kept for row in rows_of(record)]
 
 
-def waiting_rows(spool: Path, spec: EndpointSpec, wanted: Wanted) -> Waiting:
+def waiting_rows(spool: Path, spec: EndpointSpec, wanted: LogQuery) -> Waiting:
     """Return the rows that wait, at least all that are among the newest ``limit``; in no order.
 
     A row that has just been ingested may be among them.
@@ -84,7 +84,7 @@ def rows_of(record: PredictionRecord) -> Iterator[Row]:
         yield dict(zip(columns, row, strict=True))
 
 
-def _is_wanted(record: PredictionRecord, wanted: Wanted) -> bool:
+def _is_wanted(record: PredictionRecord, wanted: LogQuery) -> bool:
     return (
         wanted.since <= from_micros(record["t"]) <= wanted.until
         and wanted.failed in (None, record["status"] >= 400)  # noqa: PLR2004 - HTTP's own border

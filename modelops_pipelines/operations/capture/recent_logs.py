@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from modelops_pipelines.core.capture.log_search import Asked, Wanted, wanted
+from modelops_pipelines.core.capture.log_search import LogQuery, LogSearch, log_query
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import INFERENCE_LOG
 from modelops_pipelines.core.timestamps import from_micros
@@ -32,9 +32,9 @@ class RecentLogs:
     complete: bool
 
 
-def recent_logs(stores: Stores, spec: EndpointSpec, asked: Asked) -> RecentLogs:
+def recent_logs(stores: Stores, spec: EndpointSpec, asked: LogSearch) -> RecentLogs:
     """Return the newest rows that were asked for; raises InputError for what cannot be asked."""
-    query = wanted(asked, stores.now())
+    query = log_query(asked, stores.now())
     waiting = waiting_rows(stores.settings.spool, spec, query)  # first: what is ingested meanwhile is in the lake then
     up_to = stores.recent.received_up_to(spec.name, INFERENCE_LOG.name)
     found = [*waiting.rows, *stores.recent.rows(spec.name, INFERENCE_LOG.name, _newer(query, waiting.rows))]
@@ -44,7 +44,7 @@ def recent_logs(stores: Stores, spec: EndpointSpec, asked: Asked) -> RecentLogs:
     return RecentLogs(rows, query.since, up_to, waiting.complete)
 
 
-def _newer(query: Wanted, rows: Sequence[Row]) -> Wanted:
+def _newer(query: LogQuery, rows: Sequence[Row]) -> LogQuery:
     """Return the query for what may still be among the newest, beside these rows."""
     newest = sorted((row["event_time"] for row in rows), reverse=True)[: query.limit]
     return replace(query, since=newest[-1]) if len(newest) == query.limit else query

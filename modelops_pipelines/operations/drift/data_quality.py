@@ -21,10 +21,10 @@ from modelops_pipelines.core.drift.data_quality import (
     Channel,
     Mask,
     Usual,
+    anomalies,
+    describe_anomaly,
     lasting_days,
-    oddities,
     pieces_of,
-    told,
     usual_of,
 )
 from modelops_pipelines.core.drift.seasonal_reference import DAY
@@ -41,7 +41,7 @@ from modelops_pipelines.operations.lake.endpoint_tables import feature_types, lo
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
-from modelops_pipelines.store.lake.parquet_scan import read_whole
+from modelops_pipelines.store.lake.parquet_scan import read_files
 from modelops_pipelines.store.lake.profile_rows import hour_of
 from modelops_pipelines.store.stores import Stores
 
@@ -88,7 +88,7 @@ def _hanging_on(stores: Stores, spec: EndpointSpec, windows: Windows, _: pa.Tabl
 
 def _stored(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime, names: Sequence[str]) -> pa.Table:
     files = stores.lake.files(spec.name, DATA_QUALITY.name, dates_of(windows_between(start, end, "day")))
-    return read_whole(files, DATA_QUALITY, names)
+    return read_files(files, DATA_QUALITY, names)
 
 
 def _watched(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
@@ -255,7 +255,7 @@ class _Found:
         for name, usual in past.usual.items() if past.days >= FEWEST_DAYS else ():
             if name in log.column_names:
                 values = row_values(log.column(name).combine_chunks(), usual.kind)
-                found = oddities(usual, values, everything if name in ANSWERS else sampled, bounds[:-1])
+                found = anomalies(usual, values, everything if name in ANSWERS else sampled, bounds[:-1])
                 shares |= {(name, channel): of for channel, of in found.items() if not np.isnan(of).all()}
         odd = {key: ~np.isnan(of) for key, of in shares.items()}
         lasting = {key: np.concatenate([[False], of[1:] & of[:-1]]) for key, of in odd.items()}
@@ -309,5 +309,7 @@ class _Found:
         usual, start = self.past.usual[name], int(self.bounds[piece])
         part = self.log.slice(start, int(self.bounds[piece + 1]) - start)
         kept = part if name in ANSWERS else part.filter(part.column("sampled"))
-        reason = told(name, channel, share, usual, row_values(kept.column(name).combine_chunks(), usual.kind))
+        reason = describe_anomaly(
+            name, channel, share, usual, row_values(kept.column(name).combine_chunks(), usual.kind)
+        )
         return {"column": name, "channel": channel, "value": share, "reason": reason}

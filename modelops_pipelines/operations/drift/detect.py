@@ -8,7 +8,14 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from modelops_pipelines.core.drift.calibrated import LEVELS, Calibration, Flags, confirming, flags_of, judge_calibrated
+from modelops_pipelines.core.drift.calibrated import (
+    LEVELS,
+    Calibration,
+    Flags,
+    confirming_flags,
+    flags_of,
+    judge_calibrated,
+)
 from modelops_pipelines.core.drift.distances import jensen_shannon, missing_shift, wasserstein
 from modelops_pipelines.core.drift.evidently import judge_evidently
 from modelops_pipelines.core.drift.fixed_thresholds import ColumnVerdict, judge_fixed
@@ -22,7 +29,7 @@ from modelops_pipelines.operations.drift.profiles import stored_profiles
 from modelops_pipelines.operations.drift.reference_hours import windowed_histories
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
-from modelops_pipelines.store.lake.parquet_scan import read_whole
+from modelops_pipelines.store.lake.parquet_scan import read_files
 from modelops_pipelines.store.lake.profile_rows import hour_of, moment_of
 from modelops_pipelines.store.registry.drift_references import Reference
 from modelops_pipelines.store.stores import Stores
@@ -79,7 +86,7 @@ def _calibrated(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime])
                 seasons = history.season(start, end)
                 current = {name: one.current for name, one in seasons.items()}
                 reference = {name: one.reference for name, one in seasons.items()}
-                before = confirming(seasons, partial(flagged.of, version))
+                before = confirming_flags(seasons, partial(flagged.of, version))
                 verdicts = judge_calibrated(current, reference, rules, before)
                 flagged.judged[window, version] = flags_of(verdicts)
                 for one in verdicts:
@@ -135,13 +142,13 @@ def _confirmed_by(stores: Stores, spec: EndpointSpec, windows: Windows, rows: pa
     first, last = min(changed), max(changed) + CONFIRMS
     days = dates_of(windows_between(first, last, "day"))
     files = stores.lake.files(spec.name, DRIFT.name, days)
-    later = set(read_whole(files, DRIFT, ["window_start"]).column("window_start").unique().to_pylist()) - among
+    later = set(read_files(files, DRIFT, ["window_start"]).column("window_start").unique().to_pylist()) - among
     return sorted(one for one in later if any(timedelta(0) < one - window <= CONFIRMS for window in changed))
 
 
 def _stored_flags(stores: Stores, spec: EndpointSpec, days: Sequence[date]) -> FlagsByWindow:
     """Return what is stored as flagged on these days."""
-    return _flags_by_window(read_whole(stores.lake.files(spec.name, DRIFT.name, days), DRIFT, _FLAGS).to_pylist())
+    return _flags_by_window(read_files(stores.lake.files(spec.name, DRIFT.name, days), DRIFT, _FLAGS).to_pylist())
 
 
 def _flags_by_window(rows: Iterable[Row]) -> FlagsByWindow:

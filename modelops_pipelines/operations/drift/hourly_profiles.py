@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modelops_pipelines.core.profiles.accumulator import GrowingStack
+from modelops_pipelines.core.profiles.accumulator import ProfileAccumulator
 from modelops_pipelines.core.profiles.categorical import Coded
 from modelops_pipelines.core.profiles.profile import ColumnBins, Floats, Kind
 from modelops_pipelines.core.profiles.quantiles import Places
@@ -25,7 +25,7 @@ class HourlyCounts:
         """Memory is taken up by the hours that rows are added to."""
         self._at = np.asarray(hours, np.int64)
         self._seen = np.zeros(self._at.size, np.bool_)
-        self._columns = {name: GrowingStack(known, self._at.size) for name, known in bins.items()}
+        self._columns = {name: ProfileAccumulator(known, self._at.size) for name, known in bins.items()}
 
     @property
     def names(self) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
-from modelops_pipelines.core.endpoints.issues import Complaint, suggestion
+from modelops_pipelines.core.endpoints.issues import Issue, suggestion
 
 _HERE = ""
 TRAINER = ("frame", "context")
@@ -16,40 +16,40 @@ METRIC = ("frame",)
 """What a trainer and a metric are called with, by position."""
 
 
-def function_complaints(named: str, folder: Path, path: str, arguments: Sequence[str]) -> Iterator[Complaint]:
+def function_issues(named: str, folder: Path, path: str, arguments: Sequence[str]) -> Iterator[Issue]:
     """Yield all that is wrong with ``module:function``, looked for in the folder and on the path.
 
     ``path`` is the key of the YAML that names it.
     """
-    for complaint in _complaints(named, folder, arguments):
-        yield replace(complaint, path=path)
+    for issue in _issues(named, folder, arguments):
+        yield replace(issue, path=path)
 
 
-def _complaints(named: str, folder: Path, arguments: Sequence[str]) -> Iterator[Complaint]:
+def _issues(named: str, folder: Path, arguments: Sequence[str]) -> Iterator[Issue]:
     module, _, function = named.partition(":")
     found = _find_module(module, folder)
-    if isinstance(found, Complaint):
+    if isinstance(found, Issue):
         yield found
         return
     shown = found.relative_to(folder) if found.is_relative_to(folder) else found
     tree = _parsed(found, shown)
-    if isinstance(tree, Complaint):
+    if isinstance(tree, Issue):
         yield tree
         return
-    yield from _function_complaints(tree, shown, function, arguments)
-    yield from _import_complaints(tree, shown, folder)
+    yield from _function_issues(tree, shown, function, arguments)
+    yield from _import_issues(tree, shown, folder)
 
 
-def _parsed(path: Path, shown: Path) -> ast.Module | Complaint:
+def _parsed(path: Path, shown: Path) -> ast.Module | Issue:
     try:
         return ast.parse(path.read_bytes())
     except SyntaxError as error:
-        return Complaint(_HERE, f"{shown}:{error.lineno or 1} is no Python: {error.msg}", "Correct that line")
+        return Issue(_HERE, f"{shown}:{error.lineno or 1} is no Python: {error.msg}", "Correct that line")
     except (ValueError, OSError) as error:
-        return Complaint(_HERE, f"{shown} cannot be read: {error}", "Correct its source")
+        return Issue(_HERE, f"{shown} cannot be read: {error}", "Correct its source")
 
 
-def _find_module(module: str, folder: Path) -> Path | Complaint:
+def _find_module(module: str, folder: Path) -> Path | Issue:
     """Find the module's source, its packages searched one by one: ``find_spec`` alone runs them."""
     parts = module.split(".")
     spec = _find_root(parts[0], folder)
@@ -60,16 +60,16 @@ def _find_module(module: str, folder: Path) -> Path | Complaint:
     if spec is None:
         return _not_found(parts, spec, folder)
     if spec.origin is None or not spec.origin.endswith(".py"):
-        return Complaint(_HERE, f"'{module}' has no Python source", "Name the module that defines the function")
+        return Issue(_HERE, f"'{module}' has no Python source", "Name the module that defines the function")
     return Path(spec.origin)
 
 
-def _not_found(parts: list[str], spec: ModuleSpec | None, folder: Path) -> Complaint:
+def _not_found(parts: list[str], spec: ModuleSpec | None, folder: Path) -> Issue:
     name = ".".join(parts)
     if spec is not None:
-        return Complaint(_HERE, f"'{name}' is a module, not a package", "Write module:function, one ':' before it")
+        return Issue(_HERE, f"'{name}' is a module, not a package", "Write module:function, one ':' before it")
     fix = f"Create it under {folder}, install it, or run where it can be imported"
-    return Complaint(_HERE, f"there is no module '{name}'", fix)
+    return Issue(_HERE, f"there is no module '{name}'", fix)
 
 
 def _find_root(name: str, folder: Path) -> ModuleSpec | None:
@@ -82,19 +82,19 @@ def _find_root(name: str, folder: Path) -> ModuleSpec | None:
         return ModuleSpec(name, loader=None)
 
 
-def _function_complaints(tree: ast.Module, path: Path, name: str, arguments: Sequence[str]) -> Iterator[Complaint]:
+def _function_issues(tree: ast.Module, path: Path, name: str, arguments: Sequence[str]) -> Iterator[Issue]:
     signature = f"({', '.join(arguments)})"
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     function = functions.get(name)
     if function is None:
         fix = suggestion(name, list(functions)) if functions else f"Define 'def {name}{signature}' there"
-        yield Complaint(_HERE, f"{path} defines no function '{name}' at its top level", fix)
+        yield Issue(_HERE, f"{path} defines no function '{name}' at its top level", fix)
     elif isinstance(function, ast.AsyncFunctionDef):
-        yield Complaint(_HERE, f"{path}:{function.lineno} is async", f"Write 'def {name}{signature}'")
+        yield Issue(_HERE, f"{path}:{function.lineno} is async", f"Write 'def {name}{signature}'")
     elif not _takes(function.args, len(arguments)):
         count = {1: "one positional argument", 2: "two positional arguments"}[len(arguments)]
         problem = f"{path}:{function.lineno} cannot be called with {count}"
-        yield Complaint(_HERE, problem, f"Write 'def {name}{signature}'")
+        yield Issue(_HERE, problem, f"Write 'def {name}{signature}'")
 
 
 def _takes(arguments: ast.arguments, given: int) -> bool:
@@ -104,13 +104,13 @@ def _takes(arguments: ast.arguments, given: int) -> bool:
     return free and needed <= given and (positional >= given or arguments.vararg is not None)
 
 
-def _import_complaints(tree: ast.Module, path: Path, folder: Path) -> Iterator[Complaint]:
+def _import_issues(tree: ast.Module, path: Path, folder: Path) -> Iterator[Issue]:
     checked: set[str] = set()
     for node in tree.body:
         for root in _imported_roots(node):
             if root not in checked and _find_root(root, folder) is None:
                 problem = f"{path}:{node.lineno} imports '{root}', which is not installed"
-                yield Complaint(_HERE, problem, f"Install the package that provides '{root}'")
+                yield Issue(_HERE, problem, f"Install the package that provides '{root}'")
             checked.add(root)
 
 

@@ -4,39 +4,39 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from modelops_pipelines.core.endpoints.issues import Complaint
+from modelops_pipelines.core.endpoints.issues import Issue
 from modelops_pipelines.core.endpoints.spec import Metric
-from modelops_pipelines.operations.endpoints.check_functions import METRIC, function_complaints
+from modelops_pipelines.operations.endpoints.check_functions import METRIC, function_issues
 
 _SHOWN = "Write one SELECT of one number FROM predictions, such as SELECT avg(score) FROM predictions"
 
 
-def metric_complaints(metrics: Sequence[Metric], folder: Path, wrong: Collection[str]) -> Iterator[Complaint]:
+def metric_issues(metrics: Sequence[Metric], folder: Path, wrong: Collection[str]) -> Iterator[Issue]:
     """Yield what is wrong with the metrics' files and functions, looked for in the folder.
 
-    ``wrong`` are the keys that have a complaint already.
+    ``wrong`` are the keys that have a issue already.
     """
     for index, metric in enumerate(metrics):
         path = f"metrics[{index}]"
         if metric.sql is not None and path not in wrong:
-            yield from _sql_complaints(metric.sql, folder, f"{path}.sql")
+            yield from _sql_issues(metric.sql, folder, f"{path}.sql")
         elif metric.function is not None and not {path, f"{path}.function"} & set(wrong):
-            yield from function_complaints(metric.function, folder, f"{path}.function", METRIC)
+            yield from function_issues(metric.function, folder, f"{path}.function", METRIC)
 
 
-def _sql_complaints(named: str, folder: Path, path: str) -> Iterator[Complaint]:
+def _sql_issues(named: str, folder: Path, path: str) -> Iterator[Issue]:
     file = folder / named
     try:
         content = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        yield Complaint(path, f"{named} is not UTF-8 text", "Save it as UTF-8")
+        yield Issue(path, f"{named} is not UTF-8 text", "Save it as UTF-8")
     except OSError as error:
         fix = f"Create it under {folder}, or correct the path, which starts there"
-        yield Complaint(path, f"{named} cannot be read: {error.strerror}", fix)
+        yield Issue(path, f"{named} cannot be read: {error.strerror}", fix)
     else:
         problem = _sql_problem(content)
         if problem:
-            yield Complaint(path, f"{named} {problem}", _SHOWN)
+            yield Issue(path, f"{named} {problem}", _SHOWN)
 
 
 def _sql_problem(content: str) -> str | None:

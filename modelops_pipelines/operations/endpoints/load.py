@@ -10,11 +10,11 @@ import yaml
 
 from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.endpoints.validate import Surroundings, endpoint_complaints
+from modelops_pipelines.core.endpoints.validate import ValidationContext, endpoint_issues
 from modelops_pipelines.core.errors import Fault, OnboardingError
 from modelops_pipelines.core.tables.lake import SYSTEM_COLUMNS
-from modelops_pipelines.operations.endpoints.check_functions import TRAINER, function_complaints
-from modelops_pipelines.operations.endpoints.check_metrics import metric_complaints
+from modelops_pipelines.operations.endpoints.check_functions import TRAINER, function_issues
+from modelops_pipelines.operations.endpoints.check_metrics import metric_issues
 from modelops_pipelines.operations.endpoints.yaml_positions import Place, Report, root_of
 from modelops_pipelines.operations.endpoints.yaml_spec import ENDPOINT_TYPE, declared_type, parse_endpoint
 
@@ -119,7 +119,7 @@ def _load(
     spec = parse_endpoint(opened.root, report) if opened.root else None
     if spec is not None:
         known = by_name.get(spec.name) if known_features is None else known_features
-        _judge(spec, report, Surroundings(SYSTEM_COLUMNS, known))
+        _judge(spec, report, ValidationContext(SYSTEM_COLUMNS, known))
     return _Loaded(spec, report)
 
 
@@ -137,14 +137,14 @@ def _content(path: Path, report: Report) -> str | None:
     return None
 
 
-def _judge(spec: EndpointSpec, report: Report, around: Surroundings) -> None:
-    complaints = list(endpoint_complaints(spec, around))
-    if spec.trainer is not None and not any(complaint.path == "trainer" for complaint in complaints):
-        complaints += function_complaints(spec.trainer, Path.cwd(), "trainer", TRAINER)
-    wrong = {complaint.path for complaint in complaints}
-    complaints += metric_complaints(spec.metrics, Path.cwd(), wrong)
-    for complaint in complaints:
-        report.complain(complaint)
+def _judge(spec: EndpointSpec, report: Report, around: ValidationContext) -> None:
+    issues = list(endpoint_issues(spec, around))
+    if spec.trainer is not None and not any(issue.path == "trainer" for issue in issues):
+        issues += function_issues(spec.trainer, Path.cwd(), "trainer", TRAINER)
+    wrong = {issue.path for issue in issues}
+    issues += metric_issues(spec.metrics, Path.cwd(), wrong)
+    for issue in issues:
+        report.add_issue(issue)
 
 
 def _refuse_repeated_names(loaded: list[_Loaded]) -> None:

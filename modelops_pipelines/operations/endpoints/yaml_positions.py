@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import yaml
 
-from modelops_pipelines.core.endpoints.issues import Complaint, suggestion
+from modelops_pipelines.core.endpoints.issues import Issue, suggestion
 from modelops_pipelines.core.errors import Fault
 from modelops_pipelines.operations.endpoints.yaml_types import RefusedError, mapping, sequence, tag_of, text
 
@@ -49,10 +49,10 @@ class Report:
         """Add a fault."""
         self.faults.append(Fault(self.file, line or self.line_of(path), path or "document", problem, fix))
 
-    def complain(self, complaint: Complaint) -> None:
+    def add_issue(self, issue: Issue) -> None:
         """Add a fault, unless the value is a stand-in for one refused already."""
-        if self.stand_ins.isdisjoint(_itself_and_above(complaint.path)):
-            self.refuse(complaint.path, complaint.problem, complaint.fix)
+        if self.stand_ins.isdisjoint(_itself_and_above(issue.path)):
+            self.refuse(issue.path, issue.problem, issue.fix)
 
     def read(self, place: Place, reader: Callable[[yaml.Node], T], default: T) -> T:
         """Return the value, or the default and a fault."""

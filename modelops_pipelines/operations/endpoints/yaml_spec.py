@@ -20,9 +20,9 @@ from modelops_pipelines.core.endpoints.spec import (
     Strategy,
     Task,
     Window,
-    completed,
     default_alerts,
     default_steps,
+    with_defaults,
 )
 from modelops_pipelines.core.evaluation.gate import GateConfig
 from modelops_pipelines.operations.endpoints.yaml_positions import Place, Report, Section
@@ -136,7 +136,7 @@ def _metric(place: Place, report: Report) -> Metric:
 def _alerts(at: Section, report: Report, task: str) -> tuple[AlertRule, ...]:
     if "alerts" not in at.places:
         return default_alerts(task)
-    return tuple(completed(_alert(place, report)) for place in report.items(at.places["alerts"]))
+    return tuple(with_defaults(_alert(place, report)) for place in report.items(at.places["alerts"]))
 
 
 def _alert(place: Place, report: Report) -> AlertRule:

@@ -75,7 +75,7 @@ def erase_user(
     erasures, subject = Erasures(stores.database), subject_of(user, stores.database.secret())
     seconds = stores.settings.seal_after_seconds + PATIENCE_SECONDS if patience is None else patience
     started = [erasures.start(spec.name, subject, actor, stores.now()) for spec in endpoints]
-    opened = {spec.name: spool.in_writing(stores.settings.spool, spec.name) for spec in endpoints}
+    opened = {spec.name: spool.open_segments(stores.settings.spool, spec.name) for spec in endpoints}
     found = []
     for spec, erasure in zip(endpoints, started, strict=True):
         lock = stores.settings.home / "locks" / f"{spec.name}.erasure.lock"
@@ -181,7 +181,7 @@ def _renew(stores: Stores, spec: EndpointSpec) -> None:
         match = _REPORT.fullmatch(path.name)
         if match and match[1] in days:
             path.unlink()
-    stores.touched_windows.clear(spec.name, MARK, touched, then=sorted(_consumers(spec)))
+    stores.touched_windows.clear(spec.name, MARK, touched, dependents=sorted(_consumers(spec)))
     record_progress(stores, spec, None)
 
 

@@ -120,7 +120,7 @@ def _estimated(spec: EndpointSpec, counts: AnswerCounts, labelled: Labelled) -> 
     if spec.task != BINARY:
         return no_estimate("quality is estimated for binary classification only")
     if not counts.scored:
-        return no_estimate('the model answers no score: log it with pyfunc_predict_fn="predict_proba"')
+        return no_estimate('the model returns no score: log it with pyfunc_predict_fn="predict_proba"')
     chance = calibrate(labelled.positives, labelled.negatives)
     if chance is None:
         return no_estimate(why_not_calibrated(labelled.positives, labelled.negatives))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from modelops_pipelines.core.alerting.alerts import Verdict
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError
-from modelops_pipelines.core.release.alias_status import BEHIND, MOVED, standing
+from modelops_pipelines.core.release.alias_status import BEHIND, MOVED, alias_status
 from modelops_pipelines.core.release.desired_state import CHAMPION
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
@@ -35,7 +35,7 @@ def reconcile(stores: Stores, spec: EndpointSpec, source: str) -> Reconciled:
     """
     live = aliases_of(stores, spec)
     told, found = stores.synced_aliases.of(spec.model_name), stores.registry.aliases(spec.model_name)
-    stands = {alias: standing(alias, version, told, found.get(alias)) for alias, version in live.items()}
+    stands = {alias: alias_status(alias, version, told, found.get(alias)) for alias, version in live.items()}
     moved = [alias for alias, how in stands.items() if how == MOVED]
     if moved:
         said = "; ".join(f"alias {alias!r} points to {found.get(alias)}, live is {live[alias]}" for alias in moved)

@@ -19,7 +19,7 @@ from modelops_pipelines.core.release.deployment_states import (
     Acknowledgement,
     Deployment,
     Status,
-    moved,
+    with_status,
 )
 from modelops_pipelines.core.release.desired_state import WHOLE, DesiredState
 from modelops_pipelines.core.release.event_log import ROLLBACK
@@ -114,7 +114,7 @@ def change(stores: Stores, spec: EndpointSpec, decide: Decide, ask: Ask, version
             stores.deployments.forget(mine)
             continue
         except BaseException as error:
-            stores.deployments.move(mine, moved(mine, FAILED, stores.now(), f"{type(error).__name__}: {error}"))
+            stores.deployments.move(mine, with_status(mine, FAILED, stores.now(), f"{type(error).__name__}: {error}"))
             raise
         workers = _served(stores, spec, deploying)
         return _made(before, plan, deploying, workers, time.monotonic() - started)
@@ -145,7 +145,7 @@ def _write(
 ) -> Deployment:
     """Write the desired state, its event and the attempt's next state: all or nothing."""
     event = event_of(stores, before, plan, ask.actor, ask.reason)
-    deploying = replace(moved(mine, DEPLOYING, event.at), generation=plan.after.generation)
+    deploying = replace(with_status(mine, DEPLOYING, event.at), generation=plan.after.generation)
     stores.deployments.change(
         before,
         plan.after.variants,

@@ -24,7 +24,15 @@ from modelops_pipelines.core.release.desired_state import roll_back as rolled_ba
 from modelops_pipelines.core.release.desired_state import shadow as shadowed
 from modelops_pipelines.core.release.desired_state import start as started
 from modelops_pipelines.core.release.desired_state import stop as stopped
-from modelops_pipelines.core.release.event_log import DELETE, DEPLOY, PROMOTE, ROLLBACK, Event, champions, reigns
+from modelops_pipelines.core.release.event_log import (
+    DELETE,
+    DEPLOY,
+    PROMOTE,
+    ROLLBACK,
+    Event,
+    champion_periods,
+    champions,
+)
 from modelops_pipelines.operations.endpoints.load import read_endpoints
 from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
 from modelops_pipelines.operations.release.apply import Ask, Change, change
@@ -172,7 +180,7 @@ def stages(stores: Stores, spec: EndpointSpec) -> dict[str, Stage]:
     states = [stores.deployments.desired(name) for name in endpoints]
     archived = stores.deployments.archived(spec.model_name)
     proven = {gate.version for name in endpoints for gate in stores.gates.of(name) if gate.verdict == PASS}
-    proven |= {reign.version for name in endpoints for reign in reigns(stores.deployments.events(name))}
+    proven |= {reign.version for name in endpoints for reign in champion_periods(stores.deployments.events(name))}
     return {
         known.version: stage_of(
             known.version, states, archived=known.version in archived, proven=known.version in proven

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from modelops_pipelines.core.release.desired_state import WHOLE, DesiredState
-from modelops_pipelines.core.release.event_log import Event, described
+from modelops_pipelines.core.release.event_log import Event, describe_state
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.store.stores import Stores
 
@@ -38,5 +38,5 @@ def event_of(stores: Stores, before: DesiredState, plan: Plan, actor: str, reaso
         to_version=plan.to_version,
         generation=plan.after.generation,
         reason=reason,
-        evidence={**plan.evidence, "watermark": reached, "live": described(plan.after)},
+        evidence={**plan.evidence, "watermark": reached, "live": describe_state(plan.after)},
     )

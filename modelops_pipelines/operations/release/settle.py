@@ -13,10 +13,10 @@ from modelops_pipelines.core.release.deployment_states import (
     FAILED,
     Acknowledgement,
     Deployment,
-    moved,
     outcome,
+    with_status,
 )
-from modelops_pipelines.core.release.desired_state import WHOLE, put_back
+from modelops_pipelines.core.release.desired_state import WHOLE, restore_variants
 from modelops_pipelines.core.release.event_log import ROLLBACK, WITHDRAW
 from modelops_pipelines.operations.release.plan import Plan, event_of
 from modelops_pipelines.store.filesystem.process_identity import is_gone
@@ -38,7 +38,7 @@ def settle(stores: Stores, spec: EndpointSpec) -> list[Deployment]:
         if attempt.status == DEPLOYING:
             after = looked_after(stores, attempt)
         elif _is_abandoned(attempt, stores):
-            after = moved(attempt, FAILED, now, "its process ended before it began")
+            after = with_status(attempt, FAILED, now, "its process ended before it began")
             stores.deployments.move(attempt, after)
         else:
             continue
@@ -57,7 +57,7 @@ def looked_after(stores: Stores, attempt: Deployment, said: Sequence[Acknowledge
     status, why = known
     if status == FAILED:
         return given_up(stores, attempt, str(why))
-    after = moved(attempt, status, stores.now())
+    after = with_status(attempt, status, stores.now())
     return after if stores.deployments.move(attempt, after) else _as_written(stores, attempt)
 
 
@@ -68,11 +68,11 @@ def given_up(stores: Stores, attempt: Deployment, why: str) -> Deployment:
     state = stores.deployments.desired(attempt.endpoint)
     if state.generation != attempt.generation:
         return attempt
-    after = put_back(state, attempt.variants_before)
+    after = restore_variants(state, attempt.variants_before)
     evidence = {"withdrawn": attempt.version, "automatic": True}
     action, target = (ROLLBACK, after.champion) if after.champion else (WITHDRAW, attempt.version)
     plan = Plan(action, after, str(target), WHOLE, evidence)
-    failed = moved(attempt, FAILED, stores.now(), why)
+    failed = with_status(attempt, FAILED, stores.now(), why)
     event = event_of(stores, state, plan, "modelops", f"reverted: {why}")
     try:
         stores.deployments.change(state, after.variants, event, status=after.status, attempt=(attempt, failed))

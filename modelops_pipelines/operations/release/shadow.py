@@ -16,7 +16,7 @@ from modelops_pipelines.core.errors import EvidenceError, ModelError, Prediction
 from modelops_pipelines.core.release.desired_state import SHADOW, WHOLE, DesiredState
 from modelops_pipelines.core.release.guards import PLANNED_ROWS
 from modelops_pipelines.core.release.sequential_tests import Moments
-from modelops_pipelines.core.release.shadow import Reign, agrees, paired_difference, shadows, verdict
+from modelops_pipelines.core.release.shadow import ShadowPeriod, agrees, paired_difference, shadow_periods, verdict
 from modelops_pipelines.core.tables.lake import LABELS, SHADOW_LOG, typed_for
 from modelops_pipelines.operations.lake.endpoint_tables import log_table
 from modelops_pipelines.operations.lake.incremental import derive_lock
@@ -78,7 +78,7 @@ def compare_shadow(
     if state.shadow is None:
         return None
     shadow = required_version(stores.deployments, spec.model_name, state.shadow)
-    reign = shadows(stores.deployments.events(spec.name))[-1]
+    reign = shadow_periods(stores.deployments.events(spec.name))[-1]
     if reign.version != state.shadow:  # it was replaced this instant
         return None
     with derive_lock(stores, spec, SHADOW_LOG):
@@ -101,7 +101,7 @@ def shadow_summary(stores: Stores, spec: EndpointSpec) -> dict[str, Any]:
 
     Agreement, mean distance of scores, ratio of times, and with labels the paired losses with their interval.
     """
-    reigns = shadows(stores.deployments.events(spec.name))
+    reigns = shadow_periods(stores.deployments.events(spec.name))
     if not reigns:
         fix = f"Start one: modelops shadow start {spec.name} VERSION"
         raise EvidenceError(f"Endpoint {spec.name!r} never had a shadow", fix)
@@ -121,7 +121,7 @@ def shadow_summary(stores: Stores, spec: EndpointSpec) -> dict[str, Any]:
 
 
 def _waiting(
-    stores: Stores, spec: EndpointSpec, state: DesiredState, shadow: ModelVersion, reign: Reign, most: int
+    stores: Stores, spec: EndpointSpec, state: DesiredState, shadow: ModelVersion, reign: ShadowPeriod, most: int
 ) -> tuple[pa.Table, int, int]:
     """Return the rows to compare now, how many more wait, and how many never can be compared."""
     since = {"since": reign.since, "until": stores.now(), "versions": _fitting(stores, spec, shadow)}
@@ -192,7 +192,7 @@ def _typed(values: pa.ChunkedArray | Sequence[Any], kind: pa.DataType) -> pa.Chu
     return values.cast(kind) if isinstance(values, pa.ChunkedArray) else pa.chunked_array([pa.array(values, kind)])
 
 
-def _summed(stores: Stores, spec: EndpointSpec, reign: Reign) -> dict[str, Any]:
+def _summed(stores: Stores, spec: EndpointSpec, reign: ShadowPeriod) -> dict[str, Any]:
     dates = dates_received(stores.lake, spec.name, "inference_log", reign.since)
     positive = spec.positive_label if spec.task == "binary_classification" else None
     until: datetime = reign.until or stores.now()

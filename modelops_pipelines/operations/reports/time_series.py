@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from modelops_pipelines.core.drift.ranking import P_VALUES, ordinary
+from modelops_pipelines.core.drift.ranking import P_VALUES, ordinary_range
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.windows import LENGTH, windows_between
 from modelops_pipelines.operations.reports.charts import Points, over_time
@@ -42,7 +42,7 @@ def drift_line(spec: EndpointSpec, rows: Rows) -> str:
     newest = max(rows, key=lambda row: row["window_start"])
     mine = {row["window_start"]: row for row in rows if row["statistic"] == newest["statistic"]}
     windows = all_windows(spec, mine)
-    band = [ordinary(mine[at]) if at in mine else (None, None) for at in windows]
+    band = [ordinary_range(mine[at]) if at in mine else (None, None) for at in windows]
     holds = [newest["threshold"] if newest["statistic"] in P_VALUES else 0.0]
     title = f"{newest['column']}: {newest['statistic'].replace('_', ' ')}"
     return over_time(line(mine, "value", windows), band, title, holds=holds)

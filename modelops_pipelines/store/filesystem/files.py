@@ -22,12 +22,12 @@ def sync(path: Path) -> None:
 
 
 def sync_everything() -> None:
-    """Make durable whatever any process wrote, also one that died before it could sync."""
+    """Make all writes of all processes durable, also of one that died before it could sync."""
     os.sync()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write the file as a whole or not at all, durably, with its folders."""
+    """Write the file atomically and durably, and create its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("wb") as handle:
@@ -50,5 +50,5 @@ def exclusive(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[
             yield
     except Timeout as error:
         raise BusyError(
-            f"Another process has been working on {what} for over {seconds:.0f} s", "Wait for it, then try again"
+            f"Another process has held the lock of {what} for over {seconds:.0f} s", "Wait for it, then try again"
         ) from error

@@ -1,4 +1,4 @@
-"""Which process sees something through, and whether it still can."""
+"""Identity of the process that owns a change, and whether that process is still running."""
 
 import os
 import socket
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def this_process() -> str:
-    """Return a name of this process that no other process on any host has: host, process id, time of its start."""
+    """Return a unique name of this process: host, process id and start time."""
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def is_gone(owner: str) -> bool | None:
-    """Return whether the process is there no more; None for one on another host, of which nothing is known here."""
+    """Return whether the process has ended; None if it is on another host and this is unknown."""
     host, _, rest = owner.partition(":")
     pid, _, started = rest.partition(":")
     if host != socket.gethostname() or not pid.isdigit():
@@ -26,7 +26,7 @@ def is_gone(owner: str) -> bool | None:
 
 
 def _started(pid: int) -> str:
-    """Return when a process started, in the kernel's ticks; a process id is used again one day."""
+    """Return when a process started, in kernel ticks, because process ids are reused."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:

@@ -1,7 +1,7 @@
-"""A lock between processes that many hold together, or one alone.
+"""A shared/exclusive lock between processes.
 
-Who wants to be alone first closes a gate that everyone else passes on the way in: those inside finish, nobody new
-comes in, and it is never starved. The system frees both locks when a process dies.
+An exclusive holder first locks a gate that shared holders pass: the current ones finish, no new ones enter, and the
+exclusive holder is never starved. The system releases both locks when a process dies.
 """
 
 import fcntl
@@ -17,8 +17,8 @@ _PAUSE = 0.005
 
 
 @contextmanager
-def together(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold the lock beside others while the block runs; raises BusyError when one holds it alone for too long."""
+def hold_shared(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    """Hold the lock in shared mode while the block runs; raises BusyError after ``seconds``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as inside:
         with _locked(_gate(path), fcntl.LOCK_SH, what, seconds):
@@ -27,8 +27,8 @@ def together(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[N
 
 
 @contextmanager
-def alone(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold the lock alone while the block runs; raises BusyError when others hold it for too long."""
+def hold_exclusive(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    """Hold the lock exclusively while the block runs; raises BusyError after ``seconds``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(_gate(path), fcntl.LOCK_EX, what, seconds), _locked(path, fcntl.LOCK_EX, what, seconds):
         yield
@@ -49,7 +49,7 @@ def _lock(descriptor: int, mode: int, what: str, seconds: float) -> None:
         except BlockingIOError as error:
             if time.monotonic() > deadline:
                 raise BusyError(
-                    f"Another process has been working on {what} for over {seconds:.0f} s",
+                    f"Another process has held the lock of {what} for over {seconds:.0f} s",
                     "Wait for it, then try again",
                 ) from error
             time.sleep(_PAUSE)

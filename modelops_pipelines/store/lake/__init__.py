@@ -1,4 +1,4 @@
-"""The lake's Delta tables: reading, writing, erasing, and every line of SQL that is run on them.
+"""The lake's Delta tables: reading, writing, erasing, and all SQL on them.
 
-The tables are declared in ``core.tables``; what is computed from them belongs to ``operations``.
+The tables are declared in ``core.tables``; computations on them belong to ``operations``.
 """

@@ -1,4 +1,4 @@
-"""Which days of a table hold what was received lately: event times may be of any past, and days are of event time."""
+"""The partitions of a table with recently received rows. Partitions are by event time, which may be long ago."""
 
 from datetime import date, datetime
 
@@ -6,7 +6,7 @@ from modelops_pipelines.store.lake.reader import Lake
 
 
 def dates_received(lake: Lake, endpoint: str, table: str, since: datetime) -> list[date]:
-    """Return the partitions with a row received from then on, by the files' statistics; a file without any counts."""
+    """Return the partitions with rows received since then, by the files' statistics; files without them count too."""
     delta = lake.table(endpoint, table)
     if delta is None:
         return []

@@ -1,8 +1,8 @@
-"""Which files a lake table has now, and the time that each spans, followed from commit to commit.
+"""The current files of a lake table with their time spans, updated commit by commit.
 
-Opening a Delta table costs more with every file that it has; one entry of its log costs the same at any size. So the
-table is opened once, and each entry that comes after is read by itself. What the entries do not tell alike (another
-protocol, a log whose older entries were removed) opens the table anew.
+The cost of opening a Delta table grows with its files; the cost of one entry of its log does not. So the table is
+opened once, and later only new entries are read. The table is reopened after a change of protocol, and when older
+entries of the log were removed.
 """
 
 import threading
@@ -18,15 +18,15 @@ import orjson
 from modelops_pipelines.store.lake.reader import Lake
 
 _CUT = timedelta(milliseconds=1)
-"""Delta's statistics cut a time to its millisecond: the greatest is up to so much later."""
+"""Delta's statistics truncate times to milliseconds: the true maximum is up to this much later."""
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class LakeFile:
-    """A Parquet file: its rows, the earliest and latest event time of them, and when the last of them came in.
+    """A Parquet file: its number of rows, their first and last event times, and when the last was received.
 
-    ``status`` is the greatest of a log's rows; None where it is not known.
+    ``status`` is the largest HTTP status of a log's rows; None if unknown.
     """
 
     path: str
@@ -38,10 +38,10 @@ class LakeFile:
 
 
 class TableFiles:
-    """One table's files. Safe to ask from several threads."""
+    """One table's files. Thread-safe."""
 
     def __init__(self, lake: Lake, endpoint: str, table: str) -> None:
-        """Nothing is read before the first question."""
+        """Nothing is read before the first call."""
         self._lake, self._names = lake, (endpoint, table)
         self._root = lake.path(endpoint, table)
         self._lock = threading.Lock()
@@ -51,13 +51,13 @@ class TableFiles:
         self._received: datetime | None = None
 
     def newest_first(self) -> tuple[LakeFile, ...]:
-        """Return the files of the table's present version by their latest event time; none while there is no table.
+        """Return the files of the table's current version, newest event time first; none without a table.
 
         Raises SchemaError when the table cannot be read safely.
         """
         with self._lock:
             before = self._version
-            if self._version < 0 or not self._follow():
+            if self._version < 0 or not self._apply_new_commits():
                 self._open()
             if self._version != before:
                 self._sorted = tuple(sorted(self._files.values(), key=lambda file: file.latest, reverse=True))
@@ -66,12 +66,12 @@ class TableFiles:
             return self._sorted
 
     def received_up_to(self) -> datetime | None:
-        """Return when the newest row of the table's present version came in; None without any. Raises SchemaError."""
+        """Return when the table's last row was received, None without rows; raises SchemaError."""
         self.newest_first()
         return self._received
 
     def forget(self) -> None:
-        """Open the table anew at the next question: a file that was in it is gone."""
+        """Reopen the table at the next call: one of its files is gone."""
         with self._lock:
             self._version = -1
 
@@ -86,8 +86,8 @@ class TableFiles:
         self._files = {row["path"]: self._file(row["path"], row) for row in rows}
         self._version = delta.version()
 
-    def _follow(self) -> bool:
-        """Take over the commits since; False when the table is to be opened anew."""
+    def _apply_new_commits(self) -> bool:
+        """Apply the commits since the last call; False when the table must be reopened."""
         for version, entry in self._entries():
             for action in map(orjson.loads, entry.splitlines()):
                 if "protocol" in action:
@@ -96,7 +96,7 @@ class TableFiles:
                     self._files.pop(action["remove"]["path"], None)
                 if "add" in action:
                     path = action["add"]["path"]
-                    self._files[path] = self._file(path, _told(action["add"]))
+                    self._files[path] = self._file(path, _flatten_add(action["add"]))
             self._version = version
         return self._checkpoint() <= self._version
 
@@ -111,24 +111,24 @@ class TableFiles:
             version += 1
 
     def _checkpoint(self) -> int:
-        """Return the version of the newest checkpoint: one that is ahead of us says that entries were removed."""
+        """Return the version of the newest checkpoint; if it is ahead, entries of the log may have been removed."""
         try:
             return int(orjson.loads((self._root / "_delta_log" / "_last_checkpoint").read_bytes())["version"])
         except FileNotFoundError:
             return -1
 
-    def _file(self, path: str, told: Mapping[str, Any]) -> LakeFile:
-        """Return a file as the log tells of it; one without statistics may hold any time of its day."""
-        day = told["partition.date"]
+    def _file(self, path: str, entry: Mapping[str, Any]) -> LakeFile:
+        """Return a file from its log entry; without statistics its time span is the whole day."""
+        day = entry["partition.date"]
         start = datetime.combine(day if isinstance(day, date) else date.fromisoformat(day), time(), UTC)
-        earliest, latest = _moment(told.get("min.event_time")), _moment(told.get("max.event_time"))
+        earliest, latest = _moment(entry.get("min.event_time")), _moment(entry.get("max.event_time"))
         return LakeFile(
             str(Path(self._root, unquote(path))),
-            told.get("num_records") or 0,
+            entry.get("num_records") or 0,
             earliest or start,
             latest + _CUT if latest else start + _DAY,
-            _moment(told.get("max.received_at")),
-            told.get("max.status"),
+            _moment(entry.get("max.received_at")),
+            entry.get("max.status"),
         )
 
 
@@ -136,8 +136,8 @@ _TIMES = ("min.event_time", "max.event_time", "max.received_at")
 _COLUMNS = frozenset(("path", "num_records", "partition.date", *_TIMES, "max.status"))
 
 
-def _told(add: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an ``add`` of the log under the names that an opened table gives its parts."""
+def _flatten_add(add: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an ``add`` action of the log with the column names of ``get_add_actions(flatten=True)``."""
     stats = orjson.loads(add["stats"]) if add.get("stats") else {}
     least, greatest = stats.get("minValues", {}), stats.get("maxValues", {})
     return {

@@ -1,10 +1,10 @@
-"""How rows leave the lake for good: out of a table's present version, then out of every file on the disk.
+"""Permanent removal of rows from the lake: first from a table's current version, then from every file on the disk.
 
-Rows are chosen by an Arrow expression, never by SQL text. Deleting writes a day's partition anew in one commit; the
-streams' marks (application transactions) stay, so that what was ingested once never comes back. Purging then
-removes what Delta keeps of the past: data files of older versions and of commits that failed, and the log's older
-entries, whose statistics name the least and the greatest value of each column. No append is under way meanwhile: one
-that had opened the table before would commit into a past that is gone.
+Rows are selected by an Arrow expression, never by SQL text. Deleting rewrites a day's partition in one commit; the
+streams' application transactions stay, so that ingested segments are not ingested again. Purging then removes Delta's
+history: data files of older versions and of failed commits, and older log entries, whose statistics contain the
+smallest and largest value of each column. Appends are locked out meanwhile: an append that had opened the table before
+would commit on a version that no longer exists.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from deltalake.exceptions import CommitFailedError
 
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.store.filesystem.files import sync
-from modelops_pipelines.store.filesystem.shared_lock import alone
+from modelops_pipelines.store.filesystem.shared_lock import hold_exclusive
 from modelops_pipelines.store.lake.writer import ATTEMPTS, LakeWriter, layout
 
 _LAST_CHECKPOINT = "_last_checkpoint"
@@ -28,30 +28,30 @@ _VERSION_DIGITS = 20
 
 
 class LakeEraser(LakeWriter):
-    """The lake, with what removes rows and history."""
+    """The lake, with removal of rows and history."""
 
-    def find(self, endpoint: str, table: str, doomed: pc.Expression, columns: Sequence[str]) -> pa.Table:
-        """Return these columns of the doomed rows; of a table that does not exist, none."""
+    def find(self, endpoint: str, table: str, matching: pc.Expression, columns: Sequence[str]) -> pa.Table:
+        """Return these columns of the matching rows; no rows if the table does not exist."""
         delta = self.table(endpoint, table)
         if delta is None:
             return pa.table({name: [] for name in columns})
-        return _dataset(delta).to_table(columns=list(columns), filter=doomed)
+        return _dataset(delta).to_table(columns=list(columns), filter=matching)
 
-    def delete(self, endpoint: str, table: str, doomed: pc.Expression) -> int:
-        """Delete the doomed rows, a day at a time, each durably; return how many there were.
+    def delete(self, endpoint: str, table: str, matching: pc.Expression) -> int:
+        """Delete the matching rows, one durable commit per day; return their number.
 
-        Raises CommitFailedError when a writer that is none of ours wins every time.
+        Raises CommitFailedError when other writers keep winning the commit.
         """
-        days = self.find(endpoint, table, doomed, ["date"]).column("date").unique().to_pylist()
-        return sum(self._delete_on(endpoint, table, day, doomed) for day in sorted(days))
+        days = self.find(endpoint, table, matching, ["date"]).column("date").unique().to_pylist()
+        return sum(self._delete_on(endpoint, table, day, matching) for day in sorted(days))
 
     def purge(self, endpoint: str, table: str) -> int:
-        """Remove every file that the table's present version does not need; return how many they were.
+        """Remove every file that the table's current version does not need; return their number.
 
-        Older versions can no longer be read, nor can a query go on that has just opened one. Raises SchemaError,
-        before anything is removed, when the present version's own files are not all there.
+        Older versions can no longer be read, and running queries on them fail. Raises SchemaError, before anything is
+        removed, when files of the current version are missing.
         """
-        with self._alone(endpoint, table):
+        with self._exclusive(endpoint, table):
             delta = self.table(endpoint, table)
             if delta is None:
                 return 0
@@ -67,37 +67,40 @@ class LakeEraser(LakeWriter):
                 sync(folder)
             return len(gone)
 
-    def _delete_on(self, endpoint: str, table: str, day: date, doomed: pc.Expression) -> int:
+    def _delete_on(self, endpoint: str, table: str, day: date, matching: pc.Expression) -> int:
         on_day = pc.field("date") == pa.scalar(day)
         for _ in range(ATTEMPTS):
-            with self._alone(endpoint, table):
+            with self._exclusive(endpoint, table):
                 delta = DeltaTable(str(self.path(endpoint, table)))
                 rows = _dataset(delta)
-                doomed_rows: int = rows.count_rows(filter=on_day & doomed)
-                kept = rows.scanner(filter=on_day & (~doomed | doomed.is_null())).to_reader()
+                matching_rows: int = rows.count_rows(filter=on_day & matching)
+                kept = rows.scanner(filter=on_day & (~matching | matching.is_null())).to_reader()
                 where, how = f"date = '{day.isoformat()}'", layout(kept.schema)
                 try:
                     write_deltalake(delta, kept, mode="overwrite", predicate=where, writer_properties=how)
                 except CommitFailedError:
                     continue
                 self._sync(delta)
-                return doomed_rows
-        raise CommitFailedError(f"{endpoint}/{table}: {ATTEMPTS} attempts lost against other writers")
+                return matching_rows
+        raise CommitFailedError(f"{endpoint}/{table}: other writers won all {ATTEMPTS} commit attempts")
 
     def _needed(self, endpoint: str, table: str) -> set[Path]:
         needed = {Path(file) for file in self.files(endpoint, table)}
         absent = sorted(str(path) for path in needed if not path.is_file())
         if absent:
             raise SchemaError(
-                f"{len(absent)} file(s) of {endpoint}/{table} are not where the table says ({absent[0]})",
+                f"{len(absent)} file(s) of {endpoint}/{table} are missing ({absent[0]})",
                 "Restore the lake from a backup; nothing was removed",
             )
         return needed
 
     @contextmanager
-    def _alone(self, endpoint: str, table: str) -> Iterator[None]:
-        """Keep appends and rewrites out; in the order in which an append that creates the table takes them."""
-        with alone(self._append_lock(endpoint, table), f"{endpoint}/{table}"), self._maintenance(endpoint, table):
+    def _exclusive(self, endpoint: str, table: str) -> Iterator[None]:
+        """Lock out appends and rewrites, in the same lock order as an append that creates the table."""
+        with (
+            hold_exclusive(self._append_lock(endpoint, table), f"{endpoint}/{table}"),
+            self._maintenance(endpoint, table),
+        ):
             yield
 
 
@@ -110,7 +113,7 @@ def _markers(root: Path) -> Iterator[Path]:
 
 
 def _is_needed(path: Path, needed: set[Path], delta: DeltaTable) -> bool:
-    """Return whether the present version, or a newer one of another engine, lives of this file."""
+    """Return whether the current version, or a newer one of another engine, needs this file."""
     if path.parent.name != "_delta_log":
         return path in needed
     number = path.name[:_VERSION_DIGITS]

@@ -1,7 +1,7 @@
 """Tables' rows straight out of their Parquet files, with strings as dictionaries.
 
-For whoever reads much and knows which columns: DuckDB hands over each string once a row, which took half of a profile's
-time. Everything that is a question to tables is SQL (``sql.py``) and goes through ``reader.py``.
+For large scans of known columns: DuckDB returns every string of every row, which took half of a profile's time. All
+other queries are SQL (``sql.py``) and go through ``reader.py``.
 """
 
 import threading
@@ -17,18 +17,17 @@ from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 
 BUFFER_BYTES = 1 << 20
-"""Read ahead of each column, so that memory holds pages and not whole columns of a row group."""
+"""Read-ahead per column, so that memory holds pages and not whole columns of a row group."""
 KEPT_BYTES = 128 << 20
-"""A month of thirteen numeric columns by the hour takes 40 MB."""
+"""A month of hourly profiles of thirteen numeric columns takes 40 MB."""
 _Key: TypeAlias = tuple[str, tuple[str, ...]]
 _STRINGS = pa.dictionary(pa.int32(), pa.string())
 
 
-def scanned(files: Iterable[str], table: Table, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Yield the files' rows with these columns in batches of half of ``rows`` to one and a half.
+def scan_batches(files: Iterable[str], table: Table, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the files' rows with these columns, in batches of 0.5 to 1.5 times ``rows``; the last may be smaller.
 
-    The last one may have fewer. A declared column that a file lacks is null. Raises KeyError for a name that the table
-    does not declare.
+    A declared column that is missing in a file is null. Raises KeyError for a name that the table does not declare.
     """
     wanted = _wanted(table, names)
     waiting: list[pa.RecordBatch] = []
@@ -41,28 +40,28 @@ def scanned(files: Iterable[str], table: Table, names: Sequence[str], rows: int)
         yield _joined(waiting)
 
 
-def read_whole(files: Iterable[str], table: Table, names: Sequence[str]) -> pa.Table:
-    """Return all rows of the files with these columns, as ``scanned`` does; what was read lately is not read again."""
+def read_files(files: Iterable[str], table: Table, names: Sequence[str]) -> pa.Table:
+    """Return all rows of the files with these columns, like ``scan_batches``; files read lately come from the cache."""
     wanted = _wanted(table, names)
-    found = (KEPT.read(path, wanted) for path in files)
+    found = (CACHE.read(path, wanted) for path in files)
     return pa.concat_tables([wanted.empty_table(), *found]).unify_dictionaries()
 
 
-class KeptFiles:
-    """Files that were read whole. They never change: whatever is written has a new name.
+class FileCache:
+    """A cache of whole files, least recently used out first. Files never change: new content has a new name.
 
-    A month of profiles is read by data quality, by drift and by what shows them, one after the other. Up to ``most``
-    bytes are kept, of the files used last. Safe to ask from several threads.
+    Data quality, drift and reports read the same month of profiles one after the other. The cache holds up to ``most``
+    bytes. Thread-safe.
     """
 
     def __init__(self, most: int) -> None:
-        """Nothing is kept yet."""
+        """Start empty."""
         self._most, self._bytes = most, 0
         self._lock = threading.Lock()
         self._found: OrderedDict[_Key, pa.Table] = OrderedDict()
 
     def read(self, path: str, wanted: pa.Schema) -> pa.Table:
-        """Return a file's rows; raises FileNotFoundError for one that is neither kept nor there."""
+        """Return a file's rows; raises FileNotFoundError for a file that is neither cached nor on disk."""
         key = path, tuple(wanted.names)
         with self._lock:
             if key in self._found:
@@ -75,7 +74,7 @@ class KeptFiles:
         return found
 
     def clear(self) -> None:
-        """Forget all."""
+        """Empty the cache."""
         with self._lock:
             self._found.clear()
             self._bytes = 0
@@ -89,7 +88,7 @@ class KeptFiles:
                 self._bytes -= self._found.popitem(last=False)[1].nbytes
 
 
-KEPT = KeptFiles(KEPT_BYTES)
+CACHE = FileCache(KEPT_BYTES)
 
 
 def _wanted(table: Table, names: Sequence[str]) -> pa.Schema:
@@ -110,13 +109,13 @@ def _opened(path: str, wanted: pa.Schema) -> Iterator[pq.ParquetFile]:
         known = pq.read_metadata(source)
         held = {known.schema.column(place).path for place in range(known.num_columns)}
         strings = [field.name for field in wanted if field.type == _STRINGS and field.name in held]
-        ahead = min(BUFFER_BYTES, source.size())  # a buffer is made for each column, however small the file
+        ahead = min(BUFFER_BYTES, source.size())  # each column has a buffer of this size, even in a small file
         with pq.ParquetFile(source, metadata=known, read_dictionary=strings, buffer_size=ahead) as file:
             yield file
 
 
 def _held(file: pq.ParquetFile, wanted: pa.Schema) -> list[str]:
-    held = set(file.schema_arrow.names)  # made anew at each call, which takes as long as reading a small file
+    held = set(file.schema_arrow.names)  # the property is slow: as slow as reading a small file
     return [name for name in wanted.names if name in held]
 
 

@@ -1,7 +1,7 @@
-"""Profiles as rows of a table, and back: hours of one column side by side in one stack.
+"""Conversion of profiles to rows of a table and back: the hours of one column are one stack.
 
-The bins are not in a row; whoever reads knows them (``drift_references.py``). Rows that an older release wrote hold no
-counts and are passed over.
+The rows do not contain the bins: these come from ``drift_references.py``. Rows of older releases have no counts and are
+skipped.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,15 +34,15 @@ READ_COLUMNS = (
     *(name for name in _NUMBERS if name != "n"),
     *_LISTS,
 )
-"""What ``from_rows`` reads of a row."""
+"""The columns that ``from_rows`` reads."""
 Places: TypeAlias = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
 class Hours:
-    """A column's profiles hour by hour: ``at`` (hours since 1970 UTC, rising) of shape (m,), and their stack.
+    """A column's profiles by hour: ``at`` (hours since 1970 UTC, ascending) of shape (m,), and their stack.
 
-    Days are kept so too (``by_day``), ``at`` being each one's first hour: spans of whole days are the same in both.
+    Daily profiles (``by_day``) use the same form, with ``at`` the first hour of each day.
     """
 
     at: npt.NDArray[np.int64]
@@ -50,7 +50,7 @@ class Hours:
 
     @cached_property
     def bins(self) -> ColumnBins:
-        """The bins that all were counted on."""
+        """The bins of all profiles."""
         return self.stack.bins
 
     def none(self) -> "Hours":
@@ -67,7 +67,7 @@ class Hours:
         return self.within(first, end).stack
 
     def after(self, earlier: "Hours | None") -> "Hours":
-        """Return both in order of time; of an hour that both have, this one's profile."""
+        """Return both in order of time; for hours in both, the profile of this one."""
         if earlier is None:
             return self
         kept = np.flatnonzero(~np.isin(earlier.at, self.at))
@@ -86,7 +86,7 @@ class Hours:
 
 
 def joined_rows(tables: Sequence[pa.Table]) -> pa.Table:
-    """Return rows of ``PROFILES`` one after the other; a table without rows where there is none."""
+    """Return the concatenated rows of ``PROFILES``; an empty table for no tables."""
     return pa.concat_tables([arrow_schema(PROFILES).empty_table(), *tables])
 
 
@@ -111,7 +111,7 @@ def _as_lists(rows: Floats) -> pa.Array:
 
 
 def from_rows(rows: pa.Table, bins: Mapping[str, ColumnBins]) -> dict[str, Hours]:
-    """Return one version's rows by column, in order of time; rows counted on other bins are passed over."""
+    """Return one version's rows by column, in order of time; rows with other bins are skipped."""
     if not len(rows):
         return {}
     read = _Read(rows)
@@ -120,7 +120,7 @@ def from_rows(rows: pa.Table, bins: Mapping[str, ColumnBins]) -> dict[str, Hours
 
 
 class _Read:
-    """Rows as arrays: a column of a month is picked out without an object a row."""
+    """Rows as arrays: a month of a column is selected without creating an object per row."""
 
     def __init__(self, rows: pa.Table) -> None:
         self._at = np.asarray(rows.column("window_start").cast(pa.int64()).to_numpy() // HOUR_US, np.int64)
@@ -129,14 +129,14 @@ class _Read:
         self._numbers = {name: _floats(rows.column(name)) for name in _NUMBERS if name != "n"}
 
     def columns(self) -> Iterator[tuple[str, Places]]:
-        """Yield the columns by name, with the places of their rows in order of time."""
+        """Yield the columns by name, with the indices of their rows in order of time."""
         codes, names = self._texts["column"]
         order = np.lexsort((self._at, codes))
         bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
         yield from sorted(zip(names, np.split(order, bounds[1:-1]), strict=True))
 
     def hours(self, places: Places, bins: ColumnBins) -> Hours:
-        """Return a column's rows that were counted on these bins."""
+        """Return a column's rows that have these bins."""
         codes, ids = self._texts["bins_id"]
         same = np.array([known == bins.fingerprint for known in ids])[codes[places]]
         widths = {"counts": bins.width, "sums": bins.width if bins.kind == "numeric" else 0}
@@ -153,7 +153,7 @@ class _Read:
 
 
 class _Lists:
-    """A column of lists: the values of each chunk of rows, and where in its chunk a row's begin."""
+    """A column of lists: the values of each chunk of rows, and the start of each row's values in its chunk."""
 
     def __init__(self, column: pa.ChunkedArray) -> None:
         chunks = column.chunks
@@ -165,11 +165,11 @@ class _Lists:
         self._known = column.is_valid().to_numpy()
 
     def fit(self, places: Places, width: int) -> npt.NDArray[np.bool_]:
-        """Say which rows are there and hold so many values."""
+        """Return which rows are not null and have ``width`` values."""
         return np.asarray(self._known[places] & (self._widths[places] == width))
 
     def matrix(self, places: Places, width: int) -> Floats:
-        """Return the rows, of ``width`` values each, one below the other; rows side by side are copied as one."""
+        """Return the rows, of ``width`` values each, as a matrix; contiguous rows are copied together."""
         chunk, starts = self._chunk[places], self._starts[places]
         apart = (np.diff(starts) != width) | (np.diff(chunk) != 0)
         runs = pairwise([0, *(np.flatnonzero(apart) + 1).tolist(), len(places)])
@@ -178,7 +178,7 @@ class _Lists:
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
-    """Return the number of each row's string, and the strings."""
+    """Return the code of each row's string, and the strings."""
     known = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     whole = pa.concat_arrays(known.unify_dictionaries().chunks)
     return whole.indices.to_numpy(), whole.dictionary.to_pylist()
@@ -194,5 +194,5 @@ def hour_of(moment: datetime) -> int:
 
 
 def moment_of(hour: int) -> datetime:
-    """Return when the hour begins that so many hours since 1970 UTC have passed before."""
+    """Return the start of an hour, given as hours since 1970 UTC."""
     return datetime.fromtimestamp(hour * 3600, UTC)

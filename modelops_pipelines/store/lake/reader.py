@@ -1,7 +1,7 @@
-"""The lake as it is read: Delta tables on disk, opened by DuckDB in memory. Writing is lake_writer.py's.
+"""Reading of the lake: Delta tables on disk, queried by DuckDB in memory. Writing: ``writer.py``.
 
-A DuckDB file shared by processes loses commits (facts, decision 2): DuckDB never owns a file here. Nothing here
-imports pyarrow, so that the CLI starts fast.
+A DuckDB file that several processes share loses commits (decision 2), so DuckDB never writes a file here. This module
+does not import pyarrow, so that the CLI starts fast.
 """
 
 import atexit
@@ -24,10 +24,10 @@ from modelops_pipelines.store.lake import sql
 _PARTITION = re.compile(r"/date=(\d{4}-\d\d-\d\d)/")
 _SAFE_READER_FEATURES = {"timestampNtz"}
 MONTHLY = frozenset({DAILY_PROFILES.name})
-"""Tables whose partition is a month: a day has so few rows that to open its file would take longer than to read it."""
+"""Tables with monthly partitions: a day has so few rows that opening its file would take longer than reading it."""
 _OPENED: dict[tuple[Path | None, int | None], duckdb.DuckDBPyConnection] = {}
 _LOCK = threading.Lock()
-atexit.register(_OPENED.clear)  # while Python can still take a connection apart
+atexit.register(_OPENED.clear)  # before the interpreter shuts down
 
 
 def partition_of(table: str, day: date) -> date:
@@ -51,7 +51,7 @@ class Lake:
         return sorted(path.name for path in self.folder.glob("*") if path.is_dir())
 
     def table(self, endpoint: str, table: str) -> DeltaTable | None:
-        """Open the table's present version, or None; raises SchemaError when it cannot be read safely."""
+        """Open the table's current version, or None; raises SchemaError when it cannot be read safely."""
         path = str(self.path(endpoint, table))
         if not DeltaTable.is_deltatable(path):
             return None
@@ -59,13 +59,13 @@ class Lake:
         unsafe = set(delta.protocol().reader_features or ()) - _SAFE_READER_FEATURES
         if unsafe:
             raise SchemaError(
-                f"The table {path} uses Delta features that a list of files does not show: {', '.join(sorted(unsafe))}",
-                "Switch them off where they were switched on (deletion vectors, column mapping)",
+                f"The table {path} uses Delta features that are not supported: {', '.join(sorted(unsafe))}",
+                "Disable them on the table (deletion vectors, column mapping)",
             )
         return delta
 
     def committed(self, endpoint: str, table: str, stream: str) -> int:
-        """Return the last sequence number of the stream that the table holds; 0 when none."""
+        """Return the stream's last committed sequence number in the table; 0 without one."""
         delta = self.table(endpoint, table)
         return 0 if delta is None else delta.transaction_version(stream) or 0
 
@@ -77,9 +77,9 @@ class Lake:
         return sum(delta.get_add_actions(flatten=True).column("num_records").to_pylist())
 
     def files(self, endpoint: str, table: str, dates: Sequence[date] | None = None) -> list[str]:
-        """Return the Parquet files of the table's present version, of these dates only where dates are given.
+        """Return the Parquet files of the table's current version, of these dates only if dates are given.
 
-        They come in order of their partitions.
+        They are in order of their partitions.
         """
         delta = self.table(endpoint, table)
         if delta is None or dates == []:
@@ -89,7 +89,7 @@ class Lake:
         return sorted(unquote(uri) for uri in found)  # deltalake writes a blank in the home's path as %20
 
     def last_date(self, endpoint: str, table: str) -> date | None:
-        """Return the table's newest partition; None while it holds no row."""
+        """Return the table's newest partition; None if it has no rows."""
         found = (_PARTITION.search(file) for file in self.files(endpoint, table))
         return max((date.fromisoformat(match[1]) for match in found if match), default=None)
 
@@ -103,9 +103,9 @@ class Lake:
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open DuckDB over a snapshot of the endpoint's tables, each a view of its own name.
 
-        The connection reaches the lake's files and nothing else; its configuration is locked. Each of its threads (as
-        many as cores unless told) holds row groups of its own in memory. What is made in it has to be temporary: the
-        process's other connections share all else.
+        The connection can read the lake's files and nothing else; its configuration is locked. Each of its threads (by
+        default one per core) holds its own row groups in memory. Create only temporary objects in it: all others are
+        shared with the process's other connections.
         """
         with session(self.folder, threads) as connected:
             for table in tables:
@@ -120,9 +120,9 @@ class Lake:
         table: Table,
         dates: Sequence[date] | None = None,
     ) -> None:
-        """Create a temporary view of a table's present version; one that does not exist yet is empty, not an error.
+        """Create a temporary view of a table's current version; empty for a table that does not exist yet.
 
-        A declared column that no file holds yet (a feature of a new version) is null.
+        A declared column that is missing in all files (a feature of a new version) is null.
         """
         files = self.files(endpoint, table.name, dates)
         if not files:
@@ -135,9 +135,9 @@ class Lake:
 
 @contextmanager
 def session(readable: Path | None, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Connect to this process's DuckDB for a folder (for none: a DuckDB that reads no file), opened at the first call.
+    """Connect to this process's DuckDB for a folder (None: no file access), which is opened at the first call.
 
-    To open one takes 30 ms of CPU, to connect to it none. Not for what users have written.
+    Opening takes 30 ms of CPU, connecting none. Not for SQL that users have written.
     """
     with _LOCK:
         key = (readable, threads)
@@ -150,7 +150,7 @@ def session(readable: Path | None, threads: int | None = None) -> Iterator[duckd
 
 @contextmanager
 def connection(readable: Path | None, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open DuckDB in memory, in UTC, able to read one folder or none; with a thread a core unless told."""
+    """Open DuckDB in memory, in UTC, able to read one folder or none; by default with one thread per core."""
     with closing(_opened(readable, threads)) as connected:
         yield connected
 

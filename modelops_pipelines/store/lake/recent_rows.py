@@ -1,4 +1,4 @@
-"""The newest rows of a table, out of as few of its files as hold them. Made for being asked often by one process."""
+"""The newest rows of a table, read from as few files as possible, for frequent queries of one process."""
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from modelops_pipelines.core.capture.log_search import Wanted
+from modelops_pipelines.core.capture.log_search import LogQuery
 from modelops_pipelines.core.errors import BusyError
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.delta_log import LakeFile, TableFiles
@@ -17,26 +17,26 @@ from modelops_pipelines.store.lake.reader import Lake, connection
 
 ATTEMPTS = 3
 MOST_FILES = 1024
-THREADS = 2  # a gateway has better things to do with the others
+THREADS = 2  # the gateway needs the other cores
 FAILED = 400
 Row = dict[str, Any]
 
 
-class Recent:
-    """The newest rows of the lake's tables, by event time. Safe to ask from several threads."""
+class RecentRows:
+    """The newest rows of the lake's tables, by event time. Thread-safe."""
 
     def __init__(self, lake: Lake) -> None:
-        """Connect and list files at the first question; both are kept, because they cost more than an answer."""
+        """Connect and list files at the first query; both are kept, because they cost more than a query."""
         self._lake = lake
         self._lock = threading.Lock()
         self._open = ExitStack()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._tables: dict[tuple[str, str], TableFiles] = {}
 
-    def rows(self, endpoint: str, table: str, wanted: Wanted) -> list[Row]:
-        """Return the newest rows, newest first; a column that their files do not have is missing from them.
+    def rows(self, endpoint: str, table: str, wanted: LogQuery) -> list[Row]:
+        """Return the newest rows, newest first; columns that are missing in the files are missing in the rows.
 
-        Raises BusyError when the files keep vanishing under the query, which an erasure's end may do for a moment.
+        Raises BusyError when files keep disappearing during the query, as at the end of an erasure.
         """
         files = self._of(endpoint, table)
         for _ in range(ATTEMPTS):
@@ -47,27 +47,27 @@ class Recent:
         raise BusyError(f"The files of {endpoint}/{table} are being rewritten", "Try again in a moment")
 
     def received_up_to(self, endpoint: str, table: str) -> datetime | None:
-        """Return when the newest row that the table holds was received, or None."""
+        """Return when the last row of the table was received, or None."""
         return self._of(endpoint, table).received_up_to()
 
     def _of(self, endpoint: str, table: str) -> TableFiles:
         with self._lock:
             return self._tables.setdefault((endpoint, table), TableFiles(self._lake, endpoint, table))
 
-    def _newest(self, files: Sequence[LakeFile], wanted: Wanted) -> list[Row]:
-        """Read the newest files, then twice as many, until none that is left can hold a row that belongs here."""
+    def _newest(self, files: Sequence[LakeFile], wanted: LogQuery) -> list[Row]:
+        """Read the newest files, then twice as many, until no remaining file can contain a matching row."""
         recent = takewhile(lambda file: file.latest >= wanted.since, files)
         found: list[Row] = []
         for batch in _batches((file for file in recent if _may_hold(file, wanted)), wanted.limit):
             if len(found) >= wanted.limit:
                 oldest = found[wanted.limit - 1]["event_time"]
-                batch = [file for file in batch if file.latest >= oldest]  # noqa: PLW2901 - the same, less what is older
+                batch = [file for file in batch if file.latest >= oldest]  # noqa: PLW2901 - the batch without older files
             if not batch:
                 break
             found = newest_first(found + self._read(batch, wanted))[: wanted.limit]
         return found
 
-    def _read(self, files: Sequence[LakeFile], wanted: Wanted) -> list[Row]:
+    def _read(self, files: Sequence[LakeFile], wanted: LogQuery) -> list[Row]:
         parameters: Mapping[str, Any] = {**vars(wanted), "files": [file.path for file in files]}
         with self._cursor() as cursor:
             cursor.execute(sql.named("recent_logs"), parameters)
@@ -81,13 +81,13 @@ class Recent:
             return self._connection.cursor()
 
 
-def _may_hold(file: LakeFile, wanted: Wanted) -> bool:
+def _may_hold(file: LakeFile, wanted: LogQuery) -> bool:
     fails = file.status is None or file.status >= FAILED
     return file.earliest <= wanted.until and (fails or not wanted.failed)
 
 
 def _batches(files: Iterator[LakeFile], limit: int) -> Iterator[list[LakeFile]]:
-    """Yield the files in order: so many that their rows reach the limit, then twice as many each time."""
+    """Yield the files in order: first as many as have ``limit`` rows, then twice as many each time."""
     batch: list[LakeFile] = []
     rows = 0
     for file in files:
@@ -103,6 +103,6 @@ def _batches(files: Iterator[LakeFile], limit: int) -> Iterator[list[LakeFile]]:
 
 
 def newest_first(rows: Iterable[Row]) -> list[Row]:
-    """Sort as recent_logs.sql does: newest first, a request's rows together and in order."""
+    """Sort like recent_logs.sql: newest first, a request's rows together and in order."""
     in_order = sorted(rows, key=lambda row: (row["request_id"], row["row_index"]))
     return sorted(in_order, key=lambda row: row["event_time"], reverse=True)

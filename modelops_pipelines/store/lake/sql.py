@@ -1,7 +1,7 @@
-"""Every SQL text of the project: files with named parameters, and the few texts whose columns vary.
+"""All SQL of the project: files with named parameters, and the few statements whose columns vary.
 
-Columns vary with an endpoint's features. Only names that a table declares are put into a text, quoted; values are
-always bound.
+Columns vary with an endpoint's features. Only names that a table declares are inserted, quoted; values are always
+bound.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _DUCKDB: dict[ColumnType, str] = {
 }
 _ANSWERED = "status = 200 AND source <> 'test'"
 _HAS_FEATURES = "(coalesce(sampled, true) AND NOT coalesce(truncated, false))"
-"""Neither left out by sampling nor too large; rows of release 0.1, which know of neither, were kept."""
+"""Features neither dropped by sampling nor too large; rows of release 0.1 have neither column and all features."""
 
 
 @cache

@@ -1,8 +1,8 @@
-"""How the lake is written: every commit idempotent, durable when the call returns.
+"""Writing of the lake: every commit is idempotent, and durable when the call returns.
 
-Deltalake never fsyncs on a local disk: a commit's files are synced here before anyone relies on it. Appends go on
-side by side, under a lock that they share and only an erasure holds alone; whatever rewrites a table runs under one
-lock a table, because two rewrites at once both commit and double rows (facts, data layer).
+Deltalake never fsyncs on a local disk, so a commit's files are synced here. Appends run concurrently under a shared
+lock that an erasure holds exclusively. Rewrites of a table run under one exclusive lock per table, because two
+concurrent rewrites would both commit and duplicate rows.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.store.filesystem.files import exclusive, sync
-from modelops_pipelines.store.filesystem.shared_lock import together
+from modelops_pipelines.store.filesystem.shared_lock import hold_shared
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.lake.reader import Lake, partition_of
 
@@ -41,13 +41,13 @@ _CONFIGURATION: Mapping[str, str | None] = {
     "delta.deletedFileRetentionDuration": "interval 2 days",
 }
 _DICTIONARY_BYTES = 1 << 16
-"""A column chunk with more distinct values than fit is written plainly: it takes half the time, and less room."""
+"""A column chunk whose dictionary exceeds this is written plain, which takes half the time and less space."""
 _PLAIN = ColumnProperties(dictionary_enabled=False)
 _RISING = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
 
 
 def layout(schema: pa.Schema) -> WriterProperties:
-    """Return how rows of a table lie in its files: times as steps, and no dictionary of what hardly repeats."""
+    """Return the writer properties of a table: delta-encoded times, and no dictionaries of mostly distinct values."""
     if any(pa.types.is_list(field.type) for field in schema):  # of profiles: counts and sums
         return WriterProperties(compression="SNAPPY", default_column_properties=_PLAIN)
     return WriterProperties(
@@ -58,15 +58,15 @@ def layout(schema: pa.Schema) -> WriterProperties:
 
 
 class LakeWriter(Lake):
-    """The lake, with its writes."""
+    """The lake, with writes."""
 
     def append_once(self, endpoint: str, table: Table, rows: pa.Table, stream: str, sequence: int) -> bool:
-        """Append the rows unless this stream's sequence number is in the table already; return whether it did.
+        """Append the rows unless the stream's sequence number was committed before; return whether it appended.
 
-        Durable when it returns. Sequence numbers of a stream must grow.
+        Durable when it returns. The sequence numbers of a stream must increase.
         """
         for _ in range(ATTEMPTS):
-            with together(self._append_lock(endpoint, table.name), f"{endpoint}/{table.name}"):
+            with hold_shared(self._append_lock(endpoint, table.name), f"{endpoint}/{table.name}"):
                 delta = self._open_or_create(endpoint, table)
                 if (delta.transaction_version(stream) or 0) >= sequence:
                     return False
@@ -75,19 +75,19 @@ class LakeWriter(Lake):
                 except CommitFailedError:
                     continue
                 return True
-        raise CommitFailedError(f"{endpoint}/{table.name}: {ATTEMPTS} attempts lost against other writers")
+        raise CommitFailedError(f"{endpoint}/{table.name}: other writers won all {ATTEMPTS} commit attempts")
 
     def replace_windows(self, endpoint: str, table: Table, rows: pa.Table, windows: Sequence[datetime]) -> None:
-        """Replace everything the table holds for these windows by the rows; all at once, durably."""
+        """Replace all rows of these windows in one durable commit."""
         if not windows:
             return
         delta = self._open_or_create(endpoint, table)
         with self._maintenance(endpoint, table.name):
-            delta.update_incremental()  # what others have written meanwhile; to open it again takes as long as a write
+            delta.update_incremental()  # commits of other writers; reopening the table would take as long as a write
             self._commit(delta, rows, mode="overwrite", predicate=_windows_predicate(table, windows))
 
     def write_whole(self, endpoint: str, name: str, rows: pa.Table) -> None:
-        """Write an immutable table once: a table that is there already is left alone."""
+        """Write an immutable table once; an existing table is not changed."""
         path = self.path(endpoint, name)
         with self._maintenance(endpoint, name):
             if not DeltaTable.is_deltatable(str(path)):
@@ -154,7 +154,7 @@ class LakeWriter(Lake):
 
 
 def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return the rows with exactly the schema's columns: absent ones null, a column too many refused."""
+    """Return the rows with exactly the schema's columns: missing ones are null; raises SchemaError for others."""
     extra = set(rows.column_names) - set(schema.names)
     if extra:
         raise SchemaError(
@@ -169,9 +169,9 @@ def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _windows_predicate(table: Table, windows: Sequence[datetime]) -> str:
-    """Match a table's windows; the values are timestamps of ours, written as text.
+    """Return the predicate of a table's windows, which are our own timestamps as text.
 
-    Days of which every hour is replaced are matched by their partitions alone: no row is looked at.
+    Days with all their hours are matched by partition alone, without reading rows.
     """
     starts = set(windows)
     days = ", ".join(sorted({f"'{partition_of(table.name, start.date()).isoformat()}'" for start in starts}))

@@ -1,4 +1,4 @@
-"""The model registry: MLflow, on SQLite in the home or on a server by URL. Imported only where models are at work."""
+"""The model registry: MLflow, on SQLite in the home or on a server. Imported only by code that needs models."""
 
 import json
 import logging
@@ -59,7 +59,7 @@ class Registry:
     """Registered models, their versions and aliases."""
 
     def __init__(self, settings: Settings) -> None:
-        """Connect; a fresh SQLite store is made under a lock, because several processes at once break it (facts)."""
+        """Connect; a new SQLite store is created under a lock, because concurrent set-ups fail."""
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self._artifacts = settings.artifacts
@@ -68,7 +68,7 @@ class Registry:
         with exclusive(settings.home / "locks" / "registry.lock", "the registry's set-up"):
             self._client.search_experiments(max_results=1)
 
-    def log(  # noqa: PLR0913 - what a version is made of
+    def log(  # noqa: PLR0913 - the parts of a version
         self,
         *,
         model_name: str,
@@ -84,7 +84,7 @@ class Registry:
     ) -> ModelVersion:
         """Log a trained model with signature, input example and training-set hash; register and return its version.
 
-        ``frame`` holds the features of some training rows. Raises ModelError when the model cannot be stored in a
+        ``frame`` has the features of some training rows. Raises ModelError when the model cannot be stored in a
         format that the endpoint accepts.
         """
         mlflow.set_tracking_uri(self._uri)
@@ -96,15 +96,15 @@ class Registry:
             _log_files(reference or {})
             logged = _log_model(model, frame, task, allow_pickle=allow_pickle)
             self._ensure_model(model_name)
-            made = self._client.create_model_version(
+            created = self._client.create_model_version(
                 model_name, logged.model_uri, run.info.run_id, tags={TRAINING_SET_TAG: training_set}
             )
-        return self.describe(model_name, str(made.version))
+        return self.describe(model_name, str(created.version))
 
     def describe(self, model_name: str, version: str) -> ModelVersion:
-        """Return what serving needs of a registered version, its files' hash among it; nothing of them is executed.
+        """Return what serving needs of a registered version, with its files' hash; executes none of its code.
 
-        Raises UnknownError when the registry has no such version, ModelError when its files are no servable model.
+        Raises UnknownError when the registry has no such version, ModelError when its files are not a servable model.
         """
         try:
             found = self._client.get_model_version(model_name, version)
@@ -132,29 +132,29 @@ class Registry:
         )
 
     def reference_files(self, version: ModelVersion) -> dict[str, bytes]:
-        """Return the files of the reference among the artefacts of the version's run, by name; empty without one."""
+        """Return the drift reference's files from the artefacts of the version's run, by name; empty without one."""
         if version.run_id is None:
             return {}
-        held = {one.path for one in self._client.list_artifacts(version.run_id)}
-        names = [name for name in REFERENCE_FILES if name in held]
+        artifacts = {one.path for one in self._client.list_artifacts(version.run_id)}
+        names = [name for name in REFERENCE_FILES if name in artifacts]
         return {name: Path(self._client.download_artifacts(version.run_id, name)).read_bytes() for name in names}
 
     def trainer_of(self, version: ModelVersion) -> str | None:
-        """Return the identity of the trainer that a version was logged with, or None when it was logged elsewhere."""
+        """Return the trainer of a version, or None when it was logged elsewhere."""
         if version.run_id is None:
             return None
         tags: Mapping[str, str] = self._client.get_run(version.run_id).data.tags
         return tags.get(TRAINER_TAG)
 
     def versions_below(self, model_name: str, below: int | None, limit: int) -> list[ListedVersion]:
-        """Return at most so many versions, newest first, with numbers under ``below``."""
+        """Return at most ``limit`` versions, newest first, with numbers under ``below``."""
         of_model = f"name='{_checked_name(model_name)}'"
-        asked = of_model if below is None else f"{of_model} AND version_number < {below}"
-        found = self._client.search_model_versions(asked, limit, order_by=["version_number DESC"])
+        query = of_model if below is None else f"{of_model} AND version_number < {below}"
+        found = self._client.search_model_versions(query, limit, order_by=["version_number DESC"])
         return [_listed(one) for one in found]
 
     def listed(self, model_name: str, version: str) -> ListedVersion:
-        """Return one version as the lists tell it; raises UnknownError when the registry has none of that number."""
+        """Return one version as in ``versions_below``; raises UnknownError when the registry does not have it."""
         try:
             return _listed(self._client.get_model_version(model_name, version))
         except MlflowException as error:
@@ -166,7 +166,7 @@ class Registry:
         return sorted((str(version.version) for version in found), key=int)
 
     def aliases(self, model_name: str) -> dict[str, str]:
-        """Return the model's aliases and the versions that they point to; none for a model that is not registered."""
+        """Return the model's aliases with their versions; none for a model that is not registered."""
         try:
             found: Mapping[str, str] = self._client.get_registered_model(_checked_name(model_name)).aliases
         except MlflowException as error:
@@ -176,7 +176,7 @@ class Registry:
         return {alias: str(version) for alias, version in found.items()}
 
     def set_aliases(self, model_name: str, wanted: Mapping[str, str | None]) -> None:
-        """Point MLflow's aliases to these versions; None takes an alias away. Other aliases stay as they are."""
+        """Set MLflow's aliases to these versions; None deletes an alias. Other aliases do not change."""
         there = self.aliases(model_name)
         for alias, version in wanted.items():
             if version is None and alias in there:
@@ -218,7 +218,7 @@ def _listed(found: Any) -> ListedVersion:
 def _no_version(model_name: str, version: str, error: MlflowException) -> UnknownError:
     return UnknownError(
         f"The registry has no version {version!r} of model {model_name!r} ({error.error_code})",
-        "Name a version that exists: see MLflow's page",
+        "Use an existing version: see the model in MLflow's UI",
     )
 
 
@@ -238,7 +238,7 @@ def _log_model(model: Any, frame: "pd.DataFrame", task: str, *, allow_pickle: bo
         if not allow_pickle:
             raise ModelError(
                 f"The trainer returned a {type(model).__name__}, which only pickle can store",
-                "Return a scikit-learn estimator, or accept pickles by 'allow_pickle: true' in the endpoint's YAML",
+                "Return a scikit-learn estimator, or set 'allow_pickle: true' in the endpoint's YAML",
             )
         signature = infer_signature(example, model.predict(None, example))
         return mlflow.pyfunc.log_model(python_model=model, signature=signature, pip_requirements=["mlflow"], **common)
@@ -264,8 +264,8 @@ def _format(model: Any, *, allow_pickle: bool) -> dict[str, Any]:
     if allow_pickle:
         return {"serialization_format": "cloudpickle"}
     raise ModelError(
-        f"The trained model holds types that skops does not trust: {', '.join(sorted(unknown - TRUSTED_TYPES))}",
-        "Train without them, or accept pickles by 'allow_pickle: true' in the endpoint's YAML",
+        f"The trained model contains types that skops does not trust: {', '.join(sorted(unknown - TRUSTED_TYPES))}",
+        "Train without them, or set 'allow_pickle: true' in the endpoint's YAML",
     )
 
 
@@ -280,7 +280,7 @@ def _requirements() -> list[str]:
 
 
 def _declared(described: Mapping[str, Any], what: str) -> tuple[dict[str, str], list[str] | None, str]:
-    """Return what a MLmodel file says of inputs, classes and output; raises ModelError when it does not make sense."""
+    """Return inputs, classes and output kind from an MLmodel file; raises ModelError for a malformed file."""
     try:
         return _inputs(described, what), _classes(described), _output(described)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
@@ -312,12 +312,12 @@ def _inputs(described: Mapping[str, Any], what: str) -> dict[str, str]:
             )
         inputs[str(column["name"])] = kind
     if not inputs:
-        raise ModelError(f"Model {what} has no signature", "Log it with signature=infer_signature(frame, answers)")
+        raise ModelError(f"Model {what} has no signature", "Log it with signature=infer_signature(inputs, predictions)")
     return inputs
 
 
 def _output(described: Mapping[str, Any]) -> str:
-    """Return what the version's answers are, by its flavour and its signature's outputs."""
+    """Return the kind of the version's output, from its flavour and its signature's outputs."""
     flavors = described.get("flavors") or {}
     if (flavors.get("python_function") or {}).get("predict_fn") == "predict_proba":
         return PROBABILITIES
@@ -333,5 +333,5 @@ def _output(described: Mapping[str, Any]) -> str:
 
 def _checked_name(model_name: str) -> str:
     if "'" in model_name:
-        raise UnknownError(f"No model can be named {model_name!r}", "Name a registered model")
+        raise UnknownError(f"{model_name!r} is not a valid model name", "Use the name of a registered model")
     return model_name

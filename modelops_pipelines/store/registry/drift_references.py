@@ -1,8 +1,8 @@
-"""What a version's windows are compared with: its training set's bins and profiles, as a whole and hour by hour.
+"""Drift references of versions: bins and profiles of the training set, as a whole and by hour.
 
-Two files a version. ``<version>.json`` has the bins, the profiles of the whole set and how much the model hangs on
-each column; ``<version>.hours.parquet`` has the set's last days hour by hour, for judging by season. The same two files
-lie among the version's artefacts in the registry.
+Two files per version. ``<version>.json`` has the bins, the profiles of the whole set and the columns' importance;
+``<version>.hours.parquet`` has the set's last days by hour, for the seasonal comparison. The same two files are
+artefacts of the version's run in the registry.
 """
 
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ REFERENCE_FILE, HOURS_FILE = "reference.json", "reference_hours.parquet"
 class Reference:
     """A version's reference profiles by column; ``source`` says what they were taken from.
 
-    ``importance`` is by feature, adds up to 1, and is empty where it is not known. ``hours`` are rows of the table
-    ``profiles``, None where the training set has no times.
+    ``importance`` is by feature, adds up to 1, and is empty if unknown. ``hours`` are rows of the table ``profiles``,
+    None if the training set has no times.
     """
 
     source: str
@@ -39,19 +39,19 @@ class Reference:
         return {name: known.bins for name, known in self.profiles.items()}
 
     def by_hour(self) -> dict[str, Hours]:
-        """Return the training set's last days hour by hour, by column."""
+        """Return the training set's last days by column and hour."""
         return {} if self.hours is None else from_rows(self.hours, self.bins)
 
     def to_files(self) -> dict[str, bytes]:
         """Return the reference as files by name, the same bytes for the same content."""
         columns = {n: {"bins": p.bins.to_dict(), "profile": p.to_dict()} for n, p in self.profiles.items()}
         content = {"source": self.source, "columns": columns, "importance": dict(self.importance)}
-        made = {REFERENCE_FILE: orjson.dumps(content, option=orjson.OPT_SORT_KEYS)}
+        files = {REFERENCE_FILE: orjson.dumps(content, option=orjson.OPT_SORT_KEYS)}
         if self.hours is not None:
             sink = pa.BufferOutputStream()
             pq.write_table(self.hours, sink, compression="zstd")
-            made[HOURS_FILE] = sink.getvalue().to_pybytes()
-        return made
+            files[HOURS_FILE] = sink.getvalue().to_pybytes()
+        return files
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> "Reference":
@@ -73,7 +73,7 @@ class References:
         self._folder = folder
 
     def write(self, model_name: str, version: str, reference: Reference) -> None:
-        """Write a version's reference, whole or not at all: the file that makes it known comes last."""
+        """Write a version's reference; readers look for the JSON file, which is written last."""
         for name, content in reversed(reference.to_files().items()):
             write_atomically(self._paths(model_name, version)[name], content)
 

@@ -1,8 +1,8 @@
-"""Loading a version's files. They are untrusted: what could execute code is refused before anything reads it.
+"""Loading of a version's files. They are untrusted: files that could execute code are rejected before they are loaded.
 
-MLflow's own switch is of no use here: it takes the list of trusted skops types from the model's own file, so that a
-crafted model would vouch for itself. The check below reads the MLmodel file as data and decides first. What can
-execute code loads only by the hash of its files; see docs/decisions/0005.
+MLflow's own setting does not help: it takes the list of trusted skops types from the model's own file, so a crafted
+model could trust itself. The check here reads the MLmodel file as data, before loading. A model that can execute code
+loads only if the hash of its files is accepted; see docs/decisions/0005.
 """
 
 import shutil
@@ -34,7 +34,7 @@ TRUSTED_TYPES = frozenset(
         "sklearn.utils._bunch.Bunch",
     }
 )
-"""Types that hold data and call nothing: what fitted scikit-learn estimators hold beyond skops' own list."""
+"""Types that contain data only: those in fitted scikit-learn estimators beyond skops' own list."""
 
 _SKLEARN = "mlflow.sklearn"
 _SKOPS_FILE = "model.skops"
@@ -48,10 +48,10 @@ _ANSWERING = frozenset({"predict", "predict_proba", "predict_log_proba", "predic
 def load_model(version: ModelVersion, spec: EndpointSpec) -> Any:
     """Return the version as MLflow's pyfunc model; ``predict`` takes a DataFrame of the signature's columns.
 
-    The files are copied to where only this user writes, judged there, and loaded from there: what is loaded is what
-    was judged. Raises ModelError when they are gone, have changed since the version was recorded, fail to load, or
-    could execute code and are not accepted: by their hash in ``accept_pickles``, or, under ``allow_pickle``, because
-    this project's own training made them.
+    The files are copied to a folder that only this user can write, and checked and loaded there: so the loaded files
+    are the checked ones. Raises ModelError when they are missing, have changed since the version was recorded, fail to
+    load, or could execute code and are not accepted: by their hash in ``accept_pickles``, or, with ``allow_pickle``,
+    because this installation trained the model.
     """
     folder = Path(mkdtemp(prefix="modelops-model-"))
     try:
@@ -63,28 +63,28 @@ def load_model(version: ModelVersion, spec: EndpointSpec) -> Any:
         raise
     if danger is None:
         shutil.rmtree(folder, ignore_errors=True)
-    else:  # code of its own may read its files whenever it predicts
+    else:  # the model's own code may read its files at prediction time
         weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
     return model
 
 
 def why_unsafe(described: dict[str, Any]) -> str | None:
-    """Return why an MLmodel file's model could execute code; None for scikit-learn in skops format of trusted types."""
+    """Return why an MLmodel file's model could execute code; None for scikit-learn in skops format, types trusted."""
     function, sklearn = _flavor(described, "python_function"), _flavor(described, "sklearn")
     if function.get("loader_module") != _SKLEARN or sklearn.get("serialization_format") != "skops":
         return "its format can execute code when it is loaded"
     if function.get("code") or sklearn.get("code"):
-        return "it brings code of its own"
+        return "it contains its own code"
     example = described.get("saved_input_example_info") or {"artifact_path": _EXAMPLE_FILE}
     named = (function.get("model_path"), sklearn.get("pickled_model"), _mapping(example).get("artifact_path"))
     if "data" in function or named != (_SKOPS_FILE, _SKOPS_FILE, _EXAMPLE_FILE):
-        return "it points elsewhere for its files"
+        return "it refers to files in other places"
     unknown = [*(set(function) - _FUNCTION_KEYS), *(set(sklearn) - _SKLEARN_KEYS)]
     if unknown:
-        return f"it sets {', '.join(sorted(map(str, unknown)))}, which is not known to be harmless"
+        return f"it sets {', '.join(sorted(map(str, unknown)))}, which may not be safe"
     if function.get("predict_fn", "predict") not in _ANSWERING:
-        return "it answers by another method than scikit-learn's own"
-    return _why_vouching(sklearn.get("skops_trusted_types"))
+        return "it predicts by a method that is not scikit-learn's"
+    return _why_untrusted(sklearn.get("skops_trusted_types"))
 
 
 def describe_files(folder: Path) -> dict[str, Any]:
@@ -96,20 +96,20 @@ def describe_files(folder: Path) -> dict[str, Any]:
         described = yaml.safe_load(content)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise ModelError(
-            f"{folder} holds no readable MLmodel file ({type(error).__name__})", "Log the model again"
+            f"{folder} has no readable MLmodel file ({type(error).__name__})", "Log the model again"
         ) from error
     if not isinstance(described, dict) or len(content) > _LARGEST_MLMODEL:
-        raise ModelError(f"The MLmodel file in {folder} is no mapping of a sensible size", "Log the model again")
+        raise ModelError(f"The MLmodel file in {folder} is not a mapping, or is over 4 MiB", "Log the model again")
     return described
 
 
 def _judge(folder: Path, version: ModelVersion, spec: EndpointSpec) -> str | None:
-    """Return why the files could execute code, although they are accepted; None when they cannot."""
+    """Return why accepted files could execute code; None when they cannot. Raises ModelError for other files."""
     found, recorded = hash_files(folder), version.files_hash
     if recorded is not None and found != recorded:
         raise ModelError(
-            f"{_name(version)} has changed since it was recorded: its files' hash was {recorded}, and is {found}",
-            "Register the files as a new version, and deploy that one",
+            f"{_name(version)} has changed since it was recorded: its files' hash was {recorded} and is now {found}",
+            "Register the files as a new version and deploy that version",
         )
     danger = why_unsafe(describe_files(folder))
     own = spec.allow_pickle and version.trained_here and found == recorded
@@ -117,8 +117,8 @@ def _judge(folder: Path, version: ModelVersion, spec: EndpointSpec) -> str | Non
         return danger
     foreign = ", and it was not trained here" if spec.allow_pickle else ""
     raise ModelError(
-        f"{_name(version)} is refused: {danger}{foreign}",
-        f"Log it with serialization_format='skops' or, if you trust who made it, add to the endpoint's YAML: "
+        f"{_name(version)} is rejected: {danger}{foreign}",
+        f"Log it with serialization_format='skops' or, if you trust its author, add to the endpoint's YAML: "
         f"'accept_pickles: [{found}]'",
     )
 
@@ -127,18 +127,18 @@ def _load(folder: Path, version: ModelVersion) -> Any:
     import mlflow.pyfunc
 
     try:
-        return mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)  # the warnings read what is of no use here
-    except Exception as error:  # whatever a model's own code may raise
+        return mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)  # its warnings are about package versions
+    except Exception as error:  # a model's own code may raise anything
         why = f"{type(error).__name__}: {error}"
         raise ModelError(f"{_name(version)} cannot be loaded ({why})", "Log it again") from error
 
 
-def _why_vouching(types: Any) -> str | None:
-    """Return why the list of types that a model asks to trust is refused, or None."""
+def _why_untrusted(types: Any) -> str | None:
+    """Return why the model's list of trusted types is rejected, or None."""
     if types is not None and not (isinstance(types, list) and all(isinstance(name, str) for name in types)):
-        return "its list of trusted types is none"
+        return "its list of trusted types is not a list of names"
     untrusted = sorted(set(types or ()) - TRUSTED_TYPES)
-    return f"it asks to trust {', '.join(untrusted)[:500]}" if untrusted else None
+    return f"it contains untrusted types: {', '.join(untrusted)[:500]}" if untrusted else None
 
 
 def _flavor(described: dict[str, Any], name: str) -> dict[Any, Any]:

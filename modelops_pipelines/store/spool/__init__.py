@@ -1,4 +1,4 @@
 """The spool: segments of captured records, sealed and checksummed, before they are ingested.
 
-What a record says is declared in ``core.capture``; turning it into rows belongs to ``operations.capture``.
+Records are declared in ``core.capture``; turning them into rows belongs to ``operations.capture``.
 """

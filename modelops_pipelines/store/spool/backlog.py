@@ -1,4 +1,4 @@
-"""What waits in the spool, and how full the disk under it is: read from folders and file sizes, no file is opened."""
+"""The spool's backlog and the disk's usage, from folders and file sizes; no file is opened."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from modelops_pipelines.store.spool.segments import OPEN, SEALED
 
 @dataclass(frozen=True)
 class Backlog:
-    """An endpoint's spool: all its segments, and since when (epoch seconds) the oldest of each kind waits."""
+    """An endpoint's backlog: all segments, and the time (epoch seconds) of the oldest sealed and open ones."""
 
     segments: int
     bytes: int
@@ -20,10 +20,10 @@ class Backlog:
 
 
 def backlog(spool: Path, endpoint: str) -> Backlog:
-    """Return what waits in the endpoint's spool. A segment that vanishes meanwhile, ingested, does not count.
+    """Return the backlog of the endpoint's spool. Segments that are ingested meanwhile do not count.
 
-    A sealed segment waits since its last write. One in writing is open since its worker's folder last changed, which
-    a later ingest of an earlier segment may make look younger than it is: never older.
+    The time of a sealed segment is its last write. The time of an open segment is the last change of its worker's
+    folder, which is later than its opening if an earlier segment was ingested since.
     """
     sealed: list[float] = []
     opened: list[float] = []
@@ -41,7 +41,7 @@ def backlog(spool: Path, endpoint: str) -> Backlog:
 
 
 def disk_used(folder: Path) -> float:
-    """Return the used share, 0 to 1, of what this user may use of the disk that holds the folder."""
+    """Return the used share, 0 to 1, of the folder's disk, of the space available to this user."""
     usage = shutil.disk_usage(folder)
     return usage.used / (usage.used + usage.free)
 

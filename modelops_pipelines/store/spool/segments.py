@@ -1,14 +1,14 @@
-"""The spool: what the gateway has acknowledged and the lake does not hold yet.
+"""The spool: requests, labels and feedback that are acknowledged but not in the lake yet.
 
-One folder an endpoint, stream and worker: ``spool/<endpoint>/<stream>/<worker>/<segment>.jsonl``, and the segment
-being written as ``<segment>.open``. A worker's name is new with each process, so that a segment's number is never
-used twice. A line is one record, closed by its CRC-32; the last line of a sealed segment is its seal (seals.py). So
-nothing that is damaged, lost or repeated passes for whole, and every record that is intact is still read.
+One folder per endpoint, stream and worker: ``spool/<endpoint>/<stream>/<worker>/<segment>.jsonl``, and the segment
+being written as ``<segment>.open``. Each process has a new worker name, so that a segment number is never reused. A
+line is one record with its CRC-32; the last line of a sealed segment is its seal (``checksums.py``). So damaged, lost
+and repeated lines are detected, and every intact record can still be read.
 
-The worker holds a lock on its open segment: one that nobody holds was left by a process that died, and is sealed
-by whoever reads next. A segment's name has 12 digits. Release 0.1 wrote 10, and no seals: those are taken as they
-are, their last line may be torn, and lines lost from their end cannot be noticed. The name tells them apart because
-damage to a file's content does not reach it.
+The worker holds a lock on its open segment. An open segment without a lock belongs to a dead process, and the next
+reader seals it. A segment's name has 12 digits. Release 0.1 wrote 10 digits and no seals: such segments are read as
+they are, their last line may be torn, and lines lost at their end cannot be detected. The name tells the formats apart,
+because damage to a file's content does not change it.
 """
 
 import errno
@@ -25,15 +25,23 @@ from typing import Any, BinaryIO
 import orjson
 
 from modelops_pipelines.store.filesystem.files import sync, write_atomically
-from modelops_pipelines.store.spool.checksums import Tally, as_seal, closed, opened, seal_line, seal_orphan, survey
+from modelops_pipelines.store.spool.checksums import (
+    Tally,
+    decode_line,
+    encode_line,
+    parse_seal,
+    seal_line,
+    seal_orphan,
+    tally_lines,
+)
 
 DRAFT, OPEN, SEALED = ".draft", ".open", ".jsonl"
 _UNSEALED_DIGITS = 10
-_TORN = "torn: the process died while writing it, so it was never acknowledged"
+_TORN = "torn: its process died while writing it, so it was never acknowledged"
 _DAMAGED = "damaged: its checksum does not match"
 _REPEATED = "damaged: the line before it was there already"
-_STRAY_SEAL = "damaged: a seal that the lines before it do not fit"
-_NO_END = "the end of the segment is missing: lines may have been lost"
+_STRAY_SEAL = "damaged: a seal that does not match the lines before it"
+_NO_END = "the segment has no seal: lines at its end may have been lost"
 _LOG = logging.getLogger("modelops.spool")
 
 
@@ -48,7 +56,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a segment: its record, or the reason why there is none."""
+    """One line of a segment: its record, or its fault."""
 
     number: int
     raw: bytes
@@ -58,14 +66,14 @@ class Line:
 
 def encode(record: Mapping[str, Any]) -> bytes:
     """Return the record as one line with its checksum."""
-    return closed(orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)[:-1])
+    return encode_line(orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)[:-1])
 
 
 class SegmentWriter:
     """Appends lines to a worker's open segment of one stream. Not thread-safe: one thread writes."""
 
     def __init__(self, spool: Path, endpoint: str, stream: str, worker: str) -> None:
-        """Nothing is created before the first line."""
+        """Create nothing before the first line."""
         self._folder = spool / endpoint / stream / worker
         self._number = 0
         self._handle: BinaryIO | None = None
@@ -74,35 +82,35 @@ class SegmentWriter:
 
     @property
     def size(self) -> int:
-        """Return how many durable bytes of lines the open segment holds; 0 when none is open."""
+        """Return the durable bytes of lines in the open segment; 0 without an open segment."""
         return self._tally.size
 
     def append(self, lines: bytes, now: float) -> None:
-        """Write the lines and make them durable; raises OSError, after which nothing of them counts as written.
+        """Write the lines durably; raises OSError, and then none of them are written.
 
-        After a failed write the segment is cut back to its last durable byte, and left to the ingest if that fails.
+        After a failed write the segment is truncated to its last durable byte; if that fails, the ingest seals it.
         """
         handle = self._handle or self._open(now)
         self._write(handle, lines)
         self._tally = self._tally.plus(lines, lines.count(b"\n"))
 
     def probe(self, size: int) -> None:
-        """Find out whether so many bytes can be written where the segments are; raises OSError where not."""
+        """Test that ``size`` bytes can be written in the segments' folder; raises OSError if not."""
         path = self._folder / ".probe"
         write_atomically(path, b"x" * size)
         path.unlink()
 
     def seal(self) -> None:
-        """Seal the open segment and hand it to whoever ingests; does nothing when none is open.
+        """Seal the open segment, so that it can be ingested; does nothing without an open segment.
 
-        Raises OSError: where the seal could not be written the segment stays open, for another try; where it could
-        not be renamed after that, it is left to the ingest.
+        Raises OSError. If the seal could not be written, the segment stays open for another try; if it could not be
+        renamed after that, the ingest renames it.
         """
         if self._handle is None:
             return
         self._write(self._handle, seal_line(self._tally))
         with self._handle:
-            self._forget()  # before anything else may fail: nothing more may go into a sealed segment
+            self._forget()  # before anything else can fail: nothing may be appended to a sealed segment
             self._path(OPEN).rename(self._path(SEALED))
             sync(self._folder)
 
@@ -116,26 +124,26 @@ class SegmentWriter:
                 sync(folder)
         except OSError:
             handle.close()
-            with suppress(OSError):  # gone where it was renamed already; the ingest takes an empty segment
+            with suppress(OSError):  # absent if renamed already; the ingest accepts an empty segment
                 self._path(DRAFT).unlink()
             raise
         self._handle, self.opened_at = handle, now
         return handle
 
     def _create(self) -> BinaryIO:
-        """Create the next segment under a name that no reader looks at until its lock is held."""
+        """Create the next segment under a name that readers ignore, until its lock is held."""
         for _ in range(3):
             self._folder.mkdir(parents=True, exist_ok=True)
             try:
                 return self._path(DRAFT).open("xb", buffering=0)
             except FileNotFoundError:
                 continue  # an ingest has just removed the empty folder
-        raise FileNotFoundError(errno.ENOENT, "the worker's folder keeps vanishing", str(self._folder))
+        raise FileNotFoundError(errno.ENOENT, "the worker's folder keeps disappearing", str(self._folder))
 
     def _write(self, handle: BinaryIO, lines: bytes) -> None:
         try:
             if handle.write(lines) != len(lines):
-                raise OSError(errno.ENOSPC, "only a part could be written")  # noqa: TRY301 - as a full disk would
+                raise OSError(errno.ENOSPC, "incomplete write")  # noqa: TRY301 - as a full disk would
             os.fdatasync(handle.fileno())
         except OSError:
             self._cut(handle)
@@ -147,7 +155,7 @@ class SegmentWriter:
             handle.seek(self.size)
             os.fsync(handle.fileno())
         except OSError:
-            handle.close()  # nobody's from now on: whoever ingests seals it, and nothing follows what may be torn
+            handle.close()  # the ingest seals it: nothing may follow a line that may be torn
             self._forget()
 
     def _forget(self) -> None:
@@ -160,39 +168,39 @@ class SegmentWriter:
 def sealed_segments(spool: Path, endpoint: str, stream: str) -> list[Segment]:
     """Return the stream's sealed segments, each worker's in order; segments of dead workers are sealed first.
 
-    A segment whose worker has an earlier one that is not sealed waits for that: what is ingested out of order
-    would pass for ingested already.
+    Segments after an unsealed one of the same worker are left out: ingest tracks the last segment number per worker,
+    so an earlier segment would count as ingested already.
     """
     folder = spool / endpoint / stream
     for path in folder.glob(f"*/*{OPEN}"):
         _seal_orphan(path)
     found = [Segment(path, path.parent.name, int(path.stem)) for path in folder.glob(f"*/*{SEALED}")]
     first_open: dict[str, float] = {}
-    for path in folder.glob(f"*/*{OPEN}"):  # after the sealed ones: what is sealed meanwhile is left for next time
+    for path in folder.glob(f"*/*{OPEN}"):  # after the sealed ones: segments sealed meanwhile are for the next call
         first_open[path.parent.name] = min(int(path.stem), first_open.get(path.parent.name, inf))
     ready = [segment for segment in found if segment.number < first_open.get(segment.worker, inf)]
     return sorted(ready, key=lambda segment: (segment.worker, segment.number))
 
 
-def waiting(spool: Path, endpoint: str) -> list[str]:
-    """Return the names of what an ingest would take now (a sensor's view: reads folders only)."""
+def pending_segments(spool: Path, endpoint: str) -> list[str]:
+    """Return the names of the segments that an ingest would take now (for sensors: reads folders only)."""
     folder = spool / endpoint
     found = list(folder.glob(f"*/*/*{SEALED}"))
     found += [path for path in folder.glob(f"*/*/*{OPEN}") if _is_orphan(path)]
     return sorted(str(path.relative_to(folder).with_suffix("")) for path in found)
 
 
-def in_writing(spool: Path, endpoint: str) -> list[Path]:
-    """Return the endpoint's open segments, those of dead workers too. A path is used once: gone means sealed."""
+def open_segments(spool: Path, endpoint: str) -> list[Path]:
+    """Return the endpoint's open segments, of dead workers too. Paths are not reused: a missing one was sealed."""
     return sorted((spool / endpoint).glob(f"*/*/*{OPEN}"))
 
 
 def read_lines(segment: Segment) -> Iterator[Line]:
-    """Yield every record of the segment and every fault: damaged lines, and a seal that is missing or does not fit."""
+    """Yield every record and every fault of the segment: damaged lines, and a missing or wrong seal."""
     with segment.path.open("rb") as handle:
-        tally, last = survey(handle)
+        tally, last = tally_lines(handle)
         handle.seek(0)
-        seal = as_seal(opened(last))
+        seal = parse_seal(decode_line(last))
         if seal is not None and seal.fits(tally):
             yield from _read_whole(handle, tally.lines, may_be_torn=seal.orphan)
         elif seal is None and len(segment.path.stem) == _UNSEALED_DIGITS:
@@ -202,13 +210,13 @@ def read_lines(segment: Segment) -> Iterator[Line]:
 
 
 def drop(segment: Segment) -> None:
-    """Remove an ingested segment; the folder of a worker that is gone goes with its last one."""
+    """Remove an ingested segment."""
     segment.path.unlink(missing_ok=True)
     sync(segment.path.parent)
 
 
 def remove_empty_workers(spool: Path, endpoint: str, stream: str) -> None:
-    """Remove the folders of workers that left nothing behind. A live worker makes its folder again."""
+    """Remove empty worker folders. A live worker creates its folder again."""
     for folder in (spool / endpoint / stream).glob("*/"):
         try:
             folder.rmdir()
@@ -221,51 +229,51 @@ def _read_whole(handle: BinaryIO, lines: int, *, may_be_torn: bool) -> Iterator[
         line = _parse(number, raw)
         if line.fault and may_be_torn and number == lines:
             line = replace(line, fault=_TORN)
-        yield replace(line, record=None, fault=_STRAY_SEAL) if as_seal(line.record) else line
+        yield replace(line, record=None, fault=_STRAY_SEAL) if parse_seal(line.record) else line
 
 
 def _read_damaged(handle: BinaryIO) -> Iterator[Line]:
-    """Yield each line once, and at last what is wrong with the segment as a whole."""
-    seen: set[bytes] = set()
+    """Yield each line once, and then the fault of the whole segment."""
+    read: set[bytes] = set()
     sealed: list[Line] = []
     number = 0
     for number, raw in enumerate(handle, 1):
         line = _parse(number, raw)
-        if as_seal(line.record):
+        if parse_seal(line.record):
             sealed.append(line)
         else:
-            yield replace(line, record=None, fault=_REPEATED) if raw in seen else line
-            seen.add(raw)
-    seal = as_seal(sealed[-1].record) if sealed else None
+            yield replace(line, record=None, fault=_REPEATED) if raw in read else line
+            read.add(raw)
+    seal = parse_seal(sealed[-1].record) if sealed else None
     if seal is None:
         yield Line(number + 1, b"", None, _NO_END)
     else:
-        said = f"damaged: the seal is of {seal.lines} lines, and is line {sealed[-1].number} of {number}"
-        yield replace(sealed[-1], record=None, fault=f"{said}: lines were lost, changed or added")
+        fault = f"damaged: the seal is for {seal.lines} lines, but is line {sealed[-1].number} of {number}"
+        yield replace(sealed[-1], record=None, fault=f"{fault}: lines were lost, changed or added")
 
 
 def _parse(number: int, raw: bytes) -> Line:
-    record = opened(raw)
+    record = decode_line(raw)
     return Line(number, raw, record, _DAMAGED if record is None else None)
 
 
 def _seal_orphan(path: Path) -> None:
-    """Seal the segment when its worker is dead; one that cannot be sealed now (a full disk) is left for next time."""
+    """Seal the segment if its worker is dead; if that fails (a full disk), the next call tries again."""
     try:
         with path.open("r+b") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists():  # else another reader has just sealed it
+            if path.exists():  # otherwise another reader has just sealed it
                 seal_orphan(handle)
                 path.rename(path.with_name(f"{int(path.stem):012d}{SEALED}"))
                 sync(path.parent)
     except (BlockingIOError, FileNotFoundError):
         return  # its worker lives, or it is sealed
     except OSError as error:
-        _LOG.warning("the segment %s of a dead worker cannot be sealed, and waits (%s)", path, error)
+        _LOG.warning("the segment %s of a dead worker cannot be sealed; the next ingest will retry (%s)", path, error)
 
 
 def _is_orphan(path: Path) -> bool:
-    """Return whether nobody holds the open segment's lock."""
+    """Return whether no process holds the open segment's lock."""
     try:
         with path.open("rb") as handle:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)

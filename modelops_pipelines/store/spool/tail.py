@@ -1,4 +1,4 @@
-"""What waits in the spool, newest first, read from the segments' ends. For looking at: ingesting is spool.py's."""
+"""The newest records of the spool, read from the segments' ends, for display. Reading for ingest: ``segments.py``."""
 
 import os
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from modelops_pipelines.store.spool.checksums import as_seal, opened
+from modelops_pipelines.store.spool.checksums import decode_line, parse_seal
 from modelops_pipelines.store.spool.segments import OPEN, SEALED
 
 BLOCK = 128 * 1024
 
 
 def segments_by_last_write(spool: Path, endpoint: str, stream: str) -> list[tuple[float, Path]]:
-    """Return the stream's segments, sealed or in writing, with the epoch seconds of their last write; newest first."""
+    """Return the stream's segments, sealed or open, with the epoch seconds of their last write; newest first."""
     found: list[tuple[float, Path]] = []
     for worker in (spool / endpoint / stream).glob("*"):
         with suppress(FileNotFoundError, NotADirectoryError):  # the last segment was ingested meanwhile
@@ -27,15 +27,15 @@ def segments_by_last_write(spool: Path, endpoint: str, stream: str) -> list[tupl
 def newest_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield a segment's intact records, the last one first, each with its size in bytes.
 
-    One that is sealed meanwhile is read under its new name; of one that is ingested nothing is left.
+    A segment that is sealed meanwhile is read under its new name; one that is ingested meanwhile yields nothing.
     """
     handle = _opened(path)
     if handle is None:
         return
     with handle:
         for line in _backwards(handle):
-            record = opened(line)
-            if record is not None and as_seal(record) is None:
+            record = decode_line(line)
+            if record is not None and parse_seal(record) is None:
                 yield len(line), record
 
 

@@ -1,4 +1,4 @@
-"""The state database, a module a noun: deployments, alerts, gates, training sets, keys, and the rest.
+"""The state database, one module per noun: deployments, alerts, gates, training sets, keys, and so on.
 
 The tables are declared in ``core.tables.state``, their changes in ``migrations``.
 """

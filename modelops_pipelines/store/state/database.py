@@ -1,7 +1,7 @@
 """The state database: one engine, one way to begin a transaction, and its migrations.
 
-SQLite by default (WAL, BEGIN IMMEDIATE: a deferred BEGIN gave up with 'database is locked', facts), Postgres by
-changing the URL.
+SQLite by default, in WAL mode and with BEGIN IMMEDIATE, because a deferred BEGIN fails with 'database is locked' when
+two writers compete. Postgres by changing the URL.
 """
 
 import errno
@@ -29,7 +29,7 @@ _REVISIONS = sa.Table(
 
 
 class Database:
-    """The state database, at this code's revision. Opening one that is older upgrades it; a newer one is refused."""
+    """The state database, at this code's revision. An older one is upgraded; a newer one raises SchemaError."""
 
     def __init__(self, url: str) -> None:
         """Connect and, where needed, migrate under a lock; raises SettingsError or SchemaError."""
@@ -41,7 +41,7 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """Run the block in one transaction of its own; raises BusyError when another writer holds it up too long."""
+        """Run the block in a transaction; raises BusyError when another writer blocks it for too long."""
         try:
             with self._engine.begin() as connected:
                 yield connected
@@ -58,7 +58,7 @@ class Database:
             raise _translated(error, self.url) from error
 
     def secret(self) -> bytes:
-        """Return the key that seals this installation's request ids, made at the first call."""
+        """Return the key that seals this installation's request ids; the first call creates it."""
         settings = STATE_TABLES["settings"]
         with self.begin() as connected:
             found = connected.scalar(sa.select(settings.c.value).where(settings.c.name == "seal"))
@@ -68,7 +68,7 @@ class Database:
         return bytes.fromhex(found)
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._engine.dispose()
 
     def _revision(self) -> str | None:
@@ -85,8 +85,8 @@ class Database:
         revision = self._revision()
         if revision is not None and revision > REVISION:
             raise SchemaError(
-                f"The state database is at revision {revision}, this code at {REVISION}",
-                "Run the newer release that wrote it: a downgrade would lose what it added",
+                f"The state database is at revision {revision}, but this release supports {REVISION}",
+                "Run the newer release that wrote it: a downgrade would lose data",
             )
         with exclusive(_lock_path(self.url), "the state database's migration"):
             if self._is_empty():
@@ -109,17 +109,17 @@ class Database:
 
 
 def to_micros(moment: datetime | None) -> int | None:
-    """Return a timestamp as kept in the state: UTC microseconds."""
+    """Return a timestamp as stored in the state: UTC microseconds."""
     return None if moment is None else timestamps.to_micros(moment)
 
 
 def from_micros(value: int | None) -> datetime | None:
-    """Return a kept timestamp as a moment in UTC."""
+    """Return a stored timestamp as a datetime in UTC."""
     return None if value is None else timestamps.from_micros(value)
 
 
 def moment(value: int) -> datetime:
-    """Return a kept timestamp that cannot be null."""
+    """Return a stored timestamp, which is not null, as a datetime in UTC."""
     return timestamps.from_micros(value)
 
 
@@ -149,7 +149,7 @@ def _parsed(url: str) -> sa.URL:
     try:
         return sa.make_url(url)
     except sa.exc.ArgumentError as error:
-        remedy = "Set MODELOPS_STATE_URL to an SQLAlchemy URL"
+        remedy = "Set MODELOPS_STATE_URL to a valid SQLAlchemy URL"
         raise SettingsError("The state database's URL does not parse", remedy) from error
 
 
@@ -159,16 +159,16 @@ def _server_engine(url: str) -> sa.Engine:
         return sa.create_engine(url, isolation_level="SERIALIZABLE", pool_pre_ping=True)
     except (sa.exc.ArgumentError, ImportError) as error:
         raise SettingsError(
-            f"The state database {shown} has no driver here ({error})",
+            f"No driver is installed for the state database {shown} ({error})",
             "Install its driver, or correct MODELOPS_STATE_URL",
         ) from error
 
 
 def _private_file(path: Path) -> None:
-    """Create the file for this user only, when there is none: it holds the key that seals request ids.
+    """Create the file for this user only, if it is missing: it contains the key that seals request ids.
 
-    One that is there is not opened: closing it would release the locks that SQLite holds on it for this process
-    (POSIX has one set of them a process), and whoever closed it next would delete the journal that we write to.
+    An existing file is not opened: closing it would release the locks that SQLite holds on it (POSIX locks belong to
+    the process), and the next process to close the database would delete our journal.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -190,19 +190,19 @@ def _lock_path(url: str) -> Path:
 
 
 def _translated(error: sa.exc.DatabaseError, url: str) -> Exception:
-    """Return our own error for what the database refused; an unforeseen one stays as it is."""
-    said = str(error.orig)
+    """Return our error for a known error of the database; other errors are returned unchanged."""
+    problem = str(error.orig)
     shown = sa.make_url(url).render_as_string(hide_password=True)
-    if "locked" in said:
+    if "locked" in problem:
         return BusyError(
             f"The state database {shown} has been locked by another process for over {BUSY_SECONDS} s",
-            "Find the process that holds it (a backup? a shell?) and end it, then try again",
+            "End the process that holds the lock, such as a backup or a shell, then try again",
         )
-    if "readonly" in said or "unable to open" in said:
+    if "readonly" in problem or "unable to open" in problem:
         return SettingsError(
-            f"The state database {shown} cannot be written ({said})",
+            f"The state database {shown} cannot be written ({problem})",
             "Give this user write access to the file and its folder, or set MODELOPS_HOME to another folder",
         )
-    if "not a database" in said or "malformed" in said:
-        return SchemaError(f"{shown} is no healthy database ({said})", "Restore it from a backup")
+    if "not a database" in problem or "malformed" in problem:
+        return SchemaError(f"The state database {shown} is corrupt ({problem})", "Restore it from a backup")
     return error

@@ -97,9 +97,7 @@ def test_endpoint_validate_names_file_line_culprit_and_fix(fresh: Project) -> No
     path.write_text(path.read_text().replace("binary_classification", "binry_classification"))
     done = modelops(fresh, "endpoint", "validate", "endpoints/endpoint.yaml")
     assert done.code == 3
-    expected = (
-        "endpoints/endpoint.yaml:5: task: 'binry_classification' is no task. Did you mean 'binary_classification'?"
-    )
+    expected = "endpoints/endpoint.yaml:5: task: 'binry_classification' is not a valid value. Did you mean 'binary_classification'?"
     assert expected in done.err
 
 
@@ -176,9 +174,11 @@ def test_what_cannot_be_released_is_refused_with_the_fix(loop: Loop) -> None:
     refused(modelops(loop.project, "deploy", "cancer", "latest"), "The registry has no version 'latest'")
     refused(
         modelops(loop.project, "deploy", "cancer", "1", "--share", "10"),
-        "has no other champion to share its traffic with version 1. Deploy it with the whole traffic first",
+        "has no other champion to share the traffic with version 1. Deploy a version with all traffic first",
     )
-    refused(modelops(loop.project, "rollback", "cancer", "--to", "9"), "Version 9 is no earlier champion of endpoint")
+    refused(
+        modelops(loop.project, "rollback", "cancer", "--to", "9"), "Version 9 is not an earlier champion of endpoint"
+    )
 
 
 def test_a_version_that_no_worker_can_serve_ends_with_4_and_the_old_one_stays(fresh: Project) -> None:
@@ -247,7 +247,7 @@ def test_a_query_that_comes_with_the_project_and_one_in_a_file_are_run_by_name(l
     assert modelops(loop.project, "sql", "-f", str(tmp_path / "own.sql"), "--json").json == [{"n": 569}]
     refused(modelops(loop.project, "sql", "-f", "nothing.sql"), "The query nothing.sql cannot be read")
     both = modelops(loop.project, "sql", "SELECT 1", "-f", "health_daily")
-    assert "Give either a query, or a file" in both.err
+    assert "Give either a query or --file" in both.err
 
 
 def test_drift_shows_a_row_a_column(loop: Loop) -> None:
@@ -266,11 +266,11 @@ def test_alert_list_shows_what_is_open(loop: Loop) -> None:
 def test_an_empty_listing_is_an_empty_list_and_a_word_on_stderr(fresh: Project) -> None:
     train_first(fresh)
     for arguments, word in (
-        (["history", "cancer"], "Nothing has happened to 'cancer' yet."),
+        (["history", "cancer"], "Endpoint 'cancer' has no changes yet."),
         (["metrics", "cancer"], "Endpoint 'cancer' has no metrics yet."),
         (["drift", "cancer"], "Endpoint 'cancer' has no drift verdicts yet."),
-        (["alert", "list"], "No alert is open."),
-        (["sql", "SELECT * FROM labels", "-e", "cancer"], "No row."),
+        (["alert", "list"], "There are no open alerts."),
+        (["sql", "SELECT * FROM labels", "-e", "cancer"], "The query returned no rows."),
     ):
         done = modelops(fresh, *arguments)
         assert (done.code, done.out, done.err) == (0, "", word + "\n")

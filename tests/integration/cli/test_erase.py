@@ -50,7 +50,7 @@ def test_it_says_what_was_erased_as_json_and_as_columns(project: Project) -> Non
 def test_it_does_nothing_unasked_where_nobody_can_be_asked(project: Project) -> None:
     done = modelops(project, "erase", "--user", USER)
     assert (2, "") == (done.code, done.out)
-    assert "--yes is needed" in done.err
+    assert "--yes is required" in done.err
     assert 4 == logged(project)
 
 
@@ -70,13 +70,13 @@ def test_on_a_terminal_it_asks_first(project: Project, said: str, left: int, cod
     os.close(ours)
     os.close(theirs)
     assert code == done.returncode, done.stderr
-    assert f'Erase everything of user "{USER}" from cancer, for good?' in done.stderr
+    assert f'Erase everything of user "{USER}" from cancer? This cannot be undone.' in done.stderr
     assert (left, code == 0) == (logged(project), done.stdout.startswith("["))
 
 
 def test_an_endpoint_that_is_not_declared_or_whose_yaml_is_gone_is_refused_by_name(project: Project) -> None:
     refused(modelops(project, "erase", "--user", USER, "--yes", "--endpoint", "ghost"), "no endpoint 'ghost'")
     (project.stores.settings.lake / "orphan").mkdir()
-    refused(modelops(project, "erase", "--user", USER, "--yes"), "no YAML declares: orphan")
+    refused(modelops(project, "erase", "--user", USER, "--yes"), "without a YAML file: orphan")
     refused(modelops(project, "erase", "--user", "", "--yes", "--endpoint", "cancer"), "no user's id")
     assert 4 == logged(project)

@@ -36,8 +36,8 @@ def test_a_key_alone_is_on_stdout_and_all_talk_on_stderr(fresh: Project) -> None
     )
     assert kept.created_by.startswith("cli:")
     assert timedelta(days=90) == (kept.expires_at or kept.created_at) - kept.created_at
-    assert f"Key {kept.key_id} (ci): live, predict, read on cancer, until 20" in done.err
-    assert "the only time that it is shown" in done.err
+    assert f"Key {kept.key_id} (ci): live, predict, read on cancer, expires 20" in done.err
+    assert "The key is shown only this once" in done.err
     assert text not in done.err
 
 
@@ -71,7 +71,7 @@ def test_a_rotated_key_is_printed_alone_and_the_old_one_ends(fresh: Project) -> 
     ends = fresh.stores.keys.get(old["key_id"]).expires_at
     assert ends is not None
     assert timedelta(hours=1, minutes=55) < ends - datetime.now(UTC) < timedelta(hours=2)
-    refused(modelops(fresh, "key", "rotate", old["key_id"]), f"is replaced already, by {new.key_id}")
+    refused(modelops(fresh, "key", "rotate", old["key_id"]), f"was replaced by {new.key_id} already")
     made = modelops(fresh, "key", "rotate", new.key_id, "--json").json
     assert (is_wellformed(made["key"]), made["replaces"]) == (True, new.key_id)
 
@@ -81,7 +81,7 @@ def test_a_key_is_revoked_once_and_for_all(fresh: Project) -> None:
     assert f"The key {key_id} (ci) is revoked.\n" == modelops(fresh, "key", "revoke", key_id).out
     again = modelops(fresh, "key", "revoke", key_id, "--json").json
     assert (again["status"], again["key_id"]) == ("revoked", key_id)
-    refused(modelops(fresh, "key", "rotate", key_id), f"The key {key_id} (ci) is revoked. Make a new one")
+    refused(modelops(fresh, "key", "rotate", key_id), f"The key {key_id} (ci) is revoked. Create a new one")
 
 
 def test_the_list_shows_what_each_key_is_for_and_how_it_was_used(fresh: Project) -> None:
@@ -108,7 +108,11 @@ def test_the_list_shows_what_each_key_is_for_and_how_it_was_used(fresh: Project)
 
 def test_without_a_key_the_list_says_what_that_means(fresh: Project) -> None:
     done = modelops(fresh, "key", "list")
-    assert (done.code, done.out, done.err) == (0, "", "There is no key: the gateway asks nobody for one.\n")
+    assert (done.code, done.out, done.err) == (
+        0,
+        "",
+        "There are no keys: the gateway accepts requests without a key.\n",
+    )
     assert modelops(fresh, "key", "list", "--json").json == []
 
 
@@ -118,9 +122,9 @@ def test_without_a_key_the_list_says_what_that_means(fresh: Project) -> None:
         (["create", "ci"], "Missing option '--role'"),
         (["create", "--role", "read"], "Missing argument 'NAME'"),
         (["create", "ci", "--role", "root"], "'root' is not one of 'predict', 'read', 'operate', 'admin'"),
-        (["create", "ci", "--role", "read", "--expires", "soon"], "'soon' is no duration: give for example 90d"),
-        (["create", "ci", "--role", "read", "--expires", "0d"], "'0d' is no duration"),
-        (["rotate", "aaaaaaaaaa", "--overlap", "-1h"], "'-1h' is no duration"),
+        (["create", "ci", "--role", "read", "--expires", "soon"], "'soon' is not a duration: give for example 90d"),
+        (["create", "ci", "--role", "read", "--expires", "0d"], "'0d' is not a duration"),
+        (["rotate", "aaaaaaaaaa", "--overlap", "-1h"], "'-1h' is not a duration"),
         (["rotate"], "Missing argument 'KEY_ID'"),
     ],
 )
@@ -133,9 +137,9 @@ def test_wrong_usage_is_told(fresh: Project, arguments: list[str], said: str) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["create", "a\nb", "--role", "read"], "is no name for a key. Use 1 to 100 letters"),
+        (["create", "a\nb", "--role", "read"], "is not a valid key name. Use 1 to 100 letters"),
         (["create", "ci", "--role", "read", "--endpoint", "cancr"], "There is no endpoint 'cancr' (known: cancer)"),
-        (["revoke", "aaaaaaaaaa"], "There is no key 'aaaaaaaaaa'. Name one of: modelops key list"),
+        (["revoke", "aaaaaaaaaa"], "There is no key 'aaaaaaaaaa'. Use a key id from: modelops key list"),
         (["rotate", "aaaaaaaaaa"], "There is no key 'aaaaaaaaaa'"),
     ],
 )

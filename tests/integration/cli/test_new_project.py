@@ -71,7 +71,7 @@ def test_up_refuses_a_port_that_somebody_else_answers_on(user: NewUser) -> None:
         server.terminate()
         server.wait()
     assert done.returncode == 3
-    assert "of dagster is in use. End what listens there, or set MODELOPS_DAGSTER_PORT to another" in done.stderr
+    assert "of dagster is in use. Stop the process that listens there, or set MODELOPS_DAGSTER_PORT" in done.stderr
 
 
 def predict(user: NewUser) -> dict[str, object]:

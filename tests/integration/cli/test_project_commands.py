@@ -38,16 +38,14 @@ def test_doctor_tells_of_a_home_that_cannot_be_written(fresh: Project) -> None:
     wrong = {finding["check"]: finding["found"] for finding in done.json if not finding["ok"]}
     assert done.code == 3
     assert list(wrong) == ["home", "state", "history"]
-    assert (
-        "cannot be written (Not a directory). Give this user write access to it, or set MODELOPS_HOME" in wrong["home"]
-    )
+    assert "is not writable (Not a directory). Give this user write access to it, or set MODELOPS_HOME" in wrong["home"]
 
 
 def test_a_home_that_cannot_be_written_is_refused_by_every_command_that_needs_it(fresh: Project) -> None:
     (fresh.folder / "file").touch()
     home = str(fresh.folder / "file" / "home")
     for arguments in (["endpoint", "list"], ["history", "cancer"], ["alert", "list"], ["sql", "SELECT 1"]):
-        refused(modelops(fresh, *arguments, MODELOPS_HOME=home), f"The home {home} cannot be written (Not a directory)")
+        refused(modelops(fresh, *arguments, MODELOPS_HOME=home), f"The home {home} is not writable (Not a directory)")
 
 
 def test_a_wrong_setting_is_named_with_its_variable(fresh: Project) -> None:
@@ -59,7 +57,7 @@ def test_a_folder_without_a_project_stays_as_it_is(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     for name in ("MODELOPS_HOME", "MODELOPS_ENDPOINTS"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(SettingsError, match=r"There is no project in .* make one: modelops init FOLDER"):
+    with pytest.raises(SettingsError, match=r"There is no project in .* create one: modelops init FOLDER"):
         open_stores()
     assert list(tmp_path.iterdir()) == []
 
@@ -68,7 +66,7 @@ def test_init_makes_a_valid_project_and_touches_no_folder_that_holds_something(f
     made = modelops(fresh, "init", "mine")
     assert (made.code, made.out) == (0, "")
     assert "modelops train tumours --data data.csv" in made.err
-    refused(modelops(fresh, "init", "mine"), "mine is not empty. Name a new folder")
+    refused(modelops(fresh, "init", "mine"), "mine is not empty. Choose a new folder")
     assert sorted(path.name for path in (fresh.folder / "mine").iterdir()) == [
         "README.md",
         "endpoints",
@@ -111,11 +109,14 @@ def test_gateway_refuses_a_port_that_is_in_use(taken: Project) -> None:
 
 
 def test_up_refuses_a_port_in_use(taken: Project) -> None:
-    refused(modelops(taken, "up"), "is in use. End what listens there, or set MODELOPS_GATEWAY_PORT to another")
+    refused(
+        modelops(taken, "up"),
+        "is in use. Stop the process that listens there, or set MODELOPS_GATEWAY_PORT to another port",
+    )
 
 
 def test_up_refuses_a_folder_without_workspace_yaml(fresh: Project) -> None:
-    refused(modelops(fresh, "up", "--no-mlflow"), "workspace.yaml. Make a project with: modelops init FOLDER")
+    refused(modelops(fresh, "up", "--no-mlflow"), "workspace.yaml. Create a project with: modelops init FOLDER")
 
 
 def test_gateway_says_where_it_listens_and_ends_on_sigterm(fresh: Project) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.endpoints.reserved_metrics import TAKEN
+from modelops_pipelines.core.endpoints.reserved_metrics import RESERVED
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, DRIFT, QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.core.windows import text
@@ -74,7 +74,7 @@ def test_only_what_drifted_is_shown_when_it_is_asked_for(project: Project) -> No
     quiet = [verdict(at, "steady") for at in HOURS]
     write(project.stores, project.spec, DRIFT, quiet)
     done = modelops(project, "drift", "cancer", "--drifted")
-    assert (0, "", "No column of endpoint 'cancer' drifted in these windows.\n") == (done.code, done.out, done.err)
+    assert (0, "", "No columns of endpoint 'cancer' drifted in these windows.\n") == (done.code, done.out, done.err)
 
 
 @pytest.mark.parametrize("hours", [1, 24, 25])
@@ -118,4 +118,4 @@ def test_an_earlier_releases_own_metric_hides_no_column(project: Project) -> Non
 
 def test_no_metric_of_the_users_may_bear_the_name_of_a_column(loop: Loop) -> None:
     [row] = modelops(loop.project, "metrics", "cancer", "--json").json
-    assert set(row) <= TAKEN
+    assert set(row) <= RESERVED

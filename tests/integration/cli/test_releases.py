@@ -85,7 +85,7 @@ def test_a_release_from_its_dry_run_to_its_deletion(command: Command) -> None:
 def test_a_model_s_versions_are_listed_archived_and_restored(command: Command) -> None:
     command("deploy", "cancer", "1")
     assert "version 3 of tumours is archived\n" == command("model", "archive", "cancer", "3", "--reason", "old")
-    assert "version 3 of tumours is archived already\n" == command("model", "archive", "cancer", "3")
+    assert "version 3 of tumours was already archived\n" == command("model", "archive", "cancer", "3")
     with pytest.raises(ConflictError, match="is archived"):
         command("deploy", "cancer", "3")
     page = told(command, "model", "list", "cancer", "--limit", "2")
@@ -119,12 +119,12 @@ def test_doctor_finds_a_history_that_was_cut_off(command: Command, project: Proj
     command("deploy", "cancer", "1")
     whole = project.stores.deployments.sealed_events()
     found = {one["check"]: one for one in json.loads(_doctor())}
-    assert (True, f"{len(whole)} event(s), every seal holds") == (found["history"]["ok"], found["history"]["found"])
+    assert (True, f"{len(whole)} event(s), all hashes are valid") == (found["history"]["ok"], found["history"]["found"])
     with project.stores.database.begin() as connected:
         connected.execute(sa.text("DELETE FROM events WHERE number = :last"), {"last": len(whole)})
     found = {one["check"]: one for one in json.loads(_doctor())}
     assert not found["history"]["ok"]
-    assert f"does not hold from event {len(whole)} on" in found["history"]["found"]
+    assert f"fails its hash check from event {len(whole)} on" in found["history"]["found"]
 
 
 def _doctor() -> str:
@@ -133,8 +133,8 @@ def _doctor() -> str:
 
 def test_wrong_usage_says_what_is_right(command: Command, project: Project) -> None:
     for arguments, said in (
-        (("ab", "end", "cancer", "promote", "--force"), "--force needs a --reason"),
-        (("history", "cancer", "--at", "yesterday"), "'yesterday' is no time"),
+        (("ab", "end", "cancer", "promote", "--force"), "--force requires --reason"),
+        (("history", "cancer", "--at", "yesterday"), "'yesterday' is not a time"),
         (("deploy", "cancer", "1", "--share", "0"), "0 is not in the range"),
         (("deployments", "--status", "fine"), "'fine' is not one of"),
     ):

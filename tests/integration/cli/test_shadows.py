@@ -19,7 +19,7 @@ def asked(loop: Loop) -> Iterator[None]:
 @pytest.mark.usefixtures("asked")
 def test_a_shadow_is_started_compared_shown_and_ended(loop: Loop) -> None:
     project = loop.project
-    refused(modelops(project, "shadow", "start", "cancer", "1"), "it cannot be its own shadow")
+    refused(modelops(project, "shadow", "start", "cancer", "1"), "and cannot be its shadow")
     done = modelops(project, "shadow", "start", "cancer", "2", "--reason", "curious")
     assert (0, True) == (done.code, done.out.startswith("cancer: shadow 1 -> 2 (100 % of the traffic"))
     record = request_record("cancer", 7, START, 5, f={}, s=[0.5] * 5)
@@ -36,6 +36,6 @@ def test_a_shadow_is_started_compared_shown_and_ended(loop: Loop) -> None:
     assert [{"n": 5}] == rows
     assert 0 == modelops(project, "shadow", "end", "cancer", "--reason", "seen enough").code
     again = modelops(project, "shadow", "end", "cancer")
-    assert (0, "cancer: there is no shadow; nothing changed\n") == (again.code, again.out)
+    assert (0, "cancer has no shadow; nothing changed\n") == (again.code, again.out)
     nothing = modelops(project, "shadow", "compare", "cancer")
-    assert (0, "", "cancer: there is no shadow\n") == (nothing.code, nothing.out, nothing.err)
+    assert (0, "", "cancer has no shadow\n") == (nothing.code, nothing.out, nothing.err)

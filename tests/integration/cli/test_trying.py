@@ -66,7 +66,7 @@ def test_a_test_call_sends_the_champion_s_own_example_and_prints_its_answer(serv
     done = modelops(served, "try", "cancer")
     assert done.code == 0
     assert len(json.loads(done.out)) == 2
-    assert "logged as a test under request" in done.err
+    assert "logged as a test request with id" in done.err
 
 
 def test_a_test_call_is_in_the_log_as_one(served: Project) -> None:
@@ -109,7 +109,7 @@ def test_a_row_may_be_given_by_hand(served: Project) -> None:
     ("arguments", "message"),
     [
         (["nobody"], "There is no endpoint 'nobody' (known: cancer, idle)"),
-        (["cancer", "--row", "{"], "--row is no JSON. Give for example"),
+        (["cancer", "--row", "{"], "--row is not JSON. Give for example"),
         (["cancer", "--row", '{"mean_radius": 1}'], "Feature(s) mean_texture, mean_smoothness, mean_concavity missing"),
         (["cancer", "--row", "7"], "The body is not a JSON object"),
         (["cancer", "--version", "7"], "does not serve version '7' (it serves: 1 (champion), 2 (challenger))"),
@@ -135,7 +135,7 @@ def test_a_gateway_that_is_down_is_told_with_how_to_start_it(served: Project) ->
     done = modelops(served, "try", "cancer", MODELOPS_GATEWAY_PORT="1")
     assert (done.code, done.out) == (4, "")
     assert "No gateway answers at http://127.0.0.1:1/" in done.err
-    assert "Start it: modelops up" in done.err
+    assert "Start the gateway: modelops up" in done.err
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])
@@ -153,7 +153,8 @@ def test_something_else_at_the_gateway_s_address_is_told_apart(served: Project, 
         Thread(target=server.handle_request, daemon=True).start()
         done = modelops(served, "try", "cancer", MODELOPS_GATEWAY_PORT=str(server.server_port))
     assert (done.code, done.out) == (4, "")
-    assert "is no gateway. Start ours, or correct MODELOPS_GATEWAY_PORT" in done.err
+    assert "There is no modelops gateway at http" in done.err
+    assert "Set MODELOPS_GATEWAY_PORT to the gateway's port, or start the gateway: modelops up" in done.err
 
 
 # Code to copy
@@ -219,16 +220,16 @@ def test_logs_show_a_row_a_line_and_how_fresh_they_are(served: Project) -> None:
 def test_logs_without_a_row_say_so(served: Project) -> None:
     done = modelops(served, "logs", "idle")
     assert (done.code, done.out) == (0, "")
-    assert "No row since" in done.err
+    assert "There are no rows since" in done.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["--limit", "1001"], 2, "1001 is not in the range"),
-        (["--since", "soon"], 3, "'soon' is no time up to 30d. Give for example 15m, 24h or 7d"),
+        (["--since", "soon"], 3, "'soon' is not a duration of at most 30d. Use for example 15m, 24h or 7d"),
         (["--status", "bad"], 2, "'bad' is not one of"),
-        (["--request-id", "x"], 3, "'x' is no request's id"),
+        (["--request-id", "x"], 3, "'x' is not a request id"),
     ],
 )
 def test_logs_that_cannot_be_asked_for_are_refused(

@@ -17,7 +17,7 @@ from modelops_pipelines.definitions import defs
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.sensors.common import LEARNING
+from modelops_pipelines.sensors.common import RETRAINING_ASSETS
 from modelops_pipelines.store.stores import Stores
 from tests.support.gateway import running_gateway
 from tests.support.paths import ROOT
@@ -156,7 +156,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
 
 
 def all_of(stores: Stores, endpoint: str) -> set[str]:
-    return {*endpoint_named(stores, endpoint).monitored, "drift_report", *LEARNING}
+    return {*endpoint_named(stores, endpoint).monitored, "drift_report", *RETRAINING_ASSETS}
 
 
 @pytest.mark.parametrize("endpoint", ["cancer", "diabetes"])
@@ -206,7 +206,7 @@ def test_a_regressions_rule_is_judged_on_its_own_metric(two: Two) -> None:
 def test_sensors_speak_of_every_endpoint(two: Two) -> None:
     said = two.world.tick("new_data").skip_message
     assert (
-        said == "cancer: 0 segments wait, 0 windows are left over; diabetes: 0 segments wait, 0 windows are left over"
+        said == "cancer: 0 sealed segment(s), 0 pending window(s); diabetes: 0 sealed segment(s), 0 pending window(s)"
     )
 
 
@@ -247,7 +247,7 @@ def test_a_component_takes_every_attribute_from_python_too() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("  task: binary\n", "defs.yaml:5: task: 'binary' is no task. Did you mean 'binary_classification'?"),
+        ("  task: binary\n", "defs.yaml:5: task: 'binary' is not a valid value. Did you mean 'binary_classification'?"),
         ("  windw: hour\n", "defs.yaml:11: windw: "),
         ("  alerts: [{kind: drifts}]\n", "defs.yaml:11: alerts[0].kind: "),
         ("  label_horizon: soon\n", "defs.yaml:11: label_horizon: "),
@@ -267,7 +267,7 @@ def test_a_wrong_component_is_refused_by_file_line_culprit_and_fix(line: str, sa
 
 def test_a_wrong_yaml_stops_the_code_location_with_our_message(tmp_path: Path) -> None:
     with (
-        pytest.raises(OnboardingError, match=r"endpoint\.yaml:5: task: 'binary' is no task"),
+        pytest.raises(OnboardingError, match=r"endpoint\.yaml:5: task: 'binary' is not a valid value"),
         world(tmp_path, yaml=CANCER_YAML.replace("binary_classification", "binary")),
     ):
         pass
@@ -278,4 +278,4 @@ def test_what_is_wrong_with_a_step_reads_as_our_message(tmp_path: Path) -> None:
         run = made.materialise(["drift_report"])
         assert failure_of(run) == "The log of endpoint 'cancer' is empty. Send it requests first"
         run = made.materialise(["service_metrics"], config={"start": "yesterday", "end": ""})
-        assert failure_of(run).startswith("start is 'yesterday', no time in ISO 8601")
+        assert failure_of(run).startswith("start is 'yesterday', which is not an ISO 8601 time")

@@ -17,10 +17,10 @@ def test_a_window_is_asked_for_when_its_time_is_over_and_once(tmp_path: Path, mo
     with world(tmp_path, yaml=CANCER_YAML.replace("method: fixed", "method: calibrated")) as made:
         made.project.stores.touched_windows.mark("cancer", ["drift"], [HOUR])
         monkeypatch.setattr(Stores, "now", lambda _: HOUR + timedelta(minutes=59))
-        assert made.tick("new_data").skip_message == "cancer: 0 segments wait, 0 windows are left over"
+        assert made.tick("new_data").skip_message == "cancer: 0 sealed segment(s), 0 pending window(s)"
         assert made.materialise(["drift"]).success
         monkeypatch.setattr(Stores, "now", lambda _: HOUR + timedelta(minutes=60))
         (request,) = made.tick("new_data").run_requests
-        assert request.tags["modelops/reason"] == "0 segments, 1 windows left over"
+        assert request.tags["modelops/reason"] == "0 segment(s), 1 pending window(s)"
         assert made.materialise(["drift"]).success
-        assert made.tick("new_data").skip_message == "cancer: 0 segments wait, 0 windows are left over"
+        assert made.tick("new_data").skip_message == "cancer: 0 sealed segment(s), 0 pending window(s)"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.spool.segments import waiting
+from modelops_pipelines.store.spool.segments import pending_segments
 from tests.support.gateway import running_gateway
 from tests.support.paths import ROOT
 from tests.support.project import cancer_frame, rows_of, train_first
@@ -32,7 +32,7 @@ def test_no_key_is_found_anywhere_after_it_was_made_used_misused_rotated_and_rev
             wait_until(lambda: 200 == gateway.predict(ROWS, **{"X-API-Key": second}).status_code, 5)
             _run(project.environment, "revoke", second.split("_")[2])
             wait_until(lambda: 401 == gateway.predict(ROWS, **{"X-API-Key": second}).status_code, 5)
-            wait_until(lambda: len(waiting(project.stores.settings.spool, "cancer")) > 0, 10)
+            wait_until(lambda: len(pending_segments(project.stores.settings.spool, "cancer")) > 0, 10)
         assert made.materialise().success
         run = _run(project.environment, "list", "--json")
         assert '"requests"' in run

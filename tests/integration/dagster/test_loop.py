@@ -14,7 +14,7 @@ from modelops_pipelines.assets.metadata import markdown_table
 from modelops_pipelines.core.alerting.alerts import Alert
 from modelops_pipelines.core.windows import text, window_of
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.sensors.common import LEARNING
+from modelops_pipelines.sensors.common import RETRAINING_ASSETS
 from modelops_pipelines.store.state.improve.gates import Gate
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import CANCER_YAML, cancer_frame, rows_of, train_first
@@ -73,7 +73,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             wait_for_segments(made.project)
             made.materialise()
             due = made.tick("retraining")
-            retrained = made.materialise(LEARNING)
+            retrained = made.materialise(RETRAINING_ASSETS)
             gate = stores.gates.of("cancer")[-1]
             cooling = made.tick("retraining")
             passed = made.tick("promotion")
@@ -106,7 +106,7 @@ def days(gateway: RunningGateway, frame: Any, which: range) -> None:
 
 
 def test_nothing_is_retrained_before_there_is_data(story: Story) -> None:
-    assert story.too_early.skip_message == "cancer: no prediction is in the log yet"
+    assert story.too_early.skip_message == "cancer: the log has no predictions yet"
 
 
 def test_a_failing_check_shows_its_numbers_and_does_not_fail_the_run(story: Story) -> None:
@@ -132,17 +132,17 @@ def test_the_same_run_again_changes_no_alert(story: Story) -> None:
 def test_an_alerts_cursor_passes_the_run_and_then_skips_with_a_reason(story: Story) -> None:
     assert story.alerted.cursor
     later = story.world.tick("alerts", "2100-01-01T00:00:00+00:00")
-    assert later.skip_message == "no run has finished since 2100-01-01T00:00:00Z, and no drift alert is new"
+    assert later.skip_message == "0 runs finished since 2100-01-01T00:00:00Z, 0 new drift alerts"
 
 
 def test_too_few_new_labels_are_told_in_numbers(story: Story) -> None:
-    expected = "cancer: signal quality_brier_skill, but 4000 new labels of the 4500 that it takes"
+    expected = "cancer: signal quality_brier_skill, but only 4000 of 4500 required new labels"
     assert story.not_yet.skip_message == expected
 
 
 def test_a_retraining_starts_when_it_is_due_and_says_why(story: Story) -> None:
     (request,) = story.due.run_requests
-    assert [key.path for key in request.asset_selection] == [["cancer", name] for name in LEARNING]
+    assert [key.path for key in request.asset_selection] == [["cancer", name] for name in RETRAINING_ASSETS]
     assert request.tags["modelops/reason"] == "quality_brier_skill; 5200 new labels (at least 4500)"
     assert (request.tags["endpoint"], request.tags["modelops/kind"]) == ("cancer", "retraining")
 
@@ -155,7 +155,7 @@ def test_a_better_candidate_passes_the_gate(story: Story) -> None:
 
 
 def test_after_a_retraining_the_next_one_waits(story: Story) -> None:
-    assert "0 new labels of the 4500" in str(story.cooling.skip_message)
+    assert "only 0 of 4500 required new labels" in str(story.cooling.skip_message)
 
 
 def test_a_passed_gate_asks_once_for_the_promotion(story: Story) -> None:
@@ -163,7 +163,7 @@ def test_a_passed_gate_asks_once_for_the_promotion(story: Story) -> None:
     assert (request.partition_key, request.tags["endpoint"]) == ("cancer", "cancer")
     assert story.world.definitions.resolve_sensor_def("promotion").job_name == "promote"
     assert story.promoted.success
-    assert story.done.skip_message == "cancer: no passed gate waits"
+    assert story.done.skip_message == "cancer: 0 candidates to promote"
     events = story.world.project.stores.deployments.events("cancer")
     assert [(e.action, e.from_version, e.to_version, e.actor) for e in events] == [
         ("deploy", None, "1", "ann"),
@@ -176,7 +176,7 @@ def test_a_passed_gate_asks_once_for_the_promotion(story: Story) -> None:
 def test_a_refused_gate_fails_the_retraining_run_and_raises_no_pipeline_alert(story: Story) -> None:
     made = story.world
     before = made.project.stores.alerts.find("cancer", "open")
-    run = made.materialise(LEARNING)
+    run = made.materialise(RETRAINING_ASSETS)
     assert (run.success, checks_of(run)["gate"].passed) == (False, False)
     made.tick("alerts", story.alerted.cursor)
     rules = {alert.rule for alert in made.project.stores.alerts.find("cancer", "open")}
@@ -185,7 +185,7 @@ def test_a_refused_gate_fails_the_retraining_run_and_raises_no_pipeline_alert(st
 
 def test_the_retraining_job_shows_of_each_step_what_its_asset_shows(story: Story) -> None:
     by_assets, by_job = (shown_by_step(run) for run in (story.retrained, story.world.run("retrain")))
-    assert list(LEARNING) == list(by_job)
+    assert list(RETRAINING_ASSETS) == list(by_job)
     assert by_assets == by_job
 
 
@@ -318,7 +318,7 @@ def test_new_data_asks_for_one_run_and_for_none_while_one_waits_to_start(tmp_pat
     with world(tmp_path) as made:
         frame = cancer_frame().head(20)
         deploy(made.project.stores, made.project.spec, train_first(made.project).version, actor="ann", reason="first")
-        assert made.tick("new_data").skip_message == "cancer: 0 segments wait, 0 windows are left over"
+        assert made.tick("new_data").skip_message == "cancer: 0 sealed segment(s), 0 pending window(s)"
         with running_gateway(made.project) as gateway:
             send(gateway, rows_of(frame), frame["benign"].tolist(), START)
             wait_for_segments(made.project)
@@ -327,10 +327,10 @@ def test_new_data_asks_for_one_run_and_for_none_while_one_waits_to_start(tmp_pat
         assert made.tick("new_data").run_requests[0].run_key == request.run_key
         job = made.definitions.resolve_implicit_global_asset_job_def()
         waiting_run = made.instance.create_run_for_job(job, tags=request.tags, status=DagsterRunStatus.NOT_STARTED)
-        assert str(made.tick("new_data").skip_message).endswith("segments wait for the run under way")
+        assert str(made.tick("new_data").skip_message).endswith("sealed segment(s); a run is in progress")
         made.instance.delete_run(waiting_run.run_id)
         assert made.materialise().success
-        assert made.tick("new_data").skip_message == "cancer: 0 segments wait, 0 windows are left over"
+        assert made.tick("new_data").skip_message == "cancer: 0 sealed segment(s), 0 pending window(s)"
 
 
 def test_windows_that_a_dead_run_left_over_are_asked_for_each_time_anew(tmp_path: Any) -> None:

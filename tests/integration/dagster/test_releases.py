@@ -64,7 +64,7 @@ def test_a_deploy_is_validated_without_being_made_and_what_cannot_be_is_refused(
     told = metadata_of(live.run("validate", version="2", share=10))
     assert (True, "deploy", 10) == (told["dry_run"], told["action"], told["share"])
     assert "no version '99'" in failure_of(live.run("validate", version="99"))
-    assert "A share of 0 % is impossible" in failure_of(live.run("validate", version="2", share=0))
+    assert "The share 0 % is not from 1 to 100" in failure_of(live.run("validate", version="2", share=0))
     assert before == len(live.project.stores.deployments.events("cancer"))
 
 

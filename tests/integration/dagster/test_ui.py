@@ -15,7 +15,7 @@ from playwright import sync_api as playwright
 
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.platforms.local import running
-from modelops_pipelines.sensors.common import LEARNING
+from modelops_pipelines.sensors.common import RETRAINING_ASSETS
 from tests.support.gateway import RunningGateway
 from tests.support.paths import ROOT
 from tests.support.programs import needs
@@ -120,7 +120,7 @@ def is_alive(group: int) -> bool:
 
 def test_every_asset_of_the_endpoint_is_in_its_group(screen: Screen) -> None:
     screen.open("/locations/modelops/asset-groups/cancer/lineage")
-    for name in (*MONITORING, "drift_report", *LEARNING):
+    for name in (*MONITORING, "drift_report", *RETRAINING_ASSETS):
         screen.shows(name)
 
 

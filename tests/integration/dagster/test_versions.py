@@ -66,7 +66,7 @@ def test_a_shadow_is_compared_as_an_asset_when_the_sensor_asks(made: World) -> N
     assert [dg.AssetKey(["cancer", "shadow_log"])] == list(request.asset_selection)
     assert ENDPOINT_TAG not in request.tags  # the queue allows one run of that tag
     again = made.tick("shadows", said.cursor)
-    assert "1 shadow(s), each compared within 60 s or without new rows" == again.skip_message
+    assert "1 shadow(s), each without new rows or run in the last 60 s" == again.skip_message
     run = made.materialise(["shadow_log"], by_hand=True)
     [event] = run.get_asset_materialization_events()
     metadata = event.materialization.metadata
@@ -78,7 +78,7 @@ def test_a_shadow_is_compared_as_an_asset_when_the_sensor_asks(made: World) -> N
     )
     end_shadow(stores, spec, actor="ann", reason="seen enough")
     [event] = made.materialise(["shadow_log"], by_hand=True).get_asset_materialization_events()
-    assert "the endpoint has none" == event.materialization.metadata["shadow"].value
+    assert "the endpoint has no shadow" == event.materialization.metadata["shadow"].value
 
 
 def test_one_shadow_is_compared_at_a_time_and_monitoring_does_not_wait(made: World) -> None:
@@ -87,7 +87,7 @@ def test_one_shadow_is_compared_at_a_time_and_monitoring_does_not_wait(made: Wor
     [request] = made.tick("shadows").run_requests
     job = made.definitions.resolve_implicit_global_asset_job_def()
     run = made.instance.create_run_for_job(job, tags=request.tags, status=DagsterRunStatus.STARTED)
-    assert "1 shadow(s); one is being compared" == made.tick("shadows").skip_message
+    assert "1 shadow(s); a shadow run is in progress" == made.tick("shadows").skip_message
     record = request_record("cancer", 9, START, 1, f={name: [v] for name, v in FEATURES.items()})
     write_segment(stores, "cancer", "predictions", "w9", [record])
     assert made.tick("new_data").run_requests

@@ -15,7 +15,7 @@ NAMES = ", ".join(ROW)
 EXAMPLE = 'for example {"dataframe_records": [{"feature": 1.0}]}'
 FIELDS = "See /docs for the fields of this route"
 FORMS = "The body must have exactly one of dataframe_split, dataframe_records, inputs, instances"
-ISSUED = "Send '<request_id>-<row>' as the endpoint's answer gave it, rows counted from 0"
+ISSUED = "Send '<request_id>-<row>': the request id of the endpoint's response and the row number, counted from 0"
 EVERY_FEATURE = "Send every feature of the model's signature (null where the value is not known)"
 FUTURE = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
@@ -158,7 +158,7 @@ UNKNOWN_ENDPOINT = (
 
 
 def not_made(prediction: str, endpoint: str = "cancer") -> Expected:
-    return 404, "unknown", f"Prediction '{prediction}' was not made by endpoint '{endpoint}'", ISSUED
+    return 404, "unknown", f"Endpoint '{endpoint}' never made the prediction '{prediction}'", ISSUED
 
 
 BAD_RESPONSES: dict[str, tuple[str, Any, Expected]] = {

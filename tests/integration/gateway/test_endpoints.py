@@ -171,11 +171,11 @@ def test_features_of_every_type_are_shown_as_they_were_sent(told: Told) -> None:
         ({"limit": "0"}, "query.limit: Input should be greater than or equal to 1"),
         ({"limit": "1001"}, "query.limit: Input should be less than or equal to 1000"),
         ({"limit": "x"}, "query.limit: Input should be a valid integer, unable to parse string as an integer"),
-        ({"since": "31d"}, "'31d' is no time up to 30d"),
-        ({"since": ""}, "'' is no time up to 30d"),
+        ({"since": "31d"}, "'31d' is not a duration of at most 30d"),
+        ({"since": ""}, "'' is not a duration of at most 30d"),
         ({"status": "bad"}, "query.status: Input should be 'ok' or 'error'"),
         ({"user": "x" * 201}, "query.user: String should have at most 200 characters"),
-        ({"request_id": "x"}, "'x' is no request's id"),
+        ({"request_id": "x"}, "'x' is not a request id"),
     ],
 )
 def test_what_cannot_be_asked_of_the_log_is_refused(told: Told, query: dict[str, str], message: str) -> None:

@@ -58,14 +58,14 @@ def _as_code(folder: Path, payload: bytes) -> str:
     """Bring a module along that MLflow would put first on the path."""
     _sklearn_file(folder).write_bytes(payload)
     _edit(folder, lambda flavors: flavors["python_function"].update(code="code"))
-    return "it brings code of its own"
+    return "it contains its own code"
 
 
 def _as_trusted_type(folder: Path, payload: bytes) -> str:
     """Let the model's own file vouch for a type that executes."""
     _sklearn_file(folder).write_bytes(payload)
     _edit(folder, lambda flavors: flavors["sklearn"].update(skops_trusted_types=["os.system"]))
-    return "it asks to trust os.system"
+    return "it contains untrusted types: os.system"
 
 
 TAMPERED = [

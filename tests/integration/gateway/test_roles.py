@@ -244,7 +244,7 @@ def test_a_rollback_by_http_is_done_when_it_is_answered_and_the_history_says_by_
         again = gateway.client.post(f"{E}/rollback", headers=headers)
         assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
         asked = gateway.client.post(f"{E}/rollback", json={"to": "7"}, headers=headers)
-        assert "Version 7 is no earlier champion" in asked.json()["error"]["message"]
+        assert "Version 7 is not an earlier champion" in asked.json()["error"]["message"]
 
 
 def test_a_request_is_logged_with_the_key_that_asked_and_a_test_key_s_as_a_test(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_a_version_whose_files_are_gone_is_refused_and_the_previous_one_keeps_se
     deploy_version(trained, first)
     shutil.rmtree(second.artifact_uri)
     with running_gateway(trained) as gateway:
-        assert_refused(trained, second, "holds no readable MLmodel file")
+        assert_refused(trained, second, "has no readable MLmodel file")
         assert gateway.predict(ROWS).json()["model_version"] == "1"
         assert gateway.client.get("/health/ready").status_code == 200
     events = trained.stores.deployments.events("cancer")

@@ -15,8 +15,8 @@ from modelops_pipelines.core.windows import window_of
 from tests.fakes.records import START, request_record
 
 CLASSES = {"binary_classification": ["0", "1"], "multiclass": ["a", "b", "c"]}
-NO_SCORE = 'the model answers no score: log it with pyfunc_predict_fn="predict_proba"'
-ONE_CLASS = "one class only among the labels: no auc, no skill"
+NO_SCORE = 'the model returns no score: log it with pyfunc_predict_fn="predict_proba"'
+ONE_CLASS = "auc and brier_skill are undefined: the labels have one class only"
 Rows = list[dict[str, Any]]
 
 
@@ -79,7 +79,7 @@ def recounted(rows: Rows, task: str) -> dict[str, Any]:
     confidence = sum(confidences) / len(confidences) if confidences else None
     empty = dict.fromkeys(set(QUALITY_METRICS.names) - {*QUALITY_METRICS.key, "date", "reason", "score_counts"})
     said = {"feedback": complaints, "complaints": complaints, "confidence": confidence}
-    return empty | shares | said | (own(known) if known else {"reason": "no label has arrived"})
+    return empty | shares | said | (own(known) if known else {"reason": "no label has arrived yet"})
 
 
 def of_one(score: float, task: str) -> float:
@@ -93,7 +93,7 @@ def of_numbers(rows: Rows) -> dict[str, Any]:
         "rmse": metrics.root_mean_squared_error(truths, answers),
         "bias": sum(answers) / len(rows) - sum(truths) / len(rows),
         "r2": metrics.r2_score(truths, answers) if len(rows) > 1 else None,
-        "reason": None if len(rows) > 1 else "all labels are the same: no r2",
+        "reason": None if len(rows) > 1 else "r2 is undefined: all labels are equal",
     }
 
 
@@ -103,7 +103,7 @@ def of_classes(rows: Rows) -> dict[str, Any]:
         "accuracy": metrics.accuracy_score(truths, answers),
         "f1": metrics.f1_score(truths, answers, average="macro", zero_division=0),
         "confusion": confusion(rows),
-        "reason": "more than two classes: nothing that rests on one score",
+        "reason": "more than two classes: metrics of a single score are undefined",
     }
 
 
@@ -122,8 +122,8 @@ def of_scores(rows: Rows) -> dict[str, Any]:
     reasons = {
         NO_SCORE: not scored,
         ONE_CLASS: len(set(y)) == 1,
-        "no answer is the positive class: no precision": "1" not in answers,
-        "no label is the positive class: no recall": "1" not in truths,
+        "precision is undefined: no prediction is positive": "1" not in answers,
+        "recall is undefined: no label is positive": "1" not in truths,
     }
     return {
         "accuracy": metrics.accuracy_score(truths, answers),

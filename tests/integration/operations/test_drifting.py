@@ -82,7 +82,7 @@ def test_a_version_of_few_days_is_not_judged_and_says_so(project: Project) -> No
     early = MONDAY + timedelta(days=2)
     row = of_column(project, "x", early)
     assert (None, None) == (row["drifted"], row["value"])
-    assert row["reason"] == "2 days of the same sort (working day or weekend) to compare with; 4 are needed"
+    assert row["reason"] == "2 reference days of the same kind (working day or weekend), but 4 are required"
     [verdict] = judge_rules(project.stores, project.spec, ["drift"], [early])
     assert verdict.passed is None
 
@@ -128,7 +128,7 @@ def test_a_window_long_after_the_others_is_judged_by_its_own_days(project: Proje
     send(project, late)
     derive(project)
     assert of_column(project, "x", MONDAY + timedelta(days=14))["drifted"] is False
-    assert of_column(project, "x", late)["reason"].startswith("0 days of the same sort")
+    assert of_column(project, "x", late)["reason"].startswith("0 reference days of the same kind")
 
 
 def test_a_unit_that_changes_is_told_within_two_hundred_requests(project: Project) -> None:
@@ -151,7 +151,7 @@ def test_a_renamed_category_is_told_and_an_ordinary_hour_is_not(project: Project
     derive(project)
     first, second = judge_rules(project.stores, project.spec, ["data_quality"], [at, at + HOUR])
     assert (True, False) == (first.passed, second.passed)
-    assert "c: 71% are of categories that the days before hardly had, such as 'A'" in second.message
+    assert "c: 71% of the values have unknown categories, such as 'A'" in second.message
 
 
 def test_chunks_go_on_over_windows_and_are_the_same_when_computed_again(project: Project) -> None:

@@ -80,7 +80,7 @@ def test_a_segment_sealed_for_another_user_s_rows_is_ingested_by_the_way(copied:
     late = request_record("cancer", 98, START, 2, user="anna")
     write_segment(project.stores, "cancer", "predictions", "w1", [late], number=9)
     erase(project)
-    assert [] == spool.waiting(project.stores.settings.spool, "cancer")
+    assert [] == spool.pending_segments(project.stores.settings.spool, "cancer")
     assert_erased(project, world, [late])
 
 

@@ -121,17 +121,17 @@ def test_the_bins_of_sql_are_those_of_the_core() -> None:
 @pytest.mark.parametrize(
     ("answers", "scores", "labels", "nulls", "reason"),
     [
-        ("1", [0.9], "", "accuracy precision recall f1 auc brier score_counts confusion", "no label has arrived"),
+        ("1", [0.9], "", "accuracy precision recall f1 auc brier score_counts confusion", "no label has arrived yet"),
         ("1", [0.9], "1", "auc brier_skill", ONE_CLASS),
         (
             "00",
             [0.1, 0.2],
             "00",
             "auc brier_skill precision recall f1",
-            f"{ONE_CLASS}; no answer is the positive class: no precision; no label is the positive class: no recall",
+            f"{ONE_CLASS}; precision is undefined: no prediction is positive; recall is undefined: no label is positive",
         ),
         ("01", [0.1, 0.2], "10", "", None),
-        ("00", [0.1, 0.2], "10", "precision", "no answer is the positive class: no precision"),
+        ("00", [0.1, 0.2], "10", "precision", "precision is undefined: no prediction is positive"),
         (
             "01",
             None,
@@ -166,7 +166,7 @@ def test_labels_without_spread_have_no_r2(project: Project) -> None:
     deliver(project, spec, "labels", [{"rows": [label_row(record, row, 1.0, START) for row in range(2)]}])
     measure_quality(project.stores, spec)
     [found] = stored(project.stores, spec).values()
-    assert (None, 0.5, "all labels are the same: no r2") == (found["r2"], found["mae"], found["reason"])
+    assert (None, 0.5, "r2 is undefined: all labels are equal") == (found["r2"], found["mae"], found["reason"])
 
 
 # Verdicts

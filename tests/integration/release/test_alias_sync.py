@@ -13,7 +13,7 @@ import pytest
 from modelops_pipelines.core.alerting.alerts import OPEN
 from modelops_pipelines.core.errors import ConflictError, InputError
 from modelops_pipelines.core.evaluation.gate import PASS
-from modelops_pipelines.core.release.alias_status import standing
+from modelops_pipelines.core.release.alias_status import alias_status
 from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.operations.release.alias_sync import reconcile
 from modelops_pipelines.operations.release.commands import archive, deploy, mirror, roll_back
@@ -123,11 +123,11 @@ def test_endpoints_that_share_a_model_have_aliases_of_their_own(project: Project
 
 
 def test_who_moved_an_alias_is_told_by_what_the_registry_was_told_last() -> None:
-    assert "in step" == standing("champion", "1", {}, "1")
-    assert "behind" == standing("champion", "2", {"champion": "1"}, "1")
-    assert "moved" == standing("champion", "2", {"champion": "1"}, "3")
-    assert "moved" == standing("champion", None, {}, "3")
-    assert "behind" == standing("challenger", "2", {"challenger": None}, None)
+    assert "in step" == alias_status("champion", "1", {}, "1")
+    assert "behind" == alias_status("champion", "2", {"champion": "1"}, "1")
+    assert "moved" == alias_status("champion", "2", {"champion": "1"}, "3")
+    assert "moved" == alias_status("champion", None, {}, "3")
+    assert "behind" == alias_status("challenger", "2", {"challenger": None}, None)
 
 
 def test_versions_are_told_page_by_page_newest_first_with_their_stages(project: Project) -> None:

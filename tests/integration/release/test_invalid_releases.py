@@ -18,7 +18,7 @@ WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}
 Call = Callable[[Any, Any], Any]
 TERMS = experiments.Terms
 NO_VERSION = "has no version '{}' of model 'tumours'"
-SERVES_NOTHING = "Endpoint 'cancer' serves nothing: there is nothing to {}"
+SERVES_NOTHING = "Endpoint 'cancer' serves no version, so there is nothing to {}"
 
 EMPTY: dict[str, tuple[Call, str]] = {
     f"{verb} what serves nothing": (
@@ -30,7 +30,7 @@ EMPTY: dict[str, tuple[Call, str]] = {
     "roll back to nothing": (lambda s, e: releases.roll_back(s, e, **WHO), "has no earlier champion to roll back to"),
     "share with nobody": (
         lambda s, e: releases.deploy(s, e, "1", share=10, **WHO),
-        "has no other champion to share its traffic with version 1",
+        "has no other champion to share the traffic with version 1",
     ),
     "shadow nothing": (lambda s, e: releases.shadow(s, e, "1", **WHO), SERVES_NOTHING.format("shadow")),
     "compare with nothing": (
@@ -42,7 +42,7 @@ LIVE: dict[str, tuple[Call, str]] = {
     **{
         f"a share of {share}": (
             lambda s, e, share=share: releases.deploy(s, e, "2", share=share, **WHO),  # type: ignore[misc]
-            f"A share of {share} % is impossible",
+            f"The share {share} % is not from 1 to 100",
         )
         for share in (-5, 0, 101, 1000)
     },
@@ -56,12 +56,12 @@ LIVE: dict[str, tuple[Call, str]] = {
     },
     "share with itself": (
         lambda s, e: releases.deploy(s, e, "1", share=10, **WHO),
-        "has no other champion to share its traffic with version 1",
+        "has no other champion to share the traffic with version 1",
     ),
-    "be its own shadow": (lambda s, e: releases.shadow(s, e, "1", **WHO), "it cannot be its own shadow"),
+    "be its own shadow": (lambda s, e: releases.shadow(s, e, "1", **WHO), "and cannot be its shadow"),
     "a shadow of too much": (
         lambda s, e: releases.shadow(s, e, "2", share=200, **WHO),
-        "A share of 200 % is impossible",
+        "The share 200 % is not from 1 to 100",
     ),
     "promote what was never judged": (
         lambda s, e: releases.promote(s, e, "2", **WHO),
@@ -73,12 +73,12 @@ LIVE: dict[str, tuple[Call, str]] = {
     ),
     "roll back to a version that never was": (
         lambda s, e: releases.roll_back(s, e, to="2", **WHO),
-        "Version 2 is no earlier champion of endpoint 'cancer'",
+        "Version 2 is not an earlier champion of endpoint 'cancer'",
     ),
-    "archive the champion": (lambda s, e: releases.archive(s, e, "1", **WHO), "it cannot be archived"),
+    "archive the champion": (lambda s, e: releases.archive(s, e, "1", **WHO), "and cannot be archived"),
     "deploy what is archived": (
         lambda s, e: releases.deploy(s, e, "3", **WHO),
-        "Version 3 of model 'tumours' is archived: it may serve no more",
+        "Version 3 of model 'tumours' is archived and cannot serve",
     ),
     "try what is archived": (
         lambda s, e: releases.deploy(s, e, "3", share=5, **WHO),

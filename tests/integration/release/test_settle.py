@@ -284,7 +284,7 @@ def test_a_worker_that_has_just_started_is_waited_for_however_old_the_deployment
     assert outcome(attempt, state, [quick, new], later) is None
     assert outcome(attempt, state, [quick], later) == ("active", None)
     assert outcome(attempt, state, [quick, stuck], attempt.updated_at) is None
-    assert outcome(attempt, state, [quick, stuck], later) == ("failed", "no acknowledgement within 120 s")
+    assert outcome(attempt, state, [quick, stuck], later) == ("failed", "not all workers acknowledged it within 120 s")
     assert outcome(attempt, state, [Acknowledgement("a", 3, "no such file")], later) is None
 
 

@@ -16,12 +16,12 @@ from modelops_pipelines.core.errors import ConflictError, EvidenceError, SchemaE
 from modelops_pipelines.core.release.event_log import Event
 from modelops_pipelines.core.release.sequential_tests import Moments
 from modelops_pipelines.core.release.shadow import (
-    Asked,
-    Reign,
+    LastComparison,
+    ShadowPeriod,
     agrees,
     next_shadow,
     paired_difference,
-    shadows,
+    shadow_periods,
     verdict,
 )
 from modelops_pipelines.core.tables.lake import SHADOW_LOG
@@ -308,7 +308,7 @@ def test_without_a_shadow_nothing_is_compared_and_what_was_said_stays(shadowed: 
 
 def test_a_version_that_the_log_cannot_feed_is_refused(shadowed: Shadowed) -> None:
     stores = shadowed.project.stores
-    with pytest.raises(ConflictError, match="it cannot be its own shadow"):
+    with pytest.raises(ConflictError, match="and cannot be its shadow"):
         shadowed.start("1")
     redacting = replace(shadowed.spec.capture, redact=("mean_texture",))
     shadowed.spec = replace(shadowed.spec, capture=redacting)
@@ -346,9 +346,9 @@ def test_a_shadow_reigns_from_its_start_to_its_end_whatever_else_changes() -> No
         event(5, ("1", "champion", 100), first),
     ]
     at = [START + timedelta(hours=hour) for hour in range(6)]
-    expected = (Reign("2", at[1], at[3]), Reign("3", at[3], at[4]), Reign("2", at[5], None))
-    assert expected == shadows(events)
-    assert () == shadows([replace(events[0], evidence={})])
+    expected = (ShadowPeriod("2", at[1], at[3]), ShadowPeriod("3", at[3], at[4]), ShadowPeriod("2", at[5], None))
+    assert expected == shadow_periods(events)
+    assert () == shadow_periods([replace(events[0], evidence={})])
 
 
 def test_answers_agree_to_six_digits() -> None:
@@ -383,7 +383,7 @@ def test_a_paired_interval_is_valid_at_all_looks_and_sharper_than_an_unpaired_on
 
 def test_the_next_shadow_is_the_one_that_waits_longest_and_has_something_new() -> None:
     marks = {"a": "1 10", "b": "1 20", "c": "1 30"}
-    asked = {"a": Asked(100, "1 9"), "b": Asked(90, "1 19"), "c": Asked(0, "1 30")}
+    asked = {"a": LastComparison(100, "1 9"), "b": LastComparison(90, "1 19"), "c": LastComparison(0, "1 30")}
     assert "b" == next_shadow(marks, asked, 200, 60)
     assert "b" == next_shadow(marks, asked, 155, 60)
     assert next_shadow(marks, asked, 140, 60) is None

@@ -141,7 +141,7 @@ def test_any_changed_byte_is_found(project: Project, folder: Path) -> None:
 def test_a_model_that_is_gone_is_told(project: Project, folder: Path) -> None:
     version = _deployed(project, folder)
     shutil.rmtree(folder)
-    with pytest.raises(ModelError, match="holds no readable MLmodel file"):
+    with pytest.raises(ModelError, match="has no readable MLmodel file"):
         load_model(version, project.spec)
 
 

@@ -7,23 +7,23 @@ from pathlib import Path
 import pytest
 
 from modelops_pipelines.core.errors import BusyError
-from modelops_pipelines.store.filesystem.shared_lock import alone, together
+from modelops_pipelines.store.filesystem.shared_lock import hold_exclusive, hold_shared
 
 
 def test_many_are_in_together_and_nobody_beside_one_alone(tmp_path: Path) -> None:
     lock = tmp_path / "locks" / "a.lock"
     with (
-        together(lock, "a"),
-        together(lock, "a"),
+        hold_shared(lock, "a"),
+        hold_shared(lock, "a"),
         pytest.raises(BusyError, match="working on a"),
-        alone(lock, "a", seconds=0.02),
+        hold_exclusive(lock, "a", seconds=0.02),
     ):
         pass
-    with alone(lock, "a"):
-        for way in (together, alone):
+    with hold_exclusive(lock, "a"):
+        for way in (hold_shared, hold_exclusive):
             with pytest.raises(BusyError, match="working on a"), way(lock, "a", seconds=0.02):
                 pass
-    with together(lock, "a"):
+    with hold_shared(lock, "a"):
         pass
 
 
@@ -32,7 +32,7 @@ def test_one_alone_gets_in_though_somebody_is_always_inside(tmp_path: Path) -> N
 
     def come_and_go() -> None:
         while not ending.is_set():
-            with together(lock, "a"):
+            with hold_shared(lock, "a"):
                 time.sleep(0.01)
 
     threads = [threading.Thread(target=come_and_go) for _ in range(6)]
@@ -40,7 +40,7 @@ def test_one_alone_gets_in_though_somebody_is_always_inside(tmp_path: Path) -> N
         thread.start()
     try:
         for _ in range(5):
-            with alone(lock, "a", seconds=5):
+            with hold_exclusive(lock, "a", seconds=5):
                 pass
     finally:
         ending.set()

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from modelops_pipelines.store.spool.segments import Line, read_lines, sealed_segments, waiting
+from modelops_pipelines.store.spool.segments import Line, pending_segments, read_lines, sealed_segments
 from tests.support.paths import ROOT
 
 HOLDING = """\
@@ -27,9 +27,9 @@ def test_a_segment_stays_its_writers_while_that_lives_and_is_sealed_when_it_died
     process = subprocess.Popen([sys.executable, "-c", HOLDING, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"written\n"
-    assert ([], []) == (sealed_segments(tmp_path, "e", "labels"), waiting(tmp_path, "e"))
+    assert ([], []) == (sealed_segments(tmp_path, "e", "labels"), pending_segments(tmp_path, "e"))
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    assert ["labels/w/000000000001"] == waiting(tmp_path, "e")
+    assert ["labels/w/000000000001"] == pending_segments(tmp_path, "e")
     assert [{"n": 1}] == [line.record for line in lines(tmp_path)]

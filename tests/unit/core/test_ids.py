@@ -82,7 +82,7 @@ def test_letters_that_become_ascii_in_upper_case_are_unknown() -> None:
 
 def test_another_endpoint_or_another_installation_does_not_know_it() -> None:
     for endpoint, secret in (("trains", SECRET), ("flights", b"t" * 32)):
-        with pytest.raises(UnknownError, match="was not made by endpoint"):
+        with pytest.raises(UnknownError, match="never made the prediction"):
             parse_prediction_id(ID.prediction_id(0), endpoint, secret)
 
 

@@ -19,9 +19,12 @@ WRONG = {
     "a port that is none": ({"MODELOPS_GATEWAY_PORT": "65536"}, "Set MODELOPS_GATEWAY_PORT to a port"),
     "endless seconds": ({"MODELOPS_SEAL_AFTER_SECONDS": "inf"}, "to a number of seconds"),
     "seconds that are no number": ({"MODELOPS_SEAL_AFTER_SECONDS": "nan"}, "to a number of seconds"),
-    "no rate": ({"MODELOPS_GLOBAL_LIMIT": "1000"}, "The setting global_limit: '1000' is no rate"),
-    "a rate of nothing": ({"MODELOPS_GLOBAL_LIMIT": "0/day"}, "'0/day' lets nobody in. Correct MODELOPS_GLOBAL_LIMIT"),
-    "no Redis": ({"MODELOPS_LIMITS_URL": "http://:secret@x"}, "begins with redis:// or rediss:// or unix://"),
+    "no rate": ({"MODELOPS_GLOBAL_LIMIT": "1000"}, "The setting global_limit: '1000' is not a rate limit"),
+    "a rate of nothing": (
+        {"MODELOPS_GLOBAL_LIMIT": "0/day"},
+        "'0/day' allows no request. Correct MODELOPS_GLOBAL_LIMIT",
+    ),
+    "no Redis": ({"MODELOPS_LIMITS_URL": "http://:secret@x"}, "starts with redis:// or rediss:// or unix://"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Write data.csv: scikit-learn's breast cancer data, so that there is something to begin with."""
+"""Write data.csv: scikit-learn's breast cancer data, as sample data."""
 
 from sklearn.datasets import load_breast_cancer
 

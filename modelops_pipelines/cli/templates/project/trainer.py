@@ -1,4 +1,4 @@
-"""How this project's models are trained. Change it to your own: the frame holds features and the label."""
+"""Train this project's models. Replace this with your own training: the frame holds the features and the label."""
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline

@@ -1,4 +1,4 @@
--- Scored answers of the windows asked for, a bin of the score; a bin of null holds the answers without a score.
+-- Predictions of the requested windows per score bin; a null bin has the predictions without a score.
 -- Needs the macro score_bin.
 -- Parameters: size ('hour' or 'day'), windows (list of window starts), positive (the positive class).
 SELECT

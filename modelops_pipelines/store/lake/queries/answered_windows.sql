@@ -1,4 +1,4 @@
--- The windows asked for in which a version answered, oldest first.
+-- Those of the requested windows in which a version answered, oldest first.
 -- Parameters: version, size ('hour' or 'day'), windows (list of window starts).
 SELECT DISTINCT date_trunc($size, event_time) AS window_start
 FROM inference_log

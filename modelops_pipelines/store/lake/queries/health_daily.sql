@@ -1,5 +1,5 @@
--- Health a day and version over the last 30 days of the log, with the labels that have arrived: accuracy of classes,
--- the mean absolute error (mae) of numbers.
+-- Health per day and version over the last 30 days of the log, with the labels so far: accuracy for classes, mean
+-- absolute error (mae) for numbers.
 -- modelops sql --file health_daily -e ENDPOINT
 WITH label_now AS (
     SELECT prediction_id, max({'at': labelled_at, 'id': label_id, 'label': label}).label AS label

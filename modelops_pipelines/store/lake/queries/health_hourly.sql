@@ -1,4 +1,4 @@
--- Health an hour and version over the last 7 days of the log: modelops sql --file health_hourly -e ENDPOINT
+-- Health per hour and version over the last 7 days of the log: modelops sql --file health_hourly -e ENDPOINT
 SELECT
     date_trunc('hour', event_time) AS hour,
     coalesce(model_version, 'none') AS model_version,

@@ -1,5 +1,5 @@
--- Answered predictions of the windows asked for, each with the label that counts, its feedback, whether its features
--- were kept, and then the features that are segments.
+-- Predictions of the requested windows, each with its current label, its feedback, whether its features were kept, and
+-- the features that are segments.
 -- Needs the views label_now and answered_log.
 -- Parameters: size ('hour' or 'day'), windows (list of window starts).
 WITH feedback_now AS (

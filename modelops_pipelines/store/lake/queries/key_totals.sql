@@ -1,4 +1,4 @@
--- What each key asked for, ever. Parameters: none.
+-- Total usage per API key. Parameters: none.
 SELECT key_id, sum(requests)::BIGINT AS requests, max(last_used_at) AS last_used_at
 FROM key_usage
 GROUP BY key_id

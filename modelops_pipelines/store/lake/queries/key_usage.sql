@@ -1,4 +1,4 @@
--- What each key asked for in the windows asked for, test calls too. Every request has a row 0, answered or not.
+-- Usage per API key in the requested windows, test calls included. Every request has a row 0, answered or not.
 -- Parameters: size ('hour' or 'day'), windows (list of window starts).
 SELECT
     date_trunc($size, event_time) AS window_start,

@@ -1,4 +1,4 @@
--- Keys whose requests in key_usage are not those of the log, windows aside that still wait to be computed.
+-- API keys whose number of requests differs between key_usage and the log, without pending windows.
 -- Parameters: size ('hour' or 'day'), waiting (list of window starts).
 WITH counted AS (
     SELECT key_id, sum(requests)::BIGINT AS requests

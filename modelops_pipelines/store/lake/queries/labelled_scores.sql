@@ -1,4 +1,4 @@
--- Stored score counts of labelled rows, oldest window first.
+-- The stored score counts of labelled rows, oldest window first.
 -- Parameters: before (a window start), versions (list).
 SELECT window_start, model_version, score_counts
 FROM quality_metrics

@@ -1,7 +1,7 @@
--- Quality a window, version and value of a segment, over `judged`. AUC is the rank sum (Mann-Whitney), ties counted
--- half; the calibration error is over ten equal bins of the score; f1 of a class is 2 hits / (answers + labels of it).
+-- Quality per window, version and segment value, over `judged`. AUC is the rank sum (Mann-Whitney), ties counted
+-- half; the calibration error uses ten equal score bins; F1 of a class is 2 hits / (predictions + labels of the class).
 -- Needs the macro score_bin.
--- Parameters: segment, positive (the positive class; null where there are more than two classes).
+-- Parameters: segment, positive (the positive class; null with more than two classes).
 WITH ranked AS (
     SELECT
         window_start,
@@ -163,14 +163,16 @@ SELECT
         'squared_error': s.squared_error,
         'gaps': t.gaps
     })::VARCHAR END AS score_counts,
-    CASE WHEN c.labelled = 0 THEN 'no label has arrived' ELSE nullif(concat_ws('; ',
-        CASE WHEN $positive IS NULL THEN 'more than two classes: nothing that rests on one score' END,
+    CASE WHEN c.labelled = 0 THEN 'no label has arrived yet' ELSE nullif(concat_ws('; ',
+        CASE WHEN $positive IS NULL THEN 'more than two classes: metrics of a single score are undefined' END,
         CASE WHEN $positive IS NOT NULL AND s.brier IS NULL
-            THEN 'the model answers no score: log it with pyfunc_predict_fn="predict_proba"'
+            THEN 'the model returns no score: log it with pyfunc_predict_fn="predict_proba"'
         END,
-        CASE WHEN NOT s.two_classes THEN 'one class only among the labels: no auc, no skill' END,
-        CASE WHEN $positive IS NOT NULL AND a.precision IS NULL THEN 'no answer is the positive class: no precision' END,
-        CASE WHEN $positive IS NOT NULL AND a.recall IS NULL THEN 'no label is the positive class: no recall' END
+        CASE WHEN NOT s.two_classes THEN 'auc and brier_skill are undefined: the labels have one class only' END,
+        CASE WHEN $positive IS NOT NULL AND a.precision IS NULL
+            THEN 'precision is undefined: no prediction is positive'
+        END,
+        CASE WHEN $positive IS NOT NULL AND a.recall IS NULL THEN 'recall is undefined: no label is positive' END
     ), '') END AS reason,
     c.window_start::DATE AS date
 FROM counted AS c

@@ -1,4 +1,4 @@
--- Quality of a regression a window, version and value of a segment, over `judged`.
+-- Quality of a regression per window, version and segment value, over `judged`.
 -- Parameters: segment.
 SELECT
     window_start,
@@ -15,8 +15,8 @@ SELECT
     avg(prediction - label) AS bias,
     1 - avg((prediction - label) ** 2) / nullif(var_pop(label), 0) AS r2,
     CASE
-        WHEN count(label) = 0 THEN 'no label has arrived'
-        WHEN min(label) = max(label) THEN 'all labels are the same: no r2'
+        WHEN count(label) = 0 THEN 'no label has arrived yet'
+        WHEN min(label) = max(label) THEN 'r2 is undefined: all labels are equal'
     END AS reason,
     window_start::DATE AS date
 FROM judged

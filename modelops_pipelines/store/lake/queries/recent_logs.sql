@@ -1,4 +1,4 @@
--- The newest of these files' rows, a request's rows in order.
+-- The newest rows of these files, a request's rows in order.
 -- Parameters: files, since, until, failed (null for all), users (null for all), request_id (null for all), limit.
 SELECT *
 FROM read_parquet($files, union_by_name = true, hive_partitioning = false)

@@ -1,4 +1,5 @@
--- The bin of a score from 0 to 1, as core/metrics/score_histogram.py's score_bins counts it: exact, since scaling by a power of two is.
+-- The bin of a score from 0 to 1, exactly as score_bins of core/metrics/score_histogram.py: scaling by a power of two
+-- is exact.
 -- Parameters: none.
 CREATE OR REPLACE TEMP MACRO octave(distance) AS
     least(12, greatest(2, ceil(-log2(greatest(distance, 1e-9))) - 1));

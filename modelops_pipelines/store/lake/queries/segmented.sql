@@ -1,4 +1,4 @@
--- Judged rows with the value of the segment that each counts under: the 50 most frequent of the window, or the rest.
+-- Judged rows with their segment value: one of the window's 50 most frequent values, or (other).
 -- Needs the view judged, with the feature as `value` and whether it was `kept`.
 -- Parameters: none.
 WITH placed AS (

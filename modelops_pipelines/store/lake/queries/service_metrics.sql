@@ -1,6 +1,6 @@
--- Traffic, failures and latency of the windows asked for, hour by hour. Every request has a row 0, answered or not.
+-- Traffic, errors and latency of the requested windows per hour. Every request has a row 0, answered or not.
 -- Parameters: size ('hour' or 'day'), windows (list of window starts).
-WITH asked AS (
+WITH log_rows AS (
     SELECT date_trunc('hour', event_time) AS window_start, *
     FROM inference_log
     WHERE source <> 'test' AND list_contains($windows, date_trunc($size, event_time))
@@ -18,6 +18,6 @@ SELECT
     to_json(histogram(floor(ln(greatest(latency_ms, 1e-3)) / ln(1.02))::BIGINT) FILTER (row_index = 0))::VARCHAR
         AS latency_counts,
     window_start::DATE AS date
-FROM asked
+FROM log_rows
 GROUP BY ALL
 ORDER BY ALL

@@ -1,5 +1,5 @@
--- How many answered rows of a time a shadow could compare, and how many not: their features were not kept, or were
--- never those of the shadow.
+-- The number of answered rows in a time, and of those that a shadow cannot predict: their features were not kept, or
+-- lack some of the shadow's.
 -- Parameters: versions (list: those that take all of the shadow's features), since, until.
 SELECT
     count(*) AS answered,

@@ -1,6 +1,6 @@
--- What a shadow said in some time beside what was answered, in one row. Losses are paired: of labelled rows that both
--- versions answered, log-loss where both gave a score of two classes to every row, else 1 for a wrong class, or squared
--- error. Rows of one user (or session, or request) go together, for core/release/sequential_tests.py.
+-- The comparison of a shadow with the live version over some time, in one row. Losses are paired, over labelled rows
+-- with both predictions: log-loss if both versions gave every row a score of two classes, else 1 for a wrong class, or
+-- squared error. Rows of one user (or session, or request) are one cluster, for core/release/sequential_tests.py.
 -- Needs the view label_now.
 -- Parameters: version (the shadow), since, until, regression (bool), positive (null without a score of two classes).
 WITH compared AS (

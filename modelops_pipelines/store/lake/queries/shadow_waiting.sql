@@ -1,7 +1,7 @@
--- The newest logged rows that a shadow may answer and has not, and how many there are in all; of an endpoint whose rows
--- depend on each other, whole requests only.
--- Parameters: version (the shadow), versions (list: those that take all of its features), since, until, share
--- (percent of the requests), most, whole (bool).
+-- The newest logged rows that a shadow can predict and has not yet, and their total number. If rows depend on each
+-- other, only whole requests.
+-- Parameters: version (the shadow), versions (list: those that take all of its features), since, until, share (percent
+-- of the requests), most, whole (bool).
 WITH waiting AS (
     SELECT p.prediction_id, p.request_id, p.received_at, p.row_index, count(*) OVER (PARTITION BY p.request_id) AS rows
     FROM inference_log AS p

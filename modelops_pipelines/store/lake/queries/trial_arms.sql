@@ -1,11 +1,11 @@
--- What versions answered in the legs of a trial (numbered from 0, by when it was received): requests, those that failed,
--- callers new in the leg, those failed for the first time, and a latency sketch of callers' first requests.
--- A caller is a user, a session, or a request of nobody's. What is no finite number fails a regression.
+-- The traffic of versions per leg of a trial (from 0, by time of receipt): requests, failed requests, new callers of
+-- the leg, callers with their first failure, and a latency sketch of callers' first requests.
+-- A caller is a user, a session, or an anonymous request. A regression fails when its prediction is not finite.
 -- Parameters: versions (list), starts (list), ends (list), regression (bool).
 WITH spans AS (
     SELECT unnest($starts) AS since, unnest($ends) AS until, unnest(range(len($starts))) AS leg
 ),
-asked AS (
+log_rows AS (
     SELECT
         leg,
         model_version,
@@ -25,7 +25,7 @@ whole AS (
         model_version,
         count(*) FILTER (is_request) AS requests,
         count(*) FILTER (is_request AND failed) AS failed
-    FROM asked
+    FROM log_rows
     GROUP BY ALL
 ),
 people AS (
@@ -35,7 +35,7 @@ people AS (
         min(leg) AS leg,
         min(leg) FILTER (failed) AS failed_leg,
         arg_min(latency_ms, received_at) AS latency_ms
-    FROM asked
+    FROM log_rows
     GROUP BY ALL
 ),
 arrived AS (

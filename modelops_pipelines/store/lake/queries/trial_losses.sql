@@ -1,7 +1,7 @@
--- Mean loss of labelled answers, and mean score of all, by version, with the variance of each mean. Rows of one user (or
--- session, or request) go together: var = sum over users (s - m n)^2 / (sum n)^2 * u / (u - 1), u users, s and n a
--- user's sum and rows, m the mean (linearised ratio; Cochran, Sampling Techniques, 1977, section 6).
--- The loss is the log-loss where there is a score of two classes, else the share of wrong answers, or squared error.
+-- Mean loss of labelled rows, and mean score of all rows, by version, with the variance of each mean. Rows of one user
+-- (or session, or request) are one cluster: var = sum over users (s - m n)^2 / (sum n)^2 * u / (u - 1), u users, s and
+-- n a user's sum and rows, m the mean (linearised ratio; Cochran, Sampling Techniques, 1977, section 6).
+-- The loss is log-loss for a score of two classes, else the share of wrong classes, or squared error.
 -- Needs the view label_now.
 -- Parameters: versions (list), since, until, regression (bool), positive (null without a score of two classes).
 WITH answered AS (

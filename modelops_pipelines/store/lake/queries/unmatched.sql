@@ -1,4 +1,5 @@
--- How many rows of the view `responses` (labels or feedback) have exactly one prediction in the log. Parameters: none.
+-- The number of rows of the view `responses` (labels or feedback), and of those without exactly one prediction in the
+-- log. Parameters: none.
 WITH matched AS (
     SELECT r.prediction_id, count(p.prediction_id) AS predictions
     FROM responses AS r

@@ -1,4 +1,4 @@
-"""API keys as they are kept: hashes, roles, scopes, never a key itself.
+"""Stored API keys: hashes, roles, scopes, never a key itself.
 
-What a key is and allows: ``core.access``.
+The form of keys, and what they permit: ``core.access``.
 """

@@ -1,4 +1,4 @@
-"""The gateway's keys as they are kept, and a counter that tells workers cheaply when to read them again."""
+"""The stored API keys, and a counter that tells workers at low cost when to reload them."""
 
 import secrets
 from collections.abc import Sequence
@@ -28,24 +28,24 @@ _SETTINGS = STATE_TABLES["settings"]
 
 
 class Keys:
-    """The store of keys. Each change is one transaction, which also moves the generation."""
+    """The store of API keys. Each change is one transaction, which also increments the generation."""
 
     def __init__(self, database: Database) -> None:
         """Share the database with the other stores."""
         self._database = database
 
     def create(self, grant: Grant, *, now: datetime, actor: str, expires_at: datetime | None = None) -> IssuedKey:
-        """Make a key and return it with its text, which is kept nowhere; raises InputError when it is born expired."""
+        """Create a key and return it with its text, which is not stored; raises InputError for a past expiry."""
         if expires_at is not None and expires_at <= now:
-            raise InputError(f"The key {grant.name!r} would have expired already", "Give a time that is still to come")
+            raise InputError(f"The expiry of the key {grant.name!r} is in the past", "Use a future time")
         issued = _issued(grant, now, actor, expires_at, None)
         with self._database.begin() as connected:
             _insert(connected, issued.key)
-            _move_generation(connected)
+            _increment_generation(connected)
         return issued
 
     def list(self) -> Sequence[Key]:
-        """Return all keys, also those that are good no more, oldest first."""
+        """Return all keys, expired and revoked ones too, oldest first."""
         return self.snapshot()[1]
 
     def get(self, key_id: str) -> Key:
@@ -54,13 +54,13 @@ class Keys:
             return _get(connected, key_id)
 
     def rotate(self, key_id: str, overlap: timedelta, *, now: datetime, actor: str) -> IssuedKey:
-        """Make a key in another's place, which stays good for the overlap at most.
+        """Create a key that replaces another, which stays active for at most the overlap.
 
-        The new key is for the same, and lives as long as the old one was given to live. Raises UnknownError, and
-        ConflictError for a key that is revoked, expired or replaced already.
+        The new key has the same roles, scope and lifetime. Raises UnknownError, and ConflictError for a key that is
+        revoked, expired or replaced already.
         """
         if overlap < timedelta(0):
-            raise InputError(f"The overlap {overlap} is negative", "Give how long the old key is to stay good")
+            raise InputError(f"The overlap {overlap} is negative", "Use 0 or more: how long the old key stays active")
         with self._database.begin() as connected:
             old = _get(connected, key_id)
             _check_rotatable(connected, old, now)
@@ -73,7 +73,7 @@ class Keys:
         return issued
 
     def revoke(self, key_id: str, now: datetime) -> Key:
-        """Make a key good for nothing, at once and for ever; again it changes nothing. Raises UnknownError."""
+        """Revoke a key immediately and permanently. Idempotent. Raises UnknownError."""
         with self._database.begin() as connected:
             key = _get(connected, key_id)
             if key.revoked_at is not None:
@@ -82,12 +82,12 @@ class Keys:
         return replace(key, revoked_at=now)
 
     def generation(self) -> int:
-        """Return a number that grows with every change; 0 when there has never been a key."""
+        """Return a number that increases with every change; 0 before the first key."""
         with self._database.read() as connected:
             return _generation(connected)
 
     def snapshot(self) -> tuple[int, Sequence[Key]]:
-        """Return the generation and all keys of it, oldest first."""
+        """Return the generation and its keys, oldest first."""
         query = sa.select(_KEYS).order_by(_KEYS.c.created_at, _KEYS.c.key_id)
         with self._database.read() as connected:
             keys = [_key(row) for row in connected.execute(query).mappings()]
@@ -114,11 +114,11 @@ def _issued(grant: Grant, now: datetime, actor: str, expires_at: datetime | None
 def _check_rotatable(connected: sa.Connection, key: Key, now: datetime) -> None:
     status = key.status(now)
     if status != ACTIVE:
-        raise ConflictError(f"The key {key.key_id} ({key.name}) is {status}", "Make a new one: modelops key create")
+        raise ConflictError(f"The key {key.key_id} ({key.name}) is {status}", "Create a new one: modelops key create")
     newer = connected.scalar(sa.select(_KEYS.c.key_id).where(_KEYS.c.replaces == key.key_id))
     if newer is not None:
         raise ConflictError(
-            f"The key {key.key_id} ({key.name}) is replaced already, by {newer}", f"Rotate {newer}, or make a new one"
+            f"The key {key.key_id} ({key.name}) was replaced by {newer} already", f"Rotate {newer}, or create a new key"
         )
 
 
@@ -129,13 +129,13 @@ def _insert(connected: sa.Connection, key: Key) -> None:
 
 def _update(connected: sa.Connection, key_id: str, **values: int | None) -> None:
     connected.execute(_KEYS.update().where(_KEYS.c.key_id == key_id).values(**values))
-    _move_generation(connected)
+    _increment_generation(connected)
 
 
 def _get(connected: sa.Connection, key_id: str) -> Key:
     row = connected.execute(sa.select(_KEYS).where(_KEYS.c.key_id == key_id)).mappings().first()
     if row is None:
-        raise UnknownError(f"There is no key {key_id[:80]!r}", "Name one of: modelops key list")
+        raise UnknownError(f"There is no key {key_id[:80]!r}", "Use a key id from: modelops key list")
     return _key(row)
 
 
@@ -155,7 +155,7 @@ def _generation(connected: sa.Connection) -> int:
     return int(connected.scalar(sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == GENERATION)) or 0)
 
 
-def _move_generation(connected: sa.Connection) -> None:
+def _increment_generation(connected: sa.Connection) -> None:
     generation = _generation(connected) + 1
     connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == GENERATION))
     connected.execute(_SETTINGS.insert().values(name=GENERATION, value=str(generation)))

@@ -1,4 +1,4 @@
-"""Alerts and verdicts as they are kept; both change together, in one transaction.
+"""Stored alerts and verdicts; both change in one transaction.
 
-What a verdict does to an alert: ``core.alerting``.
+The effect of a verdict on an alert: ``core.alerting``.
 """

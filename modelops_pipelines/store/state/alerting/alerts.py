@@ -27,7 +27,7 @@ class Alerts:
         self._database = database
 
     def find(self, endpoint: str | None = None, status: str | None = None) -> list[Alert]:
-        """Return alerts, newest first; of one endpoint, of one status, where these are named."""
+        """Return alerts, newest first; of one endpoint or status if given."""
         query = sa.select(_ALERTS).order_by(_ALERTS.c.id.desc())
         if endpoint is not None:
             query = query.where(_ALERTS.c.endpoint == endpoint)
@@ -50,10 +50,10 @@ class Alerts:
         source: str | None = None,
         judged: tuple[str, Touched] | None = None,
     ) -> None:
-        """Write alerts as they are now and the verdicts that made them so: all or nothing.
+        """Write the alerts and the verdicts that changed them in one transaction.
 
-        ``source`` is remembered, and the marks of the windows that were ``judged`` (the consumer's name with what was
-        pending) are cleared, in the same transaction.
+        It also records ``source``, and clears the marks of the ``judged`` windows (the consumer's name, and what was
+        pending).
         """
         with self._database.begin() as connected:
             for alert in alerts:
@@ -65,7 +65,7 @@ class Alerts:
                 clear_marks(connected, endpoint, *judged)
 
     def sources(self, endpoint: str) -> list[str]:
-        """Return the newest sources whose alerts were written, oldest first."""
+        """Return the latest recorded sources, oldest first."""
         with self._database.read() as connected:
             return _sources(connected, endpoint)
 

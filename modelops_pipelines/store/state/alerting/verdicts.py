@@ -1,4 +1,4 @@
-"""Verdicts of alert rules: the newest of each rule on each window."""
+"""Verdicts of alert rules: the latest of each rule on each window."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -13,18 +13,18 @@ from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 _VERDICTS = STATE_TABLES["verdicts"]
 _FIELDS = [_VERDICTS.c[name] for name in Verdict.__dataclass_fields__]
 _AT_ONCE = 500
-"""Windows that are replaced in one statement: SQLite allows so many parameters and no more."""
+"""Windows per statement, because SQLite limits the number of parameters."""
 
 
 class Verdicts:
-    """The store of verdicts; they are written together with the alerts that they change, by ``Alerts.write``."""
+    """The store of verdicts. ``Alerts.write`` writes them, together with the alerts that they change."""
 
     def __init__(self, database: Database) -> None:
         """Share the database with the other stores."""
         self._database = database
 
     def find(self, endpoint: str, kind: str | None = None) -> list[Verdict]:
-        """Return the endpoint's verdicts, of one kind where it is named, oldest window first."""
+        """Return the endpoint's verdicts, of one kind if given, oldest window first."""
         query = sa.select(*_FIELDS).where(_VERDICTS.c.endpoint == endpoint)
         if kind is not None:
             query = query.where(_VERDICTS.c.kind == kind)
@@ -34,7 +34,7 @@ class Verdicts:
 
 
 def write_verdicts(connected: sa.Connection, endpoint: str, verdicts: Iterable[Verdict], at: datetime) -> None:
-    """Put the verdicts in the place of earlier ones of the same rule and window; of several the last counts."""
+    """Write the verdicts, replacing earlier ones of the same rule and window; of several the last counts."""
     newest = {(verdict.rule, verdict.window): verdict for verdict in verdicts}
     windows: dict[str, list[str]] = {}
     for rule, window in newest:

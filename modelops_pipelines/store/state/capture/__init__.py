@@ -1,4 +1,4 @@
-"""How far the log reaches, which windows are still to be computed, and whose data was erased.
+"""Ingest progress, marks of windows to recompute, and records of erasures.
 
 The log itself is in the lake: ``store.lake``.
 """

@@ -1,4 +1,4 @@
-"""Whose data was erased: started before anything is removed, finished when nothing is left. The subject is a hash."""
+"""Records of erasures, from before the first removal to their completion. The user is stored as a hash."""
 
 import hashlib
 import hmac
@@ -33,7 +33,7 @@ class Erasure:
 
 
 def subject_of(user: str, secret: bytes) -> str:
-    """Return what stands for the user in the state: HMAC-SHA-256 of the id under the installation's secret."""
+    """Return the pseudonym of the user in the state: HMAC-SHA-256 of the id with the installation's secret."""
     return hmac.new(secret, user.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
 
 
@@ -45,7 +45,7 @@ class Erasures:
         self._database = database
 
     def start(self, endpoint: str, subject: str, actor: str, now: datetime) -> Erasure:
-        """Write that an erasure starts; one of the same subject that was not finished is gone on with."""
+        """Record the start of an erasure; an unfinished one of the same subject is continued."""
         values = {"endpoint": endpoint, "subject": subject, "at": to_micros(now), "actor": actor}
         mine = sa.and_(_ERASURES.c.endpoint == endpoint, _ERASURES.c.subject == subject)
         with self._database.begin() as connected:
@@ -55,7 +55,7 @@ class Erasures:
             return _erasure(connected.execute(unfinished).mappings().one())
 
     def record(self, number: int, rows: Mapping[str, int], training_sets: Mapping[str, int]) -> Erasure:
-        """Write what is being erased; an erasure that goes on after a kill finds less, and the larger counts stay."""
+        """Record the erased counts; a continued erasure finds fewer rows, and the larger counts are kept."""
         mine = _ERASURES.c.id == number
         with self._database.begin() as connected:
             known = _erasure(connected.execute(sa.select(_ERASURES).where(mine)).mappings().one())
@@ -64,7 +64,7 @@ class Erasures:
             return _erasure(connected.execute(sa.select(_ERASURES).where(mine)).mappings().one())
 
     def finish(self, number: int, now: datetime) -> None:
-        """Write that nothing is left."""
+        """Record that the erasure is complete."""
         change = _ERASURES.update().where(_ERASURES.c.id == number).values(finished_at=to_micros(now))
         with self._database.begin() as connected:
             connected.execute(change)

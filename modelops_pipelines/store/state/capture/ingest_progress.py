@@ -1,4 +1,4 @@
-"""How far the ingested data of each endpoint reaches: the watermark, and the counts of predictions and labels."""
+"""Ingest progress of each endpoint: the watermark, and the counts of predictions and labels."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ _PROGRESS = STATE_TABLES["progress"]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an endpoint's data reaches."""
+    """The ingest progress of an endpoint."""
 
     endpoint: str
     watermark: datetime | None
@@ -22,21 +22,21 @@ class Progress:
 
 
 class IngestProgress:
-    """The store of progress, one record an endpoint. Each write is one transaction."""
+    """The store of ingest progress, one record per endpoint. Each write is one transaction."""
 
     def __init__(self, database: Database) -> None:
         """Share the database with the other stores."""
         self._database = database
 
     def record(self, progress: Progress, now: datetime) -> None:
-        """Write how far the data reaches."""
+        """Record the progress."""
         values = {**asdict(progress), "watermark": to_micros(progress.watermark), "at": to_micros(now)}
         with self._database.begin() as connected:
             connected.execute(_PROGRESS.delete().where(_PROGRESS.c.endpoint == progress.endpoint))
             connected.execute(_PROGRESS.insert().values(**values))
 
     def of(self, endpoint: str) -> Progress:
-        """Return how far the data reaches; nothing yet is a watermark of None."""
+        """Return the progress; the watermark is None before the first prediction."""
         with self._database.read() as connected:
             row = connected.execute(sa.select(_PROGRESS).where(_PROGRESS.c.endpoint == endpoint)).mappings().first()
         if row is None:

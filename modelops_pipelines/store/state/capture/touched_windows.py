@@ -1,4 +1,4 @@
-"""Marks of windows that have to be computed again, for each table (or other consumer) that has to do it."""
+"""Marks of windows to recompute, per derived table (or other consumer)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _TOUCHED = STATE_TABLES["touched_windows"]
 
 @dataclass(frozen=True)
 class Touched:
-    """Windows that a consumer has to compute again, and the mark up to which this says so."""
+    """The windows that a consumer must recompute, and the last mark that was read."""
 
     windows: tuple[datetime, ...]
     up_to: int
@@ -28,12 +28,12 @@ class TouchedWindows:
         self._database = database
 
     def mark(self, endpoint: str, consumers: Iterable[str], windows: Iterable[datetime]) -> None:
-        """Mark windows as changed for the consumers; marking again moves the mark, so that none is lost."""
+        """Mark windows as changed for the consumers; a window marked again gets a newer mark."""
         with self._database.begin() as connected:
             _mark(connected, endpoint, consumers, windows)
 
     def pending(self, endpoint: str, consumer: str) -> Touched:
-        """Return the consumer's changed windows. Read them before opening the data that they speak of."""
+        """Return the consumer's changed windows. Call it before opening their data, so that no change is missed."""
         query = sa.select(_TOUCHED.c.id, _TOUCHED.c.window_start).where(_of(endpoint, consumer))
         with self._database.read() as connected:
             rows = connected.execute(query).all()
@@ -44,33 +44,33 @@ class TouchedWindows:
         endpoint: str,
         consumer: str,
         touched: Touched,
-        then: Iterable[str] = (),
-        left: Iterable[datetime] = (),
+        dependents: Iterable[str] = (),
+        postponed: Iterable[datetime] = (),
     ) -> None:
-        """Clear what was computed and, in the same transaction, mark the windows for those that build on it.
+        """Clear the marks of computed windows and, in the same transaction, mark the windows for their dependents.
 
-        A window marked again meanwhile has a newer mark and stays, and so do those that are ``left`` for later.
+        Windows marked again meanwhile keep their newer marks, and so do those that are ``postponed``.
         """
         with self._database.begin() as connected:
             clear_marks(connected, endpoint, consumer, touched)
-            _mark(connected, endpoint, [consumer], left)
-            _mark(connected, endpoint, then, touched.windows)
+            _mark(connected, endpoint, [consumer], postponed)
+            _mark(connected, endpoint, dependents, touched.windows)
 
     def newest(self, endpoint: str) -> int:
-        """Return the newest mark of any consumer, 0 without one: it grows whenever a window is marked."""
+        """Return the newest mark of any consumer, 0 without one. It increases whenever a window is marked."""
         query = sa.select(sa.func.max(_TOUCHED.c.id)).where(_TOUCHED.c.endpoint == endpoint)
         with self._database.read() as connected:
             return connected.scalar(query) or 0
 
     def count(self, endpoint: str) -> int:
-        """Return how many marks are left for any consumer."""
+        """Return the number of pending marks of all consumers."""
         query = sa.select(sa.func.count()).select_from(_TOUCHED).where(_TOUCHED.c.endpoint == endpoint)
         with self._database.read() as connected:
             return connected.scalar(query) or 0
 
 
 def clear_marks(connected: sa.Connection, endpoint: str, consumer: str, touched: Touched) -> None:
-    """Clear the consumer's marks up to those that were read; a window marked again since has a newer one and stays."""
+    """Clear the consumer's marks up to those that were read; windows marked again since keep their newer marks."""
     done = sa.and_(_of(endpoint, consumer), _TOUCHED.c.id <= touched.up_to)
     connected.execute(_TOUCHED.delete().where(done))
 

@@ -1,4 +1,4 @@
-"""Training sets, gates' verdicts and retrainings, by their hashes and numbers.
+"""Records of training sets, gate verdicts and retrainings.
 
 The rows of a training set are in the lake: ``store.lake``.
 """

@@ -34,7 +34,7 @@ class Gates:
         self._database = database
 
     def record(self, gate: Gate) -> None:
-        """Write a verdict; the same version, data and gate are the same verdict."""
+        """Write a verdict; it replaces one of the same version, data and gate."""
         key = ("endpoint", "version", "data_hash", "gate_hash")
         same = sa.and_(*(_GATES.c[name] == getattr(gate, name) for name in key))
         values = {**asdict(gate), "numbers": dict(gate.numbers), "at": to_micros(gate.at)}

@@ -16,7 +16,7 @@ _RETRAININGS = STATE_TABLES["retrainings"]
 
 @dataclass(frozen=True)
 class Retraining:
-    """One start of retraining and what came of it."""
+    """One retraining, with its training set and version once it has finished."""
 
     id: int
     endpoint: str
@@ -35,7 +35,7 @@ class Retrainings:
         self._database = database
 
     def start(self, endpoint: str, watermark: datetime | None, reason: str, now: datetime) -> int:
-        """Write that a retraining starts; return its number."""
+        """Record the start of a retraining; return its number."""
         values = {"endpoint": endpoint, "at": to_micros(now), "watermark": to_micros(watermark), "reason": reason}
         with self._database.begin() as connected:
             result = connected.execute(_RETRAININGS.insert().values(**values, training_set=None, version=None))
@@ -43,7 +43,7 @@ class Retrainings:
             return int(key[0])
 
     def finish(self, endpoint: str, training_set: str, version: str) -> None:
-        """Write what the endpoint's latest retraining came to."""
+        """Record the result of the endpoint's latest retraining."""
         latest = sa.select(sa.func.max(_RETRAININGS.c.id)).where(_RETRAININGS.c.endpoint == endpoint).scalar_subquery()
         change = _RETRAININGS.update().where(_RETRAININGS.c.id == latest)
         with self._database.begin() as connected:

@@ -31,10 +31,11 @@ class TrainingSets:
         """Share the database with the other stores."""
         self._database = database
 
-    def record(self, made: TrainingSet) -> None:
-        """Write a training set's record; the same content is the same record."""
-        same = sa.and_(_SETS.c.endpoint == made.endpoint, _SETS.c.content_hash == made.content_hash)
-        values = {**asdict(made), "watermark": to_micros(made.watermark), "at": to_micros(made.at)}
+    def record(self, training_set: TrainingSet) -> None:
+        """Write a training set's record; it replaces one with the same content."""
+        same = sa.and_(_SETS.c.endpoint == training_set.endpoint, _SETS.c.content_hash == training_set.content_hash)
+        times = {name: to_micros(getattr(training_set, name)) for name in ("watermark", "at")}
+        values = {**asdict(training_set), **times}
         with self._database.begin() as connected:
             connected.execute(_SETS.delete().where(same))
             connected.execute(_SETS.insert().values(**values))

@@ -1,4 +1,4 @@
-"""Alembic's entry: it runs on the connection that run.py gives it, never on one of its own."""
+"""Alembic's entry point. It uses the connection from ``run.py``."""
 
 from alembic import context
 

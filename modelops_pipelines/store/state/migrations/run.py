@@ -1,4 +1,4 @@
-"""Run the migrations; imported only when a database is behind."""
+"""Run the migrations. Imported only for a database with an older revision."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from alembic.config import Config
 
 
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
-    """Bring the database to the revision; each step is one transaction."""
+    """Upgrade the database to the revision; each step is one transaction."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     with engine.begin() as connected:

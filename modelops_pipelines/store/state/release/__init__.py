@@ -1,4 +1,4 @@
-"""What is live and how it came to be: desired state, events, deployments, trials, suites' results.
+"""Releases: desired state, events, deployments, trials, and runs of test suites.
 
-Which changes are legal: ``core.release``.
+Allowed changes: ``core.release``.
 """

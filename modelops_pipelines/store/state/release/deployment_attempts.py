@@ -1,4 +1,4 @@
-"""Deployments as attempts: who asked for what, and how far it has come. Functions on an open transaction."""
+"""Deployments with their requester and status. Functions on an open transaction."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,14 +18,14 @@ _TIMES = ("requested_at", "updated_at")
 
 
 def claim(connected: sa.Connection, wanted: Deployment) -> tuple[Deployment, bool]:
-    """Write the attempt, and return it with True; or return the one under that id, or that is under way for the same.
+    """Write the deployment and return it with True; or return, with False, one with the same id or the same request.
 
-    Raises ConflictError when the id was used to ask for something else.
+    Raises ConflictError when the id was used for a different request.
     """
     same_id = connected.execute(sa.select(_ATTEMPTS).where(_is(wanted))).mappings().first()
     if same_id is not None:
         known = _attempt(same_id)
-        if not known.asks_the_same(wanted):
+        if not known.requests_the_same(wanted):
             raise ConflictError(
                 f"The idempotency key {wanted.deployment_id.partition('/')[2]!r} was used to {known.action} version "
                 f"{known.version} ({known.share} %) on {known.endpoint!r}",
@@ -33,16 +33,16 @@ def claim(connected: sa.Connection, wanted: Deployment) -> tuple[Deployment, boo
             )
         if known.status != FAILED or known.generation is not None:
             return known, False
-        connected.execute(_ATTEMPTS.delete().where(_is(known)))  # it came to nothing before anything was written
+        connected.execute(_ATTEMPTS.delete().where(_is(known)))  # it failed before it changed anything
     for other in unsettled(connected, wanted.endpoint):
-        if other.asks_the_same(wanted):
+        if other.requests_the_same(wanted):
             return other, False
     connected.execute(_ATTEMPTS.insert().values(**_values(wanted)))
     return wanted, True
 
 
 def unsettled(connected: sa.Connection, endpoint: str | None = None) -> list[Deployment]:
-    """Return the attempts of which it is not known yet what came, oldest first."""
+    """Return the pending and deploying deployments, oldest first."""
     query = sa.select(_ATTEMPTS).where(_ATTEMPTS.c.status.in_(UNSETTLED)).order_by(_ATTEMPTS.c.requested_at)
     if endpoint is not None:
         query = query.where(_ATTEMPTS.c.endpoint == endpoint)
@@ -50,29 +50,29 @@ def unsettled(connected: sa.Connection, endpoint: str | None = None) -> list[Dep
 
 
 def write(connected: sa.Connection, known: Deployment, now: Deployment) -> bool:
-    """Write the attempt's next state; False when another process has moved it meanwhile."""
+    """Write the deployment's next status; False when another process has changed it meanwhile."""
     changed = _ATTEMPTS.update().where(_is(known), _ATTEMPTS.c.status == known.status)
     return connected.execute(changed.values(**_values(now))).rowcount == 1
 
 
 def forget(connected: sa.Connection, known: Deployment) -> None:
-    """Take the attempt away: it has come to nothing, and nothing was done."""
+    """Delete the deployment, which has changed nothing."""
     connected.execute(_ATTEMPTS.delete().where(_is(known), _ATTEMPTS.c.status == known.status))
 
 
 def supersede(connected: sa.Connection, after: DesiredState, own: Deployment | None, at: datetime) -> None:
-    """Stop the attempts whose version the endpoint has no more, and earlier ones of the version that is put there."""
+    """Mark as stopped: deployments whose version is no longer live, and earlier ones of the version being deployed."""
     there = [variant.version for variant in after.variants if variant.role != SHADOW]
     gone: sa.ColumnElement[bool] = _ATTEMPTS.c.version.not_in(there)
     if own is not None:
         again = sa.and_(_ATTEMPTS.c.version == own.version, _ATTEMPTS.c.deployment_id != own.deployment_id)
         gone = sa.or_(gone, again)
-    overtaken = sa.and_(_ATTEMPTS.c.endpoint == after.endpoint, _ATTEMPTS.c.status.in_((DEPLOYING, LIVE)), gone)
-    connected.execute(_ATTEMPTS.update().where(overtaken).values(status=STOPPED, updated_at=to_micros(at)))
+    superseded = sa.and_(_ATTEMPTS.c.endpoint == after.endpoint, _ATTEMPTS.c.status.in_((DEPLOYING, LIVE)), gone)
+    connected.execute(_ATTEMPTS.update().where(superseded).values(status=STOPPED, updated_at=to_micros(at)))
 
 
 def by_id(connected: sa.Connection, deployment_id: str) -> Deployment | None:
-    """Return the attempt, or None."""
+    """Return the deployment, or None."""
     row = connected.execute(sa.select(_ATTEMPTS).where(_ATTEMPTS.c.deployment_id == deployment_id)).mappings().first()
     return None if row is None else _attempt(row)
 
@@ -85,7 +85,7 @@ def page(
     before: tuple[int, str] | None,
     limit: int,
 ) -> list[Deployment]:
-    """Return attempts, newest first, older than the position ``before`` (microseconds asked for at, id)."""
+    """Return deployments, newest first, before the position ``before`` (requested_at in microseconds, id)."""
     order = sa.tuple_(_ATTEMPTS.c.requested_at, _ATTEMPTS.c.deployment_id)
     query = sa.select(_ATTEMPTS).order_by(_ATTEMPTS.c.requested_at.desc(), _ATTEMPTS.c.deployment_id.desc())
     if endpoints is not None:

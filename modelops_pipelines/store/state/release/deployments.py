@@ -1,4 +1,4 @@
-"""What endpoints should serve, who serves it, what happened: desired state, workers, versions, events."""
+"""The state of serving: desired state, workers, versions, and the event log."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,7 +11,7 @@ from modelops_pipelines.core.errors import ConflictError, UnknownError
 from modelops_pipelines.core.models.output_kinds import UNKNOWN
 from modelops_pipelines.core.release.deployment_states import Acknowledgement, Deployment
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, EndpointStatus, Variant
-from modelops_pipelines.core.release.event_log import GENESIS, Event, described
+from modelops_pipelines.core.release.event_log import GENESIS, Event, describe_state
 from modelops_pipelines.store.state.database import Database, moment, to_micros
 from modelops_pipelines.store.state.release import deployment_attempts as attempts
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
@@ -45,14 +45,14 @@ class ModelVersion:
 
 
 class Deployments:
-    """The store of what is live. Reads never take the write lock for long; each write is one transaction."""
+    """The store of desired state, versions, workers and events. Each write is one transaction."""
 
     def __init__(self, database: Database) -> None:
         """Share the database with the other stores."""
         self._database = database
 
     def record_version(self, version: ModelVersion) -> None:
-        """Write what serving needs of a version; writing it again replaces it."""
+        """Record what serving needs of a version; a second call replaces the record."""
         values = {**asdict(version), "registered_at": to_micros(version.registered_at)}
         with self._database.begin() as connected:
             connected.execute(_VERSIONS.delete().where(_same_version(version.model_name, version.version)))
@@ -71,7 +71,7 @@ class Deployments:
             return [_version(row) for row in connected.execute(query).mappings()]
 
     def desired(self, endpoint: str) -> DesiredState:
-        """Return what the endpoint should serve; generation 0 when it never served."""
+        """Return the endpoint's desired state; generation 0 when it never served."""
         with self._database.read() as connected:
             return _desired(connected, endpoint)
 
@@ -91,10 +91,10 @@ class Deployments:
         model_name: str | None = None,
         attempt: tuple[Deployment, Deployment] | None = None,
     ) -> DesiredState:
-        """Write the next generation, its event and the attempt's next state (as it was, as it is): all or nothing.
+        """Write the next generation, its event and the deployment (before, after) in one transaction.
 
-        Raises StaleStateError when another caller changed the endpoint, or the attempt, since; ConflictError when a
-        version of ``model_name`` among the variants is archived.
+        Raises StaleStateError when another caller has changed the endpoint or the deployment since, ConflictError when
+        a version of ``model_name`` among the variants is archived.
         """
         with self._database.begin() as connected:
             if _desired(connected, before.endpoint).generation != before.generation:
@@ -109,7 +109,7 @@ class Deployments:
         return after
 
     def note(self, event: Event) -> None:
-        """Append an event that changes nothing of what is served."""
+        """Append an event that does not change the desired state."""
         with self._database.begin() as connected:
             _append(connected, event)
 
@@ -122,33 +122,33 @@ class Deployments:
             return [_event(row) for row in connected.execute(query).mappings()]
 
     def head(self) -> str | None:
-        """Return the newest event's seal, as it was noted beside the events; None before the first."""
+        """Return the hash of the newest event, which is stored apart from the events; None before the first."""
         with self._database.read() as connected:
             found: str | None = connected.scalar(sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == HEAD))
         return found
 
     def claim(self, wanted: Deployment) -> tuple[Deployment, bool]:
-        """Write the attempt and return it with True, or the one that asks the same already; raises ConflictError."""
+        """Write the deployment and return it with True, or return an equal request with False; raises ConflictError."""
         with self._database.begin() as connected:
             return attempts.claim(connected, wanted)
 
     def move(self, known: Deployment, after: Deployment) -> bool:
-        """Write the attempt's next state; False when another process has moved it meanwhile."""
+        """Write the deployment's next status; False when another process has changed it meanwhile."""
         with self._database.begin() as connected:
             return attempts.write(connected, known, after)
 
     def forget(self, known: Deployment) -> None:
-        """Take away an attempt that has come to nothing before anything was done."""
+        """Delete a deployment that has changed nothing."""
         with self._database.begin() as connected:
             attempts.forget(connected, known)
 
     def attempt(self, deployment_id: str) -> Deployment | None:
-        """Return the attempt, or None."""
+        """Return the deployment, or None."""
         with self._database.read() as connected:
             return attempts.by_id(connected, deployment_id)
 
     def unsettled(self, endpoint: str | None = None) -> list[Deployment]:
-        """Return the attempts of which it is not known yet what came, oldest first."""
+        """Return the pending and deploying deployments, oldest first."""
         with self._database.read() as connected:
             return attempts.unsettled(connected, endpoint)
 
@@ -159,14 +159,14 @@ class Deployments:
         before: tuple[int, str] | None = None,
         limit: int = 100,
     ) -> list[Deployment]:
-        """Return attempts, newest first, older than a position (microseconds asked for at, id)."""
+        """Return deployments, newest first, before a position (requested_at in microseconds, id)."""
         with self._database.read() as connected:
             return attempts.page(connected, endpoints=endpoints, status=status, before=before, limit=limit)
 
     def archive(self, model_name: str, version: str, endpoints: Sequence[str], event: Event) -> bool:
-        """Write that the version may serve no more; False when it is archived already.
+        """Archive the version; False when it is archived already.
 
-        Raises ConflictError while one of the endpoints serves it, or tries it.
+        Raises ConflictError while one of the endpoints serves it or has it on trial.
         """
         with self._database.begin() as connected:
             if connected.execute(sa.select(_ARCHIVED).where(_archived(model_name, version))).first() is not None:
@@ -175,17 +175,17 @@ class Deployments:
                 _refuse_serving(_desired(connected, endpoint), version)
                 for attempt in attempts.unsettled(connected, endpoint):
                     _refuse_serving(DesiredState(endpoint, 0, attempt.variants_before), version)
-            at = _append(connected, _as_it_is(connected, event))
+            at = _append(connected, _with_current_state(connected, event))
             row = {"at": to_micros(at), "actor": event.actor, "reason": event.reason}
             connected.execute(_ARCHIVED.insert().values(model_name=model_name, version=version, **row))
         return True
 
     def restore(self, model_name: str, version: str, event: Event) -> bool:
-        """Write that an archived version may serve again; False when it was not archived."""
+        """Restore an archived version; False when it was not archived."""
         with self._database.begin() as connected:
             if not connected.execute(_ARCHIVED.delete().where(_archived(model_name, version))).rowcount:
                 return False
-            _append(connected, _as_it_is(connected, event))
+            _append(connected, _with_current_state(connected, event))
         return True
 
     def archived(self, model_name: str) -> set[str]:
@@ -195,25 +195,25 @@ class Deployments:
             return set(connected.scalars(query))
 
     def sealed_events(self) -> list[tuple[Event, str]]:
-        """Return all events with the seals that they were stored with."""
+        """Return all events with their stored hashes."""
         with self._database.read() as connected:
             rows = connected.execute(sa.select(_EVENTS).order_by(_EVENTS.c.number)).mappings().all()
         return [(_event(row), row["hash"]) for row in rows]
 
     def heartbeat(self, worker: str, address: str, now: datetime) -> None:
-        """Say that the worker is alive."""
+        """Record a heartbeat of the worker."""
         with self._database.begin() as connected:
             connected.execute(_WORKERS.delete().where(_WORKERS.c.worker == worker))
             connected.execute(_WORKERS.insert().values(worker=worker, address=address, heartbeat=to_micros(now)))
 
     def leave(self, worker: str) -> None:
-        """Say that the worker is gone, and forget workers that died a day ago."""
+        """Delete the worker and its acknowledgements."""
         with self._database.begin() as connected:
             connected.execute(_WORKERS.delete().where(_WORKERS.c.worker == worker))
             connected.execute(_ACKS.delete().where(_ACKS.c.worker == worker))
 
     def acknowledge(self, worker: str, endpoint: str, generation: int, error: str | None, now: datetime) -> None:
-        """Say which generation of an endpoint the worker serves now, or why it cannot."""
+        """Record the generation of an endpoint that the worker serves, or why it cannot."""
         with self._database.begin() as connected:
             connected.execute(_ACKS.delete().where(_ACKS.c.worker == worker, _ACKS.c.endpoint == endpoint))
             connected.execute(
@@ -223,7 +223,7 @@ class Deployments:
             )
 
     def acknowledgements(self, endpoint: str, now: datetime) -> list[Acknowledgement]:
-        """Return what each live worker says of the endpoint."""
+        """Return the acknowledgements of the endpoint by all live workers; generation 0 without one."""
         join = _WORKERS.outerjoin(_ACKS, sa.and_(_ACKS.c.worker == _WORKERS.c.worker, _ACKS.c.endpoint == endpoint))
         query = sa.select(_WORKERS.c.worker, _ACKS.c.generation, _ACKS.c.error).select_from(join)
         with self._database.read() as connected:
@@ -232,23 +232,23 @@ class Deployments:
 
 
 class StaleStateError(Exception):
-    """Another caller changed the endpoint first; decide again on what it is now."""
+    """Another caller changed the endpoint first: decide again on its current state."""
 
 
 def required_version(deployments: Deployments, model_name: str, version: str) -> ModelVersion:
-    """Return the version; raises UnknownError, naming those that exist."""
+    """Return the version; raises UnknownError with the known versions."""
     found = deployments.version(model_name, version)
     if found is None:
         known = ", ".join(v.version for v in deployments.versions(model_name)) or "none"
         raise UnknownError(
             f"Model {model_name!r} has no version {version!r} (known here: {known})",
-            "Register it, or name one that exists",
+            "Register it, or use an existing version",
         )
     return found
 
 
 def _append(connected: sa.Connection, event: Event) -> datetime:
-    """Append the event, sealed, no earlier than the one before it; return when it counts as."""
+    """Append the event with its hash, no earlier than the previous event; return its time."""
     query = sa.select(_EVENTS.c.number, _EVENTS.c.hash, _EVENTS.c.at).order_by(_EVENTS.c.number.desc()).limit(1)
     last = connected.execute(query).first()
     number, previous = (1, GENESIS) if last is None else (last.number + 1, last.hash)
@@ -274,10 +274,10 @@ def _write_desired(connected: sa.Connection, state: DesiredState, at: datetime) 
     )
 
 
-def _as_it_is(connected: sa.Connection, event: Event) -> Event:
-    """Return a note with what the endpoint serves at this moment, inside the transaction that writes it."""
+def _with_current_state(connected: sa.Connection, event: Event) -> Event:
+    """Return an event with the endpoint's current state, read in the transaction that writes it."""
     state = _desired(connected, event.endpoint)
-    evidence = {**event.evidence, "live": described(state)}
+    evidence = {**event.evidence, "live": describe_state(state)}
     return replace(event, from_version=state.champion, generation=state.generation, evidence=evidence)
 
 
@@ -289,8 +289,8 @@ def _refuse_archived(connected: sa.Connection, model_name: str | None, variants:
     found = connected.scalar(query)
     if found is not None:
         raise ConflictError(
-            f"Version {found} of model {model_name!r} is archived: it may serve no more",
-            "Name another version, or restore it: modelops model restore ENDPOINT VERSION",
+            f"Version {found} of model {model_name!r} is archived and cannot serve",
+            "Use another version, or restore it: modelops model restore ENDPOINT VERSION",
         )
 
 
@@ -298,8 +298,8 @@ def _refuse_serving(state: DesiredState, version: str) -> None:
     role = next((variant.role for variant in state.variants if variant.version == version), None)
     if role is not None:
         raise ConflictError(
-            f"Version {version} is the {role} of endpoint {state.endpoint!r}: it cannot be archived",
-            "Put another version in its place first, or end its trial",
+            f"Version {version} is the {role} of endpoint {state.endpoint!r} and cannot be archived",
+            "Deploy another version first, or end its trial",
         )
 
 

@@ -1,4 +1,4 @@
-"""What suites of stored cases said of versions. Runs are added, never changed."""
+"""Runs of test suites against versions. Append-only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ _TESTS = STATE_TABLES["version_tests"]
 
 @dataclass(frozen=True)
 class VersionTest:
-    """One run of a suite against a version; ``failures`` name each failed case with what was expected and answered."""
+    """One run of a suite against a version; ``failures`` has each failed case with expected and actual prediction."""
 
     endpoint: str
     version: str
@@ -35,7 +35,7 @@ class VersionTest:
 
 
 class VersionTests:
-    """The store of suites' runs. Each write is one transaction."""
+    """The store of test suite runs. Each write is one transaction."""
 
     def __init__(self, database: Database) -> None:
         """Share the database with the other stores."""
@@ -48,7 +48,7 @@ class VersionTests:
             connected.execute(_TESTS.insert().values({**asdict(test), "failures": failures, "at": to_micros(test.at)}))
 
     def of(self, endpoint: str, version: str | None = None, suite: str | None = None) -> list[VersionTest]:
-        """Return the endpoint's runs, oldest first; of one version, of one suite, where these are named."""
+        """Return the endpoint's runs, oldest first; of one version or suite if given."""
         query = sa.select(_TESTS).where(_TESTS.c.endpoint == endpoint).order_by(_TESTS.c.id)
         if version is not None:
             query = query.where(_TESTS.c.version == version)

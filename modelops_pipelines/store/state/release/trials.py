@@ -1,4 +1,4 @@
-"""What was said of versions on trial: verdicts, and A/B tests."""
+"""Verdicts on versions on trial, and A/B tests."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ _EXPERIMENTS = STATE_TABLES["experiments"]
 
 @dataclass(frozen=True)
 class Trial:
-    """One verdict on a challenger, or on a champion just made."""
+    """One verdict on a challenger, or on a new champion."""
 
     endpoint: str
     generation: int
@@ -31,7 +31,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An A/B test: two versions side by side until somebody decides."""
+    """An A/B test: two versions that both serve until a person decides."""
 
     experiment_id: str
     endpoint: str
@@ -55,7 +55,7 @@ class Trials:
         self._database = database
 
     def record(self, trial: Trial) -> None:
-        """Write a verdict; one that says the same as the last of its generation replaces it."""
+        """Write a verdict; it replaces the last of its generation if version and verdict are the same."""
         values = {**asdict(trial), "numbers": dict(trial.numbers), "at": to_micros(trial.at)}
         same = sa.and_(_TRIALS.c.endpoint == trial.endpoint, _TRIALS.c.generation == trial.generation)
         with self._database.begin() as connected:
@@ -67,7 +67,7 @@ class Trials:
                 connected.execute(_TRIALS.insert().values(**values))
 
     def of(self, endpoint: str, generation: int | None = None) -> list[Trial]:
-        """Return the endpoint's verdicts, oldest first; those of one generation where one is named."""
+        """Return the endpoint's verdicts, oldest first; of one generation if given."""
         query = sa.select(_TRIALS).where(_TRIALS.c.endpoint == endpoint).order_by(_TRIALS.c.id)
         if generation is not None:
             query = query.where(_TRIALS.c.generation == generation)
@@ -80,23 +80,23 @@ class Trials:
         with self._database.begin() as connected:
             if connected.execute(sa.select(_EXPERIMENTS).where(_named(experiment.experiment_id))).first() is not None:
                 raise ConflictError(
-                    f"There was an A/B test named {experiment.experiment_id!r} already", "Give the new one another name"
+                    f"An A/B test named {experiment.experiment_id!r} exists already", "Use another name"
                 )
             others = sa.and_(_EXPERIMENTS.c.endpoint == experiment.endpoint, _EXPERIMENTS.c.ended_at.is_(None))
             if connected.execute(sa.select(_EXPERIMENTS).where(others)).first() is not None:
                 raise ConflictError(
-                    f"Another A/B test has just begun on endpoint {experiment.endpoint!r}",
+                    f"Another A/B test is running on endpoint {experiment.endpoint!r}",
                     "End it first: modelops ab end",
                 )
             connected.execute(_EXPERIMENTS.insert().values(**_values(experiment)))
 
     def forget(self, experiment_id: str) -> None:
-        """Take away an experiment that never began."""
+        """Delete an experiment that never started."""
         with self._database.begin() as connected:
             connected.execute(_EXPERIMENTS.delete().where(_named(experiment_id), _EXPERIMENTS.c.ended_at.is_(None)))
 
     def end(self, experiment: Experiment) -> bool:
-        """Write how the experiment ended; False when it has ended already."""
+        """Record the end of the experiment; False when it has ended already."""
         running = sa.and_(_named(experiment.experiment_id), _EXPERIMENTS.c.ended_at.is_(None))
         with self._database.begin() as connected:
             return connected.execute(_EXPERIMENTS.update().where(running).values(**_values(experiment))).rowcount == 1

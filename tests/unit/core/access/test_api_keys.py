@@ -140,14 +140,14 @@ def test_a_grant_has_each_role_and_endpoint_once_and_in_order() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"name": ""}, "'' is no name for a key. Use 1 to 100 letters"),
-        ({"name": "a\nb"}, r"'a\nb' is no name"),
-        ({"name": " a"}, "' a' is no name"),
-        ({"name": "a" * 101}, "is no name"),
+        ({"name": ""}, "'' is not a valid key name. Use 1 to 100 letters"),
+        ({"name": "a\nb"}, r"'a\nb' is not a valid key name"),
+        ({"name": " a"}, "' a' is not a valid key name"),
+        ({"name": "a" * 101}, "is not a valid key name"),
         ({"roles": []}, "The key 'ci' has no role. Use one or more of: predict, read, operate, admin"),
         ({"roles": ["root"]}, "There is no role 'root'"),
         ({"mode": "prod"}, "There is no mode 'prod'. Use one of: live, test"),
-        ({"endpoints": []}, "is for no endpoint at all"),
+        ({"endpoints": []}, "has an empty list of endpoints"),
     ],
 )
 def test_a_grant_that_cannot_be_is_refused(given: dict[str, object], said: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert, Verdict, after, worst
+from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert, Verdict, apply_verdict, worst
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -26,7 +26,7 @@ def history(passes: list[bool | None]) -> list[Alert | None]:
     opened: Alert | None = None
     left = []
     for minute, passed in enumerate(passes):
-        written = after(opened, verdict(passed), "e", NOW + timedelta(minutes=minute))
+        written = apply_verdict(opened, verdict(passed), "e", NOW + timedelta(minutes=minute))
         opened = (written if written.status == OPEN else None) if written else opened
         left.append(written)
     return left
@@ -62,8 +62,8 @@ def test_a_failure_after_it_was_resolved_is_a_new_matter() -> None:
 
 
 def test_a_further_failure_brings_its_own_words() -> None:
-    opened = after(None, verdict(passed=False, message="first", window="1"), "e", NOW)
-    again = after(opened, verdict(passed=False, message="second", window="2"), "e", NOW)
+    opened = apply_verdict(None, verdict(passed=False, message="first", window="1"), "e", NOW)
+    again = apply_verdict(opened, verdict(passed=False, message="second", window="2"), "e", NOW)
     assert again is not None
     assert ("second", "1", "2") == (again.message, again.opened_window, again.data_window)
 
@@ -73,7 +73,7 @@ def test_a_further_failure_brings_its_own_words() -> None:
 def test_an_alert_is_open_just_when_the_last_two_verdicts_are_not_both_passes(passes: list[bool | None]) -> None:
     opened: Alert | None = None
     for passed in passes:
-        written = after(opened, verdict(passed), "e", NOW)
+        written = apply_verdict(opened, verdict(passed), "e", NOW)
         opened = (written if written.status == OPEN else None) if written else opened
     given_verdicts = [passed for passed in passes if passed is not None]
     assert (opened is not None) == (False in given_verdicts and given_verdicts[-2:] != [True, True])
@@ -98,23 +98,25 @@ def test_of_passes_and_missing_verdicts_the_newest_of_the_best_told_kind_is_show
 
 
 def test_an_alert_opens_with_all_that_the_verdict_says() -> None:
-    opened = after(None, verdict(passed=False, message="too far", window="w1"), "e", NOW)
+    opened = apply_verdict(None, verdict(passed=False, message="too far", window="w1"), "e", NOW)
     assert Alert("e", "drift", "drift", OPEN, "warning", "too far", 1, 0, NOW, NOW, None, "w1", "w1") == opened
 
 
 def test_a_pass_changes_nothing_of_an_alert_but_its_passes_and_its_end() -> None:
-    opened = after(None, verdict(passed=False), "e", NOW)
+    opened = apply_verdict(None, verdict(passed=False), "e", NOW)
     assert opened is not None
     fine = verdict(passed=True, message="fine", window="w2")
-    once = after(opened, fine, "e", NOW + WEEK)
+    once = apply_verdict(opened, fine, "e", NOW + WEEK)
     assert replace(opened, passes=1) == once
-    assert replace(opened, passes=2, status=RESOLVED, resolved_at=NOW + WEEK) == after(once, fine, "e", NOW + WEEK)
+    assert replace(opened, passes=2, status=RESOLVED, resolved_at=NOW + WEEK) == apply_verdict(
+        once, fine, "e", NOW + WEEK
+    )
 
 
 def test_a_further_failure_counts_afresh_towards_the_end_and_brings_its_severity() -> None:
-    opened = after(None, verdict(passed=False), "e", NOW)
-    passed = after(opened, verdict(passed=True), "e", NOW)
-    again = after(passed, replace(verdict(passed=False), severity="error"), "e", NOW + WEEK)
+    opened = apply_verdict(None, verdict(passed=False), "e", NOW)
+    passed = apply_verdict(opened, verdict(passed=True), "e", NOW)
+    again = apply_verdict(passed, replace(verdict(passed=False), severity="error"), "e", NOW + WEEK)
     assert again is not None
     assert (2, 0, "error", NOW, NOW + WEEK) == (
         again.count,
@@ -126,4 +128,4 @@ def test_a_further_failure_counts_afresh_towards_the_end_and_brings_its_severity
 
 
 def test_a_pass_of_a_rule_without_an_alert_is_nothing_to_write() -> None:
-    assert after(None, verdict(passed=True), "e", NOW) is None
+    assert apply_verdict(None, verdict(passed=True), "e", NOW) is None

@@ -24,7 +24,7 @@ from modelops_pipelines.core.capture.spool_records import (
 from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
 from modelops_pipelines.core.tables.lake import INFERENCE_LOG
 from modelops_pipelines.core.timestamps import EPOCH, from_micros, to_micros
-from modelops_pipelines.store.spool.checksums import opened
+from modelops_pipelines.store.spool.checksums import decode_line
 from modelops_pipelines.store.spool.segments import encode
 
 ID = "aadex5nb36taaaacgezdgnbvgy3r54saxy3judsd"
@@ -121,12 +121,12 @@ NONE_KEPT: dict[str, Any] = {"features": {}}
 
 def line_of(record: Any) -> Any:
     """Return the record as a reader of its line has it."""
-    return opened(encode(record))
+    return decode_line(encode(record))
 
 
 def test_a_line_of_release_0_1_is_read_without_what_came_later() -> None:
     expected = READ | {"distance": [500.0, None], "key_id": [None, None]}
-    assert expected == prediction_columns(opened(OF_0_1))  # type: ignore[arg-type]
+    assert expected == prediction_columns(decode_line(OF_0_1))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_prediction_is_written_in_the_bytes_of_before_and_read_from_them(
     line: bytes, kept: dict[str, Any], read: dict[str, Any]
 ) -> None:
     assert line == encode(prediction_record(**ANSWERED | kept))
-    assert READ | read == prediction_columns(opened(line))  # type: ignore[arg-type]
+    assert READ | read == prediction_columns(decode_line(line))  # type: ignore[arg-type]
 
 
 def test_labels_and_feedback_are_written_in_the_bytes_of_before_and_read_from_them() -> None:
@@ -154,8 +154,8 @@ def test_labels_and_feedback_are_written_in_the_bytes_of_before_and_read_from_th
     identity = {"prediction_id": [f"{ID}-1"], "request_id": [ID], "row_index": [1], "event_time": [ASKED]}
     times = {"labelled_at": [ASKED], "received_at": [RECEIVED]}
     label = {"label_id": ["67833519f4b72d84e90f075348d87338"], **identity, "label": ["1"], **times}
-    assert label == response_columns(opened(LABEL))  # type: ignore[arg-type]
-    read = response_columns(opened(FEEDBACK))  # type: ignore[arg-type]
+    assert label == response_columns(decode_line(LABEL))  # type: ignore[arg-type]
+    read = response_columns(decode_line(FEEDBACK))  # type: ignore[arg-type]
     assert ([RECEIVED], [ASKED], ["down"]) == (read["received_at"], read["event_time"], read["thumbs"])
 
 

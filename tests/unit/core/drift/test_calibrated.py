@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.drift.calibrated import CalibratedVerdict, Calibration, flags_of, judge_calibrated, settled
+from modelops_pipelines.core.drift.calibrated import (
+    CalibratedVerdict,
+    Calibration,
+    confirm_verdicts,
+    flags_of,
+    judge_calibrated,
+)
 from modelops_pipelines.core.drift.distances import jensen_shannon, wasserstein
-from modelops_pipelines.core.drift.leave_one_out import LeftOut
+from modelops_pipelines.core.drift.leave_one_out import LeaveOneOut
 from modelops_pipelines.core.drift.null_distribution import fitted, kappa, levels
 from modelops_pipelines.core.drift.seasonal_reference import SeasonReference, season_of
 from modelops_pipelines.core.errors import SchemaError
@@ -54,7 +60,7 @@ def test_a_shift_of_three_tenths_of_a_sigma_is_flagged_and_an_ordinary_window_is
     reference = season(ordinary())
     moved, stayed = judge(normal(0.3), reference), judge(normal(), reference)
     assert (True, "distribution", "wasserstein") == (moved.flagged, moved.channel, moved.statistic)
-    assert moved.reason == f"a distance of {moved.value:.3g} comes by chance in {moved.p_value:.1e} of windows"
+    assert moved.reason == f"a distance of {moved.value:.3g} occurs by chance with probability {moved.p_value:.1e}"
     assert (False, False, None) == (stayed.flagged, stayed.drifted, stayed.reason)
 
 
@@ -79,7 +85,7 @@ def test_the_value_of_categories_is_their_jensen_shannon_distance():
 def test_reference_windows_are_measured_against_the_other_days_only():
     windows = [[0.0] * 50 + [1.0] * 50, [0.0] * 60 + [1.0] * 40, [0.0] * 80 + [1.0] * 20]
     reference = season(windows, days=[0, 0, 1])
-    found = LeftOut.of(profile([0.0, 1.0], reference.windows.bins), reference).wasserstein()
+    found = LeaveOneOut.of(profile([0.0, 1.0], reference.windows.bins), reference).wasserstein()
     pooled = np.std([value for one in windows for value in one])
     expected = [abs(0.5 - 0.2) / pooled, abs(0.4 - 0.2) / pooled, abs(0.2 - 0.45) / pooled]
     assert found.others.tolist() == pytest.approx(expected, rel=0.05)
@@ -143,7 +149,7 @@ def test_few_rows_are_judged_for_a_gross_change_alone():
     unit, shift = judge(normal(2.0, rows=200), reference), judge(normal(0.5, rows=200, seed=3), reference, gross=20)
     assert (True, False) == (unit.flagged, unit.drifted)
     assert (None, None) == (shift.flagged, shift.drifted)
-    assert shift.reason == "200 rows, of 500 that a verdict takes; no gross change"
+    assert shift.reason == "200 rows: a verdict needs 500; no gross change"
 
 
 def test_fewer_rows_than_any_reference_window_has_do_not_alarm():
@@ -181,7 +187,7 @@ def test_the_first_day_of_a_drift_does_not_hide_the_second():
 
 def test_what_was_not_judged_stays_so_whatever_was_flagged_before():
     found = judge(normal(rows=20), season(ordinary()))
-    (after,) = settled([found], {("x", "distribution")})
+    (after,) = confirm_verdicts([found], {("x", "distribution")})
     assert (None, None) == (after.flagged, after.drifted)
 
 
@@ -199,7 +205,7 @@ def test_a_verdict_says_all_that_a_row_of_the_drift_table_needs():
         n_reference=2_000,
         missing=0.0,
         missing_reference=0.0,
-        reason="50 rows, of 500 that a verdict takes, and 100 for a gross change",
+        reason="50 rows: a verdict needs 500, or 100 for a gross change",
         p_value=None,
         channel="distribution",
         effect=None,
@@ -252,7 +258,7 @@ def test_a_column_absent_from_a_side_is_not_judged():
     reference = season(ordinary())
     current = {"y": profile(normal(), fit_bins("y", normal(), "numeric"))}
     found = judge_calibrated(current, {"x": reference})
-    assert [("x", "absent from the window"), ("y", "absent from the reference")] == [
+    assert [("x", "missing in the window"), ("y", "missing in the reference")] == [
         (one.column, one.reason) for one in found
     ]
     assert [None, None] == [one.drifted for one in found]

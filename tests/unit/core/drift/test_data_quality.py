@@ -14,10 +14,10 @@ from modelops_pipelines.core.drift.data_quality import (
     FEWEST,
     PIECE,
     Usual,
+    anomalies,
+    describe_anomaly,
     lasting_days,
-    oddities,
     pieces_of,
-    told,
     usual_of,
 )
 from modelops_pipelines.core.profiles.categorical import Coded
@@ -55,14 +55,14 @@ def found(values: Any, history: Stack) -> list[tuple[str, float]]:
     usual, seen = usual_of(history), as_seen(values)
     if usual is None:
         return []
-    odd = oddities(usual, seen, np.ones(size_of(seen), np.bool_), np.array([0]))
+    odd = anomalies(usual, seen, np.ones(size_of(seen), np.bool_), np.array([0]))
     return [(channel, round(float(of[0]), 2)) for channel, of in odd.items() if not np.isnan(of[0])]
 
 
 def reason(column: str, channel: Any, values: Any, history: Stack) -> str:
     usual = usual_of(history)
     assert usual is not None
-    return told(column, channel, 1.0, usual, as_seen(values))
+    return describe_anomaly(column, channel, 1.0, usual, as_seen(values))
 
 
 def celsius(values: Any) -> Any:
@@ -125,7 +125,7 @@ def odd_pieces(values: Any, history: Stack) -> list[bool]:
     usual = usual_of(history)
     assert usual is not None
     starts = np.arange(0, len(values), PIECE)
-    return (~np.isnan(oddities(usual, values, np.ones(len(values), np.bool_), starts)["range"])).tolist()
+    return (~np.isnan(anomalies(usual, values, np.ones(len(values), np.bool_), starts)["range"])).tolist()
 
 
 def test_what_comes_step_by_step_is_no_fault_and_what_comes_at_once_is_for_as_long_as_it_lasts() -> None:
@@ -162,7 +162,7 @@ def usual_of_a_month() -> Usual | None:
 
 
 def found_by(usual: Usual, values: Any) -> bool:
-    return not np.isnan(oddities(usual, values, np.ones(len(values), np.bool_), np.array([0]))["range"][0])
+    return not np.isnan(anomalies(usual, values, np.ones(len(values), np.bool_), np.array([0]))["range"][0])
 
 
 def test_few_rows_of_the_day_widen_nothing() -> None:
@@ -179,10 +179,13 @@ def test_a_few_wild_values_are_not_told() -> None:
 
 def test_the_reasons_say_what_was_usual_and_what_is() -> None:
     history = hours(NUMBER, np.array([50.0] * 30 + [90.0] * 30))
-    expected = "temp: 100% lie beyond 50 to 90, what was usual in the days before (median now 20)"
+    expected = "temp: 100% of the values are outside 50 to 90, the usual range of the days before (median now 20)"
     assert expected == reason("temp", "range", np.full(100, 20.0), history)
-    assert reason("temp", "missing", np.full(9, np.nan), history) == "temp: 100% are missing, usually at most 0%"
-    expected = "carrier: 100% are of categories that the days before hardly had, such as 'Delta'"
+    assert (
+        reason("temp", "missing", np.full(9, np.nan), history)
+        == "temp: 100% of the values are missing, usually at most 0%"
+    )
+    expected = "carrier: 100% of the values have unknown categories, such as 'Delta'"
     assert expected == reason("carrier", "category", {"AA": 9, "UA": 1, "Delta": 2}, hours(WORD, {"AA": 50}))
 
 
@@ -237,7 +240,7 @@ def test_rows_without_features_are_passed_over() -> None:
     assert usual is not None
     values, counted = np.full(2 * PIECE, np.nan), np.zeros(2 * PIECE, np.bool_)
     counted[:FEWEST] = counted[PIECE : PIECE + FEWEST - 1] = True
-    odd = oddities(usual, values, counted, np.array([0, PIECE]))
+    odd = anomalies(usual, values, counted, np.array([0, PIECE]))
     assert [False, True] == np.isnan(odd["missing"]).tolist()
 
 

@@ -146,7 +146,7 @@ def test_the_two_proportion_p_value_is_that_of_the_two_by_two_chi_square(current
 
 def test_the_two_proportion_test_needs_two_categories():
     assert two_proportion_z(*categorical("aaa", "aa")) == Statistic(1.0)
-    assert two_proportion_z(*categorical("abc", "ab")) == Statistic(None, "3 categories, where the test is of two")
+    assert two_proportion_z(*categorical("abc", "ab")) == Statistic(None, "3 categories, but the test is for two")
 
 
 @given(numbers.filter(lambda values: any(map(math.isfinite, values))))
@@ -231,12 +231,14 @@ def test_a_side_without_values_is_named_with_its_numbers(current, reference, wor
 def test_bins_fitted_on_no_value_give_a_reason():
     bins = fit_bins("x", [], "numeric")
     found = wasserstein(profile([1.0], bins), profile([2.0], bins))
-    assert found == Statistic(None, "the bins of 'x' were fitted on no value")
+    assert found == Statistic(None, "the bins of 'x' were fitted without values")
 
 
 def test_distances_of_numbers_give_a_reason_on_categories():
     for statistic in (wasserstein, kolmogorov_smirnov):
-        assert statistic(*categorical(["a"], ["a"])) == Statistic(None, "column 'x' is categorical")
+        assert statistic(*categorical(["a"], ["a"])) == Statistic(
+            None, "the statistic is not defined for column 'x', which is categorical"
+        )
 
 
 @pytest.mark.parametrize("value", [4.0, 6.0, 5.0000001, -5.0])

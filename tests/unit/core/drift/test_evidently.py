@@ -67,14 +67,14 @@ def test_a_side_without_values_is_not_judged_and_the_reason_has_the_numbers():
     then = fit_profile("x", [1.0, 2.0], "numeric")
     (verdict,) = judge_evidently({"x": profile([math.nan] * 9, then.bins)}, {"x": then})
     assert (verdict.drifted, verdict.value, verdict.missing) == (None, None, 1.0)
-    assert verdict.reason == "no value to compare: 9 rows, 9 of them missing against 2 rows, 0 of them missing"
+    assert verdict.reason == "no values to compare: 9 rows, 9 of them missing against 2 rows, 0 of them missing"
 
 
 def test_a_column_missing_on_one_side_is_not_judged_and_says_which():
     one = fit_profile("x", ["a"], "categorical")
     old, new = judge_evidently({"new": one}, {"gone": one})
-    assert (old.column, old.drifted, old.reason) == ("gone", None, "absent from the current side")
-    assert (new.column, new.drifted, new.reason) == ("new", None, "absent from the reference side")
+    assert (old.column, old.drifted, old.reason) == ("gone", None, "missing in the window")
+    assert (new.column, new.drifted, new.reason) == ("new", None, "missing in the reference")
     assert (old.statistic, old.kind) == ("jensen_shannon", "categorical")
 
 
@@ -82,7 +82,7 @@ def test_text_is_not_judged_as_evidently_needs_the_texts():
     one = fit_profile("x", ["some words"], "text")
     (verdict,) = judge_evidently({"x": one}, {"x": one})
     assert (verdict.drifted, verdict.value) == (None, None)
-    assert "the texts, which are not kept" in verdict.reason
+    assert "the texts, which profiles do not keep" in verdict.reason
 
 
 def test_profiles_of_different_bins_are_refused():

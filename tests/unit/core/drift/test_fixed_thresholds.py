@@ -51,7 +51,7 @@ def test_a_verdict_holds_all_that_a_row_of_the_drift_table_needs():
         n_reference=1_000,
         missing=0.4,
         missing_reference=0.0,
-        reason="the missing share moved by +0.4, more than 0.05",
+        reason="the missing share changed by +0.4, more than 0.05",
     )
 
 
@@ -75,14 +75,14 @@ def test_too_few_rows_are_not_judged_and_the_reason_has_the_numbers():
     assert judge(*numeric([9.0] * 500, [1.0] * 500)).drifted is True
     assert verdict.drifted is None
     assert verdict.value == pytest.approx(8_000)
-    assert verdict.reason == "499 rows against 1000 of the reference: 500 are needed on each side"
+    assert verdict.reason == "499 rows against 1000 of the reference: each side needs 500"
 
 
 def test_a_column_that_is_nearly_always_null_is_judged_by_its_nulls_only():
     current = [9.0] * 20 + [math.nan] * 980
     verdict = judge(*numeric(current, [1.0] * 20 + [math.nan] * 980))
     assert verdict.drifted is None
-    assert verdict.reason == "20 values against 20 of the reference: 500 are needed on each side"
+    assert verdict.reason == "20 values against 20 of the reference: each side needs 500"
     assert judge(*numeric([1.0] * 520 + [math.nan] * 520, [9.0] * 499 + [math.nan] * 501)).drifted is None
     assert judge(*numeric(current, [1.0] * 1_000)).drifted is True
 
@@ -90,14 +90,14 @@ def test_a_column_that_is_nearly_always_null_is_judged_by_its_nulls_only():
 def test_a_column_that_is_null_on_both_sides_is_not_judged():
     verdict = judge(*numeric([math.nan] * 600, [math.nan] * 600))
     assert (verdict.drifted, verdict.value, verdict.missing) == (None, None, 1.0)
-    assert verdict.reason.startswith("no value to compare")
+    assert verdict.reason.startswith("no values to compare")
 
 
 def test_a_column_missing_on_one_side_is_not_judged_and_says_which():
     p, q = numeric([1.0], [1.0])
     old, new = judge_fixed({"new": p}, {"gone": q})
-    assert (old.column, old.drifted, old.reason) == ("gone", None, "absent from the current side")
-    assert (new.column, new.drifted, new.reason) == ("new", None, "absent from the reference side")
+    assert (old.column, old.drifted, old.reason) == ("gone", None, "missing in the window")
+    assert (new.column, new.drifted, new.reason) == ("new", None, "missing in the reference")
     assert (old.n, old.missing, old.n_reference, old.missing_reference) == (0, None, 1, 0.0)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.core.drift.evidently import judge_evidently
-from modelops_pipelines.core.drift.ranking import P_VALUES, by_drift, excess, ordinary
+from modelops_pipelines.core.drift.ranking import P_VALUES, by_drift, excess, ordinary_range
 from modelops_pipelines.core.profiles.profile import fit_bins, profile
 
 
@@ -34,8 +34,8 @@ def test_at_the_threshold_both_directions_are_one() -> None:
 
 
 def test_the_ordinary_lies_below_a_distances_threshold_and_above_a_p_values() -> None:
-    assert (None, 0.1) == ordinary(row("a", 0.3))
-    assert (0.05, None) == ordinary(row("b", 0.3, "two_proportion_z", 0.05))
+    assert (None, 0.1) == ordinary_range(row("a", 0.3))
+    assert (0.05, None) == ordinary_range(row("b", 0.3, "two_proportion_z", 0.05))
 
 
 @pytest.mark.parametrize(
@@ -55,5 +55,5 @@ def test_what_moved_further_comes_first_by_every_test_of_evidently(reference: An
         now = [n + shift for n in reference] if kind == "numeric" else [*reference[shift:], *["a"] * shift]
         found += [vars(one) | {"severity": None} for one in judge_evidently({"x": profile(now, bins)}, {"x": then})]
     assert all(excess(near) < excess(far) for near, far in pairwise(found)), [one["value"] for one in found]
-    low, high = ordinary(found[-1])
+    low, high = ordinary_range(found[-1])
     assert not (low or 0.0) <= found[-1]["value"] <= (high or 1.0)

@@ -42,7 +42,7 @@ def test_jensen_shannon_of_texts_is_that_of_their_words():
 @pytest.mark.parametrize("statistic", TESTS)
 def test_statistics_of_numbers_and_of_independent_values_give_a_reason(statistic):
     one = fit_profile("x", ["some words"], "text")
-    assert statistic(one, one) == Statistic(None, "column 'x' is text")
+    assert statistic(one, one) == Statistic(None, "the statistic is not defined for column 'x', which is text")
 
 
 def test_chance_gives_words_about_the_distance_that_is_expected_of_it():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from modelops_pipelines.core.durations import format_duration, parse_duration
 from modelops_pipelines.core.endpoints.issues import suggestion
 from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec, Promotion, Task, default_alerts
-from modelops_pipelines.core.endpoints.validate import Surroundings, endpoint_complaints, promotion_complaints
+from modelops_pipelines.core.endpoints.validate import ValidationContext, endpoint_issues, promotion_issues
 
 FLIGHTS = EndpointSpec("flights", "flight-delay", "binary_classification", "late")
 
@@ -19,7 +19,7 @@ FLIGHTS = EndpointSpec("flights", "flight-delay", "binary_classification", "late
 @pytest.mark.parametrize("task", ["binary_classification", "multiclass", "regression"])
 def test_an_endpoint_of_defaults_has_nothing_wrong_with_it(task: str) -> None:
     spec = replace(FLIGHTS, task=cast("Task", task), alerts=default_alerts(task))
-    assert list(endpoint_complaints(spec, Surroundings(system_columns=()))) == []
+    assert list(endpoint_issues(spec, ValidationContext(system_columns=()))) == []
 
 
 def test_the_names_of_rules_are_stable_slugs() -> None:
@@ -34,13 +34,13 @@ def test_a_rule_is_named_by_its_kind_and_metric_alone() -> None:
 @given(st.sets(st.integers(1, 99)))
 def test_growing_shares_up_to_100_are_a_canary(shares: set[int]) -> None:
     promotion = Promotion("canary", (*sorted(shares), 100))
-    assert list(promotion_complaints(promotion)) == []
+    assert list(promotion_issues(promotion)) == []
 
 
 @given(st.lists(st.integers(-5, 120), min_size=1))
 def test_any_other_shares_are_no_canary(steps: list[int]) -> None:
     possible = steps == sorted(set(steps)) and steps[0] >= 1 and steps[-1:] == [100]
-    assert (list(promotion_complaints(Promotion("canary", tuple(steps)))) == []) == possible
+    assert (list(promotion_issues(Promotion("canary", tuple(steps)))) == []) == possible
 
 
 @given(st.integers(1, 3650 * 86_400))

@@ -78,8 +78,8 @@ def test_few_days_or_few_rows_are_not_enough_evidence_and_the_reason_has_the_num
     few_days = judged(1, better_by=0.5, days=9, a_day=1000)
     few_rows = judged(1, better_by=0.5, days=20, a_day=49)
     assert {NOT_ENOUGH} == {few_days.verdict, few_rows.verdict}
-    assert few_days.reason == "9000 labelled rows on 9 evaluation days, of 1000 rows and 10 days that it takes"
-    assert few_rows.reason == "980 labelled rows on 20 evaluation days, of 1000 rows and 10 days that it takes"
+    assert few_days.reason == "9000 labelled rows on 9 evaluation days, but 1000 rows and 10 days are required"
+    assert few_rows.reason == "980 labelled rows on 20 evaluation days, but 1000 rows and 10 days are required"
     assert few_days.lower_bound is None
     assert few_days.improvement is not None
 
@@ -167,9 +167,10 @@ def test_the_reason_tells_the_improvement_and_the_bound_and_on_which_side_of_not
     losses, config = np.full(2000, 0.5), replace(CONFIG, regime_min_days=100)
     config = replace(config, min_regimes=0)
     passed, failed = (compared(losses, losses - by, calendar(), config) for by in (0.25, -0.25))
-    assert passed.reason == "improvement 0.25000 a row, lower bound 0.25000 above -0.00500 over 20 days"
+    assert passed.reason == "improvement 0.25000 per row, lower bound 0.25000 above -0.00500 over 20 days"
     assert (
-        failed.reason == "improvement -0.25000 a row not above 0, lower bound -0.25000 not above -0.00500 over 20 days"
+        failed.reason
+        == "improvement -0.25000 per row (not above 0), lower bound -0.25000 not above -0.00500 over 20 days"
     )
     assert (0.5, 0.25, 0.25) == (passed.champion_loss, passed.candidate_loss, passed.improvement)
     strict = compared(losses, losses - 0.25, calendar(), replace(config, margin=0))
@@ -186,7 +187,7 @@ def test_within_the_margin_a_candidate_has_to_be_better_only_on_average() -> Non
     ]
     assert [PASS, FAIL, FAIL, FAIL] == [verdict.verdict for verdict in verdicts]
     assert -0.01 < (verdicts[0].lower_bound or 0) < 0
-    assert "row not above 0, lower bound" in verdicts[3].reason
+    assert "row (not above 0), lower bound" in verdicts[3].reason
 
 
 def test_a_result_tells_every_number_and_its_reason_but_keeps_the_verdict_apart() -> None:

@@ -1,4 +1,4 @@
-"""Regimes and slices: what is worse beyond doubt in a part of the rows does not pass, and luck in a part is no doubt."""
+"""Regimes and slices: what is significantly worse in a part of the rows does not pass, and luck in a part is no doubt."""
 
 from datetime import date
 from itertools import pairwise
@@ -46,7 +46,7 @@ def test_a_window_of_one_regime_is_not_enough_evidence_however_many_days_and_row
     result = judged(np.full(len(days), 0.2), days)
     assert NOT_ENOUGH == result.verdict
     assert result.reason == (
-        "1 regimes (28 days, of which at least 3 evaluation days with 200 rows), of 2 that it takes"
+        "1 regimes (28 days, of which at least 3 evaluation days with 200 rows), but 2 are required"
     )
 
 

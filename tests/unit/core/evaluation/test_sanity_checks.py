@@ -56,7 +56,7 @@ def test_a_single_answer_that_is_no_finite_number_fails_and_the_verdict_is_still
     values[7] = value
     result = judged(Answered(np.where(np.isfinite(values), GOOD.losses, value), values))
     assert FAIL == result.verdict
-    assert result.reason == "the candidate has 1 answers and 1 losses of 2000 that are no finite number"
+    assert result.reason == "1 predictions and 1 losses of 2000 rows of the candidate are not finite"
     assert (None, None, 1) == (result.improvement, result.lower_bound, result.numbers()["candidate_not_finite"])
     json.dumps(result.numbers(), allow_nan=False)
 
@@ -66,19 +66,19 @@ def test_an_infinite_loss_fails_even_where_its_answer_is_a_number() -> None:
     losses[3] = np.inf
     result = judged(replace(GOOD, losses=losses))
     assert (FAIL, 1) == (result.verdict, result.numbers()["candidate_not_finite"])
-    assert "0 answers and 1 losses of 2000" in result.reason
+    assert "0 predictions and 1 losses of 2000 rows" in result.reason
 
 
 def test_a_champion_whose_losses_are_no_numbers_can_be_compared_with_nothing() -> None:
     result = judged(GOOD, champion=replace(CHAMPION, losses=np.full(2000, np.nan)))
     assert FAIL == result.verdict
-    assert result.reason == "the champion has 0 answers and 2000 losses of 2000 that are no finite number"
+    assert result.reason == "0 predictions and 2000 losses of 2000 rows of the champion are not finite"
 
 
 def test_a_constant_candidate_fails_where_the_champions_answers_differ() -> None:
     result = judged(scored(np.full(2000, 0.25)))
     assert FAIL == result.verdict
-    assert "the candidate answers 0.25 to all 2000 rows, where the champion has 2 answers" in result.reason
+    assert "the candidate predicts 0.25 for all 2000 rows, but the champion has 2 distinct predictions" in result.reason
 
 
 def test_two_constant_versions_are_compared_by_their_losses() -> None:
@@ -99,9 +99,11 @@ def test_a_mean_score_far_off_the_odds_of_what_came_true_fails_with_its_numbers(
     shifted = 1 / (1 + np.exp(-(np.log(GOOD.values / (1 - GOOD.values)) + 2)))
     result = judged(replace(GOOD, values=shifted))
     assert FAIL == result.verdict
-    assert result.reason.startswith(f"the candidate's mean score {shifted.mean():.4f} is ")
-    assert "times off the odds of the share of positives 0.2" in result.reason
-    assert "of 4 allowed; improvement" in result.reason
+    assert result.reason.startswith(
+        f"the odds of the candidate's mean score {shifted.mean():.4f} and of the share of positives 0.2"
+    )
+    assert "differ by a factor of " in result.reason
+    assert "(limit 4); improvement" in result.reason
     assert result.numbers()["odds_ratio"] > 4
 
 
@@ -150,7 +152,7 @@ def test_slow_is_what_takes_five_times_as_long_and_over_a_millisecond_a_row(
     result = judged(replace(GOOD, ms_a_row=new), champion=replace(CHAMPION, ms_a_row=old))
     assert verdict == result.verdict
     assert (old, new) == (result.numbers()["champion_ms_a_row"], result.numbers()["candidate_ms_a_row"])
-    told = f"the candidate takes {new:.4g} ms a row and the champion {old:.4g}: more than 5 times as much, and above 1"
+    told = f"the candidate takes {new:.4g} ms per row and the champion {old:.4g}: more than 5 times as much, and above the floor of 1"
     assert (told in result.reason) == (verdict == FAIL)
 
 

@@ -203,8 +203,8 @@ def test_a_bin_without_a_label_lies_between_its_neighbours() -> None:
 def test_too_few_labels_or_one_class_calibrate_nothing() -> None:
     few, one = (filled({3: 999}), filled({})), (filled({3: 5000}), filled({}))
     assert (None, None) == (calibrate(*few), calibrate(*one))
-    assert "999 earlier rows with score and label of the 1000 that a calibration takes" == why_not_calibrated(*few)
-    assert "one class only among the earlier labels" == why_not_calibrated(*one)
+    assert "the calibration needs 1000 earlier rows with score and label, and there are 999" == why_not_calibrated(*few)
+    assert "the earlier labels have one class only" == why_not_calibrated(*one)
 
 
 # What is undefined
@@ -217,7 +217,7 @@ def test_a_window_without_a_score_has_no_estimate() -> None:
 
 def test_what_no_row_can_tell_is_null_with_a_reason() -> None:
     none_positive = estimate(AnswerCounts.of(np.array([0.2, 0.3]), np.zeros(2)), np.full(BINS, 0.25))
-    assert "no answer is the positive class: no precision" == none_positive.reason
+    assert "precision is undefined: no prediction is positive" == none_positive.reason
     assert (0.75, None, 0.0, 0.0) == tuple(none_positive.values[n] for n in ("accuracy", "precision", "recall", "f1"))
     impossible = estimate(AnswerCounts.of(np.array([0.2, 0.3]), np.zeros(2)), np.zeros(BINS))
     assert impossible == Estimate(
@@ -227,8 +227,8 @@ def test_what_no_row_can_tell_is_null_with_a_reason() -> None:
             "brier": pytest.approx((0.04 + 0.09) / 2),
             "accuracy": 1.0,
         },
-        "one class only is expected: no auc; no answer is the positive class: no precision; "
-        "no positive is expected: no recall; neither answered nor expected is the positive class: no f1",
+        "auc is undefined: only one class is expected; precision is undefined: no prediction is positive; "
+        "recall is undefined: no positive label is expected; f1 is undefined: no positive prediction or label is expected",
     )
 
 

@@ -56,9 +56,9 @@ def test_a_regression_answers_numbers_without_scores() -> None:
         (BINARY, [0.1, 0.2], 3, TWO, "1", "for 3 rows"),
         (BINARY, 0.5, 1, TWO, "1", "shape"),
         (BINARY, np.zeros((1, 2, 2)), 1, TWO, "1", "shape"),
-        (BINARY, [[0.1, 0.2, 0.7]], 1, TWO, "1", "3 probabilities a row for 2 classes"),
-        (BINARY, [[0.1, 0.9]], 1, TWO, "late", "none of the model's classes"),
-        ("regression", [[1.0, 2.0]], 1, None, "1", "matrix for a regression"),
+        (BINARY, [[0.1, 0.2, 0.7]], 1, TWO, "1", "3 probabilities per row for 2 classes"),
+        (BINARY, [[0.1, 0.9]], 1, TWO, "late", "not among the model's classes"),
+        ("regression", [[1.0, 2.0]], 1, None, "1", "regression model returned a matrix"),
     ],
 )
 def test_what_fits_no_shape_is_refused_by_name(
@@ -81,5 +81,5 @@ def test_what_was_settled_at_registration_decides_not_the_batch() -> None:
 
 
 def test_a_probability_that_is_no_number_is_refused() -> None:
-    with pytest.raises(PredictionError, match="no number from 0 to 1"):
+    with pytest.raises(PredictionError, match="outside 0 to 1"):
         interpret(BINARY, [[float("nan"), 0.5]], 1, TWO, "1")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.errors import SchemaError
-from modelops_pipelines.core.profiles.accumulator import GrowingStack
+from modelops_pipelines.core.profiles.accumulator import ProfileAccumulator
 from modelops_pipelines.core.profiles.categorical import Coded
 from modelops_pipelines.core.profiles.profile import empty, fit_bins, merge, profile
 from modelops_pipelines.core.profiles.profile_stack import Stack
@@ -24,7 +24,7 @@ PARTS = st.lists(COLUMNS, min_size=WINDOWS, max_size=WINDOWS)
 def test_adding_batches_to_windows_is_merging_their_profiles(reference, batches):
     kind, values = reference
     bins = fit_bins("x", values, kind)
-    grown, expected = GrowingStack(bins, WINDOWS), [empty(bins)] * WINDOWS
+    grown, expected = ProfileAccumulator(bins, WINDOWS), [empty(bins)] * WINDOWS
     for batch in batches:
         parts = {window: part for window, (other, part) in enumerate(batch) if other == kind}
         add(grown, parts)
@@ -37,7 +37,7 @@ def test_adding_batches_to_windows_is_merging_their_profiles(reference, batches)
 @pytest.mark.parametrize("kind", KINDS)
 def test_windows_that_no_row_was_added_to_are_empty_and_come_in_the_order_asked_for(kind):
     bins = fit_bins("x", {"numeric": [1.0, 2.0], "categorical": ["a"], "text": ["a b"]}[kind], kind)
-    grown = GrowingStack(bins, WINDOWS)
+    grown = ProfileAccumulator(bins, WINDOWS)
     add(grown, {2: [3.0] if kind == "numeric" else ["new"]})
     found = grown.stack([2, 0])
     expected = Stack.of(bins, [profile([3.0] if kind == "numeric" else ["new"], bins), empty(bins)])
@@ -48,8 +48,8 @@ def test_windows_that_no_row_was_added_to_are_empty_and_come_in_the_order_asked_
 def test_rows_of_another_kind_are_refused(kind):
     bins = fit_bins("age", {"numeric": [1.0, 2.0], "categorical": ["a"], "text": ["a b"]}[kind], kind)
     of_another = coded(["a"]) if kind == "numeric" else np.ones(1)
-    with pytest.raises(SchemaError, match=f"'age' is {kind} in its reference, and its rows hold"):
-        GrowingStack(bins, 1).add([0], [0, 1], of_another)
+    with pytest.raises(SchemaError, match=f"'age' is {kind} in its reference, but its rows contain"):
+        ProfileAccumulator(bins, 1).add([0], [0, 1], of_another)
 
 
 def add(grown, parts):

@@ -71,5 +71,5 @@ def test_a_mapping_may_count_nulls_under_none_or_nan():
 
 
 def test_an_object_is_refused_with_its_columns_name():
-    with pytest.raises(SchemaError, match="'x' holds"):
+    with pytest.raises(SchemaError, match="'x' contains"):
         tally([object()], "x")

@@ -252,7 +252,7 @@ def test_profiles_of_different_bins_do_not_merge():
 
 def test_a_stored_profile_is_refused_with_other_bins():
     stored = empty(numeric_bins([1.0])).to_dict()
-    with pytest.raises(SchemaError, match="A profile has bins"):
+    with pytest.raises(SchemaError, match="The profile has bins"):
         Profile.from_dict(stored, numeric_bins([2.0]))
 
 
@@ -262,7 +262,7 @@ def test_text_in_a_numeric_column_is_refused_with_its_name():
 
 
 def test_an_object_in_a_categorical_column_is_refused_with_its_name():
-    with pytest.raises(SchemaError, match="'x' holds"):
+    with pytest.raises(SchemaError, match="'x' contains"):
         fit_bins("x", np.array([object()]), "categorical")
 
 

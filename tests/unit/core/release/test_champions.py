@@ -46,7 +46,7 @@ def test_a_rollback_to_a_version_that_the_history_does_not_know_leaves_it_as_the
 def test_a_rollback_asked_for_goes_before_the_challenger_and_refuses_the_present_champion() -> None:
     assert rollback_target(canary(10), ("3", "1"), "3") == "3"
     with pytest.raises(
-        ConflictError, match=r"Version 1 is no earlier champion of endpoint 'e' \(earlier champions: 3, 4\)"
+        ConflictError, match=r"Version 1 is not an earlier champion of endpoint 'e' \(earlier champions: 3, 4\)"
     ):
         rollback_target(canary(10), ("3", "4", "1"), "1")
     with pytest.raises(ConflictError, match=r"earlier champions: none"):

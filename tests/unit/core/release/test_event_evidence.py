@@ -155,7 +155,7 @@ def test_shares_and_counts_that_cannot_be_are_refused():
     for share in (0, 1, -0.1, math.nan):
         with pytest.raises(ValueError, match="share"):
             log_evidence(1, 1, share)
-    with pytest.raises(ValueError, match="never negative"):
+    with pytest.raises(ValueError, match="must not be negative"):
         log_evidence(-1, 1, 0.5)
 
 
@@ -164,8 +164,8 @@ def test_a_guard_fails_what_is_both_proved_and_material():
     verdict = guard.judge([Step(0.05, 60, 475, 500, 9500)])
     assert (FAIL, pytest.approx(0.07)) == (verdict.verdict, verdict.excess)
     assert verdict.log_evidence > math.log(100)
-    assert verdict.reason.startswith("+7.00% bad events a request, 1.00% matter; evidence ")
-    assert verdict.reason.endswith(" of 100 needed")
+    assert verdict.reason.startswith("+7.00% bad events per request (threshold 1.00%); evidence ")
+    assert verdict.reason.endswith(" of 100 required")
 
 
 def test_a_guard_keeps_what_is_proved_but_too_small_to_matter_and_what_is_large_but_unproved():
@@ -188,7 +188,7 @@ def test_an_excess_that_just_matters_fails_and_one_of_an_arm_without_a_request_i
 
 def test_a_guard_without_requests_of_an_arm_tells_so():
     verdict = EventsGuard().judge([Step(0.05, 3, 0, 3, 0)])
-    assert (INCONCLUSIVE, None, "an arm has no request yet") == (verdict.verdict, verdict.excess, verdict.reason)
+    assert (INCONCLUSIVE, None, "one version has no requests yet") == (verdict.verdict, verdict.excess, verdict.reason)
     assert EventsGuard().judge([]).verdict == INCONCLUSIVE
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from modelops_pipelines.core.release.desired_state import DesiredState, Variant, deploy, variants_of
-from modelops_pipelines.core.release.event_log import GENESIS, Event, broken_link, described, live_at
+from modelops_pipelines.core.release.event_log import GENESIS, Event, broken_link, describe_state, live_at
 from tests.fakes.endpoint_history import NOW, event
 
 
@@ -57,7 +57,7 @@ def test_the_history_is_right_about_10_000_random_moments() -> None:
         others = [name for name in "12345" if name != state.champion]
         version = rng.choice(others)
         state = deploy(state, version, share)
-        evidence = {"share": share, "live": described(state)}
+        evidence = {"share": share, "live": describe_state(state)}
         events.append(event(number, at=moment, to_version=version, generation=number, evidence=evidence))
         changes.append((moment, state))
     for _ in range(10_000):

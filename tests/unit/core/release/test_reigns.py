@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from modelops_pipelines.core.release.event_log import Event, reigns
+from modelops_pipelines.core.release.event_log import Event, champion_periods
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -15,7 +15,7 @@ def event(number: int, action: str, version: str, share: int | None = None) -> E
 
 
 def told(*events: Event) -> list[tuple[str, str, int]]:
-    return [(reign.version, reign.action, int(reign.actor.split()[1])) for reign in reigns(events)]
+    return [(reign.version, reign.action, int(reign.actor.split()[1])) for reign in champion_periods(events)]
 
 
 def test_nobody_reigned_where_nothing_happened() -> None:
@@ -40,5 +40,5 @@ def test_deploying_the_champion_again_begins_no_new_reign() -> None:
 
 
 def test_a_reign_has_the_moment_and_the_reason_of_its_event() -> None:
-    [reign] = reigns([event(1, "deploy", "1")])
+    [reign] = champion_periods([event(1, "deploy", "1")])
     assert (reign.since, reign.reason) == (START + timedelta(hours=1), "why")

@@ -30,12 +30,12 @@ GOOD = binary(1000, 50)
 @pytest.mark.parametrize(
     ("challenger", "told"),
     [
-        (Moments.of(0, 0.0, 0.0), "0 rows of the challenger and 1000 of the champion, of 100 each"),
+        (Moments.of(0, 0.0, 0.0), "0 rows of the challenger and 1000 of the champion, but 100 of each are required"),
         (Moments.of(1, 1.0, 1.0), "1 rows of the challenger"),
         (binary(99, 5), "99 rows of the challenger"),
-        (Moments.of(1000, math.nan, math.nan), "no finite number"),
-        (Moments.of(1000, math.inf, math.inf), "no finite number"),
-        (Moments(1000, 0.1, math.nan), "no finite number"),
+        (Moments.of(1000, math.nan, math.nan), "a loss is not finite"),
+        (Moments.of(1000, math.inf, math.inf), "a loss is not finite"),
+        (Moments(1000, 0.1, math.nan), "a loss is not finite"),
     ],
 )
 def test_too_little_of_either_arm_gives_no_interval_and_says_why(challenger, told):
@@ -50,13 +50,13 @@ def test_too_little_of_either_arm_gives_no_interval_and_says_why(challenger, tol
 def test_losses_that_never_vary_give_no_interval():
     same = Moments.of(1000, 500.0, 250.0)
     assert difference(same, same, planned=1000) is None
-    assert "the same" in judge_quality(same, same, planned=1000).reason
+    assert "have no variance" in judge_quality(same, same, planned=1000).reason
 
 
 def test_one_row_an_arm_is_too_little_whatever_is_asked():
     one, two = Moments.of(1, 1.0, 1.0), Moments.of(2, 1.0, 1.0)
     assert difference(one, GOOD, planned=1000, fewest=0) is None
-    assert "of 2 each" in too_little(one, GOOD, fewest=0)
+    assert "but 2 of each are required" in too_little(one, GOOD, fewest=0)
     assert difference(two, GOOD, planned=1, fewest=0) is not None
 
 
@@ -142,7 +142,7 @@ def test_losses_that_move_while_the_share_grows_are_no_difference():
     assert judge_quality(*plain, planned=40_000).verdict == FAIL
     verdict = judge_quality_of([QUIET, BUSY], planned=40_000)
     assert (INCONCLUSIVE, 0.0) == (verdict.verdict, verdict.interval.estimate)
-    assert verdict.reason.endswith(", 11000 and 29000 rows")
+    assert verdict.reason.endswith(", 11000 and 29000 rows)")
 
 
 @given(st.permutations([QUIET, BUSY, (binary(500, 40), binary(500, 10)), (binary(30, 0), binary(70, 9))]))
@@ -174,7 +174,7 @@ def test_a_stratum_without_an_arm_is_left_out_and_too_few_strata_are_too_little(
 def test_a_verdict_tells_its_numbers():
     verdict = judge_quality(binary(10_000, 1200), binary(10_000, 1000), planned=20_000, tolerance=0.001)
     assert verdict.reason == (
-        "loss +0.02000 a row, +0.00631 to +0.03369 at all looks, tolerance 0.001, 10000 and 10000 rows"
+        "loss +0.02000 per row (interval +0.00631 to +0.03369, tolerance 0.001, 10000 and 10000 rows)"
     )
 
 

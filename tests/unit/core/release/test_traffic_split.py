@@ -32,7 +32,7 @@ def test_a_canary_grows_step_by_step_and_ends_as_champion() -> None:
 
 @pytest.mark.parametrize("share", [-1, 0, 101])
 def test_an_impossible_share_is_refused(share: int) -> None:
-    with pytest.raises(ConflictError, match="impossible"):
+    with pytest.raises(ConflictError, match="is not from 1 to 100"):
         deploy(DesiredState("e", 1, variants_of("1")), "2", share)
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from modelops_pipelines.core.capture.log_search import Asked
+from modelops_pipelines.core.capture.log_search import LogSearch
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.ids import new_request_id
 from modelops_pipelines.core.tables.columns import Table
@@ -45,7 +45,7 @@ class World:
     waiting: int
 
     def ask(self, *asked: Any, **more: Any) -> RecentLogs:
-        return recent_logs(self.project.stores, self.project.spec, Asked(*asked, **more))
+        return recent_logs(self.project.stores, self.project.spec, LogSearch(*asked, **more))
 
 
 def record(moment: datetime, draw: random.Random, rows: int = 1) -> Record:
@@ -157,20 +157,20 @@ def test_it_says_how_far_the_lake_reaches(world: World) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (Asked(limit=0), "The limit 0 is not from 1 to 1000"),
-        (Asked(limit=1001), "The limit 1001 is not from 1 to 1000"),
-        (Asked(since="31d"), "'31d' is no time up to 30d"),
-        (Asked(since="721h"), "'721h' is no time up to 30d"),
-        (Asked(since="0s"), "'0s' is no time up to 30d"),
-        (Asked(since="soon"), "'soon' is no time up to 30d"),
-        (Asked(since=""), "'' is no time up to 30d"),
-        (Asked(status="bad"), "There is no status 'bad'"),
-        (Asked(request_id="nobody"), "'nobody' is no request's id"),
-        (Asked(request_id="a" * 39 + "!"), f"'{'a' * 39}!' is no request's id"),
-        (Asked(request_id="m" * 40), f"'{'m' * 40}' is no request's id"),
+        (LogSearch(limit=0), "The limit 0 is not from 1 to 1000"),
+        (LogSearch(limit=1001), "The limit 1001 is not from 1 to 1000"),
+        (LogSearch(since="31d"), "'31d' is not a duration of at most 30d"),
+        (LogSearch(since="721h"), "'721h' is not a duration of at most 30d"),
+        (LogSearch(since="0s"), "'0s' is not a duration of at most 30d"),
+        (LogSearch(since="soon"), "'soon' is not a duration of at most 30d"),
+        (LogSearch(since=""), "'' is not a duration of at most 30d"),
+        (LogSearch(status="bad"), "There is no status 'bad'"),
+        (LogSearch(request_id="nobody"), "'nobody' is not a request id"),
+        (LogSearch(request_id="a" * 39 + "!"), f"'{'a' * 39}!' is not a request id"),
+        (LogSearch(request_id="m" * 40), f"'{'m' * 40}' is not a request id"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(world: World, asked: Asked, message: str) -> None:
+def test_what_cannot_be_asked_is_refused(world: World, asked: LogSearch, message: str) -> None:
     with pytest.raises(InputError) as caught:
         recent_logs(world.project.stores, world.project.spec, asked)
     assert message == caught.value.message
@@ -178,7 +178,7 @@ def test_what_cannot_be_asked_is_refused(world: World, asked: Asked, message: st
 
 def test_an_endpoint_without_a_log_shows_nothing(tmp_path: Path) -> None:
     project = empty(tmp_path / "project")
-    found = recent_logs(project.stores, project.spec, Asked())
+    found = recent_logs(project.stores, project.spec, LogSearch())
     assert (found.rows, found.ingested_up_to, found.complete) == ([], None, True)
 
 
@@ -191,7 +191,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def shown(project: Project, **asked: Any) -> list[str]:
-    return [row["request_id"] for row in recent_logs(project.stores, project.spec, Asked(**asked)).rows]
+    return [row["request_id"] for row in recent_logs(project.stores, project.spec, LogSearch(**asked)).rows]
 
 
 def some(count: int = 5, ago: timedelta = timedelta(minutes=1)) -> list[Record]:
@@ -228,7 +228,7 @@ def test_when_too_much_waits_it_says_so_and_shows_the_newest(project: Project, m
     records = some(50)
     write(project, "w", records)
     monkeypatch.setattr(waiting, "MOST_BYTES", 5000)
-    found = recent_logs(project.stores, project.spec, Asked())
+    found = recent_logs(project.stores, project.spec, LogSearch())
     assert not found.complete
     newest = [one["id"] for one in reversed(records)]
     assert 0 < len(found.rows) < 50
@@ -239,8 +239,8 @@ def test_what_is_long_past_costs_no_reading_of_the_spool(project: Project, monke
     write(project, "w", some(200, timedelta(hours=1)))
     write(project, "v", some(20))
     monkeypatch.setattr(waiting, "MOST_BYTES", 20_000)
-    assert recent_logs(project.stores, project.spec, Asked(limit=10)).complete
-    assert recent_logs(project.stores, project.spec, Asked(since="10m")).complete
+    assert recent_logs(project.stores, project.spec, LogSearch(limit=10)).complete
+    assert recent_logs(project.stores, project.spec, LogSearch(since="10m")).complete
 
 
 def test_a_replayed_row_is_found_however_late_it_came(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_rows_of_an_older_release_have_null_in_the_newer_columns(project: Projec
     row = {"prediction_id": "a-0", "request_id": "a", "row_index": 0, "event_time": moment, "received_at": moment}
     row |= {"status": 200, "latency_ms": 1.0, "source": "live", "date": moment.date()}
     project.stores.writer.append_once("cancer", old, pa.Table.from_pylist([row]), "w", 1)
-    [found] = recent_logs(project.stores, project.spec, Asked()).rows
+    [found] = recent_logs(project.stores, project.spec, LogSearch()).rows
     assert {name: found[name] for name in NEW_COLUMNS} == dict.fromkeys(NEW_COLUMNS)
     assert found["features"] == dict.fromkeys(FEATURES)
     write(project, "v", some())
@@ -273,15 +273,15 @@ def test_files_that_are_rewritten_or_removed_are_noticed(project: Project) -> No
         write(project, f"w{number}", some(ago=timedelta(minutes=9 - number)))
         ingest(project.stores, project.spec, "predictions")
     stores = Stores(project.stores.settings)
-    expected = [row["prediction_id"] for row in recent_logs(stores, project.spec, Asked()).rows]
+    expected = [row["prediction_id"] for row in recent_logs(stores, project.spec, LogSearch()).rows]
     delta = DeltaTable(str(stores.lake.path("cancer", "inference_log")))
     delta.optimize.compact()
     delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
-    assert expected == [row["prediction_id"] for row in recent_logs(stores, project.spec, Asked()).rows]
+    assert expected == [row["prediction_id"] for row in recent_logs(stores, project.spec, LogSearch()).rows]
     LakeEraser(stores.settings.lake).purge("cancer", "inference_log")
     write(project, "later", some())
     ingest(project.stores, project.spec, "predictions")
-    assert len(recent_logs(stores, project.spec, Asked()).rows) == len(expected) + 5
+    assert len(recent_logs(stores, project.spec, LogSearch()).rows) == len(expected) + 5
 
 
 def test_many_who_ask_while_rows_are_ingested_all_see_every_row(project: Project) -> None:
@@ -289,7 +289,7 @@ def test_many_who_ask_while_rows_are_ingested_all_see_every_row(project: Project
     write(project, "first", known)
     with ThreadPoolExecutor(4) as threads:
         for number in range(5):
-            asked = [threads.submit(recent_logs, stores, project.spec, Asked(since="1h")) for _ in range(8)]
+            asked = [threads.submit(recent_logs, stores, project.spec, LogSearch(since="1h")) for _ in range(8)]
             ingest(project.stores, project.spec, "predictions")
             for one in asked:
                 assert {record["id"] for record in known} <= {row["request_id"] for row in one.result().rows}

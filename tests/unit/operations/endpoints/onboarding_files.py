@@ -51,7 +51,7 @@ TRAINERS = {
     "explosive.py": EXPLOSIVE,
 }
 MAPPING_FIX = "Write 'key: value' lines indented below it, or remove it for the default"
-NAME_FIX = "a-z, 0-9 and _, a letter first, up to 63"
+NAME_FIX = "up to 63 of a-z, 0-9 and _, starting with a letter"
 
 WHOLE_FILES = {
     "an empty file": (
@@ -128,7 +128,7 @@ WHOLE_FILES = {
     ),
     "a name of capitals": (
         MINIMAL.replace("flights", "Flight-Delays"),
-        (f"3: name: 'Flight-Delays' cannot be an asset key, a folder and a URL. Use 'flight_delays': {NAME_FIX}"),
+        (f"3: name: 'Flight-Delays' cannot be used as asset key, folder and URL. Use 'flight_delays': {NAME_FIX}"),
     ),
     "a name of digits": (
         MINIMAL.replace("flights", "2024"),
@@ -136,18 +136,18 @@ WHOLE_FILES = {
     ),
     "a name that is too long": (
         MINIMAL.replace("flights", "f" * 64),
-        f"3: name: '{'f' * 64}' cannot be an asset key, a folder and a URL. Use '{'f' * 63}': {NAME_FIX}",
+        f"3: name: '{'f' * 64}' cannot be used as asset key, folder and URL. Use '{'f' * 63}': {NAME_FIX}",
     ),
     "a model's version": (
         MINIMAL.replace("flight-delay", "models:/flight-delay/3"),
         (
-            "4: model_name: 'models:/flight-delay/3' is no name of a registered model. "
-            "Leave out '/', ':' and spaces around it; the version is not part of it"
+            "4: model_name: 'models:/flight-delay/3' is not a valid registered model name. "
+            "Remove '/', ':', surrounding spaces, and the version"
         ),
     ),
     "an unknown task": (
         MINIMAL.replace("binary_classification", "binary"),
-        "5: task: 'binary' is no task. Did you mean 'binary_classification'?",
+        "5: task: 'binary' is not a valid value. Did you mean 'binary_classification'?",
     ),
     "a label that YAML takes for a yes": (
         MINIMAL.replace("late", "on"),
@@ -160,14 +160,14 @@ WHOLE_FILES = {
     "a metric of another task": (
         MINIMAL.replace("binary_classification", "regression")
         + "  alerts: [{kind: quality, metric: auc, below: 0.7}]\n",
-        "7: alerts[0].metric: 'auc' is no metric of regression. Use one of: mae, rmse, bias, r2",
+        "7: alerts[0].metric: 'auc' is not a metric of regression. Use one of: mae, rmse, bias, r2",
     ),
     "a task that is not built yet": (
         MINIMAL.replace("binary_classification", "llm"),
-        "5: task: 'llm' is not built yet. Use one of: binary_classification, multiclass, regression",
+        "5: task: 'llm' is not supported yet. Use one of: binary_classification, multiclass, regression",
     ),
     "a drift rule that looks back": (
         MINIMAL + "  alerts: [{kind: drift, over: 7d}]\n",
-        "7: alerts[0].over: a rule of kind drift judges each window by itself. Remove it",
+        "7: alerts[0].over: a rule of kind drift judges each window separately. Remove it",
     ),
 }

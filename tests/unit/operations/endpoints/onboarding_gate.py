@@ -48,53 +48,50 @@ GATE_LINES = {
         "gate: {every_nth_day: 1}",
         (
             "7: gate.every_nth_day: must be from 2 to 28, and is 1. "
-            "Write which days are kept for evaluation, such as 5 for every fifth"
+            "Set which days are evaluation days, such as 5 for every fifth"
         ),
     ),
     "a margin in percent": (
         "gate: {margin: 2}",
-        "7: gate.margin: must be from 0 to 1, and is 2. Write a share of the champion's loss, such as 0.01",
+        "7: gate.margin: must be from 0 to 1, and is 2. Set a share of the champion's loss, such as 0.01",
     ),
     "a single day of evidence": (
         "gate: {min_days: 1}",
-        "7: gate.min_days: must be at least 2, and is 1. Write how many evaluation days a verdict takes, such as 10",
+        "7: gate.min_days: must be at least 2, and is 1. Set the fewest evaluation days for a verdict, such as 10",
     ),
     "no regime at all": (
         "gate: {min_regimes: 0}",
-        "7: gate.min_regimes: must be at least 1, and is 0. Write in how many regimes a candidate must be seen, such as 2",
+        "7: gate.min_regimes: must be at least 1, and is 0. Set the fewest regimes with data for a verdict, such as 2",
     ),
     "a regime that holds too few evaluation days": (
         "gate: {regime_days: 10}",
         (
-            "7: gate.regime_min_days: is 3, and a regime of 10 days has 2 evaluation days. "
+            "7: gate.regime_min_days: is 3, but a regime of 10 days has 2 evaluation days. "
             "Lower it, or raise 'gate.regime_days'"
         ),
     ),
     "slices without end": (
         "gate: {max_slices: 5000}",
-        "7: gate.max_slices: must be from 0 to 1000, and is 5000. Write how many slices are judged at most, such as 50",
+        "7: gate.max_slices: must be from 0 to 1000, and is 5000. Set the most slices to judge, such as 50",
     ),
     "a time ratio that even the champion exceeds": (
         "gate: {max_time_ratio: 0.5}",
         (
             "7: gate.max_time_ratio: must be at least 1, and is 0.5. "
-            "Write how many times the champion's time a candidate may take, such as 5"
+            "Set the largest ratio of prediction times, candidate to champion, such as 5"
         ),
     ),
     "a negative floor": (
         "gate: {size_floor_mib: -1}",
-        (
-            "7: gate.size_floor_mib: must be at least 0, and is -1. "
-            "Write the MiB up to which nothing is too large, such as 200"
-        ),
+        ("7: gate.size_floor_mib: must be at least 0, and is -1. Set the MiB that are never too large, such as 200"),
     ),
     "certainty": (
         "gate: {confidence: 1}",
-        "7: gate.confidence: must be from 0.5 to 0.999, and is 1. Write how sure a verdict has to be, such as 0.95",
+        "7: gate.confidence: must be from 0.5 to 0.999, and is 1. Set the confidence level, such as 0.95",
     ),
     "ten draws": (
         "gate: {draws: 10}",
-        "7: gate.draws: must be from 100 to 100000, and is 10. Write the number of bootstrap draws, such as 2000",
+        "7: gate.draws: must be from 100 to 100000, and is 10. Set the number of bootstrap draws, such as 2000",
     ),
 }
 GATE_KEYS = tuple(field.name for field in fields(GateConfig))

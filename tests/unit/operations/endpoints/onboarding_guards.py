@@ -4,7 +4,7 @@ from tests.unit.operations.endpoints.onboarding_files import MAPPING_FIX, MINIMA
 from tests.unit.operations.endpoints.onboarding_values import DURATION_FIX
 
 RATE_FIX = "Write a number and second, minute, hour or day, such as 5000/hour, or 100/minute; 10/second"
-PICKLE_FIX = "Copy the hash that the refused deployment names"
+PICKLE_FIX = "Copy the hash from the error of the refused deployment"
 HASH = "0123456789abcdef" * 4
 GUARDED = f"""\
 {MINIMAL}\
@@ -27,40 +27,40 @@ GUARDED = f"""\
 GUARD_LINES = {
     "a chance of certain false alarms": (
         "guard: {false_alarms: 1}",
-        "7: guard.false_alarms: 1 is no chance between 0 and 1. Write how often a good version may be withdrawn, such as 0.01",
+        "7: guard.false_alarms: must be above 0 and below 1, and is 1. Set the probability of withdrawing a good version, such as 0.01",
     ),
     "errors that are no share": (
         "guard: {errors: 5}",
-        "7: guard.errors: 5 is no share of the requests under 1. Write the least share that matters, such as 0.005",
+        "7: guard.errors: must be at least 0 and below 1, and is 5. Set the smallest relevant difference in shares, such as 0.005",
     ),
     "slow answers that are no share": (
         "guard: {slow: -0.1}",
-        "7: guard.slow: -0.1 is no share of the requests under 1. Write the least share that matters, such as 0.005",
+        "7: guard.slow: must be at least 0 and below 1, and is -0.1. Set the smallest relevant difference in shares, such as 0.005",
     ),
     "slower than slow": (
         "guard: {slower: 0.5}",
-        "7: guard.slower: must be at least 1, and is 0.5. Write how many times the champion's latency is slow, such as 2",
+        "7: guard.slower: must be at least 1, and is 0.5. Set the multiple of the champion's p95 latency that counts as slow, such as 2",
     ),
     "a loss that must be a gain": (
         "guard: {loss: -1}",
-        "7: guard.loss: must not be negative, and is -1. Write the most that is let pass, such as 0.1",
+        "7: guard.loss: must not be negative, and is -1. Set the largest tolerated difference, such as 0.1",
     ),
     "scores that must not meet": (
         "guard: {score_shift: -1}",
-        "7: guard.score_shift: must not be negative, and is -1. Write the most that is let pass, such as 0.1",
+        "7: guard.score_shift: must not be negative, and is -1. Set the largest tolerated difference, such as 0.1",
     ),
     "a guard's unknown key": ("guard: {error: 0.1}", "7: guard.error: is no key here. Did you mean 'errors'?"),
     "a step without requests": (
         "promotion: {minimum: 0}",
-        "7: promotion.minimum: must be at least 1, and is 0. Write how many requests a step takes at least, such as 100",
+        "7: promotion.minimum: must be at least 1, and is 0. Set the fewest requests per step, such as 100",
     ),
     "what to do with aliases": (
         "promotion: {aliases: ignore}",
-        "7: promotion.aliases: 'ignore' is no aliases. Use one of: report, adopt",
+        "7: promotion.aliases: 'ignore' is not a valid value. Use one of: report, adopt",
     ),
     "a rate without unit": (
         "limits: {per_key: '100'}",
-        f"7: limits.per_key: '100' is no rate. {RATE_FIX}",
+        f"7: limits.per_key: '100' is not a rate limit. {RATE_FIX}",
     ),
     "a number for a rate": (
         "limits: {per_key: 100}",
@@ -72,23 +72,23 @@ GUARD_LINES = {
     ),
     "a rate of an unknown unit": (
         "limits:\n  per_user: 100/minute; 3/fortnight",
-        f"8: limits.per_user: '100/minute; 3/fortnight' is no rate. {RATE_FIX}",
+        f"8: limits.per_user: '100/minute; 3/fortnight' is not a rate limit. {RATE_FIX}",
     ),
     "a rate in the negative": (
         "limits: {endpoint: -1/second}",
-        f"7: limits.endpoint: '-1/second' is no rate. {RATE_FIX}",
+        f"7: limits.endpoint: '-1/second' is not a rate limit. {RATE_FIX}",
     ),
     "a rate of nothing": (
         "limits: {endpoint: 10/second; 0/minute}",
-        "7: limits.endpoint: '0/minute' lets nobody in. Write a number from 1, or remove it for no limit",
+        "7: limits.endpoint: '0/minute' allows no request. Write a number from 1, or remove it for no limit",
     ),
     "a rate over no time": (
         "limits: {endpoint: 5/0 seconds}",
-        "7: limits.endpoint: '5/0 seconds' lets nobody in. Write a number from 1, or remove it for no limit",
+        "7: limits.endpoint: '5/0 seconds' allows no request. Write a number from 1, or remove it for no limit",
     ),
     "a rate of too many to count": (
         "limits: {endpoint: 1000001/day}",
-        "7: limits.endpoint: '1000001/day' is more than 1000000 in one window. Write it for a shorter window",
+        "7: limits.endpoint: '1000001/day' is more than 1000000 requests in one window. Use a shorter window",
     ),
     "a key of no limit": ("limits: {per_kee: 1/second}", "7: limits.per_kee: is no key here. Did you mean 'per_key'?"),
     "limits that are no mapping": (
@@ -97,17 +97,11 @@ GUARD_LINES = {
     ),
     "nobody at once": (
         "limits: {concurrent: 0}",
-        (
-            "7: limits.concurrent: must be at least 1, and is 0. "
-            "Write how many requests may be under way at once, such as 100"
-        ),
+        ("7: limits.concurrent: must be at least 1, and is 0. Set the most concurrent requests, such as 100"),
     ),
     "less than nobody at once": (
         "limits: {concurrent: -5}",
-        (
-            "7: limits.concurrent: must be at least 1, and is -5. "
-            "Write how many requests may be under way at once, such as 100"
-        ),
+        ("7: limits.concurrent: must be at least 1, and is -5. Set the most concurrent requests, such as 100"),
     ),
     "a deadline of no time": (
         "limits: {deadline: 0s}",
@@ -115,29 +109,29 @@ GUARD_LINES = {
     ),
     "a deadline that nobody waits for": (
         "limits: {deadline: 2h}",
-        "7: limits.deadline: '2h' is longer than a caller waits. Write at most 1h, such as 30s",
+        "7: limits.deadline: '2h' is too long. Set at most 1h, such as 30s",
     ),
     "no body at all": (
         "limits: {body_mib: 0}",
-        "7: limits.body_mib: must be from 1 to 1024, and is 0. Write the largest body in MiB, such as 64",
+        "7: limits.body_mib: must be from 1 to 1024, and is 0. Set the largest request body in MiB, such as 64",
     ),
     "a body beyond the memory": (
         "limits: {body_mib: 1025}",
-        "7: limits.body_mib: must be from 1 to 1024, and is 1025. Write the largest body in MiB, such as 64",
+        "7: limits.body_mib: must be from 1 to 1024, and is 1025. Set the largest request body in MiB, such as 64",
     ),
     "a sample of more than all": (
         "capture: {sample: 1.5}",
-        "7: capture.sample: 1.5 is no share of the requests. Write a number from 0 to 1, such as 0.1",
+        "7: capture.sample: must be from 0 to 1, and is 1.5. Set the share of requests whose features are kept, such as 0.1",
     ),
     "a sample in the negative": (
         "capture: {sample: -0.1}",
-        "7: capture.sample: -0.1 is no share of the requests. Write a number from 0 to 1, such as 0.1",
+        "7: capture.sample: must be from 0 to 1, and is -0.1. Set the share of requests whose features are kept, such as 0.1",
     ),
     "a capture of nothing": (
         "capture: {max_kib: 0}",
         (
             "7: capture.max_kib: must be at least 1, and is 0. "
-            "Write how many KiB one request's features may take, such as 4096"
+            "Set the largest size of one request's features in KiB, such as 4096"
         ),
     ),
     "a key of no capture": (
@@ -147,36 +141,36 @@ GUARD_LINES = {
     "a redacted feature that is monitored": (
         "features: [height]\ncapture: {redact: [height]}",
         (
-            "8: capture.redact[0]: 'height' is one of 'features': what is not kept cannot be watched. "
+            "8: capture.redact[0]: 'height' is one of 'features', and a redacted feature cannot be monitored. "
             "Remove it here, or from 'features'"
         ),
     ),
     "a name redacted twice": (
         "capture: {redact: [height, height]}",
-        "7: capture.redact[1]: 'height' is already capture.redact[0]. Keep one of them",
+        "7: capture.redact[1]: duplicates capture.redact[0]. Keep one of them",
     ),
     "a redacted label": (
         "capture: {redact: [late]}",
-        "7: capture.redact[0]: 'late' is the label, which no request holds. Remove it",
+        "7: capture.redact[0]: 'late' is the label, which requests do not contain. Remove it",
     ),
     "a redacted column of the system": (
         "capture: {redact: [request_id]}",
         (
             "7: capture.redact[0]: 'request_id' is a system column. "
-            "Name features of the model, or user_id, session_id, client_request_id"
+            "Use features of the model, or user_id, session_id, client_request_id"
         ),
     ),
     "a pickle without hash": (
         "accept_pickles: [model.pkl]",
-        f"7: accept_pickles[0]: 'model.pkl' is no SHA-256 hash of 64 hex digits in lower case. {PICKLE_FIX}",
+        f"7: accept_pickles[0]: 'model.pkl' is not a SHA-256 hash (64 hex digits in lower case). {PICKLE_FIX}",
     ),
     "a hash that is cut off": (
         f"accept_pickles: [{HASH[:-1]}]",
-        f"7: accept_pickles[0]: '{HASH[:-1]}' is no SHA-256 hash of 64 hex digits in lower case. {PICKLE_FIX}",
+        f"7: accept_pickles[0]: '{HASH[:-1]}' is not a SHA-256 hash (64 hex digits in lower case). {PICKLE_FIX}",
     ),
     "a pickle accepted twice": (
         f"accept_pickles:\n  - {HASH}\n  - {HASH}",
-        "9: accept_pickles[1]: repeats accept_pickles[0]. Keep one of them",
+        "9: accept_pickles[1]: duplicates accept_pickles[0]. Keep one of them",
     ),
     "all pickles accepted": (
         "accept_pickles: true",

@@ -23,41 +23,41 @@ QUERIES = {
     "two": "SELECT 1; SELECT 2",
     "writes": "CREATE TABLE a AS SELECT 1",
 }
-_FIX = "Give either 'sql', a file with one SELECT, or 'function', module:function"
+_FIX = "Set either 'sql', a file with one SELECT, or 'function', module:function"
 _SELECT = "Write one SELECT of one number FROM predictions, such as SELECT avg(score) FROM predictions"
 
 # Lines that follow the minimal file: the first of them is line 7.
 MONITORING_LINES = {
     "a segment twice": (
         "segments: [carrier, carrier]",
-        "7: segments[1]: 'carrier' is already segments[0]. Keep one of them",
+        "7: segments[1]: duplicates segments[0]. Keep one of them",
     ),
     "a segment that is not kept": (
         "segments: [tail]\ncapture: {redact: [tail]}",
         (
-            "7: segments[0]: 'tail' is one of 'capture.redact': what is not kept cannot be a segment. "
+            "7: segments[0]: 'tail' is one of 'capture.redact', and a redacted feature cannot be a segment. "
             "Remove it here, or from 'capture.redact'"
         ),
     ),
     "too many segments": (
         f"segments: [{', '.join('abcdefghijk')}]",
-        "7: segments: are 11: each is measured in every window. Keep at most 10",
+        "7: segments: lists 11, and each is measured in every window. Keep at most 10",
     ),
     "an unknown method": (
         "drift: {method: calibratd}",
-        "7: drift.method: 'calibratd' is no method. Did you mean 'calibrated'?",
+        "7: drift.method: 'calibratd' is not a valid value. Did you mean 'calibrated'?",
     ),
     "an unknown reference": (
         "drift: {reference: yesterday}",
-        "7: drift.reference: 'yesterday' is no reference. Use one of: rolling, training",
+        "7: drift.reference: 'yesterday' is not a valid value. Use one of: rolling, training",
     ),
     "too few days": (
         "drift: {days: 3}",
-        "7: drift.days: must be from 7 to 366, and is 3. Write how many days are looked back upon, such as 28",
+        "7: drift.days: must be from 7 to 366, and is 3. Set the length of the reference in days, such as 28",
     ),
     "a verdict on nothing": (
         "drift: {minimum: 0}",
-        "7: drift.minimum: must be at least 1, and is 0. Write how many rows a verdict takes, such as 1000",
+        "7: drift.minimum: must be at least 1, and is 0. Set the fewest rows for a verdict, such as 1000",
     ),
     "a metric without name": (
         "metrics: [{sql: metrics/mean_score.sql}]",
@@ -65,13 +65,13 @@ MONITORING_LINES = {
     ),
     "a metric of a strange name": (
         "metrics: [{name: Late share, sql: metrics/mean_score.sql}]",
-        "7: metrics[0].name: 'Late share' is no name of a metric. Use a-z, 0-9 and _, a letter first, up to 63",
+        "7: metrics[0].name: 'Late share' is not a valid metric name. Use up to 63 of a-z, 0-9 and _, starting with a letter",
     ),
     "a metric twice": (
         "metrics:\n    - {name: a, sql: metrics/mean_score.sql}\n    - {name: a, sql: metrics/mean_score.sql}",
-        "9: metrics[1].name: repeats metrics[0]. Rename one of them",
+        "9: metrics[1].name: duplicates metrics[0]. Rename one of them",
     ),
-    "a metric of nothing": ("metrics: [{name: a}]", f"7: metrics[0]: says not how it is computed. {_FIX}"),
+    "a metric of nothing": ("metrics: [{name: a}]", f"7: metrics[0]: has neither 'sql' nor 'function'. {_FIX}"),
     "a metric of two": (
         "metrics: [{name: a, sql: x.sql, function: 'm:f'}]",
         f"7: metrics[0]: has both 'sql' and 'function'. {_FIX}",
@@ -80,7 +80,7 @@ MONITORING_LINES = {
         "metrics: [{name: a, function: late_share}]",
         (
             "7: metrics[0].function: 'late_share' is not of the form module:function. "
-            "Write it such as my_metrics:late_share"
+            "Write it as module:function, such as my_metrics:late_share"
         ),
     ),
     "a metric's function that is not there": (
@@ -119,7 +119,7 @@ MONITORING_LINES = {
         f"a metric named like the column {name}": (
             f"metrics: [{{name: {name}, sql: metrics/mean_score.sql}}]",
             (
-                f"7: metrics[0].name: '{name}' is a column of 'modelops metrics' already. "
+                f"7: metrics[0].name: '{name}' is a built-in column of 'modelops metrics'. "
                 f"Use another name, such as 'own_{name}'"
             ),
         )
@@ -127,11 +127,11 @@ MONITORING_LINES = {
     },
     "a rule on no metric": (
         "metrics: [{name: a, sql: metrics/mean_score.sql}]\nalerts: [{kind: metric, metric: b, above: 1}]",
-        "8: alerts[0].metric: 'b' is none of 'metrics'. Use one of: a",
+        "8: alerts[0].metric: 'b' is not listed under 'metrics'. Use one of: a",
     ),
     "a rule on a metric where none is": (
         "alerts: [{kind: metric, metric: b, above: 1}]",
-        "7: alerts[0].metric: 'b' is none of 'metrics'. Define it under 'metrics', with a name and 'sql' or 'function'",
+        "7: alerts[0].metric: 'b' is not listed under 'metrics'. Add it to 'metrics', with a name and 'sql' or 'function'",
     ),
     "a rule on a metric without threshold": (
         "metrics: [{name: a, sql: metrics/mean_score.sql}]\nalerts: [{kind: metric, metric: a}]",
@@ -140,12 +140,12 @@ MONITORING_LINES = {
     "a rule on an estimate that there is none of": (
         "alerts: [{kind: estimated_quality, metric: brier_skill, below: 0}]",
         (
-            "7: alerts[0].metric: 'brier_skill' is no metric that is estimated of binary_classification. "
+            "7: alerts[0].metric: 'brier_skill' is not an estimated metric of binary_classification. "
             "Did you mean 'brier'?"
         ),
     ),
     "a data rule with a threshold": (
         "alerts: [{kind: data_quality, above: 0.1}]",
-        "7: alerts[0].above: a rule of kind data_quality has no threshold of its own. Remove it",
+        "7: alerts[0].above: a rule of kind data_quality has a fixed threshold. Remove it",
     ),
 }

@@ -17,7 +17,7 @@ ADDED_LINES = {
         f"7: <<: is no key here. Use one of: {', '.join(KEYS[:12])} and {len(KEYS) - 12} more",
     ),
     "a repeated key": ("label: later", "7: label: is already given on line 6. Keep one of them"),
-    "an unknown window": ("window: dya", "7: window: 'dya' is no window. Did you mean 'day'?"),
+    "an unknown window": ("window: dya", "7: window: 'dya' is not a valid value. Did you mean 'day'?"),
     "a bare number as duration": (
         "label_horizon: 48",
         f"7: label_horizon: must be a duration, and is a number (48). {DURATION_FIX}",
@@ -53,7 +53,9 @@ ADDED_LINES = {
     ),
     "an owner that Dagster refuses": (
         "owners: [me@example.org, data science]",
-        ("7: owners[1]: 'data science' is no owner. Write an e-mail address or a team, such as 'team:data-science'"),
+        (
+            "7: owners[1]: 'data science' is not a valid owner. Write an e-mail address or a team, such as 'team:data-science'"
+        ),
     ),
     "a repeated feature": (
         "features:\n  - a\n  - a",
@@ -61,11 +63,11 @@ ADDED_LINES = {
     ),
     "the label as feature": (
         "features: [late]",
-        "7: features[0]: 'late' is the label. Remove it: a label is unknown when a prediction is made",
+        "7: features[0]: 'late' is the label. Remove it: the label is not known at prediction time",
     ),
     "a feature of the system": (
         "features: [date]",
-        "7: features[0]: 'date' is the name of a system column. Rename the column and train the model again",
+        "7: features[0]: 'date' is the name of a system column. Rename the column and retrain the model",
     ),
     "an empty value": (
         "alerts:",
@@ -81,11 +83,11 @@ ADDED_LINES = {
     ),
     "an unknown kind": (
         "alerts:\n  - kind: drfit",
-        "8: alerts[0].kind: 'drfit' is no kind. Did you mean 'drift'?",
+        "8: alerts[0].kind: 'drfit' is not a valid value. Did you mean 'drift'?",
     ),
     "a repeated rule": (
         "alerts:\n  - {kind: drift}\n  - {kind: drift, above: 0.5}",
-        "9: alerts[1]: repeats the rule 'drift' of alerts[0]. Keep one of them",
+        "9: alerts[1]: duplicates the rule 'drift' of alerts[0]. Keep one of them",
     ),
     "a key of no rule": (
         "alerts:\n  - kind: drift\n    abve: 0.5",
@@ -93,27 +95,27 @@ ADDED_LINES = {
     ),
     "a service rule without threshold": (
         "alerts: [{kind: error_rate}]",
-        "7: alerts[0].above: is missing. Add 'above': a share from 0 to below 1, such as 0.1",
+        "7: alerts[0].above: is missing. Add 'above': a share of at least 0 and below 1, such as 0.1",
     ),
     "a service rule from below": (
         "alerts: [{kind: latency_p95_ms, above: 9, below: 5}]",
-        "7: alerts[0].below: a rule of kind latency_p95_ms has no 'below'. Use 'above'",
+        "7: alerts[0].below: a rule of kind latency_p95_ms takes no 'below'. Use 'above'",
     ),
     "a service rule with metric": (
         "alerts: [{kind: drift, metric: psi}]",
-        "7: alerts[0].metric: a rule of kind drift has no metric. Remove it, or use kind quality",
+        "7: alerts[0].metric: a rule of kind drift takes no metric. Remove it, or use kind quality",
     ),
     "an error rate in percent": (
         "alerts: [{kind: error_rate, above: 10}]",
-        "7: alerts[0].above: 10 is no threshold for error_rate. Write a share from 0 to below 1, such as 0.1",
+        "7: alerts[0].above: 10 is not a valid threshold for error_rate. Write a share of at least 0 and below 1, such as 0.1",
     ),
     "a drifted share above all": (
         "alerts: [{kind: drift, above: 1.5}]",
-        "7: alerts[0].above: 1.5 is no threshold for drift. Write a share from 0 to below 1, such as 0.1",
+        "7: alerts[0].above: 1.5 is not a valid threshold for drift. Write a share of at least 0 and below 1, such as 0.1",
     ),
     "a latency in the negative": (
         "alerts: [{kind: latency_p95_ms, above: -1}]",
-        "7: alerts[0].above: -1 is no threshold for latency_p95_ms. Write milliseconds from 1, such as 10000",
+        "7: alerts[0].above: -1 is not a valid threshold for latency_p95_ms. Write milliseconds from 1, such as 10000",
     ),
     "an endless threshold": (
         "alerts: [{kind: error_rate, above: .inf}]",
@@ -132,7 +134,7 @@ ADDED_LINES = {
     ),
     "a rule that no row allows": (
         "alerts: [{kind: error_rate, above: 0.1, minimum: 0}]",
-        ("7: alerts[0].minimum: must be at least 1, and is 0. Write how many rows allow a verdict, such as 100"),
+        ("7: alerts[0].minimum: must be at least 1, and is 0. Set the fewest rows for a verdict, such as 100"),
     ),
     "quality without metric": (
         "alerts: [{kind: quality, below: 0}]",
@@ -140,7 +142,7 @@ ADDED_LINES = {
     ),
     "an unknown metric": (
         "alerts: [{kind: quality, metric: brier_skil, below: 0}]",
-        ("7: alerts[0].metric: 'brier_skil' is no metric of binary_classification. Did you mean 'brier_skill'?"),
+        ("7: alerts[0].metric: 'brier_skil' is not a metric of binary_classification. Did you mean 'brier_skill'?"),
     ),
     "quality without threshold": (
         "alerts: [{kind: quality, metric: auc}]",
@@ -148,21 +150,21 @@ ADDED_LINES = {
     ),
     "quality with two thresholds": (
         "alerts: [{kind: quality, metric: auc, above: 0, below: 1}]",
-        "7: alerts[0]: a quality rule has one threshold, and this has two. Keep either 'above' or 'below'",
+        "7: alerts[0]: a quality rule takes one threshold, but this one has two. Keep either 'above' or 'below'",
     ),
     "an impossible metric": (
         "alerts: [{kind: quality, metric: auc, below: 70}]",
-        "7: alerts[0].below: 70 is no threshold for quality_auc. Write a number from 0 to 1",
+        "7: alerts[0].below: 70 is not a valid threshold for quality_auc. Write a number from 0 to 1",
     ),
     "retraining without trainer": (
         "retraining: {}",
-        ("7: retraining: needs a trainer, and there is none. Add 'trainer: module:function', or remove 'retraining'"),
+        ("7: retraining: needs 'trainer', which is missing. Add 'trainer: module:function', or remove 'retraining'"),
     ),
     "retraining on nothing": (
         "trainer: demo.trainer:train\nretraining:\n  min_new_labels: 0",
         (
             "9: retraining.min_new_labels: must be at least 1, and is 0. "
-            "Write how many new labels start a training, such as 5000"
+            "Set the number of new labels that starts a retraining, such as 5000"
         ),
     ),
     "quoted labels to wait for": (
@@ -178,7 +180,7 @@ ADDED_LINES = {
     ),
     "an unknown strategy": (
         "promotion: {strategy: canray}",
-        "7: promotion.strategy: 'canray' is no strategy. Did you mean 'canary'?",
+        "7: promotion.strategy: 'canray' is not a valid value. Did you mean 'canary'?",
     ),
     "steps of a direct promotion": (
         "promotion: {steps: [50, 100]}",
@@ -186,19 +188,19 @@ ADDED_LINES = {
     ),
     "no steps": (
         "promotion: {strategy: canary, steps: []}",
-        "7: promotion.steps: is empty. List growing shares, such as [5, 25, 50, 100], or remove 'steps'",
+        "7: promotion.steps: is empty. List increasing percentages, such as [5, 25, 50, 100], or remove 'steps'",
     ),
     "steps that shrink": (
         "promotion: {strategy: canary, steps: [50, 25, 100]}",
-        "7: promotion.steps[1]: 25 does not grow after 50. List each share once, ascending",
+        "7: promotion.steps[1]: 25 is not greater than 50. List each percentage once, in ascending order",
     ),
     "a step of nothing": (
         "promotion: {strategy: canary, steps: [0, 100]}",
-        "7: promotion.steps[0]: 0 is no share of the traffic. Write a percentage from 1 to 100",
+        "7: promotion.steps[0]: 0 is not a share of the traffic. Write a percentage from 1 to 100",
     ),
     "steps that stop early": (
         "promotion:\n  strategy: canary\n  steps: [5, 50]",
-        "9: promotion.steps: ends at 50, so the challenger never takes over. End the list with 100",
+        "9: promotion.steps: ends at 50, so the challenger never becomes the champion. End the list with 100",
     ),
     "a step in octal": (
         "promotion: {strategy: canary, steps: [010, 100]}",
@@ -211,7 +213,7 @@ ADDED_LINES = {
         "trainer: demo.trainer.train",
         (
             "7: trainer: 'demo.trainer.train' is not of the form module:function. "
-            "Write it such as examples.flights.trainer:train"
+            "Write it as module:function, such as examples.flights.trainer:train"
         ),
     ),
     "a trainer in no package": (

@@ -120,11 +120,11 @@ def test_a_model_whose_inputs_hold_the_label_or_a_system_column_is_refused() -> 
     assert faults_of(MINIMAL, known=("date", "distance", "late")) == [
         (
             "flights.yaml:4: model_name: the model's input 'date' is the name of a system column. "
-            "Rename the column and train the model again"
+            "Rename the column and retrain the model"
         ),
         (
             "flights.yaml:6: label: 'late' is among the model's inputs. "
-            "Train the model without its label, or name the right label"
+            "Train the model without the label, or correct 'label'"
         ),
     ]
 

@@ -133,7 +133,7 @@ def test_a_candidate_that_is_worse_for_one_segment_fails_by_its_name(made: Proje
 @pytest.mark.parametrize(
     ("version", "reason"),
     [
-        ("4", "version 4: The model answered a probability that is no number from 0 to 1"),
+        ("4", "version 4: The model returned a probability outside 0 to 1"),
         ("5", "the candidate answers classes without scores, where the champion has scores"),
         ("6", "version 6: the model raised KeyError: 'no such column'"),
     ],
@@ -145,7 +145,7 @@ def test_a_candidate_that_cannot_answer_fails_and_says_why(made: Project, versio
 
 
 def test_a_constant_candidate_fails(made: Project) -> None:
-    assert "answers 0.5 to all" in evaluate(made.stores, with_gate(made), "7").numbers["reason"]
+    assert "predicts 0.5 for all" in evaluate(made.stores, with_gate(made), "7").numbers["reason"]
 
 
 def test_a_champion_that_cannot_answer_is_no_candidates_fault(made: Project, models: dict[str, Fake]) -> None:
@@ -170,7 +170,7 @@ def test_a_slow_candidate_fails_above_the_ratio_and_the_floor(made: Project, mod
     spec = with_gate(made, time_floor_ms=0.01)
     gate = evaluate(made.stores, spec, "2")
     assert FAIL == gate.verdict
-    assert "ms a row and the champion" in gate.numbers["reason"]
+    assert "ms per row and the champion" in gate.numbers["reason"]
     assert gate.numbers["candidate_ms_a_row"] >= 0.05
     assert PASS == evaluate(made.stores, with_gate(made), "2").verdict
 
@@ -179,7 +179,7 @@ def test_a_large_candidate_fails_above_the_ratio_and_the_floor(made: Project) ->
     gate = evaluate(made.stores, with_gate(made, max_size_ratio=1.5, size_floor_mib=1), "2")
     assert FAIL == gate.verdict
     assert (
-        "the candidate takes 2 MiB of files and the champion 1: more than 1.5 times as much, and above 1"
+        "the candidate takes 2 MiB of files and the champion 1: more than 1.5 times as much, and above the floor of 1"
         in (gate.numbers["reason"])
     )
 
@@ -188,7 +188,7 @@ def test_the_gate_is_the_endpoints_own(made: Project) -> None:
     spec = with_gate(made, min_days=50, min_regimes=4)
     gate = evaluate(made.stores, spec, "2")
     assert (NOT_ENOUGH, spec.gate.hash) == (gate.verdict, gate.gate_hash)
-    assert "of 1000 rows and 50 days that it takes; 2 regimes" in gate.numbers["reason"]
+    assert "but 1000 rows and 50 days are required; 2 regimes" in gate.numbers["reason"]
     every_second = with_gate(made, every_nth_day=2)
     assert DAYS / 2 == evaluate(made.stores, every_second, "2").numbers["days"]
     assert DAYS // 2 * ROWS == build_training_set(made.stores, every_second).rows

@@ -95,7 +95,7 @@ def test_a_window_rests_on_the_labels_of_its_version_that_ended_a_label_horizon_
     found = stored(project, spec)
     labelled = [found[START + hour * HOUR, "1"]["labelled"] for hour in range(7)]
     assert [0, 0, 0, ROWS, 2 * ROWS, 3 * ROWS, 4 * ROWS] == labelled
-    too_few = "600 earlier rows with score and label of the 1000 that a calibration takes"
+    too_few = "the calibration needs 1000 earlier rows with score and label, and there are 600"
     assert (too_few, None) == (found[START + 3 * HOUR, "1"]["reason"], found[START + 3 * HOUR, "1"]["auc"])
     assert (0, ROWS) == tuple(found[START + HOUR, "2"][name] for name in ("labelled", "scored"))
     for hour in (4, 5, 6):
@@ -153,7 +153,7 @@ def test_rows_without_a_score_and_test_calls_are_left_out(project: Project, spec
     assert (57, 50) == (row["predictions"], row["scored"])
     expected = by_hand([(record, labels[record["id"]]) for record in past], now)
     assert expected == {name: pytest.approx(row[name], abs=1e-9) for name in METRICS}
-    reason = 'the model answers no score: log it with pyfunc_predict_fn="predict_proba"'
+    reason = 'the model returns no score: log it with pyfunc_predict_fn="predict_proba"'
     assert (5, 0, reason) == (without["predictions"], without["scored"], without["reason"])
     assert dict.fromkeys(METRICS) == {name: without[name] for name in METRICS}
 
@@ -163,7 +163,7 @@ def test_labels_of_one_class_calibrate_nothing(project: Project, spec: EndpointS
     deliver(project, spec, [past, now], [label_row(past, row, "0", START) for row in range(1000)])
     estimate_quality(project.stores, spec)
     row = stored(project, spec)[START + 5 * HOUR, "1"]
-    assert (None, 1000, "one class only among the earlier labels") == (row["auc"], row["labelled"], row["reason"])
+    assert (None, 1000, "the earlier labels have one class only") == (row["auc"], row["labelled"], row["reason"])
 
 
 @pytest.mark.parametrize("task", ["multiclass", "regression"])

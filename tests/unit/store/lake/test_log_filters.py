@@ -13,7 +13,7 @@ from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import INFERENCE_LOG, inference_log
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.log_filters import answered, by_version, with_features
-from modelops_pipelines.store.lake.parquet_scan import scanned
+from modelops_pipelines.store.lake.parquet_scan import scan_batches
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)
 LOG: Table = inference_log("binary_classification", {})
@@ -48,7 +48,7 @@ def test_the_rows_that_count_are_those_of_the_queries(file: str, size: int, vers
         expected = connected.execute(query, asked).fetchall()
     assert len(expected) == len(FLAGS) ** 2
     found = []
-    for batch in scanned([file], LOG, ASKED, size):
+    for batch in scan_batches([file], LOG, ASKED, size):
         for name, rows in by_version(answered(batch)):
             kept = set(with_features(rows).column("prediction_id").to_pylist())
             found += [(one, one in kept) for one in rows.column("prediction_id").to_pylist() if name == version]

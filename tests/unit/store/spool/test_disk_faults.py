@@ -160,7 +160,7 @@ def test_a_dead_worker_s_segment_that_cannot_be_sealed_waits_and_holds_up_nobody
         patched.setattr(os, "fsync", refuse)
         assert ["other"] == [segment.worker for segment in sealed_segments(tmp_path, "e", "labels")]
     assert ["dead", "other"] == [segment.worker for segment in sealed_segments(tmp_path, "e", "labels")]
-    assert [["labels/dead/000000000001", "labels/other/000000000001"]] == [spool.waiting(tmp_path, "e")]
+    assert [["labels/dead/000000000001", "labels/other/000000000001"]] == [spool.pending_segments(tmp_path, "e")]
 
 
 def refuse(*_: object) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelops_pipelines.store.spool import segments as spool
-from modelops_pipelines.store.spool.checksums import Tally, closed, seal_line
+from modelops_pipelines.store.spool.checksums import Tally, encode_line, seal_line
 from modelops_pipelines.store.spool.segments import Line, SegmentWriter, encode, read_lines, sealed_segments
 
 
@@ -72,7 +72,7 @@ def test_a_damaged_line_in_the_middle_keeps_the_others(tmp_path: Path, damage: b
     read = lines(tmp_path)
     assert [{"n": n} for n in (0, 1, 3, 4)] == [line.record for line in read if line.record]
     assert all(str(line.fault).startswith("damaged") for line in read if line.record is None)
-    assert "the seal is of 5 lines" in str(read[-1].fault)
+    assert "the seal is for 5 lines" in str(read[-1].fault)
 
 
 def test_segments_are_numbered_on_and_listed_in_order_each_worker_apart(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_segment_cut_off_between_two_lines_has_lost_its_seal_and_says_so(tmp_p
         path.write_bytes(b"".join(raw[:kept]))
         *records, end = lines(tmp_path)
         assert [{"n": n} for n in range(kept)] == [line.record for line in records]
-        assert (kept + 1, None, "the end of the segment is missing") == (end.number, end.record, str(end.fault)[:33])
+        assert (kept + 1, None, "the segment has no seal: lines at") == (end.number, end.record, str(end.fault)[:33])
 
 
 def test_bytes_after_the_seal_and_a_line_that_comes_twice_are_faults(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_bytes_after_the_seal_and_a_line_that_comes_twice_are_faults(tmp_path: P
 def test_a_line_of_nothing_with_the_checksum_of_nothing_is_damage(tmp_path: Path) -> None:
     assert spool._parse(1, b',"crc":"00000000"}\n').fault == "damaged: its checksum does not match"
     for body in (b'{"n":\xff', b'{"n":1}{', b"[1,2"):
-        assert spool._parse(1, closed(body)).record is None
+        assert spool._parse(1, encode_line(body)).record is None
 
 
 def test_segments_of_release_0_1_have_no_seal_and_are_read_as_they_are(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_key_for_all_endpoints_stays_one(keys: Keys) -> None:
 
 
 def test_a_key_that_would_have_expired_already_is_not_made(keys: Keys) -> None:
-    with pytest.raises(InputError, match="would have expired already"):
+    with pytest.raises(InputError, match="is in the past"):
         created(keys, NOW)
     assert (0, []) == (keys.generation(), list(keys.list()))
 
@@ -107,9 +107,9 @@ def test_what_is_revoked_expired_or_replaced_cannot_be_rotated(keys: Keys) -> No
     newer = keys.rotate(replaced.key.key_id, HOUR, now=NOW, actor="bob")
     before = (keys.generation(), list(keys.list()))
     for key_id, later, said in (
-        (revoked.key.key_id, NOW, "is revoked. Make a new one"),
-        (expired.key.key_id, NOW + HOUR, "is expired. Make a new one"),
-        (replaced.key.key_id, NOW, f"is replaced already, by {newer.key.key_id}. Rotate {newer.key.key_id}"),
+        (revoked.key.key_id, NOW, "is revoked. Create a new one"),
+        (expired.key.key_id, NOW + HOUR, "is expired. Create a new one"),
+        (replaced.key.key_id, NOW, f"was replaced by {newer.key.key_id} already. Rotate {newer.key.key_id}"),
     ):
         with pytest.raises(ConflictError) as raised:
             keys.rotate(key_id, HOUR, now=later, actor="bob")
@@ -137,7 +137,7 @@ def test_revoking_again_changes_nothing(keys: Keys) -> None:
 )
 def test_a_key_that_there_is_not_is_refused(keys: Keys, act: Callable[[Keys], object]) -> None:
     created(keys)
-    with pytest.raises(UnknownError, match=r"There is no key 'nobody'\. Name one of: modelops key list"):
+    with pytest.raises(UnknownError, match=r"There is no key 'nobody'\. Use a key id from: modelops key list"):
         act(keys)
     assert keys.generation() == 1
 
@@ -162,7 +162,7 @@ def test_a_change_that_fails_half_way_is_no_change(keys: Keys, monkeypatch: pyte
     def broken(_: object) -> None:
         raise sqlite3.DatabaseError("the disk is full")
 
-    monkeypatch.setattr(keys_module, "_move_generation", broken)
+    monkeypatch.setattr(keys_module, "_increment_generation", broken)
     for act in (
         lambda: created(keys),
         lambda: keys.rotate(key_id, HOUR, now=NOW, actor="bob"),

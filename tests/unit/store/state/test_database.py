@@ -81,7 +81,7 @@ def test_a_newer_database_is_refused_and_the_message_names_both_revisions(tmp_pa
         connected.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(SchemaError) as caught:
         Database(url(tmp_path))
-    assert f"The state database is at revision 9999, this code at {REVISION}" == caught.value.message
+    assert f"The state database is at revision 9999, but this release supports {REVISION}" == caught.value.message
     assert "Run the newer release" in caught.value.remedy
 
 
@@ -93,7 +93,7 @@ def test_a_database_that_another_process_holds_is_told_as_busy(tmp_path: Path, m
     with pytest.raises(BusyError) as caught, opened.begin():
         pass
     assert "has been locked by another process for over 0.1 s" in caught.value.message
-    assert "Find the process that holds it" in caught.value.remedy
+    assert "End the process that holds the lock" in caught.value.remedy
     holder.execute("ROLLBACK")
     holder.close()
     with opened.begin() as connected:
@@ -113,14 +113,14 @@ def test_a_block_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"this is no database at all, but a text of some length" * 40])
 def test_a_file_that_is_no_database_is_told_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.db").write_bytes(content)
-    with pytest.raises(SchemaError, match="is no healthy database"):
+    with pytest.raises(SchemaError, match="is corrupt"):
         Database(url(tmp_path))
 
 
 def test_a_home_that_cannot_be_written_is_a_fault_of_the_settings(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     settings = load_settings(tmp_path, {"MODELOPS_HOME": str(tmp_path / "file" / "home")})
-    with pytest.raises(SettingsError, match="cannot be written") as caught:
+    with pytest.raises(SettingsError, match="is not writable") as caught:
         Stores(settings)
     assert "set MODELOPS_HOME to another folder" in caught.value.remedy
     with pytest.raises(SettingsError, match="cannot be opened for writing"):

@@ -1,1 +1,1 @@
-"""The state database's migrations, one a release, in order. A step that was released never changes."""
+"""The state database's migrations, one a release, in order. A released migration never changes."""

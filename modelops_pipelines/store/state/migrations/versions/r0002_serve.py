@@ -1,4 +1,4 @@
-"""The gateway's keys, erasures, and what pins a version's files."""
+"""API keys, erasures, and the hash of a version's files."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What releases leave: deployments, archived versions, trials, experiments, tests, what the registry was told."""
+"""Deployments, archived versions, trials, experiments, version tests, and synced aliases."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add the tables, and the status of an endpoint: all that there are have been active."""
+    """Add the tables, and the endpoints' status: existing endpoints are active."""
     with op.batch_alter_table("desired_state") as desired:
         desired.add_column(sa.Column("status", sa.Text(), nullable=True))
     op.execute("UPDATE desired_state SET status = 'active'")

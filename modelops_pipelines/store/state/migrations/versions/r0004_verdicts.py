@@ -1,4 +1,4 @@
-"""Verdicts are kept, and alerts say what kind of rule they are of."""
+"""A table of verdicts, and the kind of rule of each alert."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,11 +6,11 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 KINDS_BEFORE = ("estimated_quality", "data_quality", "quality", "metric")
-"""Kinds whose rules bore a metric's name behind theirs; all others were named like their kind."""
+"""Kinds whose rule names end with a metric's name; other rules are named like their kind."""
 
 
 def upgrade() -> None:
-    """Add the table of verdicts, and the kind of the alerts that there are."""
+    """Add the table of verdicts, and the kind of existing alerts."""
     op.create_table(
         "verdicts",
         sa.Column("endpoint", sa.Text(), primary_key=True, nullable=False),

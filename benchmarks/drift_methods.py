@@ -1,8 +1,8 @@
-"""The ways that ``benchmarks.drift`` compares: each runs in a process of its own, some in an environment of its own.
+"""The methods that ``benchmarks.drift`` compares. Each runs in its own process, some in their own environment.
 
-``python -m benchmarks.drift_ways WAY FILE`` measures one way on the data in FILE and prints JSON. A way is a function
-of both sides' columns that makes what it takes in practice (Arrow tables, as the lake gives them, for us; DataFrames
-for the others) and returns the job that is measured. Imports are not counted, nor a first run on a few rows.
+``python -m benchmarks.drift_methods METHOD FILE`` measures one method on the data in FILE and prints JSON. A method is
+a function of both sides' columns. It builds the usual input (Arrow tables from the lake for ours, DataFrames for the
+others) and returns the job to measure. Imports and a first run on a few rows are not counted.
 """
 
 import json
@@ -24,15 +24,17 @@ Job = Callable[[], Verdicts]
 THRESHOLD = 0.1
 WARM_UP_ROWS = 2_000
 RUNS, SECONDS = 7, 10.0
-"""Runs of a way, whose median counts, and CPU seconds after which there is no other."""
+"""Maximum number of runs, of which the median counts, and CPU seconds after which no further run starts."""
 
 
 def main() -> None:
-    """Measure the way on the file's data."""
-    way, file = sys.argv[1:]
+    """Measure one method on the file's data."""
+    method, file = sys.argv[1:]
     reference, current = read(file)
-    WAYS[way](*({name: values[:WARM_UP_ROWS] for name, values in side.items()} for side in (reference, current)))()
-    job = WAYS[way](reference, current)
+    METHODS[method](
+        *({name: values[:WARM_UP_ROWS] for name, values in side.items()} for side in (reference, current))
+    )()
+    job = METHODS[method](reference, current)
     before = _peak_mb()
     spent: list[float] = []
     took: list[float] = []
@@ -47,33 +49,35 @@ def main() -> None:
 
 
 def write(file: str, reference: Columns, current: Columns) -> None:
-    """Keep both sides' columns: numbers as they are, categories as codes and names."""
-    kept: dict[str, Any] = {}
+    """Write both sides' columns: numbers unchanged, categories as codes and names."""
+    stored_columns: dict[str, Any] = {}
     for side, columns in (("reference", reference), ("current", current)):
         for name, values in columns.items():
             if values.dtype == object:
-                kept[f"{side}/{name}/names"], kept[f"{side}/{name}"] = np.unique(
+                stored_columns[f"{side}/{name}/names"], stored_columns[f"{side}/{name}"] = np.unique(
                     values.astype(str), return_inverse=True
                 )
             else:
-                kept[f"{side}/{name}"] = values
-    np.savez(file, **kept)
+                stored_columns[f"{side}/{name}"] = values
+    np.savez(file, **stored_columns)
 
 
 def read(file: str) -> tuple[Columns, Columns]:
     """Return both sides' columns, categories as Python strings."""
     sides: dict[str, Columns] = {"reference": {}, "current": {}}
-    with np.load(file) as kept:
-        for key in kept.files:
+    with np.load(file) as stored_columns:
+        for key in stored_columns.files:
             side, name, *names = key.split("/")
             if not names:
-                coded = f"{key}/names" in kept.files
-                sides[side][name] = kept[f"{key}/names"].astype(object)[kept[key]] if coded else kept[key]
+                coded = f"{key}/names" in stored_columns.files
+                sides[side][name] = (
+                    stored_columns[f"{key}/names"].astype(object)[stored_columns[key]] if coded else stored_columns[key]
+                )
     return sides["reference"], sides["current"]
 
 
 def _ours(reference: Columns, current: Columns, *, stored: bool) -> Job:
-    """Profile and judge; with ``stored`` the reference's profiles are there already, as they are in production."""
+    """Profile and judge; with ``stored`` the reference's profiles exist already, as in production."""
     import pyarrow as pa
 
     from modelops_pipelines.core.drift.fixed_thresholds import judge_fixed
@@ -81,11 +85,11 @@ def _ours(reference: Columns, current: Columns, *, stored: bool) -> Job:
     from modelops_pipelines.operations.drift.references import column_values, make_reference
 
     then, now = pa.table(reference), pa.table(current)
-    kept = make_reference("benchmark", then, list(reference)) if stored else None
+    stored_reference = make_reference("benchmark", then, list(reference)) if stored else None
 
     def job() -> Verdicts:
-        known = (kept or make_reference("benchmark", then, list(reference))).profiles
-        profiles = {name: profile(column_values(now.column(name)), made.bins) for name, made in known.items()}
+        known = (stored_reference or make_reference("benchmark", then, list(reference))).profiles
+        profiles = {name: profile(column_values(now.column(name)), column.bins) for name, column in known.items()}
         return {v.column: (v.value, bool(v.drifted)) for v in judge_fixed(profiles, known)}
 
     return job
@@ -125,7 +129,7 @@ def _scipy(reference: Columns, current: Columns) -> Job:
 
 
 def _nannyml(reference: Columns, current: Columns) -> Job:
-    """One chunk a side; its distances are brought to Evidently's units (divided by the spread; nats, not bits)."""
+    """One chunk per side; distances are converted to Evidently's units (divided by the spread; nats, not bits)."""
     import nannyml
     import pandas as pd
 
@@ -134,13 +138,13 @@ def _nannyml(reference: Columns, current: Columns) -> Job:
     units = {name: 1 / reference[name].std() if name in numeric else math.sqrt(math.log(2)) for name in reference}
 
     def job() -> Verdicts:
-        made = nannyml.UnivariateDriftCalculator(
+        calculator = nannyml.UnivariateDriftCalculator(
             column_names=list(reference),
             continuous_methods=["wasserstein"],
             categorical_methods=["jensen_shannon"],
             chunk_number=1,
         )
-        found = made.fit(then).calculate(now).filter(period="analysis").to_df().iloc[0]
+        found = calculator.fit(then).calculate(now).filter(period="analysis").to_df().iloc[0]
         methods = {name: "wasserstein" if name in numeric else "jensen_shannon" for name in reference}
         values = {name: float(found[(name, methods[name], "value")] * units[name]) for name in reference}
         return {name: (value, value >= THRESHOLD) for name, value in values.items()}
@@ -149,7 +153,7 @@ def _nannyml(reference: Columns, current: Columns) -> Job:
 
 
 def _whylogs(reference: Columns, current: Columns) -> Job:
-    """Its default algorithms and thresholds: no distance to compare with."""
+    """Its default algorithms and thresholds; they have no comparable distance."""
     import pandas as pd
     import whylogs
     from whylogs.viz.drift.column_drift_algorithms import calculate_drift_scores
@@ -165,7 +169,7 @@ def _whylogs(reference: Columns, current: Columns) -> Job:
 
 
 def _alibi(reference: Columns, current: Columns) -> Job:
-    """Kolmogorov-Smirnov and chi-square a column at 0.05, from one float32 matrix a side; making it is not counted."""
+    """Kolmogorov-Smirnov and chi-square per column at 0.05, from one float32 matrix per side, not counted."""
     from alibi_detect.cd import TabularDrift
 
     strings = [index for index, values in enumerate(reference.values()) if values.dtype == object]
@@ -178,8 +182,8 @@ def _alibi(reference: Columns, current: Columns) -> Job:
     then, now, sizes = matrix(reference), matrix(current), {i: len(known) for i, known in names.items()}
 
     def job() -> Verdicts:
-        made = TabularDrift(then, p_val=0.05, categories_per_feature=sizes)
-        found = made.predict(now, drift_type="feature")["data"]["is_drift"]
+        detector = TabularDrift(then, p_val=0.05, categories_per_feature=sizes)
+        found = detector.predict(now, drift_type="feature")["data"]["is_drift"]
         return {name: (None, bool(drift)) for name, drift in zip(reference, found, strict=True)}
 
     return job
@@ -194,7 +198,7 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-WAYS: dict[str, Callable[[Columns, Columns], Job]] = {
+METHODS: dict[str, Callable[[Columns, Columns], Job]] = {
     "ours, both sides": lambda reference, current: _ours(reference, current, stored=False),
     "ours, reference stored": lambda reference, current: _ours(reference, current, stored=True),
     "evidently": _evidently,

@@ -232,6 +232,7 @@ def messages(known: Known) -> dict[str, st.SearchStrategy[Any]]:
     label = _object(
         {"prediction_id": ids, "label": _mostly(LABELS)}, labelled_at=st.just(MOMENT) | TIMES.map(bytes.decode)
     )
+    valid = [{"prediction_id": made[0], "label": "0"}]  # else hardly one of a short run's label requests is accepted
     said = {
         "thumbs": st.sampled_from(["up", "down", "left"]),
         "comment": st.text(max_size=30),
@@ -242,7 +243,7 @@ def messages(known: Known) -> dict[str, st.SearchStrategy[Any]]:
     versions = st.sampled_from(["1", "2", "3"]) | st.text(max_size=9)
     terms = st.sampled_from(["1h", "90d", "0d", "9999d", "soon"])
     return {
-        f"{E}/labels": _object({"labels": st.lists(label, max_size=3)}),
+        f"{E}/labels": _object({"labels": st.just(valid) | st.just(valid) | st.lists(label, max_size=3)}),
         f"{E}/feedback": _object({"prediction_id": ids}, rating=st.integers(-1, 7), corrected_label=LABELS, **said),
         f"{E}/rollback": _object(
             {}, reason=st.text(max_size=9) | ANY, to=st.sampled_from(["1", "2"]) | st.text(max_size=9)

@@ -59,4 +59,4 @@ def _files(folder: Path) -> Iterator[tuple[bytes, Path]]:
 
 
 def _unsafe_file(folder: Path, relative: Path, what: str) -> ModelError:
-    return ModelError(f"The model in {folder} is rejected: {relative} {what}", "Log the model with regular files only")
+    return ModelError(f"The model in {folder} is refused: {relative} {what}", "Log the model with regular files only")

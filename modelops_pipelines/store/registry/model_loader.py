@@ -117,7 +117,7 @@ def _judge(folder: Path, version: ModelVersion, spec: EndpointSpec) -> str | Non
         return danger
     foreign = ", and it was not trained here" if spec.allow_pickle else ""
     raise ModelError(
-        f"{_name(version)} is rejected: {danger}{foreign}",
+        f"{_name(version)} is refused: {danger}{foreign}",
         f"Log it with serialization_format='skops' or, if you trust its author, add to the endpoint's YAML: "
         f"'accept_pickles: [{found}]'",
     )

@@ -95,7 +95,7 @@ def test_an_odd_piece_alone_raises_nothing_and_is_shown() -> None:
     assert all(row["passed"] for row in found)
     [odd] = [row for row in found if row["flags"]]
     assert (5, "x", 1.0) == (odd["chunk"], odd["column"], odd["value"])
-    assert "100% lie beyond" in odd["reason"]
+    assert "100% of the values are outside" in odd["reason"]
 
 
 def test_a_window_of_a_million_rows_is_looked_at_at_once() -> None:

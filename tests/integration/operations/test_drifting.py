@@ -141,7 +141,7 @@ def test_a_unit_that_changes_is_told_within_two_hundred_requests(project: Projec
     assert ("x", "range", 120) == (rows[-1]["column"], rows[-1]["channel"], rows[-1]["n"])
     [verdict] = judge_rules(project.stores, project.spec, ["data_quality"], [at])
     assert verdict.passed is False
-    assert "x: 100% lie beyond" in verdict.message
+    assert "x: 100% of the values are outside" in verdict.message
 
 
 def test_a_renamed_category_is_told_and_an_ordinary_hour_is_not(project: Project) -> None:

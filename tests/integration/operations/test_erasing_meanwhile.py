@@ -123,7 +123,7 @@ def test_an_append_waits_for_an_erasure_and_the_erasure_for_appends(copied: tupl
         other.append_once("cancer", LABELS, pa.table({}), "late", 1)
         ended.append(("append", time.monotonic()))
 
-    with eraser._alone("cancer", LABELS.name):
+    with eraser._exclusive("cancer", LABELS.name):
         thread = threading.Thread(target=append)
         thread.start()
         time.sleep(0.3)

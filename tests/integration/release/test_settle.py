@@ -265,7 +265,7 @@ def test_stopping_and_starting_keeps_what_was_served_and_deleting_keeps_the_hist
         stores.deployments.desired("cancer").status,
         stores.deployments.desired("cancer").variants,
     )
-    with pytest.raises(ConflictError, match="serves nothing"):
+    with pytest.raises(ConflictError, match="serves no version"):
         start(stores, spec, **WHO)
     deploy(stores, spec, "3", **WHO)
     with pytest.raises(ConflictError, match="no earlier champion"):

@@ -29,13 +29,13 @@ def capture_health(
     settings: Settings, endpoint: str, now: datetime, thresholds: Thresholds = THRESHOLDS
 ) -> CaptureHealth:
     """Judge one endpoint's capture now. Reads folders and sizes only: no file, no lake, no database."""
-    waits, seconds = backlog(settings.spool, endpoint), now.timestamp()
+    pending, seconds = backlog(settings.spool, endpoint), now.timestamp()
     reading = Reading(
-        sealed_seconds=max(0.0, seconds - waits.sealed_at) if waits.sealed_at is not None else 0.0,
-        open_seconds=max(0.0, seconds - waits.opened_at) if waits.opened_at is not None else 0.0,
+        sealed_seconds=max(0.0, seconds - pending.sealed_at) if pending.sealed_at is not None else 0.0,
+        open_seconds=max(0.0, seconds - pending.opened_at) if pending.opened_at is not None else 0.0,
         seal_seconds=settings.seal_after_seconds,
-        segments=waits.segments,
-        bytes=waits.bytes,
+        segments=pending.segments,
+        bytes=pending.bytes,
         disk_used=disk_used(settings.home),
     )
     return judge_capture(endpoint, reading, thresholds)

@@ -32,9 +32,9 @@ class RecentLogs:
     complete: bool
 
 
-def recent_logs(stores: Stores, spec: EndpointSpec, asked: LogSearch) -> RecentLogs:
+def recent_logs(stores: Stores, spec: EndpointSpec, search: LogSearch) -> RecentLogs:
     """Return the newest rows that match the search; raises InputError for an invalid search."""
-    query = log_query(asked, stores.now())
+    query = log_query(search, stores.now())
     pending = pending_rows(stores.settings.spool, spec, query)  # first: rows ingested meanwhile are then in the lake
     up_to = stores.recent.received_up_to(spec.name, INFERENCE_LOG.name)
     found = [*pending.rows, *stores.recent.rows(spec.name, INFERENCE_LOG.name, _newer(query, pending.rows))]

@@ -81,7 +81,7 @@ def stored_profiles(
         for window in windows:
             start = hour_of(window)
             merged = {name: hours.total(start, start + length) for name, hours in columns.items()}
-            if any(made.n for made in merged.values()):
+            if any(profile.n for profile in merged.values()):
                 found[window, version] = merged
     return found
 

@@ -58,7 +58,7 @@ class TrialOutcome:
 
 
 def advance_trial(stores: Stores, spec: EndpointSpec) -> TrialOutcome | None:
-    """Judge the endpoint's trial, then roll back or promote by a step as it says; None where there is no trial.
+    """Judge the endpoint's trial, then roll back or promote by a step accordingly; None where there is no trial.
 
     Pending rows of the spool are ingested first: a trial does not wait for the hourly monitoring. Only a canary that
     was started by ``promote`` advances automatically; any challenger that fails a guard is rolled back.

@@ -241,12 +241,12 @@ def _limits(thresholds: Sequence[float], near: Sequence[float], y: Callable[[flo
 
 
 def _band(points: Points, band: Band, x: Callable[[datetime], float], y: Callable[[float], float]) -> str:
-    made = ""
+    drawn = ""
     for run in _runs([(at, None if one == (None, None) else one) for (at, _), one in zip(points, band, strict=True)]):
         highs = [(x(at), TOP if high is None else y(high)) for at, (_, high) in run]
         lows = [(x(at), BOTTOM if low is None else y(low)) for at, (low, _) in run]
-        made += svg.path([*highs, *reversed(lows)], GREY, filled=0.3)
-    return made
+        drawn += svg.path([*highs, *reversed(lows)], GREY, filled=0.3)
+    return drawn
 
 
 def _line(points: Points, colour: str, x: Callable[[datetime], float], y: Callable[[float], float]) -> str:

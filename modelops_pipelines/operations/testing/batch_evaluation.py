@@ -72,7 +72,7 @@ def write_answers(answers: pa.Table, path: Path) -> None:
 def check_format(path: Path) -> None:
     """Raise InputError for a file that is neither CSV nor Parquet by its suffix."""
     if path.suffix not in FORMATS:
-        raise InputError(f"{path} is neither a CSV nor a Parquet file", "Use a name that ends with .csv or .parquet")
+        raise InputError(f"{path} is neither CSV nor Parquet", "Give a .csv or a .parquet file")
 
 
 def _read(path: Path, version: ModelVersion) -> pa.Table:

@@ -134,7 +134,7 @@ def test_train_registers_a_version_and_says_what_comes_next(loop: Loop) -> None:
         ("empty.csv", b"", "cannot be read as csv (No columns to parse from file). Correct the file"),
         ("binary.csv", b"\xff\xfe\x00", "cannot be read as csv"),
         ("torn.parquet", b"PAR1", "cannot be read as parquet"),
-        ("data.json", b"{}", "is neither a CSV nor a Parquet file. Use a name that ends with .csv or .parquet"),
+        ("data.json", b"{}", "is neither CSV nor Parquet. Give a .csv or a .parquet file"),
         ("other.csv", b"a,b\n1,2\n", "The data has no column 'benign', the label (it has: a, b)"),
     ],
 )

@@ -80,4 +80,4 @@ def test_what_cannot_be_tested_is_refused_with_the_fix(loop: Loop, suite: Path, 
     refused(modelops(loop.project, "model", "test", "cancer", "99", "--suite", "real"), "no version '99'")
     odd = tmp_path / "rows.txt"
     odd.write_text("x")
-    refused(modelops(loop.project, "model", "evaluate", "cancer", "1", str(odd)), "is neither a CSV nor a Parquet file")
+    refused(modelops(loop.project, "model", "evaluate", "cancer", "1", str(odd)), "is neither CSV nor Parquet")

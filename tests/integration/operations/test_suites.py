@@ -300,7 +300,7 @@ def test_a_file_without_labels_is_answered_and_one_that_does_not_fit_is_refused(
     path.write_text("mean_radius\n1\n")
     with pytest.raises(InputError, match="has no column mean_texture, mean_smoothness, mean_concavity"):
         evaluate_file(project.stores, project.spec, "1", path)
-    with pytest.raises(InputError, match="is neither a CSV nor a Parquet file"):
+    with pytest.raises(InputError, match="is neither CSV nor Parquet"):
         evaluate_file(project.stores, project.spec, "1", tmp_path / "rows.txt")
 
 

@@ -13,6 +13,6 @@ def endpoint_named(stores: Stores, name: str) -> EndpointSpec:
     if found is None:
         known = ", ".join(spec.name for spec in specs) or "none"
         raise UnknownError(
-            f"There is no endpoint {name!r} (known: {known})", "Use one of these names, or add the endpoint's YAML"
+            f"There is no endpoint {name!r} (known: {known})", "Correct the name, or add the endpoint's YAML"
         )
     return found

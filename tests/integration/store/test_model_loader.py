@@ -13,7 +13,7 @@ import pytest
 
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.operations.improve import train as trainers
-from modelops_pipelines.operations.improve.evaluate import _at_work
+from modelops_pipelines.operations.improve.evaluate import _load_and_predict
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.registry import model_loader as model_files
 from modelops_pipelines.store.registry.client import TRAINER_TAG, TRAINING_SET_TAG
@@ -66,7 +66,7 @@ def test_what_runs_code_is_recorded_and_deployed_but_never_loaded(
     assert malice.LIVE[tamper] in refused.value.message
     assert f"'accept_pickles: [{hash_files(folder)}]'" in refused.value.remedy
     with pytest.raises(ModelError, match="is refused"):
-        _at_work(project.spec, version, FRAME.head(3))
+        _load_and_predict(project.spec, version, FRAME.head(3))
     assert not marker.exists()
 
 

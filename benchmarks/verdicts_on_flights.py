@@ -119,7 +119,7 @@ class Year:
     def past(self, day: int, columns: Sequence[str], failures: Failures) -> Past:
         """Return the 28 days before a day, without failed chunks."""
         recent = {name: self.recent[name] for name in columns}
-        return Past.before(day, recent, 28, partial(failures.left_out, "1", day))
+        return Past.before(day, recent, 28, partial(failures.excluded_hours, "1", day))
 
     def checked(self, window: int, past: Past, end: int, start: int | None = None) -> list[Row]:
         """Return the rows of ``data_quality`` of a window, from its first hour up to a flight.

@@ -129,7 +129,7 @@ def trained_part(stores: Stores, spec: EndpointSpec, base: TrainingSet) -> Train
         )
         _LOG.warning(message, spec.name, len(due.training), len(rows))
         return base
-    message = "%s: %d of %d rows are of evaluation days; they are held out of training, to evaluate versions"
+    message = "%s: %d of %d rows fall on evaluation days: held out of training, used to evaluate versions"
     _LOG.warning(message, spec.name, len(split.evaluation), len(rows))
     return _freeze(stores, spec, split.training, base.content_hash)
 

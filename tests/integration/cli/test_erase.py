@@ -78,5 +78,5 @@ def test_an_endpoint_that_is_not_declared_or_whose_yaml_is_gone_is_refused_by_na
     refused(modelops(project, "erase", "--user", USER, "--yes", "--endpoint", "ghost"), "no endpoint 'ghost'")
     (project.stores.settings.lake / "orphan").mkdir()
     refused(modelops(project, "erase", "--user", USER, "--yes"), "without a YAML file: orphan")
-    refused(modelops(project, "erase", "--user", "", "--yes", "--endpoint", "cancer"), "no user's id")
+    refused(modelops(project, "erase", "--user", "", "--yes", "--endpoint", "cancer"), "is not a valid user id")
     assert 4 == logged(project)

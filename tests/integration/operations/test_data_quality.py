@@ -129,12 +129,12 @@ def failures(days: Any, column: str = "x") -> Failures:
 
 def test_what_failed_is_left_out_for_as_long_as_is_looked_back_unless_it_lasted_a_week() -> None:
     first = 24 * (DAY - 28)
-    assert [first + 9, first + 10, first + 11] == failures([-28]).left_out("1", DAY, "x")
-    assert failures([-28]).left_out("1", DAY, "y") == []
+    assert [first + 9, first + 10, first + 11] == failures([-28]).excluded_hours("1", DAY, "x")
+    assert failures([-28]).excluded_hours("1", DAY, "y") == []
     assert failures([-28]).left_out("2", DAY, "x") == []
-    assert failures([-28]).left_out("1", DAY - 28, "x") == []
-    assert failures(range(-20, -13)).left_out("1", DAY, "x") == []
-    assert len(failures(range(-20, -14)).left_out("1", DAY, "x")) == 18
+    assert failures([-28]).excluded_hours("1", DAY - 28, "x") == []
+    assert failures(range(-20, -13)).excluded_hours("1", DAY, "x") == []
+    assert len(failures(range(-20, -14)).excluded_hours("1", DAY, "x")) == 18
 
 
 def verdict(project: Project, at: datetime) -> bool | None:

@@ -135,7 +135,7 @@ def test_erasing_again_finds_nothing_and_an_old_segment_does_not_come_back(copie
 @pytest.mark.parametrize("user", ["", "\ud800"])
 def test_what_can_be_no_user_is_refused_before_anything_happens(copied: tuple[Project, World], user: str) -> None:
     project, _ = copied
-    with pytest.raises(InputError, match="no user's id"):
+    with pytest.raises(InputError, match="is not a valid user id"):
         erase(project, user)
     assert [] == Erasures(project.stores.database).of("cancer")
 

@@ -28,11 +28,11 @@ class CrashError(BaseException):
 
 STEPS: dict[str, tuple[Any, str, int]] = {
     "starting": (Erasures, "start", 1),
-    "taking in": (erasing, "_take_in", 1),
+    "taking in": (erasing, "_ingest_pending", 1),
     "ingesting": (erasing, "ingest", 3),
     "looking": (LakeEraser, "find", 6),
     "recording": (Erasures, "record", 2),
-    "telling": (erasing, "_tell_frozen_sets", 1),
+    "telling": (erasing, "_record_in_frozen_sets", 1),
     "marking": (TouchedWindows, "mark", 1),
     "deleting": (LakeEraser, "delete", 4),
     "deleting a day": (LakeEraser, "_delete_on", 9),
@@ -40,7 +40,7 @@ STEPS: dict[str, tuple[Any, str, int]] = {
     "purging": (LakeEraser, "purge", 4),
     "checkpointing": (DeltaTable, "create_checkpoint", 4),
     "removing a file": (Path, "unlink", 25),
-    "renewing": (erasing, "_renew", 1),
+    "renewing": (erasing, "_refresh_derived", 1),
     "settling": (TouchedWindows, "clear", 1),
     "counting": (erasing, "record_progress", 1),
     "finishing": (Erasures, "finish", 1),

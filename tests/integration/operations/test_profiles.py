@@ -262,7 +262,7 @@ def test_a_run_killed_between_hours_and_days_gives_the_same_when_it_is_started_a
     late = DAY + timedelta(days=1, hours=7)
     send(project, spec, 99, late, drawn(99, 30))
     with monkeypatch.context() as patched:
-        patched.setattr(profiling, "_summed", killed)
+        patched.setattr(profiling, "_sum_by_day", killed)
         with pytest.raises(KeyboardInterrupt):
             profile_windows(project.stores, spec, asked)
     if asked:  # whoever asks may never ask again: what is read is right at once

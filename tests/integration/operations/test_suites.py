@@ -208,7 +208,7 @@ def test_what_is_not_there_is_told(project: Project) -> None:
         read_suite(project.stores, project.spec, "../../core")
     path = written(project, [["a", *SMALL, "1"]])
     path.write_bytes(b"case,mean_radius,expected\na,\xff,1\n")
-    with pytest.raises(InputError, match="is not in UTF-8"):
+    with pytest.raises(InputError, match="is not UTF-8 text"):
         read_suite(project.stores, project.spec, "core")
     path.write_text('case,mean_radius,expected\na,1,"1\n')
     with pytest.raises(InputError, match=r"core.csv:2: the line cannot be read"):
@@ -239,7 +239,7 @@ def test_a_suite_of_labelled_rows_is_the_same_every_time(project: Project) -> No
 
 
 def test_a_suite_from_the_log_is_refused_where_it_would_be_none(project: Project, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="A tolerance is for the labels of a regression"):
+    with pytest.raises(InputError, match="A regression's suite needs a tolerance"):
         suite_from_log(project.stores, project.spec, "real", 5, tolerance=1.0)
     redacting = replace(project.spec, capture=replace(project.spec.capture, redact=("mean_texture",)))
     with pytest.raises(InputError, match="mean_texture never reach the log"):
@@ -298,7 +298,7 @@ def test_a_file_without_labels_is_answered_and_one_that_does_not_fit_is_refused(
     with pytest.raises(InputError, match="cannot be read as version 1's features"):
         evaluate_file(project.stores, project.spec, "1", path)
     path.write_text("mean_radius\n1\n")
-    with pytest.raises(InputError, match="has no column mean_texture, mean_smoothness, mean_concavity"):
+    with pytest.raises(InputError, match=r"lacks the column\(s\) mean_texture, mean_smoothness, mean_concavity"):
         evaluate_file(project.stores, project.spec, "1", path)
     with pytest.raises(InputError, match="is neither CSV nor Parquet"):
         evaluate_file(project.stores, project.spec, "1", tmp_path / "rows.txt")

@@ -187,13 +187,13 @@ def test_a_frame_that_could_not_be_trained_on_without_its_evaluation_days_is_tra
     (base,) = project.stores.training_sets.of("cancer")
     assert (base.content_hash, len(frame)) == (version.training_set, base.rows)
     assert 0 == len(evaluation_rows(project.stores, project.spec))
-    assert "cancer: all rows are trained on; without evaluation days too few are left" in caplog.messages[0]
+    assert "cancer: all rows are trained on: without the evaluation days too few" in caplog.messages[0]
 
 
 def test_what_is_held_out_is_told(project: Project, caplog: pytest.LogCaptureFixture) -> None:
     train_first(project.stores, project.spec, given())
     held = len(evaluation_rows(project.stores, project.spec))
-    told = f"cancer: {held} of {ROWS} rows lie on evaluation days; they judge versions and are never trained on"
+    told = f"cancer: {held} of {ROWS} rows fall on evaluation days: held out of training, used to evaluate versions"
     assert [told] == caplog.messages
 
 

@@ -129,7 +129,7 @@ class _Reading:
 
     def _check_names(self, names: Sequence[str]) -> None:
         for name in sorted({name for name in names if names.count(name) > 1}):
-            self._fault(name, "the column occurs twice", "Remove one of the two")
+            self._fault(name, "the column occurs twice", "Remove one")
         for name in names:
             if name not in RESERVED and name not in self.types:
                 known = ", ".join((*sorted(self.types), *EXPECTATIONS))

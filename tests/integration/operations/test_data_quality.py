@@ -131,7 +131,7 @@ def test_what_failed_is_left_out_for_as_long_as_is_looked_back_unless_it_lasted_
     first = 24 * (DAY - 28)
     assert [first + 9, first + 10, first + 11] == failures([-28]).excluded_hours("1", DAY, "x")
     assert failures([-28]).excluded_hours("1", DAY, "y") == []
-    assert failures([-28]).left_out("2", DAY, "x") == []
+    assert failures([-28]).excluded_hours("2", DAY, "x") == []
     assert failures([-28]).excluded_hours("1", DAY - 28, "x") == []
     assert failures(range(-20, -13)).excluded_hours("1", DAY, "x") == []
     assert len(failures(range(-20, -14)).excluded_hours("1", DAY, "x")) == 18

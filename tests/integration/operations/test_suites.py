@@ -242,7 +242,7 @@ def test_a_suite_from_the_log_is_refused_where_it_would_be_none(project: Project
     with pytest.raises(InputError, match="A regression's suite needs a tolerance"):
         suite_from_log(project.stores, project.spec, "real", 5, tolerance=1.0)
     redacting = replace(project.spec, capture=replace(project.spec.capture, redact=("mean_texture",)))
-    with pytest.raises(InputError, match="mean_texture never reach the log"):
+    with pytest.raises(InputError, match="mean_texture are not in the log"):
         suite_from_log(project.stores, redacting, "real", 5)
     fresh = make_project(tmp_path / "project")
     with pytest.raises(EvidenceError, match="has a label yet"):

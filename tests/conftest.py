@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.paths import ROOT
 from tests.support.warm import WarmProcess
 
+settings.register_profile("suite", deadline=None)  # a slow machine fails no test
+settings.load_profile("suite")
 pytest_plugins = ["tests.plugins.tiers", "tests.plugins.not_run", "tests.worlds.fixtures"]
 
 

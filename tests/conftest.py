@@ -6,21 +6,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.paths import ROOT
 from tests.support.warm import WarmProcess
 
+settings.register_profile("suite", deadline=None)  # a slow machine fails no test
+settings.load_profile("suite")
 pytest_plugins = ["tests.plugins.tiers", "tests.plugins.not_run", "tests.worlds.fixtures"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --kills, --fuzz, --swaps, --steps and --damages: the defaults are a tenth of what ``make endurance`` asks."""
+    """Add the counts of the endurance tests: the defaults are a tenth of what ``make endurance`` asks."""
     group = parser.getgroup("modelops", "long runs")
-    group.addoption("--kills", type=int, default=200, help="processes killed under load (default 200)")
-    group.addoption("--fuzz", type=int, default=2000, help="requests made up from the API's schema (default 2000)")
+    group.addoption("--kills", type=int, default=100, help="processes killed under load (default 100)")
+    group.addoption("--fuzz", type=int, default=600, help="requests made up from the API's schema (default 600)")
     group.addoption("--swaps", type=int, default=20, help="hot swaps under load; from 200 on memory is judged too")
-    group.addoption("--steps", type=int, default=5_000, help="steps of random walks over releases (default 5000)")
-    group.addoption("--damages", type=int, default=10_000, help="damaged segments of the spool (default 10000)")
+    group.addoption("--steps", type=int, default=10_000, help="steps of random walks over releases (default 10000)")
+    group.addoption("--damages", type=int, default=2_000, help="damaged segments of the spool (default 2000)")
+    group.addoption("--calls", type=int, default=100_000, help="calls against rate limits (default 100000)")
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets
 
 RUNS_PER_TICK = 20
 PIPELINE = "pipeline"
+REPORT_TAG = "modelops/drift_report"
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,15 @@ def _finished(context: dg.SensorEvaluationContext, since: datetime) -> Sequence[
 def _verdicts(context: dg.SensorEvaluationContext, record: RunRecord, names: AbstractSet[str]) -> dict[str, Verdict]:
     """Return the verdict on a run per endpoint. A run that the gate's check failed is not a failed run.
 
-    Runs of the sensors have an endpoint tag; for a run that a person started, the checks' assets name the endpoints.
+    Runs of the sensors have an endpoint tag; for a run that a person started, its assets and the checks' name the
+    endpoints. A drift report is made for people: that one succeeded says nothing of the pipeline.
     """
-    tagged = record.dagster_run.tags.get(ENDPOINT_TAG, "")
-    endpoints, gate_failed = {tagged}, False
-    events = context.instance.get_records_for_run(
-        record.dagster_run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION
-    )
+    run = record.dagster_run
+    if run.tags.get(REPORT_TAG) and run.status == DagsterRunStatus.SUCCESS:
+        return {}
+    selected = {asset.path[0] for asset in run.asset_selection or ()}
+    endpoints, gate_failed = {run.tags.get(ENDPOINT_TAG, ""), *selected}, False
+    events = context.instance.get_records_for_run(run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION)
     for event in events.records:
         check = event.event_log_entry.get_dagster_event().asset_check_evaluation_data
         gate_failed = gate_failed or (check.check_name == GATE and not check.passed)
@@ -119,5 +122,5 @@ def _report(alert: Alert) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"drift report {alert.endpoint} {text(alert.opened_at)}",
         asset_selection=assets_of(alert.endpoint, ["drift_report"]),
-        tags={"modelops/reason": alert.message},
+        tags={"modelops/reason": alert.message, REPORT_TAG: "true"},
     )

@@ -32,7 +32,7 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         with project.stores() as stores:
             for spec in specs:
                 segments = pending_segments(stores.settings.spool, spec.name)
-                pending = stores.touched_windows.count(spec.name) - _not_yet_due(stores, spec)
+                pending = max(0, stores.touched_windows.count(spec.name) - _not_yet_due(stores, spec))
                 if not segments and not pending:
                     reasons.append(f"{spec.name}: 0 sealed segment(s), 0 pending window(s)")
                 elif is_running(context, spec.name):

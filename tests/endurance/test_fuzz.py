@@ -1,6 +1,6 @@
 """Requests made up by machine against a running gateway: from its own OpenAPI document, from rows, from raw bytes.
 
-``--fuzz 50000`` sends more of them, drawn anew; the 2,000 of each ordinary run are always the same.
+``--fuzz 50000`` sends more of them, drawn anew; the 600 of each ordinary run are always the same.
 """
 
 import json

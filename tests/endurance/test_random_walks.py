@@ -146,7 +146,7 @@ class AnyHistory(RuleBasedStateMachine):
     def shadow(self, version: str) -> None:
         state = self.endpoint.state
         if version in (state.champion, state.challenger):
-            with pytest.raises(ConflictError, match="answers on"):
+            with pytest.raises(ConflictError, match="is live on"):
                 rollout.shadow(state, version)
         elif version not in self.endpoint.archived:
             self.endpoint.apply("shadow", version, rollout.shadow(state, version))

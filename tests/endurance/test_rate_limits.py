@@ -1,4 +1,4 @@
-"""Limits in memory under a million calls: never more than the rate in any window, wherever it begins."""
+"""Limits in memory under a million calls (a tenth of them in an ordinary run): never more than the rate in any window, wherever it begins."""
 
 import random
 from collections import defaultdict
@@ -40,11 +40,14 @@ def arrivals(number: int, seed: int) -> Iterable[int]:
         yield now
 
 
-def test_a_million_calls_of_three_workers_never_exceed_a_limit_in_any_window(clock: Clock) -> None:
+def test_many_calls_of_three_workers_never_exceed_a_limit_in_any_window(
+    clock: Clock, pytestconfig: pytest.Config
+) -> None:
+    calls = pytestconfig.getoption("calls")
     limiters = [Limiter(worker, WORKERS, "150/10 seconds", clock=clock) for worker in range(WORKERS)]
     spec, hits = replace(FREE, limits=ALL), defaultdict[tuple[str, ...], list[int]](list)
-    chances = np.random.default_rng(7).integers(0, [WORKERS, 4, 12], (1_000_000, 3)).tolist()
-    for clock.now, (worker, key, user) in zip(arrivals(1_000_000, 11), chances, strict=True):
+    chances = np.random.default_rng(7).integers(0, [WORKERS, 4, 12], (calls, 3)).tolist()
+    for clock.now, (worker, key, user) in zip(arrivals(calls, 11), chances, strict=True):
         try:
             limiters[worker].check(spec, f"k{key}", f"u{user}")
         except LimitError:
@@ -53,7 +56,7 @@ def test_a_million_calls_of_three_workers_never_exceed_a_limit_in_any_window(clo
             hits[name].append(clock.now)
             hits[*name, str(worker)].append(clock.now)
     rates = {"key": ALL.per_key, "user": ALL.per_user, "endpoint": ALL.endpoint, "gateway": "150/10 seconds"}
-    assert len(hits["endpoint",]) > 50_000
+    assert len(hits["endpoint",]) > calls // 20
     for name, times in hits.items():
         alone = name[-1] in {"0", "1", "2"}
         for rate in parse_rates(str(rates[name[0]])) or ():

@@ -1,4 +1,4 @@
-"""Ten thousand damaged segments: every damage is told, every intact record before it is read, none is made up."""
+"""Damaged segments by the thousand: every damage is told, every intact record before it is read, none is made up."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Validate alert rules: kinds, metrics, thresholds. Judging them: ``core.alerting``."""
+"""Validate alert rules: kinds, metrics, thresholds. Judging them: ``operations.alerting``."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -56,8 +56,18 @@ def judge_table(stores: Stores, spec: EndpointSpec, table: Table) -> Judged:
     with derive_lock(stores, spec, table):
         marked = stores.touched_windows.pending(spec.name, declared.verdict_mark)
         verdicts = judge_rules(stores, spec, [kind.name for kind in declared.judged_by], marked.windows)
-        changes = raise_alerts(stores, spec.name, verdicts, judged=(declared.verdict_mark, marked))
+        new = _new_verdicts(stores, spec, verdicts) if declared.hourly else verdicts
+        changes = raise_alerts(stores, spec.name, new, judged=(declared.verdict_mark, marked))
     return Judged(verdicts, changes)
+
+
+def _new_verdicts(stores: Stores, spec: EndpointSpec, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Return the verdicts that differ from the stored ones.
+
+    A changed day judges all its hours again; an hour that has not changed must not open or count on an alert again.
+    """
+    stored = {one for kind in {one.kind for one in verdicts} for one in stores.verdicts.find(spec.name, kind)}
+    return [one for one in verdicts if one not in stored]
 
 
 def judge_rules(stores: Stores, spec: EndpointSpec, kinds: Sequence[str], windows: Sequence[datetime]) -> list[Verdict]:

@@ -44,13 +44,20 @@ def decide_retraining(stores: Stores, spec: EndpointSpec) -> Decision:
     sets, past = stores.training_sets.of(spec.name), stores.retrainings.of(spec.name)
     labels_seen = max((known.labels_seen for known in sets), default=0)
     evidence = RetrainingEvidence(
-        signals=[alert.rule for alert in stores.alerts.find(spec.name, OPEN) if alert.kind in SIGNALS],
+        signals=_signals(stores, spec),
         new_labels=progress.labels - labels_seen,
         watermark=progress.watermark,
         last_watermark=past[-1].watermark if past else None,
     )
     rules = spec.retraining
     return decide(evidence, min_new_labels=rules.min_new_labels, cooldown=rules.cooldown)
+
+
+def _signals(stores: Stores, spec: EndpointSpec) -> list[str]:
+    """Return the rules with an open drift or quality alert; an alert of a rule that the YAML dropped is no signal."""
+    rules = {rule.name for rule in spec.alerts}
+    opened = stores.alerts.find(spec.name, OPEN)
+    return [alert.rule for alert in opened if alert.kind in SIGNALS and alert.rule in rules]
 
 
 def retrain(stores: Stores, spec: EndpointSpec, reason: str) -> Iterator[Step[Any]]:

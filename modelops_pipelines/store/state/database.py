@@ -73,7 +73,7 @@ class Database:
 
     def _revision(self) -> str | None:
         try:
-            with self._engine.connect() as connected:
+            with self._reader.connect() as connected:
                 if not sa.inspect(connected).has_table("alembic_version"):
                     return None
                 revision: str | None = connected.scalar(sa.text("SELECT version_num FROM alembic_version"))
@@ -97,7 +97,7 @@ class Database:
                 upgrade(self._engine)
 
     def _is_empty(self) -> bool:
-        with self._engine.connect() as connected:
+        with self._reader.connect() as connected:
             return not sa.inspect(connected).get_table_names()
 
     def _create(self) -> None:

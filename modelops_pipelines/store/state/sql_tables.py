@@ -44,6 +44,7 @@ sa.Index(
     STATE_TABLES["alerts"].c.rule,
     unique=True,
     sqlite_where=STATE_TABLES["alerts"].c.status == "open",
+    postgresql_where=STATE_TABLES["alerts"].c.status == "open",
 )
 sa.Index("deployments_of_endpoint", STATE_TABLES["deployments"].c.endpoint, STATE_TABLES["deployments"].c.requested_at)
 sa.Index("trials_of_endpoint", STATE_TABLES["trials"].c.endpoint, STATE_TABLES["trials"].c.id)

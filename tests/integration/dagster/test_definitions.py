@@ -194,7 +194,7 @@ def test_a_gate_without_evidence_fails_the_run_and_says_its_numbers(two: Two) ->
     gate = checks_of(run)["gate"]
     assert (run.success, gate.passed, gate.blocking) == (False, False, True)
     assert "not enough evidence" in gate.description
-    assert "of 1000 rows and 10 days" in gate.description
+    assert "but 1000 rows and 10 days are required" in gate.description
 
 
 def test_a_regressions_rule_is_judged_on_its_own_metric(two: Two) -> None:

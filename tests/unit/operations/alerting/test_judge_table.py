@@ -67,6 +67,19 @@ def test_a_window_that_is_judged_again_has_its_newest_verdict(project: Project) 
     assert [(True, "22")] == judged(project)
 
 
+def test_the_unchanged_hours_of_a_day_open_no_alert_again(project: Project) -> None:
+    project.spec = replace(project.spec, window="day")
+    day = START.replace(hour=0)
+    for number, answered in enumerate([False, True, True, True, True]):
+        record = request_record("cancer", number, day + number * HOUR, 1, **({} if answered else FAILED))
+        write_segment(project.stores, "cancer", "predictions", f"w{number}", [record])
+        ingest(project.stores, project.spec, "predictions")
+        measure_service(project.stores, project.spec)
+        judge_table(project.stores, project.spec, SERVICE_METRICS)
+    [alert] = project.stores.alerts.find("cancer")
+    assert ("resolved", 1) == (alert.status, alert.count)
+
+
 def test_a_run_killed_before_its_verdicts_are_written_leaves_the_windows_to_be_judged(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,8 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateIndex
 
 from modelops_pipelines.core.errors import BusyError, SchemaError, SettingsError
 from modelops_pipelines.core.release.desired_state import variants_of
@@ -51,6 +53,21 @@ def test_a_database_is_what_the_tables_declare(tmp_path: Path, make: Callable[[P
         alerts = {index["name"]: index for index in inspector.get_indexes("alerts")}
         assert alerts["one_open_alert"]["unique"]
     engine.dispose()
+
+
+@pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=["sqlite", "postgresql"])
+def test_a_rule_may_have_any_number_of_resolved_alerts(dialect: sa.Dialect) -> None:
+    [index] = metadata.tables["alerts"].indexes
+    assert str(CreateIndex(index).compile(dialect=dialect)).endswith("(endpoint, rule) WHERE status = 'open'")
+
+
+def test_a_database_opens_while_another_process_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    Database(url(tmp_path)).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with Database(url(tmp_path)).read() as connected:
+            assert connected.scalar(sa.text("SELECT 1")) == 1
 
 
 def schema(folder: Path) -> list[tuple[str, str]]:

@@ -83,7 +83,7 @@ def _data_verdict(rule: AlertRule, window: datetime, rows: Rows) -> Verdict:
     failed = sorted((r for r in judged if not r["passed"]), key=lambda row: (row["model_version"], row["chunk"]))
     n = sum(row["n"] for row in judged)
     if not failed:
-        message = f"all {len(judged)} chunks of requests on {text(window)[:16]} are like the days before"
+        message = f"{len(judged)} chunks of requests on {text(window)[:16]} are like the days before"
         return Verdict(rule.name, rule.kind, severity_of(rule), True, 0.0, None, n, text(window), message)
     first = failed[0]
     message = f"since {text(first['first_event'])[:19]}Z {first['reason']} ({len(failed)} of {len(judged)} chunks)"

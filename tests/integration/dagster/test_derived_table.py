@@ -38,7 +38,7 @@ ENTRY = Derivation(MEAN_SCORES, ("inference_log",), judged_by=(RuleKind("mean_sc
 YAML = CANCER_YAML + "  alerts: [{kind: mean_score, above: 0.5}]\n"
 
 
-def measure_mean_scores(stores: Stores, spec: EndpointSpec, asked: Range | None = None) -> Recomputed:
+def measure_mean_scores(stores: Stores, spec: EndpointSpec, backfill: Range | None = None) -> Recomputed:
     def compute(windows: Windows) -> pa.Table:
         with stores.lake.query(spec.name, [log_table(stores, spec)], dates_of(windows)) as connected:
             found = connected.execute(
@@ -50,7 +50,7 @@ def measure_mean_scores(stores: Stores, spec: EndpointSpec, asked: Range | None 
         rows = [dict(zip(names, (*row, row[0].date()), strict=True)) for row in found]
         return pa.Table.from_pylist(rows, schema=arrow_schema(MEAN_SCORES))
 
-    return recompute(stores, spec, MEAN_SCORES, compute, asked=asked)
+    return recompute(stores, spec, MEAN_SCORES, compute, backfill=backfill)
 
 
 def mean_scores_for(spec: EndpointSpec) -> object:

@@ -306,5 +306,5 @@ def test_what_cannot_be_an_ab_test_is_refused_and_the_same_again_is_the_same(pro
     with pytest.raises(ConflictError, match="is already running with version 2"):
         start_experiment(stores, spec, "3", name="x", **WHO)
     end_experiment(stores, spec, "keep", **WHO)
-    with pytest.raises(ConflictError, match="named 'x' already"):
+    with pytest.raises(ConflictError, match="An A/B test named 'x' exists already"):
         start_experiment(stores, spec, "2", name="x", **WHO)

@@ -115,7 +115,9 @@ def test_an_endpoint_that_is_not_there_is_refused_by_every_command(loop: Loop) -
         ["sql", "SELECT 1", "-e", "cancr"],
         ["train", "cancr", "--data", str(loop.data)],
     ):
-        refused(modelops(loop.project, *arguments), "There is no endpoint 'cancr' (known: cancer). Correct the name, or add")
+        refused(
+            modelops(loop.project, *arguments), "There is no endpoint 'cancr' (known: cancer). Correct the name, or add"
+        )
 
 
 # Training and releases

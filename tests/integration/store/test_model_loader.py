@@ -124,7 +124,7 @@ def test_a_skops_file_that_changed_after_it_was_recorded_is_refused(
     version = _deployed(project, folder)
     malice.a_pickle(folder)
     spec = replace(project.spec, allow_pickle=switch, accept_pickles=(hash_files(folder),))
-    message = f"has changed since it was recorded: .* was {version.files_hash}, and is {hash_files(folder)}"
+    message = f"has changed since it was recorded: .* was {version.files_hash} and is now {hash_files(folder)}"
     with pytest.raises(ModelError, match=message):
         load_model(version, spec)
     assert not marker.exists()

@@ -66,7 +66,9 @@ def _new_verdicts(stores: Stores, spec: EndpointSpec, verdicts: Sequence[Verdict
 
     A changed day judges all its hours again; an hour that has not changed must not open or count on an alert again.
     """
-    stored = {one for kind in {one.kind for one in verdicts} for one in stores.verdicts.find(spec.name, kind)}
+    since = min((one.window for one in verdicts), default="")
+    kinds = {one.kind for one in verdicts}
+    stored = {one for kind in kinds for one in stores.verdicts.find(spec.name, kind, since)}
     return [one for one in verdicts if one not in stored]
 
 

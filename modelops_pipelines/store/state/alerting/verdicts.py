@@ -23,11 +23,12 @@ class Verdicts:
         """Share the database with the other stores."""
         self._database = database
 
-    def find(self, endpoint: str, kind: str | None = None) -> list[Verdict]:
+    def find(self, endpoint: str, kind: str | None = None, since: str = "") -> list[Verdict]:
         """Return the endpoint's verdicts, of one kind if given, oldest window first."""
         query = sa.select(*_FIELDS).where(_VERDICTS.c.endpoint == endpoint)
         if kind is not None:
             query = query.where(_VERDICTS.c.kind == kind)
+        query = query.where(_VERDICTS.c.window >= since)
         ordered = query.order_by(_VERDICTS.c.window, _VERDICTS.c.rule)
         with self._database.read() as connected:
             return [Verdict(**row) for row in connected.execute(ordered).mappings()]

@@ -37,7 +37,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "metrics": ("metrics", "Show traffic and quality."),
     "drift": ("metrics", "Show the newest drift verdicts."),
     "report": ("metrics", "Write an HTML report on an endpoint's health."),
-    "alert": ("alerts", "List alerts."),
+    "alert": ("alerts", "List alerts, and the newest verdict of each alert rule."),
     "erase": ("erase", "Erase everything captured about a user."),
     "key": ("keys", "Create, list, rotate and revoke API keys."),
 }

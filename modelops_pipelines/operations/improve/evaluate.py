@@ -112,8 +112,12 @@ def _judge(
         again = _predict(spec, new, features)
         return _measure(spec, again, [labels[place] for place in places], None, scored=scored).losses
 
+    def judge_on(mask: NDArray[np.bool_]) -> GateResult:
+        some = [replace(one, losses=one.losses[mask], values=one.values[mask]) for one in answered]
+        return judge(some[0], some[1], judged.where(mask), spec.gate)
+
     losses = (answered[0].losses, answered[1].losses)
-    compared = Compared(candidate, champion, rows, frame, judged.days, truth, losses, losses_of)
+    compared = Compared(candidate, champion, rows, frame, judged.days, truth, losses, losses_of, judge_on)
     return result.verdict, {**result.numbers(), **hold_numbers(stores, spec, compared, result)}
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.evaluation.gate import HELD, PASS, GateConfig, GateResult
-from modelops_pipelines.core.evaluation.plausibility import Judged, Truth, judge_plausibility
+from modelops_pipelines.core.evaluation.gate import HELD, NOT_ENOUGH, PASS, GateConfig, GateResult
+from modelops_pipelines.core.evaluation.plausibility import Judged, Plausibility, Truth, judge_plausibility
 from modelops_pipelines.operations.improve.training_overlap import count_trained_on
+from modelops_pipelines.operations.improve.training_sets import EVENT_TIME
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
@@ -32,7 +34,7 @@ class Compared:
     """A candidate and the champion, with what they were compared on.
 
     ``frame`` has the features, ``days`` each row's day as an ordinal. ``losses`` are those of champion and candidate.
-    ``losses_of`` computes the candidate's losses on other features.
+    ``losses_of`` computes the candidate's losses on other features; ``judge_on`` is the gate on some of the rows.
     """
 
     candidate: ModelVersion
@@ -43,13 +45,14 @@ class Compared:
     truth: Truth
     losses: tuple[Floats, Floats]
     losses_of: Losses
+    judge_on: Callable[[NDArray[np.bool_]], GateResult]
 
 
 def hold_numbers(stores: Stores, spec: EndpointSpec, compared: Compared, result: GateResult) -> dict[str, Any]:
     """Return the numbers to add to a verdict; ``held`` has the reasons why a pass waits for a person, if any."""
     trained_on = count_trained_on(stores, spec, compared.candidate, compared.rows)
     earlier = [gate.numbers for gate in stores.gates.of(spec.name) if gate.version != compared.candidate.version]
-    plausible = judge_plausibility(_judged(spec.gate, compared, result, earlier))
+    plausible = plausibility_of(spec.gate, compared, result, earlier)
     numbers = {
         "training_rows": UNKNOWN if trained_on is None else trained_on,
         "champion_training_rows": count_trained_on(stores, spec, compared.champion, compared.rows),
@@ -57,9 +60,11 @@ def hold_numbers(stores: Stores, spec: EndpointSpec, compared: Compared, result:
     }
     if result.verdict != PASS:
         return numbers
-    held = [*_training_reasons(compared, trained_on), *plausible.reasons]
+    unseen = _judge_unseen(compared) if trained_on is None else {}
+    numbers |= unseen
+    held = [*_training_reasons(compared, trained_on, unseen), *plausible.reasons]
     if plausible.reasons:
-        column, before, after = _carrying_column(compared)
+        column, before, after = carrying_column(compared)
         held.append(
             f"suspicious column: {column!r}; with its values shuffled the candidate's loss rises from {before:.4f} to "
             f"{after:.4f}"
@@ -68,26 +73,39 @@ def hold_numbers(stores: Stores, spec: EndpointSpec, compared: Compared, result:
     return {**numbers, HELD: held} if held else numbers
 
 
-def _training_reasons(compared: Compared, trained_on: int | None) -> list[str]:
+def _judge_unseen(compared: Compared) -> dict[str, Any]:
+    """Judge a version of unknown training on the rows that came after it was registered: it cannot have seen them."""
+    registered = pa.scalar(compared.candidate.registered_at, pa.timestamp("us", "UTC"))
+    later = np.asarray(pc.fill_null(pc.greater(compared.rows.column(EVENT_TIME), registered), fill_value=False))
+    verdict = compared.judge_on(later).verdict if later.any() else NOT_ENOUGH
+    return {"unseen_rows": int(later.sum()), "unseen_verdict": verdict}
+
+
+def _training_reasons(compared: Compared, trained_on: int | None, unseen: Mapping[str, Any]) -> list[str]:
     version = compared.candidate.version
-    if trained_on is None:
+    if trained_on is None and unseen["unseen_verdict"] != PASS:
+        rows, verdict = unseen["unseen_rows"], unseen["unseen_verdict"]
+        known = f"on the {rows} rows after it was registered alone the verdict is '{verdict}'"
         unknown = "it cannot be known whether it was trained on the evaluation rows"
-        return [f"version {version} was not trained by this project: {unknown}"]
+        return [f"version {version} was not trained by this project: {unknown}; {known}"]
     if trained_on:
         return [f"version {version} was trained on {trained_on} of the {len(compared.rows)} evaluation rows"]
     return []
 
 
-def _judged(config: GateConfig, compared: Compared, result: GateResult, past: Sequence[Mapping[str, Any]]) -> Judged:
+def plausibility_of(
+    config: GateConfig, compared: Compared, result: GateResult, past: Sequence[Mapping[str, Any]]
+) -> Plausibility:
+    """Return whether the candidate is too good, given the gate's result and the numbers of earlier verdicts."""
     regimes = (compared.days - int(compared.days.min())) // config.regime_days
     judged = [part.name for part in result.regimes if part.upper_bound is not None]
     first = date.fromordinal(int(compared.days.min()))
     numbers = [(date.fromisoformat(name[:10]) - first).days // config.regime_days for name in judged]
     columns = {name: compared.frame[name].to_numpy() for name in compared.candidate.inputs}
-    return Judged(*compared.losses, compared.truth, regimes, numbers, compared.days, columns, past)
+    return judge_plausibility(Judged(*compared.losses, compared.truth, regimes, numbers, compared.days, columns, past))
 
 
-def _carrying_column(compared: Compared) -> tuple[str, float, float]:
+def carrying_column(compared: Compared) -> tuple[str, float, float]:
     """Return the column whose shuffling raises the candidate's loss most, and the loss before and after.
 
     On at most SHUFFLED_ROWS evenly spaced rows, with the same draws at every call.

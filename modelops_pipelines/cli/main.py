@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "endpoint": ("endpoints", "List, show, validate, stop, start and delete endpoints."),
     "train": ("train", "Train a first version on your own data."),
     "retrain": ("train", "Train and evaluate a candidate now."),
+    "evaluate": ("train", "Judge a version against the champion."),
     "deploy": ("releases", "Deploy a version to an endpoint."),
     "promote": ("releases", "Promote a version one step towards champion."),
     "rollback": ("releases", "Roll back to the previous champion."),
@@ -36,7 +37,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "metrics": ("metrics", "Show traffic and quality."),
     "drift": ("metrics", "Show the newest drift verdicts."),
     "report": ("metrics", "Write an HTML report on an endpoint's health."),
-    "alert": ("alerts", "List alerts."),
+    "alert": ("alerts", "List alerts, and the newest verdict of each alert rule."),
     "erase": ("erase", "Erase everything captured about a user."),
     "key": ("keys", "Create, list, rotate and revoke API keys."),
 }

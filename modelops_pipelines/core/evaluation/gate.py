@@ -15,6 +15,8 @@ from typing import Any
 from modelops_pipelines.core.ids import content_id
 
 PASS, FAIL, NOT_ENOUGH = "pass", "fail", "not enough evidence"
+HELD = "held"
+"""The number of a verdict that has the reasons why a pass waits for a person."""
 NOT_WORSE, WORSE, TOO_FEW = "not significantly worse", "significantly worse", "too few rows or days"
 
 
@@ -154,6 +156,21 @@ def table_of(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
         for part in numbers.get(f"{kind}s", [])
     ]
     return [{column: row.get(column) for column in columns} for row in (whole, *parts)]
+
+
+def held_reasons(numbers: Mapping[str, Any]) -> list[str]:
+    """Return why a passed verdict waits for a person, who promotes it with a reason; empty when it does not wait.
+
+    ``numbers`` are those of a recorded verdict.
+    """
+    return [str(reason) for reason in numbers.get(HELD) or ()]
+
+
+def describe_verdict(verdict: str, numbers: Mapping[str, Any]) -> str:
+    """Return a recorded verdict as people read it: a pass that waits for a person says so; then the reason."""
+    held = held_reasons(numbers) if verdict == PASS else []
+    waits = f", held for a person ({'; '.join(held)})" if held else ""
+    return f"{verdict}{waits}: {numbers.get('reason')}"
 
 
 def _finite(values: Mapping[str, Any]) -> dict[str, Any]:

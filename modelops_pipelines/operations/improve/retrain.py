@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from modelops_pipelines.core.alerting.alerts import OPEN
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.evaluation.gate import PASS, table_of
+from modelops_pipelines.core.evaluation.gate import PASS, held_reasons, table_of
 from modelops_pipelines.core.improve.retraining_trigger import Decision, RetrainingEvidence, decide
 from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.train import train
@@ -129,7 +129,8 @@ def _newest_candidate(stores: Stores, spec: EndpointSpec) -> str:
     if version is None:
         why = "its latest retraining trained no version" if past else "it was never retrained"
         message = f"Endpoint {spec.name!r} has no candidate to evaluate: {why}"
-        raise ConflictError(message, _remedy(spec, [TRAINING_SET, CANDIDATE]))
+        other = f"for a version that is registered already: modelops evaluate {spec.name} VERSION"
+        raise ConflictError(message, f"{_remedy(spec, [TRAINING_SET, CANDIDATE])}; {other}")
     return version
 
 
@@ -142,7 +143,8 @@ def _remedy(spec: EndpointSpec, assets: Sequence[str]) -> str:
 def promotable_gate(stores: Stores, spec: EndpointSpec) -> Gate | None:
     """Return the newest verdict when it passed and its version may be promoted automatically; else None.
 
-    A verdict counts only against the present champion, and under the gate's present settings.
+    A verdict counts only against the present champion, and under the gate's present settings. A pass that waits for a
+    person (``held_reasons``) is never promoted automatically.
     """
     gates = stores.gates.of(spec.name)
     if not spec.promotion.automatic or not gates:
@@ -150,4 +152,4 @@ def promotable_gate(stores: Stores, spec: EndpointSpec) -> Gate | None:
     newest, champion = gates[-1], stores.deployments.desired(spec.name).champion
     tried = {event.to_version for event in stores.deployments.events(spec.name)}
     passed = (newest.verdict, newest.champion, newest.gate_hash) == (PASS, champion, spec.gate.hash)
-    return newest if passed and newest.version not in tried else None
+    return newest if passed and newest.version not in tried and not held_reasons(newest.numbers) else None

@@ -28,11 +28,10 @@ from modelops_pipelines.core.release.event_log import (
     champions,
 )
 from modelops_pipelines.operations.endpoints.load import read_endpoints
-from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
 from modelops_pipelines.operations.release.apply import Change, ChangeRequest, change
 from modelops_pipelines.operations.release.plan import Plan
+from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.state.improve.gates import Gate
-from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
 
 Transition = Callable[[DesiredState], DesiredState | None]
@@ -203,21 +202,6 @@ def aliases_of(stores: Stores, spec: EndpointSpec) -> dict[str, str | None]:
     state = stores.deployments.desired(spec.name)
     suffix = f"-{spec.name}" if len(_endpoints_of(stores, spec)) > 1 else ""
     return {f"{CHAMPION}{suffix}": state.champion, f"{CHALLENGER}{suffix}": state.challenger}
-
-
-def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVersion:
-    """Return the version, read from the registry when it is not recorded here yet; it fits the endpoint's tables."""
-    found = stores.deployments.version(spec.model_name, version)
-    if found is None:
-        from modelops_pipelines.operations.drift.references import (
-            adopt_reference,  # loads the profiles' code, which most commands do not need
-        )
-
-        found = stores.registry.describe(spec.model_name, version)
-        check_inputs(stores, spec, found.inputs)
-        adopt_reference(stores, found)
-        stores.deployments.record_version(found)
-    return required_version(stores.deployments, spec.model_name, version)
 
 
 def _change_status(

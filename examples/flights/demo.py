@@ -1,13 +1,15 @@
 """The demo: a year of departures replayed through the whole loop.
 
 It acts as the callers (requests and labels over HTTP, in event time) and as the operator (the first deploy, a bad
-deploy, the rollback). Dagster's daemon does the rest: ingest, metrics, drift, alerts, retraining, gate, promotion.
+version forced past the gate, the rollback). Dagster's daemon does the rest: ingest, metrics, drift, alerts,
+retraining, gate, promotion.
 """
 
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +73,7 @@ class Demo:
         self.settle()
 
     def break_and_roll_back(self, flights: "pd.DataFrame") -> None:
-        """Deploy a version that was trained on inverted labels, wait for the alert, roll back."""
+        """Force a version past the gate that was trained on inverted labels, wait for the alert, roll back."""
         from examples.flights.bad_model import make_bad
 
         good = load_trainer(self.spec)
@@ -81,7 +83,8 @@ class Demo:
 
         record = self.stores.training_sets.of(self.spec.name)[-1]
         version = train(self.stores, self.spec, record, bad)
-        self._change(releases.deploy, version.version, reason="deployed by hand without a gate")
+        forced = partial(releases.deploy, force=True)
+        self._change(forced, version.version, reason="a colleague is in a hurry and forces it past the gate")
         since = text(flights["departs_at"].iloc[0].to_pydatetime())
         self.replay.play(flights)
         self.report(

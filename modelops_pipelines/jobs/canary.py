@@ -29,13 +29,15 @@ def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
         return
     verdict = driven.verdict
     context.log.info("version %s: %s: %s", driven.version, verdict.verdict, verdict.reason)
+    if driven.held:
+        context.log.warning("held at its share: %s", driven.held)
     context.add_output_metadata(
         {
             "version": driven.version,
             "verdict": verdict.verdict,
             "reason": verdict.reason,
             "guards": dg.MetadataValue.json(dict(verdict.numbers)),
-            "change": driven.change.sentence if driven.change else "none: the trial continues",
+            "change": driven.change.sentence if driven.change else driven.held or "none: the trial continues",
             **({"ab_test": dg.MetadataValue.json(experiment.describe())} if experiment else {}),
         }
     )

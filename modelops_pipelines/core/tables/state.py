@@ -50,7 +50,7 @@ STATE = (
             _ENDPOINT,
             _AT,
             text("actor", "who"),
-            text("action", "deploy, promote, rollback, stop, start, delete, archive, ..."),
+            text("action", "deploy, promote, rollback, undo, stop, start, delete, archive, ..."),
             text("from_version?", "champion before"),
             text("to_version", "the version acted on"),
             integer("generation", "generation of the desired state after the event"),
@@ -68,7 +68,7 @@ STATE = (
             text("deployment_id", "the caller's idempotency key, or a generated id"),
             _ENDPOINT,
             text("version", "the version"),
-            text("action", "deploy, promote or rollback"),
+            text("action", "deploy, promote, rollback or undo"),
             integer("share", "share of the traffic", "percent"),
             text("status", "pending, deploying, active, failed or stopped"),
             column("int", "generation?", "generation of the desired state that it wrote"),
@@ -263,6 +263,9 @@ STATE = (
             text("verdict", "pass, fail or not enough evidence"),
             column("json", "numbers", "all numbers behind the verdict"),
             _AT,
+            integer(
+                "number", "order of recording: the newest verdict on a version has its highest, whatever the clock"
+            ),
         ),
         ("endpoint", "version", "data_hash", "gate_hash"),
     ),

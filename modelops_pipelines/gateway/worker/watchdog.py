@@ -11,7 +11,7 @@ from datetime import datetime
 
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, same_trial
-from modelops_pipelines.core.release.event_log import DEPLOY, PROMOTE, last_release
+from modelops_pipelines.core.release.event_log import DEPLOY, PROMOTE, UNDO, last_release
 from modelops_pipelines.core.release.guards import Arm, Leg, Verdict, judge_champion, judge_trial
 from modelops_pipelines.core.release.sequential_tests import FAIL
 from modelops_pipelines.gateway.worker.live_metrics import Second, SharedMetrics
@@ -109,7 +109,7 @@ class Watchdog:
     def _new_since(self, state: DesiredState) -> datetime | None:
         """Return when the champion replaced another, to which a rollback could return; None if it replaced none."""
         last = last_release(self._stores.deployments.events(state.endpoint))
-        if last is None or last.action not in (DEPLOY, PROMOTE) or last.to_version != state.champion:
+        if last is None or last.action not in (DEPLOY, PROMOTE, UNDO) or last.to_version != state.champion:
             return None
         return last.at if last.from_version not in (None, state.champion) else None
 

@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar
 from modelops_pipelines.core.alerting.alerts import OPEN
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.evaluation.gate import PASS, held_reasons, table_of
+from modelops_pipelines.core.evaluation.gate import table_of
 from modelops_pipelines.core.improve.retraining_trigger import Decision, RetrainingEvidence, decide
+from modelops_pipelines.core.release.admission import Admission, refusal
 from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.train import train
 from modelops_pipelines.operations.improve.training_sets import build_training_set
@@ -141,15 +142,24 @@ def _remedy(spec: EndpointSpec, assets: Sequence[str]) -> str:
 
 
 def promotable_gate(stores: Stores, spec: EndpointSpec) -> Gate | None:
-    """Return the newest verdict when it passed and its version may be promoted automatically; else None.
+    """Return the newest verdict when it lets its version be promoted automatically; else None.
 
-    A verdict counts only against the present champion, and under the gate's present settings. A pass that waits for a
-    person (``held_reasons``) is never promoted automatically.
+    It has to let the version in by the same rule as a promotion by hand, so that a pass which waits for a person is not
+    promoted, and the version was not deployed before.
     """
     gates = stores.gates.of(spec.name)
     if not spec.promotion.automatic or not gates:
         return None
     newest, champion = gates[-1], stores.deployments.desired(spec.name).champion
-    tried = {event.to_version for event in stores.deployments.events(spec.name)}
-    passed = (newest.verdict, newest.champion, newest.gate_hash) == (PASS, champion, spec.gate.hash)
-    return newest if passed and newest.version not in tried and not held_reasons(newest.numbers) else None
+    events = stores.deployments.events(spec.name)
+    asked = Admission(
+        endpoint=spec.name,
+        version=newest.version,
+        champion=champion,
+        gate_hash=spec.gate.hash,
+        max_age=spec.gate.max_age,
+        now=stores.now(),
+        newest=newest.as_verdict,
+    )
+    is_tried = newest.version in {event.to_version for event in events}
+    return newest if refusal(asked) is None and not is_tried else None

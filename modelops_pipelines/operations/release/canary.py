@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import GateError
 from modelops_pipelines.core.release.desired_state import (
     ACTIVE,
     CHALLENGER,
@@ -19,6 +20,7 @@ from modelops_pipelines.core.release.sequential_tests import FAIL, PASS, Moments
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.lake.endpoint_tables import log_table
+from modelops_pipelines.operations.release.admission import is_covered
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import promote
 from modelops_pipelines.operations.release.settle import ABANDONED
@@ -50,11 +52,15 @@ class Span:
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """A trial's verdict and the change that followed; ``change`` is None where the trial continues unchanged."""
+    """A trial's verdict and the change that followed; ``change`` is None where the trial continues unchanged.
+
+    ``held`` is why the gate holds a canary at its step although its guards pass.
+    """
 
     version: str
     verdict: Verdict
     change: Change | None
+    held: str | None = None
 
 
 def advance_trial(stores: Stores, spec: EndpointSpec) -> TrialOutcome | None:
@@ -70,14 +76,19 @@ def advance_trial(stores: Stores, spec: EndpointSpec) -> TrialOutcome | None:
         ingest(stores, spec, stream)
     found = evidence(stores, spec, state)
     verdict = judge_trial(found.legs, found.losses, spec.guard, spec.promotion.minimum)
-    change = None
+    change, held = None, None
     if verdict.verdict == FAIL and spec.guard.automatic:
         change = withdraw_version(stores, spec, state, state.challenger, verdict, actor=DRIVER)
     else:
         record_verdict(stores, spec, state, state.challenger, verdict)
         if verdict.verdict == PASS:
-            change = _promote_next_step(stores, spec, state, verdict)
-    return TrialOutcome(state.challenger, verdict, change)
+            try:
+                change = promote_next_step(stores, spec, state, verdict)
+            except GateError as error:
+                held = str(error)
+                told = replace(verdict, reason=f"{verdict.reason}; held at its share by the gate: {error.message}")
+                record_verdict(stores, spec, state, state.challenger, told)
+    return TrialOutcome(state.challenger, verdict, change, held)
 
 
 def evidence(stores: Stores, spec: EndpointSpec, state: DesiredState) -> Evidence:
@@ -141,23 +152,21 @@ def last_trial_spans(spans: Sequence[Span]) -> list[Span]:
     return found
 
 
-def _promote_next_step(stores: Stores, spec: EndpointSpec, state: DesiredState, verdict: Verdict) -> Change | None:
-    """Promote a canary that has held its share for the soak time; a canary started by force advances by force."""
+def promote_next_step(stores: Stores, spec: EndpointSpec, state: DesiredState, verdict: Verdict) -> Change | None:
+    """Promote a canary that has held its share for the soak time; None when it is too early, or no canary.
+
+    Each step asks the gate again. A canary that was started by force advances by force, until there is a newer verdict
+    than the one that the force overrode. Raises GateError, which holds the canary at its step.
+    """
     begun = last_release(stores.deployments.events(spec.name))
     if begun is None or begun.action != PROMOTE or spec.promotion.strategy != "canary":
         return None
     if stores.now() - begun.at < spec.promotion.soak or running_test(stores, spec) is not None:
         return None
-    force = bool(begun.evidence.get("forced"))
-    change = promote(
-        stores,
-        spec,
-        str(state.challenger),
-        actor=DRIVER,
-        reason=verdict.reason,
-        force=force,
-        only_from=state.generation,
-    )
+    version = str(state.challenger)
+    force = is_covered(stores, spec, version, begun.evidence)
+    reason = f"{verdict.reason}; started by force: {begun.reason}" if force else verdict.reason
+    change = promote(stores, spec, version, actor=DRIVER, reason=reason, force=force, only_from=state.generation)
     return change if change.changed else None
 
 

@@ -155,7 +155,10 @@ def test_deploy_promote_and_rollback_tell_what_they_did_and_the_history_keeps_it
     assert again.out == "cancer: version 1 is already live; nothing changed\n"
     shared = modelops(fresh, "deploy", "cancer", "2", "--share", "10", "--json").json
     assert (shared["share"], shared["from_version"], shared["changed"]) == (10, "1", True)
-    refused(modelops(fresh, "promote", "cancer", "2"), "has no passed gate against champion 1: it was never evaluated")
+    refused(
+        modelops(fresh, "promote", "cancer", "2"),
+        "refuses version 2 of 'cancer' against champion 1: it was never evaluated",
+    )
     forced = modelops(fresh, "promote", "cancer", "2", "--force", "--reason", "we know better")
     assert "promote 1 -> 2 (100 % of the traffic" in forced.out
     assert "rollback 2 -> 1" in modelops(fresh, "rollback", "cancer", "--reason", "we did not").out

@@ -142,7 +142,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
         for name, frame in frames.items():
             spec = endpoint_named(stores, name)
             version = trainers.train_first(stores, spec, frame).version
-            deploy(stores, spec, version, actor="ann", reason="first")
+            deploy(stores, spec, version, actor="ann", reason="first", force=True)
         with running_gateway(made.project) as gateway:
             for day in range(6):
                 for name, frame in frames.items():

@@ -226,7 +226,7 @@ def test_what_a_job_cannot_do_it_says_in_our_words(made: World) -> None:
     assert "tumours" in failure_of(unknown)
     assert failure_of(made.run("rollback")).startswith("Endpoint 'cancer'")
     assert made.run("deploy", version="1").success
-    assert failure_of(made.run("promote", version="2")).startswith("Version 2 of 'cancer' has no passed gate")
+    assert failure_of(made.run("promote", version="2")).startswith("The gate refuses version 2 of 'cancer'")
     assert "no prediction" in failure_of(made.run("retrain")).lower()
 
 

@@ -28,7 +28,7 @@ def live(trained: World) -> World:
     """Return it with version 1 live."""
     if trained.project.stores.deployments.desired("cancer").status == "stopped":
         trained.run("start")
-    deploy(trained.project.stores, trained.project.spec, "1", actor="test", reason="test")
+    deploy(trained.project.stores, trained.project.spec, "1", actor="test", reason="test", force=True)
     return trained
 
 

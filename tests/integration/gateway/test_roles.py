@@ -230,7 +230,7 @@ def test_a_rollback_by_http_is_done_when_it_is_answered_and_the_history_says_by_
     project = make_project(tmp_path / "project")
     versions: list[ModelVersion] = [train_first(project, cancer_frame().head(rows)) for rows in (569, 300)]
     for version in versions:
-        deploy(project.stores, project.spec, version.version, actor="ann", reason="test")
+        deploy(project.stores, project.spec, version.version, actor="ann", reason="test", force=True)
     now = project.stores.now()
     key = project.stores.keys.create(grant("oncall", ["operate"], "test", ["cancer"]), now=now, actor="test")
     with running_gateway(project) as gateway:
@@ -249,7 +249,7 @@ def test_a_rollback_by_http_is_done_when_it_is_answered_and_the_history_says_by_
 
 def test_a_request_is_logged_with_the_key_that_asked_and_a_test_key_s_as_a_test(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
-    deploy(project.stores, project.spec, train_first(project).version, actor="ann", reason="test")
+    deploy(project.stores, project.spec, train_first(project).version, actor="ann", reason="test", force=True)
     made = [
         project.stores.keys.create(grant("ci", ["predict"], mode), now=project.stores.now(), actor="test")
         for mode in ("live", "test")

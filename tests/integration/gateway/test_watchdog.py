@@ -43,14 +43,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     spec = kinds.add_endpoint(project, "guarded", MORE)
     versions = {how: register(project, spec, how) for how in (GOOD, RAISING, SLOW)}
     versions["as good"] = register(project, spec, GOOD)
-    deploy(project.stores, spec, versions[GOOD], **WHO)
+    deploy(project.stores, spec, versions[GOOD], **WHO, force=True)
     with running_gateway(project) as gateway:
         yield Running(gateway, project, spec, versions)
 
 
 @pytest.fixture(autouse=True)
 def _good(running: Running) -> None:
-    deploy(running.project.stores, running.spec, running.versions[GOOD], **WHO)
+    deploy(running.project.stores, running.spec, running.versions[GOOD], **WHO, force=True)
 
 
 @pytest.mark.parametrize(("how", "guard"), [(RAISING, "errors"), (SLOW, "latency")])
@@ -80,7 +80,7 @@ def test_a_bad_canary_is_taken_back_within_a_minute_and_the_history_has_the_numb
 def test_a_bad_version_with_the_whole_traffic_is_taken_back_too(running: Running) -> None:
     version = running.versions[RAISING]
     with calling(running.gateway, "guarded", PER_SECOND):
-        deploy(running.project.stores, running.spec, version, **WHO)
+        deploy(running.project.stores, running.spec, version, **WHO, force=True)
         wait_until(lambda: running.taken_back(version), MINUTE)
     assert variants_of(running.versions[GOOD]) == running.project.stores.deployments.desired("guarded").variants
 

@@ -53,7 +53,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     made.stores = Clocked(made.stores.settings)
     for number in ("1", "2", "3"):
         made.stores.deployments.record_version(replace(VERSION, version=number))
-    deploy(made.stores, made.spec, "1", **WHO)
+    deploy(made.stores, made.spec, "1", **WHO, force=True)
     yield made
     made.stores.database.close()
 
@@ -212,7 +212,7 @@ def test_an_ab_test_whose_versions_were_parted_by_hand_is_over_and_its_end_chang
     start_experiment(stores, project.spec, "2", name="parted", **WHO)
     stores.moment += MINUTE
     roll_back(stores, project.spec, **WHO)
-    deploy(stores, project.spec, "3", **WHO)
+    deploy(stores, project.spec, "3", **WHO, force=True)
     with pytest.raises(ConflictError, match="has already ended: overtaken"):
         end_experiment(stores, project.spec, "keep", **WHO)
     assert variants_of("3") == stores.deployments.desired("cancer").variants

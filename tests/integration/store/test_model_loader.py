@@ -259,7 +259,7 @@ def _deployed(
     """Register the folder as anybody may who reaches the registry, deploy it, and return what was recorded of it."""
     client = project.stores.registry._client
     version = client.create_model_version("tumours", folder.as_uri(), run_id, tags=tags).version
-    deploy(project.stores, project.spec, str(version), actor="mallory", reason="test")
+    deploy(project.stores, project.spec, str(version), actor="mallory", reason="test", force=True)
     return _version(project, str(version))
 
 

@@ -183,7 +183,10 @@ class Walk:
         commands.deploy(self.stores, self.spec, version, key=f"key-{version}", force=self.forces, **self.who)
 
     def deploy_what_no_worker_can_load(self, version: str) -> None:
-        generation = self.stores.deployments.desired(self.spec.name).generation + 1
+        state = self.stores.deployments.desired(self.spec.name)
+        if state.champion == version:
+            return
+        generation = state.generation + 1
         self.stores.deployments.heartbeat("worker", "http://w", self.stores.moment)
         self.stores.deployments.acknowledge("worker", self.spec.name, generation, "no file", self.stores.moment)
         try:

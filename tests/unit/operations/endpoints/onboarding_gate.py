@@ -108,7 +108,7 @@ GATE_LINES = {
         ),
     ),
     "a canary that outlasts its verdict": (
-        "gate: {max_age: 2d}\n  promotion: {strategy: canary, soak: 1d}",
+        "gate: {max_age: 2d}\npromotion: {strategy: canary, soak: 1d}",
         "7: gate.max_age: is 2d, but a canary soaks for 3d to its last step. Raise it, or lower 'promotion.soak'",
     ),
     "ten draws": (

@@ -11,6 +11,7 @@ from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.core.release.guards import Verdict
 from modelops_pipelines.operations.release.commands import archive, deploy, roll_back
 from modelops_pipelines.operations.release.rollbacks import offer_of_undo, undo_rollback
+from modelops_pipelines.operations.release.settle import settle
 from modelops_pipelines.operations.release.withdraw import withdraw_version
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
@@ -98,6 +99,9 @@ def test_an_undo_without_a_reason_or_of_an_archived_version_is_refused(live: Pro
     roll_back(live.stores, live.spec, **WHO)
     with pytest.raises(InputError, match="requires a reason"):
         undo_rollback(live.stores, live.spec, actor="bob", reason=" ")
+    live.stores.deployments.heartbeat("worker", "http://w", NOW)
+    live.stores.deployments.acknowledge("worker", "cancer", 3, None, NOW)
+    settle(live.stores, live.spec)
     archive(live.stores, live.spec, "2", **WHO)
     with pytest.raises(ConflictError, match="Version 2 of model 'tumours' is archived"):
         undo_rollback(live.stores, live.spec, **BACK)

@@ -15,10 +15,12 @@ from modelops_pipelines.core.errors import EvidenceError, PredictionError, Schem
 from modelops_pipelines.core.evaluation.gate import GateResult
 from modelops_pipelines.core.evaluation.paired_comparison import Rows, judge, log_loss, squared_error
 from modelops_pipelines.core.evaluation.sanity_checks import Answered
+from modelops_pipelines.core.models.classes import how_to_state, why_unknown
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.operations.improve.train import as_model_input
 from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, as_frame, content_hash, evaluation_rows
 from modelops_pipelines.store.registry.model_loader import load_model
+from modelops_pipelines.store.registry.version_classes import with_classes
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
@@ -49,8 +51,8 @@ class _Version:
 def evaluate(stores: Stores, spec: EndpointSpec, version: str) -> Gate:
     """Judge a version against the champion on the evaluation days of base set and log; record and return the verdict.
 
-    Raises EvidenceError when nothing is live to compare with, UnknownError when the version is not recorded, and
-    PredictionError when the champion itself cannot answer the rows.
+    Raises EvidenceError when nothing is live to compare with or the classes of a version are unknown, UnknownError when
+    the version is not recorded, and PredictionError when the champion itself cannot answer the rows.
     """
     champion = stores.deployments.desired(spec.name).champion
     if champion is None:
@@ -89,7 +91,9 @@ def _judge(spec: EndpointSpec, champion: ModelVersion, candidate: ModelVersion, 
 
 def _load_and_predict(spec: EndpointSpec, known: ModelVersion, frame: "pd.DataFrame") -> _Version:
     """Load a version and have it answer every row; ``fault`` describes why it cannot."""
-    version = _Version(known, load_model(known, spec), [], None)
+    model = load_model(known, spec)
+    known = with_classes(known, spec, model)
+    version = _Version(known, model, [], None)
     if not len(frame):
         return version
     try:
@@ -97,7 +101,13 @@ def _load_and_predict(spec: EndpointSpec, known: ModelVersion, frame: "pd.DataFr
         answers, scores = interpret(spec.task, output, len(frame), known.classes, spec.positive_label, known.output)
     except PredictionError as error:
         return replace(version, fault=f"version {known.version}: {error.message}")
-    return replace(version, answers=answers, scores=scores)
+    named = [answer for answer in answers if answer is not None]
+    if len(named) < len(answers):
+        raise EvidenceError(
+            f"Version {known.version} of {spec.name!r} cannot be judged: {why_unknown(known.version)}",
+            how_to_state(known.version),
+        )
+    return replace(version, answers=named, scores=scores)
 
 
 def _output(version: _Version, frame: "pd.DataFrame") -> Any:

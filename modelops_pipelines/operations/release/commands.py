@@ -4,10 +4,12 @@ Each decides from what is served now; ``apply`` makes the change.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import GateError
 from modelops_pipelines.core.evaluation.gate import PASS
+from modelops_pipelines.core.models.classes import TAG, missing_classes
 from modelops_pipelines.core.release import desired_state
 from modelops_pipelines.core.release.deployment_states import Stage, stage_of
 from modelops_pipelines.core.release.desired_state import (
@@ -31,6 +33,7 @@ from modelops_pipelines.operations.endpoints.load import read_endpoints
 from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
 from modelops_pipelines.operations.release.apply import Change, ChangeRequest, change
 from modelops_pipelines.operations.release.plan import Plan
+from modelops_pipelines.store.registry.version_classes import for_endpoint
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
@@ -54,9 +57,9 @@ def deploy(
     ``key`` is an idempotency key: a repeated request with the same key changes nothing more. When a worker cannot load
     the version, the previous state is restored and AcknowledgementError gives the reason. Raises UnknownError for a
     version that does not exist, ConflictError for an impossible share, an archived version or a stopped endpoint,
-    SchemaError when its inputs clash with the endpoint.
+    SchemaError when its inputs clash with the endpoint, ModelError when its classes do.
     """
-    known_version(stores, spec, version)
+    for_endpoint(known_version(stores, spec, version), spec)
 
     def decide(state: DesiredState) -> Plan | None:
         after = desired_state.deploy(state, version, share)
@@ -84,7 +87,7 @@ def promote(
     that. With ``only_from`` nothing happens unless the endpoint is still at that generation. Raises GateError, or what
     ``deploy`` raises.
     """
-    known_version(stores, spec, version)
+    for_endpoint(known_version(stores, spec, version), spec)
 
     def decide(state: DesiredState) -> Plan | None:
         if state.champion == version or only_from not in (None, state.generation):
@@ -136,7 +139,7 @@ def delete(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_r
 
 def shadow(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str, share: int = WHOLE) -> Change:
     """Make a version the shadow: it answers logged requests; its answers are compared, never returned."""
-    known_version(stores, spec, version)
+    for_endpoint(known_version(stores, spec, version), spec)
 
     def decide(state: DesiredState) -> Plan | None:
         after = desired_state.shadow(state, version, share)
@@ -217,7 +220,19 @@ def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVers
         check_inputs(stores, spec, found.inputs)
         adopt_reference(stores, found)
         stores.deployments.record_version(found)
+    elif found.classes_from == TAG or missing_classes(
+        spec.task, version, found.classes or spec.classes or None, found.output
+    ):
+        _read_tag_again(stores, found)
     return required_version(stores.deployments, spec.model_name, version)
+
+
+def _read_tag_again(stores: Stores, found: ModelVersion) -> None:
+    """Record the classes of the version's tag, which may have been set or corrected since the version was recorded."""
+    tagged = stores.registry.tagged_classes(found.model_name, found.version)
+    if tagged != found.classes:
+        source = None if tagged is None else TAG
+        stores.deployments.record_classes(replace(found, classes=tagged, classes_from=source))
 
 
 def _change_status(

@@ -8,6 +8,7 @@ from modelops_pipelines.cli.output import json_option, show_change, show_rows, s
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.endpoints.missing import to_add
 from modelops_pipelines.operations.lake.endpoint_tables import known_features
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
@@ -36,9 +37,17 @@ def list_endpoints(*, as_json: bool) -> None:
                 "challenger": state.challenger if state else None,
                 "status": state.status if state and state.generation else "new",
                 "generation": state.generation if state else 0,
+                **({"to_add": to_add(stores, spec, state)} if as_json else {}),
             }
         )
+        if not as_json:
+            _tell(spec.name, to_add(stores, spec, state))
     show_rows(rows, as_json=as_json, empty=f"There are no endpoints in {stores.settings.endpoints}: add a YAML file.")
+
+
+def _tell(endpoint: str, missing: str | None) -> None:
+    if missing:
+        click.echo(f"{endpoint}: {missing}", err=True)
 
 
 @endpoint.command()
@@ -54,7 +63,7 @@ def show(name: str, *, as_json: bool) -> None:
         "status": state.status,
         "variants": [vars(variant) for variant in state.variants],
     }
-    show_value({**describe(spec), **live}, as_json=as_json)
+    show_value({**describe(spec), **live, "to_add": to_add(stores, spec, state)}, as_json=as_json)
 
 
 @endpoint.command()

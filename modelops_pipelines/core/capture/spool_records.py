@@ -57,7 +57,7 @@ class PredictionRecord(TypedDict):
     client: Annotated[str | None, _log("client_request_id")]
     source: Annotated[str, _log("source")]
     key: Annotated[NotRequired[str | None], _log("key_id", since="0.2")]
-    p: Annotated[list[Answer] | None, Field(_COLUMNS["prediction"], "row")]
+    p: Annotated[list[Answer | None] | None, Field(_COLUMNS["prediction"], "row")]
     s: Annotated[list[float] | None, Field(_COLUMNS["score"], "row")]
     f: Annotated[
         dict[str, list[Any]],
@@ -105,7 +105,7 @@ def prediction_record(  # noqa: PLR0913 - a parameter for each field
     client_request_id: str | None,
     source: str,
     key_id: str | None,
-    prediction: list[Answer] | None,
+    prediction: list[Answer | None] | None,
     score: list[float] | None,
     features: Any,
     sampled: bool = True,

@@ -157,7 +157,8 @@ class Metric:
 class EndpointSpec:
     """One endpoint, as its YAML declares it.
 
-    ``features`` are the monitored ones, empty for all of the model's inputs. ``segments`` are features; quality is also
+    ``features`` are the monitored ones, empty for all of the model's inputs. ``classes`` are the model's classes in the
+    order of its score columns, empty where the model itself says them. ``segments`` are features; quality is also
     measured per value of each. ``alerts`` is empty here unless given: a YAML without that key gets ``default_alerts``.
     ``allow_pickle`` lets the endpoint's own trainer return models that need pickle; a pickled model from elsewhere
     loads only when ``accept_pickles`` has its hash. ``row_wise`` False: a row's answer depends on the other rows of its
@@ -175,6 +176,7 @@ class EndpointSpec:
     description: str = ""
     features: tuple[str, ...] = ()
     positive_label: str = "1"
+    classes: tuple[str, ...] = ()
     allow_replay: bool = False
     allow_pickle: bool = False
     accept_pickles: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from modelops_pipelines.core.endpoints.spec import (
     Promotion,
 )
 from modelops_pipelines.core.endpoints.validate_alerts import alert_issues
+from modelops_pipelines.core.endpoints.validate_classes import class_issues
 from modelops_pipelines.core.endpoints.validate_gate import gate_issues, verdict_age_issues
 from modelops_pipelines.core.endpoints.validate_guard import guard_issues
 from modelops_pipelines.core.endpoints.validate_limits import limits_and_capture_issues
@@ -45,6 +46,7 @@ def endpoint_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[
         yield from one_of("task", spec.task, TASKS)
     yield from one_of("window", spec.window, WINDOWS)
     yield from _label_issues(spec, context)
+    yield from class_issues(spec)
     yield from _known_feature_issues(spec, context)
     yield from _feature_issues(spec, context)
     yield from _owner_issues(spec)

@@ -27,6 +27,7 @@ STATE = (
             text("output", "kind of its output: probabilities, scores, labels or unknown"),
             text("files_hash?", "SHA-256 of its files when it was recorded; null in records of older releases"),
             column("bool", "trained_here?", "true when the endpoint's trainer trained it in this installation"),
+            text("classes_from?", "source of the classes: model, files, metadata or tag; null without, or not known"),
         ),
         ("model_name", "version"),
     ),

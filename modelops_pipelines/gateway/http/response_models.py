@@ -64,7 +64,8 @@ class EndpointInfo(BaseModel):
     status: Literal["active", "stopped", "deleted"]
     variants: list[VariantInfo]
     inputs: dict[str, str] | None
-    classes: list[str] | None
+    classes: list[str] | None = Field(description="in the order of the score columns; null while they are unknown")
+    to_add: str | None = Field(description="what to add so that quality can be measured; null if nothing is missing")
     training_set: str | None
     registered_at: str | None
 

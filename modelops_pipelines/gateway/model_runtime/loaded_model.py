@@ -24,10 +24,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The model's result for one request: its output for the JSON response, and each row's prediction and score."""
+    """The model's result for one request: its output for the JSON response, and each row's prediction and score.
+
+    A prediction is None where the version's classes are unknown.
+    """
 
     output: list[Any]
-    predictions: list[Answer]
+    predictions: list[Answer | None]
     scores: list[float] | None
 
     def part(self, start: int, end: int) -> "Outcome":

@@ -3,6 +3,7 @@
 from typing import Any
 
 from modelops_pipelines.core.errors import ModelOpsError, NotReadyError
+from modelops_pipelines.core.models.classes import missing_classes
 from modelops_pipelines.core.release.event_log import champion_periods
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import text
@@ -28,9 +29,15 @@ def describe(served: ServedEndpoint) -> dict[str, Any]:
         "variants": [vars(variant) for variant in served.state.variants],
         "inputs": champion.inputs if champion else None,
         "classes": champion.classes if champion else None,
+        "to_add": _to_add(served, champion) if champion else None,
         "training_set": champion.training_set if champion else None,
         "registered_at": text(champion.registered_at) if champion else None,
     }
+
+
+def _to_add(served: ServedEndpoint, champion: ModelVersion) -> str | None:
+    """Return what to add so that quality can be measured, or None when nothing is missing."""
+    return missing_classes(served.spec.task, champion.version, champion.classes, champion.output)
 
 
 def details(stores: Stores, served: ServedEndpoint) -> dict[str, Any]:

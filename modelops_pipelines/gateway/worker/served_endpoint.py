@@ -20,6 +20,7 @@ class ServedEndpoint:
     state: DesiredState
     loaded: dict[str, Batcher]
     live: LiveMetrics = field(default_factory=LiveMetrics)
+    recorded_classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Compute once what every request needs."""

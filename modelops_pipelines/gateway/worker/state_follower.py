@@ -7,7 +7,7 @@ serves the last known state, and ``/health`` reports its age.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,19 +27,25 @@ from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.frames import example_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model
 from modelops_pipelines.gateway.model_runtime.prediction_paths import choose_path
+from modelops_pipelines.gateway.worker.class_names import is_behind, renamed, with_recorded_classes
 from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summary
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
 from modelops_pipelines.store.registry.model_loader import load_model
+from modelops_pipelines.store.registry.version_classes import for_endpoint, learned
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
 
 POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
+CLASSES_SECONDS = 2.0
 RESIDENT = 4
 RETRY_SECONDS = 10.0
-_LOADING_FIELDS = ("model_name", "task", "positive_label", "allow_pickle", "accept_pickles", "row_wise")
+_LOADING_FIELDS = ("model_name", "task", "allow_pickle", "accept_pickles", "row_wise")
+"""What a loaded model is valid for."""
+_NAMING_FIELDS = ("positive_label", "classes")
+"""What names a loaded model's answers; a change loads nothing again."""
 _LOG = logging.getLogger("modelops.gateway")
 
 
@@ -56,6 +62,7 @@ class Serving:
         self._yaml_times: tuple[tuple[str, int], ...] = ()
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
+        self._classes_at: float | None = None
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._read_yaml()
@@ -131,7 +138,26 @@ class Serving:
             served = self._served.get(state.endpoint)
             if served is not None and state.generation > served.state.generation and self._is_due(state):
                 self._apply(served, state)
+        if self._classes_at is None or time.monotonic() - self._classes_at > CLASSES_SECONDS:
+            self._read_classes()
         self._synced_at = time.time()
+
+    def _read_classes(self) -> None:
+        """Have labels name the classes of every recorded version, and answers those that were stated meanwhile."""
+        for served in self.endpoints():
+            recorded = self._stores.deployments.classes(served.spec.model_name)
+            if is_behind(served, recorded):
+                served = self._rename(served, served.spec)  # noqa: PLW2901 - the same endpoint
+            self._served[served.spec.name] = with_recorded_classes(served, recorded)
+        self._classes_at = time.monotonic()
+
+    def _rename(self, served: ServedEndpoint, spec: EndpointSpec) -> ServedEndpoint:
+        """Return the endpoint with its answers named as its YAML says; unchanged where YAML and version differ."""
+        try:
+            return renamed(served, spec, self._stores.deployments.versions(spec.model_name))
+        except ModelOpsError as error:
+            _LOG.error("Endpoint %s keeps its previous configuration: %s", spec.name, error)
+            return served
 
     def _is_due(self, state: DesiredState) -> bool:
         """Return whether this generation has not failed in the last RETRY_SECONDS."""
@@ -158,10 +184,11 @@ class Serving:
             if not same_trial(served.state, state):
                 served.live.reset_callers()
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
-            self._served[name] = ServedEndpoint(served.spec, state, resident | loaded, served.live)
+            self._served[name] = replace(served, state=state, loaded=resident | loaded)
         self._stores.deployments.acknowledge(self.worker, name, state.generation, error, self._stores.now())
         if error is None:
             self._keep_previous(self._served[name])
+            self._classes_at = None
 
     def _load(self, served: ServedEndpoint, version: str) -> Batcher:
         """Return the version from memory, or load it and warm it up on its input example; raises ModelError."""
@@ -169,12 +196,20 @@ class Serving:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
         model = load_model(found, served.spec)
+        found = self._with_classes(served.spec, found, model)
         folder = Path(found.artifact_uri.removeprefix("file://"))
         _warm_up(model.predict, found, folder)
         row_wise = served.spec.row_wise and found.output != UNKNOWN
         path = choose_path(model, folder, found.inputs, row_wise=row_wise)
         _LOG.info("Loaded version %s of %s: %s", version, found.model_name, path.describe())
         return Batcher(Model(found, path, served.spec))
+
+    def _with_classes(self, spec: EndpointSpec, found: ModelVersion, model: Any) -> ModelVersion:
+        """Return the version with its classes on the endpoint; what the model itself says of them is recorded."""
+        own = learned(found, model)
+        if own != found:
+            self._stores.deployments.record_classes(own)
+        return for_endpoint(own, spec)
 
     def _keep_previous(self, served: ServedEndpoint) -> None:
         """Load the previous champion, so that a rollback is immediate; a failure is only logged."""
@@ -205,17 +240,18 @@ class Serving:
             return
         for spec in specs:
             old = self._served.get(spec.name)
-            keep = old is not None and _same_loading(old.spec, spec)
-            self._served[spec.name] = (
-                replace(old, spec=spec) if old and keep else ServedEndpoint(spec, DesiredState(spec.name), {})
-            )
+            if old is None or not _same(old.spec, spec, _LOADING_FIELDS):
+                self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {})
+            elif old.loaded and not _same(old.spec, spec, _NAMING_FIELDS):
+                self._served[spec.name] = self._rename(old, spec)
+            else:
+                self._served[spec.name] = replace(old, spec=spec)
         for name in set(self._served) - {spec.name for spec in specs}:
             del self._served[name]
 
 
-def _same_loading(old: EndpointSpec, new: EndpointSpec) -> bool:
-    """Return whether models loaded for the old configuration are valid for the new one."""
-    return all(getattr(old, name) == getattr(new, name) for name in _LOADING_FIELDS)
+def _same(old: EndpointSpec, new: EndpointSpec, names: Sequence[str]) -> bool:
+    return all(getattr(old, name) == getattr(new, name) for name in names)
 
 
 def _warm_up(predict: Callable[[Any], Any], version: ModelVersion, folder: Path) -> None:

@@ -27,7 +27,16 @@ from modelops_pipelines.core.endpoints.spec import (
 )
 from modelops_pipelines.core.evaluation.gate import GateConfig
 from modelops_pipelines.operations.endpoints.yaml_positions import Place, Report, Section
-from modelops_pipelines.operations.endpoints.yaml_types import any_text, boolean, duration, number, rate, text, whole
+from modelops_pipelines.operations.endpoints.yaml_types import (
+    any_text,
+    boolean,
+    class_of,
+    duration,
+    number,
+    rate,
+    text,
+    whole,
+)
 
 ENDPOINT_TYPE = "modelops_pipelines.ModelEndpoint"
 _SECTIONS = (
@@ -94,6 +103,7 @@ def _spec(at: Section, report: Report) -> EndpointSpec:
         description=at.take("description", any_text, ""),
         features=at.texts("features"),
         positive_label=at.take("positive_label", text, EndpointSpec.positive_label),
+        classes=at.texts("classes", class_of),
         allow_replay=at.take("allow_replay", boolean, default=False),
         allow_pickle=at.take("allow_pickle", boolean, default=False),
         accept_pickles=at.texts("accept_pickles"),

@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import PredictionError, SchemaError
+from modelops_pipelines.core.errors import EvidenceError, PredictionError, SchemaError
 from modelops_pipelines.core.evaluation.gate import NOT_ENOUGH, GateResult
 from modelops_pipelines.core.evaluation.paired_comparison import Rows, judge, log_loss, squared_error
 from modelops_pipelines.core.evaluation.plausibility import Truth
 from modelops_pipelines.core.evaluation.sanity_checks import Answered
+from modelops_pipelines.core.models.classes import how_to_state, why_unknown
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.operations.improve.champions import champion_to_beat
 from modelops_pipelines.operations.improve.holds import Compared, hold_numbers
@@ -24,6 +25,7 @@ from modelops_pipelines.operations.improve.train import as_model_input
 from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, as_frame, content_hash, evaluation_rows
 from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.registry.model_loader import load_model
+from modelops_pipelines.store.registry.version_classes import with_classes
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
@@ -57,9 +59,9 @@ def evaluate(stores: Stores, spec: EndpointSpec, version: str) -> Gate:
     Any version of the model in the registry can be judged, whoever trained it. A pass whose ``numbers`` have ``held``
     (``core.evaluation.gate.held_reasons``) waits for a person.
 
-    Raises EvidenceError when nothing is live to compare with, ConflictError for the champion itself, UnknownError when
-    the registry has no such version, SchemaError when its inputs clash with the endpoint, ModelError when it cannot be
-    loaded, and PredictionError when the champion itself cannot answer the rows.
+    Raises EvidenceError when nothing is live to compare with or the classes of a version are unknown, ConflictError for
+    the champion itself, UnknownError when the registry has no such version, SchemaError when its inputs clash with the
+    endpoint, ModelError when it cannot be loaded, and PredictionError when the champion itself cannot answer the rows.
     """
     champion = champion_to_beat(stores, spec, version)
     candidate = known_version(stores, spec, version)
@@ -135,7 +137,8 @@ def _truth(spec: EndpointSpec, labels: list[Any], *, scored: bool) -> Truth:
 
 def _load_and_predict(spec: EndpointSpec, known: ModelVersion, frame: "pd.DataFrame") -> _Version:
     """Load a version and have it answer every row; ``fault`` describes why it cannot."""
-    return _predict(spec, _Version(known, load_model(known, spec), [], None), frame)
+    model = load_model(known, spec)
+    return _predict(spec, _Version(with_classes(known, spec, model), model, [], None), frame)
 
 
 def _predict(spec: EndpointSpec, version: _Version, frame: "pd.DataFrame") -> _Version:
@@ -148,7 +151,13 @@ def _predict(spec: EndpointSpec, version: _Version, frame: "pd.DataFrame") -> _V
         answers, scores = interpret(spec.task, output, len(frame), known.classes, spec.positive_label, known.output)
     except PredictionError as error:
         return replace(version, fault=f"version {known.version}: {error.message}")
-    return replace(version, answers=answers, scores=scores)
+    named = [answer for answer in answers if answer is not None]
+    if len(named) < len(answers):
+        raise EvidenceError(
+            f"Version {known.version} of {spec.name!r} cannot be judged: {why_unknown(known.version)}",
+            how_to_state(known.version),
+        )
+    return replace(version, answers=named, scores=scores)
 
 
 def _output(version: _Version, frame: "pd.DataFrame") -> Any:

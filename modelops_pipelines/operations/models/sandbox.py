@@ -39,7 +39,8 @@ _LONGEST = 500
 class Predicted:
     """A version's answers to rows, in their order.
 
-    A row that it could not answer has an error, and neither prediction nor score. ``milliseconds`` is the time per row
+    A row that it could not answer has an error, and neither prediction nor score. Without an error, a prediction is
+    None where the version's classes are unknown. ``milliseconds`` is the time per row
     in its batch; ``seconds`` is the answering alone, ``seconds_in_all`` includes starting the process and loading.
     ``timed_with`` is the milliseconds per row of the other version that was timed; None without one, or if it fails.
     """
@@ -101,7 +102,7 @@ def _write_request(
     rows: pa.Table,
     batches: Sequence[int],
 ) -> None:
-    names = ("name", "model_name", "task", "label", "positive_label", "allow_pickle", "accept_pickles")
+    names = ("name", "model_name", "task", "label", "positive_label", "classes", "allow_pickle", "accept_pickles")
     version, timed_with = versions
     request = {
         "version": _as_json(version),

@@ -22,6 +22,7 @@ from modelops_pipelines.core.errors import InputError, ModelError
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.operations.models.sandbox import ANSWERS, BATCH_ROWS, FAULT, REQUEST, ROWS
 from modelops_pipelines.store.registry.model_loader import load_model
+from modelops_pipelines.store.registry.version_classes import with_classes
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 if TYPE_CHECKING:
@@ -34,20 +35,22 @@ FAILURES = 400
 _LONGEST = 500
 _NARROW = {"float": "float32", "integer": "int32"}
 _WHOLE = {"int": "int64", "bool": "bool"}
-Interpreted = tuple[list[Answer], list[float] | None]
+Interpreted = tuple[list[Answer | None], list[float] | None]
 
 
 def main(folder: Path) -> None:
     """Load the version that the folder's request names and write its answers, or why it cannot be loaded."""
     request = json.loads((folder / REQUEST).read_bytes())
     version = _version(request["version"])
-    spec = EndpointSpec(**{**request["spec"], "accept_pickles": tuple(request["spec"]["accept_pickles"])})
+    given = request["spec"]
+    spec = EndpointSpec(**{**given, **{name: tuple(given[name]) for name in ("accept_pickles", "classes")}})
     with pa.OSFile(str(folder / ROWS), "rb") as source:
         rows = pa.ipc.open_file(source).read_all()
     other = request["timed_with"]
     timed_with = math.nan if other is None else time_of(_version(other), spec, rows)
     try:
         model = load_model(version, spec)
+        version = with_classes(version, spec, model)
     except ModelError as error:
         fault = {"message": error.message, "remedy": error.remedy}
         (folder / FAULT).write_text(json.dumps(fault))
@@ -62,7 +65,9 @@ def time_of(version: ModelVersion, spec: EndpointSpec, rows: pa.Table) -> float:
     """Return a version's milliseconds per row on the first batch; NaN when it cannot answer it."""
     batch = rows.slice(0, BATCH_ROWS)
     try:
-        took = answer(load_model(version, spec), version, spec, batch, [len(batch)]).column("milliseconds").to_pylist()
+        model = load_model(version, spec)
+        named = with_classes(version, spec, model)
+        took = answer(model, named, spec, batch, [len(batch)]).column("milliseconds").to_pylist()
     except (Exception, SystemExit):  # noqa: BLE001 - this version is only timed; the answers come from the other one
         return math.nan
     known = [one for one in took if one is not None]

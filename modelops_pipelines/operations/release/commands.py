@@ -34,6 +34,7 @@ from modelops_pipelines.operations.release.apply import Change, ChangeRequest, c
 from modelops_pipelines.operations.release.plan import Plan
 from modelops_pipelines.operations.release.rollbacks import offer_of_undo, why_it_was_replaced
 from modelops_pipelines.operations.versions.known_version import known_version
+from modelops_pipelines.store.registry.version_classes import for_endpoint
 from modelops_pipelines.store.stores import Stores
 
 Transition = Callable[[DesiredState], DesiredState | None]
@@ -58,10 +59,10 @@ def deploy(  # noqa: PLR0913 - the parts of a deploy
     a repeated request with the same key changes nothing more. When a worker cannot load the version, the previous state
     is restored and AcknowledgementError gives the reason. Raises UnknownError for a version that does not exist,
     GateError, InputError for force without a reason, ConflictError for an impossible share, an archived version or a
-    stopped endpoint, SchemaError when its inputs clash with the endpoint.
+    stopped endpoint, SchemaError when its inputs clash with the endpoint, ModelError when its classes do.
     """
     require_reason(reason, force=force)
-    known_version(stores, spec, version)
+    for_endpoint(known_version(stores, spec, version), spec)
 
     def decide(state: DesiredState) -> Plan | None:
         after = desired_state.deploy(state, version, share)
@@ -94,7 +95,7 @@ def promote(
     ``deploy`` raises.
     """
     require_reason(reason, force=force)
-    known_version(stores, spec, version)
+    for_endpoint(known_version(stores, spec, version), spec)
 
     def decide(state: DesiredState) -> Plan | None:
         if state.champion == version or only_from not in (None, state.generation):
@@ -151,7 +152,7 @@ def delete(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_r
 
 def shadow(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str, share: int = WHOLE) -> Change:
     """Make a version the shadow: it answers logged requests; its answers are compared, never returned."""
-    known_version(stores, spec, version)
+    for_endpoint(known_version(stores, spec, version), spec)
 
     def decide(state: DesiredState) -> Plan | None:
         after = desired_state.shadow(state, version, share)

@@ -30,7 +30,10 @@ HEAD = "seal of the newest event"
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """What serving needs of a registered version. ``inputs`` maps a feature to its column type, in order."""
+    """What serving needs of a registered version. ``inputs`` maps a feature to its column type, in order.
+
+    ``classes`` are in the order of the model's score columns, None while unknown; ``classes_from`` is their source.
+    """
 
     model_name: str
     version: str
@@ -43,6 +46,7 @@ class ModelVersion:
     output: str = UNKNOWN
     files_hash: str | None = None
     trained_here: bool | None = None
+    classes_from: str | None = None
 
 
 class Deployments:
@@ -58,6 +62,19 @@ class Deployments:
         with self._database.begin() as connected:
             connected.execute(_VERSIONS.delete().where(_same_version(version.model_name, version.version)))
             connected.execute(_VERSIONS.insert().values(**values))
+
+    def record_classes(self, version: ModelVersion) -> None:
+        """Record the classes and the kind of output of a recorded version; nothing else of it changes."""
+        values = {"classes": version.classes, "classes_from": version.classes_from, "output": version.output}
+        with self._database.begin() as connected:
+            same = _same_version(version.model_name, version.version)
+            connected.execute(_VERSIONS.update().where(same).values(**values))
+
+    def classes(self, model_name: str) -> dict[str, list[str] | None]:
+        """Return the classes of each recorded version of the model; None where they are unknown."""
+        query = sa.select(_VERSIONS.c.version, _VERSIONS.c.classes).where(_VERSIONS.c.model_name == model_name)
+        with self._database.read() as connected:
+            return {row.version: row.classes for row in connected.execute(query)}
 
     def version(self, model_name: str, version: str) -> ModelVersion | None:
         """Return the version, or None when it was never recorded here."""

@@ -19,12 +19,12 @@ from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import (
     aliases_of,
     deploy,
-    known_version,
     promote,
     roll_back,
     sync_registry,
 )
 from modelops_pipelines.operations.release.rollbacks import undo_command, undo_rollback
+from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.stores import Stores
 

@@ -1,11 +1,10 @@
 """The assets that ingest the spool: the inference log, labels and feedback of one endpoint."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import dagster as dg
 
-from modelops_pipelines.assets.metadata import asset_options, key, not_judged_metadata
+from modelops_pipelines.assets.metadata import asset_options, asset_results, key
 from modelops_pipelines.core.capture.health import CAPTURE, CaptureHealth
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
@@ -43,16 +42,15 @@ def _stream_asset(spec: EndpointSpec, stream: str, table: Table) -> dg.AssetsDef
         deps=[key(spec, INFERENCE_LOG.name)] if responses else [],
         check_specs=[dg.AssetCheckSpec(name, asset=asset, description=about) for name, about in _checks(responses)],
     )
-    def stream_asset(project: ProjectResource) -> Iterator[dg.MaterializeResult]:
+    def stream_asset(project: ProjectResource) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
         with project.stores() as stores:
             report = ingest(stores, spec, stream)
             joined = join_with_log(stores, spec, stream, report.windows) if responses else None
             health = capture_health(stores.settings, spec.name, stores.now())
             total = stores.lake.rows(spec.name, table.name)
         judged = [_nothing_rejected(report, asset), _joins(joined, asset) if joined else _capture(health, asset)]
-        metadata = {**_metadata(report, total), **not_judged_metadata(_not_judged(report, joined))}
         checks = [check for check in judged if check is not None]
-        yield dg.MaterializeResult(metadata=metadata, check_results=checks)  # a returned result needs every check's
+        yield from asset_results(asset, _metadata(report, total), checks, _not_judged(report, joined))
 
     return stream_asset
 
@@ -64,7 +62,7 @@ def _checks(responses: bool) -> list[tuple[str, str]]:  # noqa: FBT001 - a priva
     return [rejected, joins if responses else capture]
 
 
-def _metadata(report: IngestReport, total: int) -> dict[str, Any]:
+def _metadata(report: IngestReport, total: int) -> dict[str, int]:
     return {
         "dagster/row_count": total,
         "rows_added": report.rows,

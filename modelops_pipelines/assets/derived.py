@@ -10,11 +10,11 @@ import dagster as dg
 from modelops_pipelines.assets.metadata import (
     alerts_metadata,
     asset_options,
+    asset_results,
     check_results,
     check_specs,
     key,
     markdown_table,
-    not_judged_metadata,
     not_judged_rules,
     recomputed_metadata,
 )
@@ -70,7 +70,7 @@ def derived_asset(spec: EndpointSpec, of: Derived) -> dg.AssetsDefinition:
         deps=[key(spec, name) for name in direct_sources(declared)],
         check_specs=check_specs(spec, declared),
     )
-    def derived(config: Recompute, project: ProjectResource) -> Iterator[dg.MaterializeResult]:
+    def derived(config: Recompute, project: ProjectResource) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
         with project.stores() as stores:
             result = of.derive(stores, spec, config.requested_range())
             metadata = recomputed_metadata(result, stores.lake.rows(spec.name, table.name))
@@ -81,12 +81,9 @@ def derived_asset(spec: EndpointSpec, of: Derived) -> dg.AssetsDefinition:
         plotted = {f"latest_{v.rule}": v.value for v in judged.verdicts if v.value is not None}
         table_shown = markdown_table([with_states({name: row[name] for name in of.shown}) for row in newest_first])
         drawn = {name: dg.MetadataValue.md(content) for name, content in charts.items()}
-        unjudged = not_judged_metadata(not_judged_rules(judged.verdicts))
-        told = {**plotted, **alerts_metadata(judged.changes), **unjudged}
-        yield dg.MaterializeResult(  # yielded: a returned result must have a result of every check
-            metadata={**metadata, **told, **drawn, "newest": table_shown},
-            check_results=check_results(spec, table.name, judged.verdicts),
-        )
+        told = {**metadata, **plotted, **alerts_metadata(judged.changes), **drawn, "newest": table_shown}
+        checks = check_results(spec, table.name, judged.verdicts)
+        yield from asset_results(key(spec, table.name), told, checks, not_judged_rules(judged.verdicts))
 
     return derived
 

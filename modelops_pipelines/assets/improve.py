@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from modelops_pipelines.assets.metadata import asset_options, json_value, key, not_judged_metadata
+from modelops_pipelines.assets.metadata import asset_options, asset_results, json_value, key
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.evaluation.gate import NOT_ENOUGH, PASS, describe_verdict, held_reasons
 from modelops_pipelines.operations.improve.retrain import (
@@ -67,12 +67,11 @@ def evaluation_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     gate_spec = dg.AssetCheckSpec(GATE, asset=options["key"], blocking=True, description=gate_about)
 
     @dg.asset(**options, deps=[key(spec, CANDIDATE)], check_specs=[gate_spec])
-    def evaluation(project: ProjectResource) -> Iterator[dg.MaterializeResult]:
+    def evaluation(project: ProjectResource) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
         with project.stores() as stores:
             step = evaluate_candidate(stores, spec)
         checks, unjudged = gate_check(step.record, options["key"])
-        metadata = {**step_metadata(step), **not_judged_metadata(unjudged)}
-        yield dg.MaterializeResult(metadata=metadata, check_results=checks)  # a returned result needs every check's
+        yield from asset_results(options["key"], step_metadata(step), checks, unjudged)
 
     return evaluation
 

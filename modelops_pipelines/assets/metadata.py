@@ -1,6 +1,6 @@
 """Keys, options, check results and metadata that all assets share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -72,15 +72,26 @@ def check_results(spec: EndpointSpec, asset: str, verdicts: Sequence[Verdict]) -
     """Return a check's result for each rule that was judged: it fails when a window failed.
 
     A rule that was not judged gets no result: Dagster then shows the check as skipped, which is neither passed nor
-    failed, and its health keeps the last result. ``not_judged_metadata`` tells why.
+    failed, and its health keeps the last result. ``not_judged_rules`` tells why.
     """
     return [_check_result(spec, asset, mine) for mine in _by_rule(verdicts) if worst(mine).passed is not None]
 
 
-def not_judged_metadata(reasons: Mapping[str, str]) -> dict[str, Any]:
-    """Return the checks that a run did not judge, with the reasons, as metadata of the asset; empty without any."""
-    rows = [{"check": name, "reason": reason} for name, reason in reasons.items()]
-    return {"not_judged": markdown_table(rows)} if rows else {}
+def asset_results(
+    asset: dg.AssetKey,
+    metadata: Mapping[str, Any],
+    checks: Sequence[dg.AssetCheckResult],
+    not_judged: Mapping[str, str],
+) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
+    """Yield an asset's materialization with the results of its checks; ``not_judged`` has the reasons of the others.
+
+    A check that was not judged yields the bare output that its step must have: Dagster shows it as skipped.
+    """
+    rows = [{"check": name, "reason": reason} for name, reason in not_judged.items()]
+    told = {"not_judged": markdown_table(rows)} if rows else {}
+    yield dg.MaterializeResult(metadata={**metadata, **told}, check_results=checks)
+    for name in not_judged:
+        yield dg.Output(None, output_name=dg.AssetCheckSpec(name, asset=asset).get_python_identifier())
 
 
 def not_judged_rules(verdicts: Sequence[Verdict]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 from dagster._core.loader import LoadingContextForTest
 
 from modelops_pipelines.assets.improve import GATE, gate_check
-from modelops_pipelines.assets.metadata import check_results, markdown_table, not_judged_metadata, not_judged_rules
+from modelops_pipelines.assets.metadata import asset_results, check_results, key, markdown_table, not_judged_rules
 from modelops_pipelines.core.alerting.alerts import Verdict, with_states
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS
 from modelops_pipelines.core.tables.lake import DATA_QUALITY, DRIFT
@@ -47,7 +47,9 @@ def verdict(passed: bool | None) -> Verdict:  # noqa: FBT001 - the verdict itsel
 def as_check(project: Project, passed: bool | None) -> str:  # noqa: FBT001
     verdicts = [verdict(passed)]
     shown = check_results(project.spec, "service_metrics", verdicts)
-    return f"{[one.passed for one in shown]} {not_judged_metadata(not_judged_rules(verdicts))}"
+    unjudged = not_judged_rules(verdicts)
+    [made, *outputs] = asset_results(key(project.spec, "service_metrics"), {}, shown, unjudged)
+    return f"{[one.passed for one in shown]} {made.metadata} {[type(one).__name__ for one in outputs]}"
 
 
 def as_gate(project: Project, passed: bool | None) -> str:  # noqa: FBT001
@@ -60,7 +62,8 @@ def as_gate(project: Project, passed: bool | None) -> str:  # noqa: FBT001
 def as_rule_on_the_page(project: Project, passed: bool | None) -> str:  # noqa: FBT001
     raise_alerts(project.stores, project.spec.name, [verdict(passed)])
     page = write_health_page(project.stores, project.spec).read_text()
-    return page.partition('<th scope="row">error_rate</th><td><span class="chip')[2].partition("</tr>")[0]
+    rules = page.partition("<th>Newest verdict</th>")[2]
+    return rules.partition('<th scope="row">error_rate</th><td><span class="chip')[2].partition("</tr>")[0]
 
 
 def as_rule_in_the_command(project: Project, passed: bool | None) -> str:  # noqa: FBT001

@@ -130,12 +130,21 @@ class Walk:
 
     # What is done
 
+    def next_step(self) -> str:
+        """Draw what to do; where nothing answers, half the time what changes that, or the walk would stand still."""
+        if self.chance.random() < 0.5:
+            if self.stores.deployments.desired(self.spec.name).status == "stopped":
+                return "stop_or_start"
+            if self.champion is None:
+                return "deploy"
+        return self.chance.choices(list(STEPS), WEIGHTS)[0]
+
     def step(self) -> None:
         """Do one thing at random, and account for it."""
         self.stores.moment += self.chance.choice((1, 60, 3600, 30_000)) * timedelta(seconds=1)
         version = self.chance.choice(NAMES)
         self.forces, self.reason = self.chance.random() < 0.2, self.chance.choice(REASONS)
-        name = self.chance.choices(list(STEPS), WEIGHTS)[0]
+        name = self.next_step()
         act = STEPS[name]
         self.done.append(f"{name} {version} force={self.forces} reason={self.reason!r}")
         could = act in (Walk.promote, Walk.deploy) and self.holds(version, self.champion) and not self.forces

@@ -32,8 +32,8 @@ INFERENCE_LOG = Table(
         text("prediction?", "the predicted class or number; null where the classes of the version are unknown"),
         number(
             "score?",
-            "probability of the positive class; with more than two classes, of the predicted class; where prediction "
-            "is null, of no known class",
+            "probability of the positive class; with more than two classes, of the predicted class; of no known class "
+            "where prediction is null",
         ),
         number("latency_ms", "from the request body read to the answer computed, capture excluded", "ms"),
         integer("status", "HTTP status of the answer"),

@@ -24,6 +24,7 @@ from modelops_pipelines.gateway.hot_path.prediction_record import OK, Exchange, 
 from modelops_pipelines.gateway.hot_path.random_bytes import Entropy
 from modelops_pipelines.gateway.http.errors import INTERNAL, body_of, code_of, headers_of, status_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Outcome, Rows
+from modelops_pipelines.gateway.worker.live_metrics import Judged
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.state_follower import Serving
 
@@ -125,21 +126,21 @@ class Predictor:
             await self._capture.write(served.spec.name, "predictions", record_of(exchange, request))
         except ModelOpsError as error:
             answer = _error_answer(error, request.text)
-        version = exchange.variant.version if exchange.variant and not exchange.is_test else None
         took = (time.perf_counter() - call.started) * 1000
-        served.live.add(
-            time.time(),
-            request.rows,
-            answer.status,
-            took,
-            version,
-            call.user or call.session,
-            failed=exchange.status >= INTERNAL_ERROR,
-        )
+        served.live.add(time.time(), request.rows, answer.status, took, _judged(exchange))
         return answer
 
     def _request_id(self, exchange: Exchange, event_time: datetime, rows: int) -> RequestId:
         return new_request_id(exchange.spec.name, event_time, rows, self._entropy.take(ENTROPY_BYTES), self._secret)
+
+
+def _judged(exchange: Exchange) -> Judged | None:
+    """Return what the guards count of the request; None for a test call, and when no version was asked."""
+    if exchange.variant is None or exchange.is_test:
+        return None
+    caller = exchange.call.user or exchange.call.session
+    failed = exchange.status >= INTERNAL_ERROR
+    return Judged(exchange.variant.version, caller, exchange.milliseconds, failed=failed, replay=exchange.replay)
 
 
 def _read_rows(exchange: Exchange, content: bytes, inputs: Mapping[str, str], *, infer: bool) -> tuple[Columns, int]:

@@ -21,7 +21,10 @@ KIB = 1024
 
 @dataclass
 class Exchange:
-    """One request and its result so far; ``outcome`` is None until the model has predicted, and after a failure."""
+    """One request and its result so far; ``outcome`` is None until the model has predicted, and after a failure.
+
+    ``replay`` says of a failed request that was tried again whether its version and the other one failed.
+    """
 
     call: Call
     spec: EndpointSpec
@@ -35,6 +38,7 @@ class Exchange:
     status: int = OK
     error: str | None = None
     milliseconds: float = 0.0
+    replay: tuple[bool, bool] | None = None
 
     @property
     def source(self) -> str:

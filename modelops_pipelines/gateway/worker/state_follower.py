@@ -27,7 +27,7 @@ from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.frames import example_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model
 from modelops_pipelines.gateway.model_runtime.prediction_paths import choose_path
-from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summary
+from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
@@ -50,6 +50,7 @@ class Serving:
         """Read the endpoints' YAML (raises OnboardingError); call ``start`` to follow desired state and keys."""
         self._stores, self._keyring, self.worker = stores, keyring, worker
         self.workers = stores.settings.workers
+        self._secret = stores.database.secret()
         self._served: dict[str, ServedEndpoint] = {}
         self._failed: dict[str, tuple[int, float]] = {}
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
@@ -155,8 +156,7 @@ class Serving:
                 error,
             )
         else:
-            if not same_trial(served.state, state):
-                served.live.reset_callers()
+            served.live.begin_leg(same_trial=same_trial(served.state, state))
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
             self._served[name] = ServedEndpoint(served.spec, state, resident | loaded, served.live)
         self._stores.deployments.acknowledge(self.worker, name, state.generation, error, self._stores.now())
@@ -207,7 +207,9 @@ class Serving:
             old = self._served.get(spec.name)
             keep = old is not None and _same_loading(old.spec, spec)
             self._served[spec.name] = (
-                replace(old, spec=spec) if old and keep else ServedEndpoint(spec, DesiredState(spec.name), {})
+                replace(old, spec=spec)
+                if old and keep
+                else ServedEndpoint(spec, DesiredState(spec.name), {}, LiveMetrics(self._secret))
             )
         for name in set(self._served) - {spec.name for spec in specs}:
             del self._served[name]

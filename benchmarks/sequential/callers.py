@@ -2,8 +2,8 @@
 
 Named callers stay with their version (``core.release.desired_state.route``), so that they move when the share grows.
 A caller's requests hit one of two workers at random. Canaries of equal versions should hardly ever be rolled back; a
-challenger with 2 points more errors should be. With ``kind`` row, a bad row fails whenever it is sent to the challenger,
-so that a replay of the row on both versions tells them apart; with noise, every request fails by chance.
+challenger with 2 points more errors should be. With ``kind`` row, a bad row fails whenever it is sent to the
+challenger, so that a replay of the row on both versions tells them apart; with noise, every request fails by chance.
 """
 
 from collections.abc import Sequence

@@ -86,7 +86,8 @@ class Leg:
     """The traffic of both versions while the challenger's share (percent) was constant.
 
     ``slow`` pairs the first new callers of both versions in the same second at the same worker: bad is an answer of
-    over ``slow_ms`` (None: not known yet). ``replayed`` are failed requests tried again on both versions.
+    over ``slow_ms`` (None: not known yet). ``replayed`` are failed requests tried again on both versions, ``timed``
+    answered ones: bad is then a time of over ``Guard.slower`` times the other's.
     """
 
     share: int
@@ -95,6 +96,7 @@ class Leg:
     slow: Pairs = Pairs()
     slow_ms: float | None = None
     replayed: Pairs = Pairs()
+    timed: Pairs = Pairs()
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,11 @@ def judge_champion(leg: Leg, most: float, policy: Guard) -> Verdict:
 
     Errors are significant by one of two tests: too many callers have one (the e-process of a challenger with callers in
     place of bad events: a healthy champion fails a caller with a probability of at most ``most``), or requests fail
-    again on it that the version before answers.
+    again on it that the version before answers. Latency is that of requests timed again on both versions.
     """
+    timings = _timings([leg], policy)
+    if timings.verdict == FAIL:
+        return timings
     arm = leg.challenger
     rate = arm.failed / arm.requests if arm.requests else 0.0
     needed = -math.log(policy.false_alarms)
@@ -165,6 +170,7 @@ def judge_champion(leg: Leg, most: float, policy: Guard) -> Verdict:
         "replayed": leg.replayed.compared,
         "failed_again": leg.replayed.challenger,
         "only_the_previous_failed": leg.replayed.champion,
+        "timed": timings.numbers,
     }
     return Verdict(verdict, "errors", reason, numbers)
 
@@ -215,12 +221,15 @@ def _replays(legs: Sequence[Leg], policy: Guard) -> Verdict:
 
 
 def _slowness(legs: Sequence[Leg], policy: Guard) -> Verdict:
-    """Judge each leg by itself: a caller counts in every leg, so that legs are not independent.
+    """Judge requests timed again on both versions, and the latencies of callers, each leg by itself.
 
-    The n-th leg is judged at a false alarm rate of 1 / 2^n of the policy's: together they keep it, however they depend.
+    A caller counts in every leg, so that legs are not independent. The timings have half of the policy's false alarm
+    rate, the n-th leg 1 / 2^(n + 1) of it: together they keep it, however they depend.
     """
-    found = Verdict(INCONCLUSIVE, "latency", "latency: no requests were compared yet", {})
-    for number, leg in enumerate(legs, 1):
+    found = _timings(legs, policy)
+    if found.verdict == FAIL:
+        return found
+    for number, leg in enumerate(legs, 2):
         verdict = EventsGuard(policy.false_alarms / 2**number, policy.slow).judge([leg.slow.step])
         limit = "unknown" if leg.slow_ms is None else f"{leg.slow_ms:.3g} ms"
         pairs = f"{leg.slow.compared} pairs, slow above {limit}"
@@ -229,11 +238,23 @@ def _slowness(legs: Sequence[Leg], policy: Guard) -> Verdict:
             "challenger": leg.slow.challenger,
             "champion": leg.slow.champion,
             "slow_ms": leg.slow_ms,
+            "timed": _timings(legs, policy).numbers,
         }
         found = Verdict(verdict.verdict, "latency", f"latency: {verdict.reason}; {pairs}", numbers)
         if verdict.verdict == FAIL:
             break
     return found
+
+
+def _timings(legs: Sequence[Leg], policy: Guard) -> Verdict:
+    """Judge answered requests that were timed again on both versions: the same rows at the same time."""
+    pairs = reduce(Pairs.plus, (leg.timed for leg in legs), Pairs())
+    verdict = EventsGuard(policy.false_alarms / 2, policy.slow).judge([pairs.step])
+    slower = f"over {policy.slower:g} times slower"
+    rows = f"the new version was {slower} in {pairs.challenger}, the other one in {pairs.champion}"
+    reason = f"latency: of {pairs.compared} requests timed again on both versions, {rows}; {verdict.reason}"
+    numbers = {"compared": pairs.compared, "challenger": pairs.challenger, "champion": pairs.champion}
+    return Verdict(verdict.verdict, "latency", reason, numbers)
 
 
 def _events(name: str, steps: Sequence[Step], guard: EventsGuard, more: Mapping[str, Any]) -> Verdict:

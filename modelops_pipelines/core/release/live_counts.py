@@ -15,7 +15,8 @@ class Count:
     their first failure since the trial began. An ``anonymous`` request is a caller of its own, with an error when it is
     among the ``anonymous_errors``; the second's first one stands in ``fresh`` too, without a key. ``latencies`` is a
     sketch of all requests. ``replays`` are failed requests tried again on both versions: how many, of these failed by
-    this version only, by the other only.
+    this version only, by the other only. ``timings`` are answered requests timed again on both: how many, of these with
+    this version only slow, the other only.
     """
 
     requests: int = 0
@@ -27,6 +28,7 @@ class Count:
     failing: list[int] = field(default_factory=list)
     latencies: dict[int, int] = field(default_factory=dict)
     replays: list[int] = field(default_factory=lambda: [0, 0, 0])
+    timings: list[int] = field(default_factory=lambda: [0, 0, 0])
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Second:
 def second_of(fields: Mapping[str, Any]) -> Second:
     """Return a published line's counts; a line of an older release has no versions that can be counted."""
     counts = {name: fields[name] for name in ("second", "requests", "rows", "client_errors", "server_errors")}
-    versions = {name: _count(one) for name, one in fields.get("versions", {}).items() if "fresh" in one}
+    versions = {name: _count(one) for name, one in fields.get("versions", {}).items() if "timings" in one}
     return Second(**counts, latencies=_sketch(fields["latencies"]), versions=versions)
 
 

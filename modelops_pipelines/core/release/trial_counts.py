@@ -1,6 +1,6 @@
 """Counts a trial from the workers' seconds, each caller once. The log counts the same (queries/trial_arms.sql)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from modelops_pipelines.core.metrics.latency_sketch import bucket, merge, percentile, upper_edge
@@ -11,6 +11,8 @@ REFERENCE_SECONDS, REFERENCE_REQUESTS = 3600, 50
 """An answer is slow by the champion's 95th percentile over the hour before the share changed, from that many on."""
 WARM_UP_SECONDS = 5
 """Seconds after a change of the share without latency pairs: the first requests of a loaded model are slow."""
+CALLERS_KEPT = 500_000
+"""Callers that a leg remembers; beyond that it forgets all, and counts them as at risk again."""
 _P95 = 0.95
 
 
@@ -41,6 +43,7 @@ class TrialCounter:
     _slow_from: int | None = None
     _slow: Pairs = field(default_factory=Pairs)
     _replayed: Pairs = field(default_factory=Pairs)
+    _timed: Pairs = field(default_factory=Pairs)
 
     def add(self, second: Second) -> None:
         """Count one second of one worker; seconds before the change serve as reference for the latency only."""
@@ -52,10 +55,13 @@ class TrialCounter:
             count = second.versions.get(version)
             if count is not None:
                 self._arms[version] = self._arms.get(version, Arm()).plus(self._arm(count))
-                self._add_replays(version, count)
+                self._replayed = self._replayed.plus(self._pairs(version, count.replays))
+                self._timed = self._timed.plus(self._pairs(version, count.timings))
         self._pair_latencies(second)
         for count in second.versions.values():
             self._seen.update(key for key, _ in count.fresh if key is not None)
+        if len(self._seen) > CALLERS_KEPT:
+            self._seen.clear()
 
     def add_all(self, seconds: Iterable[Second]) -> None:
         """Count several seconds, in order."""
@@ -67,7 +73,7 @@ class TrialCounter:
         challenger, champion = (self._arms.get(version, Arm()) for version in (self.challenger, self.champion))
         limit = self._slow_from
         slow_ms = None if limit is None else upper_edge(limit)
-        return Leg(self.share, challenger, champion, self._slow, slow_ms, self._replayed)
+        return Leg(self.share, challenger, champion, self._slow, slow_ms, self._replayed, self._timed)
 
     def next_leg(self, share: int, since: float) -> "TrialCounter":
         """Return the counter of the trial's next leg."""
@@ -113,7 +119,6 @@ class TrialCounter:
         fresh = [] if count is None else count.fresh
         return next((ms for key, ms in fresh if key is None or key not in self._seen), None)
 
-    def _add_replays(self, version: str, count: Count) -> None:
-        compared, own, other = count.replays
-        mine = version == self.challenger
-        self._replayed = self._replayed.plus(Pairs(compared, own if mine else other, other if mine else own))
+    def _pairs(self, version: str, counts: Sequence[int]) -> Pairs:
+        compared, own, other = counts
+        return Pairs(compared, own, other) if version == self.challenger else Pairs(compared, other, own)

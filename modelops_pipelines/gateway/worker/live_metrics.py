@@ -12,6 +12,7 @@ import orjson
 
 from modelops_pipelines.core.metrics.latency_sketch import bucket, merge, percentile
 from modelops_pipelines.core.release.live_counts import Count, Second, second_of
+from modelops_pipelines.gateway.worker.replays import Replay
 
 KEEP_SECONDS = 3600
 ROTATE_BYTES = 4 * 1024 * 1024
@@ -25,20 +26,20 @@ _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 class Judged:
     """What the guards count of one request: the version that answered, the caller, and how it went.
 
-    ``milliseconds`` is the latency without capture, which no version can help. ``replay`` is the outcome of a failed
-    request that was tried again on both versions: whether this version and the other one failed; None if it was not.
+    ``milliseconds`` is the latency without capture, which no version can help. ``replay`` is how a failed request did
+    when it was tried again on both versions; None if it was not.
     """
 
     version: str
     caller: str | None
     milliseconds: float
     failed: bool = False
-    replay: tuple[bool, bool] | None = None
+    replay: Replay | None = None
 
     @property
     def is_own_failure(self) -> bool:
         """Whether the version failed, and the other version is not known to fail too."""
-        return self.failed and not (self.replay is not None and self.replay[1])
+        return self.failed and not (self.replay is not None and self.replay.other_failed)
 
 
 class LiveMetrics:
@@ -65,6 +66,12 @@ class LiveMetrics:
             if judged is not None:
                 self._judge(current.versions.setdefault(judged.version, Count()), judged)
 
+    def add_timing(self, now: float, version: str, *, slow: bool, other_slow: bool) -> None:
+        """Count a request that was timed again on the version and on the one that it is judged against."""
+        with self._lock:
+            count = self._current(int(now)).versions.setdefault(version, Count())
+            _add_pair(count.timings, slow, other_slow)
+
     def begin_leg(self, *, same_trial: bool) -> None:
         """Count every caller as new, because the share changed; those with a failure only in another trial."""
         with self._lock:
@@ -78,10 +85,8 @@ class LiveMetrics:
         count.failed += judged.is_own_failure
         count.shared += judged.failed and not judged.is_own_failure
         _increment(count.latencies, latency)
-        if judged.replay is not None:
-            own, other = judged.replay
-            outcome = (1, own and not other, other and not own)
-            count.replays = [total + one for total, one in zip(count.replays, outcome, strict=True)]
+        if judged.replay is not None and judged.replay.pair is not None:
+            _add_pair(count.replays, *judged.replay.pair)
         if key is None:
             if not count.anonymous:
                 count.fresh.append((None, latency))
@@ -117,6 +122,12 @@ def _is_new(known: set[int], key: int) -> bool:
     before = len(known)
     known.add(key)
     return len(known) > before
+
+
+def _add_pair(counts: list[int], own: bool, other: bool) -> None:  # noqa: FBT001 - two outcomes of the same kind
+    counts[0] += 1
+    counts[1] += own and not other
+    counts[2] += other and not own
 
 
 def _increment(sketch: dict[int, int], key: int) -> None:

@@ -21,14 +21,14 @@ from modelops_pipelines.core.errors import (
 )
 from modelops_pipelines.core.models.output_kinds import UNKNOWN
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
-from modelops_pipelines.core.release.event_log import champions
+from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.frames import example_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model
 from modelops_pipelines.gateway.model_runtime.prediction_paths import choose_path
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
-from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
 from modelops_pipelines.store.registry.model_loader import load_model
@@ -158,7 +158,7 @@ class Serving:
         else:
             served.live.begin_leg(same_trial=same_trial(served.state, state))
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
-            self._served[name] = ServedEndpoint(served.spec, state, resident | loaded, served.live)
+            self._served[name] = replace(served, state=state, loaded=resident | loaded, probation=None)
         self._stores.deployments.acknowledge(self.worker, name, state.generation, error, self._stores.now())
         if error is None:
             self._keep_previous(self._served[name])
@@ -177,8 +177,14 @@ class Serving:
         return Batcher(Model(found, path, served.spec))
 
     def _keep_previous(self, served: ServedEndpoint) -> None:
-        """Load the previous champion, so that a rollback is immediate; a failure is only logged."""
-        line = champions(self._stores.deployments.events(served.spec.name))
+        """Load the previous champion, so that a rollback is immediate; a failure is only logged.
+
+        For some time the new champion is compared with it (``guard: {watch: ...}``).
+        """
+        events = self._stores.deployments.events(served.spec.name)
+        line, release = champions(events), replacement(events, served.state.champion)
+        if len(line) > 1 and release is not None:
+            served.probation = Probation(line[-2], (release.at + served.spec.guard.watch).timestamp())
         if len(line) > 1 and line[-2] not in served.loaded:
             try:
                 served.loaded[line[-2]] = self._load(served, line[-2])

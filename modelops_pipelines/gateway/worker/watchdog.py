@@ -11,7 +11,7 @@ from datetime import datetime
 
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, same_trial
-from modelops_pipelines.core.release.event_log import DEPLOY, PROMOTE, Event, last_release
+from modelops_pipelines.core.release.event_log import replacement
 from modelops_pipelines.core.release.guards import Leg, Verdict, judge_champion, judge_trial
 from modelops_pipelines.core.release.live_counts import Second
 from modelops_pipelines.core.release.sequential_tests import FAIL
@@ -98,7 +98,7 @@ class Watchdog:
     def _begin(self, served: ServedEndpoint, before: _Watched | None) -> _Watched:
         state, until = served.state, before.counted_until if before is not None else 0
         since = state.since.timestamp() if state.since is not None else 0.0
-        release = self._replacement(state)
+        release = replacement(self._stores.deployments.events(state.endpoint), state.champion)
         if before is not None and before.counter is not None and same_trial(before.state, state):
             counter = before.counter.next_leg(state.share_of(str(state.challenger)), since)
             watched = _Watched(state, counter, [*before.legs, before.counter.leg()], until)
@@ -116,13 +116,6 @@ class Watchdog:
             watched.counter.add_all(second for second in earlier if second.second <= since)
         return watched
 
-    def _replacement(self, state: DesiredState) -> Event | None:
-        """Return the release by which the champion replaced another, to which a rollback could return; else None."""
-        last = last_release(self._stores.deployments.events(state.endpoint))
-        if last is None or last.action not in (DEPLOY, PROMOTE) or last.to_version != state.champion:
-            return None
-        return last if last.from_version not in (None, state.champion) else None
-
     def _judge_endpoint(self, served: ServedEndpoint, watched: _Watched) -> None:
         policy, state, counter = served.spec.guard, watched.state, watched.counter
         if not policy.automatic or state.status != ACTIVE or state.champion is None or counter is None:
@@ -130,7 +123,9 @@ class Watchdog:
         if state.challenger is not None:
             verdict = judge_trial([*watched.legs, counter.leg()], None, policy, served.spec.promotion.minimum)
             self._withdraw_failed(served, state, state.challenger, verdict)
-        elif self._is_in_watch_period(watched.new_since, served):
+        elif not self._is_in_watch_period(watched.new_since, served):
+            watched.counter = None  # the counts of a champion that is watched no more would only grow
+        else:
             most = (served.spec.thresholds("error_rate") or [ERROR_RATE])[0]
             verdict = judge_champion(counter.leg(), most, policy)
             self._withdraw_failed(served, state, state.champion, verdict)

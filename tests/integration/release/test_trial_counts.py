@@ -14,6 +14,7 @@ from modelops_pipelines.core.release.guards import Leg
 from modelops_pipelines.core.release.live_counts import Second, second_of
 from modelops_pipelines.core.release.trial_counts import TrialCounter
 from modelops_pipelines.gateway.worker.live_metrics import Judged, LiveMetrics
+from modelops_pipelines.gateway.worker.replays import Replay
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.release.canary import Span, evidence_of
 from tests.fakes.records import VERSION, request_record, write_segment
@@ -96,7 +97,7 @@ def counted_live(requests: list[Request]) -> list[Leg]:
                 one.caller,
                 one.milliseconds,
                 failed=one.failed,
-                replay=(True, one.shared) if one.failed else None,
+                replay=Replay(one.shared, own_failed=True) if one.failed else None,
             )
             live[one.worker].add(start + one.at, 1, 500 if one.failed else 200, one.milliseconds, judged)
         if counter is not None:

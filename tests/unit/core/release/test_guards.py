@@ -84,7 +84,7 @@ def test_the_verdict_says_that_few_callers_are_weak_evidence() -> None:
 @pytest.mark.parametrize(
     ("slow", "expected"),
     [
-        (Pairs(10, 10, 0), ("fail", "latency")),
+        (Pairs(11, 11, 0), ("fail", "latency")),
         (Pairs(9, 9, 0), ("pass", "all")),
         (Pairs(400, 15, 1), ("pass", "all")),
         (Pairs(400, 60, 55), ("pass", "all")),

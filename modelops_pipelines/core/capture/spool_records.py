@@ -68,6 +68,8 @@ class PredictionRecord(TypedDict):
     payload_hash: Annotated[NotRequired[str | None], _log("payload_hash", since="0.2")]
 
 
+SHARED = "_shared"
+"""Ends the error code of a failure that the other version of a trial, or the previous champion, shares."""
 PREDICTION_FIELDS: dict[str, Field] = {
     key: hint.__metadata__[0] for key, hint in get_type_hints(PredictionRecord, include_extras=True).items()
 }

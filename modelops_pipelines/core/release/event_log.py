@@ -146,6 +146,14 @@ def last_release(events: Sequence[Event]) -> Event | None:
     return next((event for event in reversed(events) if event.action in _RELEASES), None)
 
 
+def replacement(events: Sequence[Event], champion: str | None) -> Event | None:
+    """Return the release by which this champion replaced another one, to which a rollback could return; else None."""
+    last = last_release(events)
+    if last is None or last.action not in (*_GROWING, UNDO) or last.to_version != champion or last.share != WHOLE:
+        return None
+    return last if last.from_version not in (None, champion) else None
+
+
 def live_at(endpoint: str, events: Iterable[Event], moment: datetime) -> DesiredState:
     """Return the endpoint's state at a moment, from its events in order; generation 0 before the first."""
     state = DesiredState(endpoint)

@@ -123,7 +123,7 @@ class EventsGuard:
         rate that changed between steps does not count as a difference. Raises as ``log_evidence_of``.
         """
         found, needed = log_evidence_of(steps), -math.log(self.alpha)
-        excess = _excess(steps)
+        excess = excess_of(steps)
         if excess is None:
             reason = "one version has no requests yet"
         else:
@@ -133,7 +133,8 @@ class EventsGuard:
         return EventsVerdict(FAIL if fails else INCONCLUSIVE, reason, found, excess)
 
 
-def _excess(steps: Iterable[Step]) -> float | None:
+def excess_of(steps: Iterable[Step]) -> float | None:
+    """Return the mean of the steps' excesses, weighted by the challenger's requests; None if no step has both arms."""
     excesses = [(one.challenger_requests, one.excess) for one in steps if one.excess is not None]
     total = sum(requests for requests, _ in excesses)
     return math.fsum(requests * excess for requests, excess in excesses) / total if total else None

@@ -37,7 +37,10 @@ INFERENCE_LOG = Table(
         ),
         number("latency_ms", "from the request body read to the answer computed, capture excluded", "ms"),
         integer("status", "HTTP status of the answer"),
-        text("error_code?", "error code of a failed request"),
+        text(
+            "error_code?",
+            "error code of a failed request; ..._shared: the version that it is judged against fails too",
+        ),
         text("user_id?", "the caller's user id, from X-User-Id"),
         text("session_id?", "the caller's session"),
         text("client_request_id?", "the caller's own id"),

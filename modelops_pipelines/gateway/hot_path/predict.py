@@ -10,6 +10,7 @@ from functools import partial
 
 import orjson
 
+from modelops_pipelines.core.capture.spool_records import SHARED
 from modelops_pipelines.core.errors import ModelOpsError, OverloadError, PredictionError
 from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
 from modelops_pipelines.gateway.access.keyring import Keyring
@@ -22,12 +23,14 @@ from modelops_pipelines.gateway.bodies.typed_columns import Columns, check_rows,
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.hot_path.prediction_record import OK, Exchange, record_of
 from modelops_pipelines.gateway.hot_path.random_bytes import Entropy
-from modelops_pipelines.gateway.http.errors import INTERNAL, body_of, code_of, headers_of, status_of
+from modelops_pipelines.gateway.http.errors import INTERNAL, UNAVAILABLE, body_of, code_of, headers_of, status_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Outcome, Rows
+from modelops_pipelines.gateway.worker.live_metrics import Judged
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.state_follower import Serving
 
 INTERNAL_ERROR = 500
+TIMED_ROWS = 1000
 MIB = 1024 * 1024
 LARGE_BODY = MIB // 4
 """A larger body is parsed in a thread: on the event loop it would delay other requests by milliseconds or more."""
@@ -69,6 +72,8 @@ class Predictor:
         exchange = Exchange(call, served.spec, caller.key_id, call.is_test or caller.mode == "test", call.client)
         answer = await self._try(exchange, served, body, infer=infer)
         exchange.milliseconds = (time.perf_counter() - call.started) * 1000
+        if exchange.status >= INTERNAL_ERROR:
+            await _replay(exchange, served)
         return await self._capture_exchange(exchange, served, answer)
 
     async def _try(self, exchange: Exchange, served: ServedEndpoint, body: Body, *, infer: bool) -> Answer:
@@ -98,10 +103,11 @@ class Predictor:
         exchange.variant, batcher = served.choose(exchange.call.sticky)
         read = partial(_read_rows, exchange, content, batcher.model.version.inputs, infer=infer)
         columns, rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
+        exchange.columns, exchange.rows = columns, rows
         outcome = await _in_time(batcher.submit(Rows(columns, rows)), served)
         exchange.request = self._request_id(exchange, event_time, rows)
         answer = Answer(OK, _render(exchange, outcome, exchange.request.text, infer=infer))
-        exchange.columns, exchange.outcome = columns, outcome
+        exchange.outcome = outcome
         return answer
 
     def _failure_answer(self, exchange: Exchange, error: ModelOpsError, cause: BaseException | None) -> Answer:
@@ -125,21 +131,57 @@ class Predictor:
             await self._capture.write(served.spec.name, "predictions", record_of(exchange, request))
         except ModelOpsError as error:
             answer = _error_answer(error, request.text)
-        version = exchange.variant.version if exchange.variant and not exchange.is_test else None
         took = (time.perf_counter() - call.started) * 1000
-        served.live.add(
-            time.time(),
-            request.rows,
-            answer.status,
-            took,
-            version,
-            call.user or call.session,
-            failed=exchange.status >= INTERNAL_ERROR,
-        )
+        served.live.add(time.time(), request.rows, answer.status, took, _judged(exchange))
+        if answer.status == OK:
+            _time_again(exchange, served)
         return answer
 
     def _request_id(self, exchange: Exchange, event_time: datetime, rows: int) -> RequestId:
         return new_request_id(exchange.spec.name, event_time, rows, self._entropy.take(ENTROPY_BYTES), self._secret)
+
+
+def _judged(exchange: Exchange) -> Judged | None:
+    """Return what the guards count of the request; None for a test call, and when no version was asked."""
+    if exchange.variant is None or exchange.is_test:
+        return None
+    caller = exchange.call.user or exchange.call.session
+    failed = exchange.status >= INTERNAL_ERROR
+    return Judged(exchange.variant.version, caller, exchange.milliseconds, failed=failed, replay=exchange.replay)
+
+
+def _time_again(exchange: Exchange, served: ServedEndpoint) -> None:
+    """Have an answered request timed again on both versions of a trial, after its answer."""
+    version = exchange.variant.version if exchange.variant and not exchange.is_test else ""
+    other = served.compared_with(version, time.time())
+    if other is None or not exchange.columns or exchange.rows > TIMED_ROWS:
+        return
+    slower = served.spec.guard.slower
+
+    def report(mine: float, theirs: float) -> None:
+        slow, other_slow = mine > slower * theirs, theirs > slower * mine
+        served.live.add_timing(time.time(), version, slow=slow, other_slow=other_slow)
+
+    models = served.loaded[version].model, served.loaded[other].model
+    rows = Rows(exchange.columns, exchange.rows)
+    served.replays.time_later(*models, rows, served.spec.limits.deadline.total_seconds(), report)
+
+
+async def _replay(exchange: Exchange, served: ServedEndpoint) -> None:
+    """Try a failed request again on both versions of a trial; the log marks a failure that the other version shares.
+
+    A request that ran into its deadline is tried on the other version only: it may still occupy this one.
+    """
+    version = exchange.variant.version if exchange.variant and not exchange.is_test else ""
+    other = served.compared_with(version, time.time())
+    if other is None or not exchange.columns:
+        return
+    own = None if exchange.status == UNAVAILABLE else served.loaded[version].model
+    rows = Rows(exchange.columns, exchange.rows)
+    seconds = served.spec.limits.deadline.total_seconds()
+    exchange.replay = await served.replays.compare(own, served.loaded[other].model, rows, seconds)
+    if exchange.replay.other_failed:
+        exchange.error = f"{exchange.error}{SHARED}"
 
 
 def _read_rows(exchange: Exchange, content: bytes, inputs: Mapping[str, str], *, infer: bool) -> tuple[Columns, int]:

@@ -14,6 +14,7 @@ from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.gateway.bodies.headers import Call
 from modelops_pipelines.gateway.bodies.typed_columns import Columns
 from modelops_pipelines.gateway.model_runtime.loaded_model import Outcome
+from modelops_pipelines.gateway.worker.replays import Replay
 
 OK = 200
 KIB = 1024
@@ -21,7 +22,10 @@ KIB = 1024
 
 @dataclass
 class Exchange:
-    """One request and its result so far; ``outcome`` is None until the model has predicted, and after a failure."""
+    """One request and its result so far; ``outcome`` is None until the model has predicted, and after a failure.
+
+    ``replay`` says how a failed request did when it was tried again on both versions of a trial.
+    """
 
     call: Call
     spec: EndpointSpec
@@ -30,11 +34,13 @@ class Exchange:
     client: str | None
     variant: Variant | None = None
     columns: Columns | None = None
+    rows: int = 0
     outcome: Outcome | None = None
     request: RequestId | None = None
     status: int = OK
     error: str | None = None
     milliseconds: float = 0.0
+    replay: Replay | None = None
 
     @property
     def source(self) -> str:

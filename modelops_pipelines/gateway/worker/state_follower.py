@@ -21,15 +21,15 @@ from modelops_pipelines.core.errors import (
 )
 from modelops_pipelines.core.models.output_kinds import UNKNOWN
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
-from modelops_pipelines.core.release.event_log import champions
+from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.frames import example_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model
 from modelops_pipelines.gateway.model_runtime.prediction_paths import choose_path
 from modelops_pipelines.gateway.worker.class_names import is_behind, renamed, with_recorded_classes
-from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summary
-from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
+from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
 from modelops_pipelines.store.registry.model_loader import load_model
@@ -56,6 +56,7 @@ class Serving:
         """Read the endpoints' YAML (raises OnboardingError); call ``start`` to follow desired state and keys."""
         self._stores, self._keyring, self.worker = stores, keyring, worker
         self.workers = stores.settings.workers
+        self._secret = stores.database.secret()
         self._served: dict[str, ServedEndpoint] = {}
         self._failed: dict[str, tuple[int, float]] = {}
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
@@ -181,10 +182,9 @@ class Serving:
                 error,
             )
         else:
-            if not same_trial(served.state, state):
-                served.live.reset_callers()
+            served.live.begin_leg(same_trial=same_trial(served.state, state))
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
-            self._served[name] = replace(served, state=state, loaded=resident | loaded)
+            self._served[name] = replace(served, state=state, loaded=resident | loaded, probation=None)
         self._stores.deployments.acknowledge(self.worker, name, state.generation, error, self._stores.now())
         if error is None:
             self._keep_previous(self._served[name])
@@ -212,8 +212,14 @@ class Serving:
         return for_endpoint(own, spec)
 
     def _keep_previous(self, served: ServedEndpoint) -> None:
-        """Load the previous champion, so that a rollback is immediate; a failure is only logged."""
-        line = champions(self._stores.deployments.events(served.spec.name))
+        """Load the previous champion, so that a rollback is immediate; a failure is only logged.
+
+        For some time the new champion is compared with it (``guard: {watch: ...}``).
+        """
+        events = self._stores.deployments.events(served.spec.name)
+        line, release = champions(events), replacement(events, served.state.champion)
+        if len(line) > 1 and release is not None:
+            served.probation = Probation(line[-2], (release.at + served.spec.guard.watch).timestamp())
         if len(line) > 1 and line[-2] not in served.loaded:
             try:
                 served.loaded[line[-2]] = self._load(served, line[-2])
@@ -241,7 +247,7 @@ class Serving:
         for spec in specs:
             old = self._served.get(spec.name)
             if old is None or not _same(old.spec, spec, _LOADING_FIELDS):
-                self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {})
+                self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {}, LiveMetrics(self._secret))
             elif old.loaded and not _same(old.spec, spec, _NAMING_FIELDS):
                 self._served[spec.name] = self._rename(old, spec)
             else:

@@ -201,6 +201,7 @@ def _guard(at: Section, report: Report) -> Guard:
         loss=inner.take("loss", number, Guard.loss),
         score_shift=inner.take("score_shift", number, Guard.score_shift),
         watch=inner.take("watch", duration, Guard.watch),
+        probation=inner.take("probation", duration, Guard.probation),
     )
 
 

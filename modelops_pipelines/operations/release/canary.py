@@ -8,6 +8,7 @@ from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import GateError
+from modelops_pipelines.core.metrics.latency_sketch import upper_edge
 from modelops_pipelines.core.release.desired_state import (
     ACTIVE,
     CHALLENGER,
@@ -15,8 +16,14 @@ from modelops_pipelines.core.release.desired_state import (
     DesiredState,
 )
 from modelops_pipelines.core.release.event_log import PROMOTE, Event, last_release
-from modelops_pipelines.core.release.guards import Arm, Leg, Losses, Verdict, judge_trial
+from modelops_pipelines.core.release.guards import Arm, Leg, Losses, Pairs, Verdict, judge_trial
 from modelops_pipelines.core.release.sequential_tests import FAIL, PASS, Moments, Stratum
+from modelops_pipelines.core.release.trial_counts import (
+    REFERENCE_REQUESTS,
+    REFERENCE_SECONDS,
+    WARM_UP_SECONDS,
+    slow_bucket,
+)
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.lake.endpoint_tables import log_table
@@ -31,6 +38,7 @@ from modelops_pipelines.store.stores import Stores
 
 DRIVER = "canary driver"
 _NOTHING = (0, 0.0, 0.0, 0, 0.0, 0.0)
+_NEVER = 10**9
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,11 @@ def evidence_of(stores: Stores, spec: EndpointSpec, pair: tuple[str, str], spans
         connected.execute(sql.named("label_now"))
         bounds = {"starts": [span.since for span in spans], "ends": [span.until for span in spans]}
         arms = _arms(connected, {"versions": list(pair), **bounds, **regression}, len(spans))
-        legs = [Leg(span.share, arms[number, challenger], arms[number, champion]) for number, span in enumerate(spans)]
+        slow = _latency_pairs(connected, pair, bounds, spec.guard.slower)
+        legs = [
+            Leg(span.share, arms[number, challenger], arms[number, champion], *slow[number])
+            for number, span in enumerate(spans)
+        ]
         for span in spans:
             parameters = {"versions": list(pair), "since": span.since, "until": span.until, "positive": _positive(spec)}
             rows = connected.execute(sql.named("trial_losses"), {**parameters, **regression}).fetchall()
@@ -190,13 +202,37 @@ def running_test(stores: Stores, spec: EndpointSpec) -> Experiment | None:
 
 def _arms(connected: Any, parameters: dict[str, Any], legs: int) -> dict[tuple[int, str], Arm]:
     """Return each version's traffic in each leg."""
-    found = {}
-    for leg, version, requests, failed, callers, errors, latencies in connected.execute(
-        sql.named("trial_arms"), parameters
-    ).fetchall():
-        sketch = {int(key): count for key, count in json.loads(latencies or "{}").items()}
-        found[leg, version] = Arm(requests, failed, callers, errors, sketch)
+    rows = connected.execute(sql.named("trial_arms"), parameters).fetchall()
+    found = {(leg, version): Arm(*counts) for leg, version, *counts in rows}
     return {(leg, v): found.get((leg, v), Arm()) for leg in range(legs) for v in parameters["versions"]}
+
+
+def _latency_pairs(
+    connected: Any, pair: tuple[str, str], bounds: dict[str, list[datetime]], slower: float
+) -> list[tuple[Pairs, float | None]]:
+    """Return each leg's latency pairs, and above how many milliseconds an answer is slow; None: not known yet."""
+    champion, challenger = pair
+    asked = {"hour": REFERENCE_SECONDS, "warm_up": WARM_UP_SECONDS, "fewest": REFERENCE_REQUESTS}
+    rows = connected.execute(sql.named("trial_reference"), {"champion": champion, **bounds, **asked}).fetchall()
+    found = {leg: (last, _sketch(buckets)) for leg, last, buckets in rows}
+    limits: list[int | None] = []
+    after: list[float] = []
+    for leg in range(len(bounds["starts"])):
+        last, sketch = found.get(leg, (0.0, {}))
+        limits.append(slow_bucket(sketch, slower))
+        after.append(last)
+    judged = {"challenger": challenger, "champion": champion, **bounds}
+    slow = {"slow": [_NEVER if limit is None else limit for limit in limits], "after": after}
+    rows = connected.execute(sql.named("trial_pairs"), judged | slow).fetchall()
+    pairs = {leg: Pairs(*counts) for leg, *counts in rows}
+    return [
+        (Pairs(), None) if limit is None else (pairs.get(leg, Pairs()), upper_edge(limit))
+        for leg, limit in enumerate(limits)
+    ]
+
+
+def _sketch(buckets: str) -> dict[int, int]:
+    return {int(key): count for key, count in json.loads(buckets).items()}
 
 
 def _positive(spec: EndpointSpec) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 from modelops_pipelines.core.capture.spool_records import Feedback, feedback_row, label_row, response_record
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.ids import RequestId, parse_prediction_id
-from modelops_pipelines.core.models.predictions import class_name
+from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.gateway.bodies.headers import parse_time
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.http.request_models import FeedbackMessage, Label, LabelMessage, LabelsMessage

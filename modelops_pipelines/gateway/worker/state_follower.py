@@ -13,26 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import (
-    ModelError,
-    ModelOpsError,
-    OnboardingError,
-    UnknownError,
-)
-from modelops_pipelines.core.models.output_kinds import UNKNOWN
+from modelops_pipelines.core.errors import ModelOpsError, OnboardingError, UnknownError
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
 from modelops_pipelines.core.release.event_log import champions
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
-from modelops_pipelines.gateway.model_runtime.frames import example_of
-from modelops_pipelines.gateway.model_runtime.loaded_model import Model
-from modelops_pipelines.gateway.model_runtime.prediction_paths import choose_path
 from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summary
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
+from modelops_pipelines.operations.model_runtime.proof import prepare
 from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
+from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores
 
 POLL_SECONDS = 0.1
@@ -153,6 +145,7 @@ class Serving:
                 state.generation,
                 RETRY_SECONDS,
                 error,
+                exc_info=failure,
             )
         else:
             if not same_trial(served.state, state):
@@ -164,17 +157,14 @@ class Serving:
             self._keep_previous(self._served[name])
 
     def _load(self, served: ServedEndpoint, version: str) -> Batcher:
-        """Return the version from memory, or load it and warm it up on its input example; raises ModelError."""
+        """Return the version from memory, or load it and have it prove that it answers; raises ModelError."""
         if version in served.loaded:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
-        model = load_model(found, served.spec)
         folder = Path(found.artifact_uri.removeprefix("file://"))
-        _warm_up(model.predict, found, folder)
-        row_wise = served.spec.row_wise and found.output != UNKNOWN
-        path = choose_path(model, folder, found.inputs, row_wise=row_wise)
-        _LOG.info("Loaded version %s of %s: %s", version, found.model_name, path.describe())
-        return Batcher(Model(found, path, served.spec))
+        model = prepare(load_model(found, served.spec), found, served.spec, folder)
+        _LOG.info("Loaded version %s of %s: %s", version, found.model_name, model.path.describe())
+        return Batcher(model)
 
     def _keep_previous(self, served: ServedEndpoint) -> None:
         """Load the previous champion, so that a rollback is immediate; a failure is only logged."""
@@ -216,17 +206,3 @@ class Serving:
 def _same_loading(old: EndpointSpec, new: EndpointSpec) -> bool:
     """Return whether models loaded for the old configuration are valid for the new one."""
     return all(getattr(old, name) == getattr(new, name) for name in _LOADING_FIELDS)
-
-
-def _warm_up(predict: Callable[[Any], Any], version: ModelVersion, folder: Path) -> None:
-    """Predict once on the model's input example, if it has one; raises ModelError when that fails."""
-    try:
-        example = example_of(folder)
-        if example is not None:
-            predict(example)
-    except Exception as error:  # the model's code may raise anything
-        raise ModelError(
-            f"Version {version.version} of {version.model_name!r} fails on its own input example "
-            f"({type(error).__name__})",
-            "Log a version that can predict its input example",
-        ) from error

@@ -18,10 +18,10 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import PredictionError
 from modelops_pipelines.core.models.output_kinds import PROBABILITIES
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
-from modelops_pipelines.gateway.model_runtime.frames import example_of
-from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Outcome, Rows
-from modelops_pipelines.gateway.model_runtime.prediction_paths import PredictionPath, choose_path
-from modelops_pipelines.gateway.model_runtime.probes import pad_rows
+from modelops_pipelines.operations.model_runtime.frames import example_of
+from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
+from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath, choose_path
+from modelops_pipelines.operations.model_runtime.probes import pad_rows
 from tests.fakes import model_kinds as kinds
 from tests.support.request_forms import columns_of
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from modelops_pipelines.core.errors import PredictionError
+from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS, SCORES
-from modelops_pipelines.core.models.predictions import class_name, interpret
+from modelops_pipelines.core.models.predictions import interpret
 
 BINARY = "binary_classification"
 TWO = ["0", "1"]

@@ -68,9 +68,10 @@ def _from_probabilities(
             "Correct the model, or log it with pyfunc_predict_fn='predict' if it returns classes",
         )
     names = list(classes) if classes is not None else _default_classes(matrix.shape[1], positive)
-    if len(names) != matrix.shape[1]:
+    count = len(names) if task != "binary_classification" or classes is not None else _MATRIX
+    if count != matrix.shape[1]:
         raise PredictionError(
-            f"The model returned {matrix.shape[1]} probabilities per row for {len(names)} classes",
+            f"The model returned {matrix.shape[1]} probabilities per row for {count} classes",
             "Log it with all its classes: metadata={'classes': [...]}",
         )
     best = matrix.argmax(axis=1)

@@ -28,7 +28,7 @@ def render_answer(
         raise PredictionError(
             f"Version {version} returned a value that JSON cannot represent ({str(error)[:80]})",
             "Have the model return numbers or text",
-        ) from error
+        ) from None
 
 
 def _inference_body(

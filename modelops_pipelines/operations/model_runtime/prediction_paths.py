@@ -78,6 +78,14 @@ def choose_path(
     return replace(_choose(ways, folder, row_wise=row_wise), with_params=ways.by_mlflow)
 
 
+def mlflow_path(
+    model: Any, folder: Path, inputs: Mapping[str, str], classes: Sequence[str] | None = None
+) -> PredictionPath:
+    """Return MLflow's own path, without merging: how a version is tried before its path is chosen."""
+    ways = _Ways(model, inputs, narrow_inputs(folder), classes)
+    return PredictionPath(ways.by_mlflow, "mlflow", None, None, ways.by_mlflow)
+
+
 def _choose(ways: "_Ways", folder: Path, *, row_wise: bool) -> PredictionPath:
     rows, varied = make_probe_rows(ways.by_mlflow, folder, ways.inputs)
     if not rows:

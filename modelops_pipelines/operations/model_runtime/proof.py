@@ -15,11 +15,11 @@ import orjson
 from modelops_pipelines.core.capture.spool_records import prediction_columns, prediction_record
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, ModelError, ModelOpsError, PredictionError
-from modelops_pipelines.core.models.output_kinds import UNKNOWN
+from modelops_pipelines.core.models.output_kinds import LABELS, SCORES, UNKNOWN
 from modelops_pipelines.operations.model_runtime.answers import render_answer
 from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
 from modelops_pipelines.operations.model_runtime.parameters import Params, parameters_of
-from modelops_pipelines.operations.model_runtime.prediction_paths import choose_path
+from modelops_pipelines.operations.model_runtime.prediction_paths import choose_path, mlflow_path
 from modelops_pipelines.operations.model_runtime.probe_rows import ExampleRows, example_rows
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
@@ -40,20 +40,20 @@ def prepare(model: Any, version: ModelVersion, spec: EndpointSpec, folder: Path)
     serve: nothing goes live that has not answered the whole way.
     """
     parameters = parameters_of(folder)
-    row_wise = spec.row_wise and version.output != UNKNOWN
+    slow = Model(version, mlflow_path(model, folder, version.inputs, version.classes), spec, parameters)
+    prove(slow, folder)  # before hundreds of predictions of one that cannot serve
+    slow = replace(slow, version=_with_output_kind(slow, folder))
+    row_wise = spec.row_wise and slow.version.output != UNKNOWN
     try:
         path = choose_path(model, folder, version.inputs, row_wise=row_wise, classes=version.classes)
-    except ModelOpsError:
-        raise
     except (Exception, SystemExit) as error:  # a model's code may raise anything, and differ from call to call
-        raise ModelError(
-            f"{_name(version)} failed while its prediction path was chosen ({_text_of(error)})", "Correct the model"
-        ) from error
-    return prove(Model(version, path, spec, parameters), folder)
+        problem = f"{_name(version)} failed while its prediction path was chosen ({_text_of(error)})"
+        raise ModelError(problem, "Correct the model") from error
+    return prove(replace(slow, path=path), folder)
 
 
 def prove(model: Model, folder: Path) -> Model:
-    """Have the version answer its example, or rows made from its signature: one, several, and beside others.
+    """Have the version answer its example, or a row made from its signature: one, several, and beside others.
 
     Each answer is rendered to its bytes, in both protocols, and becomes the log's row. Returns the model, without
     merging where merged answers differ from the same requests' own. Raises ModelError that names the cause and the
@@ -63,9 +63,29 @@ def prove(model: Model, folder: Path) -> Model:
     for size in SIZES:
         tried.answer(size)
     if tried.params is not None:
-        tried.answer(SIZES[0], tried.params)
-        tried.answer(SIZES[2], tried.params)
+        for size in SIZES[:3]:
+            tried.answer(size, tried.params)
     return model if tried.answers_beside_others() else replace(model, path=replace(model.path, merging=None))
+
+
+def _with_output_kind(model: Model, folder: Path) -> ModelVersion:
+    """Return the version with its kind of output settled, where its signature has no outputs and it answers floats.
+
+    On an endpoint of two classes these are scores when the example's answers have fractions, and else classes: so a
+    single score of 1.0 is no class. Raises ModelError where there is no example to tell by.
+    """
+    version, rows = model.version, example_rows(folder, model.version.inputs)
+    if version.output != UNKNOWN or model.spec.task != "binary_classification":
+        return version
+    [outcome] = model.answer([Rows(rows.columns, rows.count)])
+    if isinstance(outcome, Exception) or not all(isinstance(value, float) for value in np.ravel(outcome.output)):
+        return version
+    if outcome.scores is None and not rows.is_own:
+        raise ModelError(
+            f"{_name(version)} answers {outcome.output[0]}, which is a score or a class: its signature has no outputs",
+            "Log it with signature=infer_signature(inputs, predictions), or with an input example",
+        )
+    return replace(version, output=LABELS if outcome.scores is None else SCORES)
 
 
 @dataclass(frozen=True)
@@ -116,7 +136,7 @@ class _Tried:
         what = "its own input example" if own else "a row made from its signature, as it has no usable input example"
         where = f"{what} ({size} row{'s' * (size != 1)})"
         cause = error.__cause__
-        if isinstance(error, PredictionError) and cause is None:
+        if isinstance(error, ModelOpsError) and cause is None:
             return ModelError(f"{name} cannot be served. On {where}: {error.message}", error.remedy)
         remedy = "Log a version that can predict its input example"
         if not own:

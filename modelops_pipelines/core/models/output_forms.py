@@ -58,7 +58,7 @@ def _unwrapped(output: Any, rows: int, classes: Sequence[str] | None) -> NDArray
 def _converted(output: Any, rows: int) -> NDArray[Any]:
     try:
         return np.array(output, dtype=object) if _mixes_text(output) else np.asarray(output)
-    except Exception as error:  # lists of several lengths; and a tensor's own conversion may raise anything
+    except Exception as error:  # noqa: BLE001 - lists of several lengths; a tensor's own conversion may raise anything
         raise _form_error(f"a {type(output).__name__} that is no array ({type(error).__name__})", rows) from None
 
 

@@ -44,6 +44,7 @@ class Serving:
         self.workers = stores.settings.workers
         self._served: dict[str, ServedEndpoint] = {}
         self._failed: dict[str, tuple[int, float]] = {}
+        self._failures: dict[str, str] = {}
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
         self._yaml_times: tuple[tuple[str, int], ...] = ()
         self._synced_at: float | None = None
@@ -84,6 +85,10 @@ class Serving:
     def endpoints(self) -> list[ServedEndpoint]:
         """Return all endpoints, sorted by name."""
         return [self._served[name] for name in sorted(self._served)]
+
+    def failure(self, endpoint: str) -> str | None:
+        """Return why this worker cannot serve what it should, or could not until it was reverted; None if it can."""
+        return self._failures.get(endpoint)
 
     def state_age(self, now: float) -> float | None:
         """Return the seconds since the state database was last both read and written; None if it never was."""
@@ -138,6 +143,7 @@ class Serving:
         except ModelOpsError as failure:
             error = str(failure)
             self._failed[name] = (state.generation, time.monotonic())
+            self._failures[name] = error
             _LOG.error(
                 "Endpoint %s keeps serving generation %d; generation %d failed, next attempt in %g s: %s",
                 name,
@@ -152,6 +158,8 @@ class Serving:
                 served.live.reset_callers()
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
             self._served[name] = ServedEndpoint(served.spec, state, resident | loaded, served.live)
+            if state.variants:  # after a revert to nothing the failure stays known
+                self._failures.pop(name, None)
         self._stores.deployments.acknowledge(self.worker, name, state.generation, error, self._stores.now())
         if error is None:
             self._keep_previous(self._served[name])

@@ -32,7 +32,7 @@ def cold_answering() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def untried_versions() -> Iterator[None]:
     """Deploy versions without a gateway that have no files: the state database alone is tested with them."""
     with versions_are_not_tried():

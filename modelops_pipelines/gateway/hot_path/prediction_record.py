@@ -15,6 +15,7 @@ from modelops_pipelines.gateway.bodies.headers import Call
 from modelops_pipelines.operations.model_runtime.loaded_model import Outcome, Rows
 
 OK = 200
+PARAMS = "request_params"
 KIB = 1024
 
 
@@ -78,8 +79,9 @@ def _payload(exchange: Exchange, request: RequestId, policy: CapturePolicy) -> d
         return {"features": {}, "sampled": False}
     kept = {name: values for name, values in exchange.rows.columns.items() if name not in policy.redact}
     given = orjson.dumps(kept, default=to_micros, option=orjson.OPT_PASSTHROUGH_DATETIME)
-    if len(given) <= policy.max_kib * KIB:
-        return {"features": orjson.Fragment(given)}
+    params = b"" if exchange.rows.params is None or PARAMS in policy.redact else orjson.dumps(exchange.rows.params)
+    if len(given) + len(params) <= policy.max_kib * KIB:
+        return {"features": orjson.Fragment(given), **({PARAMS: params.decode()} if params else {})}
     return {"features": {}, "payload_hash": hashlib.sha256(given).hexdigest()}
 
 

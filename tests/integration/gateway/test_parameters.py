@@ -97,6 +97,13 @@ def test_what_the_version_does_not_take_is_refused_with_what_it_takes(
     assert remedy in error["remedy"]
 
 
+def test_the_log_keeps_a_request_s_parameters(gateway: RunningGateway) -> None:
+    for params, kept in (({"factor": 2.0}, '{"factor":2.0}'), ({}, None)):
+        answer = _ask(gateway, "scaled", {**ROW, "params": params}).json()
+        found = gateway.client.get("/endpoints/scaled/logs", params={"request_id": answer["request_id"]}).json()
+        assert [kept] == [row["request_params"] for row in found["rows"]]
+
+
 def test_requests_with_different_parameters_at_once_get_their_own_answers(gateway: RunningGateway) -> None:
     factors = [float(number % 7) for number in range(200)]
 

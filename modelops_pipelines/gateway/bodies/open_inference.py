@@ -14,6 +14,19 @@ from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.gateway.bodies.headers import FIELD_LENGTH
 from modelops_pipelines.gateway.bodies.mlflow_json import parse_object
 
+PROTOCOL_PARAMETERS = frozenset(
+    {
+        "binary_data_output",
+        "content_type",
+        "headers",
+        "priority",
+        "sequence_id",
+        "sequence_start",
+        "sequence_end",
+        "timeout",
+    }
+)
+"""Parameters by which the protocol's clients say how to transport a request: none of them changes a number here."""
 _SIZES = 2
 _REMEDY = "Send 'inputs' as the Open Inference Protocol V2 defines them: name, shape, datatype, data"
 _KEYS = frozenset({"id", "parameters", "inputs", "outputs"})

@@ -18,7 +18,7 @@ from modelops_pipelines.gateway.access.limiter import Limiter
 from modelops_pipelines.gateway.bodies.csv import read_csv
 from modelops_pipelines.gateway.bodies.headers import Call, DisconnectedError, event_time_of
 from modelops_pipelines.gateway.bodies.mlflow_json import read_json
-from modelops_pipelines.gateway.bodies.open_inference import read_infer
+from modelops_pipelines.gateway.bodies.open_inference import PROTOCOL_PARAMETERS, read_infer
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.hot_path.prediction_record import OK, Exchange, record_of
 from modelops_pipelines.gateway.hot_path.random_bytes import Entropy
@@ -148,6 +148,7 @@ def _read_rows(exchange: Exchange, content: bytes, model: Model, *, infer: bool)
     inputs = model.version.inputs
     names = list(inputs)
     params: object = None
+    ignored: frozenset[str] = PROTOCOL_PARAMETERS if infer else frozenset()
     if infer:
         request = read_infer(content, names)
         columns, count, params = request.columns, request.rows, request.params
@@ -157,7 +158,7 @@ def _read_rows(exchange: Exchange, content: bytes, model: Model, *, infer: bool)
     else:
         columns, count, params = read_json(content, names)
     check_rows(count)
-    return Rows(typed_columns(columns, inputs), count, model.parameters.check(params))
+    return Rows(typed_columns(columns, inputs), count, model.parameters.check(params, ignored))
 
 
 async def _in_time(future: "asyncio.Future[Outcome]", served: ServedEndpoint) -> Outcome:

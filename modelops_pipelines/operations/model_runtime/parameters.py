@@ -1,6 +1,6 @@
 """The parameters of a version's signature: what a request's ``params`` may hold, and what is refused."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,15 @@ class Parameters:
 
     declared: Sequence[Any] = ()
 
-    def check(self, given: object) -> Params | None:
+    def check(self, given: object, ignored: Collection[str] = ()) -> Params | None:
         """Return a request's parameters as they were sent, None when it has none; raises InputError that names one.
 
-        MLflow converts them and adds the defaults of those that are missing, when the version predicts.
+        ``ignored`` are names that mean something else where the signature does not declare them. MLflow converts the
+        values and adds the defaults of those that are missing, when the version predicts.
         """
+        if isinstance(given, dict):
+            declared = {spec.name for spec in self.declared}
+            given = {name: value for name, value in given.items() if name in declared or name not in ignored}
         if given is None or given == {}:
             return None
         if not isinstance(given, dict):

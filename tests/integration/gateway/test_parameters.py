@@ -80,9 +80,9 @@ def test_without_any_the_defaults_of_the_signature_hold(gateway: RunningGateway)
     ("endpoint", "params", "problem", "remedy"),
     [
         ("scaled", {"facto": 2.0}, "no parameter 'facto'", "factor (double, default 1.0), unit (string, default 'm')"),
-        ("scaled", {"factor": "2"}, "'factor' is '2', not of type double", "It takes factor"),
-        ("scaled", {"factor": [2.0]}, "'factor' is [2.0], not of type double", "It takes factor"),
-        ("scaled", {"shifts": 1.0}, "'shifts' is 1.0, not of type list of double", "It takes factor"),
+        ("scaled", {"factor": "2"}, "'factor' is '2', not of type double", "The version takes factor"),
+        ("scaled", {"factor": [2.0]}, "'factor' is [2.0], not of type double", "The version takes factor"),
+        ("scaled", {"shifts": 1.0}, "'shifts' is 1.0, not of type list of double", "The version takes factor"),
         ("scaled", [2.0], "'params' is not an object", "by their names"),
         ("plain", {"factor": 2.0}, "takes no parameters, and the request has 'factor'", "params={...}"),
     ],

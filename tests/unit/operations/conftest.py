@@ -7,7 +7,7 @@ import pytest
 from tests.support.untried import versions_are_not_tried
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def without_trials() -> Iterator[None]:
     with versions_are_not_tried():
         yield

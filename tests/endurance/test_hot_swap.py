@@ -55,7 +55,7 @@ class Running:
     gateway: RunningGateway
     project: Project
     versions: dict[str, Any]
-    """What each version answers to the rows in MLflow's own hands, among all of the frame's (gateway/model_runtime/prediction_paths.py)."""
+    """What each version answers to the rows in MLflow's own hands, among all of the frame's (operations/model_runtime/prediction_paths.py)."""
 
     def deploy(self, version: str) -> Swap:
         started = time.monotonic()

@@ -123,7 +123,7 @@ class CapturePolicy:
 
     ``sample`` is the share of requests whose features are kept, ``max_kib`` the largest size of one request's features
     (larger ones are dropped, marked as truncated, and only their hash is kept), ``redact`` the features and caller
-    fields (user_id, session_id, client_request_id) that are never written to disk.
+    fields (user_id, session_id, client_request_id, request_params) that are never written to disk.
     """
 
     sample: float = 1.0

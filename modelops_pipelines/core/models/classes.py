@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from modelops_pipelines.core.errors import ModelError
+from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS
-from modelops_pipelines.core.models.predictions import class_name
 
 CLASSES_TAG = "modelops.classes"
 MODEL, FILES, METADATA, TAG, YAML = "model", "files", "metadata", "tag", "yaml"

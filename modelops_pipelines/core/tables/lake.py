@@ -49,6 +49,7 @@ INFERENCE_LOG = Table(
         column("bool", "sampled?", "false when sampling dropped the features"),
         column("bool", "truncated?", "true when the features were too large to keep"),
         text("payload_hash?", "SHA-256 of the features as JSON, when they were too large to keep"),
+        text("request_params?", "the request's parameters as JSON; null when it had none, or they were not kept"),
         *_ORIGIN,
         _DATE,
     ),

@@ -11,23 +11,24 @@ from functools import partial
 import orjson
 
 from modelops_pipelines.core.capture.spool_records import SHARED
-from modelops_pipelines.core.errors import ModelOpsError, OverloadError, PredictionError
+from modelops_pipelines.core.errors import ModelOpsError, OverloadError
 from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
+from modelops_pipelines.core.models.typed_columns import check_rows, typed_columns
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.access.limiter import Limiter
 from modelops_pipelines.gateway.bodies.csv import read_csv
 from modelops_pipelines.gateway.bodies.headers import Call, DisconnectedError, event_time_of
 from modelops_pipelines.gateway.bodies.mlflow_json import read_json
-from modelops_pipelines.gateway.bodies.open_inference import read_infer, render_infer
-from modelops_pipelines.gateway.bodies.typed_columns import Columns, check_rows, typed_columns
+from modelops_pipelines.gateway.bodies.open_inference import PROTOCOL_PARAMETERS, read_infer
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.hot_path.prediction_record import OK, Exchange, record_of
 from modelops_pipelines.gateway.hot_path.random_bytes import Entropy
 from modelops_pipelines.gateway.http.errors import INTERNAL, UNAVAILABLE, body_of, code_of, headers_of, status_of
-from modelops_pipelines.gateway.model_runtime.loaded_model import Outcome, Rows
 from modelops_pipelines.gateway.worker.live_metrics import Judged
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.state_follower import Serving
+from modelops_pipelines.operations.model_runtime.answers import render_answer
+from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
 
 INTERNAL_ERROR = 500
 TIMED_ROWS = 1000
@@ -101,11 +102,10 @@ class Predictor:
     async def _predict(self, exchange: Exchange, served: ServedEndpoint, content: bytes, *, infer: bool) -> Answer:
         event_time = event_time_of(exchange.call, served.spec)
         exchange.variant, batcher = served.choose(exchange.call.sticky)
-        read = partial(_read_rows, exchange, content, batcher.model.version.inputs, infer=infer)
-        columns, rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
-        exchange.columns, exchange.rows = columns, rows
-        outcome = await _in_time(batcher.submit(Rows(columns, rows)), served)
-        exchange.request = self._request_id(exchange, event_time, rows)
+        read = partial(_read_rows, exchange, content, batcher.model, infer=infer)
+        exchange.rows = rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
+        outcome = await _in_time(batcher.submit(rows), served)
+        exchange.request = self._request_id(exchange, event_time, rows.count)
         answer = Answer(OK, _render(exchange, outcome, exchange.request.text, infer=infer))
         exchange.outcome = outcome
         return answer
@@ -154,7 +154,8 @@ def _time_again(exchange: Exchange, served: ServedEndpoint) -> None:
     """Have an answered request timed again on both versions of a trial, after its answer."""
     version = exchange.variant.version if exchange.variant and not exchange.is_test else ""
     other = served.compared_with(version, time.time())
-    if other is None or not exchange.columns or exchange.rows > TIMED_ROWS:
+    rows = exchange.rows
+    if other is None or rows is None or rows.count > TIMED_ROWS:
         return
     slower = served.spec.guard.slower
 
@@ -163,7 +164,6 @@ def _time_again(exchange: Exchange, served: ServedEndpoint) -> None:
         served.live.add_timing(time.time(), version, slow=slow, other_slow=other_slow)
 
     models = served.loaded[version].model, served.loaded[other].model
-    rows = Rows(exchange.columns, exchange.rows)
     served.replays.time_later(*models, rows, served.spec.limits.deadline.total_seconds(), report)
 
 
@@ -174,28 +174,32 @@ async def _replay(exchange: Exchange, served: ServedEndpoint) -> None:
     """
     version = exchange.variant.version if exchange.variant and not exchange.is_test else ""
     other = served.compared_with(version, time.time())
-    if other is None or not exchange.columns:
+    rows = exchange.rows
+    if other is None or rows is None:
         return
     own = None if exchange.status == UNAVAILABLE else served.loaded[version].model
-    rows = Rows(exchange.columns, exchange.rows)
     seconds = served.spec.limits.deadline.total_seconds()
     exchange.replay = await served.replays.compare(own, served.loaded[other].model, rows, seconds)
     if exchange.replay.other_failed:
         exchange.error = f"{exchange.error}{SHARED}"
 
 
-def _read_rows(exchange: Exchange, content: bytes, inputs: Mapping[str, str], *, infer: bool) -> tuple[Columns, int]:
-    """Return the body's columns in the signature's types, and the number of rows; raises InputError."""
+def _read_rows(exchange: Exchange, content: bytes, model: Model, *, infer: bool) -> Rows:
+    """Return the body's rows in the signature's types, with its parameters; raises InputError."""
+    inputs = model.version.inputs
     names = list(inputs)
+    params: object = None
+    ignored: frozenset[str] = PROTOCOL_PARAMETERS if infer else frozenset()
     if infer:
-        columns, rows, given = read_infer(content, names)
-        exchange.client = given or exchange.client
+        request = read_infer(content, names)
+        columns, count, params = request.columns, request.rows, request.params
+        exchange.client = request.id or exchange.client
     elif exchange.call.content_type in CSV_TYPES:
-        columns, rows = read_csv(content, inputs)
+        columns, count = read_csv(content, inputs)
     else:
-        columns, rows = read_json(content, names)
-    check_rows(rows)
-    return typed_columns(columns, inputs), rows
+        columns, count, params = read_json(content, names)
+    check_rows(count)
+    return Rows(typed_columns(columns, inputs), count, model.parameters.check(params, ignored))
 
 
 async def _in_time(future: "asyncio.Future[Outcome]", served: ServedEndpoint) -> Outcome:
@@ -220,22 +224,15 @@ def _expire(future: "asyncio.Future[Outcome]", seconds: float) -> None:
 def _render(exchange: Exchange, outcome: Outcome, request_id: str, *, infer: bool) -> bytes:
     """Return the response body; raises PredictionError for an output that JSON cannot represent."""
     variant = exchange.variant
-    version, role = (variant.version, variant.role) if variant else ("", "")
-    if infer:
-        body = render_infer(exchange.spec.name, version, role, request_id, exchange.client, outcome.output)
-    else:
-        body = {
-            "predictions": outcome.output,
-            "request_id": request_id,
-            "model_version": version,
-            "variant": role,
-        }
-    try:
-        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-    except TypeError as error:
-        raise PredictionError(
-            f"Version {version} returned a value that JSON cannot represent", "Have the model return numbers or text"
-        ) from error
+    return render_answer(
+        outcome.output,
+        endpoint=exchange.spec.name,
+        version=variant.version if variant else "",
+        variant=variant.role if variant else "",
+        request_id=request_id,
+        client=exchange.client,
+        infer=infer,
+    )
 
 
 def _error_answer(error: ModelOpsError, request_id: str | None) -> Answer:

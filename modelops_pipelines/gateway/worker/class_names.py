@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError
+from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.classes import match_class
-from modelops_pipelines.core.models.predictions import class_name
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.store.registry.version_classes import for_endpoint
 from modelops_pipelines.store.state.release.deployments import ModelVersion

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Rows
+from modelops_pipelines.operations.model_runtime.loaded_model import Model, Rows
 
 TIMING_SECONDS, TIMING_PART = 1.0, 10
 """Seconds between two timings of an endpoint at a worker; they take at most one part in so many of the time."""

@@ -13,25 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import (
-    ModelError,
-    ModelOpsError,
-    OnboardingError,
-    UnknownError,
-)
-from modelops_pipelines.core.models.output_kinds import UNKNOWN
+from modelops_pipelines.core.errors import ModelOpsError, OnboardingError, UnknownError
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
 from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
-from modelops_pipelines.gateway.model_runtime.frames import example_of
-from modelops_pipelines.gateway.model_runtime.loaded_model import Model
-from modelops_pipelines.gateway.model_runtime.prediction_paths import choose_path
 from modelops_pipelines.gateway.worker.class_names import is_behind, renamed, with_recorded_classes
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
 from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
+from modelops_pipelines.operations.model_runtime.proof import prepare
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.registry.version_classes import for_endpoint, learned
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
@@ -59,6 +51,7 @@ class Serving:
         self._secret = stores.database.secret()
         self._served: dict[str, ServedEndpoint] = {}
         self._failed: dict[str, tuple[int, float]] = {}
+        self._failures: dict[str, str] = {}
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
         self._yaml_times: tuple[tuple[str, int], ...] = ()
         self._synced_at: float | None = None
@@ -100,6 +93,10 @@ class Serving:
     def endpoints(self) -> list[ServedEndpoint]:
         """Return all endpoints, sorted by name."""
         return [self._served[name] for name in sorted(self._served)]
+
+    def failure(self, endpoint: str) -> str | None:
+        """Return why this worker cannot serve what it should, or could not until it was reverted; None if it can."""
+        return self._failures.get(endpoint)
 
     def state_age(self, now: float) -> float | None:
         """Return the seconds since the state database was last both read and written; None if it never was."""
@@ -173,6 +170,7 @@ class Serving:
         except ModelOpsError as failure:
             error = str(failure)
             self._failed[name] = (state.generation, time.monotonic())
+            self._failures[name] = error
             _LOG.error(
                 "Endpoint %s keeps serving generation %d; generation %d failed, next attempt in %g s: %s",
                 name,
@@ -180,29 +178,30 @@ class Serving:
                 state.generation,
                 RETRY_SECONDS,
                 error,
+                exc_info=failure,
             )
         else:
             served.live.begin_leg(same_trial=same_trial(served.state, state))
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
             self._served[name] = replace(served, state=state, loaded=resident | loaded, probation=None)
+            if state.variants:  # after a revert to nothing the failure stays known
+                self._failures.pop(name, None)
         self._stores.deployments.acknowledge(self.worker, name, state.generation, error, self._stores.now())
         if error is None:
             self._keep_previous(self._served[name])
             self._classes_at = None
 
     def _load(self, served: ServedEndpoint, version: str) -> Batcher:
-        """Return the version from memory, or load it and warm it up on its input example; raises ModelError."""
+        """Return the version from memory, or load it and have it prove that it answers; raises ModelError."""
         if version in served.loaded:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
         model = load_model(found, served.spec)
         found = self._with_classes(served.spec, found, model)
         folder = Path(found.artifact_uri.removeprefix("file://"))
-        _warm_up(model.predict, found, folder)
-        row_wise = served.spec.row_wise and found.output != UNKNOWN
-        path = choose_path(model, folder, found.inputs, row_wise=row_wise)
-        _LOG.info("Loaded version %s of %s: %s", version, found.model_name, path.describe())
-        return Batcher(Model(found, path, served.spec))
+        prepared = prepare(model, found, served.spec, folder)
+        _LOG.info("Loaded version %s of %s: %s", version, found.model_name, prepared.path.describe())
+        return Batcher(prepared)
 
     def _with_classes(self, spec: EndpointSpec, found: ModelVersion, model: Any) -> ModelVersion:
         """Return the version with its classes on the endpoint; what the model itself says of them is recorded."""
@@ -258,17 +257,3 @@ class Serving:
 
 def _same(old: EndpointSpec, new: EndpointSpec, names: Sequence[str]) -> bool:
     return all(getattr(old, name) == getattr(new, name) for name in names)
-
-
-def _warm_up(predict: Callable[[Any], Any], version: ModelVersion, folder: Path) -> None:
-    """Predict once on the model's input example, if it has one; raises ModelError when that fails."""
-    try:
-        example = example_of(folder)
-        if example is not None:
-            predict(example)
-    except Exception as error:  # the model's code may raise anything
-        raise ModelError(
-            f"Version {version.version} of {version.model_name!r} fails on its own input example "
-            f"({type(error).__name__})",
-            "Log a version that can predict its input example",
-        ) from error

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError
-from modelops_pipelines.core.models.predictions import class_name
+from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.operations.metrics.quality import JUDGED, quality_of
 from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_in_sandbox
 from modelops_pipelines.operations.versions.known_version import known_version

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Rows
-from modelops_pipelines.gateway.model_runtime.prediction_paths import PredictionPath
 from modelops_pipelines.gateway.worker.replays import WAITING_MOST, Replay, Replays
+from modelops_pipelines.operations.model_runtime.loaded_model import Model, Rows
+from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
 from tests.fakes.records import VERSION
 
 SPEC = EndpointSpec(name="e", model_name="m", task="regression", label="y")

@@ -28,6 +28,8 @@ from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import VERSION, label_row, request_record, write_segment
 from tests.support.project import CANCER_YAML, Project, make_project
 
+pytestmark = pytest.mark.usefixtures("untried_versions")
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 YAML = f"{CANCER_YAML}  promotion: {{strategy: canary, steps: [20, 50, 100], soak: 10m, minimum: 50}}\n"

@@ -18,6 +18,8 @@ from modelops_pipelines.store.stores import Stores
 from tests.support.project import CANCER_YAML, Project, make_project
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("untried_versions")
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CANARY_YAML = f"{CANCER_YAML}  promotion: {{strategy: canary, steps: [5, 25, 50, 100]}}\n"
 VERSIONS = tuple(str(number) for number in range(1, 9))

@@ -13,6 +13,8 @@ from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.support.project import Project, make_project
 
+pytestmark = pytest.mark.usefixtures("untried_versions")
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}
 Call = Callable[[Any, Any], Any]

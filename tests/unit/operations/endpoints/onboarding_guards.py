@@ -160,7 +160,7 @@ GUARD_LINES = {
         "capture: {redact: [request_id]}",
         (
             "7: capture.redact[0]: 'request_id' is a system column. "
-            "Use features of the model, or user_id, session_id, client_request_id"
+            "Use features of the model, or user_id, session_id, client_request_id, request_params"
         ),
     ),
     "a pickle without hash": (

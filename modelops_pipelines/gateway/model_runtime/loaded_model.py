@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import ModelOpsError, PredictionError
+from modelops_pipelines.core.errors import CrashError, ModelOpsError, NotReadyError, PredictionError
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.gateway.bodies.typed_columns import Columns
 from modelops_pipelines.gateway.model_runtime.prediction_paths import PredictionPath
@@ -45,10 +45,15 @@ class Model:
     spec: EndpointSpec
 
     def answer(self, requests: Sequence[Rows]) -> list[Outcome | Exception]:
-        """Return each request's outcome or error; if the model fails on the batch, predict each request alone."""
+        """Return each request's outcome or error; if the model fails on the batch, predict each request alone.
+
+        Where the version's process ended, each has that error: no row is tried again that may have been the cause.
+        """
         if len(requests) == 1:
             return [self._try(requests[0])]
         merged = self._try(_merge(requests))
+        if isinstance(merged, CrashError | NotReadyError):
+            return [merged] * len(requests)
         if isinstance(merged, Exception):
             return [self._try(request) for request in requests]
         ends = [0]

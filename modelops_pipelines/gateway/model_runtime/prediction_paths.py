@@ -15,7 +15,7 @@ without padding. The probes are in ``probes``.
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,23 +46,54 @@ class PredictionPath:
     """How a version predicts.
 
     ``name`` is array, frame or mlflow. ``merging`` says how requests are merged; None means never.
-    ``milliseconds`` is the time for PROBE_ROWS rows; None means not measured.
+    ``milliseconds`` is the time for PROBE_ROWS rows; None means not measured. ``own_process`` says that it predicts in
+    the version's process, not in the worker.
     """
 
     predict: Predict
     name: str
     merging: Merging | None
     milliseconds: float | None
+    own_process: bool = False
 
     @property
     def inline(self) -> bool:
         """Whether a batch is so fast that a thread switch would cost more than it saves."""
+        if self.own_process:
+            return False
         return self.name == "array" and self.milliseconds is not None and self.milliseconds <= INLINE_MS
 
     def describe(self) -> dict[str, Any]:
         """Return it as the API shows it: path, most rows of a merged batch (0: never merged), milliseconds."""
         most = self.merging.most if self.merging else 0
-        return {"path": self.name, "merged_rows": most, "probe_ms": self.milliseconds}
+        return {"path": self.name, "merged_rows": most, "probe_ms": self.milliseconds, "own_process": self.own_process}
+
+    def known(self) -> "KnownPath":
+        """Return what another process needs to predict in the same way."""
+        return KnownPath(self.name, self.merging, self.milliseconds)
+
+
+@dataclass(frozen=True)
+class KnownPath:
+    """A path that was chosen for a version's files, without the loaded model."""
+
+    name: str
+    merging: Merging | None
+    milliseconds: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "KnownPath":
+        """Return it from plain values; raises LookupError, TypeError or ValueError for others."""
+        merging, milliseconds = values["merging"], values["milliseconds"]
+        return cls(
+            str(values["name"]),
+            None if merging is None else Merging(int(merging["most"]), int(merging["pad"])),
+            None if milliseconds is None else float(milliseconds),
+        )
 
 
 def choose_path(model: Any, folder: Path, inputs: Mapping[str, str], *, row_wise: bool) -> PredictionPath:
@@ -89,6 +120,13 @@ def choose_path(model: Any, folder: Path, inputs: Mapping[str, str], *, row_wise
         if merging or all(equals_mlflow(predict, mlflow, columns) for columns in rows):
             return PredictionPath(predict, name, merging, _milliseconds(predict, rows[0]))
     return PredictionPath(mlflow, "mlflow", None, milliseconds)
+
+
+def restore_path(model: Any, folder: Path, inputs: Mapping[str, str], known: KnownPath) -> PredictionPath:
+    """Return the path that ``choose_path`` chose for the same files in another process, without probing again."""
+    narrow = narrow_inputs(folder)
+    paths = {**_shortcuts(model, inputs, narrow), "mlflow": _mlflow(model, inputs, narrow)}
+    return PredictionPath(paths[known.name], known.name, known.merging, known.milliseconds)
 
 
 def _find_merging(predict: Predict, probes: Mapping[int, Sequence[Probe]]) -> Merging | None:

@@ -9,36 +9,29 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import (
-    ModelError,
-    ModelOpsError,
-    OnboardingError,
-    UnknownError,
-)
-from modelops_pipelines.core.models.output_kinds import UNKNOWN
+from modelops_pipelines.core.errors import ModelOpsError, OnboardingError, UnknownError
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
 from modelops_pipelines.core.release.event_log import champions
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
-from modelops_pipelines.gateway.model_runtime.frames import example_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model
-from modelops_pipelines.gateway.model_runtime.prediction_paths import choose_path
+from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summary
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.gateway.worker.version_processes import CHECK_SECONDS, VersionProcesses
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
-from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
+from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores
 
 POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
 RESIDENT = 4
 RETRY_SECONDS = 10.0
+CRASH_SECONDS = 0.5
 _LOADING_FIELDS = ("model_name", "task", "positive_label", "allow_pickle", "accept_pickles", "row_wise")
 _LOG = logging.getLogger("modelops.gateway")
 
@@ -53,6 +46,8 @@ class Serving:
         self._served: dict[str, ServedEndpoint] = {}
         self._failed: dict[str, tuple[int, float]] = {}
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
+        self.crashes = CrashBook(stores, worker)
+        self._processes = VersionProcesses(self.crashes, worker)
         self._yaml_times: tuple[tuple[str, int], ...] = ()
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
@@ -70,12 +65,16 @@ class Serving:
         self.repeat("sync", self._sync, POLL_SECONDS)
         watchdog = Watchdog(self._stores, self.endpoints, self._shared)
         self.repeat("watchdog", watchdog.judge, JUDGE_SECONDS)
+        self.repeat("processes", self._processes.check, CHECK_SECONDS)
+        self.repeat("crashes", self._judge_crashes, CRASH_SECONDS)
 
     def stop(self) -> None:
         """End the threads and remove this worker from the list of live workers."""
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=5)
+        self._processes.close()
+        self.crashes.close()
         self._shared.clear(time.time())
         self._stores.deployments.leave(self.worker)
 
@@ -131,7 +130,11 @@ class Serving:
             served = self._served.get(state.endpoint)
             if served is not None and state.generation > served.state.generation and self._is_due(state):
                 self._apply(served, state)
+        self._processes.keep(self.endpoints())
         self._synced_at = time.time()
+
+    def _judge_crashes(self) -> None:
+        self.crashes.judge([served.spec for served in self.endpoints()])
 
     def _is_due(self, state: DesiredState) -> bool:
         """Return whether this generation has not failed in the last RETRY_SECONDS."""
@@ -168,13 +171,9 @@ class Serving:
         if version in served.loaded:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
-        model = load_model(found, served.spec)
-        folder = Path(found.artifact_uri.removeprefix("file://"))
-        _warm_up(model.predict, found, folder)
-        row_wise = served.spec.row_wise and found.output != UNKNOWN
-        path = choose_path(model, folder, found.inputs, row_wise=row_wise)
+        path = self._processes.load(found, served.spec)
         _LOG.info("Loaded version %s of %s: %s", version, found.model_name, path.describe())
-        return Batcher(Model(found, path, served.spec))
+        return Batcher(Model(found, path, served.spec), self.crashes.suspects(served.spec.name, version))
 
     def _keep_previous(self, served: ServedEndpoint) -> None:
         """Load the previous champion, so that a rollback is immediate; a failure is only logged."""
@@ -216,17 +215,3 @@ class Serving:
 def _same_loading(old: EndpointSpec, new: EndpointSpec) -> bool:
     """Return whether models loaded for the old configuration are valid for the new one."""
     return all(getattr(old, name) == getattr(new, name) for name in _LOADING_FIELDS)
-
-
-def _warm_up(predict: Callable[[Any], Any], version: ModelVersion, folder: Path) -> None:
-    """Predict once on the model's input example, if it has one; raises ModelError when that fails."""
-    try:
-        example = example_of(folder)
-        if example is not None:
-            predict(example)
-    except Exception as error:  # the model's code may raise anything
-        raise ModelError(
-            f"Version {version.version} of {version.model_name!r} fails on its own input example "
-            f"({type(error).__name__})",
-            "Log a version that can predict its input example",
-        ) from error

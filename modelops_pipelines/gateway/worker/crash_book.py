@@ -1,0 +1,225 @@
+"""What this worker knows of crashes: it records its own before their callers are answered, and refuses killing rows.
+
+All workers of a home share the records. A file that each has mapped into memory tells that there are new ones, so that
+a request costs no query while nothing has crashed.
+"""
+
+import logging
+import mmap
+import os
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import ModelOpsError, RefusedRowError
+from modelops_pipelines.core.release.crash_guard import (
+    CRASHED,
+    SURVIVED,
+    UNTESTED,
+    Crash,
+    crashes_of_rows,
+    row_hashes,
+)
+from modelops_pipelines.gateway.bodies.typed_columns import Columns
+from modelops_pipelines.gateway.model_runtime.loaded_model import Rows
+from modelops_pipelines.gateway.version_process.answering import Order
+from modelops_pipelines.gateway.version_process.launcher import Launcher
+from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, survives
+from modelops_pipelines.operations.release.crashes import contain_crashes, resolve_crashes, version_before
+from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.stores import Stores
+
+TRIES = 2
+"""Crashes after which a row is refused."""
+_BELL = 8
+_Key = tuple[str, str]
+_LOG = logging.getLogger("modelops.gateway")
+
+
+class CrashBook:
+    """The crashes of versions, as this worker records and uses them."""
+
+    def __init__(self, stores: Stores, worker: str) -> None:
+        """Share the records of the home; there is no file before the first crash."""
+        self._stores, self._worker = stores, worker
+        self._bell = _map_bell(stores.settings.home / "locks")
+        self._heard = b""
+        self._is_stale = True
+        self._suspects: dict[_Key, Counter[str]] = {}
+        self._unwritten: list[tuple[_Key, str, Crash]] = []
+        self._lock = threading.Lock()
+        self._is_busy = threading.Lock()
+        self._trials = ThreadPoolExecutor(1, thread_name_prefix="crashes")
+
+    def suspects(self, endpoint: str, version: str) -> "SuspectRows":
+        """Return the rows of a version that are suspected, now and later."""
+        return SuspectRows(self, (endpoint, version))
+
+    def record(self, spec: EndpointSpec, version: ModelVersion, ended: Ended) -> int | None:
+        """Record a crash; without the state database it is kept until that is back, and None is returned."""
+        rows = {one for columns in ended.under_way for one in row_hashes(columns, _count(columns))}
+        crash = Crash(ended.kind, ended.cause, frozenset(rows), self._stores.now())
+        return self._write((spec.name, version.version), version.model_name, crash)
+
+    def known(self, key: _Key) -> Counter[str]:
+        """Return how often the version crashed on each suspected row."""
+        if self._bell[:_BELL] != self._heard:
+            self._read()
+        return self._suspects.get(key, Counter())
+
+    def acquit(self, key: _Key, rows: set[str]) -> None:
+        """Suspect these rows of a version no longer: it has answered them."""
+        with self._lock:
+            known = self._suspects.get(key, Counter())
+            for row in rows:
+                known.pop(row, None)
+        self._trials.submit(self._acquit, key, rows)
+
+    def judge(self, specs: Sequence[EndpointSpec]) -> None:
+        """Write what is unwritten, and contain the versions that crash; called twice a second."""
+        if self._is_stale:
+            self._read()
+        with self._lock:
+            unwritten, self._unwritten = self._unwritten, []
+        for key, model_name, crash in unwritten:
+            self._write(key, model_name, crash)
+        crashed = {endpoint for endpoint, _ in self._suspects}
+        for spec in specs:
+            if spec.name in crashed:
+                change = contain_crashes(self._stores, spec)
+                if change is not None:
+                    _LOG.error("Watchdog: %s", change.sentence)
+                resolve_crashes(self._stores, spec)
+
+    def try_again(self, number: int, process: VersionProcess, launcher: Launcher, ended: Ended) -> None:
+        """Try the rows of a crash apart from the endpoint: on the version itself, and on the version before."""
+        if self._is_busy.acquire(blocking=False):
+            self._trials.submit(self._try_again, number, process, launcher, ended)
+        else:
+            self._trials.submit(self._conclude, number, reproduced=False, compared=UNTESTED)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._trials.shutdown(wait=False, cancel_futures=True)
+
+    def _try_again(self, number: int, process: VersionProcess, launcher: Launcher, ended: Ended) -> None:
+        """Try a row that was alone once more on its version; rows that had company are not tried: most are innocent."""
+        try:
+            order, under_way = process.order, list(ended.under_way)
+            alone = len(under_way) == 1 and _count(under_way[0]) == 1
+            again = survives(order, launcher, under_way, process.limit(1)) if alone else None
+            compared = self._compare(order, launcher, under_way, process.limit(1))
+            self._conclude(number, reproduced=again is False, compared=compared)
+        finally:
+            self._is_busy.release()
+
+    def _compare(self, order: Order, launcher: Launcher, requests: Sequence[Columns], seconds: float) -> str:
+        """Return what the version before does on the requests; untested where there is none, or it takes others."""
+        other = version_before(self._stores, order.spec, order.version.version)
+        known = self._stores.deployments.version(order.spec.model_name, other) if other else None
+        if known is None or not requests or any(set(known.inputs) - set(columns) for columns in requests):
+            return UNTESTED
+        given = [{name: columns[name] for name in known.inputs} for columns in requests]
+        survived = survives(replace(order, version=known, known=None), launcher, given, seconds)
+        return UNTESTED if survived is None else SURVIVED if survived else CRASHED
+
+    def _conclude(self, number: int, *, reproduced: bool, compared: str) -> None:
+        _logged(lambda: self._stores.crashes.conclude(number, reproduced=reproduced, compared=compared))
+        self._ring()
+
+    def _acquit(self, key: _Key, rows: set[str]) -> None:
+        _logged(lambda: self._stores.crashes.acquit(*key, rows))
+        self._ring()
+
+    def _write(self, key: _Key, model_name: str, crash: Crash) -> int | None:
+        number: int | None = None
+        try:
+            number = self._stores.crashes.record(key[0], model_name, key[1], self._worker, crash)
+        except (ModelOpsError, SQLAlchemyError) as error:
+            _LOG.warning("A crash of version %s of %s could not be recorded yet: %s", key[1], key[0], error)
+            with self._lock:
+                self._unwritten.append((key, model_name, crash))
+                self._suspects.setdefault(key, Counter()).update(crash.rows)
+            return None
+        self._ring()
+        return number
+
+    def _ring(self) -> None:
+        self._bell[:_BELL] = secrets.token_bytes(_BELL)
+
+    def _read(self) -> None:
+        """Read all crashes again; while the database is down, what is known stays."""
+        self._heard = self._bell[:_BELL]
+        try:
+            recorded = self._stores.crashes.all()
+        except (ModelOpsError, SQLAlchemyError) as error:
+            if not self._is_stale:
+                _LOG.warning("The crashes cannot be read; those known before stay in use: %s", error)
+            self._is_stale = True  # ``judge`` reads again
+            return
+        groups: dict[_Key, list[Crash]] = {}
+        for one in recorded:
+            groups.setdefault((one.endpoint, one.version), []).append(one.crash)
+        with self._lock:
+            self._suspects = {key: crashes_of_rows(crashes) for key, crashes in groups.items()}
+            self._is_stale = False
+
+
+class SuspectRows:
+    """The rows of one version during which it crashed: the batcher asks before it predicts, and acquits afterwards."""
+
+    def __init__(self, book: CrashBook, key: _Key) -> None:
+        """Look up the version's rows in the book."""
+        self._book, self._key = book, key
+
+    def refusal(self, rows: Rows) -> ModelOpsError | None:
+        """Return why the rows are refused: one of them was under way at two crashes and was never answered since."""
+        known = self._book.known(self._key)
+        if not known:
+            return None
+        tried = [known[row] >= TRIES for row in row_hashes(rows.columns, rows.count)]
+        if not any(tried):
+            return None
+        return RefusedRowError(
+            f"Row {tried.index(True)} crashed version {self._key[1]} {TRIES} times, so the version is not called again",
+            "Send the other rows without it. The alert 'crashes' tells the endpoint's owner",
+        )
+
+    def acquit(self, rows: Rows) -> None:
+        """Suspect the rows no longer."""
+        known = self._book.known(self._key)
+        if known:
+            answered = set(row_hashes(rows.columns, rows.count)) & set(known)
+            if answered:
+                self._book.acquit(self._key, answered)
+
+
+def _count(columns: Columns) -> int:
+    return len(next(iter(columns.values()), ()))
+
+
+def _logged(write: Callable[[], None]) -> None:
+    try:
+        write()
+    except (ModelOpsError, SQLAlchemyError) as error:
+        _LOG.warning("What was found about a crash could not be recorded: %s", error)
+
+
+def _map_bell(folder: Path) -> mmap.mmap:
+    """Return the shared bell: eight bytes that change whenever a crash was recorded."""
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = os.open(folder / "crashes.bell", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with suppress(OSError):
+            os.truncate(opened, _BELL)
+        return mmap.mmap(opened, _BELL)
+    finally:
+        os.close(opened)

@@ -35,15 +35,16 @@ _BYTES = 12
 class Crash:
     """One crash or hang of a version. ``rows`` are the hashes of the rows under way that may have caused it.
 
-    ``reproduced`` says that a row alone made the version crash again; ``compared`` is what the version before did on
-    the same rows: survived, crashed or untested; None until it was tried.
+    ``reproduced`` says that the row, which was alone, made the version crash again; None while it is tried.
+    ``compared`` is what the version before did on the same rows: survived, crashed or untested; None until it was
+    tried.
     """
 
     kind: str
     cause: str
     rows: frozenset[str]
     at: datetime
-    reproduced: bool = False
+    reproduced: bool | None = False
     compared: str | None = None
 
 
@@ -56,10 +57,10 @@ def row_hashes(columns: Mapping[str, Sequence[Any]], rows: int) -> list[str]:
 
 
 def crashes_of_rows(crashes: Sequence[Crash]) -> Counter[str]:
-    """Return how often the version crashed while each row was under way."""
+    """Return how often the version was called with each row and crashed; a row that is tried again counts already."""
     found: Counter[str] = Counter()
     for crash in crashes:
-        found.update(dict.fromkeys(crash.rows, 1 + crash.reproduced))
+        found.update(dict.fromkeys(crash.rows, 1 if crash.reproduced is False else 2))
     return found
 
 
@@ -74,7 +75,7 @@ def judge_crashes(crashes: Sequence[Crash], now: datetime, *, on_trial: bool, is
     if is_last or not on_trial:
         within = LAST_WITHIN if is_last else ESTABLISHED_WITHIN
         counted = [one for one in counted if now - one.at <= within]
-    times = sum(1 + one.reproduced for one in counted)
+    times = sum(1 + bool(one.reproduced) for one in counted)
     different = _different(counted)
     failed = times >= CRASHES if on_trial and not is_last else different >= CRASHES
     kinds = Counter(one.kind for one in counted)
@@ -86,7 +87,7 @@ def judge_crashes(crashes: Sequence[Crash], now: datetime, *, on_trial: bool, is
 
 def describe_crashes(crashes: Sequence[Crash]) -> str:
     """Return the crashes in words, with their causes and counts."""
-    times = sum(1 + one.reproduced for one in crashes)
+    times = sum(1 + bool(one.reproduced) for one in crashes)
     causes = Counter(one.cause for one in crashes)
     said = ", ".join(f"{cause} ({count})" if count > 1 else cause for cause, count in causes.most_common(5))
     return f"the process ended or was blocked {times} time(s): {said}" if crashes else "no crash counts"

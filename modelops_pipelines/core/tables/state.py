@@ -121,7 +121,9 @@ STATE = (
             text("kind", "crash or hang"),
             text("cause", "signal, exit code or exception; for a hang, how long it gave no answer"),
             column("json", "rows", "hashes of the rows under way; without those answered since"),
-            column("bool", "reproduced", "true when the row alone made the version crash again"),
+            column(
+                "bool", "reproduced?", "true when the row alone made the version crash again; null while it is tried"
+            ),
             text("compared?", "what the version before did on the rows: survived, crashed, untested; null: not yet"),
             _AT,
         ),

@@ -14,7 +14,7 @@ from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.gateway.json_logging import log_as_json
 from modelops_pipelines.gateway.model_runtime.loading import load_path
 from modelops_pipelines.gateway.model_runtime.prediction_paths import KnownPath, PredictionPath
-from modelops_pipelines.gateway.version_process.messages import encode_array, receive, send
+from modelops_pipelines.operations.models.messages import encode_array, receive, send
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 ENDING = (SystemExit, KeyboardInterrupt, MemoryError, RecursionError)

@@ -19,7 +19,7 @@ from modelops_pipelines.gateway.bodies.typed_columns import Columns
 from modelops_pipelines.gateway.model_runtime.prediction_paths import KnownPath
 from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launched, Launcher
-from modelops_pipelines.gateway.version_process.messages import ReplyError, decode_array, receive, send
+from modelops_pipelines.operations.models.messages import ReplyError, decode_array, receive, send
 
 LOAD_SECONDS = 100.0
 """Seconds that a version has to load, to warm up and to be probed; a deployment waits for 120 s."""

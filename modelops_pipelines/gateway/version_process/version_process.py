@@ -89,19 +89,16 @@ class VersionProcess:
             if error.ending:
                 self._report(self, Ended(CRASH, error.name, [columns]))
             raise
-        except EndedError as error:
+        except EndedError:
             running.ended.wait(self.deadline)
-            raise self._crash(running) from error
+            raise self._crash(running) from None
         self._times.append((time.monotonic() - began) / max(1, len(next(iter(columns.values()), ()))))
         return output
 
     def limit(self, rows: int) -> float:
         """Return the seconds after which a prediction of so many rows counts as hanging."""
-        times = sorted(self._times)
-        if len(times) < TIMES_NEEDED:
-            return self.deadline
-        usual = times[min(len(times) - 1, int(_P95 * len(times)))]
-        return min(self.deadline, max(STALL_SECONDS, STALL_TIMES * usual * rows))
+        usual = self._usual()
+        return self.deadline if usual is None else min(self.deadline, max(STALL_SECONDS, STALL_TIMES * usual * rows))
 
     def check(self, late: float) -> None:
         """Kill the process when a prediction hangs; call it several times a second.
@@ -123,6 +120,14 @@ class VersionProcess:
             self._changed.notify_all()
         if self._running is not None:
             self._running.stop("the version is no longer served")
+
+    def _usual(self) -> float | None:
+        """Return the p95 of the seconds a row; at first the probe's time, as if for one row; None without both."""
+        times = sorted(self._times)
+        if len(times) >= TIMES_NEEDED:
+            return times[min(len(times) - 1, int(_P95 * len(times)))]
+        probed = self.path.milliseconds
+        return None if probed is None else probed / 1000
 
     def _await_running(self) -> RunningProcess:
         with self._changed:

@@ -34,7 +34,6 @@ from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launcher
 from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, survives
 from modelops_pipelines.operations.release.crashes import contain_crashes, resolve_crashes, version_before
-from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 TRIES = 2
@@ -63,11 +62,26 @@ class CrashBook:
         """Return the rows of a version that are suspected, now and later."""
         return SuspectRows(self, (endpoint, version))
 
-    def record(self, spec: EndpointSpec, version: ModelVersion, ended: Ended) -> int | None:
-        """Record a crash; without the state database it is kept until that is back, and None is returned."""
-        rows = {one for columns in ended.under_way for one in row_hashes(columns, _count(columns))}
-        crash = Crash(ended.kind, ended.cause, frozenset(rows), self._stores.now())
-        return self._write((spec.name, version.version), version.model_name, crash)
+    def record(self, process: VersionProcess, launcher: Launcher, ended: Ended) -> None:
+        """Record a crash, then have its rows tried apart from the endpoint: on the version, and on the version before.
+
+        A row that was alone is refused from now on, because it is tried the second time. Without the state database the
+        crash is kept until that is back.
+        """
+        under_way = list(ended.under_way)
+        is_free = self._is_busy.acquire(blocking=False)
+        again = is_free and len(under_way) == 1 and _count(under_way[0]) == 1
+        rows = frozenset(row for columns in under_way for row in row_hashes(columns, _count(columns)))
+        crash = Crash(ended.kind, ended.cause, rows, self._stores.now(), None if again else False)
+        order = process.order
+        number = self._write((order.spec.name, order.version.version), order.version.model_name, crash)
+        if number is not None and is_free:
+            self._trials.submit(self._try, number, process, launcher, under_way, again=again)
+            return
+        if is_free:
+            self._is_busy.release()
+        if number is not None:
+            self._trials.submit(self._conclude, number, reproduced=False, compared=UNTESTED)
 
     def known(self, key: _Key) -> Counter[str]:
         """Return how often the version crashed on each suspected row."""
@@ -99,25 +113,21 @@ class CrashBook:
                     _LOG.error("Watchdog: %s", change.sentence)
                 resolve_crashes(self._stores, spec)
 
-    def try_again(self, number: int, process: VersionProcess, launcher: Launcher, ended: Ended) -> None:
-        """Try the rows of a crash apart from the endpoint: on the version itself, and on the version before."""
-        if self._is_busy.acquire(blocking=False):
-            self._trials.submit(self._try_again, number, process, launcher, ended)
-        else:
-            self._trials.submit(self._conclude, number, reproduced=False, compared=UNTESTED)
-
     def close(self) -> None:
         """End the threads."""
         self._trials.shutdown(wait=False, cancel_futures=True)
 
-    def _try_again(self, number: int, process: VersionProcess, launcher: Launcher, ended: Ended) -> None:
-        """Try a row that was alone once more on its version; rows that had company are not tried: most are innocent."""
+    def _try(
+        self, number: int, process: VersionProcess, launcher: Launcher, requests: Sequence[Columns], *, again: bool
+    ) -> None:
+        """Try the rows of a crash; ``again`` on the version itself too, else only on the version before."""
+        order, seconds = process.order, process.limit(1)
         try:
-            order, under_way = process.order, list(ended.under_way)
-            alone = len(under_way) == 1 and _count(under_way[0]) == 1
-            again = survives(order, launcher, under_way, process.limit(1)) if alone else None
-            compared = self._compare(order, launcher, under_way, process.limit(1))
-            self._conclude(number, reproduced=again is False, compared=compared)
+            survived = survives(order, launcher, requests, seconds) if again else None
+            compared = self._compare(order, launcher, requests, seconds)
+            self._conclude(number, reproduced=survived is False, compared=compared)
+            if survived:
+                self._acquit((order.spec.name, order.version.version), set(row_hashes(requests[0], 1)))
         finally:
             self._is_busy.release()
 
@@ -189,7 +199,7 @@ class SuspectRows:
         if not any(tried):
             return None
         return RefusedRowError(
-            f"Row {tried.index(True)} crashed version {self._key[1]} {TRIES} times, so the version is not called again",
+            f"Row {tried.index(True)} has crashed version {self._key[1]}, so the version is not called with it again",
             "Send the other rows without it. The alert 'crashes' tells the endpoint's owner",
         )
 

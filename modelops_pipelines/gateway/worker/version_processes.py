@@ -69,10 +69,7 @@ class VersionProcesses:
                 kept.unused_since = time.monotonic()
 
     def _report(self, process: VersionProcess, ended: Ended) -> None:
-        order = process.order
-        number = self._crashes.record(order.spec, order.version, ended)
-        if number is not None:
-            self._crashes.try_again(number, process, self._launcher, ended)
+        self._crashes.record(process, self._launcher, ended)
 
     def close(self) -> None:
         """End all processes."""

@@ -1,6 +1,5 @@
 """Evaluates a candidate against the champion, on the same rows, which neither was trained on."""
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from modelops_pipelines.core.evaluation.sanity_checks import Answered
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.operations.improve.train import as_model_input
 from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, as_frame, content_hash, evaluation_rows
-from modelops_pipelines.store.registry.model_loader import load_model
+from modelops_pipelines.operations.models.isolated_model import load_model, milliseconds
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
@@ -147,9 +146,7 @@ def _ms_per_row(champion: _Version, candidate: _Version, frame: "pd.DataFrame") 
 
 
 def _milliseconds(version: _Version, batch: "pd.DataFrame") -> float:
-    started = time.perf_counter()
-    version.predict(batch)
-    return 1000 * (time.perf_counter() - started)
+    return milliseconds(version.model, as_model_input(batch[list(version.known.inputs)]))
 
 
 def _size_mib(version: ModelVersion) -> float:

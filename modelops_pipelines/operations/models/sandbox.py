@@ -5,7 +5,6 @@ Rows and answers are exchanged as Arrow files; nothing that a model wrote is eve
 """
 
 import json
-import math
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -67,7 +66,8 @@ def predict_in_sandbox(
 
     The rows go to the model in batches of these sizes (by default of BATCH_ROWS); a batch on which it raises is halved
     until the rows are found that it cannot answer. ``low_priority`` gives the process little CPU while others need it.
-    ``timed_with``, another version, is timed on the first batch beforehand, in the same process.
+    ``timed_with``, another version, is timed on the first batch afterwards, in another process: in the same one, both
+    would share the modules that they bring along.
 
     Raises ModelError when the version cannot be loaded, PredictionError when the process crashes or times out,
     SchemaError when a feature is missing.
@@ -79,7 +79,7 @@ def predict_in_sandbox(
     started = time.monotonic()
     with TemporaryDirectory(prefix="modelops-predict-") as created:
         folder = Path(created)
-        _write_request(folder, (version, timed_with), spec, rows, batches or _equal_batches(len(rows)))
+        _write_request(folder, version, spec, rows, batches or _equal_batches(len(rows)))
         exit_code = _run(folder, deadline, low_priority=low_priority)
         if exit_code is None:
             raise PredictionError(
@@ -87,7 +87,23 @@ def predict_in_sandbox(
                 "Send fewer rows, or fix the model",
             )
         answers = _read(folder, version, exit_code, len(rows))
-    return _predicted(answers, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    timed = _time(timed_with, spec, rows, deadline - seconds, low_priority=low_priority)
+    return replace(_predicted(answers, seconds), timed_with=timed)
+
+
+def _time(
+    version: ModelVersion | None, spec: EndpointSpec, rows: pa.Table, deadline: float, *, low_priority: bool
+) -> float | None:
+    """Return a version's milliseconds per row on the first batch; None without one, or when it cannot answer it."""
+    if version is None or deadline <= 0:
+        return None
+    try:
+        answers = predict_in_sandbox(version, spec, rows.slice(0, BATCH_ROWS), deadline, low_priority=low_priority)
+    except (ModelError, PredictionError, SchemaError):
+        return None
+    known = [one for one in answers.milliseconds if one is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _equal_batches(rows: int) -> list[int]:
@@ -96,22 +112,19 @@ def _equal_batches(rows: int) -> list[int]:
 
 def _write_request(
     folder: Path,
-    versions: tuple[ModelVersion, ModelVersion | None],
+    version: ModelVersion,
     spec: EndpointSpec,
     rows: pa.Table,
     batches: Sequence[int],
 ) -> None:
     names = ("name", "model_name", "task", "label", "positive_label", "allow_pickle", "accept_pickles")
-    version, timed_with = versions
     request = {
         "version": _as_json(version),
-        "timed_with": None if timed_with is None else _as_json(timed_with),
         "spec": {name: getattr(spec, name) for name in names},
         "batches": list(batches),
     }
     (folder / REQUEST).write_text(json.dumps(request))
-    wanted = {name for one in versions if one is not None for name in one.inputs}
-    sent = rows.select([name for name in rows.column_names if name in wanted])
+    sent = rows.select([name for name in rows.column_names if name in version.inputs])
     with pa.OSFile(str(folder / ROWS), "wb") as sink, pa.ipc.new_file(sink, sent.schema) as writer:
         writer.write_table(sent)
 
@@ -158,7 +171,7 @@ def _read(folder: Path, version: ModelVersion, exit_code: int, rows: int) -> pa.
         with pa.OSFile(str(folder / ANSWERS), "rb") as source:
             answers = pa.ipc.open_file(source).read_all()
         answers.validate(full=True)
-        [float(answers.schema.metadata[name]) for name in (b"seconds", b"timed_with")]
+        float(answers.schema.metadata[b"seconds"])
     except (
         OSError,
         pa.ArrowException,
@@ -191,6 +204,6 @@ def _last_line(folder: Path) -> str:
 
 
 def _predicted(answers: pa.Table, seconds: float) -> Predicted:
-    spent, timed_with = (float(answers.schema.metadata[name]) for name in (b"seconds", b"timed_with"))
+    spent = float(answers.schema.metadata[b"seconds"])
     predictions, scores, errors, took = (answers.column(name).to_pylist() for name in _COLUMNS)
-    return Predicted(predictions, scores, errors, took, spent, seconds, None if math.isnan(timed_with) else timed_with)
+    return Predicted(predictions, scores, errors, took, spent, seconds)

@@ -25,7 +25,7 @@ from modelops_pipelines.store.state.release.crashes import RecordedCrash
 from modelops_pipelines.store.stores import Stores
 
 ALERT = "crashes"
-ACTOR = "watchdog"
+ACTOR, STOP = "watchdog", "stop"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def contain_crashes(stores: Stores, spec: EndpointSpec) -> Change | None:
     events = stores.deployments.events(spec.name)
     recorded = stores.crashes.all(spec.name)
     if recorded:
-        _tell(stores, spec, recorded[-1], recorded, "")
+        _tell(stores, spec, recorded, events)
     if state.status != ACTIVE or not spec.guard.automatic:
         return None
     archived = stores.deployments.archived(spec.model_name)
@@ -58,8 +58,7 @@ def contain_crashes(stores: Stores, spec: EndpointSpec) -> Change | None:
         verdict = judge_crashes(crashes, now, on_trial=standing.on_trial, is_last=is_last)
         change = _withdraw(stores, spec, state, standing, verdict) if verdict.verdict == FAIL else None
         if change is not None:
-            done = "the endpoint was stopped" if is_last else f"the endpoint returned to version {standing.previous}"
-            _tell(stores, spec, recorded[-1], recorded, f"; {done}")
+            _tell(stores, spec, recorded, stores.deployments.events(spec.name))
             return change
     return None
 
@@ -137,18 +136,29 @@ def resolve_crashes(stores: Stores, spec: EndpointSpec) -> None:
         raise_alerts(stores, spec.name, [passed])
 
 
-def _tell(
-    stores: Stores, spec: EndpointSpec, newest: RecordedCrash, recorded: Sequence[RecordedCrash], then: str
-) -> None:
+def _tell(stores: Stores, spec: EndpointSpec, recorded: Sequence[RecordedCrash], events: Sequence[Event]) -> None:
     """Raise the alert for the newest crash, once for each crash and for each change because of it."""
+    newest = recorded[-1]
+    since = newest.crash.at - ESTABLISHED_WITHIN
+    mine = [one.crash for one in recorded if one.version == newest.version and one.crash.at > since]
+    then = _outcome(newest.version, [event for event in events if event.at > since])
     source = f"crash {newest.id}{then}"
     if source in stores.alerts.sources(spec.name):
         return
-    since = newest.crash.at - ESTABLISHED_WITHIN
-    mine = [one.crash for one in recorded if one.version == newest.version and one.crash.at > since]
     causes = ", ".join(f"{cause} {count}" for cause, count in Counter(one.cause for one in mine).most_common(5))
     message = f"Version {newest.version} of {spec.name!r} crashed or hung {len(mine)} time(s) within 10 min ({causes})"
     verdict = AlertVerdict(
         ALERT, ALERT, "error", False, float(len(mine)), float(CRASHES), len(mine), text(newest.crash.at), message + then
     )
     raise_alerts(stores, spec.name, [verdict], source=source)
+
+
+def _outcome(version: str, events: Sequence[Event]) -> str:
+    """Return what was done because of the version's crashes, in words; empty when nothing was."""
+    done = [event for event in events if event.actor == ACTOR and event.evidence.get("withdrawn", version) == version]
+    if not done:
+        return ""
+    last = done[-1]
+    return (
+        "; the endpoint was stopped" if last.action == STOP else f"; the endpoint returned to version {last.to_version}"
+    )

@@ -1,10 +1,11 @@
 """Crashes and hangs of versions: each is recorded before its callers are answered."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
 
 from modelops_pipelines.core.release.crash_guard import Crash
 from modelops_pipelines.store.state.database import Database, moment, to_micros
@@ -78,18 +79,8 @@ class Crashes:
             return [_recorded(row) for row in connected.execute(query).mappings()]
 
 
-def _recorded(row: Mapping[str, object]) -> RecordedCrash:
-    fields = dict(row)
-    at, rows = fields["at"], fields["rows"]
-    if not isinstance(at, int) or not isinstance(rows, list):
-        raise TypeError(fields)
+def _recorded(row: RowMapping) -> RecordedCrash:
     crash = Crash(
-        str(fields["kind"]),
-        str(fields["cause"]),
-        frozenset(rows),
-        moment(at),
-        bool(fields["reproduced"]),
-        None if fields["compared"] is None else str(fields["compared"]),
+        row["kind"], row["cause"], frozenset(row["rows"]), moment(row["at"]), row["reproduced"], row["compared"]
     )
-    named = (str(fields[name]) for name in ("endpoint", "model_name", "version", "worker"))
-    return RecordedCrash(int(str(fields["id"])), *named, crash)
+    return RecordedCrash(row["id"], row["endpoint"], row["model_name"], row["version"], row["worker"], crash)

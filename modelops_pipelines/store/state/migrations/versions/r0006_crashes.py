@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
         sa.Column("rows", sa.JSON(), nullable=False),
-        sa.Column("reproduced", sa.Boolean(), nullable=False),
+        sa.Column("reproduced", sa.Boolean(), nullable=True),
         sa.Column("compared", sa.Text(), nullable=True),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sqlite_autoincrement=True,

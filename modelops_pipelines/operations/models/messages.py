@@ -1,6 +1,6 @@
-"""Messages between a worker and a version's process: frames on a socket, and arrays as raw bytes.
+"""Messages to a version's process and back: frames on a socket, and arrays as raw bytes.
 
-A request is a pickle: the worker wrote it. A reply comes from code that is not ours, so it is never unpickled: it is
+A request is a pickle: our own code wrote it. A reply comes from code that is not ours, so it is never unpickled: it is
 JSON, and for an array of numbers its bytes with type and shape.
 """
 

@@ -9,10 +9,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelops_pipelines.core.errors import ModelOpsError, PermanentError, SettingsError
 from modelops_pipelines.gateway.access.keyring import require_safe_binding
+from modelops_pipelines.gateway.worker.ended_workers import ends_file, note_end
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:
@@ -63,10 +65,10 @@ def serve(stores: Stores) -> None:
         timeout_worker_healthcheck=HEALTHCHECK_SECONDS,
     )
     stores.database.close()
-    _supervise(config, listener)
+    _supervise(config, listener, ends_file(settings))
 
 
-def _supervise(config: "uvicorn.Config", listener: socket.socket) -> None:
+def _supervise(config: "uvicorn.Config", listener: socket.socket, ends: Path) -> None:
     """Run the workers, one too, in processes of their own: whatever ends a worker, it is replaced.
 
     They are forked from this process, which has imported the heavy packages and has one thread: a dead worker is
@@ -80,7 +82,7 @@ def _supervise(config: "uvicorn.Config", listener: socket.socket) -> None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # a collection in a worker would touch, and so copy, what the imports made
-    uvicorn._subprocess.spawn = _Workers()  # type: ignore[assignment]  # noqa: SLF001 - it has no setting for this
+    uvicorn._subprocess.spawn = _Workers(ends)  # type: ignore[assignment]  # noqa: SLF001 - it has no setting for this
     supervisor = Multiprocess(config, sockets=[listener])
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
@@ -90,8 +92,19 @@ def _supervise(config: "uvicorn.Config", listener: socket.socket) -> None:
 class _Workers:
     """What uvicorn's supervisor starts its workers with, in place of the context ``spawn``."""
 
+    def __init__(self, ends: Path) -> None:
+        """Note in this file how each worker ended, for the one that takes its place."""
+        self._ends = ends
+        self._started: list[Any] = []
+
     def Process(self, target: Any, kwargs: dict[str, Any]) -> Any:  # noqa: N802 - the name in multiprocessing
-        return multiprocessing.get_context("fork").Process(target=_run_worker, args=(os.getpid(), target, kwargs))
+        for process in [one for one in self._started if one.exitcode is not None]:
+            note_end(self._ends, process.pid, process.exitcode)
+            self._started.remove(process)
+        arguments = (os.getpid(), target, kwargs)
+        process = multiprocessing.get_context("fork").Process(target=_run_worker, args=arguments)
+        self._started.append(process)
+        return process
 
 
 def _run_worker(supervisor: int, target: Callable[..., None], kwargs: Mapping[str, Any]) -> None:

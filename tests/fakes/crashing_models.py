@@ -126,3 +126,33 @@ def calling(url: str, caller: Caller, per_second: float, every: int, threads: in
 def times_seen(seen: Path) -> Counter[float]:
     """Count how often a model was given each x."""
     return Counter(float(line) for line in seen.read_text().split()) if seen.exists() else Counter()
+
+
+FATAL_ROW = -1e12
+
+
+def native(project: Project, spec: EndpointSpec) -> ModelVersion:
+    """Register a scikit-learn tree in skops format, data only, whose native code reads far out of bounds at FATAL_ROW."""
+    import numpy as np
+    from sklearn.tree import DecisionTreeRegressor
+
+    x = np.array([[-1e9], [1.0], [2.0]])
+    tree = DecisionTreeRegressor().fit(pd.DataFrame(x, columns=["x"]), [0.0, 1.0, 2.0])
+    state = tree.tree_.__getstate__()
+    nodes = state["nodes"].copy()
+    left = nodes["left_child"][0]
+    nodes["left_child"][left], nodes["right_child"][left] = 2**40, 2**40
+    state["nodes"] = nodes
+    tree.tree_.__setstate__(state)
+    logged = project.stores.registry.log(
+        model_name=spec.model_name,
+        experiment=spec.name,
+        model=tree,
+        frame=pd.DataFrame({"x": [1.0] * 30}),
+        training_set="none",
+        trainer="none",
+        task=spec.task,
+        allow_pickle=False,
+    )
+    project.stores.deployments.record_version(logged)
+    return logged

@@ -5,13 +5,15 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 import orjson
 
 from modelops_pipelines.core.errors import ModelOpsError, OverloadError, PredictionError
 from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
+from modelops_pipelines.core.release.desired_state import Variant
+from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.access.limiter import Limiter
 from modelops_pipelines.gateway.bodies.csv import read_csv
@@ -24,6 +26,8 @@ from modelops_pipelines.gateway.hot_path.prediction_record import OK, Exchange, 
 from modelops_pipelines.gateway.hot_path.random_bytes import Entropy
 from modelops_pipelines.gateway.http.errors import INTERNAL, body_of, code_of, headers_of, status_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Outcome, Rows
+from modelops_pipelines.gateway.worker.ended_workers import call_of
+from modelops_pipelines.gateway.worker.request_marks import LeftBehind, Mark, RequestMarks, UnderWay, digest_of
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.state_follower import Serving
 
@@ -53,6 +57,26 @@ class Predictor:
         self._serving, self._keyring, self._limiter = serving, keyring, limiter
         self._capture, self._secret = capture, secret
         self._entropy = Entropy()
+        self.marks: RequestMarks | None = None
+
+    async def record_unanswered(self, left: LeftBehind, cause: str | None) -> None:
+        """Write the records of requests that a worker had under way when it ended: status 500, and no prediction.
+
+        ``cause`` is the signal that it brought upon itself; without one it was ended from outside.
+        """
+        for request, _ in left.requests:
+            try:
+                served = self._serving.endpoint(request.endpoint)
+            except ModelOpsError:
+                continue
+            call = call_of(request)
+            exchange = Exchange(call, served.spec, request.key_id, request.is_test, request.client)
+            exchange.variant = Variant(request.version, request.variant, 0)
+            exchange.status, exchange.error = INTERNAL_ERROR, "crash" if cause else "interrupted"
+            exchange.milliseconds = max(0.0, (datetime.now(UTC) - call.received).total_seconds() * 1000)
+            exchange.request = self._request_id(exchange, call.received, 0)
+            is_own = cause is not None and not request.own_process
+            await self._capture_exchange(exchange, served, Answer(INTERNAL_ERROR, b""), failed=is_own)
 
     async def answer(self, endpoint: str, call: Call, body: Body, *, infer: bool) -> Answer:
         """Return the answer. ``body(n)`` reads up to n bytes; ``infer`` selects the Open Inference Protocol.
@@ -67,9 +91,13 @@ class Predictor:
         except ModelOpsError as error:
             return _error_answer(error, None)
         exchange = Exchange(call, served.spec, caller.key_id, call.is_test or caller.mode == "test", call.client)
-        answer = await self._try(exchange, served, body, infer=infer)
-        exchange.milliseconds = (time.perf_counter() - call.started) * 1000
-        return await self._capture_exchange(exchange, served, answer)
+        try:
+            answer = await self._try(exchange, served, body, infer=infer)
+            exchange.milliseconds = (time.perf_counter() - call.started) * 1000
+            return await self._capture_exchange(exchange, served, answer)
+        finally:
+            if exchange.mark is not None:
+                exchange.mark.remove()
 
     async def _try(self, exchange: Exchange, served: ServedEndpoint, body: Body, *, infer: bool) -> Answer:
         """Predict, or turn any exception into an error answer."""
@@ -98,11 +126,33 @@ class Predictor:
         exchange.variant, batcher = served.choose(exchange.call.sticky)
         read = partial(_read_rows, exchange, content, batcher.model.version.inputs, infer=infer)
         columns, rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
-        outcome = await _in_time(batcher.submit(Rows(columns, rows)), served)
+        digest = digest_of(content)
+        exchange.mark = self._mark(exchange, digest, own_process=batcher.model.path.own_process)
+        outcome = await _in_time(batcher.submit(Rows(columns, rows, digest, exchange.mark)), served)
         exchange.request = self._request_id(exchange, event_time, rows)
         answer = Answer(OK, _render(exchange, outcome, exchange.request.text, infer=infer))
         exchange.columns, exchange.outcome = columns, outcome
         return answer
+
+    def _mark(self, exchange: Exchange, digest: str, *, own_process: bool) -> Mark | None:
+        """Mark the request as under way; None before the worker has begun, or where there is no room."""
+        call, variant = exchange.call, exchange.variant
+        if self.marks is None or variant is None:
+            return None
+        request = UnderWay(
+            exchange.spec.name,
+            variant.version,
+            variant.role,
+            digest,
+            to_micros(call.received),
+            call.user,
+            call.session,
+            exchange.client,
+            exchange.key_id,
+            exchange.is_test,
+            own_process,
+        )
+        return self.marks.add(request)
 
     def _failure_answer(self, exchange: Exchange, error: ModelOpsError, cause: BaseException | None) -> Answer:
         """Return an error's answer, and log a status of 500 with the request id.
@@ -116,8 +166,13 @@ class Predictor:
             _LOG.error(error.message, exc_info=cause, extra=more)
         return _error_answer(error, exchange.request.text)
 
-    async def _capture_exchange(self, exchange: Exchange, served: ServedEndpoint, answer: Answer) -> Answer:
-        """Write the request's record and return the answer, or CaptureError's answer when that fails."""
+    async def _capture_exchange(
+        self, exchange: Exchange, served: ServedEndpoint, answer: Answer, *, failed: bool = True
+    ) -> Answer:
+        """Write the request's record and return the answer, or CaptureError's answer when that fails.
+
+        A server error counts as the version's failure, unless ``failed`` is False.
+        """
         request, call = exchange.request, exchange.call
         if request is None:
             raise AssertionError("every exchange has a request id, answered or failed")
@@ -126,7 +181,7 @@ class Predictor:
         except ModelOpsError as error:
             answer = _error_answer(error, request.text)
         version = exchange.variant.version if exchange.variant and not exchange.is_test else None
-        took = (time.perf_counter() - call.started) * 1000
+        took = (time.perf_counter() - call.started) * 1000 if call.started else exchange.milliseconds
         served.live.add(
             time.time(),
             request.rows,
@@ -134,7 +189,7 @@ class Predictor:
             took,
             version,
             call.user or call.session,
-            failed=exchange.status >= INTERNAL_ERROR,
+            failed=failed and exchange.status >= INTERNAL_ERROR,
         )
         return answer
 

@@ -14,6 +14,7 @@ from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.gateway.bodies.headers import Call
 from modelops_pipelines.gateway.bodies.typed_columns import Columns
 from modelops_pipelines.gateway.model_runtime.loaded_model import Outcome
+from modelops_pipelines.gateway.worker.request_marks import Mark
 
 OK = 200
 KIB = 1024
@@ -35,6 +36,7 @@ class Exchange:
     status: int = OK
     error: str | None = None
     milliseconds: float = 0.0
+    mark: Mark | None = None
 
     @property
     def source(self) -> str:

@@ -77,6 +77,9 @@ class Batcher:
         if not batch:
             return
         requests = [queued.rows for queued in batch]
+        for rows in requests:
+            if rows.mark is not None:
+                rows.mark.enter()
         if self.model.path.inline and sum(rows.count for rows in requests) <= INLINE_ROWS:
             self._complete(batch, self.model.answer(requests))
         else:
@@ -109,6 +112,8 @@ class Batcher:
 
     def _complete(self, batch: Sequence[_Queued], outcomes: Sequence[Outcome | Exception]) -> None:
         for queued, outcome in zip(batch, outcomes, strict=True):
+            if queued.rows.mark is not None:
+                queued.rows.mark.leave()
             if self._suspects and not isinstance(outcome, Exception):
                 self._suspects.acquit(queued.rows)
             if queued.future.done():

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import CrashError, ModelOpsError, NotReadyError, PredictionError
@@ -14,12 +14,24 @@ from modelops_pipelines.gateway.model_runtime.probes import pad_rows
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 
+class Mark(Protocol):
+    """Where the request is marked as under way, for the case that the worker ends."""
+
+    def enter(self) -> None:
+        """Note that the model is about to see the request."""
+
+    def leave(self) -> None:
+        """Note that the model has answered."""
+
+
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one request: its columns and their number of rows."""
+    """The rows of one request: its columns and their number of rows; the hash of its body, and its mark, if any."""
 
     columns: Columns
     count: int
+    digest: str | None = None
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)

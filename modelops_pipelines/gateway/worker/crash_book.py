@@ -83,6 +83,10 @@ class CrashBook:
         if number is not None:
             self._trials.submit(self._conclude, number, reproduced=False, compared=UNTESTED)
 
+    def record_left(self, key: _Key, model_name: str, crash: Crash) -> None:
+        """Record a crash of a version that took a whole worker along."""
+        self._write(key, model_name, crash)
+
     def known(self, key: _Key) -> Counter[str]:
         """Return how often the version crashed on each suspected row."""
         if self._bell[:_BELL] != self._heard:
@@ -196,10 +200,11 @@ class SuspectRows:
         if not known:
             return None
         tried = [known[row] >= TRIES for row in row_hashes(rows.columns, rows.count)]
-        if not any(tried):
+        if not any(tried) and known[str(rows.digest)] < TRIES:
             return None
+        what = f"Row {tried.index(True)}" if any(tried) else "This request"
         return RefusedRowError(
-            f"Row {tried.index(True)} has crashed version {self._key[1]}, so the version is not called with it again",
+            f"{what} has crashed version {self._key[1]}, so the version is not called with it again",
             "Send the other rows without it. The alert 'crashes' tells the endpoint's owner",
         )
 
@@ -207,7 +212,7 @@ class SuspectRows:
         """Suspect the rows no longer."""
         known = self._book.known(self._key)
         if known:
-            answered = set(row_hashes(rows.columns, rows.count)) & set(known)
+            answered = {str(rows.digest), *row_hashes(rows.columns, rows.count)} & set(known)
             if answered:
                 self._book.acquit(self._key, answered)
 

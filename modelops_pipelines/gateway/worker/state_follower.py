@@ -19,7 +19,9 @@ from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
+from modelops_pipelines.gateway.worker.ended_workers import crashes_left
 from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summary
+from modelops_pipelines.gateway.worker.request_marks import LeftBehind
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.version_processes import CHECK_SECONDS, VersionProcesses
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
@@ -91,6 +93,13 @@ class Serving:
     def endpoints(self) -> list[ServedEndpoint]:
         """Return all endpoints, sorted by name."""
         return [self._served[name] for name in sorted(self._served)]
+
+    def record_left(self, left: LeftBehind, cause: str) -> None:
+        """Record the crashes of versions that took a worker along."""
+        for key, crash in crashes_left(left, cause, self._stores.now()).items():
+            served = self._served.get(key[0])
+            if served is not None:
+                self.crashes.record_left(key, served.spec.model_name, crash)
 
     def state_age(self, now: float) -> float | None:
         """Return the seconds since the state database was last both read and written; None if it never was."""

@@ -124,11 +124,14 @@ class CrashBook:
     def _try(
         self, number: int, process: VersionProcess, launcher: Launcher, requests: Sequence[Columns], *, again: bool
     ) -> None:
-        """Try the rows of a crash; ``again`` on the version itself too, else only on the version before."""
+        """Try the rows of a crash on the version before, and with ``again`` then on the version itself."""
         order, seconds = process.order, process.limit(1)
         try:
-            survived = survives(order, launcher, requests, seconds) if again else None
             compared = self._compare(order, launcher, requests, seconds)
+            self._conclude(number, reproduced=None if again else False, compared=compared)
+            if not again:
+                return
+            survived = survives(order, launcher, requests, seconds)
             self._conclude(number, reproduced=survived is False, compared=compared)
             if survived:
                 self._acquit((order.spec.name, order.version.version), set(row_hashes(requests[0], 1)))
@@ -145,7 +148,7 @@ class CrashBook:
         survived = survives(replace(order, version=known, known=None), launcher, given, seconds)
         return UNTESTED if survived is None else SURVIVED if survived else CRASHED
 
-    def _conclude(self, number: int, *, reproduced: bool, compared: str) -> None:
+    def _conclude(self, number: int, *, reproduced: bool | None, compared: str) -> None:
         _logged(lambda: self._stores.crashes.conclude(number, reproduced=reproduced, compared=compared))
         self._ring()
 

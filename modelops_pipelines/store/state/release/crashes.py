@@ -53,7 +53,7 @@ class Crashes:
             [number] = connected.execute(_CRASHES.insert().values(**values)).inserted_primary_key or (0,)
         return int(number)
 
-    def conclude(self, number: int, *, reproduced: bool, compared: str) -> None:
+    def conclude(self, number: int, *, reproduced: bool | None, compared: str) -> None:
         """Write what was found when the rows were tried again, apart from the endpoint."""
         change = _CRASHES.update().where(_CRASHES.c.id == number).values(reproduced=reproduced, compared=compared)
         with self._database.begin() as connected:

@@ -116,6 +116,14 @@ class RunningProcess:
             self.stopped_because, self.hangs = why, hangs
         self._launcher.kill(self.launched.pid)
 
+    def close(self) -> None:
+        """End a process that nobody else watches, and wait until it has ended."""
+        self.stop("it is not needed any more")
+        self.launched.wait()
+        self.release()
+        for lane in self.launched.lanes:
+            lane.close()
+
     def release(self) -> None:
         """Wake whoever waits for an answer: there will be none."""
         self.ended.set()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from modelops_pipelines.core.errors import CrashError, ModelError, NotReadyError
 from modelops_pipelines.core.release.crash_guard import CRASH, HANG
 from modelops_pipelines.gateway.bodies.typed_columns import Columns
-from modelops_pipelines.gateway.model_runtime.prediction_paths import PredictionPath
+from modelops_pipelines.gateway.model_runtime.prediction_paths import KnownPath, PredictionPath
 from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launcher
 from modelops_pipelines.gateway.version_process.running_process import (
@@ -185,6 +185,13 @@ class VersionProcess:
 Report = Callable[[VersionProcess, Ended], None]
 
 
+def known_path(order: Order, launcher: Launcher) -> KnownPath:
+    """Load and probe a version in a process for this purpose; return the path that it chose. Raises ModelError."""
+    running = RunningProcess.start(launcher, order)
+    running.close()
+    return running.known
+
+
 def survives(order: Order, launcher: Launcher, requests: Sequence[Columns], seconds: float) -> bool | None:
     """Return whether a version answers these requests, or fails on them, without ending its process or hanging.
 
@@ -197,9 +204,7 @@ def survives(order: Order, launcher: Launcher, requests: Sequence[Columns], seco
     try:
         return all(_survives(running, columns, seconds) for columns in requests)
     finally:
-        running.stop("it was tried")
-        running.launched.wait()
-        running.release()
+        running.close()
 
 
 def _survives(running: RunningProcess, columns: Columns, seconds: float) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +23,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError, RefusedRowError
 from modelops_pipelines.core.release.crash_guard import (
     CRASHED,
+    ESTABLISHED_WITHIN,
     SURVIVED,
     UNTESTED,
     Crash,
@@ -36,6 +38,8 @@ from modelops_pipelines.gateway.version_process.version_process import Ended, Ve
 from modelops_pipelines.operations.release.crashes import contain_crashes, resolve_crashes, version_before
 from modelops_pipelines.store.stores import Stores
 
+RECENT = ESTABLISHED_WITHIN + timedelta(minutes=1)
+"""For how long after a crash its endpoint is judged."""
 TRIES = 2
 """Crashes after which a row is refused."""
 _BELL = 8
@@ -53,6 +57,8 @@ class CrashBook:
         self._heard = b""
         self._is_stale = True
         self._suspects: dict[_Key, Counter[str]] = {}
+        self._newest: dict[str, datetime] = {}
+        self._judged_since: datetime | None = None
         self._unwritten: list[tuple[_Key, str, Crash]] = []
         self._lock = threading.Lock()
         self._is_busy = threading.Lock()
@@ -109,9 +115,10 @@ class CrashBook:
             unwritten, self._unwritten = self._unwritten, []
         for key, model_name, crash in unwritten:
             self._write(key, model_name, crash)
-        crashed = {endpoint for endpoint, _ in self._suspects}
+        since, self._judged_since = self._judged_since, self._stores.now() - RECENT
         for spec in specs:
-            if spec.name in crashed:
+            newest = self._newest.get(spec.name)
+            if newest is not None and (since is None or newest > since):
                 change = contain_crashes(self._stores, spec)
                 if change is not None:
                     _LOG.error("Watchdog: %s", change.sentence)
@@ -125,13 +132,13 @@ class CrashBook:
         self, number: int, process: VersionProcess, launcher: Launcher, requests: Sequence[Columns], *, again: bool
     ) -> None:
         """Try the rows of a crash on the version before, and with ``again`` then on the version itself."""
-        order, seconds = process.order, process.limit(1)
+        order = process.order
         try:
-            compared = self._compare(order, launcher, requests, seconds)
+            compared = self._compare(order, launcher, requests, process.deadline)
             self._conclude(number, reproduced=None if again else False, compared=compared)
             if not again:
                 return
-            survived = survives(order, launcher, requests, seconds)
+            survived = survives(order, launcher, requests, process.limit(1))
             self._conclude(number, reproduced=survived is False, compared=compared)
             if survived:
                 self._acquit((order.spec.name, order.version.version), set(row_hashes(requests[0], 1)))
@@ -187,6 +194,7 @@ class CrashBook:
             groups.setdefault((one.endpoint, one.version), []).append(one.crash)
         with self._lock:
             self._suspects = {key: crashes_of_rows(crashes) for key, crashes in groups.items()}
+            self._newest = {one.endpoint: one.crash.at for one in recorded}
             self._is_stale = False
 
 

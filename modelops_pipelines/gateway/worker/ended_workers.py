@@ -67,7 +67,7 @@ def call_of(request: UnderWay) -> Call:
 def describe_left(left: LeftBehind) -> str:
     """Return in words what a worker that ended had under way."""
     counts = Counter(f"version {one.version} of {one.endpoint}" for one, _ in left.requests)
-    return ", ".join(f"{count} request(s) to {name}" for name, count in counts.items())
+    return ", ".join(f"{count} request(s) to {name}" for name, count in sorted(counts.items()))
 
 
 def _ends(path: Path) -> list[list[int]]:

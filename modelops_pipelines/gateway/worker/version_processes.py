@@ -9,7 +9,7 @@ from modelops_pipelines.gateway.model_runtime.loading import load_path
 from modelops_pipelines.gateway.model_runtime.prediction_paths import PredictionPath
 from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launcher
-from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess
+from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, known_path
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.store.registry.model_loader import runs_own_code
@@ -38,9 +38,14 @@ class VersionProcesses:
         self._checked_at = time.monotonic()
 
     def load(self, version: ModelVersion, spec: EndpointSpec) -> PredictionPath:
-        """Load a version and return how it predicts; raises ModelError."""
+        """Load a version and return how it predicts; raises ModelError.
+
+        Data is loaded and probed in a process for this purpose first: native code that crashes on it does not crash
+        here, where it would again and again.
+        """
         if not runs_own_code(version):
-            return load_path(version, spec, data_only=True)
+            known = known_path(Order(self._worker, version, spec), self._launcher)
+            return load_path(version, spec, known, data_only=True)
         process = VersionProcess(Order(self._worker, version, spec), self._launcher, self._report)
         self._kept.append(_Kept(process))
         return process.path

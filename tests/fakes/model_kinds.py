@@ -192,3 +192,10 @@ def put_live_as_it_is(project: Project, spec: EndpointSpec, frame: pd.DataFrame,
 def version_of(model_name: str, number: str, output: str = UNKNOWN) -> ModelVersion:
     """Return a version that is nowhere but in memory."""
     return ModelVersion(model_name, number, "nowhere", {}, None, None, None, datetime(2026, 1, 1, tzinfo=UTC), output)
+
+
+def log_of(project: Project, spec: EndpointSpec) -> Any:
+    """Return the declaration of an endpoint's log, with its features."""
+    from modelops_pipelines.operations.lake.endpoint_tables import log_table
+
+    return log_table(project.stores, spec)

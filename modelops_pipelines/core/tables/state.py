@@ -111,6 +111,26 @@ STATE = (
         ("id",),
     ),
     Table(
+        "crashes",
+        "Ends of versions' processes, and hangs, with the rows that may have caused them. Kept for 7 days.",
+        (
+            integer("id", "its number"),
+            _ENDPOINT,
+            text("model_name", "registered model"),
+            text("version", "the version whose process ended or hung"),
+            text("worker", "the gateway worker that it belonged to"),
+            text("kind", "crash or hang"),
+            text("cause", "signal, exit code or exception; for a hang, how long it gave no answer"),
+            column("json", "rows", "hashes of the rows under way; without those answered since"),
+            column(
+                "bool", "reproduced?", "true when the row alone made the version crash again; null while it is tried"
+            ),
+            text("compared?", "what the version before did on the rows: survived, crashed, untested; null: not yet"),
+            _AT,
+        ),
+        ("id",),
+    ),
+    Table(
         "experiments",
         "A/B tests: two versions that both serve until a person decides.",
         (

@@ -13,6 +13,7 @@ from modelops_pipelines.core.release.desired_state import Variant
 from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.gateway.bodies.headers import Call
 from modelops_pipelines.gateway.worker.replays import Replay
+from modelops_pipelines.gateway.worker.request_marks import Mark
 from modelops_pipelines.operations.model_runtime.loaded_model import Outcome, Rows
 
 OK = 200
@@ -40,6 +41,7 @@ class Exchange:
     error: str | None = None
     milliseconds: float = 0.0
     replay: Replay | None = None
+    mark: Mark | None = None
 
     @property
     def source(self) -> str:

@@ -51,6 +51,11 @@ def is_behind(served: ServedEndpoint, recorded: Recorded) -> bool:
     return any(recorded.get(version) is not None for version in unnamed)
 
 
+def _named(loaded: ModelVersion, known: ModelVersion, spec: EndpointSpec) -> ModelVersion:
+    """Return a loaded version with its classes as recorded and stated; the kind of its answers was settled at load."""
+    return replace(for_endpoint(known, spec), output=loaded.output)
+
+
 def renamed(served: ServedEndpoint, spec: EndpointSpec, versions: Sequence[ModelVersion]) -> ServedEndpoint:
     """Return the endpoint with its loaded versions naming their answers as ``spec`` and their records say.
 
@@ -59,7 +64,7 @@ def renamed(served: ServedEndpoint, spec: EndpointSpec, versions: Sequence[Model
     known = {version.version: version for version in versions}
     answering = {one.version for one in served.state.answering}
     models = {
-        name: replace(batcher.model, spec=spec, version=for_endpoint(known[name], spec))
+        name: replace(batcher.model, spec=spec, version=_named(batcher.model.version, known[name], spec))
         for name, batcher in served.loaded.items()
         if name in answering
     }

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
@@ -19,14 +18,15 @@ from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.worker.class_names import is_behind, renamed, with_recorded_classes
+from modelops_pipelines.gateway.worker.crash_book import CrashBook
+from modelops_pipelines.gateway.worker.ended_workers import crashes_left
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
+from modelops_pipelines.gateway.worker.request_marks import LeftBehind
 from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint
+from modelops_pipelines.gateway.worker.version_processes import CHECK_SECONDS, VersionProcesses
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
-from modelops_pipelines.operations.model_runtime.proof import prepare
-from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.registry.version_classes import for_endpoint, learned
-from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
+from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores
 
 POLL_SECONDS = 0.1
@@ -34,6 +34,7 @@ HEARTBEAT_SECONDS = 1.0
 CLASSES_SECONDS = 2.0
 RESIDENT = 4
 RETRY_SECONDS = 10.0
+CRASH_SECONDS = 0.5
 _LOADING_FIELDS = ("model_name", "task", "allow_pickle", "accept_pickles", "row_wise")
 """What a loaded model is valid for."""
 _NAMING_FIELDS = ("positive_label", "classes")
@@ -53,6 +54,8 @@ class Serving:
         self._failed: dict[str, tuple[int, float]] = {}
         self._failures: dict[str, str] = {}
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
+        self.crashes = CrashBook(stores, worker)
+        self._processes = VersionProcesses(self.crashes, worker)
         self._yaml_times: tuple[tuple[str, int], ...] = ()
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
@@ -71,12 +74,16 @@ class Serving:
         self.repeat("sync", self._sync, POLL_SECONDS)
         watchdog = Watchdog(self._stores, self.endpoints, self._shared)
         self.repeat("watchdog", watchdog.judge, JUDGE_SECONDS)
+        self.repeat("processes", self._processes.check, CHECK_SECONDS)
+        self.repeat("crashes", self._judge_crashes, CRASH_SECONDS)
 
     def stop(self) -> None:
         """End the threads and remove this worker from the list of live workers."""
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=5)
+        self._processes.close()
+        self.crashes.close()
         self._shared.clear(time.time())
         self._stores.deployments.leave(self.worker)
 
@@ -97,6 +104,13 @@ class Serving:
     def failure(self, endpoint: str) -> str | None:
         """Return why this worker cannot serve what it should, or could not until it was reverted; None if it can."""
         return self._failures.get(endpoint)
+
+    def record_left(self, left: LeftBehind, cause: str) -> None:
+        """Record the crashes of versions that took a worker along."""
+        for key, crash in crashes_left(left, cause, self._stores.now()).items():
+            served = self._served.get(key[0])
+            if served is not None:
+                self.crashes.record_left(key, served.spec.model_name, crash)
 
     def state_age(self, now: float) -> float | None:
         """Return the seconds since the state database was last both read and written; None if it never was."""
@@ -138,7 +152,11 @@ class Serving:
                 self._apply(served, state)
         if self._classes_at is None or time.monotonic() - self._classes_at > CLASSES_SECONDS:
             self._read_classes()
+        self._processes.keep(self.endpoints())
         self._synced_at = time.time()
+
+    def _judge_crashes(self) -> None:
+        self.crashes.judge([served.spec for served in self.endpoints()])
 
     def _read_classes(self) -> None:
         """Have labels name the classes of every recorded version, and answers those that were stated meanwhile."""
@@ -196,19 +214,11 @@ class Serving:
         if version in served.loaded:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
-        model = load_model(found, served.spec)
-        found = self._with_classes(served.spec, found, model)
-        folder = Path(found.artifact_uri.removeprefix("file://"))
-        prepared = prepare(model, found, served.spec, folder)
-        _LOG.info("Loaded version %s of %s: %s", version, found.model_name, prepared.path.describe())
-        return Batcher(prepared)
-
-    def _with_classes(self, spec: EndpointSpec, found: ModelVersion, model: Any) -> ModelVersion:
-        """Return the version with its classes on the endpoint; what the model itself says of them is recorded."""
-        own = learned(found, model)
+        model, own = self._processes.load(found, served.spec)
         if own != found:
             self._stores.deployments.record_classes(own)
-        return for_endpoint(own, spec)
+        _LOG.info("Loaded version %s of %s: %s", version, found.model_name, model.path.describe())
+        return Batcher(model, self.crashes.suspects(served.spec.name, version))
 
     def _keep_previous(self, served: ServedEndpoint) -> None:
         """Load the previous champion, so that a rollback is immediate; a failure is only logged.

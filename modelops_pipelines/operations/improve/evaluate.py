@@ -1,6 +1,5 @@
 """Evaluates a candidate against the champion, on the same rows, which neither was trained on."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,9 +22,8 @@ from modelops_pipelines.operations.improve.champions import champion_to_beat
 from modelops_pipelines.operations.improve.holds import Compared, hold_numbers
 from modelops_pipelines.operations.improve.train import as_model_input
 from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, as_frame, content_hash, evaluation_rows
+from modelops_pipelines.operations.models.isolated_model import load_model, milliseconds, version_of
 from modelops_pipelines.operations.versions.known_version import known_version
-from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.registry.version_classes import with_classes
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
@@ -138,7 +136,7 @@ def _truth(spec: EndpointSpec, labels: list[Any], *, scored: bool) -> Truth:
 def _load_and_predict(spec: EndpointSpec, known: ModelVersion, frame: "pd.DataFrame") -> _Version:
     """Load a version and have it answer every row; ``fault`` describes why it cannot."""
     model = load_model(known, spec)
-    return _predict(spec, _Version(with_classes(known, spec, model), model, [], None), frame)
+    return _predict(spec, _Version(version_of(model, known, spec), model, [], None), frame)
 
 
 def _predict(spec: EndpointSpec, version: _Version, frame: "pd.DataFrame") -> _Version:
@@ -207,9 +205,7 @@ def _ms_per_row(champion: _Version, candidate: _Version, frame: "pd.DataFrame") 
 
 
 def _milliseconds(version: _Version, batch: "pd.DataFrame") -> float:
-    started = time.perf_counter()
-    version.predict(batch)
-    return 1000 * (time.perf_counter() - started)
+    return milliseconds(version.model, as_model_input(batch[list(version.known.inputs)]))
 
 
 def _size_mib(version: ModelVersion) -> float:

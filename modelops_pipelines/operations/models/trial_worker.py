@@ -13,26 +13,22 @@ from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError
-from modelops_pipelines.operations.model_runtime.proof import prepare
+from modelops_pipelines.operations.model_runtime.loading import load_and_prove
 from modelops_pipelines.operations.models.child_process import limit_child, write_fault
 from modelops_pipelines.operations.models.trial import PROVEN, REQUEST
-from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.registry.version_classes import with_classes
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 
 def main(folder: Path) -> None:
-    """Load the version that the folder's request names and write its prediction path, or why it cannot serve."""
+    """Load the version that the folder's request names and write what was found out of it, or why it cannot serve."""
     request = json.loads((folder / REQUEST).read_bytes())
     version, spec = read_version(request["version"]), read_spec(request["spec"])
-    files = Path(version.artifact_uri.removeprefix("file://"))
     try:
-        loaded = load_model(version, spec)
-        model = prepare(loaded, with_classes(version, spec, loaded), spec, files)
+        _, proven = load_and_prove(version, spec)
     except ModelOpsError as error:
         write_fault(folder, error)
         return
-    (folder / PROVEN).write_text(json.dumps(model.path.describe()))
+    (folder / PROVEN).write_text(json.dumps(proven.as_json()))
 
 
 def read_version(given: Mapping[str, Any]) -> ModelVersion:

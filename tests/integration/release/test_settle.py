@@ -52,7 +52,7 @@ from modelops_pipelines.operations.release import apply
 from modelops_pipelines.store.state.release.deployments import Deployments
 from modelops_pipelines.store.stores import Stores
 
-apply.try_version = lambda *_: {}  # the versions have no files
+apply.try_version = lambda version, *_: version  # the versions have no files
 step, nth, when, version = sys.argv[1:]
 whole, calls = getattr(Deployments, step), []
 
@@ -78,7 +78,7 @@ from modelops_pipelines.store.stores import Stores
 from concurrent.futures import ThreadPoolExecutor
 from modelops_pipelines.operations.release import apply
 
-apply.try_version = lambda *_: {}  # the versions have no files
+apply.try_version = lambda version, *_: version  # the versions have no files
 many, key = int(sys.argv[1]), sys.argv[2] or None
 spec = endpoint_named(Stores(), "cancer")
 callers = [Stores() for _ in range(many)]

@@ -146,10 +146,21 @@ def promotable_gate(stores: Stores, spec: EndpointSpec) -> Gate | None:
     A verdict counts only against the present champion, and under the gate's present settings. A pass that waits for a
     person (``held_reasons``) is never promoted automatically.
     """
+    passed = _untried_pass(stores, spec)
+    return None if passed is None or held_reasons(passed.numbers) else passed
+
+
+def held_gate(stores: Stores, spec: EndpointSpec) -> Gate | None:
+    """Return the newest verdict when it passed, would be promoted automatically, and waits for a person; else None."""
+    passed = _untried_pass(stores, spec)
+    return passed if passed is not None and held_reasons(passed.numbers) else None
+
+
+def _untried_pass(stores: Stores, spec: EndpointSpec) -> Gate | None:
     gates = stores.gates.of(spec.name)
     if not spec.promotion.automatic or not gates:
         return None
     newest, champion = gates[-1], stores.deployments.desired(spec.name).champion
     tried = {event.to_version for event in stores.deployments.events(spec.name)}
     passed = (newest.verdict, newest.champion, newest.gate_hash) == (PASS, champion, spec.gate.hash)
-    return newest if passed and newest.version not in tried and not held_reasons(newest.numbers) else None
+    return newest if passed and newest.version not in tried else None

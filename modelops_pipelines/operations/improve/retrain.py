@@ -4,13 +4,13 @@ A step's record is stored before the next step starts, so that Dagster can run e
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from modelops_pipelines.core.alerting.alerts import OPEN
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.evaluation.gate import table_of
+from modelops_pipelines.core.evaluation.gate import held_reasons, table_of
 from modelops_pipelines.core.improve.retraining_trigger import Decision, RetrainingEvidence, decide
 from modelops_pipelines.core.release.admission import Admission, refusal
 from modelops_pipelines.operations.improve.evaluate import evaluate
@@ -147,6 +147,17 @@ def promotable_gate(stores: Stores, spec: EndpointSpec) -> Gate | None:
     It has to let the version in by the same rule as a promotion by hand, so that a pass which waits for a person is not
     promoted, and the version was not deployed before.
     """
+    passed = _untried_pass(stores, spec)
+    return None if passed is None or held_reasons(passed.numbers) else passed
+
+
+def held_gate(stores: Stores, spec: EndpointSpec) -> Gate | None:
+    """Return the newest verdict when it passed, would be promoted automatically, and waits for a person; else None."""
+    passed = _untried_pass(stores, spec)
+    return passed if passed is not None and held_reasons(passed.numbers) else None
+
+
+def _untried_pass(stores: Stores, spec: EndpointSpec) -> Gate | None:
     gates = stores.gates.of(spec.name)
     if not spec.promotion.automatic or not gates:
         return None
@@ -159,7 +170,7 @@ def promotable_gate(stores: Stores, spec: EndpointSpec) -> Gate | None:
         gate_hash=spec.gate.hash,
         max_age=spec.gate.max_age,
         now=stores.now(),
-        newest=newest.as_verdict,
+        newest=replace(newest.as_verdict, held=()),
     )
     is_tried = newest.version in {event.to_version for event in events}
     return newest if refusal(asked) is None and not is_tried else None

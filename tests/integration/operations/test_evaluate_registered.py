@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from modelops_pipelines.core.errors import ConflictError, EvidenceError, UnknownError
+from modelops_pipelines.core.errors import BusyError, ConflictError, EvidenceError, OverloadError, UnknownError
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, held_reasons, is_evaluation_day
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.improve.evaluate import evaluate
@@ -18,6 +18,7 @@ from modelops_pipelines.operations.improve.evaluation_process import evaluate_in
 from modelops_pipelines.operations.improve.retrain import promotable_gate, retrain
 from modelops_pipelines.operations.improve.train import train_first
 from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.filesystem.files import exclusive
 from tests.fakes.records import label_row, request_record, write_segment
 from tests.fakes.trainers import logistic
 from tests.support.command_line import modelops
@@ -172,6 +173,17 @@ def test_a_process_of_its_own_records_the_same_verdict(project: Project) -> None
         name: value for name, value in apart.numbers.items() if name not in timed
     }
     assert (here.verdict, here.data_hash, here.gate_hash) == (apart.verdict, apart.data_hash, apart.gate_hash)
+
+
+def test_one_version_is_evaluated_at_a_time_and_a_slow_one_is_stopped(project: Project) -> None:
+    with (
+        exclusive(project.stores.settings.home / "evaluation.lock", "a test"),
+        pytest.raises(BusyError, match="Another version is being evaluated in this project"),
+    ):
+        evaluate_in_process(project.stores, project.spec, "2")
+    with pytest.raises(OverloadError, match=r"The evaluation of version 2 took over 0\.01 s and was stopped"):
+        evaluate_in_process(project.stores, project.spec, "2", deadline=0.01)
+    assert [] == project.stores.gates.of("cancer")
 
 
 def test_a_feature_that_nobody_has_logged_is_not_enough_evidence(project: Project) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec, Promotion
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
-from modelops_pipelines.operations.improve.retrain import promotable_gate
+from modelops_pipelines.operations.improve.retrain import held_gate, promotable_gate
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.stores import Stores
@@ -60,6 +60,15 @@ def test_a_passed_verdict_waits_until_its_version_was_tried(project: Project) ->
 def test_without_automatic_promotion_nothing_waits(project: Project) -> None:
     judged(project)
     assert waiting(project, replace(project.spec, promotion=Promotion())) is None
+
+
+def test_a_held_pass_waits_for_a_person(project: Project) -> None:
+    held = judged(project, numbers={"held": ["version 2 was not trained by this project"]})
+    assert (None, held) == (waiting(project), held_gate(project.stores, project.spec))
+    plain = judged(project, 1)
+    assert (plain, None) == (waiting(project), held_gate(project.stores, project.spec))
+    judged(project, 2, verdict=FAIL, numbers={"held": ["a"]})
+    assert (None, None) == (waiting(project), held_gate(project.stores, project.spec))
 
 
 @pytest.mark.parametrize(

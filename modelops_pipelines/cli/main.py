@@ -24,7 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "evaluate": ("train", "Judge a version against the champion."),
     "deploy": ("releases", "Deploy a version to an endpoint."),
     "promote": ("releases", "Promote a version one step towards champion."),
-    "rollback": ("releases", "Roll back to the previous champion."),
+    "rollback": ("releases", "Roll back to the previous champion, or undo a rollback."),
     "history": ("releases", "Show the changes of an endpoint, or what was live at a given time."),
     "deployments": ("releases", "List deployments and their status."),
     "trials": ("trials", "Show the verdicts on versions on trial."),

@@ -179,7 +179,7 @@ _DELETE = "Remove all versions from the endpoint permanently; its history and lo
 _OPS = {
     "deploy": (deploy_op, "Deploy a version to an endpoint. Choose the endpoint as the partition."),
     "promote": (promote_op, "Promote a version one step towards champion. Choose the endpoint as the partition."),
-    "rollback": (rollback_op, "Roll back to the previous champion. Choose the endpoint as the partition."),
+    "rollback": (rollback_op, "Roll back to the previous champion, or undo it. Choose the endpoint as the partition."),
     "validate": (validate_op, "Check a deploy without applying it. Choose the endpoint as the partition."),
     "stop": (_endpoint_op("stop_endpoint", _STOP, releases.stop), _STOP),
     "start": (_endpoint_op("start_endpoint", _START, releases.start), _START),

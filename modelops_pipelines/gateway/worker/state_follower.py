@@ -27,7 +27,7 @@ from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.frames import example_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model
 from modelops_pipelines.gateway.model_runtime.prediction_paths import choose_path
-from modelops_pipelines.gateway.worker.class_names import is_behind, renamed, with_recorded_classes
+from modelops_pipelines.gateway.worker.class_names import has_fault, is_behind, renamed, with_recorded_classes
 from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summary
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
@@ -63,6 +63,7 @@ class Serving:
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
         self._classes_at: float | None = None
+        self._reported: dict[str, str] = {}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._read_yaml()
@@ -156,7 +157,7 @@ class Serving:
         try:
             return renamed(served, spec, self._stores.deployments.versions(spec.model_name))
         except ModelOpsError as error:
-            _LOG.error("Endpoint %s keeps its previous configuration: %s", spec.name, error)
+            self._report(spec.name, f"it keeps its previous configuration: {error}")
             return served
 
     def _is_due(self, state: DesiredState) -> bool:
@@ -196,20 +197,37 @@ class Serving:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
         model = load_model(found, served.spec)
-        found = self._with_classes(served.spec, found, model)
+        found, fault = self._with_classes(served.spec, found, model)
         folder = Path(found.artifact_uri.removeprefix("file://"))
         _warm_up(model.predict, found, folder)
         row_wise = served.spec.row_wise and found.output != UNKNOWN
         path = choose_path(model, folder, found.inputs, row_wise=row_wise)
         _LOG.info("Loaded version %s of %s: %s", version, found.model_name, path.describe())
-        return Batcher(Model(found, path, served.spec))
+        return Batcher(Model(found, path, served.spec, fault))
 
-    def _with_classes(self, spec: EndpointSpec, found: ModelVersion, model: Any) -> ModelVersion:
-        """Return the version with its classes on the endpoint; what the model itself says of them is recorded."""
-        own = learned(found, model)
-        if own != found:
-            self._stores.deployments.record_classes(own)
-        return for_endpoint(own, spec)
+    def _with_classes(self, spec: EndpointSpec, found: ModelVersion, model: Any) -> tuple[ModelVersion, str | None]:
+        """Return the version with its classes on the endpoint; what the model itself says of them is recorded.
+
+        Where their sources differ, a version that is being deployed raises ModelError. One that was live before keeps
+        answering: its classes are unknown, and the reason is returned.
+        """
+        try:
+            own = learned(found, model)
+            if own != found:
+                self._stores.deployments.record_classes(own)
+            return for_endpoint(own, spec), None
+        except ModelError as error:
+            unsettled = self._stores.deployments.unsettled(spec.name)
+            if any(attempt.version == found.version for attempt in unsettled):
+                raise
+            self._report(spec.name, str(error))
+            return replace(found, classes=None, classes_from=None), str(error)
+
+    def _report(self, endpoint: str, problem: str) -> None:
+        """Log a problem with the classes, once until it changes."""
+        if self._reported.get(endpoint) != problem:
+            self._reported[endpoint] = problem
+            _LOG.error("Endpoint %s: %s", endpoint, problem)
 
     def _keep_previous(self, served: ServedEndpoint) -> None:
         """Load the previous champion, so that a rollback is immediate; a failure is only logged."""
@@ -240,9 +258,10 @@ class Serving:
             return
         for spec in specs:
             old = self._served.get(spec.name)
-            if old is None or not _same(old.spec, spec, _LOADING_FIELDS):
+            named_anew = old is not None and not _same(old.spec, spec, _NAMING_FIELDS)
+            if old is None or not _same(old.spec, spec, _LOADING_FIELDS) or (named_anew and has_fault(old)):
                 self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {})
-            elif old.loaded and not _same(old.spec, spec, _NAMING_FIELDS):
+            elif named_anew:
                 self._served[spec.name] = self._rename(old, spec)
             else:
                 self._served[spec.name] = replace(old, spec=spec)

@@ -153,12 +153,12 @@ class Serving:
         self._classes_at = time.monotonic()
 
     def _rename(self, served: ServedEndpoint, spec: EndpointSpec) -> ServedEndpoint:
-        """Return the endpoint with its answers named as its YAML says; unchanged where YAML and version differ."""
+        """Return the endpoint with its answers named as its YAML says, or as before where YAML and version differ."""
         try:
             return renamed(served, spec, self._stores.deployments.versions(spec.model_name))
         except ModelOpsError as error:
-            self._report(spec.name, f"it keeps its previous configuration: {error}")
-            return served
+            self._report(spec.name, f"its live versions keep the names of their classes: {error}")
+            return replace(served, spec=spec)
 
     def _is_due(self, state: DesiredState) -> bool:
         """Return whether this generation has not failed in the last RETRY_SECONDS."""

@@ -15,7 +15,7 @@ from tests.support.gateway import RunningGateway
 from tests.support.project import Project
 
 GOOD, RAISING, SLOW, WRONG, FRAGILE = "good", "raising", "slow", "wrong", "fragile"
-MORE = "  allow_pickle: true\n  promotion: {strategy: canary, steps: [20, 50, 100], soak: 20s, minimum: 30}\n"
+MORE = "  allow_pickle: true\n  classes: [0, 1]\n  promotion: {strategy: canary, steps: [20, 50, 100], soak: 20s, minimum: 30}\n"
 FRAME = pd.DataFrame({"x": [0.0] * 30})
 
 

@@ -28,4 +28,11 @@ def _binary_issues(spec: EndpointSpec) -> Iterator[Issue]:
         same = [name for name in spec.classes if fold(name) == fold(spec.positive_label)]
         problem = f"'{spec.positive_label}' is not one of 'classes': {', '.join(spec.classes)}"
         fix = f"Write it as in 'classes': '{same[0]}'" if same else suggestion(spec.positive_label, spec.classes)
-        yield Issue("positive_label", problem, fix)
+        stated = spec.positive_label != EndpointSpec.positive_label
+        yield Issue("positive_label", problem, fix) if stated else _default_issue(spec)
+
+
+def _default_issue(spec: EndpointSpec) -> Issue:
+    """Return the issue of a positive label that is left out, so that it has no line of its own."""
+    problem = f"do not have the positive label '{spec.positive_label}', which is the default"
+    return Issue("classes", problem, f"Add 'positive_label', such as 'positive_label: \"{spec.classes[-1]}\"'")

@@ -41,7 +41,8 @@ def describe(served: ServedEndpoint, failure: str | None) -> dict[str, Any]:
 
 def _to_add(served: ServedEndpoint, champion: ModelVersion) -> str | None:
     """Return what to add so that quality can be measured, or None when nothing is missing."""
-    return missing_classes(served.spec.task, champion.version, champion.classes, champion.output)
+    fault = served.loaded[champion.version].model.classes_fault
+    return fault or missing_classes(served.spec.task, champion.version, champion.classes, champion.output)
 
 
 def details(stores: Stores, served: ServedEndpoint, failure: str | None) -> dict[str, Any]:

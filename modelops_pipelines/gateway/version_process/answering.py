@@ -24,12 +24,16 @@ _LONGEST = 20_000
 
 @dataclass(frozen=True)
 class Order:
-    """The first message: which version to load, and what an earlier process has found out of it."""
+    """The first message: which version to load, and what an earlier process has found out of it.
+
+    Without ``strict`` a version whose classes are stated in two ways answers without classes.
+    """
 
     worker: str
     version: ModelVersion
     spec: EndpointSpec
     proven: Proven | None = None
+    strict: bool = True
 
 
 def answer_lanes(lanes: Sequence[socket.socket]) -> None:
@@ -51,7 +55,7 @@ def answer_lanes(lanes: Sequence[socket.socket]) -> None:
 def _load(order: Order) -> tuple[PredictionPath, Proven]:
     if order.proven is not None:
         return load_proven(order.version, order.spec, order.proven).path, order.proven
-    model, proven = load_and_prove(order.version, order.spec)
+    model, proven = load_and_prove(order.version, order.spec, strict=order.strict)
     return model.path, proven
 
 

@@ -47,13 +47,19 @@ def with_recorded_classes(served: ServedEndpoint, recorded: Recorded) -> ServedE
 
 def is_behind(served: ServedEndpoint, recorded: Recorded) -> bool:
     """Return whether the classes of a loaded version were recorded after it was loaded."""
-    unnamed = [version for version, batcher in served.loaded.items() if batcher.model.version.classes is None]
+    models = [batcher.model for batcher in served.loaded.values()]
+    unnamed = [model.version.version for model in models if model.version.classes is None and not model.classes_fault]
     return any(recorded.get(version) is not None for version in unnamed)
 
 
 def _named(loaded: ModelVersion, known: ModelVersion, spec: EndpointSpec) -> ModelVersion:
     """Return a loaded version with its classes as recorded and stated; the kind of its answers was settled at load."""
     return replace(for_endpoint(known, spec), output=loaded.output)
+
+
+def has_fault(served: ServedEndpoint) -> bool:
+    """Return whether a loaded version's own classes were stated in two ways: only loading it again tells them apart."""
+    return any(batcher.model.classes_fault for batcher in served.loaded.values())
 
 
 def renamed(served: ServedEndpoint, spec: EndpointSpec, versions: Sequence[ModelVersion]) -> ServedEndpoint:
@@ -64,7 +70,9 @@ def renamed(served: ServedEndpoint, spec: EndpointSpec, versions: Sequence[Model
     known = {version.version: version for version in versions}
     answering = {one.version for one in served.state.answering}
     models = {
-        name: replace(batcher.model, spec=spec, version=_named(batcher.model.version, known[name], spec))
+        name: replace(
+            batcher.model, spec=spec, version=_named(batcher.model.version, known[name], spec), classes_fault=None
+        )
         for name, batcher in served.loaded.items()
         if name in answering
     }

@@ -17,7 +17,7 @@ from modelops_pipelines.core.release.desired_state import DesiredState, same_tri
 from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
-from modelops_pipelines.gateway.worker.class_names import is_behind, renamed, with_recorded_classes
+from modelops_pipelines.gateway.worker.class_names import has_fault, is_behind, renamed, with_recorded_classes
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.ended_workers import crashes_left
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
@@ -60,6 +60,7 @@ class Serving:
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
         self._classes_at: float | None = None
+        self._reported: dict[str, str] = {}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._read_yaml()
@@ -168,12 +169,12 @@ class Serving:
         self._classes_at = time.monotonic()
 
     def _rename(self, served: ServedEndpoint, spec: EndpointSpec) -> ServedEndpoint:
-        """Return the endpoint with its answers named as its YAML says; unchanged where YAML and version differ."""
+        """Return the endpoint with its answers named as its YAML says, or as before where YAML and version differ."""
         try:
             return renamed(served, spec, self._stores.deployments.versions(spec.model_name))
         except ModelOpsError as error:
-            _LOG.error("Endpoint %s keeps its previous configuration: %s", spec.name, error)
-            return served
+            self._report(spec.name, f"its live versions keep the names of their classes: {error}")
+            return replace(served, spec=spec)
 
     def _is_due(self, state: DesiredState) -> bool:
         """Return whether this generation has not failed in the last RETRY_SECONDS."""
@@ -214,11 +215,20 @@ class Serving:
         if version in served.loaded:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
-        model, own = self._processes.load(found, served.spec)
+        deploying = any(attempt.version == version for attempt in self._stores.deployments.unsettled(served.spec.name))
+        model, own = self._processes.load(found, served.spec, strict=deploying)
         if own != found:
             self._stores.deployments.record_classes(own)
+        if model.classes_fault is not None:
+            self._report(served.spec.name, model.classes_fault)
         _LOG.info("Loaded version %s of %s: %s", version, found.model_name, model.path.describe())
         return Batcher(model, self.crashes.suspects(served.spec.name, version))
+
+    def _report(self, endpoint: str, problem: str) -> None:
+        """Log a problem with the classes, once until it changes."""
+        if self._reported.get(endpoint) != problem:
+            self._reported[endpoint] = problem
+            _LOG.error("Endpoint %s: %s", endpoint, problem)
 
     def _keep_previous(self, served: ServedEndpoint) -> None:
         """Load the previous champion, so that a rollback is immediate; a failure is only logged.
@@ -255,9 +265,10 @@ class Serving:
             return
         for spec in specs:
             old = self._served.get(spec.name)
-            if old is None or not _same(old.spec, spec, _LOADING_FIELDS):
+            named_anew = old is not None and not _same(old.spec, spec, _NAMING_FIELDS)
+            if old is None or not _same(old.spec, spec, _LOADING_FIELDS) or (named_anew and has_fault(old)):
                 self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {}, LiveMetrics(self._secret))
-            elif old.loaded and not _same(old.spec, spec, _NAMING_FIELDS):
+            elif named_anew:
                 self._served[spec.name] = self._rename(old, spec)
             else:
                 self._served[spec.name] = replace(old, spec=spec)

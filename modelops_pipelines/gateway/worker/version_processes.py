@@ -37,16 +37,19 @@ class VersionProcesses:
         self._kept: list[_Kept] = []
         self._checked_at = time.monotonic()
 
-    def load(self, version: ModelVersion, spec: EndpointSpec) -> tuple[Model, ModelVersion]:
+    def load(self, version: ModelVersion, spec: EndpointSpec, *, strict: bool) -> tuple[Model, ModelVersion]:
         """Load a version; return it with what its model says of its classes, to be recorded. Raises ModelError.
+
+        With ``strict`` it is refused where the sources of its classes differ.
 
         Data is loaded and probed in a process for this purpose first: native code that crashes on it does not crash
         here, where it would again and again.
         """
+        order = Order(self._worker, version, spec, strict=strict)
         if not runs_own_code(version):
-            proven = prove_apart(Order(self._worker, version, spec), self._launcher)
+            proven = prove_apart(order, self._launcher)
             return load_proven(version, spec, proven, data_only=True), proven.learned(version)
-        process = VersionProcess(Order(self._worker, version, spec), self._launcher, self._report)
+        process = VersionProcess(order, self._launcher, self._report)
         self._kept.append(_Kept(process))
         return process.proven.model(version, spec, process.path), process.proven.learned(version)
 

@@ -60,12 +60,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded version, its prediction path, and the endpoint's configuration, which defines how output is read."""
+    """A loaded version, its prediction path, and the endpoint's configuration, which defines how output is read.
+
+    ``classes_fault`` says why the classes are unknown although they were stated.
+    """
 
     version: ModelVersion
     path: PredictionPath
     spec: EndpointSpec
     parameters: Parameters = field(default_factory=Parameters)
+    classes_fault: str | None = None
 
     def answer(self, requests: Sequence[Rows]) -> list[Outcome | Exception]:
         """Return each request's outcome or error; if the model fails on the batch, predict each request alone.

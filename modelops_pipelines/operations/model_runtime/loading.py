@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.operations.model_runtime.loaded_model import Model
 from modelops_pipelines.operations.model_runtime.parameters import parameters_of
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath, named_path
@@ -22,6 +23,7 @@ class Proven:
 
     ``path``, ``merging`` and ``milliseconds`` are those of its prediction path. ``classes``, ``classes_from`` and
     ``own_output`` are what its record and the model itself say; ``output`` is the kind of its answers on the endpoint.
+    ``classes_fault`` is why its classes count as unknown: two of their sources differ.
     """
 
     path: str
@@ -31,6 +33,7 @@ class Proven:
     classes_from: str | None
     own_output: str
     output: str
+    classes_fault: str | None = None
 
     def learned(self, version: ModelVersion) -> ModelVersion:
         """Return the version as it is to be recorded: with what the model itself says of its classes."""
@@ -38,8 +41,13 @@ class Proven:
 
     def model(self, version: ModelVersion, spec: EndpointSpec, path: PredictionPath) -> Model:
         """Return the version as a model of the endpoint that predicts by this path."""
-        named = replace(for_endpoint(self.learned(version), spec), output=self.output)
-        return Model(named, path, spec, parameters_of(folder_of(version)))
+        named = replace(self.named(version, spec), output=self.output)
+        return Model(named, path, spec, parameters_of(folder_of(version)), self.classes_fault)
+
+    def named(self, version: ModelVersion, spec: EndpointSpec) -> ModelVersion:
+        """Return the version with its classes on the endpoint; without any where their sources differ."""
+        own = self.learned(version)
+        return for_endpoint(own, spec) if self.classes_fault is None else _without_classes(own)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -49,7 +57,7 @@ class Proven:
     def from_json(cls, values: Mapping[str, Any]) -> "Proven":
         """Return it from plain values; raises LookupError, TypeError or ValueError for others."""
         merging, milliseconds = values["merging"], values["milliseconds"]
-        classes, source = values["classes"], values["classes_from"]
+        classes, source, fault = values["classes"], values["classes_from"], values["classes_fault"]
         return cls(
             path=str(values["path"]),
             merging=None if merging is None else Merging(int(merging["most"]), int(merging["pad"])),
@@ -58,16 +66,30 @@ class Proven:
             classes_from=None if source is None else str(source),
             own_output=str(values["own_output"]),
             output=str(values["output"]),
+            classes_fault=None if fault is None else str(fault),
         )
 
 
-def load_and_prove(version: ModelVersion, spec: EndpointSpec) -> tuple[Model, Proven]:
-    """Load a version in this process and have it prove that it answers; raises ModelError."""
+def load_and_prove(version: ModelVersion, spec: EndpointSpec, *, strict: bool = True) -> tuple[Model, Proven]:
+    """Load a version in this process and have it prove that it answers; raises ModelError.
+
+    Where the sources of its classes differ, it is refused if ``strict``; a version that was live before is not: it
+    answers without classes, and ``classes_fault`` has the reason.
+    """
     loaded = load_model(version, spec)
-    own = learned(version, loaded)
-    model = prepare(loaded, for_endpoint(own, spec), spec, folder_of(version))
+    own, named, fault = version, version, None
+    try:
+        own = learned(version, loaded)
+        named = for_endpoint(own, spec)
+    except ModelError as error:
+        if strict:
+            raise
+        named, fault = _without_classes(own), str(error)
+    model = replace(prepare(loaded, named, spec, folder_of(version)), classes_fault=fault)
     path, output = model.path, model.version.output
-    return model, Proven(path.name, path.merging, path.milliseconds, own.classes, own.classes_from, own.output, output)
+    return model, Proven(
+        path.name, path.merging, path.milliseconds, own.classes, own.classes_from, own.output, output, fault
+    )
 
 
 def load_proven(version: ModelVersion, spec: EndpointSpec, proven: Proven, *, data_only: bool = False) -> Model:
@@ -76,9 +98,13 @@ def load_proven(version: ModelVersion, spec: EndpointSpec, proven: Proven, *, da
     ``data_only`` refuses files that could execute code, even accepted ones.
     """
     loaded = load_model(version, spec, data_only=data_only)
-    named = for_endpoint(proven.learned(version), spec)
+    named = proven.named(version, spec)
     path = named_path(proven.path, loaded, folder_of(version), named.inputs, named.classes)
     return proven.model(version, spec, replace(path, merging=proven.merging, milliseconds=proven.milliseconds))
+
+
+def _without_classes(version: ModelVersion) -> ModelVersion:
+    return replace(version, classes=None, classes_from=None)
 
 
 def folder_of(version: ModelVersion) -> Path:

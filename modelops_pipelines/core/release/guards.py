@@ -5,7 +5,7 @@ The gateway's watchdog judges the workers' counts; the trial job judges the log,
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import partial, reduce
 from typing import Any
@@ -29,7 +29,7 @@ PLANNED_ROWS = 2_000
 QUICKEST, SLOWEST = timedelta(seconds=10), timedelta(minutes=10)
 """Limits of the interval between two judgements of the log, which is a twentieth of the soak."""
 _LOOKS_A_SOAK = 20
-_EVEN = 0.5
+_EVEN, _MILLE = 0.5, 1000
 _FEW, _MOST_NEEDED = 20, 200
 
 
@@ -85,6 +85,8 @@ class Pairs:
 class Leg:
     """The traffic of both versions while the challenger's share (percent) was constant.
 
+    ``failures`` has callers' first failures, the challenger's and the champion's, by how many per mille of the callers
+    at risk were the challenger's just before; of new and of anonymous callers by the share of the traffic.
     ``slow`` pairs the first new callers of both versions in the same second at the same worker: bad is an answer of
     over ``slow_ms`` (None: not known yet). ``replayed`` are failed requests tried again on both versions, ``timed``
     answered ones: bad is then a time of over ``Guard.slower`` times the other's.
@@ -93,6 +95,7 @@ class Leg:
     share: int
     challenger: Arm
     champion: Arm
+    failures: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     slow: Pairs = Pairs()
     slow_ms: float | None = None
     replayed: Pairs = Pairs()
@@ -176,10 +179,26 @@ def judge_champion(leg: Leg, most: float, policy: Guard) -> Verdict:
 
 
 def _errors(legs: Sequence[Leg], policy: Guard) -> Verdict:
+    """Judge callers' first failures: of equal versions, the next caller to fail is any of those at risk.
+
+    Callers who failed are at risk no more. Where the challenger's are the fewer for it, each further failure of theirs
+    is the more evidence; by its share of the traffic, callers who all fail sooner or later would hide the difference.
+    """
+    at_risk = [
+        Step(per_mille / 1000, *failures)
+        for leg in legs
+        for per_mille, failures in leg.failures.items()
+        if 0 < per_mille < _MILLE
+    ]
     steps = [_step(leg, leg.challenger.errors, leg.champion.errors) for leg in legs]
-    verdict = _events("errors", steps, EventsGuard(policy.false_alarms, policy.errors), {})
-    weak = _weakness(legs, policy)
-    return replace(verdict, reason=f"{verdict.reason}{weak}") if verdict.verdict != FAIL else verdict
+    guard = EventsGuard(policy.false_alarms, policy.errors)
+    verdict = guard.judge(steps, at_risk)
+    numbers = {
+        "challenger": [sum(step.challenger for step in steps), sum(step.challenger_requests for step in steps)],
+        "champion": [sum(step.champion for step in steps), sum(step.champion_requests for step in steps)],
+    }
+    weak = "" if verdict.verdict == FAIL else _weakness(legs, policy)
+    return Verdict(verdict.verdict, "errors", f"errors: {verdict.reason}{weak}", numbers)
 
 
 def _weakness(legs: Sequence[Leg], policy: Guard) -> str:
@@ -216,8 +235,7 @@ def _replays(legs: Sequence[Leg], policy: Guard) -> Verdict:
     fails = excess is not None and excess >= policy.errors and found >= -math.log(policy.false_alarms)
     rows = f"{pairs.challenger} requests failed again on the challenger only, {pairs.champion} on the champion only"
     reason = f"replays: of {pairs.compared} failed requests tried again on both versions, {rows}"
-    numbers = {"compared": pairs.compared, "challenger": pairs.challenger, "champion": pairs.champion}
-    return Verdict(FAIL if fails else INCONCLUSIVE, "replays", reason, numbers)
+    return Verdict(FAIL if fails else INCONCLUSIVE, "replays", reason, asdict(pairs))
 
 
 def _slowness(legs: Sequence[Leg], policy: Guard) -> Verdict:
@@ -233,13 +251,7 @@ def _slowness(legs: Sequence[Leg], policy: Guard) -> Verdict:
         verdict = EventsGuard(policy.false_alarms / 2**number, policy.slow).judge([leg.slow.step])
         limit = "unknown" if leg.slow_ms is None else f"{leg.slow_ms:.3g} ms"
         pairs = f"{leg.slow.compared} pairs, slow above {limit}"
-        numbers = {
-            "compared": leg.slow.compared,
-            "challenger": leg.slow.challenger,
-            "champion": leg.slow.champion,
-            "slow_ms": leg.slow_ms,
-            "timed": _timings(legs, policy).numbers,
-        }
+        numbers = {**asdict(leg.slow), "slow_ms": leg.slow_ms, "timed": _timings(legs, policy).numbers}
         found = Verdict(verdict.verdict, "latency", f"latency: {verdict.reason}; {pairs}", numbers)
         if verdict.verdict == FAIL:
             break
@@ -253,18 +265,7 @@ def _timings(legs: Sequence[Leg], policy: Guard) -> Verdict:
     slower = f"over {policy.slower:g} times slower"
     rows = f"the new version was {slower} in {pairs.challenger}, the other one in {pairs.champion}"
     reason = f"latency: of {pairs.compared} requests timed again on both versions, {rows}; {verdict.reason}"
-    numbers = {"compared": pairs.compared, "challenger": pairs.challenger, "champion": pairs.champion}
-    return Verdict(verdict.verdict, "latency", reason, numbers)
-
-
-def _events(name: str, steps: Sequence[Step], guard: EventsGuard, more: Mapping[str, Any]) -> Verdict:
-    verdict = guard.judge(steps)
-    numbers = {
-        "challenger": [sum(step.challenger for step in steps), sum(step.challenger_requests for step in steps)],
-        "champion": [sum(step.champion for step in steps), sum(step.champion_requests for step in steps)],
-        **more,
-    }
-    return Verdict(verdict.verdict, name, f"{name}: {verdict.reason}", numbers)
+    return Verdict(verdict.verdict, "latency", reason, asdict(pairs))
 
 
 def _quality(losses: Losses, policy: Guard) -> Verdict:

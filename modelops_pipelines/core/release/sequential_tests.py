@@ -116,13 +116,15 @@ class EventsGuard:
     alpha: float = 0.01
     least: float = 0.005
 
-    def judge(self, steps: Sequence[Step]) -> EventsVerdict:
+    def judge(self, steps: Sequence[Step], events: Sequence[Step] | None = None) -> EventsVerdict:
         """Judge all steps of a trial so far; a challenger that is not worse ever fails with probability <= ``alpha``.
 
+        ``events`` are the same bad events by the probability that each was the challenger's, where that is known better
+        than by the steps' shares.
         The excess is the mean of the steps' excesses, each weighted by the challenger's requests in it, so that a base
         rate that changed between steps does not count as a difference. Raises as ``log_evidence_of``.
         """
-        found, needed = log_evidence_of(steps), -math.log(self.alpha)
+        found, needed = log_evidence_of(steps if events is None else events), -math.log(self.alpha)
         excess = excess_of(steps)
         if excess is None:
             reason = "one version has no requests yet"

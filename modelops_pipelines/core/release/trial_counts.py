@@ -39,6 +39,10 @@ class TrialCounter:
     _seen: set[int] = field(default_factory=set)
     _failing: set[int] = field(default_factory=set)
     _arms: dict[str, Arm] = field(default_factory=dict)
+    _at_risk: dict[str, int] = field(default_factory=dict)
+    _newest: int = 0
+    _per_mille: int = 0
+    _failures: dict[int, tuple[int, int]] = field(default_factory=dict)
     _reference: dict[int, int] = field(default_factory=dict)
     _slow_from: int | None = None
     _slow: Pairs = field(default_factory=Pairs)
@@ -51,10 +55,12 @@ class TrialCounter:
             if second.second > self.since - REFERENCE_SECONDS:
                 self._add_reference(second)
             return
+        if second.second > self._newest:  # all workers' failures of a second count by who was at risk before it
+            self._newest, self._per_mille = second.second, self._challengers_at_risk()
         for version in (self.challenger, self.champion):
             count = second.versions.get(version)
             if count is not None:
-                self._arms[version] = self._arms.get(version, Arm()).plus(self._arm(count))
+                self._arms[version] = self._arms.get(version, Arm()).plus(self._arm(version, count))
                 self._replayed = self._replayed.plus(self._pairs(version, count.replays))
                 self._timed = self._timed.plus(self._pairs(version, count.timings))
         self._pair_latencies(second)
@@ -73,23 +79,39 @@ class TrialCounter:
         challenger, champion = (self._arms.get(version, Arm()) for version in (self.challenger, self.champion))
         limit = self._slow_from
         slow_ms = None if limit is None else upper_edge(limit)
-        return Leg(self.share, challenger, champion, self._slow, slow_ms, self._replayed, self._timed)
+        failures = dict(self._failures)
+        return Leg(self.share, challenger, champion, failures, self._slow, slow_ms, self._replayed, self._timed)
 
     def next_leg(self, share: int, since: float) -> "TrialCounter":
         """Return the counter of the trial's next leg."""
         return TrialCounter(self.champion, self.challenger, share, since, self.slower, self.failed | self._failing)
 
-    def _arm(self, count: Count) -> Arm:
+    def _challengers_at_risk(self) -> int:
+        """Return how many per mille of the named callers at risk are the challenger's, rounded up; 0 without any."""
+        mine, other = (self._at_risk.get(version, 0) for version in (self.challenger, self.champion))
+        return -(-1000 * mine // (mine + other)) if mine + other else 0
+
+    def _arm(self, version: str, count: Count) -> Arm:
         """Return a version's counts, without the callers that were counted before."""
         at_risk = {key for key, _ in count.fresh if key is not None} - self._seen - self.failed
         failing = {key for key in count.failing if key not in self._failing and key not in self.failed}
         self._failing |= failing
+        returning = len(failing & self._seen)
+        self._at_risk[version] = self._at_risk.get(version, 0) + len(at_risk) - len(failing)
+        self._add_failures(version, self._per_mille, returning)
+        self._add_failures(version, 10 * self.share, count.anonymous_errors + len(failing) - returning)
         return Arm(
             requests=count.requests,
             failed=count.failed,
             callers=count.anonymous + len(at_risk),
             errors=count.anonymous_errors + len(failing),
         )
+
+    def _add_failures(self, version: str, per_mille: int, failures: int) -> None:
+        if failures:
+            challenger, champion = self._failures.get(per_mille, (0, 0))
+            mine = failures if version == self.challenger else 0
+            self._failures[per_mille] = (challenger + mine, champion + failures - mine)
 
     def _add_reference(self, second: Second) -> None:
         count = second.versions.get(self.champion)

@@ -120,8 +120,9 @@ def evidence_of(stores: Stores, spec: EndpointSpec, pair: tuple[str, str], spans
         bounds = {"starts": [span.since for span in spans], "ends": [span.until for span in spans]}
         arms = _arms(connected, {"versions": list(pair), **bounds, **regression}, len(spans))
         slow = _latency_pairs(connected, pair, bounds, spec.guard.slower)
+        failures = _failures(connected, pair, {**bounds, **regression, "shares": [span.share for span in spans]})
         legs = [
-            Leg(span.share, arms[number, challenger], arms[number, champion], *slow[number])
+            Leg(span.share, arms[number, challenger], arms[number, champion], failures[number], *slow[number])
             for number, span in enumerate(spans)
         ]
         for span in spans:
@@ -205,6 +206,17 @@ def _arms(connected: Any, parameters: dict[str, Any], legs: int) -> dict[tuple[i
     rows = connected.execute(sql.named("trial_arms"), parameters).fetchall()
     found = {(leg, version): Arm(*counts) for leg, version, *counts in rows}
     return {(leg, v): found.get((leg, v), Arm()) for leg in range(legs) for v in parameters["versions"]}
+
+
+def _failures(
+    connected: Any, pair: tuple[str, str], parameters: dict[str, Any]
+) -> dict[int, dict[int, tuple[int, int]]]:
+    """Return each leg's first failures of callers, by the challenger's per mille of those at risk."""
+    found: dict[int, dict[int, tuple[int, int]]] = {leg: {} for leg in range(len(parameters["shares"]))}
+    asked = {"champion": pair[0], "challenger": pair[1], **parameters}
+    for leg, per_mille, challenger, champion in connected.execute(sql.named("trial_failures"), asked).fetchall():
+        found[leg][per_mille] = (challenger, champion)
+    return found
 
 
 def _latency_pairs(

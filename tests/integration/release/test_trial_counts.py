@@ -143,6 +143,7 @@ def test_the_watchdog_and_the_log_count_the_same(project: Project, seed: int, ca
     live, logged = counted_live(requests), counted_in_the_log(project, requests)
     for mine, theirs in zip(live, logged, strict=True):
         assert (mine.challenger, mine.champion) == (theirs.challenger, theirs.champion)
+        assert mine.failures == theirs.failures
         assert (mine.slow, mine.slow_ms) == (theirs.slow, theirs.slow_ms)
     assert sum(leg.slow.compared for leg in live) > 0
     assert sum(leg.champion.errors for leg in live) > 0

@@ -16,6 +16,11 @@ def arm(requests: int, failed: int = 0, callers: int | None = None, errors: int 
     return Arm(requests, failed, people, failed if errors is None else errors)
 
 
+def leg_of(challenger: Arm, champion: Arm) -> Leg:
+    """Return a leg of 20 % in which every failing caller was new."""
+    return Leg(20, challenger, champion, {200: (challenger.errors, champion.errors)})
+
+
 @pytest.mark.parametrize(
     ("challenger", "champion", "expected"),
     [
@@ -29,12 +34,19 @@ def arm(requests: int, failed: int = 0, callers: int | None = None, errors: int 
     ],
 )
 def test_a_trial_is_judged_by_callers(challenger: Arm, champion: Arm, expected: tuple[str, str]) -> None:
-    said = judge_trial([Leg(20, challenger, champion)], None, POLICY, 100)
+    said = judge_trial([leg_of(challenger, champion)], None, POLICY, 100)
     assert expected == (said.verdict, said.guard)
 
 
+def test_failures_count_by_who_was_at_risk_before_them() -> None:
+    arms = arm(1500, 15, callers=15, errors=15), arm(28_500, 200, callers=285, errors=200)
+    saturated = Leg(5, *arms, {50: (2, 2), 45: (4, 20), 30: (5, 40), 10: (4, 138)})
+    by_share = Leg(5, *arms, {50: (15, 200)})
+    assert ["fail", "pass"] == [judge_trial([one], None, POLICY, 100).verdict for one in (saturated, by_share)]
+
+
 def test_legs_together_are_more_evidence_than_each_alone() -> None:
-    leg = Leg(20, arm(60, 6), arm(240, 10))
+    leg = leg_of(arm(60, 6), arm(240, 10))
     alone = judge_trial([leg], None, POLICY, 10).verdict
     assert ("pass", "fail") == (alone, judge_trial([leg] * 8, None, POLICY, 10).verdict)
 
@@ -91,12 +103,12 @@ def test_the_verdict_says_that_few_callers_are_weak_evidence() -> None:
     ],
 )
 def test_latency_is_judged_by_pairs_of_the_same_second(slow: Pairs, expected: tuple[str, str]) -> None:
-    said = judge_trial([Leg(20, arm(100), arm(400), slow, 20.0)], None, POLICY, 100)
+    said = judge_trial([Leg(20, arm(100), arm(400), slow=slow, slow_ms=20.0)], None, POLICY, 100)
     assert expected == (said.verdict, said.guard)
 
 
 def test_slow_answers_of_several_legs_are_not_added_up_because_a_caller_counts_in_each() -> None:
-    leg = Leg(20, arm(100), arm(400), Pairs(20, 8, 0), 20.0)
+    leg = Leg(20, arm(100), arm(400), slow=Pairs(20, 8, 0), slow_ms=20.0)
     assert "pass" == judge_trial([leg, leg, leg], None, POLICY, 100).verdict
 
 

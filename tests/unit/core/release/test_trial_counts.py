@@ -41,6 +41,15 @@ def test_a_caller_who_moves_to_the_challenger_counts_in_the_next_leg_unless_it_f
     assert Arm() == second.leg().champion
 
 
+def test_a_caller_who_failed_is_at_risk_no_more() -> None:
+    counted = counter()
+    counted.add(Second(1001, versions={"2": Count(1, fresh=[(1, FAST)]), "1": Count(3, fresh=[(2, FAST), (3, FAST)])}))
+    counted.add(Second(1002, versions={"1": Count(1, failed=1, failing=[2])}))
+    counted.add(Second(1003, versions={"2": Count(1, failed=1, failing=[1])}))
+    counted.add(Second(1004, versions={"1": Count(2, failed=2, anonymous=1, anonymous_errors=1, failing=[4])}))
+    assert {334: (0, 1), 500: (1, 0), 200: (0, 2)} == counted.leg().failures
+
+
 def test_seconds_before_the_change_and_the_warm_up_give_no_pairs() -> None:
     counted = counter()
     counted.add_all([USUAL, *(answered(second, SLOW) for second in range(995, 1001 + WARM_UP_SECONDS))])

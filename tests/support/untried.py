@@ -10,11 +10,11 @@ import pytest
 @contextmanager
 def versions_are_not_tried() -> Iterator[None]:
     """Take every version as one that answers; what a trial finds is for test_trial.py and test_ways_of_answering.py."""
-    from modelops_pipelines.operations.release import apply  # heavy, and most files do without
+    from modelops_pipelines.operations.release import offline_proof  # heavy, and most files do without
 
     def take(*_: Any) -> dict[str, Any]:
         return {}
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(apply, "try_version", take)
+        patched.setattr(offline_proof, "try_version", take)
         yield

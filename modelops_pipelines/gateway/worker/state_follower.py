@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import ModelOpsError, OnboardingError, UnknownError
+from modelops_pipelines.core.errors import ModelError, ModelOpsError, OnboardingError, UnknownError
+from modelops_pipelines.core.release.deployment_states import LIVE
+from modelops_pipelines.core.release.deployment_states import STOPPED as REPLACED
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
 from modelops_pipelines.core.release.event_log import champions
 from modelops_pipelines.gateway.access.keyring import Keyring
@@ -22,7 +24,7 @@ from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summar
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
-from modelops_pipelines.operations.model_runtime.proof import prepare
+from modelops_pipelines.operations.model_runtime.proof import as_before, prepare
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores
@@ -170,9 +172,24 @@ class Serving:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
         folder = Path(found.artifact_uri.removeprefix("file://"))
-        model = prepare(load_model(found, served.spec), found, served.spec, folder)
+        loaded = load_model(found, served.spec)
+        try:
+            model = prepare(loaded, found, served.spec, folder)
+        except ModelError as error:
+            if not self._has_served(served.spec.name, version):
+                raise
+            _LOG.warning("It is served as before, without batches, although it does not prove itself: %s", error)
+            model = as_before(loaded, found, served.spec, folder)
         _LOG.info("Loaded version %s of %s: %s", version, found.model_name, model.path.describe())
         return Batcher(model)
+
+    def _has_served(self, endpoint: str, version: str) -> bool:
+        """Return whether a version served here before: a new release must not end it, nor refuse a rollback to it.
+
+        It has a deployment that became active, or none: then it was deployed by a release that recorded none.
+        """
+        deployments = [one for one in self._stores.deployments.attempts([endpoint]) if one.version == version]
+        return not deployments or any(one.status in (LIVE, REPLACED) for one in deployments)
 
     def _keep_previous(self, served: ServedEndpoint) -> None:
         """Load the previous champion, so that a rollback is immediate; a failure is only logged."""

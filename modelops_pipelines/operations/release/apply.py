@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, ModelError, ModelOpsError
+from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, ModelOpsError
 from modelops_pipelines.core.release.deployment_states import (
     DEPLOYING,
     FAILED,
@@ -23,11 +23,11 @@ from modelops_pipelines.core.release.deployment_states import (
 )
 from modelops_pipelines.core.release.desired_state import WHOLE, DesiredState
 from modelops_pipelines.core.release.event_log import ROLLBACK
-from modelops_pipelines.operations.models.trial import try_version
+from modelops_pipelines.operations.release.offline_proof import prove_after_gateway_left, prove_without_gateway
 from modelops_pipelines.operations.release.plan import Plan, event_of
 from modelops_pipelines.operations.release.settle import revert_deployment, serving_error, settle, update_deployment
 from modelops_pipelines.store.filesystem.process_identity import this_process
-from modelops_pipelines.store.state.release.deployments import StaleStateError, required_version
+from modelops_pipelines.store.state.release.deployments import StaleStateError
 from modelops_pipelines.store.stores import Stores
 
 DEPLOY_SECONDS = 120.0
@@ -117,7 +117,7 @@ def change(
         if not is_new:
             return _await_deployment(stores, spec, mine)
         try:
-            tried = tried or _try_without_gateway(stores, spec, plan)
+            tried = tried or prove_without_gateway(stores, spec, plan)
             deploying = _write(stores, spec, before, plan, request, mine)
         except StaleStateError:
             stores.deployments.forget(mine)
@@ -128,31 +128,9 @@ def change(
             raise
         workers = _await_serving(stores, spec, deploying)
         if not workers and not tried:
-            _try_after_gateway_left(stores, spec, plan, deploying)
+            prove_after_gateway_left(stores, spec, plan, deploying)
         return _completed(before, plan, deploying, workers, time.monotonic() - started)
     raise ConflictError(f"Endpoint {spec.name!r} was changed by others during each of {ATTEMPTS} attempts", "Try again")
-
-
-def _try_without_gateway(stores: Stores, spec: EndpointSpec, plan: Plan) -> bool:
-    """Have the version prove itself in a separate process when no gateway's worker can; return whether it did.
-
-    A version that is rolled back to has served before, and a rollback must not wait. Raises ModelError.
-    """
-    if plan.action == ROLLBACK or stores.deployments.acknowledgements(spec.name, stores.now()):
-        return False
-    try_version(required_version(stores.deployments, spec.model_name, plan.to_version), spec)
-    return True
-
-
-def _try_after_gateway_left(stores: Stores, spec: EndpointSpec, plan: Plan, attempt: Deployment) -> None:
-    """Have a version prove itself when the workers ended that should have served it; on failure the state is restored.
-
-    Its own model may have ended them.
-    """
-    try:
-        _try_without_gateway(stores, spec, plan)
-    except ModelError as error:
-        raise serving_error(stores, spec, revert_deployment(stores, attempt, str(error)), str(error)) from error
 
 
 def _new_deployment(

@@ -16,7 +16,8 @@ from modelops_pipelines.operations.release.commands import deploy, roll_back
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.fakes import moody_models as moody
 from tests.support.gateway import running_gateway
-from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, train_first
+from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first
+from tests.support.versions import record_as_foreign
 from tests.support.waiting import wait_until
 
 WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}
@@ -111,6 +112,20 @@ def test_the_cause_and_the_remedy_reach_the_one_who_deploys_to_a_running_gateway
             deploy(project.stores, project.spec, version.version, **WHO)
     assert "ValueError: 0 of 1 radii make no sense. Log a version that can predict" in refused.value.message
     assert "log" not in refused.value.remedy
+
+
+def test_a_version_that_served_before_is_served_on_although_it_does_not_prove_itself(project: Project) -> None:
+    version = train_first(project)
+    deploy(project.stores, project.spec, version.version, **WHO)
+    with running_gateway(project):
+        wait_until(lambda: not project.stores.deployments.unsettled("cancer"), 30)
+    example = Path(version.artifact_uri) / "input_example.json"
+    names = json.loads(example.read_text())["columns"]
+    example.write_text(json.dumps({"columns": names, "data": [[None] * len(names)]}))
+    record_as_foreign(project, version)
+    with running_gateway(project) as gateway:
+        assert 200 == gateway.predict(rows_of(cancer_frame().head(2))).status_code
+        assert "mlflow" == gateway.client.get("/endpoints/cancer").json()["way"]["path"]
 
 
 def test_a_rollback_without_a_gateway_does_not_try_what_served_before(project: Project) -> None:

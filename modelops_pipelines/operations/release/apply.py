@@ -195,7 +195,8 @@ def _change_without_deployment(
 
 def _pending_error(problem: str) -> AcknowledgementError:
     return AcknowledgementError(
-        f"{problem}; the change is still pending: workers keep retrying", "See the gateway's log"
+        f"{problem}; the change is still pending: workers keep retrying",
+        "Correct what it says; 'modelops endpoint list' says when it is served",
     )
 
 

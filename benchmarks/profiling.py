@@ -41,7 +41,7 @@ STAGES = {
     ("operations/model_runtime/prediction_paths.py", None): "predict",
     ("core/models/predictions.py", None): "interpret",
     ("core/ids.py", None): "id",
-    ("gateway/hot_path/predict.py", "_rendered"): "render",
+    ("operations/model_runtime/answers.py", None): "render",
     ("gateway/hot_path/asgi.py", "_send"): "send",
     ("gateway/hot_path/prediction_record.py", None): "record",
     ("store/spool/segments.py", "encode"): "encode",

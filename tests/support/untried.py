@@ -12,11 +12,11 @@ from modelops_pipelines.store.state.release.deployments import ModelVersion
 @contextmanager
 def versions_are_not_tried() -> Iterator[None]:
     """Take every version as one that answers; what a trial finds is for test_trial.py and test_ways_of_answering.py."""
-    from modelops_pipelines.operations.release import apply  # heavy, and most files do without
+    from modelops_pipelines.operations.release import offline_proof  # heavy, and most files do without
 
     def take(version: ModelVersion, *_: Any) -> ModelVersion:
         return version
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(apply, "try_version", take)
+        patched.setattr(offline_proof, "try_version", take)
         yield

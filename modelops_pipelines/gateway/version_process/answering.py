@@ -26,7 +26,8 @@ _LONGEST = 20_000
 class Order:
     """The first message: which version to load, and what an earlier process has found out of it.
 
-    Without ``strict`` a version whose classes are stated in two ways answers without classes.
+    Without ``strict`` a version whose classes are stated in two ways answers without classes; with ``has_served`` one
+    that does not prove itself answers as it did before.
     """
 
     worker: str
@@ -34,6 +35,7 @@ class Order:
     spec: EndpointSpec
     proven: Proven | None = None
     strict: bool = True
+    has_served: bool = False
 
 
 def answer_lanes(lanes: Sequence[socket.socket]) -> None:
@@ -55,7 +57,7 @@ def answer_lanes(lanes: Sequence[socket.socket]) -> None:
 def _load(order: Order) -> tuple[PredictionPath, Proven]:
     if order.proven is not None:
         return load_proven(order.version, order.spec, order.proven).path, order.proven
-    model, proven = load_and_prove(order.version, order.spec, strict=order.strict)
+    model, proven = load_and_prove(order.version, order.spec, strict=order.strict, has_served=order.has_served)
     return model.path, proven
 
 

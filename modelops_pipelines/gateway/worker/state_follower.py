@@ -13,6 +13,8 @@ from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError, OnboardingError, UnknownError
+from modelops_pipelines.core.release.deployment_states import LIVE
+from modelops_pipelines.core.release.deployment_states import STOPPED as REPLACED
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
 from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
@@ -216,7 +218,8 @@ class Serving:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
         deploying = any(attempt.version == version for attempt in self._stores.deployments.unsettled(served.spec.name))
-        model, own = self._processes.load(found, served.spec, strict=deploying)
+        has_served = self._has_served(served.spec.name, version)
+        model, own = self._processes.load(found, served.spec, strict=deploying, has_served=has_served)
         if own != found:
             self._stores.deployments.record_classes(own)
         if model.classes_fault is not None:
@@ -229,6 +232,14 @@ class Serving:
         if self._reported.get(endpoint) != problem:
             self._reported[endpoint] = problem
             _LOG.error("Endpoint %s: %s", endpoint, problem)
+
+    def _has_served(self, endpoint: str, version: str) -> bool:
+        """Return whether a version served here before: a new release must not end it, nor refuse a rollback to it.
+
+        It has a deployment that became active, or none: then it was deployed by a release that recorded none.
+        """
+        deployments = [one for one in self._stores.deployments.attempts([endpoint]) if one.version == version]
+        return not deployments or any(one.status in (LIVE, REPLACED) for one in deployments)
 
     def _keep_previous(self, served: ServedEndpoint) -> None:
         """Load the previous champion, so that a rollback is immediate; a failure is only logged.

@@ -37,15 +37,18 @@ class VersionProcesses:
         self._kept: list[_Kept] = []
         self._checked_at = time.monotonic()
 
-    def load(self, version: ModelVersion, spec: EndpointSpec, *, strict: bool) -> tuple[Model, ModelVersion]:
+    def load(
+        self, version: ModelVersion, spec: EndpointSpec, *, strict: bool, has_served: bool
+    ) -> tuple[Model, ModelVersion]:
         """Load a version; return it with what its model says of its classes, to be recorded. Raises ModelError.
 
-        With ``strict`` it is refused where the sources of its classes differ.
+        With ``strict`` it is refused where the sources of its classes differ, and without ``has_served`` where it does
+        not prove itself.
 
         Data is loaded and probed in a process for this purpose first: native code that crashes on it does not crash
         here, where it would again and again.
         """
-        order = Order(self._worker, version, spec, strict=strict)
+        order = Order(self._worker, version, spec, strict=strict, has_served=has_served)
         if not runs_own_code(version):
             proven = prove_apart(order, self._launcher)
             return load_proven(version, spec, proven, data_only=True), proven.learned(version)

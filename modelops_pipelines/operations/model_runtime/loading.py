@@ -1,5 +1,6 @@
 """Loads a version for serving; what was found out of it lets another process serve the same files in the same way."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,10 +12,12 @@ from modelops_pipelines.operations.model_runtime.loaded_model import Model
 from modelops_pipelines.operations.model_runtime.parameters import parameters_of
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath, named_path
 from modelops_pipelines.operations.model_runtime.probes import Merging
-from modelops_pipelines.operations.model_runtime.proof import prepare
+from modelops_pipelines.operations.model_runtime.proof import as_before, prepare
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.registry.version_classes import for_endpoint, learned
 from modelops_pipelines.store.state.release.deployments import ModelVersion
+
+_LOG = logging.getLogger("modelops.gateway")
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,14 @@ class Proven:
         )
 
 
-def load_and_prove(version: ModelVersion, spec: EndpointSpec, *, strict: bool = True) -> tuple[Model, Proven]:
+def load_and_prove(
+    version: ModelVersion, spec: EndpointSpec, *, strict: bool = True, has_served: bool = False
+) -> tuple[Model, Proven]:
     """Load a version in this process and have it prove that it answers; raises ModelError.
 
     Where the sources of its classes differ, it is refused if ``strict``; a version that was live before is not: it
-    answers without classes, and ``classes_fault`` has the reason.
+    answers without classes, and ``classes_fault`` has the reason. One that ``has_served`` need not prove itself: a new
+    release must not end it, nor refuse a rollback to it.
     """
     loaded = load_model(version, spec)
     own, named, fault = version, version, None
@@ -85,11 +91,21 @@ def load_and_prove(version: ModelVersion, spec: EndpointSpec, *, strict: bool = 
         if strict:
             raise
         named, fault = _without_classes(own), str(error)
-    model = replace(prepare(loaded, named, spec, folder_of(version)), classes_fault=fault)
+    model = replace(_prepare(loaded, named, spec, has_served=has_served), classes_fault=fault)
     path, output = model.path, model.version.output
     return model, Proven(
         path.name, path.merging, path.milliseconds, own.classes, own.classes_from, own.output, output, fault
     )
+
+
+def _prepare(loaded: Any, named: ModelVersion, spec: EndpointSpec, *, has_served: bool) -> Model:
+    try:
+        return prepare(loaded, named, spec, folder_of(named))
+    except ModelError as error:
+        if not has_served:
+            raise
+        _LOG.warning("It is served as before, without batches, although it does not prove itself: %s", error)
+        return as_before(loaded, named, spec, folder_of(named))
 
 
 def load_proven(version: ModelVersion, spec: EndpointSpec, proven: Proven, *, data_only: bool = False) -> Model:

@@ -52,6 +52,12 @@ def prepare(model: Any, version: ModelVersion, spec: EndpointSpec, folder: Path)
     return prove(replace(slow, path=path), folder)
 
 
+def as_before(model: Any, version: ModelVersion, spec: EndpointSpec, folder: Path) -> Model:
+    """Return a loaded model that has served already and need not prove itself: on MLflow's path, never merged."""
+    path = mlflow_path(model, folder, version.inputs, version.classes)
+    return Model(version, path, spec, parameters_of(folder))
+
+
 def prove(model: Model, folder: Path) -> Model:
     """Have the version answer its example, or a row made from its signature: one, several, and beside others.
 

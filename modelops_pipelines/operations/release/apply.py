@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, ModelError, ModelOpsError
+from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, ModelOpsError
 from modelops_pipelines.core.release.deployment_states import (
     DEPLOYING,
     FAILED,
@@ -22,12 +22,12 @@ from modelops_pipelines.core.release.deployment_states import (
     with_status,
 )
 from modelops_pipelines.core.release.desired_state import WHOLE, DesiredState
-from modelops_pipelines.core.release.event_log import ROLLBACK, UNDO
-from modelops_pipelines.operations.models.trial import try_version
+from modelops_pipelines.core.release.event_log import ROLLBACK
+from modelops_pipelines.operations.release.offline_proof import prove_after_gateway_left, prove_without_gateway
 from modelops_pipelines.operations.release.plan import Plan, event_of
 from modelops_pipelines.operations.release.settle import revert_deployment, serving_error, settle, update_deployment
 from modelops_pipelines.store.filesystem.process_identity import this_process
-from modelops_pipelines.store.state.release.deployments import StaleStateError, required_version
+from modelops_pipelines.store.state.release.deployments import StaleStateError
 from modelops_pipelines.store.stores import Stores
 
 DEPLOY_SECONDS = 120.0
@@ -122,7 +122,7 @@ def change(
         if not is_new:
             return _await_deployment(stores, spec, mine)
         try:
-            tried = tried or _try_without_gateway(stores, spec, plan)
+            tried = tried or prove_without_gateway(stores, spec, plan)
             deploying = _write(stores, spec, before, plan, request, mine)
         except StaleStateError:
             stores.deployments.forget(mine)
@@ -133,35 +133,9 @@ def change(
             raise
         workers = _await_serving(stores, spec, deploying)
         if not workers and not tried:
-            _try_after_gateway_left(stores, spec, plan, deploying)
+            prove_after_gateway_left(stores, spec, plan, deploying)
         return _completed(before, plan, deploying, workers, time.monotonic() - started)
     raise ConflictError(f"Endpoint {spec.name!r} was changed by others during each of {ATTEMPTS} attempts", "Try again")
-
-
-def _try_without_gateway(stores: Stores, spec: EndpointSpec, plan: Plan) -> bool:
-    """Have the version prove itself in a separate process when no gateway's worker can; return whether it did.
-
-    What its model says of its classes is recorded, as a worker would. A version that is rolled back to has served
-    before, and a rollback must not wait. Raises ModelError.
-    """
-    if plan.action in (ROLLBACK, UNDO) or stores.deployments.acknowledgements(spec.name, stores.now()):
-        return False
-    known = required_version(stores.deployments, spec.model_name, plan.to_version)
-    found = try_version(known, spec)
-    if found != known:
-        stores.deployments.record_classes(found)
-    return True
-
-
-def _try_after_gateway_left(stores: Stores, spec: EndpointSpec, plan: Plan, attempt: Deployment) -> None:
-    """Have a version prove itself when the workers ended that should have served it; on failure the state is restored.
-
-    Its own model may have ended them.
-    """
-    try:
-        _try_without_gateway(stores, spec, plan)
-    except ModelError as error:
-        raise serving_error(stores, spec, revert_deployment(stores, attempt, str(error)), str(error)) from error
 
 
 def _new_deployment(
@@ -226,7 +200,8 @@ def _change_without_deployment(
 
 def _pending_error(problem: str) -> AcknowledgementError:
     return AcknowledgementError(
-        f"{problem}; the change is still pending: workers keep retrying", "See the gateway's log"
+        f"{problem}; the change is still pending: workers keep retrying",
+        "Correct what it says; 'modelops endpoint list' says when it is served",
     )
 
 

@@ -202,6 +202,7 @@ def test_versions_are_told_page_by_page_newest_first_with_their_stages(project: 
     assert (["1"], None) == ([item["version"] for item in only.items], only.next_cursor)
 
 
+@pytest.mark.usefixtures("untried_versions")
 def test_no_deployment_is_skipped_or_told_twice_while_others_are_written(project: Project) -> None:
     before = {one.deployment_id for one in project.stores.deployments.attempts(limit=1000)}
     stopped = threading.Event()

@@ -48,11 +48,11 @@ KILLED = """\
 import os, signal, sys
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.operations.release import apply
+from modelops_pipelines.operations.release import offline_proof
 from modelops_pipelines.store.state.release.deployments import Deployments
 from modelops_pipelines.store.stores import Stores
 
-apply.try_version = lambda version, *_: version  # the versions have no files
+offline_proof.try_version = lambda version, *_: version  # the versions have no files
 step, nth, when, version = sys.argv[1:]
 whole, calls = getattr(Deployments, step), []
 
@@ -76,9 +76,9 @@ from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.stores import Stores
 
 from concurrent.futures import ThreadPoolExecutor
-from modelops_pipelines.operations.release import apply
+from modelops_pipelines.operations.release import offline_proof
 
-apply.try_version = lambda version, *_: version  # the versions have no files
+offline_proof.try_version = lambda version, *_: version  # the versions have no files
 many, key = int(sys.argv[1]), sys.argv[2] or None
 spec = endpoint_named(Stores(), "cancer")
 callers = [Stores() for _ in range(many)]

@@ -77,7 +77,7 @@ def of_statsmodels(folder: Path, **more: Any) -> None:
 
 LOGGED = (pickled, cloudpickled, of_an_untrusted_type, with_code, of_python_code, of_statsmodels)
 NOT_INSTALLED: Mapping[str, dict[str, Any]] = {
-    "lightgbm": {"model_class": "lightgbm.sklearn.LGBMClassifier", "serialization_format": "skops"},
+    "lightgbm": {"model_class": "lightgbm.basic.Booster", "serialization_format": "skops"},
     "xgboost": {"model_class": "xgboost.sklearn.XGBClassifier", "model_format": "ubj"},
     "catboost": {"model_type": "CatBoostClassifier", "save_format": "cbm"},
     "prophet": {"prophet_version": "1.1"},

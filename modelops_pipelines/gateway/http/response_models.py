@@ -77,6 +77,9 @@ class PredictionPathInfo(BaseModel):
     path: Literal["array", "frame", "mlflow"]
     merged_rows: int = Field(description="most rows of several requests in one batch; 0 if requests are never merged")
     probe_ms: float | None = Field(description="time for 96 rows at load; null if not measured")
+    own_process: bool = Field(
+        description="true for a version that can execute code: it answers in a process of its own"
+    )
 
 
 class EvaluationInfo(BaseModel):

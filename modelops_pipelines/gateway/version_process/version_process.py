@@ -81,20 +81,21 @@ class VersionProcess:
     def predict(self, columns: Columns, params: Mapping[str, Any] | None = None) -> NDArray[Any]:
         """Return the version's answer, with these parameters of the request.
 
-        Raises CrashError when the process ends meanwhile, NotReadyError when it is not started again in time, and what
-        the model raised as RemoteError.
+        Raises CrashError when the process ends meanwhile, or the model raises what would have ended it, NotReadyError
+        when it is not started again in time, and what else the model raised as RemoteError.
         """
         running = self._await_running()
         began = time.monotonic()
         try:
             output = running.ask(columns, params)
         except RemoteError as error:
-            if error.ending:
-                self._report(self, Ended(CRASH, error.name, [columns]))
-            raise
+            if not error.ending:
+                raise
+            self._report(self, Ended(CRASH, error.name, [columns]))
+            raise self._crash(f"raised {error.name}") from error
         except EndedError:
             running.ended.wait(self.deadline)
-            raise self._crash(running) from None
+            raise self._crash(f"ended its process ({running.stopped_because})") from None
         self._times.append((time.monotonic() - began) / max(1, len(next(iter(columns.values()), ()))))
         return output
 
@@ -178,10 +179,9 @@ class VersionProcess:
             else:
                 return
 
-    def _crash(self, running: RunningProcess) -> CrashError:
+    def _crash(self, how: str) -> CrashError:
         return CrashError(
-            f"{self.name} ended its process ({running.stopped_because}) while it was answering",
-            "The process is started again; a row that ends it twice is refused. See the gateway's log",
+            f"{self.name} {how} while it was answering", "A row that does this twice is refused. See the gateway's log"
         )
 
 

@@ -78,7 +78,12 @@ def test_an_endpoint_tells_what_its_champion_is_and_how_it_is_served(information
     assert (shown["version"], shown["output"], shown["classes"]) == ("2", "probabilities", ["0", "1"])
     assert (shown["training_set"], shown["inputs"]) == (version.training_set, version.inputs)
     assert shown["variants"] == [{"version": "2", "role": "champion", "share": 100}]
-    assert shown["way"] == {"path": "array", "merged_rows": 2048, "probe_ms": shown["way"]["probe_ms"]}
+    assert shown["way"] == {
+        "path": "array",
+        "merged_rows": 2048,
+        "probe_ms": shown["way"]["probe_ms"],
+        "own_process": False,
+    }
     assert shown["way"]["probe_ms"] > 0
 
 

@@ -29,8 +29,8 @@ FAULT, OUTPUT = "fault.json", "output.txt"
 def evaluate_in_process(stores: Stores, spec: EndpointSpec, version: str, deadline: float = DEADLINE) -> Gate:
     """Judge a version as ``evaluate_version`` does; return the recorded verdict.
 
-    One evaluation runs at a time in a project. Raises what ``evaluate_version`` raises, BusyError while another one runs,
-    OverloadError after the deadline (seconds), PredictionError when the process died.
+    One evaluation runs at a time in a project. Raises what ``evaluate_version`` raises, BusyError while another one
+    runs, OverloadError after the deadline (seconds), PredictionError when the process died.
     """
     check_challenges(stores, spec, version)
     try:

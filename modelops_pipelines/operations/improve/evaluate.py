@@ -57,11 +57,11 @@ def evaluate(stores: Stores, spec: EndpointSpec, version: str) -> Gate:
     Any version of the model in the registry can be judged, whoever trained it. A pass whose ``numbers`` have ``held``
     (``core.evaluation.gate.held_reasons``) waits for a person.
 
-    Raises EvidenceError when nothing is live to compare with or the classes of a version are unknown, ConflictError for
-    the champion itself, UnknownError when the registry has no such version, SchemaError when its inputs clash with the
-    endpoint, ModelError when it cannot be loaded, and PredictionError when the champion itself cannot answer the rows.
+    Raises EvidenceError when nothing is live to compare with or the classes of a version are unknown, UnknownError when
+    the registry has no such version, SchemaError when its inputs clash with the endpoint, ModelError when it cannot be
+    loaded, and PredictionError when the champion itself cannot answer the rows.
     """
-    champion = champion_to_beat(stores, spec, version)
+    champion = champion_to_beat(stores, spec)
     candidate = known_version(stores, spec, version)
     rows = evaluation_rows(stores, spec)
     verdict, numbers = _judge(

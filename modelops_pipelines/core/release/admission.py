@@ -28,7 +28,10 @@ FORCE: Final = "force"
 
 @dataclass(frozen=True)
 class GateVerdict:
-    """The gate's verdict on a version: against which champion, under which settings (their hash), why and when."""
+    """The gate's verdict on a version: against which champion, under which settings (their hash), why and when.
+
+    ``held`` are the reasons why a pass waits for a person.
+    """
 
     version: str
     champion: str | None
@@ -36,6 +39,7 @@ class GateVerdict:
     verdict: str
     reason: str
     at: datetime
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ def refusal(asked: Admission) -> Refusal | None:
     """Return why the version may not take traffic from the champion; None when its newest verdict lets it.
 
     It must be a pass against the present champion, under the present settings, no older than ``max_age``, and newer
-    than the last time that a guard rolled the version back.
+    than the last time that a guard rolled the version back. A pass that waits for a person needs force, with a reason:
+    that is how the person confirms it.
     """
     newest = asked.newest
     evaluate = f"Evaluate it: modelops evaluate {asked.endpoint} {asked.version}"
@@ -84,10 +89,13 @@ def refusal(asked: Admission) -> Refusal | None:
     if newest is None:
         return Refusal("it was never evaluated", f"{evaluate}; {force}", is_outdated=True)
     outdated, failed = [*_outdated(asked, newest)], newest.verdict != PASS
-    if not outdated and not failed:
+    if not outdated and not failed and not newest.held:
         return None
-    found = f"its newest verdict, of {text(newest.at)}, is '{newest.verdict}' ({newest.reason})"
-    remedy = f"{evaluate}; {force}" if outdated else f"Promote a version that passes, {force}"
+    waits = f", held for a person: {'; '.join(newest.held)}" if newest.held else ""
+    found = f"its newest verdict, of {text(newest.at)}, is '{newest.verdict}' ({newest.reason}{waits})"
+    confirm = "Look at why it is held, then confirm it by force, with a reason: --force --reason TEXT"
+    again = confirm if newest.held and not failed else f"Promote a version that passes, {force}"
+    remedy = f"{evaluate}; {force}" if outdated else again
     return Refusal("; ".join([found, *outdated]), remedy, is_outdated=bool(outdated))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
@@ -31,7 +32,10 @@ class Gate:
     def as_verdict(self) -> GateVerdict:
         """What decides whether the version may take traffic from the champion."""
         reason = str(self.numbers.get("reason", "no reason recorded"))
-        return GateVerdict(self.version, self.champion, self.gate_hash, self.verdict, reason, self.at)
+        held: Any = self.numbers.get("held") or ()
+        return GateVerdict(
+            self.version, self.champion, self.gate_hash, self.verdict, reason, self.at, tuple(map(str, held))
+        )
 
 
 class Gates:

@@ -62,6 +62,13 @@ def test_anything_but_a_pass_refuses_and_an_evaluation_would_say_the_same(verdic
     assert not found.is_outdated
 
 
+def test_a_pass_that_waits_for_a_person_is_refused_until_one_confirms_it_by_force() -> None:
+    found = refusal(replace(ASKED, newest=replace(PASSED, held=("column 'settled' alone predicts the label",))))
+    assert found is not None
+    assert "is 'pass' (better, held for a person: column 'settled' alone predicts the label)" in found.reason
+    assert ("confirm it by force" in found.remedy, found.is_outdated) == (True, False)
+
+
 def test_everything_that_differs_is_named() -> None:
     for chosen in product([False, True], repeat=3):
         kinds = ["another champion", "other settings", "too old"]

@@ -43,6 +43,7 @@ class Predicted:
     None where the version's classes are unknown. ``milliseconds`` is the time per row
     in its batch; ``seconds`` is the answering alone, ``seconds_in_all`` includes starting the process and loading.
     ``timed_with`` is the milliseconds per row of the other version that was timed; None without one, or if it fails.
+    ``classes`` are the version's, None where they are unknown.
     """
 
     predictions: Sequence[Answer | None]
@@ -52,6 +53,7 @@ class Predicted:
     seconds: float
     seconds_in_all: float
     timed_with: float | None = None
+    classes: Sequence[str] | None = None
 
 
 def predict_in_sandbox(
@@ -160,6 +162,7 @@ def _read(folder: Path, version: ModelVersion, exit_code: int, rows: int) -> pa.
             answers = pa.ipc.open_file(source).read_all()
         answers.validate(full=True)
         [float(answers.schema.metadata[name]) for name in (b"seconds", b"timed_with")]
+        _classes(answers)
     except (
         OSError,
         pa.ArrowException,
@@ -191,7 +194,13 @@ def _last_line(folder: Path) -> str:
     return lines[-1][:_LONGEST] if lines else "no output"
 
 
+def _classes(answers: pa.Table) -> list[str] | None:
+    found = json.loads(answers.schema.metadata[b"classes"])
+    return None if found is None else [str(name) for name in found]
+
+
 def _predicted(answers: pa.Table, seconds: float) -> Predicted:
     spent, timed_with = (float(answers.schema.metadata[name]) for name in (b"seconds", b"timed_with"))
     predictions, scores, errors, took = (answers.column(name).to_pylist() for name in _COLUMNS)
-    return Predicted(predictions, scores, errors, took, spent, seconds, None if math.isnan(timed_with) else timed_with)
+    other = None if math.isnan(timed_with) else timed_with
+    return Predicted(predictions, scores, errors, took, spent, seconds, other, _classes(answers))

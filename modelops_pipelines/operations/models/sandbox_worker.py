@@ -56,7 +56,8 @@ def main(folder: Path) -> None:
         (folder / FAULT).write_text(json.dumps(fault))
         return
     answers = answer(model, version, spec, rows, request["batches"])
-    answers = answers.replace_schema_metadata({**answers.schema.metadata, "timed_with": repr(timed_with)})
+    more = {"timed_with": repr(timed_with), "classes": json.dumps(version.classes)}
+    answers = answers.replace_schema_metadata({**answers.schema.metadata, **more})
     with pa.OSFile(str(folder / ANSWERS), "wb") as sink, pa.ipc.new_file(sink, answers.schema) as writer:
         writer.write_table(answers)
 

@@ -1,6 +1,7 @@
 """Options for long runs, the plugins of all tests, and models that answer in warm processes."""
 
 import gc
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -22,7 +23,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--swaps", type=int, default=20, help="hot swaps under load; from 200 on memory is judged too")
     group.addoption("--steps", type=int, default=10_000, help="steps of random walks over releases (default 10000)")
     group.addoption("--damages", type=int, default=2_000, help="damaged segments of the spool (default 2000)")
+    group.addoption("--crashes", type=int, default=1, help="combinations of crashing versions, 1 to 12 (default 1)")
     group.addoption("--calls", type=int, default=100_000, help="calls against rate limits (default 100000)")
+
+
+def pytest_configure() -> None:
+    """Let signals end the processes of tests in a run in the background too, where shells have them ignored."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ class Running:
 
     def deploy(self, version: str) -> Swap:
         started = time.monotonic()
-        deploy(self.project.stores, self.project.spec, version, actor="test", reason="test")
+        deploy(self.project.stores, self.project.spec, version, actor="test", reason="test", force=True)
         return Swap(version, started, time.monotonic())
 
     def resident_kib(self) -> int:

@@ -57,11 +57,8 @@ def running_gateway(project: Project, *, ready: bool = True) -> Iterator[Running
 
 
 def worker_pids(gateway: RunningGateway) -> list[int]:
-    """Return the processes of a gateway of several workers: the children of the server that they are forked from."""
-    for child in _children(gateway.process.pid):
-        if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes():
-            return _children(child)
-    return []
+    """Return the gateway's workers: the children of the process that supervises them."""
+    return _children(gateway.process.pid)
 
 
 def _children(pid: int) -> list[int]:

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
+from modelops_pipelines.store.state.release.deployments import ModelVersion
+
 
 @contextmanager
 def versions_are_not_tried() -> Iterator[None]:
     """Take every version as one that answers; what a trial finds is for test_trial.py and test_ways_of_answering.py."""
     from modelops_pipelines.operations.release import offline_proof  # heavy, and most files do without
 
-    def take(*_: Any) -> dict[str, Any]:
-        return {}
+    def take(version: ModelVersion, *_: Any) -> ModelVersion:
+        return version
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(offline_proof, "try_version", take)

@@ -9,6 +9,7 @@ from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.release.desired_state import DesiredState
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.endpoints.missing import to_add
 from modelops_pipelines.operations.lake.endpoint_tables import known_features
 from modelops_pipelines.operations.release.endpoint_status import endpoint_status
 from modelops_pipelines.store.settings import load_settings
@@ -40,9 +41,17 @@ def list_endpoints(*, as_json: bool) -> None:
                 "status": found.status,
                 "generation": state.generation,
                 "problem": found.problem,
+                **({"to_add": to_add(stores, spec, state)} if as_json else {}),
             }
         )
+        if not as_json:
+            _tell(spec.name, to_add(stores, spec, state))
     show_rows(rows, as_json=as_json, empty=f"There are no endpoints in {stores.settings.endpoints}: add a YAML file.")
+
+
+def _tell(endpoint: str, missing: str | None) -> None:
+    if missing:
+        click.echo(f"{endpoint}: {missing}", err=True)
 
 
 @endpoint.command()
@@ -60,7 +69,7 @@ def show(name: str, *, as_json: bool) -> None:
         "problem": found.problem,
         "variants": [vars(variant) for variant in state.variants],
     }
-    show_value({**describe(spec), **live}, as_json=as_json)
+    show_value({**describe(spec), **live, "to_add": to_add(stores, spec, state)}, as_json=as_json)
 
 
 @endpoint.command()

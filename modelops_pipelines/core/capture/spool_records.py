@@ -57,7 +57,7 @@ class PredictionRecord(TypedDict):
     client: Annotated[str | None, _log("client_request_id")]
     source: Annotated[str, _log("source")]
     key: Annotated[NotRequired[str | None], _log("key_id", since="0.2")]
-    p: Annotated[list[Answer] | None, Field(_COLUMNS["prediction"], "row")]
+    p: Annotated[list[Answer | None] | None, Field(_COLUMNS["prediction"], "row")]
     s: Annotated[list[float] | None, Field(_COLUMNS["score"], "row")]
     f: Annotated[
         dict[str, list[Any]],
@@ -69,6 +69,8 @@ class PredictionRecord(TypedDict):
     params: Annotated[NotRequired[str | None], _log("request_params", since="0.3")]
 
 
+SHARED = "_shared"
+"""Ends the error code of a failure that the other version of a trial, or the previous champion, shares."""
 PREDICTION_FIELDS: dict[str, Field] = {
     key: hint.__metadata__[0] for key, hint in get_type_hints(PredictionRecord, include_extras=True).items()
 }
@@ -106,7 +108,7 @@ def prediction_record(  # noqa: PLR0913 - a parameter for each field
     client_request_id: str | None,
     source: str,
     key_id: str | None,
-    prediction: list[Answer] | None,
+    prediction: list[Answer | None] | None,
     score: list[float] | None,
     features: Any,
     sampled: bool = True,

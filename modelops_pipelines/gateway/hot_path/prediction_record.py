@@ -12,6 +12,8 @@ from modelops_pipelines.core.ids import RequestId
 from modelops_pipelines.core.release.desired_state import Variant
 from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.gateway.bodies.headers import Call
+from modelops_pipelines.gateway.worker.replays import Replay
+from modelops_pipelines.gateway.worker.request_marks import Mark
 from modelops_pipelines.operations.model_runtime.loaded_model import Outcome, Rows
 
 OK = 200
@@ -21,7 +23,10 @@ KIB = 1024
 
 @dataclass
 class Exchange:
-    """One request and its result so far; ``outcome`` is None until the model has predicted, and after a failure."""
+    """One request and its result so far; ``outcome`` is None until the model has predicted, and after a failure.
+
+    ``replay`` says how a failed request did when it was tried again on both versions of a trial.
+    """
 
     call: Call
     spec: EndpointSpec
@@ -35,6 +40,8 @@ class Exchange:
     status: int = OK
     error: str | None = None
     milliseconds: float = 0.0
+    replay: Replay | None = None
+    mark: Mark | None = None
 
     @property
     def source(self) -> str:

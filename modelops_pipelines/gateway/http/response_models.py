@@ -65,7 +65,8 @@ class EndpointInfo(BaseModel):
     problem: str | None = Field(description="why this worker cannot serve what it should; null if it can")
     variants: list[VariantInfo]
     inputs: dict[str, str] | None
-    classes: list[str] | None
+    classes: list[str] | None = Field(description="in the order of the score columns; null while they are unknown")
+    to_add: str | None = Field(description="what to add so that quality can be measured; null if nothing is missing")
     training_set: str | None
     registered_at: str | None
 
@@ -76,6 +77,9 @@ class PredictionPathInfo(BaseModel):
     path: Literal["array", "frame", "mlflow"]
     merged_rows: int = Field(description="most rows of several requests in one batch; 0 if requests are never merged")
     probe_ms: float | None = Field(description="time for 96 rows at load; null if not measured")
+    own_process: bool = Field(
+        description="true for a version that can execute code: it answers in a process of its own"
+    )
 
 
 class EvaluationInfo(BaseModel):

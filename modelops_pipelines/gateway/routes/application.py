@@ -29,6 +29,7 @@ from modelops_pipelines.gateway.http.response_models import (
 from modelops_pipelines.gateway.routes.api_keys import add_key_routes
 from modelops_pipelines.gateway.routes.docs import add_docs_routes
 from modelops_pipelines.gateway.routes.endpoints import describe, details, example
+from modelops_pipelines.gateway.routes.evaluations import add_evaluation_routes
 from modelops_pipelines.gateway.routes.feedback import Responses
 from modelops_pipelines.gateway.routes.health import Health
 from modelops_pipelines.gateway.routes.logs import add_log_routes
@@ -58,6 +59,7 @@ def make_application(
     add_prediction_docs(router)
     _add_feedback_routes(router, serving, responses)
     add_release_routes(router, serving, stores)
+    add_evaluation_routes(router, serving, stores)
     add_key_routes(router, stores, keyring)
     _add_health_routes(router, health)
     add_docs_routes(router, app)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from modelops_pipelines.core.errors import ModelOpsError, NotReadyError
+from modelops_pipelines.core.models.classes import missing_classes
 from modelops_pipelines.core.release.deployment_states import FAILED
 from modelops_pipelines.core.release.desired_state import ACTIVE
 from modelops_pipelines.core.release.event_log import champion_periods
@@ -32,9 +33,16 @@ def describe(served: ServedEndpoint, failure: str | None) -> dict[str, Any]:
         "variants": [vars(variant) for variant in served.state.variants],
         "inputs": champion.inputs if champion else None,
         "classes": champion.classes if champion else None,
+        "to_add": _to_add(served, champion) if champion else None,
         "training_set": champion.training_set if champion else None,
         "registered_at": text(champion.registered_at) if champion else None,
     }
+
+
+def _to_add(served: ServedEndpoint, champion: ModelVersion) -> str | None:
+    """Return what to add so that quality can be measured, or None when nothing is missing."""
+    fault = served.loaded[champion.version].model.classes_fault
+    return fault or missing_classes(served.spec.task, champion.version, champion.classes, champion.output)
 
 
 def details(stores: Stores, served: ServedEndpoint, failure: str | None) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import ModelOpsError, PredictionError
+from modelops_pipelines.core.errors import CrashError, ModelOpsError, NotReadyError, PredictionError
 from modelops_pipelines.core.models.output_forms import as_rows
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.core.models.typed_columns import Columns
@@ -16,24 +16,40 @@ from modelops_pipelines.operations.model_runtime.probes import pad_rows
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 
+class Mark(Protocol):
+    """Where the request is marked as under way, for the case that the worker ends."""
+
+    def enter(self) -> None:
+        """Note that the model is about to see the request."""
+
+    def leave(self) -> None:
+        """Note that the model has answered."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """The rows of one request: its columns, their number of rows, and the request's parameters, if it has any.
 
-    A request with parameters is never merged with others: nothing was tried with these.
+    A request with parameters is never merged with others: nothing was tried with these. ``digest`` is the hash of the
+    request's body, ``mark`` where it is marked as under way.
     """
 
     columns: Columns
     count: int
     params: Mapping[str, Any] | None = None
+    digest: str | None = None
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The model's result for one request: its output for the JSON response, and each row's prediction and score."""
+    """The model's result for one request: its output for the JSON response, and each row's prediction and score.
+
+    A prediction is None where the version's classes are unknown.
+    """
 
     output: list[Any]
-    predictions: list[Answer]
+    predictions: list[Answer | None]
     scores: list[float] | None
 
     def part(self, start: int, end: int) -> "Outcome":
@@ -44,18 +60,27 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded version, its prediction path, and the endpoint's configuration, which defines how output is read."""
+    """A loaded version, its prediction path, and the endpoint's configuration, which defines how output is read.
+
+    ``classes_fault`` says why the classes are unknown although they were stated.
+    """
 
     version: ModelVersion
     path: PredictionPath
     spec: EndpointSpec
     parameters: Parameters = field(default_factory=Parameters)
+    classes_fault: str | None = None
 
     def answer(self, requests: Sequence[Rows]) -> list[Outcome | Exception]:
-        """Return each request's outcome or error; if the model fails on the batch, predict each request alone."""
+        """Return each request's outcome or error; if the model fails on the batch, predict each request alone.
+
+        Where the version's process ended, each has that error: no row is tried again that may have been the cause.
+        """
         if len(requests) == 1:
             return [self._try(requests[0])]
         merged = self._try(_merge(requests))
+        if isinstance(merged, CrashError | NotReadyError):
+            return [merged] * len(requests)
         if isinstance(merged, Exception):
             return [self._try(request) for request in requests]
         ends = [0]

@@ -39,7 +39,8 @@ class PredictionPath:
 
     ``name`` is array, frame or mlflow. ``merging`` says how requests are merged; None means never.
     ``milliseconds`` is the time for PROBE_ROWS rows; None means not measured. ``with_params`` predicts a request that
-    has parameters of the signature: always through MLflow, which converts them and adds the defaults.
+    has parameters of the signature: always through MLflow, which converts them and adds the defaults. ``own_process``
+    says that it predicts in the version's process, not in the worker.
     """
 
     predict: Predict
@@ -47,6 +48,7 @@ class PredictionPath:
     merging: Merging | None
     milliseconds: float | None
     with_params: Callable[[Columns, Mapping[str, Any]], NDArray[Any]] | None = None
+    own_process: bool = False
 
     def predict_with(self, columns: Columns, params: Mapping[str, Any]) -> NDArray[Any]:
         """Return the predictions with these parameters; raises InputError on a path that takes none."""
@@ -57,12 +59,14 @@ class PredictionPath:
     @property
     def inline(self) -> bool:
         """Whether a batch is so fast that a thread switch would cost more than it saves."""
+        if self.own_process:
+            return False
         return self.name == "array" and self.milliseconds is not None and self.milliseconds <= INLINE_MS
 
     def describe(self) -> dict[str, Any]:
         """Return it as the API shows it: path, most rows of a merged batch (0: never merged), milliseconds."""
         most = self.merging.most if self.merging else 0
-        return {"path": self.name, "merged_rows": most, "probe_ms": self.milliseconds}
+        return {"path": self.name, "merged_rows": most, "probe_ms": self.milliseconds, "own_process": self.own_process}
 
 
 def choose_path(
@@ -84,6 +88,15 @@ def mlflow_path(
     """Return MLflow's own path, without merging: how a version is tried before its path is chosen."""
     ways = _Ways(model, inputs, narrow_inputs(folder), classes)
     return PredictionPath(ways.by_mlflow, "mlflow", None, None, ways.by_mlflow)
+
+
+def named_path(
+    name: str, model: Any, folder: Path, inputs: Mapping[str, str], classes: Sequence[str] | None
+) -> PredictionPath:
+    """Return the path of this name, which was chosen for the same files in another process; nothing is probed."""
+    ways = _Ways(model, inputs, narrow_inputs(folder), classes)
+    predict = {**ways.shortcuts(), "mlflow": ways.by_mlflow}[name]
+    return PredictionPath(predict, name, None, None, ways.by_mlflow)
 
 
 def _choose(ways: "_Ways", folder: Path, *, row_wise: bool) -> PredictionPath:

@@ -5,17 +5,16 @@ Rows and answers are exchanged as Arrow files; nothing that a model wrote is eve
 """
 
 import json
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import PredictionError, SchemaError
+from modelops_pipelines.core.errors import ModelError, PredictionError, SchemaError
 from modelops_pipelines.core.models.predictions import Answer
 from modelops_pipelines.operations.models.child_process import read_fault, run_child, why_ended
 from modelops_pipelines.operations.models.trial import REQUEST, request_of
@@ -33,7 +32,8 @@ _COLUMNS = ("prediction", "score", "error", "milliseconds")
 class Predicted:
     """A version's answers to rows, in their order.
 
-    A row that it could not answer has an error, and neither prediction nor score. ``milliseconds`` is the time per row
+    A row that it could not answer has an error, and neither prediction nor score. Without an error, a prediction is
+    None where the version's classes are unknown. ``milliseconds`` is the time per row
     in its batch; ``seconds`` is the answering alone, ``seconds_in_all`` includes starting the process and loading.
     ``timed_with`` is the milliseconds per row of the other version that was timed; None without one, or if it fails.
     """
@@ -61,7 +61,8 @@ def predict_in_sandbox(
 
     The rows go to the model in batches of these sizes (by default of BATCH_ROWS); a batch on which it raises is halved
     until the rows are found that it cannot answer. ``low_priority`` gives the process little CPU while others need it.
-    ``timed_with``, another version, is timed on the first batch beforehand, in the same process.
+    ``timed_with``, another version, is timed on the first batch afterwards, in another process: in the same one, both
+    would share the modules that they bring along.
 
     Raises ModelError when the version cannot be loaded, PredictionError when the process crashes or times out,
     SchemaError when a feature is missing.
@@ -73,7 +74,7 @@ def predict_in_sandbox(
     started = time.monotonic()
     with TemporaryDirectory(prefix="modelops-predict-") as created:
         folder = Path(created)
-        _write_request(folder, (version, timed_with), spec, rows, batches or _equal_batches(len(rows)))
+        _write_request(folder, version, spec, rows, batches or _equal_batches(len(rows)))
         exit_code = run_child(CHILD, folder, deadline, low_priority=low_priority)
         if exit_code is None:
             raise PredictionError(
@@ -81,7 +82,23 @@ def predict_in_sandbox(
                 "Send fewer rows, or fix the model",
             )
         answers = _read(folder, version, exit_code, len(rows))
-    return _predicted(answers, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    timed = _time(timed_with, spec, rows, deadline - seconds, low_priority=low_priority)
+    return replace(_predicted(answers, seconds), timed_with=timed)
+
+
+def _time(
+    version: ModelVersion | None, spec: EndpointSpec, rows: pa.Table, deadline: float, *, low_priority: bool
+) -> float | None:
+    """Return a version's milliseconds per row on the first batch; None without one, or when it cannot answer it."""
+    if version is None or deadline <= 0:
+        return None
+    try:
+        answers = predict_in_sandbox(version, spec, rows.slice(0, BATCH_ROWS), deadline, low_priority=low_priority)
+    except (ModelError, PredictionError, SchemaError):
+        return None
+    known = [one for one in answers.milliseconds if one is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _equal_batches(rows: int) -> list[int]:
@@ -90,20 +107,14 @@ def _equal_batches(rows: int) -> list[int]:
 
 def _write_request(
     folder: Path,
-    versions: tuple[ModelVersion, ModelVersion | None],
+    version: ModelVersion,
     spec: EndpointSpec,
     rows: pa.Table,
     batches: Sequence[int],
 ) -> None:
-    version, timed_with = versions
-    request = {
-        **request_of(version, spec),
-        "timed_with": None if timed_with is None else request_of(timed_with, spec)["version"],
-        "batches": list(batches),
-    }
+    request = {**request_of(version, spec), "batches": list(batches)}
     (folder / REQUEST).write_text(json.dumps(request))
-    wanted = {name for one in versions if one is not None for name in one.inputs}
-    sent = rows.select([name for name in rows.column_names if name in wanted])
+    sent = rows.select([name for name in rows.column_names if name in version.inputs])
     with pa.OSFile(str(folder / ROWS), "wb") as sink, pa.ipc.new_file(sink, sent.schema) as writer:
         writer.write_table(sent)
 
@@ -117,7 +128,7 @@ def _read(folder: Path, version: ModelVersion, exit_code: int, rows: int) -> pa.
         with pa.OSFile(str(folder / ANSWERS), "rb") as source:
             answers = pa.ipc.open_file(source).read_all()
         answers.validate(full=True)
-        [float(answers.schema.metadata[name]) for name in (b"seconds", b"timed_with")]
+        float(answers.schema.metadata[b"seconds"])
     except (
         OSError,
         pa.ArrowException,
@@ -133,6 +144,6 @@ def _read(folder: Path, version: ModelVersion, exit_code: int, rows: int) -> pa.
 
 
 def _predicted(answers: pa.Table, seconds: float) -> Predicted:
-    spent, timed_with = (float(answers.schema.metadata[name]) for name in (b"seconds", b"timed_with"))
+    spent = float(answers.schema.metadata[b"seconds"])
     predictions, scores, errors, took = (answers.column(name).to_pylist() for name in _COLUMNS)
-    return Predicted(predictions, scores, errors, took, spent, seconds, None if math.isnan(timed_with) else timed_with)
+    return Predicted(predictions, scores, errors, took, spent, seconds)

@@ -4,7 +4,6 @@
 """
 
 import json
-import math
 import os
 import sys
 import time
@@ -19,10 +18,11 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, ModelError
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.operations.models.child_process import limit_child, write_fault
-from modelops_pipelines.operations.models.sandbox import ANSWERS, BATCH_ROWS, ROWS
+from modelops_pipelines.operations.models.sandbox import ANSWERS, ROWS
 from modelops_pipelines.operations.models.trial import REQUEST
 from modelops_pipelines.operations.models.trial_worker import read_spec, read_version
 from modelops_pipelines.store.registry.model_loader import load_model
+from modelops_pipelines.store.registry.version_classes import with_classes
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ FAILURES = 400
 _LONGEST = 500
 _NARROW = {"float": "float32", "integer": "int32"}
 _WHOLE = {"int": "int64", "bool": "bool"}
-Interpreted = tuple[list[Answer], list[float] | None]
+Interpreted = tuple[list[Answer | None], list[float] | None]
 
 
 def main(folder: Path) -> None:
@@ -42,28 +42,15 @@ def main(folder: Path) -> None:
     version, spec = read_version(request["version"]), read_spec(request["spec"])
     with pa.OSFile(str(folder / ROWS), "rb") as source:
         rows = pa.ipc.open_file(source).read_all()
-    other = request["timed_with"]
-    timed_with = math.nan if other is None else time_of(read_version(other), spec, rows)
     try:
         model = load_model(version, spec)
+        version = with_classes(version, spec, model)
     except ModelError as error:
         write_fault(folder, error)
         return
     answers = answer(model, version, spec, rows, request["batches"])
-    answers = answers.replace_schema_metadata({**answers.schema.metadata, "timed_with": repr(timed_with)})
     with pa.OSFile(str(folder / ANSWERS), "wb") as sink, pa.ipc.new_file(sink, answers.schema) as writer:
         writer.write_table(answers)
-
-
-def time_of(version: ModelVersion, spec: EndpointSpec, rows: pa.Table) -> float:
-    """Return a version's milliseconds per row on the first batch; NaN when it cannot answer it."""
-    batch = rows.slice(0, BATCH_ROWS)
-    try:
-        took = answer(load_model(version, spec), version, spec, batch, [len(batch)]).column("milliseconds").to_pylist()
-    except (Exception, SystemExit):  # noqa: BLE001 - this version is only timed; the answers come from the other one
-        return math.nan
-    known = [one for one in took if one is not None]
-    return sum(known) / len(known) if known else math.nan
 
 
 def answer(model: Any, version: ModelVersion, spec: EndpointSpec, rows: pa.Table, batches: Sequence[int]) -> pa.Table:

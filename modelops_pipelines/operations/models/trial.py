@@ -12,6 +12,7 @@ from typing import Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.windows import text
+from modelops_pipelines.operations.model_runtime.loading import Proven
 from modelops_pipelines.operations.models.child_process import read_fault, run_child, why_ended
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
@@ -20,12 +21,12 @@ DEADLINE = 100.0
 REQUEST, PROVEN = "request.json", "proven.json"
 CHILD = "modelops_pipelines.operations.models.trial_worker"
 SPEC_NAMES = (
-    "name", "model_name", "task", "label", "positive_label", "allow_pickle", "accept_pickles", "row_wise",
+    "name", "model_name", "task", "label", "positive_label", "classes", "allow_pickle", "accept_pickles", "row_wise",
 )  # fmt: skip
 
 
-def try_version(version: ModelVersion, spec: EndpointSpec, deadline: float = DEADLINE) -> dict[str, Any]:
-    """Load a version in a separate process and have it prove that it answers; return its prediction path as described.
+def try_version(version: ModelVersion, spec: EndpointSpec, deadline: float = DEADLINE) -> ModelVersion:
+    """Load a version in a separate process and have it prove that it answers; return it with the classes of its model.
 
     Raises ModelError that names the cause and the remedy when it cannot be loaded, cannot answer, crashes, or takes
     longer than ``deadline`` seconds.
@@ -44,13 +45,13 @@ def try_version(version: ModelVersion, spec: EndpointSpec, deadline: float = DEA
         if fault is not None:
             raise fault
         try:
-            path: dict[str, Any] = json.loads((folder / PROVEN).read_bytes())
-        except (OSError, ValueError):
-            path = {}
-        if exit_code != 0 or not path:
+            proven = Proven.from_json(json.loads((folder / PROVEN).read_bytes()))
+        except (OSError, ValueError, LookupError, TypeError):
+            proven = None
+        if exit_code != 0 or proven is None:
             why = why_ended(folder, exit_code)
             raise ModelError(f"{name} ended its process when it was tried {why}", "Correct the model")
-    return path
+    return proven.learned(version)
 
 
 def request_of(version: ModelVersion, spec: EndpointSpec) -> dict[str, Any]:

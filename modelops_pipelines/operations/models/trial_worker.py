@@ -13,24 +13,22 @@ from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError
-from modelops_pipelines.operations.model_runtime.proof import prepare
+from modelops_pipelines.operations.model_runtime.loading import load_and_prove
 from modelops_pipelines.operations.models.child_process import limit_child, write_fault
 from modelops_pipelines.operations.models.trial import PROVEN, REQUEST
-from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 
 def main(folder: Path) -> None:
-    """Load the version that the folder's request names and write its prediction path, or why it cannot serve."""
+    """Load the version that the folder's request names and write what was found out of it, or why it cannot serve."""
     request = json.loads((folder / REQUEST).read_bytes())
     version, spec = read_version(request["version"]), read_spec(request["spec"])
-    files = Path(version.artifact_uri.removeprefix("file://"))
     try:
-        model = prepare(load_model(version, spec), version, spec, files)
+        _, proven = load_and_prove(version, spec)
     except ModelOpsError as error:
         write_fault(folder, error)
         return
-    (folder / PROVEN).write_text(json.dumps(model.path.describe()))
+    (folder / PROVEN).write_text(json.dumps(proven.as_json()))
 
 
 def read_version(given: Mapping[str, Any]) -> ModelVersion:
@@ -40,7 +38,7 @@ def read_version(given: Mapping[str, Any]) -> ModelVersion:
 
 def read_spec(given: Mapping[str, Any]) -> EndpointSpec:
     """Return the endpoint that a request describes."""
-    return EndpointSpec(**{**given, "accept_pickles": tuple(given["accept_pickles"])})
+    return EndpointSpec(**{**given, **{name: tuple(given[name]) for name in ("accept_pickles", "classes")}})
 
 
 if __name__ == "__main__":

@@ -39,7 +39,10 @@ Acknowledgements = Sequence[Acknowledgement]
 
 @dataclass(frozen=True)
 class Change:
-    """What an operation did, or with ``dry_run`` would do: the event's values, and how many workers serve it now."""
+    """What an operation did, or with ``dry_run`` would do: the event's values, and how many workers serve it now.
+
+    ``note`` says what a person should know of it: that it was forced past the gate and why, or why a version left.
+    """
 
     endpoint: str
     action: str
@@ -53,6 +56,7 @@ class Change:
     dry_run: bool = False
     deployment_id: str | None = field(default=None, compare=False)
     became: Status | None = field(default=None, compare=False)
+    note: str = field(default="", compare=False)
 
     @property
     def sentence(self) -> str:
@@ -65,6 +69,7 @@ class Change:
             f"{self.action} {self.from_version or 'nothing'} -> {self.to_version} "
             f"({self.share} % of the traffic, generation {self.generation})"
         )
+        done += f"; {self.note}" if self.note else ""
         if self.dry_run:
             return f"{self.endpoint}: would {done}" if self.changed else f"{self.endpoint}: would change nothing"
         took = (
@@ -308,4 +313,5 @@ def _completed(before: DesiredState, plan: Plan, attempt: Deployment | None, wor
         workers=workers,
         seconds=seconds,
         deployment_id=attempt.deployment_id if attempt else None,
+        note=plan.note,
     )

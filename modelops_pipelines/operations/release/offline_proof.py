@@ -3,7 +3,7 @@
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.release.deployment_states import Deployment
-from modelops_pipelines.core.release.event_log import ROLLBACK
+from modelops_pipelines.core.release.event_log import ROLLBACK, UNDO
 from modelops_pipelines.operations.models.trial import try_version
 from modelops_pipelines.operations.release.plan import Plan
 from modelops_pipelines.operations.release.settle import revert_deployment, serving_error
@@ -14,11 +14,15 @@ from modelops_pipelines.store.stores import Stores
 def prove_without_gateway(stores: Stores, spec: EndpointSpec, plan: Plan) -> bool:
     """Have the version prove itself in a separate process when no gateway's worker can; return whether it did.
 
-    A version that is rolled back to has served before, and a rollback must not wait. Raises ModelError.
+    What its model says of its classes is recorded, as a worker would. A version that is rolled back to has served
+    before, and a rollback must not wait. Raises ModelError.
     """
-    if plan.action == ROLLBACK or stores.deployments.acknowledgements(spec.name, stores.now()):
+    if plan.action in (ROLLBACK, UNDO) or stores.deployments.acknowledgements(spec.name, stores.now()):
         return False
-    try_version(required_version(stores.deployments, spec.model_name, plan.to_version), spec)
+    known = required_version(stores.deployments, spec.model_name, plan.to_version)
+    found = try_version(known, spec)
+    if found != known:
+        stores.deployments.record_classes(found)
     return True
 
 

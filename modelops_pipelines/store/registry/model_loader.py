@@ -45,18 +45,24 @@ _SKLEARN_KEYS = frozenset({"code", "pickled_model", "serialization_format", "skl
 _ANSWERING = frozenset({"predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba"})
 
 
-def load_model(version: ModelVersion, spec: EndpointSpec) -> Any:
+def runs_own_code(version: ModelVersion) -> bool:
+    """Return whether a version's files could execute code; raises ModelError when its MLmodel file is unreadable."""
+    return why_unsafe(describe_files(Path(version.artifact_uri.removeprefix("file://")))) is not None
+
+
+def load_model(version: ModelVersion, spec: EndpointSpec, *, data_only: bool = False) -> Any:
     """Return the version as MLflow's pyfunc model; ``predict`` takes a DataFrame of the signature's columns.
 
     The files are copied to a folder that only this user can write, and checked and loaded there: so the loaded files
     are the checked ones. Raises ModelError when they are missing, have changed since the version was recorded, fail to
     load, or could execute code and are not accepted: by their hash in ``accept_pickles``, or, with ``allow_pickle``,
-    because this installation trained the model.
+    because this installation trained the model. ``data_only`` refuses files that could execute code even then.
     """
     folder = Path(mkdtemp(prefix="modelops-model-"))
     try:
         copy_files(Path(version.artifact_uri.removeprefix("file://")), folder)
         danger = _judge(folder, version, spec)
+        _require_data(version, danger if data_only else None)
         model = _load(folder, version)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -143,6 +149,11 @@ def _safe_alternative(described: dict[str, Any]) -> str:
     if _why_untrusted(sklearn.get("skops_trusted_types")) is not None:
         return "Train it without these types; or, "
     return "Log it again with mlflow.sklearn.log_model, and leave its files as they are; or, "
+
+
+def _require_data(version: ModelVersion, danger: str | None) -> None:
+    if danger is not None:
+        raise ModelError(f"{_name(version)} changed while it was loaded: {danger}", "Deploy it again")
 
 
 def _load(folder: Path, version: ModelVersion) -> Any:

@@ -135,7 +135,7 @@ def test_a_deploy_swaps_the_version_under_a_running_gateway(trained: Project) ->
     deploy_version(trained, first)
     with running_gateway(trained) as gateway:
         before = gateway.predict(ROWS).json()
-        change = deploy(trained.stores, trained.spec, second.version, actor="test", reason="newer")
+        change = deploy(trained.stores, trained.spec, second.version, actor="test", reason="newer", force=True)
         after = gateway.predict(ROWS).json()
         shown = gateway.client.get("/endpoints/cancer").json()
     assert (before["model_version"], after["model_version"], change.workers) == ("1", "2", 1)
@@ -174,7 +174,7 @@ def test_a_version_that_fails_on_its_example_is_refused_and_the_worker_goes_on_f
         assert_refused(trained, second, "fails on its own input example (1 row): ValueError: Input X contains NaN")
         example.write_text(whole)
         record_as_foreign(trained, second)
-        deploy(trained.stores, trained.spec, second.version, actor="test", reason="mended")
+        deploy(trained.stores, trained.spec, second.version, actor="test", reason="mended", force=True)
         assert gateway.predict(ROWS).json()["model_version"] == "2"
 
 

@@ -26,7 +26,9 @@ COLD = pytest.mark.usefixtures("cold_answering")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    made = make_project(tmp_path_factory.mktemp("apart") / "project", CANCER_YAML + "  allow_pickle: true\n")
+    made = make_project(
+        tmp_path_factory.mktemp("apart") / "project", CANCER_YAML + "  allow_pickle: true\n  classes: [0, 1]\n"
+    )
     train_first(made)
     trainers.train_first(made.stores, made.spec, cancer_frame(), moody.moody())
     yield made

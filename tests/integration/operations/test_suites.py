@@ -35,7 +35,9 @@ SMALL, LARGE = (11.0, 15.0, 0.09, 0.02), (22.0, 25.0, 0.11, 0.25)
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    made = make_project(tmp_path_factory.mktemp("suites") / "project", CANCER_YAML + "  allow_pickle: true\n")
+    made = make_project(
+        tmp_path_factory.mktemp("suites") / "project", CANCER_YAML + "  allow_pickle: true\n  classes: [0, 1]\n"
+    )
     frame = cancer_frame()
     train_first(made, frame)
     trainers.train_first(made.stores, made.spec, frame, moody.moody())

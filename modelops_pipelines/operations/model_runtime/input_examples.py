@@ -48,7 +48,7 @@ def read_example(folder: Path, inputs: Iterable[str], largest: int = LARGEST) ->
 
 
 def _rows(stored: Any, names: Sequence[str]) -> list[Row]:
-    """Return the rows of a stored example; raises LookupError, TypeError, ValueError or AttributeError for another form."""
+    """Return the rows of a stored example; raises what ``read_example`` catches for another form."""
     if isinstance(stored, dict) and "data" in stored and "data" not in names:
         columns = stored.get("columns", names)
         return [dict(zip(columns, row, strict=True)) for row in stored["data"]]

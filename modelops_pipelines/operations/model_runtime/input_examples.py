@@ -42,13 +42,13 @@ def read_example(folder: Path, inputs: Iterable[str], largest: int = LARGEST) ->
         if isinstance(stored, dict) and set(stored) == {_DATA, _PARAMS} and not {_DATA, _PARAMS} & set(names):
             stored, params = stored[_DATA], stored[_PARAMS]
         rows = _rows(stored, names)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return InputExample()
     return InputExample(rows, params if isinstance(params, dict) and params else None)
 
 
 def _rows(stored: Any, names: Sequence[str]) -> list[Row]:
-    """Return the rows of a stored example; raises LookupError, TypeError or ValueError for another form."""
+    """Return the rows of a stored example; raises what ``read_example`` catches for another form."""
     if isinstance(stored, dict) and "data" in stored and "data" not in names:
         columns = stored.get("columns", names)
         return [dict(zip(columns, row, strict=True)) for row in stored["data"]]

@@ -49,7 +49,8 @@ def prepare(model: Any, version: ModelVersion, spec: EndpointSpec, folder: Path)
     except (Exception, SystemExit) as error:  # a model's code may raise anything, and differ from call to call
         problem = f"{_name(version)} failed while its prediction path was chosen ({_text_of(error)})"
         raise ModelError(problem, "Correct the model") from error
-    return prove(replace(slow, path=path), folder)
+    chosen = replace(slow, path=path)
+    return chosen if (path.name, path.merging) == ("mlflow", None) else prove(chosen, folder)
 
 
 def as_before(model: Any, version: ModelVersion, spec: EndpointSpec, folder: Path) -> Model:

@@ -11,6 +11,7 @@ import yaml
 
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.support.gateway import running_gateway
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of
@@ -106,10 +107,9 @@ def test_where_pickles_are_accepted_the_malicious_one_executes_so_the_refusals_a
     version, marker = _pickled(project), tmp_path / "executed"
     _as_pickle(Path(version.artifact_uri), pickle.dumps(Payload(marker)))
     foreign = record_as_foreign(project, version)
-    with (tmp_path / "endpoints" / "endpoint.yaml").open("a") as opened:
-        opened.write(f"  accept_pickles: [{foreign.files_hash}]\n")
+    accepting = replace(project.spec, accept_pickles=(str(foreign.files_hash),))
     with pytest.raises(ModelError, match="cannot be loaded"):
-        deploy_version(project, version)
+        deploy(project.stores, accepting, version.version, actor="test", reason="test")
     assert marker.exists()
 
 

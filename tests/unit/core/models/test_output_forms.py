@@ -70,7 +70,6 @@ def test_columns_named_by_the_classes_get_their_order_and_unnamed_ones_keep_thei
         (np.array([1 + 1j, 2]), "a value of type complex128"),
         (np.array([b"a", b"b"]), "a value of type bytes"),
         (pd.Series(pd.to_datetime(["2026-01-01"] * 2)), "a value of type datetime64"),
-        (pd.Series([1, None], dtype="Int64"), "a value of type NAType"),
         ([None, 1.0], "a value of type null (None)"),
         ([Decimal(1), Decimal(2)], "a value of type Decimal"),
         ([{"price": 1}, {"price": 2}], "a value of type dict"),

@@ -134,7 +134,7 @@ def add_endpoint(
 def put_live(project: Project, spec: EndpointSpec, frame: pd.DataFrame, trainer: Any) -> ModelVersion:
     """Train a version, register it and deploy it."""
     version = trainers.train_first(project.stores, spec, frame, trainer)
-    deploy(project.stores, spec, version.version, actor="test", reason="test")
+    deploy(project.stores, spec, version.version, actor="test", reason="test", force=True)
     return version
 
 
@@ -185,7 +185,7 @@ def put_live_as_it_is(project: Project, spec: EndpointSpec, frame: pd.DataFrame,
     )
     version = replace(logged, trained_here=True)
     stores.deployments.record_version(version)
-    deploy(stores, spec, version.version, actor="test", reason="test")
+    deploy(stores, spec, version.version, actor="test", reason="test", force=True)
     return version
 
 

@@ -84,8 +84,9 @@ class Guard:
     that error rate, a challenger is withdrawn when its share of failed requests exceeds the champion's by ``errors``;
     when the share that takes over ``slower`` times the champion's p95 latency exceeds the champion's by ``slow``; when
     its loss on labelled answers exceeds the champion's by over ``loss`` times the champion's loss; or when its mean
-    score is over ``score_shift`` from the champion's (None: not checked). A new champion whose error rate exceeds the
-    endpoint's error-rate alert within ``watch`` is rolled back too.
+    score is over ``score_shift`` from the champion's (None: not checked). A new champion is rolled back when, within
+    ``watch``, its error rate exceeds the endpoint's error-rate alert or it is ``slower`` on the same rows than the
+    champion before; or when, within ``probation``, its loss on labelled answers is that much worse on the same rows.
     """
 
     automatic: bool = True
@@ -96,6 +97,7 @@ class Guard:
     loss: float = 0.1
     score_shift: float | None = None
     watch: timedelta = timedelta(minutes=30)
+    probation: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class CapturePolicy:
 
     ``sample`` is the share of requests whose features are kept, ``max_kib`` the largest size of one request's features
     (larger ones are dropped, marked as truncated, and only their hash is kept), ``redact`` the features and caller
-    fields (user_id, session_id, client_request_id) that are never written to disk.
+    fields (user_id, session_id, client_request_id, request_params) that are never written to disk.
     """
 
     sample: float = 1.0
@@ -157,7 +159,8 @@ class Metric:
 class EndpointSpec:
     """One endpoint, as its YAML declares it.
 
-    ``features`` are the monitored ones, empty for all of the model's inputs. ``segments`` are features; quality is also
+    ``features`` are the monitored ones, empty for all of the model's inputs. ``classes`` are the model's classes in the
+    order of its score columns, empty where the model itself says them. ``segments`` are features; quality is also
     measured per value of each. ``alerts`` is empty here unless given: a YAML without that key gets ``default_alerts``.
     ``allow_pickle`` lets the endpoint's own trainer return models that need pickle; a pickled model from elsewhere
     loads only when ``accept_pickles`` has its hash. ``row_wise`` False: a row's answer depends on the other rows of its
@@ -175,6 +178,7 @@ class EndpointSpec:
     description: str = ""
     features: tuple[str, ...] = ()
     positive_label: str = "1"
+    classes: tuple[str, ...] = ()
     allow_replay: bool = False
     allow_pickle: bool = False
     accept_pickles: tuple[str, ...] = ()

@@ -15,7 +15,8 @@ from modelops_pipelines.core.endpoints.spec import (
     Promotion,
 )
 from modelops_pipelines.core.endpoints.validate_alerts import alert_issues
-from modelops_pipelines.core.endpoints.validate_gate import gate_issues
+from modelops_pipelines.core.endpoints.validate_classes import class_issues
+from modelops_pipelines.core.endpoints.validate_gate import gate_issues, verdict_age_issues
 from modelops_pipelines.core.endpoints.validate_guard import guard_issues
 from modelops_pipelines.core.endpoints.validate_limits import limits_and_capture_issues
 from modelops_pipelines.core.endpoints.validate_monitoring import monitoring_issues
@@ -45,6 +46,7 @@ def endpoint_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[
         yield from one_of("task", spec.task, TASKS)
     yield from one_of("window", spec.window, WINDOWS)
     yield from _label_issues(spec, context)
+    yield from class_issues(spec)
     yield from _known_feature_issues(spec, context)
     yield from _feature_issues(spec, context)
     yield from _owner_issues(spec)
@@ -53,6 +55,7 @@ def endpoint_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[
     yield from _training_issues(spec)
     yield from promotion_issues(spec.promotion)
     yield from gate_issues(spec.gate)
+    yield from verdict_age_issues(spec.gate, spec.promotion)
     yield from guard_issues(spec.guard)
     yield from limits_and_capture_issues(spec, context.system_columns, context.known_features)
 

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelops_pipelines.core.errors import PredictionError
+from modelops_pipelines.core.models.class_names import class_name
+from modelops_pipelines.core.models.output_forms import as_rows
 from modelops_pipelines.core.models.output_kinds import SCORES, UNKNOWN
 
 Answer = str | float
@@ -15,89 +17,98 @@ _MATRIX = 2
 
 def interpret(
     task: str, output: object, rows: int, classes: Sequence[str] | None, positive: str, kind: str = UNKNOWN
-) -> tuple[list[Answer], list[float] | None]:
+) -> tuple[list[Answer | None], list[float] | None]:
     """Return each row's prediction and score.
 
     A regression's prediction is a number, without a score. A classifier may return a matrix of probabilities (rows x
     classes): the prediction is the likeliest class and the score the probability of the positive class, or of the
-    predicted class when there are more than two. Or it may return one value per row, which is a score of the positive
-    class or the class itself, as ``kind`` (set at registration) says; if that is unknown, floats between 0 and 1 that
-    are not all whole are taken as scores. Raises PredictionError for any other output.
+    predicted class when there are more than two. Or it may return one value per row, which is the class itself or the
+    probability of the last of two ``classes``, as ``kind`` (set at registration) says; if that is unknown, floats
+    between 0 and 1 that are not all whole are taken as probabilities.
+
+    With ``classes`` None a probability names no class: predictions are None. The score is then None for two columns;
+    the largest probability for more; and one value per row is kept as it is. Raises PredictionError for any other
+    output.
     """
-    values = _shaped(output, rows)
+    values = _without_depth(as_rows(output, rows, classes))
     if task == "regression":
         return _numbers(values), None
     if values.ndim == _MATRIX:
-        return _from_probabilities(task, values.astype(np.float64), classes, positive)
+        return _from_probabilities(task, _as_floats(values), classes, positive)
     if task == "binary_classification" and (kind == SCORES or (kind == UNKNOWN and _look_like_scores(values))):
-        scores = values.astype(np.float64)
-        return _from_probabilities(task, np.stack([1 - scores, scores], axis=1), _two(classes, positive), positive)
-    return [class_name(value) for value in values.tolist()], None
+        scores = _as_floats(values)
+        if classes is None:
+            _check_range(scores)
+            return [None] * rows, scores.tolist()
+        return _from_probabilities(task, np.stack([1 - scores, scores], axis=1), classes, positive)
+    if classes is None and kind == UNKNOWN and _are_fractions(values):  # whole ones are classes or probabilities
+        return [None] * rows, None
+    return [_named(value, classes) for value in values.tolist()], None
 
 
-def class_name(value: object) -> str:
-    """Return a class as text: 1, 1.0 and True are '1', so that labels of any type match."""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _shaped(output: object, rows: int) -> NDArray[Any]:
-    """Return the output as one value per row, or as a matrix with one row for each."""
-    values = np.asarray(output)
-    if values.ndim == _MATRIX and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim not in (1, _MATRIX) or len(values) != rows:
-        raise PredictionError(
-            f"The model returned an array of shape {values.shape} for {rows} rows",
-            "Let the model return one value, or one row of probabilities, per input row",
-        )
-    return values
+def _without_depth(values: NDArray[Any]) -> NDArray[Any]:
+    """Return one value per row for a matrix of one column, else the array itself."""
+    return values[:, 0] if values.ndim == _MATRIX and values.shape[1] == 1 else values
 
 
 def _look_like_scores(values: NDArray[Any]) -> bool:
-    fractions = values.dtype.kind == "f" and not np.all(values == np.round(values))
-    return bool(fractions and np.all((values >= 0) & (values <= 1)))
+    return _are_fractions(values) and not np.all(values == np.round(values))
 
 
-def _numbers(values: NDArray[Any]) -> list[Answer]:
+def _are_fractions(values: NDArray[Any]) -> bool:
+    return values.dtype.kind == "f" and bool(np.all((values >= 0) & (values <= 1)))
+
+
+def _named(value: object, classes: Sequence[str] | None) -> str:
+    """Return the class that the model answers; a code 0, 1, ... of a version whose classes are all names is its name.
+
+    A class that is none of the version's stays as it is: it is the model's own answer.
+    """
+    name = class_name(value)
+    if classes is None or name in classes or not (name.isascii() and name.isdigit()) or int(name) >= len(classes):
+        return name
+    codes = {str(place) for place in range(len(classes))}
+    return classes[int(name)] if codes.isdisjoint(classes) else name
+
+
+def _numbers(values: NDArray[Any]) -> list[Answer | None]:
     if values.ndim == _MATRIX:
         raise PredictionError("The regression model returned a matrix", "Let it return one number per row")
-    return [float(value) for value in values.astype(np.float64)]
+    return [float(value) for value in _as_floats(values, "The regression model returned text")]
+
+
+def _as_floats(values: NDArray[Any], problem: str = "The model returned text as probabilities") -> NDArray[np.float64]:
+    if values.dtype.kind == "U" or (values.dtype.kind == "O" and str in set(map(type, values.flat))):
+        raise PredictionError(problem, "Let it return numbers, as its signature's outputs say")
+    return values.astype(np.float64)
 
 
 def _from_probabilities(
     task: str, matrix: NDArray[np.float64], classes: Sequence[str] | None, positive: str
-) -> tuple[list[Answer], list[float]]:
-    if not np.all((matrix >= 0) & (matrix <= 1)):
-        raise PredictionError(
-            "The model returned a probability outside 0 to 1",
-            "Correct the model, or log it with pyfunc_predict_fn='predict' if it returns classes",
-        )
-    names = list(classes) if classes is not None else _default_classes(matrix.shape[1], positive)
+) -> tuple[list[Answer | None], list[float] | None]:
+    _check_range(matrix)
+    binary = task == "binary_classification"
+    if classes is None:
+        return [None] * len(matrix), None if binary else matrix.max(axis=1).tolist()
+    names = list(classes)
     if len(names) != matrix.shape[1]:
         raise PredictionError(
             f"The model returned {matrix.shape[1]} probabilities per row for {len(names)} classes",
-            "Log it with all its classes: metadata={'classes': [...]}",
+            "State all its classes, in the order of the columns: 'classes' in the endpoint's YAML",
         )
-    best = matrix.argmax(axis=1)
-    column = names.index(positive) if task == "binary_classification" and positive in names else None
-    if task == "binary_classification" and column is None:
+    if binary and positive not in names:
         raise PredictionError(
             f"The positive class {positive!r} is not among the model's classes {names}",
             "Set positive_label in the endpoint's YAML to one of these",
         )
-    scores = matrix[:, column] if column is not None else matrix.max(axis=1)
-    return [names[index] for index in best], [float(score) for score in scores]
+    scores = matrix[:, names.index(positive)] if binary else matrix.max(axis=1)
+    return [names[index] for index in matrix.argmax(axis=1)], [float(score) for score in scores]
 
 
-def _default_classes(width: int, positive: str) -> list[str]:
-    return _two(None, positive) if width == _MATRIX else [str(index) for index in range(width)]
-
-
-def _two(classes: Sequence[str] | None, positive: str) -> list[str]:
-    """Return the negative class, then the positive one."""
-    others = [name for name in classes or () if name != positive]
-    return [others[0] if len(others) == 1 else "0" if positive != "0" else "not 0", positive]
+def _check_range(probabilities: NDArray[np.float64]) -> None:
+    """Raise PredictionError for a probability outside 0 to 1, or NaN."""
+    if not np.all((probabilities >= 0) & (probabilities <= 1)):
+        raise PredictionError(
+            "The model returned a probability outside 0 to 1",
+            "Correct the model, or log it with pyfunc_predict_fn='predict' if it returns classes",
+        )

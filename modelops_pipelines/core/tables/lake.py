@@ -29,11 +29,18 @@ INFERENCE_LOG = Table(
         moment("received_at", "when the gateway received it"),
         text("model_version?", "the version that answered; null when none did"),
         text("variant?", "champion or challenger"),
-        text("prediction?", "the predicted class or number"),
-        number("score?", "probability of the positive class; with more than two classes, of the predicted class"),
+        text("prediction?", "the predicted class or number; null where the classes of the version are unknown"),
+        number(
+            "score?",
+            "probability of the positive class; with more than two classes, of the predicted class; of no known class "
+            "where prediction is null",
+        ),
         number("latency_ms", "from the request body read to the answer computed, capture excluded", "ms"),
         integer("status", "HTTP status of the answer"),
-        text("error_code?", "error code of a failed request"),
+        text(
+            "error_code?",
+            "error code of a failed request; ..._shared: the version that it is judged against fails too",
+        ),
         text("user_id?", "the caller's user id, from X-User-Id"),
         text("session_id?", "the caller's session"),
         text("client_request_id?", "the caller's own id"),
@@ -42,6 +49,7 @@ INFERENCE_LOG = Table(
         column("bool", "sampled?", "false when sampling dropped the features"),
         column("bool", "truncated?", "true when the features were too large to keep"),
         text("payload_hash?", "SHA-256 of the features as JSON, when they were too large to keep"),
+        text("request_params?", "the request's parameters as JSON; null when it had none, or they were not kept"),
         *_ORIGIN,
         _DATE,
     ),
@@ -304,11 +312,11 @@ SHADOW_LOG = Table(
         moment("event_time", "when the prediction was requested"),
         text("model_version", "the shadow"),
         text("live_version", "the version that answered"),
-        text("prediction?", "the shadow's prediction; null with an error"),
+        text("prediction?", "the shadow's prediction; null with an error, or where its classes are unknown"),
         number("score?", "the shadow's score"),
         text("live_prediction?", "the served prediction"),
         number("live_score?", "the served score"),
-        column("bool", "agrees?", "whether both predictions are equal, numbers to six digits; null with an error"),
+        column("bool", "agrees?", "whether both predictions are equal, numbers to six digits; null without one"),
         number("milliseconds?", "the shadow's time per row of its batch", "ms"),
         number(
             "live_milliseconds?", "the serving version's time per row of such a batch, measured at the same time", "ms"

@@ -61,10 +61,12 @@ class EndpointInfo(BaseModel):
     task: str
     description: str
     generation: int
-    status: Literal["active", "stopped", "deleted"]
+    status: Literal["new", "active", "failed", "stopped", "deleted"]
+    problem: str | None = Field(description="why this worker cannot serve what it should; null if it can")
     variants: list[VariantInfo]
     inputs: dict[str, str] | None
-    classes: list[str] | None
+    classes: list[str] | None = Field(description="in the order of the score columns; null while they are unknown")
+    to_add: str | None = Field(description="what to add so that quality can be measured; null if nothing is missing")
     training_set: str | None
     registered_at: str | None
 
@@ -131,6 +133,7 @@ class ExampleBody(BaseModel):
     """An example request body: a row of the champion's input example, or one generated from its signature."""
 
     dataframe_records: list[dict[str, bool | int | float | str]]
+    params: dict[str, Any] | None = Field(default=None, description="the example's parameters, where it has any")
 
 
 class Latency(BaseModel):

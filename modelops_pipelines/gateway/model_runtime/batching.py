@@ -13,7 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from modelops_pipelines.core.errors import ModelOpsError
-from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Outcome, Rows
+from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
 
 INLINE_ROWS = 256
 MERGING_THREADS, SINGLE_THREADS = 2, 8
@@ -80,13 +80,18 @@ class Batcher:
         for rows in requests:
             if rows.mark is not None:
                 rows.mark.enter()
-        if self.model.path.inline and sum(rows.count for rows in requests) <= INLINE_ROWS:
+        if self._is_quick(requests):
             self._complete(batch, self.model.answer(requests))
         else:
             self._running += 1
             run = asyncio.get_running_loop().run_in_executor(self._threads, self.model.answer, requests)
             run.add_done_callback(partial(self._on_batch_done, batch))
         self._schedule()
+
+    def _is_quick(self, requests: Sequence[Rows]) -> bool:
+        """Return whether the event loop's thread predicts: few rows on the array path, no parameters."""
+        few = sum(rows.count for rows in requests) <= INLINE_ROWS
+        return self.model.path.inline and few and requests[0].params is None
 
     def _on_batch_done(self, batch: Sequence[_Queued], run: "asyncio.Future[list[Outcome | Exception]]") -> None:
         self._running -= 1
@@ -96,7 +101,10 @@ class Batcher:
         self._schedule()
 
     def _next_batch(self) -> list[_Queued]:
-        """Remove queued requests in order, up to the rows that may be merged, at least one; skip those already done."""
+        """Remove queued requests in order, up to the rows that may be merged, at least one; skip those already done.
+
+        A request with parameters is a batch of its own.
+        """
         most = self.model.path.merging.most if self.model.path.merging else 0
         batch: list[_Queued] = []
         rows = 0
@@ -105,9 +113,11 @@ class Batcher:
                 self._queue.popleft()
                 continue
             rows += self._queue[0].rows.count
-            if batch and rows > most:
+            if batch and (rows > most or self._queue[0].rows.params is not None):
                 break
             batch.append(self._queue.popleft())
+            if batch[-1].rows.params is not None:
+                break
         return batch
 
     def _complete(self, batch: Sequence[_Queued], outcomes: Sequence[Outcome | Exception]) -> None:

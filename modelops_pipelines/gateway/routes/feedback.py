@@ -8,10 +8,10 @@ from typing import Any
 from modelops_pipelines.core.capture.spool_records import Feedback, feedback_row, label_row, response_record
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.ids import RequestId, parse_prediction_id
-from modelops_pipelines.core.models.predictions import class_name
 from modelops_pipelines.gateway.bodies.headers import parse_time
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.http.request_models import FeedbackMessage, Label, LabelMessage, LabelsMessage
+from modelops_pipelines.gateway.worker.class_names import class_of_label
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 
 REMEMBERED = 10_000
@@ -82,9 +82,4 @@ def _label(served: ServedEndpoint, given: Label) -> str | float:
         if number is None:
             raise InputError(f"The label {str(given)[:60]!r} is not a number", "Send a number: the task is regression")
         return number
-    name = class_name(given)
-    champion = served.version_of(served.state.champion)
-    classes = champion.classes if champion else None
-    if classes is not None and name not in classes:
-        raise InputError(f"The label {name[:60]!r} is not a class of the model", f"Send one of: {', '.join(classes)}")
-    return name
+    return class_of_label(served, given)

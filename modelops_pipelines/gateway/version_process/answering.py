@@ -12,8 +12,8 @@ from typing import Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.gateway.json_logging import log_as_json
-from modelops_pipelines.gateway.model_runtime.loading import load_path
-from modelops_pipelines.gateway.model_runtime.prediction_paths import KnownPath, PredictionPath
+from modelops_pipelines.operations.model_runtime.loading import Proven, load_and_prove, load_proven
+from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
 from modelops_pipelines.operations.models.messages import encode_array, receive, send
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
@@ -24,12 +24,18 @@ _LONGEST = 20_000
 
 @dataclass(frozen=True)
 class Order:
-    """The first message: which version to load, and the path to take where an earlier process has chosen it."""
+    """The first message: which version to load, and what an earlier process has found out of it.
+
+    Without ``strict`` a version whose classes are stated in two ways answers without classes; with ``has_served`` one
+    that does not prove itself answers as it did before.
+    """
 
     worker: str
     version: ModelVersion
     spec: EndpointSpec
-    known: KnownPath | None = None
+    proven: Proven | None = None
+    strict: bool = True
+    has_served: bool = False
 
 
 def answer_lanes(lanes: Sequence[socket.socket]) -> None:
@@ -38,14 +44,21 @@ def answer_lanes(lanes: Sequence[socket.socket]) -> None:
     order: Order = pickle.loads(content)  # noqa: S301 - the worker wrote it
     log_as_json(f"{order.worker}/{order.spec.name}/{order.version.version}")
     try:
-        path = load_path(order.version, order.spec, order.known)
+        path, proven = _load(order)
     except BaseException as error:  # noqa: BLE001 - a model's code may raise anything, to end the process too
         send(lanes[0], _failure(error))
         return
-    send(lanes[0], {"kind": "loaded", **path.known().as_json()})
+    send(lanes[0], {"kind": "loaded", **proven.as_json()})
     for lane in lanes[1:]:
         threading.Thread(target=_answer_all, args=(lane, path), daemon=True).start()
     _answer_all(lanes[0], path)
+
+
+def _load(order: Order) -> tuple[PredictionPath, Proven]:
+    if order.proven is not None:
+        return load_proven(order.version, order.spec, order.proven).path, order.proven
+    model, proven = load_and_prove(order.version, order.spec, strict=order.strict, has_served=order.has_served)
+    return model.path, proven
 
 
 def _answer_all(lane: socket.socket, path: PredictionPath) -> None:
@@ -60,8 +73,8 @@ def _answer_all(lane: socket.socket, path: PredictionPath) -> None:
 
 def _reply(path: PredictionPath, content: bytes) -> tuple[Mapping[str, Any], bytes]:
     try:
-        columns = pickle.loads(content)  # noqa: S301 - as above
-        return encode_array(path.predict(columns))
+        columns, params = pickle.loads(content)  # noqa: S301 - as above
+        return encode_array(path.predict(columns) if params is None else path.predict_with(columns, params))
     except BaseException as error:  # noqa: BLE001 - as above
         return _failure(error), b""
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from modelops_pipelines.core import errors
 from modelops_pipelines.core.errors import ModelError, ModelOpsError
-from modelops_pipelines.gateway.bodies.typed_columns import Columns
-from modelops_pipelines.gateway.model_runtime.prediction_paths import KnownPath
+from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launched, Launcher
+from modelops_pipelines.operations.model_runtime.loading import Proven
 from modelops_pipelines.operations.models.messages import ReplyError, decode_array, receive, send
 
 LOAD_SECONDS = 100.0
@@ -54,9 +54,9 @@ class Flight:
 class RunningProcess:
     """A version's process that has loaded it. ``ask`` is for up to LANES threads at a time."""
 
-    def __init__(self, launcher: Launcher, launched: Launched, known: KnownPath) -> None:
+    def __init__(self, launcher: Launcher, launched: Launched, proven: Proven) -> None:
         """Use ``start`` instead."""
-        self._launcher, self.launched, self.known = launcher, launched, known
+        self._launcher, self.launched, self.proven = launcher, launched, proven
         self.flights: dict[socket.socket, Flight] = {}
         self.stopped_because: str | None = None
         self.hangs = False
@@ -86,8 +86,12 @@ class RunningProcess:
             launched.status.close()
             raise
 
-    def ask(self, columns: Columns, seconds: float | None = None) -> NDArray[Any]:
-        """Return the version's answer; raises EndedError, RemoteError or what the version's path raises of ours.
+    def ask(
+        self, columns: Columns, params: Mapping[str, Any] | None = None, seconds: float | None = None
+    ) -> NDArray[Any]:
+        """Return the version's answer, with these parameters of the request.
+
+        Raises EndedError, RemoteError or what the version's path raises of ours.
 
         ``seconds`` is how long it may take; None leaves that to whoever kills the process.
         """
@@ -96,7 +100,7 @@ class RunningProcess:
         self.flights[lane] = Flight(columns, rows, time.monotonic())
         try:
             lane.settimeout(seconds)
-            send(lane, {}, pickle.dumps(columns, _PICKLE))
+            send(lane, {}, pickle.dumps((columns, params), _PICKLE))
             answer = _answer_of(*receive(lane))
         except (OSError, EOFError, ReplyError) as error:
             if isinstance(error, ReplyError):
@@ -146,14 +150,14 @@ def name_of(status: int) -> str:
     return f"exit code {status >> 8}"
 
 
-def _load(launched: Launched, order: Order, seconds: float, name: str) -> KnownPath:
+def _load(launched: Launched, order: Order, seconds: float, name: str) -> Proven:
     lane = launched.lanes[0]
     lane.settimeout(seconds)
     send(lane, {}, pickle.dumps(order, _PICKLE))
     try:
         head, _ = receive(lane)
         if head["kind"] == "loaded":
-            return KnownPath.from_json(head)
+            return Proven.from_json(head)
         raise _error_of(head)
     except RemoteError as error:
         raise ModelError(f"{name} cannot be loaded ({error.name})", "Log it again") from error

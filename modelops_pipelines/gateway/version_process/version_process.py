@@ -4,16 +4,15 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from modelops_pipelines.core.errors import CrashError, ModelError, NotReadyError
+from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.core.release.crash_guard import CRASH, HANG
-from modelops_pipelines.gateway.bodies.typed_columns import Columns
-from modelops_pipelines.gateway.model_runtime.prediction_paths import KnownPath, PredictionPath
 from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launcher
 from modelops_pipelines.gateway.version_process.running_process import (
@@ -22,6 +21,8 @@ from modelops_pipelines.gateway.version_process.running_process import (
     RunningProcess,
     name_of,
 )
+from modelops_pipelines.operations.model_runtime.loading import Proven
+from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
 
 STALL_SECONDS, STALL_TIMES = 5.0, 20.0
 """A prediction hangs when it takes over 5 s and over 20 times the version's usual time for so many rows (its p95)."""
@@ -58,9 +59,11 @@ class VersionProcess:
         self._changed = threading.Condition()
         self._is_closed = False
         running = RunningProcess.start(launcher, order)
-        self.order = replace(order, known=running.known)
-        known = running.known
-        self.path = PredictionPath(self.predict, known.name, known.merging, known.milliseconds, own_process=True)
+        self.proven = proven = running.proven
+        self.order = replace(order, proven=proven)
+        self.path = PredictionPath(
+            self.predict, proven.path, proven.merging, proven.milliseconds, self.predict, own_process=True
+        )
         self._running: RunningProcess | None = None
         self._follow(running)
 
@@ -75,8 +78,8 @@ class VersionProcess:
         running = self._running
         return running.launched.pid if running else None
 
-    def predict(self, columns: Columns) -> NDArray[Any]:
-        """Return the version's answer.
+    def predict(self, columns: Columns, params: Mapping[str, Any] | None = None) -> NDArray[Any]:
+        """Return the version's answer, with these parameters of the request.
 
         Raises CrashError when the process ends meanwhile, or the model raises what would have ended it, NotReadyError
         when it is not started again in time, and what else the model raised as RemoteError.
@@ -84,7 +87,7 @@ class VersionProcess:
         running = self._await_running()
         began = time.monotonic()
         try:
-            output = running.ask(columns)
+            output = running.ask(columns, params)
         except RemoteError as error:
             if not error.ending:
                 raise
@@ -185,11 +188,11 @@ class VersionProcess:
 Report = Callable[[VersionProcess, Ended], None]
 
 
-def known_path(order: Order, launcher: Launcher) -> KnownPath:
-    """Load and probe a version in a process for this purpose; return the path that it chose. Raises ModelError."""
+def prove_apart(order: Order, launcher: Launcher) -> Proven:
+    """Load a version in a process for this purpose and have it prove itself there; raises ModelError."""
     running = RunningProcess.start(launcher, order)
     running.close()
-    return running.known
+    return running.proven
 
 
 def survives(order: Order, launcher: Launcher, requests: Sequence[Columns], seconds: float) -> bool | None:
@@ -209,7 +212,7 @@ def survives(order: Order, launcher: Launcher, requests: Sequence[Columns], seco
 
 def _survives(running: RunningProcess, columns: Columns, seconds: float) -> bool:
     try:
-        running.ask(columns, seconds)
+        running.ask(columns, seconds=seconds)
     except EndedError:
         return False
     except RemoteError as error:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError, RefusedRowError
+from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.core.release.crash_guard import (
     CRASHED,
     ESTABLISHED_WITHIN,
@@ -30,11 +31,10 @@ from modelops_pipelines.core.release.crash_guard import (
     crashes_of_rows,
     row_hashes,
 )
-from modelops_pipelines.gateway.bodies.typed_columns import Columns
-from modelops_pipelines.gateway.model_runtime.loaded_model import Rows
 from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launcher
 from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, survives
+from modelops_pipelines.operations.model_runtime.loaded_model import Rows
 from modelops_pipelines.operations.release.crashes import contain_crashes, resolve_crashes, version_before
 from modelops_pipelines.store.stores import Stores
 
@@ -159,7 +159,7 @@ class CrashBook:
         if known is None or not requests or any(set(known.inputs) - set(columns) for columns in requests):
             return UNTESTED
         given = [{name: columns[name] for name in known.inputs} for columns in requests]
-        survived = survives(replace(order, version=known, known=None), launcher, given, seconds)
+        survived = survives(replace(order, version=known, proven=None), launcher, given, seconds)
         return UNTESTED if survived is None else SURVIVED if survived else CRASHED
 
     def _conclude(self, number: int, *, reproduced: bool | None, compared: str) -> None:

@@ -7,22 +7,24 @@ serves the last known state, and ``/health`` reports its age.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError, OnboardingError, UnknownError
+from modelops_pipelines.core.release.deployment_states import LIVE
+from modelops_pipelines.core.release.deployment_states import STOPPED as REPLACED
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
-from modelops_pipelines.core.release.event_log import champions
+from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
-from modelops_pipelines.gateway.model_runtime.loaded_model import Model
+from modelops_pipelines.gateway.worker.class_names import has_fault, is_behind, renamed, with_recorded_classes
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.ended_workers import crashes_left
-from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summary
+from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
 from modelops_pipelines.gateway.worker.request_marks import LeftBehind
-from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint
 from modelops_pipelines.gateway.worker.version_processes import CHECK_SECONDS, VersionProcesses
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
@@ -31,10 +33,14 @@ from modelops_pipelines.store.stores import Stores
 
 POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
+CLASSES_SECONDS = 2.0
 RESIDENT = 4
 RETRY_SECONDS = 10.0
 CRASH_SECONDS = 0.5
-_LOADING_FIELDS = ("model_name", "task", "positive_label", "allow_pickle", "accept_pickles", "row_wise")
+_LOADING_FIELDS = ("model_name", "task", "allow_pickle", "accept_pickles", "row_wise")
+"""What a loaded model is valid for."""
+_NAMING_FIELDS = ("positive_label", "classes")
+"""What names a loaded model's answers; a change loads nothing again."""
 _LOG = logging.getLogger("modelops.gateway")
 
 
@@ -45,14 +51,18 @@ class Serving:
         """Read the endpoints' YAML (raises OnboardingError); call ``start`` to follow desired state and keys."""
         self._stores, self._keyring, self.worker = stores, keyring, worker
         self.workers = stores.settings.workers
+        self._secret = stores.database.secret()
         self._served: dict[str, ServedEndpoint] = {}
         self._failed: dict[str, tuple[int, float]] = {}
+        self._failures: dict[str, str] = {}
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
         self.crashes = CrashBook(stores, worker)
         self._processes = VersionProcesses(self.crashes, worker)
         self._yaml_times: tuple[tuple[str, int], ...] = ()
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
+        self._classes_at: float | None = None
+        self._reported: dict[str, str] = {}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._read_yaml()
@@ -93,6 +103,10 @@ class Serving:
     def endpoints(self) -> list[ServedEndpoint]:
         """Return all endpoints, sorted by name."""
         return [self._served[name] for name in sorted(self._served)]
+
+    def failure(self, endpoint: str) -> str | None:
+        """Return why this worker cannot serve what it should, or could not until it was reverted; None if it can."""
+        return self._failures.get(endpoint)
 
     def record_left(self, left: LeftBehind, cause: str) -> None:
         """Record the crashes of versions that took a worker along."""
@@ -139,11 +153,30 @@ class Serving:
             served = self._served.get(state.endpoint)
             if served is not None and state.generation > served.state.generation and self._is_due(state):
                 self._apply(served, state)
+        if self._classes_at is None or time.monotonic() - self._classes_at > CLASSES_SECONDS:
+            self._read_classes()
         self._processes.keep(self.endpoints())
         self._synced_at = time.time()
 
     def _judge_crashes(self) -> None:
         self.crashes.judge([served.spec for served in self.endpoints()])
+
+    def _read_classes(self) -> None:
+        """Have labels name the classes of every recorded version, and answers those that were stated meanwhile."""
+        for served in self.endpoints():
+            recorded = self._stores.deployments.classes(served.spec.model_name)
+            if is_behind(served, recorded):
+                served = self._rename(served, served.spec)  # noqa: PLW2901 - the same endpoint
+            self._served[served.spec.name] = with_recorded_classes(served, recorded)
+        self._classes_at = time.monotonic()
+
+    def _rename(self, served: ServedEndpoint, spec: EndpointSpec) -> ServedEndpoint:
+        """Return the endpoint with its answers named as its YAML says, or as before where YAML and version differ."""
+        try:
+            return renamed(served, spec, self._stores.deployments.versions(spec.model_name))
+        except ModelOpsError as error:
+            self._report(spec.name, f"its live versions keep the names of their classes: {error}")
+            return replace(served, spec=spec)
 
     def _is_due(self, state: DesiredState) -> bool:
         """Return whether this generation has not failed in the last RETRY_SECONDS."""
@@ -158,6 +191,7 @@ class Serving:
         except ModelOpsError as failure:
             error = str(failure)
             self._failed[name] = (state.generation, time.monotonic())
+            self._failures[name] = error
             _LOG.error(
                 "Endpoint %s keeps serving generation %d; generation %d failed, next attempt in %g s: %s",
                 name,
@@ -165,28 +199,57 @@ class Serving:
                 state.generation,
                 RETRY_SECONDS,
                 error,
+                exc_info=failure,
             )
         else:
-            if not same_trial(served.state, state):
-                served.live.reset_callers()
+            served.live.begin_leg(same_trial=same_trial(served.state, state))
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
-            self._served[name] = ServedEndpoint(served.spec, state, resident | loaded, served.live)
+            self._served[name] = replace(served, state=state, loaded=resident | loaded, probation=None)
+            if state.variants:  # after a revert to nothing the failure stays known
+                self._failures.pop(name, None)
         self._stores.deployments.acknowledge(self.worker, name, state.generation, error, self._stores.now())
         if error is None:
             self._keep_previous(self._served[name])
+            self._classes_at = None
 
     def _load(self, served: ServedEndpoint, version: str) -> Batcher:
-        """Return the version from memory, or load it and warm it up on its input example; raises ModelError."""
+        """Return the version from memory, or load it and have it prove that it answers; raises ModelError."""
         if version in served.loaded:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
-        path = self._processes.load(found, served.spec)
-        _LOG.info("Loaded version %s of %s: %s", version, found.model_name, path.describe())
-        return Batcher(Model(found, path, served.spec), self.crashes.suspects(served.spec.name, version))
+        deploying = any(attempt.version == version for attempt in self._stores.deployments.unsettled(served.spec.name))
+        has_served = self._has_served(served.spec.name, version)
+        model, own = self._processes.load(found, served.spec, strict=deploying, has_served=has_served)
+        if own != found:
+            self._stores.deployments.record_classes(own)
+        if model.classes_fault is not None:
+            self._report(served.spec.name, model.classes_fault)
+        _LOG.info("Loaded version %s of %s: %s", version, found.model_name, model.path.describe())
+        return Batcher(model, self.crashes.suspects(served.spec.name, version))
+
+    def _report(self, endpoint: str, problem: str) -> None:
+        """Log a problem with the classes, once until it changes."""
+        if self._reported.get(endpoint) != problem:
+            self._reported[endpoint] = problem
+            _LOG.error("Endpoint %s: %s", endpoint, problem)
+
+    def _has_served(self, endpoint: str, version: str) -> bool:
+        """Return whether a version served here before: a new release must not end it, nor refuse a rollback to it.
+
+        It has a deployment that became active, or none: then it was deployed by a release that recorded none.
+        """
+        deployments = [one for one in self._stores.deployments.attempts([endpoint]) if one.version == version]
+        return not deployments or any(one.status in (LIVE, REPLACED) for one in deployments)
 
     def _keep_previous(self, served: ServedEndpoint) -> None:
-        """Load the previous champion, so that a rollback is immediate; a failure is only logged."""
-        line = champions(self._stores.deployments.events(served.spec.name))
+        """Load the previous champion, so that a rollback is immediate; a failure is only logged.
+
+        For some time the new champion is compared with it (``guard: {watch: ...}``).
+        """
+        events = self._stores.deployments.events(served.spec.name)
+        line, release = champions(events), replacement(events, served.state.champion)
+        if len(line) > 1 and release is not None:
+            served.probation = Probation(line[-2], (release.at + served.spec.guard.watch).timestamp())
         if len(line) > 1 and line[-2] not in served.loaded:
             try:
                 served.loaded[line[-2]] = self._load(served, line[-2])
@@ -213,14 +276,16 @@ class Serving:
             return
         for spec in specs:
             old = self._served.get(spec.name)
-            keep = old is not None and _same_loading(old.spec, spec)
-            self._served[spec.name] = (
-                replace(old, spec=spec) if old and keep else ServedEndpoint(spec, DesiredState(spec.name), {})
-            )
+            named_anew = old is not None and not _same(old.spec, spec, _NAMING_FIELDS)
+            if old is None or not _same(old.spec, spec, _LOADING_FIELDS) or (named_anew and has_fault(old)):
+                self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {}, LiveMetrics(self._secret))
+            elif named_anew:
+                self._served[spec.name] = self._rename(old, spec)
+            else:
+                self._served[spec.name] = replace(old, spec=spec)
         for name in set(self._served) - {spec.name for spec in specs}:
             del self._served[name]
 
 
-def _same_loading(old: EndpointSpec, new: EndpointSpec) -> bool:
-    """Return whether models loaded for the old configuration are valid for the new one."""
-    return all(getattr(old, name) == getattr(new, name) for name in _LOADING_FIELDS)
+def _same(old: EndpointSpec, new: EndpointSpec, names: Sequence[str]) -> bool:
+    return all(getattr(old, name) == getattr(new, name) for name in names)

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.gateway.model_runtime.loading import load_path
-from modelops_pipelines.gateway.model_runtime.prediction_paths import PredictionPath
 from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launcher
-from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, known_path
+from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, prove_apart
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.operations.model_runtime.loaded_model import Model
+from modelops_pipelines.operations.model_runtime.loading import load_proven
 from modelops_pipelines.store.registry.model_loader import runs_own_code
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
@@ -37,18 +37,24 @@ class VersionProcesses:
         self._kept: list[_Kept] = []
         self._checked_at = time.monotonic()
 
-    def load(self, version: ModelVersion, spec: EndpointSpec) -> PredictionPath:
-        """Load a version and return how it predicts; raises ModelError.
+    def load(
+        self, version: ModelVersion, spec: EndpointSpec, *, strict: bool, has_served: bool
+    ) -> tuple[Model, ModelVersion]:
+        """Load a version; return it with what its model says of its classes, to be recorded. Raises ModelError.
+
+        With ``strict`` it is refused where the sources of its classes differ, and without ``has_served`` where it does
+        not prove itself.
 
         Data is loaded and probed in a process for this purpose first: native code that crashes on it does not crash
         here, where it would again and again.
         """
+        order = Order(self._worker, version, spec, strict=strict, has_served=has_served)
         if not runs_own_code(version):
-            known = known_path(Order(self._worker, version, spec), self._launcher)
-            return load_path(version, spec, known, data_only=True)
-        process = VersionProcess(Order(self._worker, version, spec), self._launcher, self._report)
+            proven = prove_apart(order, self._launcher)
+            return load_proven(version, spec, proven, data_only=True), proven.learned(version)
+        process = VersionProcess(order, self._launcher, self._report)
         self._kept.append(_Kept(process))
-        return process.path
+        return process.proven.model(version, spec, process.path), process.proven.learned(version)
 
     def check(self) -> None:
         """Kill what hangs, and end what no endpoint has needed for longer than a request may take."""

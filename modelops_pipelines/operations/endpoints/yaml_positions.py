@@ -112,10 +112,10 @@ class Section:
             self.report.stand_ins.add(path)
         return self.take(key, text, "")
 
-    def texts(self, key: str) -> tuple[str, ...]:
+    def texts(self, key: str, reader: Callable[[yaml.Node], str] = text) -> tuple[str, ...]:
         """Return the texts of a list; a faulty item becomes an empty text, so that the positions stay."""
         places = self.report.items(self.places[key]) if key in self.places else []
-        return tuple(self.report.read(place, text, "") for place in places)
+        return tuple(self.report.read(place, reader, "") for place in places)
 
 
 def root_of(content: str, report: Report) -> Place | None:

@@ -1,6 +1,7 @@
 """Parses an endpoint's YAML into its spec. Shapes only: ``core.endpoints.validate`` checks what the values mean."""
 
 from dataclasses import asdict, fields
+from datetime import timedelta
 from typing import Any, cast
 
 from modelops_pipelines.core.endpoints.issues import suggestion
@@ -26,7 +27,16 @@ from modelops_pipelines.core.endpoints.spec import (
 )
 from modelops_pipelines.core.evaluation.gate import GateConfig
 from modelops_pipelines.operations.endpoints.yaml_positions import Place, Report, Section
-from modelops_pipelines.operations.endpoints.yaml_types import any_text, boolean, duration, number, rate, text, whole
+from modelops_pipelines.operations.endpoints.yaml_types import (
+    any_text,
+    boolean,
+    class_of,
+    duration,
+    number,
+    rate,
+    text,
+    whole,
+)
 
 ENDPOINT_TYPE = "modelops_pipelines.ModelEndpoint"
 _SECTIONS = (
@@ -93,6 +103,7 @@ def _spec(at: Section, report: Report) -> EndpointSpec:
         description=at.take("description", any_text, ""),
         features=at.texts("features"),
         positive_label=at.take("positive_label", text, EndpointSpec.positive_label),
+        classes=at.texts("classes", class_of),
         allow_replay=at.take("allow_replay", boolean, default=False),
         allow_pickle=at.take("allow_pickle", boolean, default=False),
         accept_pickles=at.texts("accept_pickles"),
@@ -190,6 +201,7 @@ def _guard(at: Section, report: Report) -> Guard:
         loss=inner.take("loss", number, Guard.loss),
         score_shift=inner.take("score_shift", number, Guard.score_shift),
         watch=inner.take("watch", duration, Guard.watch),
+        probation=inner.take("probation", duration, Guard.probation),
     )
 
 
@@ -208,7 +220,8 @@ def _gate(at: Section, report: Report) -> GateConfig:
     default = GateConfig()
     given: dict[str, Any] = {}
     for name, value in asdict(default).items():
-        given[name] = inner.take(name, whole, value) if isinstance(value, int) else inner.take(name, number, value)
+        read: Any = duration if isinstance(value, timedelta) else whole if isinstance(value, int) else number
+        given[name] = inner.take(name, read, value)
     return GateConfig(**given)
 
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 import yaml
 
 from modelops_pipelines.core.durations import parse_duration
+from modelops_pipelines.core.models.class_names import class_name
 
 _WORDS = {"str": "text", "int": "a number", "float": "a number", "bool": "a yes or no", "timestamp": "a date"}
 _WHOLE = re.compile(r"[-+]?(0|[1-9](_?[0-9]){0,17})")
@@ -68,6 +69,17 @@ def text(node: yaml.Node) -> str:
 def any_text(node: yaml.Node) -> str:
     """Read a text that may be empty."""
     return "" if tag_of(node) == "str" and not node.value else text(node)
+
+
+def class_of(node: yaml.Node) -> str:
+    """Read a class as the log writes it: a text, a number, true or false. YAML's other booleans, as no, are refused."""
+    if tag_of(node) == "bool" and node.value.lower() in {"true", "false"}:
+        return class_name(boolean(node))
+    if tag_of(node) == "int" and _WHOLE.fullmatch(node.value):
+        return class_name(int(node.value))
+    if tag_of(node) == "float" and isfinite(_float(node)):
+        return class_name(_float(node))
+    return text(node)
 
 
 def rate(node: yaml.Node) -> str:

@@ -14,8 +14,10 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.ids import content_id
 from modelops_pipelines.core.improve.training_context import TrainingContext
-from modelops_pipelines.core.models.output_kinds import PROBABILITIES, UNKNOWN
-from modelops_pipelines.core.models.predictions import class_name, interpret
+from modelops_pipelines.core.models.class_names import class_name
+from modelops_pipelines.core.models.classes import MODEL, YAML, agree
+from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, UNKNOWN
+from modelops_pipelines.core.models.predictions import interpret
 from modelops_pipelines.operations.drift.references import SAMPLE_ROWS, answers_of, make_reference, reference_hours
 from modelops_pipelines.operations.improve.feature_importance import importance_of
 from modelops_pipelines.operations.improve.training_sets import (
@@ -138,7 +140,7 @@ def _reference(
     step = max(1, len(inputs) // SAMPLE_ROWS)
     predictions, scores = _answers(spec, model, inputs.iloc[::step])
     answers = {
-        "prediction": pa.array(predictions),
+        "prediction": pa.array(predictions, pa.float64() if spec.task == "regression" else pa.string()),
         "score": pa.array(scores, pa.float64()) if scores else pa.nulls(len(predictions), pa.float64()),
     }
     features = make_reference("", rows, list(inputs.columns))
@@ -155,7 +157,8 @@ def _answers(spec: EndpointSpec, model: Any, inputs: "pd.DataFrame") -> tuple[li
     """Return the model's predictions and scores on features, as the gateway would answer."""
     function = "predict_proba" if spec.task != "regression" and hasattr(model, "predict_proba") else "predict"
     output = getattr(model, function)(inputs) if hasattr(model, "get_params") else model.predict(None, inputs)
-    classes = [class_name(value) for value in model.classes_.tolist()] if hasattr(model, "classes_") else None
-    kind = PROBABILITIES if function == "predict_proba" else UNKNOWN
+    read = [class_name(value) for value in model.classes_.tolist()] if hasattr(model, "classes_") else None
+    classes, _ = agree(spec.model_name, "in training", {MODEL: read, YAML: list(spec.classes) or None})
+    kind = PROBABILITIES if function == "predict_proba" else UNKNOWN if read is None else LABELS
     predictions, scores = interpret(spec.task, output, len(inputs), classes, spec.positive_label, kind)
     return list(predictions), None if scores is None else list(scores)

@@ -19,6 +19,7 @@ from modelops_pipelines.core.metrics.cbpe import (
     why_not_calibrated,
 )
 from modelops_pipelines.core.metrics.score_histogram import BINS, Floats, ScoreCounts
+from modelops_pipelines.core.models.classes import how_to_state, why_unknown
 from modelops_pipelines.core.tables.lake import ESTIMATED_QUALITY, QUALITY_METRICS
 from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.lake.endpoint_tables import log_table
@@ -30,6 +31,18 @@ from modelops_pipelines.store.stores import Stores
 
 BINARY = "binary_classification"
 Key = tuple[datetime, str]
+
+
+_NOT_SUMS = frozenset({"window_start", "model_version", "predictions", "unnamed"})
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Answered rows: their number, those without a class (the version's classes are unknown), the scored ones a bin."""
+
+    predictions: int
+    unnamed: int
+    counts: AnswerCounts
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +70,7 @@ def estimate_quality(stores: Stores, spec: EndpointSpec, backfill: Range | None 
     return recompute(stores, spec, ESTIMATED_QUALITY, compute, backfill=backfill)
 
 
-def answer_counts(stores: Stores, spec: EndpointSpec, windows: Windows) -> dict[Key, tuple[int, AnswerCounts]]:
+def answer_counts(stores: Stores, spec: EndpointSpec, windows: Windows) -> dict[Key, Answered]:
     """Return the answered rows by window and version: their number, and the scored ones per bin."""
     parameters = {"size": spec.window, "windows": list(windows), "positive": spec.positive_label}
     with stores.lake.query(spec.name, [log_table(stores, spec)], dates_of(windows)) as connected:
@@ -97,21 +110,19 @@ def _running(history: Sequence[tuple[datetime, str]], ends: Sequence[datetime]) 
         yield Labelled(positives, negatives)
 
 
-def _counted(rows: pa.Table) -> tuple[int, AnswerCounts]:
+def _counted(rows: pa.Table) -> Answered:
     """Return the number of rows of one window and version, and the scored ones per bin."""
     scored = rows.filter(rows["bin"].is_valid())
-    names = [name for name in scored.column_names if name not in {"window_start", "model_version", "predictions"}]
+    names = [name for name in scored.column_names if name not in _NOT_SUMS]
     columns = {name: np.asarray(scored[name].to_numpy(), np.float64) for name in names}
-    return int(sum(rows["predictions"].to_pylist())), AnswerCounts.read(columns["bin"], columns)
+    predictions, unnamed = (int(sum(rows[name].to_pylist())) for name in ("predictions", "unnamed"))
+    return Answered(predictions, unnamed, AnswerCounts.read(columns["bin"], columns))
 
 
-def _row(
-    spec: EndpointSpec, key: Key, answered: tuple[int, AnswerCounts], earlier: Mapping[Key, Labelled]
-) -> dict[str, Any]:
-    predictions, counts = answered
+def _row(spec: EndpointSpec, key: Key, answered: Answered, earlier: Mapping[Key, Labelled]) -> dict[str, Any]:
     labelled = earlier.get(key) or Labelled(np.zeros(BINS), np.zeros(BINS))
-    estimated = _estimate(spec, counts, labelled)
-    numbers = {"predictions": predictions, "scored": counts.scored}
+    estimated = _estimate(spec, key[1], answered, labelled)
+    numbers = {"predictions": answered.predictions, "scored": answered.counts.scored}
     basis = {"labelled": int(labelled.positives.sum() + labelled.negatives.sum()), "reason": estimated.reason}
     return {
         "window_start": key[0],
@@ -123,9 +134,12 @@ def _row(
     }
 
 
-def _estimate(spec: EndpointSpec, counts: AnswerCounts, labelled: Labelled) -> Estimate:
+def _estimate(spec: EndpointSpec, version: str, answered: Answered, labelled: Labelled) -> Estimate:
+    counts = answered.counts
     if spec.task != BINARY:
         return no_estimate("quality is estimated for binary classification only")
+    if answered.unnamed == answered.predictions:
+        return no_estimate(f"{why_unknown(version)}: {how_to_state(version)}")
     if not counts.scored:
         return no_estimate('the model returns no score: log it with pyfunc_predict_fn="predict_proba"')
     chance = calibrate(labelled.positives, labelled.negatives)

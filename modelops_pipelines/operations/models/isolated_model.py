@@ -13,6 +13,7 @@ import sys
 import time
 import weakref
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.operations.models.messages import ReplyError, decode_array, receive, send
 from modelops_pipelines.store.registry import model_loader
+from modelops_pipelines.store.registry.version_classes import for_endpoint, learned
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 if TYPE_CHECKING:
@@ -40,10 +42,19 @@ def load_model(version: ModelVersion, spec: EndpointSpec) -> Any:
     return model_loader.load_model(version, spec, data_only=True)
 
 
+def version_of(model: Any, version: ModelVersion, spec: EndpointSpec) -> ModelVersion:
+    """Return a loaded version with the classes that its record, the model and the endpoint's YAML agree on.
+
+    Raises ModelError when two of them differ.
+    """
+    return for_endpoint(model.version if isinstance(model, IsolatedModel) else learned(version, model), spec)
+
+
 class IsolatedModel:
     """A version that predicts in a process of its own, which ends with this object.
 
-    ``seconds`` is how long the model itself took at the last call; None before the first.
+    ``seconds`` is how long the model itself took at the last call; None before the first. ``version`` is the version
+    with what the model itself says of its classes.
     """
 
     def __init__(self, version: ModelVersion, spec: EndpointSpec) -> None:
@@ -56,6 +67,9 @@ class IsolatedModel:
             send(self._channel, {}, pickle.dumps((version, spec)))
             head, _ = receive(self._channel)
             if head["kind"] == "loaded":
+                self.version = replace(
+                    version, classes=head["classes"], classes_from=head["classes_from"], output=str(head["output"])
+                )
                 return
             message, remedy = str(head["message"]), str(head["remedy"])
         except (OSError, EOFError, ReplyError, LookupError) as error:

@@ -8,14 +8,14 @@ import pickle
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from modelops_pipelines.core.errors import ModelOpsError
+from modelops_pipelines.core.models.output_forms import as_rows
 from modelops_pipelines.operations.models.messages import encode_array, receive, send
 from modelops_pipelines.store.registry.model_loader import load_model
+from modelops_pipelines.store.registry.version_classes import for_endpoint, learned
 
 _LONGEST = 500
 
@@ -26,21 +26,24 @@ def main(channel: socket.socket) -> None:
     version, spec = pickle.loads(order)  # noqa: S301 - our own code wrote it
     try:
         model = load_model(version, spec)
+        own = learned(version, model)
+        named = for_endpoint(own, spec)
     except ModelOpsError as error:
         send(channel, {"kind": "refused", "message": error.message, "remedy": error.remedy})
         return
-    send(channel, {"kind": "loaded"})
+    send(channel, {"kind": "loaded", "classes": own.classes, "classes_from": own.classes_from, "output": own.output})
     while True:
         _, content = receive(channel)
-        send(channel, *_answer(model, content))
+        send(channel, *_answer(model, named.classes, content))
 
 
-def _answer(model: Any, content: bytes) -> tuple[Mapping[str, Any], bytes]:
+def _answer(model: Any, classes: Sequence[str] | None, content: bytes) -> tuple[Mapping[str, Any], bytes]:
     try:
         frame = pickle.loads(content)  # noqa: S301 - as above
         started = time.perf_counter()
-        output = np.asarray(model.predict(frame))
+        answered = model.predict(frame)
         seconds = time.perf_counter() - started
+        output = as_rows(answered, len(frame), classes)
         head, body = encode_array(output)
     except BaseException as error:  # noqa: BLE001 - a model's code may raise anything, to end the process too
         text = str(error)[:_LONGEST].encode(errors="replace").decode()

@@ -5,40 +5,35 @@ Rows and answers are exchanged as Arrow files; nothing that a model wrote is eve
 """
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pyarrow as pa
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import ModelError, ModelOpsError, PredictionError, SchemaError
+from modelops_pipelines.core.errors import ModelError, PredictionError, SchemaError
 from modelops_pipelines.core.models.predictions import Answer
-from modelops_pipelines.core.windows import text
+from modelops_pipelines.operations.models.child_process import read_fault, run_child, why_ended
+from modelops_pipelines.operations.models.trial import REQUEST, request_of
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 DEADLINE = 120.0
 """Seconds that a version has by default to load and to answer all rows."""
 BATCH_ROWS = 1000
-REQUEST, ROWS, ANSWERS, FAULT, OUTPUT = "request.json", "rows.arrow", "answers.arrow", "fault.json", "output.txt"
+ROWS, ANSWERS = "rows.arrow", "answers.arrow"
 CHILD = "modelops_pipelines.operations.models.sandbox_worker"
 _COLUMNS = ("prediction", "score", "error", "milliseconds")
-_LONGEST = 500
 
 
 @dataclass(frozen=True)
 class Predicted:
     """A version's answers to rows, in their order.
 
-    A row that it could not answer has an error, and neither prediction nor score. ``milliseconds`` is the time per row
+    A row that it could not answer has an error, and neither prediction nor score. Without an error, a prediction is
+    None where the version's classes are unknown. ``milliseconds`` is the time per row
     in its batch; ``seconds`` is the answering alone, ``seconds_in_all`` includes starting the process and loading.
     ``timed_with`` is the milliseconds per row of the other version that was timed; None without one, or if it fails.
     """
@@ -80,7 +75,7 @@ def predict_in_sandbox(
     with TemporaryDirectory(prefix="modelops-predict-") as created:
         folder = Path(created)
         _write_request(folder, version, spec, rows, batches or _equal_batches(len(rows)))
-        exit_code = _run(folder, deadline, low_priority=low_priority)
+        exit_code = run_child(CHILD, folder, deadline, low_priority=low_priority)
         if exit_code is None:
             raise PredictionError(
                 f"Version {version.version} did not answer {len(rows)} rows in {deadline:g} s; its process was killed",
@@ -117,56 +112,18 @@ def _write_request(
     rows: pa.Table,
     batches: Sequence[int],
 ) -> None:
-    names = ("name", "model_name", "task", "label", "positive_label", "allow_pickle", "accept_pickles")
-    request = {
-        "version": _as_json(version),
-        "spec": {name: getattr(spec, name) for name in names},
-        "batches": list(batches),
-    }
+    request = {**request_of(version, spec), "batches": list(batches)}
     (folder / REQUEST).write_text(json.dumps(request))
     sent = rows.select([name for name in rows.column_names if name in version.inputs])
     with pa.OSFile(str(folder / ROWS), "wb") as sink, pa.ipc.new_file(sink, sent.schema) as writer:
         writer.write_table(sent)
 
 
-def _as_json(version: ModelVersion) -> dict[str, Any]:
-    return {**asdict(version), "registered_at": text(version.registered_at)}
-
-
-def _run(folder: Path, deadline: float, *, low_priority: bool) -> int | None:
-    """Run the child; return its exit code, None where it timed out and was killed. No process of it stays.
-
-    It also ends itself 5 s after the deadline, in case this process is killed meanwhile.
-    """
-    child = _start([str(folder), f"{deadline + 5:g}", *(["low-priority"] if low_priority else [])], folder / OUTPUT)
-    try:
-        return child.wait(timeout=deadline)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:  # processes that the model started belong to the child's session
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-
-
-def _start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start the child in a new session; its output goes to a file."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", CHILD, *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-
-
 def _read(folder: Path, version: ModelVersion, exit_code: int, rows: int) -> pa.Table:
     """Return the child's answers; raises the fault that it reported, or PredictionError without valid answers."""
-    if (folder / FAULT).exists():
-        raise _fault(folder, version)
+    fault = read_fault(folder, version)
+    if fault is not None:
+        raise fault
     try:
         with pa.OSFile(str(folder / ANSWERS), "rb") as source:
             answers = pa.ipc.open_file(source).read_all()
@@ -181,26 +138,9 @@ def _read(folder: Path, version: ModelVersion, exit_code: int, rows: int) -> pa.
     ):  # the model's code may have written or removed the file
         answers = None
     if answers is None or exit_code != 0 or (len(answers), answers.column_names) != (rows, list(_COLUMNS)):
-        why = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"exit code {exit_code}"
-        message = f"Version {version.version} crashed on {rows} rows ({why}): {_last_line(folder)}"
+        message = f"Version {version.version} crashed on {rows} rows {why_ended(folder, exit_code)}"
         raise PredictionError(message, "Fix the model")
     return answers
-
-
-def _fault(folder: Path, version: ModelVersion) -> ModelOpsError:
-    try:
-        fault = json.loads((folder / FAULT).read_bytes())
-        message, remedy = str(fault["message"]), str(fault["remedy"])
-    except (ValueError, LookupError, TypeError):
-        return PredictionError(f"Version {version.version} failed without a readable error", "Fix the model")
-    return ModelError(message[: 4 * _LONGEST], remedy[:_LONGEST])
-
-
-def _last_line(folder: Path) -> str:
-    with (folder / OUTPUT).open("rb") as output:
-        output.seek(max(0, output.seek(0, os.SEEK_END) - 4096))
-        lines = output.read().decode(errors="replace").strip().splitlines()
-    return lines[-1][:_LONGEST] if lines else "no output"
 
 
 def _predicted(answers: pa.Table, seconds: float) -> Predicted:

@@ -5,12 +5,10 @@
 
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,35 +17,36 @@ import pyarrow as pa
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, ModelError
 from modelops_pipelines.core.models.predictions import Answer, interpret
-from modelops_pipelines.operations.models.sandbox import ANSWERS, FAULT, REQUEST, ROWS
+from modelops_pipelines.operations.models.child_process import limit_child, write_fault
+from modelops_pipelines.operations.models.sandbox import ANSWERS, ROWS
+from modelops_pipelines.operations.models.trial import REQUEST
+from modelops_pipelines.operations.models.trial_worker import read_spec, read_version
 from modelops_pipelines.store.registry.model_loader import load_model
+from modelops_pipelines.store.registry.version_classes import with_classes
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LOW_PRIORITY = 10
-"""The niceness of a low-priority process: it gets a tenth of the others' share of a busy CPU."""
 FAILURES = 400
 """Batches on which a model may raise before failed batches are no longer halved."""
 _LONGEST = 500
 _NARROW = {"float": "float32", "integer": "int32"}
 _WHOLE = {"int": "int64", "bool": "bool"}
-Interpreted = tuple[list[Answer], list[float] | None]
+Interpreted = tuple[list[Answer | None], list[float] | None]
 
 
 def main(folder: Path) -> None:
     """Load the version that the folder's request names and write its answers, or why it cannot be loaded."""
     request = json.loads((folder / REQUEST).read_bytes())
-    version = _version(request["version"])
-    spec = EndpointSpec(**{**request["spec"], "accept_pickles": tuple(request["spec"]["accept_pickles"])})
+    version, spec = read_version(request["version"]), read_spec(request["spec"])
     with pa.OSFile(str(folder / ROWS), "rb") as source:
         rows = pa.ipc.open_file(source).read_all()
     try:
         model = load_model(version, spec)
+        version = with_classes(version, spec, model)
     except ModelError as error:
-        fault = {"message": error.message, "remedy": error.remedy}
-        (folder / FAULT).write_text(json.dumps(fault))
+        write_fault(folder, error)
         return
     answers = answer(model, version, spec, rows, request["batches"])
     with pa.OSFile(str(folder / ANSWERS), "wb") as sink, pa.ipc.new_file(sink, answers.schema) as writer:
@@ -157,10 +156,6 @@ class _Answers:
         self.milliseconds += milliseconds
 
 
-def _version(given: Mapping[str, Any]) -> ModelVersion:
-    return ModelVersion(**{**given, "registered_at": datetime.fromisoformat(given["registered_at"])})
-
-
 def _narrow(model: Any) -> dict[str, str]:
     """Return the inputs that the model's signature declares to be of 32 bits: MLflow itself does not narrow numbers."""
     schema = model.metadata.get_input_schema()
@@ -169,8 +164,6 @@ def _narrow(model: Any) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    signal.setitimer(signal.ITIMER_REAL, float(sys.argv[2]))  # in case the parent process is gone
-    if "low-priority" in sys.argv[3:]:
-        os.nice(LOW_PRIORITY)
+    limit_child(sys.argv[1:])
     main(Path(sys.argv[1]))
     os._exit(0)  # does not wait for threads that a model has started

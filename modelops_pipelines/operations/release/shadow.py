@@ -24,6 +24,7 @@ from modelops_pipelines.operations.metrics.quality import rows_of
 from modelops_pipelines.operations.models.sandbox import Predicted, predict_in_sandbox
 from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.operations.release.apply import Change
+from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrival_dates import dates_received
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
@@ -56,7 +57,7 @@ def start_shadow(
     stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str, share: int = WHOLE
 ) -> Change:
     """Make a version the shadow; raises SchemaError when the log lacks a feature of it, and what ``shadow`` does."""
-    known = releases.known_version(stores, spec, version)
+    known = known_version(stores, spec, version)
     champion = stores.deployments.desired(spec.name).champion
     redacted = [name for name in known.inputs if name in spec.capture.redact]
     if redacted:
@@ -103,7 +104,7 @@ def shadow_summary(stores: Stores, spec: EndpointSpec) -> dict[str, Any]:
     """Compare the present shadow's answers, or the last one's, with the live ones; raises EvidenceError without any.
 
     Returns the agreement, the mean distance of scores, the latency ratio, and with labels the paired losses with their
-    interval.
+    interval; ``reason`` says why rows are in none of them.
     """
     reigns = shadow_periods(stores.deployments.events(spec.name))
     if not reigns:
@@ -114,6 +115,7 @@ def shadow_summary(stores: Stores, spec: EndpointSpec) -> dict[str, Any]:
     moments = Moments.of_clusters(found["people"], found["labelled"], *(found.pop(name) for name in _MOMENTS))
     interval = paired_difference(moments, planned=PLANNED_ROWS)
     mine, live = found["milliseconds"], found["live_milliseconds"]
+    found["reason"] = _why_unnamed(found.pop("unnamed"), found["compared"])
     summary = {"version": reign.version, "since": reign.since, "until": reign.until, **found}
     losses = {
         "loss_difference": moments.mean if moments.rows else None,
@@ -122,6 +124,13 @@ def shadow_summary(stores: Stores, spec: EndpointSpec) -> dict[str, Any]:
         "verdict": verdict(interval),
     }
     return {**summary, "latency_ratio": mine / live if mine and live else None, **losses}
+
+
+def _why_unnamed(unnamed: int, compared: int) -> str | None:
+    """Return why rows are in no comparison of classes, or None when all are."""
+    if not unnamed:
+        return None
+    return f"{unnamed} of {compared} rows are not compared: the classes of shadow or live version are unknown"
 
 
 def _pending_rows(

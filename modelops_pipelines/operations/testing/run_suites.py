@@ -9,10 +9,10 @@ import pyarrow as pa
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, UnknownError
 from modelops_pipelines.core.evaluation.suites import RESERVED, Answered, Case, differences, failures, inputs_hash
+from modelops_pipelines.core.models.classes import how_to_state, why_unknown
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
-from modelops_pipelines.operations.models.sandbox import DEADLINE, predict_in_sandbox
-from modelops_pipelines.operations.release.commands import known_version
+from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_in_sandbox
 from modelops_pipelines.operations.testing.suite_files import (
     Suite,
     read_suite_file,
@@ -20,6 +20,7 @@ from modelops_pipelines.operations.testing.suite_files import (
     suites_of,
     write_suite_file,
 )
+from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import ARROW
 from modelops_pipelines.store.state.release.suite_runs import VersionTest
@@ -58,8 +59,9 @@ def run_suite(
 ) -> VersionTest:
     """Have a version answer a suite's cases, in a separate process; store and return the result.
 
-    Raises PredictionError when the version crashes or times out, ModelError when it cannot be loaded: then nothing is
-    stored. A case on which the model raises has failed.
+    Raises PredictionError when the version crashes or times out, ModelError when it cannot be loaded, EvidenceError
+    when its classes are unknown, so that no answer can be judged: then nothing is stored. A case on which the model
+    raises has failed.
     """
     known = known_version(stores, spec, version)
     read = read_suite(stores, spec, suite)
@@ -70,6 +72,7 @@ def run_suite(
     columns = {name: [case.features[name] for case in read.cases] for name in known.inputs}
     rows = pa.table({name: _column(name, columns[name], kind) for name, kind in known.inputs.items()})
     predicted = predict_in_sandbox(known, spec, rows, deadline)
+    _check_named(predicted, known.version)
     answers = [Answered(*one) for one in zip(predicted.predictions, predicted.scores, predicted.errors, strict=True)]
     failed = failures(read.cases, answers, spec.task)
     test = VersionTest(
@@ -130,6 +133,13 @@ def suite_from_log(
         raise EvidenceError(f"No prediction of endpoint {spec.name!r} has a label yet", "Send labels first")
     write_suite_file(path, features, cases)
     return read_suite(stores, spec, name)
+
+
+def _check_named(predicted: Predicted, version: str) -> None:
+    """Raise EvidenceError when the version answered without naming classes."""
+    answers = zip(predicted.predictions, predicted.errors, strict=True)
+    if any(prediction is None and error is None for prediction, error in answers):
+        raise EvidenceError(f"No case can be judged: {why_unknown(version)}", how_to_state(version))
 
 
 def _newest(stores: Stores, spec: EndpointSpec, version: str, suite: str) -> VersionTest:

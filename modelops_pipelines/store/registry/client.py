@@ -18,11 +18,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, infer_signature
 
 from modelops_pipelines.core.errors import ModelError, UnknownError
+from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, SCORES, UNKNOWN
-from modelops_pipelines.core.models.predictions import class_name
 from modelops_pipelines.store.filesystem.files import exclusive
 from modelops_pipelines.store.registry.file_hashes import hash_files
-from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES, describe_files
+from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES, describe_files, why_unsafe
+from modelops_pipelines.store.registry.version_classes import recorded_classes, tagged_classes
 from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
@@ -116,20 +117,29 @@ class Registry:
             raise _no_version(model_name, version, error) from error
         files_hash = hash_files(Path(folder))
         described = describe_files(Path(folder))
-        inputs, classes, output = _declared(described, f"{model_name} version {version}")
+        of = _declared(described, Path(folder), found)
         return ModelVersion(
             model_name=model_name,
             version=str(found.version),
             artifact_uri=str(Path(folder).resolve()),
-            inputs=inputs,
-            classes=classes,
+            inputs=of.inputs,
+            classes=of.classes,
             training_set=found.tags.get(TRAINING_SET_TAG),
             run_id=found.run_id,
             registered_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
-            output=output,
+            output=of.output,
             files_hash=files_hash,
             trained_here=False,
+            classes_from=of.classes_from,
         )
+
+    def tagged_classes(self, model_name: str, version: str) -> list[str] | None:
+        """Return the classes in the version's tag now, or None; raises ModelError for a malformed tag, UnknownError."""
+        try:
+            found = self._client.get_model_version(model_name, version)
+        except MlflowException as error:
+            raise _no_version(model_name, version, error) from error
+        return tagged_classes(found.tags, model_name, version)
 
     def reference_files(self, version: ModelVersion) -> dict[str, bytes]:
         """Return the drift reference's files from the artefacts of the version's run, by name; empty without one."""
@@ -279,23 +289,29 @@ def _requirements() -> list[str]:
     return [f"{package}=={version(package)}" for package in ("mlflow", "scikit-learn", "skops", "numpy", "pandas")]
 
 
-def _declared(described: Mapping[str, Any], what: str) -> tuple[dict[str, str], list[str] | None, str]:
-    """Return inputs, classes and output kind from an MLmodel file; raises ModelError for a malformed file."""
+@dataclass(frozen=True)
+class _Declared:
+    """What a version's files and tags say of its signature and classes."""
+
+    inputs: dict[str, str]
+    classes: list[str] | None
+    classes_from: str | None
+    output: str
+
+
+def _declared(described: dict[str, Any], folder: Path, found: Any) -> _Declared:
+    """Return inputs, classes and output kind; raises ModelError for a malformed file, or classes that differ."""
+    name, version = str(found.name), str(found.version)
+    what = f"{name} version {version}"
     try:
-        return _inputs(described, what), _classes(described), _output(described)
+        inputs = _inputs(described, what)
+        data = why_unsafe(described) is None
+        classes, source, named = recorded_classes(described, folder, found.tags, name, version, data=data)
+        return _Declared(inputs, classes, source, LABELS if named else _output(described))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(
             f"Model {what} has a malformed MLmodel file ({type(error).__name__})", "Log the model again"
         ) from error
-
-
-def _classes(described: Mapping[str, Any]) -> list[str] | None:
-    found = (described.get("metadata") or {}).get("classes")
-    if found is None:
-        return None
-    if not isinstance(found, list) or not all(isinstance(value, str | int | float) for value in found):
-        raise TypeError
-    return [class_name(value) for value in found]
 
 
 def _inputs(described: Mapping[str, Any], what: str) -> dict[str, str]:

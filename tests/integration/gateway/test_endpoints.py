@@ -46,7 +46,7 @@ def information(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Informatio
     add_endpoint(project, "idle")
     versions = [train_first(project, cancer_frame().head(rows)) for rows in (569, 300, 400)]
     for version, actor in zip(versions, ("ann", "bob", "eve"), strict=True):
-        deploy(project.stores, project.spec, version.version, actor=actor, reason=f"by {actor}")
+        deploy(project.stores, project.spec, version.version, actor=actor, reason=f"by {actor}", force=True)
     deploy(project.stores, project.spec, "1", share=20, actor="bob", reason="a trial")
     for reason in ("no trial", "it drifts"):
         roll_back(project.stores, project.spec, actor="ann", reason=reason)
@@ -137,7 +137,7 @@ def test_an_endpoint_that_serves_nothing_has_no_example(information: Information
 def test_only_the_last_twenty_champions_are_told(information: Information) -> None:
     spec = information.project.spec
     for number in range(22):
-        deploy(information.project.stores, spec, "13"[number % 2], actor="ann", reason=str(number))
+        deploy(information.project.stores, spec, "13"[number % 2], actor="ann", reason=str(number), force=True)
     assert [str(number) for number in range(21, 1, -1)] == [
         one["reason"] for one in information.get(E).json()["champions"]
     ]

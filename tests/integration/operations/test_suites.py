@@ -29,14 +29,15 @@ from tests.fakes import moody_models as moody
 from tests.fakes.records import START, label_row, request_record, write_segment
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first
 
-pytestmark = pytest.mark.usefixtures("warm_answering")
 FEATURES = ("mean_radius", "mean_texture", "mean_smoothness", "mean_concavity")
 SMALL, LARGE = (11.0, 15.0, 0.09, 0.02), (22.0, 25.0, 0.11, 0.25)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    made = make_project(tmp_path_factory.mktemp("suites") / "project", CANCER_YAML + "  allow_pickle: true\n")
+    made = make_project(
+        tmp_path_factory.mktemp("suites") / "project", CANCER_YAML + "  allow_pickle: true\n  classes: [0, 1]\n"
+    )
     frame = cancer_frame()
     train_first(made, frame)
     trainers.train_first(made.stores, made.spec, frame, moody.moody())

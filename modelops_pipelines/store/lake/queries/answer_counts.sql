@@ -1,4 +1,4 @@
--- Predictions of the requested windows per score bin; a null bin has the predictions without a score.
+-- Predictions of the requested windows per score bin; a null bin has the predictions without a score or a class.
 -- Needs the macro score_bin.
 -- Parameters: size ('hour' or 'day'), windows (list of window starts), positive (the positive class).
 SELECT
@@ -6,6 +6,7 @@ SELECT
     model_version,
     CASE WHEN isfinite(score) AND prediction IS NOT NULL THEN score_bin(score) END AS bin,
     count(*) AS predictions,
+    count(*) - count(prediction) AS unnamed,
     count(*) FILTER (prediction::VARCHAR = $positive) AS positive,
     count(*) FILTER (prediction::VARCHAR <> $positive) AS negative,
     sum(score) AS scores,

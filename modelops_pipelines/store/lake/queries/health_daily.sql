@@ -19,7 +19,7 @@ SELECT
     quantile_disc(p.latency_ms, 0.95) FILTER (p.row_index = 0) AS latency_p95_ms,
     quantile_disc(p.latency_ms, 0.99) FILTER (p.row_index = 0) AS latency_p99_ms,
     count(DISTINCT p.user_id) AS users,
-    avg(p.score) FILTER (p.status = 200) AS mean_score,
+    avg(p.score) FILTER (p.status = 200 AND p.prediction IS NOT NULL) AS mean_score,
     count(l.label) FILTER (p.status = 200) AS labelled,
     count(l.label) FILTER (p.status = 200) / nullif(count(*) FILTER (p.status = 200), 0) AS coverage,
     avg((p.prediction::VARCHAR = l.label::VARCHAR)::INT)

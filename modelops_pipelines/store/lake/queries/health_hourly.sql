@@ -13,7 +13,7 @@ SELECT
     quantile_disc(latency_ms, 0.95) FILTER (row_index = 0) AS latency_p95_ms,
     quantile_disc(latency_ms, 0.99) FILTER (row_index = 0) AS latency_p99_ms,
     count(DISTINCT user_id) AS users,
-    avg(score) FILTER (status = 200) AS mean_score
+    avg(score) FILTER (status = 200 AND prediction IS NOT NULL) AS mean_score
 FROM inference_log
 WHERE source <> 'test'
     AND date > (SELECT max(date) FROM inference_log) - INTERVAL 8 DAY

@@ -1,5 +1,6 @@
 -- Quality per window, version and segment value, over `judged`. AUC is the rank sum (Mann-Whitney), ties counted
 -- half; the calibration error uses ten equal score bins; F1 of a class is 2 hits / (predictions + labels of the class).
+-- A prediction without a class (the version's classes are unknown) is in no metric of classes.
 -- Needs the macro score_bin.
 -- Parameters: segment, positive (the positive class; null with more than two classes).
 WITH ranked AS (
@@ -11,7 +12,7 @@ WITH ranked AS (
         score AS p,
         rank() OVER same_group + (count(*) OVER same_score - 1) / 2.0 AS score_rank
     FROM judged
-    WHERE label IS NOT NULL AND isfinite(score) AND $positive IS NOT NULL
+    WHERE label IS NOT NULL AND prediction IS NOT NULL AND isfinite(score) AND $positive IS NOT NULL
     WINDOW
         same_group AS (PARTITION BY window_start, model_version, segment_value ORDER BY score),
         same_score AS (PARTITION BY window_start, model_version, segment_value, score)
@@ -122,6 +123,7 @@ counted AS (
         segment_value,
         count(*) AS predictions,
         count(label) AS labelled,
+        count(*) - count(prediction) AS unnamed,
         sum(feedback)::BIGINT AS feedback,
         sum(complaints)::BIGINT AS complaints,
         avg((prediction = label)::INT) FILTER (label IS NOT NULL) AS accuracy,
@@ -163,17 +165,27 @@ SELECT
         'squared_error': s.squared_error,
         'gaps': t.gaps
     })::VARCHAR END AS score_counts,
-    CASE WHEN c.labelled = 0 THEN 'no label has arrived yet' ELSE nullif(concat_ws('; ',
-        CASE WHEN $positive IS NULL THEN 'more than two classes: metrics of a single score are undefined' END,
-        CASE WHEN $positive IS NOT NULL AND s.brier IS NULL
+    nullif(concat_ws('; ',
+        CASE WHEN c.unnamed > 0
+            THEN 'the classes of version ' || c.model_version || ' were unknown for ' || c.unnamed || ' of '
+                || c.predictions || ' predictions, which are left out: add "classes: [...]" to the YAML, or the tag '
+                || 'modelops.classes to the version'
+        END,
+        CASE WHEN c.labelled = 0 THEN 'no label has arrived yet' END,
+        CASE WHEN c.labelled > 0 AND $positive IS NULL
+            THEN 'more than two classes: metrics of a single score are undefined'
+        END,
+        CASE WHEN c.labelled > 0 AND c.unnamed < c.predictions AND $positive IS NOT NULL AND s.brier IS NULL
             THEN 'the model returns no score: log it with pyfunc_predict_fn="predict_proba"'
         END,
         CASE WHEN NOT s.two_classes THEN 'auc and brier_skill are undefined: the labels have one class only' END,
-        CASE WHEN $positive IS NOT NULL AND a.precision IS NULL
+        CASE WHEN c.labelled > 0 AND c.unnamed < c.predictions AND $positive IS NOT NULL AND a.precision IS NULL
             THEN 'precision is undefined: no prediction is positive'
         END,
-        CASE WHEN $positive IS NOT NULL AND a.recall IS NULL THEN 'recall is undefined: no label is positive' END
-    ), '') END AS reason,
+        CASE WHEN c.labelled > 0 AND c.unnamed < c.predictions AND $positive IS NOT NULL AND a.recall IS NULL
+            THEN 'recall is undefined: no label is positive'
+        END
+    ), '') AS reason,
     c.window_start::DATE AS date
 FROM counted AS c
 LEFT JOIN rated AS s USING (window_start, model_version, segment_value)

@@ -1,6 +1,7 @@
 -- The comparison of a shadow with the live version over some time, in one row. Losses are paired, over labelled rows
 -- with both predictions: log-loss if both versions gave every row a score of two classes, else 1 for a wrong class, or
--- squared error. Rows of one user (or session, or request) are one cluster, for core/release/sequential_tests.py.
+-- squared error. A row without a class from both versions (the classes of one are unknown) is in no comparison.
+-- Rows of one user (or session, or request) are one cluster, for core/release/sequential_tests.py.
 -- Needs the view label_now.
 -- Parameters: version (the shadow), since, until, regression (bool), positive (null without a score of two classes).
 WITH compared AS (
@@ -16,7 +17,7 @@ WITH compared AS (
 scored AS (
     SELECT coalesce($positive IS NOT NULL AND bool_and(isfinite(score) AND isfinite(live_score)), false) AS by_score
     FROM compared
-    WHERE error IS NULL
+    WHERE error IS NULL AND prediction IS NOT NULL AND live_prediction IS NOT NULL
 ),
 losses AS (
     SELECT
@@ -34,7 +35,7 @@ losses AS (
             ELSE (live_prediction::VARCHAR <> label::VARCHAR)::INT
         END AS live_loss
     FROM compared, scored
-    WHERE error IS NULL AND label IS NOT NULL
+    WHERE error IS NULL AND label IS NOT NULL AND prediction IS NOT NULL AND live_prediction IS NOT NULL
 ),
 people AS (
     SELECT sum(loss - live_loss) AS s, count(*) AS n FROM losses GROUP BY who
@@ -44,7 +45,12 @@ SELECT
     (SELECT count(error) FROM compared) AS failed,
     (SELECT any_value(error ORDER BY prediction_id) FROM compared) AS first_error,
     (SELECT avg(agrees::INT) FROM compared) AS agreement,
-    (SELECT avg(abs(score - live_score)) FROM compared) AS score_difference,
+    (
+        SELECT avg(abs(score - live_score)) FROM compared WHERE prediction IS NOT NULL AND live_prediction IS NOT NULL
+    ) AS score_difference,
+    (
+        SELECT count(*) FROM compared WHERE error IS NULL AND (prediction IS NULL OR live_prediction IS NULL)
+    ) AS unnamed,
     (
         SELECT avg(abs(try_cast(prediction AS DOUBLE) - try_cast(live_prediction AS DOUBLE)))
         FROM compared

@@ -1,14 +1,15 @@
 -- Mean loss of labelled rows, and mean score of all rows, by version, with the variance of each mean. Rows of one user
 -- (or session, or request) are one cluster: var = sum over users (s - m n)^2 / (sum n)^2 * u / (u - 1), u users, s and
 -- n a user's sum and rows, m the mean (linearised ratio; Cochran, Sampling Techniques, 1977, section 6).
--- The loss is log-loss for a score of two classes, else the share of wrong classes, or squared error.
+-- The loss is log-loss for a score of two classes, else the share of wrong classes, or squared error. A prediction
+-- without a class (the version's classes are unknown) has neither a loss nor a score.
 -- Needs the view label_now.
 -- Parameters: versions (list), since, until, regression (bool), positive (null without a score of two classes).
 WITH answered AS (
     SELECT
         model_version,
         coalesce(user_id, session_id, request_id) AS who,
-        CASE WHEN isfinite(score) THEN score END AS score,
+        CASE WHEN isfinite(score) AND prediction IS NOT NULL THEN score END AS score,
         CASE
             WHEN label IS NULL OR prediction IS NULL THEN NULL
             WHEN $regression AND NOT coalesce(isfinite(try_cast(prediction AS DOUBLE)), false) THEN NULL

@@ -9,6 +9,7 @@ from sqlalchemy.engine import RowMapping
 
 from modelops_pipelines.core.errors import ConflictError, UnknownError
 from modelops_pipelines.core.models.output_kinds import UNKNOWN
+from modelops_pipelines.core.release.admission import way_in
 from modelops_pipelines.core.release.deployment_states import Acknowledgement, Deployment
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, EndpointStatus, Variant
 from modelops_pipelines.core.release.event_log import GENESIS, Event, describe_state
@@ -29,7 +30,10 @@ HEAD = "seal of the newest event"
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """What serving needs of a registered version. ``inputs`` maps a feature to its column type, in order."""
+    """What serving needs of a registered version. ``inputs`` maps a feature to its column type, in order.
+
+    ``classes`` are in the order of the model's score columns, None while unknown; ``classes_from`` is their source.
+    """
 
     model_name: str
     version: str
@@ -42,6 +46,7 @@ class ModelVersion:
     output: str = UNKNOWN
     files_hash: str | None = None
     trained_here: bool | None = None
+    classes_from: str | None = None
 
 
 class Deployments:
@@ -57,6 +62,19 @@ class Deployments:
         with self._database.begin() as connected:
             connected.execute(_VERSIONS.delete().where(_same_version(version.model_name, version.version)))
             connected.execute(_VERSIONS.insert().values(**values))
+
+    def record_classes(self, version: ModelVersion) -> None:
+        """Record the classes and the kind of output of a recorded version; nothing else of it changes."""
+        values = {"classes": version.classes, "classes_from": version.classes_from, "output": version.output}
+        with self._database.begin() as connected:
+            same = _same_version(version.model_name, version.version)
+            connected.execute(_VERSIONS.update().where(same).values(**values))
+
+    def classes(self, model_name: str) -> dict[str, list[str] | None]:
+        """Return the classes of each recorded version of the model; None where they are unknown."""
+        query = sa.select(_VERSIONS.c.version, _VERSIONS.c.classes).where(_VERSIONS.c.model_name == model_name)
+        with self._database.read() as connected:
+            return {row.version: row.classes for row in connected.execute(query)}
 
     def version(self, model_name: str, version: str) -> ModelVersion | None:
         """Return the version, or None when it was never recorded here."""
@@ -94,8 +112,10 @@ class Deployments:
         """Write the next generation, its event and the deployment (before, after) in one transaction.
 
         Raises StaleStateError when another caller has changed the endpoint or the deployment since, ConflictError when
-        a version of ``model_name`` among the variants is archived.
+        a version of ``model_name`` among the variants is archived, GateError when the event does not say by which way
+        a champion is replaced.
         """
+        way_in(before, DesiredState(before.endpoint, variants=tuple(variants)), event)
         with self._database.begin() as connected:
             if _desired(connected, before.endpoint).generation != before.generation:
                 raise StaleStateError
@@ -130,7 +150,7 @@ class Deployments:
     def claim(self, wanted: Deployment) -> tuple[Deployment, bool]:
         """Write the deployment and return it with True, or return an equal request with False; raises ConflictError."""
         with self._database.begin() as connected:
-            return attempts.claim(connected, wanted)
+            return attempts.claim(connected, wanted, _desired(connected, wanted.endpoint).generation)
 
     def move(self, known: Deployment, after: Deployment) -> bool:
         """Write the deployment's next status; False when another process has changed it meanwhile."""

@@ -26,6 +26,7 @@ from modelops_pipelines.core.endpoints.spec import (
 )
 from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
+from tests.unit.operations.endpoints.onboarding_classes import CLASS_LINES, CLASSES
 from tests.unit.operations.endpoints.onboarding_files import FULL, MINIMAL, TRAINERS, WHOLE_FILES
 from tests.unit.operations.endpoints.onboarding_gate import GATE, GATE_KEYS, GATE_LINES, GATED, WHOLE_GATE
 from tests.unit.operations.endpoints.onboarding_guards import GUARD_LINES, GUARDED, HASH
@@ -40,7 +41,7 @@ SERVICE_RULES = (
 )
 DEFAULT_RULES = (*SERVICE_RULES, AlertRule("data_quality"))
 BRIER_SKILL_RULE = AlertRule("quality", metric="brier_skill", below=0)
-WRONG_LINES = ADDED_LINES | GUARD_LINES | MONITORING_LINES | GATE_LINES
+WRONG_LINES = ADDED_LINES | CLASS_LINES | GUARD_LINES | MONITORING_LINES | GATE_LINES
 FLIGHTS = EndpointSpec("flights", "flight-delay", "binary_classification", "late")
 
 
@@ -83,6 +84,16 @@ def test_a_wrong_file_is_refused_by_line_culprit_and_fix(content: str, message: 
 def test_a_wrong_value_is_refused_by_line_culprit_and_fix(added: str, message: str, project: Path) -> None:
     content = MINIMAL + "".join(f"  {line}\n" for line in added.splitlines())
     assert faults_of(content) == [f"flights.yaml:{message.replace('{folder}', str(project))}"]
+
+
+@pytest.mark.parametrize(("line", "classes"), CLASSES.items())
+def test_classes_are_read_as_the_log_writes_them(line: str, classes: tuple[str, ...]) -> None:
+    assert classes == endpoint_of(MINIMAL + f"  {line}\n").classes
+
+
+def test_a_regression_states_no_classes() -> None:
+    content = MINIMAL.replace("binary_classification", "regression") + "  classes: [0, 1]\n"
+    assert ["flights.yaml:7: classes: a regression has none. Remove it, or correct 'task'"] == faults_of(content)
 
 
 def test_all_faults_of_a_file_are_named_at_once_in_the_order_of_its_lines() -> None:
@@ -175,6 +186,7 @@ def test_guards_are_read_as_they_are_written() -> None:
             loss=0.2,
             score_shift=0.1,
             watch=timedelta(hours=1),
+            probation=timedelta(days=3),
         ),
     )
 

@@ -1,16 +1,18 @@
 """A loaded model version: predicts batches of requests, each with the same result as if it had been sent alone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Protocol
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import CrashError, ModelOpsError, NotReadyError, PredictionError
+from modelops_pipelines.core.models.output_forms import as_rows
 from modelops_pipelines.core.models.predictions import Answer, interpret
-from modelops_pipelines.gateway.bodies.typed_columns import Columns
-from modelops_pipelines.gateway.model_runtime.prediction_paths import PredictionPath
-from modelops_pipelines.gateway.model_runtime.probes import pad_rows
+from modelops_pipelines.core.models.typed_columns import Columns
+from modelops_pipelines.operations.model_runtime.parameters import Parameters
+from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
+from modelops_pipelines.operations.model_runtime.probes import pad_rows
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 
@@ -26,20 +28,28 @@ class Mark(Protocol):
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one request: its columns and their number of rows; the hash of its body, and its mark, if any."""
+    """The rows of one request: its columns, their number of rows, and the request's parameters, if it has any.
+
+    A request with parameters is never merged with others: nothing was tried with these. ``digest`` is the hash of the
+    request's body, ``mark`` where it is marked as under way.
+    """
 
     columns: Columns
     count: int
+    params: Mapping[str, Any] | None = None
     digest: str | None = None
     mark: Mark | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The model's result for one request: its output for the JSON response, and each row's prediction and score."""
+    """The model's result for one request: its output for the JSON response, and each row's prediction and score.
+
+    A prediction is None where the version's classes are unknown.
+    """
 
     output: list[Any]
-    predictions: list[Answer]
+    predictions: list[Answer | None]
     scores: list[float] | None
 
     def part(self, start: int, end: int) -> "Outcome":
@@ -50,11 +60,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded version, its prediction path, and the endpoint's configuration, which defines how output is read."""
+    """A loaded version, its prediction path, and the endpoint's configuration, which defines how output is read.
+
+    ``classes_fault`` says why the classes are unknown although they were stated.
+    """
 
     version: ModelVersion
     path: PredictionPath
     spec: EndpointSpec
+    parameters: Parameters = field(default_factory=Parameters)
+    classes_fault: str | None = None
 
     def answer(self, requests: Sequence[Rows]) -> list[Outcome | Exception]:
         """Return each request's outcome or error; if the model fails on the batch, predict each request alone.
@@ -80,12 +95,8 @@ class Model:
             return error
 
     def _answer(self, rows: Rows) -> Outcome:
-        merging = self.path.merging
-        pads = merging is not None and rows.count <= merging.most
-        columns = pad_rows(rows.columns, rows.count, merging.pad) if merging and pads else rows.columns
         try:
-            output = self.path.predict(columns)
-            output = output[: rows.count] if pads else output
+            output = as_rows(self._predict(rows), rows.count, self.version.classes)
         except ModelOpsError:
             raise
         except (Exception, SystemExit) as error:  # a model's code may raise anything; its text stays in the log
@@ -96,6 +107,15 @@ class Model:
             self.spec.task, output, rows.count, self.version.classes, self.spec.positive_label, self.version.output
         )
         return Outcome(output.tolist(), predictions, scores)
+
+    def _predict(self, rows: Rows) -> Any:
+        """Return the output for the rows: padded as the path's probe found, or by MLflow with the request's params."""
+        if rows.params is not None:
+            return self.path.predict_with(rows.columns, rows.params)
+        merging = self.path.merging
+        if merging is None or rows.count > merging.most:
+            return self.path.predict(rows.columns)
+        return self.path.predict(pad_rows(rows.columns, rows.count, merging.pad))[: rows.count]
 
 
 def _merge(requests: Sequence[Rows]) -> Rows:

@@ -11,6 +11,8 @@ from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.store.registry.version_classes import for_endpoint
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
+IN_CONFLICT = "conflict"
+"""The source of the classes of a live version whose record and loaded model differ: they are unknown."""
 Recorded = Mapping[str, Sequence[str] | None]
 
 
@@ -53,8 +55,8 @@ def is_behind(served: ServedEndpoint, recorded: Recorded) -> bool:
 
 
 def has_fault(served: ServedEndpoint) -> bool:
-    """Return whether a loaded version's own classes were stated in two ways: only loading it again tells them apart."""
-    return any(batcher.model.classes_fault for batcher in served.loaded.values())
+    """Return whether a loaded version differs from its own record: only loading it again shows if it still does."""
+    return any(batcher.model.version.classes_from == IN_CONFLICT for batcher in served.loaded.values())
 
 
 def renamed(served: ServedEndpoint, spec: EndpointSpec, versions: Sequence[ModelVersion]) -> ServedEndpoint:

@@ -27,7 +27,13 @@ from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.model_runtime.frames import example_of
 from modelops_pipelines.gateway.model_runtime.loaded_model import Model
 from modelops_pipelines.gateway.model_runtime.prediction_paths import choose_path
-from modelops_pipelines.gateway.worker.class_names import has_fault, is_behind, renamed, with_recorded_classes
+from modelops_pipelines.gateway.worker.class_names import (
+    IN_CONFLICT,
+    has_fault,
+    is_behind,
+    renamed,
+    with_recorded_classes,
+)
 from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summary
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
@@ -211,8 +217,9 @@ class Serving:
         Where their sources differ, a version that is being deployed raises ModelError. One that was live before keeps
         answering: its classes are unknown, and the reason is returned.
         """
+        own, source = found, IN_CONFLICT
         try:
-            own = learned(found, model)
+            own, source = learned(found, model), None
             if own != found:
                 self._stores.deployments.record_classes(own)
             return for_endpoint(own, spec), None
@@ -221,7 +228,7 @@ class Serving:
             if any(attempt.version == found.version for attempt in unsettled):
                 raise
             self._report(spec.name, str(error))
-            return replace(found, classes=None, classes_from=None), str(error)
+            return replace(own, classes=None, classes_from=source), str(error)
 
     def _report(self, endpoint: str, problem: str) -> None:
         """Log a problem with the classes, once until it changes."""

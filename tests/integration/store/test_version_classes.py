@@ -108,7 +108,7 @@ def npy(array: Any) -> bytes:
         (array_node(file="../../etc/passwd"), npy(np.zeros(2))),
         (array_node(file=["a.npy"]), npy(np.zeros(2))),
         (array_node(type="json"), npy(np.zeros(2))),
-        (chain(500), npy(np.zeros(2))),
+        (chain(100), npy(np.zeros(2))),
         ([], b""),
         ({"content": None}, b""),
         ({"content": {"content": {"steps": {"content": []}}}}, b""),

@@ -55,7 +55,16 @@ MODULES = {
         (f"{CORE}/improve/retraining_trigger.py",),
         (f"{UNIT_CORE}/improve/test_retraining_trigger.py",),
     ),
-    "releases": ((f"{OPERATIONS}/release/commands.py",), (f"{UNIT_OPERATIONS}/release/test_commands.py",)),
+    "releases": (
+        (
+            f"{CORE}/release/admission.py",
+            *(f"{OPERATIONS}/release/{name}.py" for name in ("admission", "commands", "rollbacks")),
+        ),
+        (
+            f"{UNIT_CORE}/release/test_admission.py",
+            *(f"{UNIT_OPERATIONS}/release/test_{name}.py" for name in ("commands", "doors", "rollbacks")),
+        ),
+    ),
 }
 SECONDS = 30
 EXAMPLES = 30

@@ -43,13 +43,13 @@ def many_rollbacks(rollbacks: int) -> str:
     """Return the table row on rollbacks under traffic."""
     with _project(WORKERS) as (project, spec):
         first, second = (register(project, spec, GOOD) for _ in range(2))
-        deploy(project.stores, spec, first, **WHO)
+        deploy(project.stores, spec, first, **WHO, force=True)
         took: list[float] = []
         with running_gateway(project) as gateway, calling(gateway, spec.name, PER_SECOND, callers=16) as callers:
             wait_until(lambda: len(callers.statuses) > PER_SECOND, 60)
             began = time.monotonic()
             for _ in range(rollbacks):
-                deploy(project.stores, spec, second, **WHO)
+                deploy(project.stores, spec, second, **WHO, force=True)
                 started = time.monotonic()
                 change = roll_back(project.stores, spec, **WHO)
                 took.append(time.monotonic() - started)
@@ -69,7 +69,7 @@ def one_bad_canary(how: str, *, dagster: bool) -> str:
     """Return the table row on one bad canary."""
     with _project(2) as (project, spec), _dagster(project, runs=dagster):
         good, bad = register(project, spec, GOOD), register(project, spec, how)
-        deploy(project.stores, spec, good, **WHO)
+        deploy(project.stores, spec, good, **WHO, force=True)
         labels = how == WRONG
         with (
             running_gateway(project) as gateway,

@@ -1,15 +1,14 @@
 """Options for long runs, the plugins of all tests, and models that answer in warm processes."""
 
 import gc
-import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
-from tests.support.paths import ROOT
-from tests.support.warm import WarmProcess
+from tests.support.untried import versions_are_not_tried
+from tests.support.warm import cold_children
 
 settings.register_profile("suite", deadline=None)  # a slow machine fails no test
 settings.load_profile("suite")
@@ -24,20 +23,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--swaps", type=int, default=20, help="hot swaps under load; from 200 on memory is judged too")
     group.addoption("--steps", type=int, default=10_000, help="steps of random walks over releases (default 10000)")
     group.addoption("--damages", type=int, default=2_000, help="damaged segments of the spool (default 2000)")
+    group.addoption("--crashes", type=int, default=1, help="combinations of crashing versions, 1 to 12 (default 1)")
     group.addoption("--calls", type=int, default=100_000, help="calls against rate limits (default 100000)")
 
 
+def pytest_configure() -> None:
+    """Let signals end the processes of tests in a run in the background too, where shells have them ignored."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
 @pytest.fixture
-def warm_answering() -> Iterator[None]:
-    """Fork the process in which a version answers; integration/operations/test_sandbox.py tests how it really starts."""
-    from modelops_pipelines.operations.models import sandbox as predicting  # heavy, and most files do without
+def cold_answering() -> Iterator[None]:
+    """Start the processes in which versions answer as a command does; elsewhere they are forked from a warm one."""
+    with cold_children():
+        yield
 
-    def start(arguments: Sequence[str], said: Path) -> WarmProcess:
-        code = f"import runpy\nrunpy.run_module({predicting.CHILD!r}, run_name='__main__', alter_sys=True)"
-        return WarmProcess(code, *arguments, cwd=ROOT, env=os.environ, out=said, err=said)
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(predicting, "_start", start)
+@pytest.fixture(scope="module")
+def untried_versions() -> Iterator[None]:
+    """Deploy versions without a gateway that have no files: the state database alone is tested with them."""
+    with versions_are_not_tried():
         yield
 
 

@@ -1,13 +1,15 @@
 """The demo: a year of departures replayed through the whole loop.
 
 It acts as the callers (requests and labels over HTTP, in event time) and as the operator (the first deploy, a bad
-deploy, the rollback). Dagster's daemon does the rest: ingest, metrics, drift, alerts, retraining, gate, promotion.
+version forced past the gate). The product does the rest: ingest, metrics, drift, alerts, retraining, gate, promotion,
+rollback.
 """
 
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,8 @@ import httpx
 from examples.flights.data import FEATURES, LABEL, flights_frame, labelled, months
 from examples.flights.replay import Replay
 from examples.flights.summary import check_counts, print_table
-from modelops_pipelines.core.alerting.alerts import OPEN, Alert
 from modelops_pipelines.core.errors import ConflictError, NotReadyError
-from modelops_pipelines.core.windows import text
+from modelops_pipelines.core.release.event_log import Event, last_release
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.improve.retrain import decide_retraining, promotable_gate
 from modelops_pipelines.operations.improve.train import load_trainer, train, train_first
@@ -70,8 +71,8 @@ class Demo:
         self.report(f"{name}: {self.replay.answered:,} predictions answered so far")
         self.settle()
 
-    def break_and_roll_back(self, flights: "pd.DataFrame") -> None:
-        """Deploy a version that was trained on inverted labels, wait for the alert, roll back."""
+    def deploy_a_bad_version(self, flights: "pd.DataFrame") -> None:
+        """Force a version past the gate that was trained on inverted labels; wait until the product rolls it back."""
         from examples.flights.bad_model import make_bad
 
         good = load_trainer(self.spec)
@@ -81,28 +82,27 @@ class Demo:
 
         record = self.stores.training_sets.of(self.spec.name)[-1]
         version = train(self.stores, self.spec, record, bad)
-        self._change(releases.deploy, version.version, reason="deployed by hand without a gate")
-        since = text(flights["departs_at"].iloc[0].to_pydatetime())
-        self.replay.play(flights)
-        self.report(
-            f"{BAD_DAYS} days with the bad version {version.version}: {self.replay.answered:,} predictions answered"
-        )
-        alert = self._await_quality_alert(since)
-        self.report(f"alert {alert.rule}: {alert.message}")
-        change = releases.roll_back(self.stores, self.spec, actor="demo", reason=alert.message)
-        releases.sync_registry(self.stores, self.spec)
-        self.report(change.sentence)
+        before = self.replay.answered
+        forced = partial(releases.deploy, force=True)
+        self._change(forced, version.version, reason="a colleague is in a hurry and forces it past the gate")
+        for _, of_day in flights.groupby(flights["departs_at"].dt.floor("D")):
+            self.replay.play(of_day)
+        sent = self.replay.answered - before
+        self.report(f"{BAD_DAYS} days of flights sent: {sent:,} predictions")
+        event = self._await_rollback(version.version)
+        self.report(f"{event.actor} rolled version {version.version} back to {event.to_version}: {event.reason}")
 
-    def _await_quality_alert(self, since: str) -> Alert:
-        """Wait for a quality alert on the days since then."""
+    def _await_rollback(self, version: str) -> Event:
+        """Wait until a guard has rolled the version back; nothing here does."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
-            for alert in self.stores.alerts.find(self.spec.name, OPEN):
-                if alert.kind == "quality" and alert.data_window >= since:
-                    return alert
+            last = last_release(self.stores.deployments.events(self.spec.name))
+            if last is not None and last.evidence.get("withdrawn") == version:
+                return last
             time.sleep(0.2)
         raise NotReadyError(
-            f"No quality alert within {SETTLE_SECONDS:.0f} s", "See the logs in the demo's home, or the runs in Dagster"
+            f"Version {version} was not rolled back within {SETTLE_SECONDS:.0f} s",
+            "See the runs of the job 'trial' in Dagster, or the logs in the demo's home",
         )
 
     def settle(self) -> None:
@@ -181,7 +181,7 @@ def _loop(demo: Demo, flights: "pd.DataFrame", last: int) -> bool:
             demo.play(span, span["departs_at"].iloc[len(span) // 2].strftime("%B"))
             continue
         demo.play(span[~tail], span["departs_at"].iloc[0].strftime("%B, the first part"))
-        demo.break_and_roll_back(span[tail])
+        demo.deploy_a_bad_version(span[tail])
     demo.replay.flush()
     demo.settle()
     seconds = time.monotonic() - demo.started

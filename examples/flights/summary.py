@@ -101,8 +101,11 @@ def _actions(stores: "Stores", spec: "EndpointSpec") -> dict[str, list[str]]:
     actions: dict[str, list[str]] = {}
     for event in stores.deployments.events(spec.name):
         month = str(event.evidence.get("watermark"))[:7]
-        words = {"deploy": "deployed", "promote": "promoted", "rollback": "rolled back to"}[event.action]
-        actions.setdefault(month, []).append(f"{words} {event.to_version}")
+        words = {"deploy": "deployed", "promote": "promoted", "rollback": "rolled back to"}.get(
+            event.action, event.action
+        )
+        forced = " by force" if event.evidence.get("forced") else ""
+        actions.setdefault(month, []).append(f"{words} {event.to_version}{forced}")
     verdicts = {gate.version: gate.verdict for gate in stores.gates.of(spec.name)}
     for past in stores.retrainings.of(spec.name):
         month = str(past.watermark)[:7]

@@ -1,8 +1,10 @@
 """The assets that ingest the spool: the inference log, labels and feedback of one endpoint."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
-from modelops_pipelines.assets.metadata import asset_options, key
+from modelops_pipelines.assets.metadata import asset_options, asset_results, key
 from modelops_pipelines.core.capture.health import CAPTURE, CaptureHealth
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
@@ -40,14 +42,15 @@ def _stream_asset(spec: EndpointSpec, stream: str, table: Table) -> dg.AssetsDef
         deps=[key(spec, INFERENCE_LOG.name)] if responses else [],
         check_specs=[dg.AssetCheckSpec(name, asset=asset, description=about) for name, about in _checks(responses)],
     )
-    def stream_asset(project: ProjectResource) -> dg.MaterializeResult:
+    def stream_asset(project: ProjectResource) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
         with project.stores() as stores:
             report = ingest(stores, spec, stream)
             joined = join_with_log(stores, spec, stream, report.windows) if responses else None
             health = capture_health(stores.settings, spec.name, stores.now())
             total = stores.lake.rows(spec.name, table.name)
-        checks = [_nothing_rejected(report, asset), _joins(joined, asset) if joined else _capture(health, asset)]
-        return dg.MaterializeResult(metadata=_metadata(report, total), check_results=checks)
+        judged = [_nothing_rejected(report, asset), _joins(joined, asset) if joined else _capture(health, asset)]
+        checks = [check for check in judged if check is not None]
+        yield from asset_results(asset, _metadata(report, total), checks, _not_judged(report, joined))
 
     return stream_asset
 
@@ -70,13 +73,28 @@ def _metadata(report: IngestReport, total: int) -> dict[str, int]:
     }
 
 
-def _nothing_rejected(report: IngestReport, asset: dg.AssetKey) -> dg.AssetCheckResult:
+def _not_judged(report: IngestReport, joined: Joined | None) -> dict[str, str]:
+    """Return why each check that has nothing to judge in this run was not judged."""
+    none_read = {} if _records(report) else {NOTHING_REJECTED: "not judged: this run read 0 records"}
+    none_joined = joined is not None and not joined.responses
+    return none_read | ({JOINS_THE_LOG: "not judged: 0 predictions with a label or feedback"} if none_joined else {})
+
+
+def _records(report: IngestReport) -> int:
+    return report.rows + report.repeated + report.rejected
+
+
+def _nothing_rejected(report: IngestReport, asset: dg.AssetKey) -> dg.AssetCheckResult | None:
+    if not _records(report):
+        return None
     reasons = "; ".join(dict.fromkeys(report.reasons)) or "none"
     about = f"{report.rejected} record(s) rejected ({reasons}); see the table 'rejects'"
     return _warning(NOTHING_REJECTED, asset, passed=not report.rejected, about=about)
 
 
-def _joins(joined: Joined, asset: dg.AssetKey) -> dg.AssetCheckResult:
+def _joins(joined: Joined, asset: dg.AssetKey) -> dg.AssetCheckResult | None:
+    if not joined.responses:
+        return None
     about = (
         f"{joined.unmatched} of {joined.responses} predictions with a label or feedback are not in the log, or not yet"
     )

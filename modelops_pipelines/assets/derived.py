@@ -1,6 +1,6 @@
 """The asset of a derived table: recompute its marked windows, judge them by the alert rules, show the newest rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,12 +10,15 @@ import dagster as dg
 from modelops_pipelines.assets.metadata import (
     alerts_metadata,
     asset_options,
+    asset_results,
     check_results,
     check_specs,
     key,
     markdown_table,
+    not_judged_rules,
     recomputed_metadata,
 )
+from modelops_pipelines.core.alerting.alerts import with_states
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.derivations import derivation_of, direct_sources
@@ -70,7 +73,7 @@ def derived_asset(spec: EndpointSpec, of: Derived) -> dg.AssetsDefinition:
         deps=[key(spec, name) for name in direct_sources(declared)],
         check_specs=check_specs(spec, declared),
     )
-    def derived(config: Recompute, project: ProjectResource) -> dg.MaterializeResult:
+    def derived(config: Recompute, project: ProjectResource) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
         with project.stores() as stores:
             result = of.derive(stores, spec, config.requested_range())
             metadata = recomputed_metadata(result, stores.lake.rows(spec.name, table.name))
@@ -80,19 +83,12 @@ def derived_asset(spec: EndpointSpec, of: Derived) -> dg.AssetsDefinition:
             charts = of.chart(stores, spec, rows) if of.chart and rows else {}
         newest_first = sorted(rows, key=lambda row: row["window_start"], reverse=True)
         plotted = {f"latest_{v.rule}": v.value for v in judged.verdicts if v.value is not None}
-        table_shown = markdown_table([{name: row[name] for name in of.shown} for row in newest_first])
+        table_shown = markdown_table([with_states({name: row[name] for name in of.shown}) for row in newest_first])
         drawn = {name: dg.MetadataValue.md(content) for name, content in charts.items()}
-        return dg.MaterializeResult(
-            metadata={
-                **metadata,
-                **({"to_add": lacking} if lacking else {}),
-                **plotted,
-                **alerts_metadata(judged.changes),
-                **drawn,
-                "newest": table_shown,
-            },
-            check_results=check_results(spec, table.name, judged.verdicts),
-        )
+        missing = {"to_add": lacking} if lacking else {}
+        told = {**metadata, **missing, **plotted, **alerts_metadata(judged.changes), **drawn, "newest": table_shown}
+        checks = check_results(spec, table.name, judged.verdicts)
+        yield from asset_results(key(spec, table.name), told, checks, not_judged_rules(judged.verdicts))
 
     return derived
 

@@ -1,12 +1,13 @@
 """The assets of a retraining: the training set, the candidate, and its evaluation with the gate."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
-from modelops_pipelines.assets.metadata import asset_options, json_value, key
+from modelops_pipelines.assets.metadata import asset_options, asset_results, json_value, key
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.evaluation.gate import PASS
+from modelops_pipelines.core.evaluation.gate import NOT_ENOUGH, PASS, describe_verdict, held_reasons
 from modelops_pipelines.operations.improve.retrain import (
     CANDIDATE,
     EVALUATION,
@@ -59,15 +60,18 @@ def evaluation_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of the candidate's evaluation, with the gate as a blocking check."""
     about = "The candidate compared with the champion on the evaluation days, which neither was trained on."
     options = asset_options(spec, EVALUATION, kinds=["mlflow", "python"], about=about)
-    gate_about = "Blocks the promotion unless the lower confidence bound of the improvement clears the margin."
+    gate_about = (
+        "Passes when the lower confidence bound of the improvement clears the margin. Skipped: not enough evidence. "
+        "A warning: it passed, and waits for a person."
+    )
     gate_spec = dg.AssetCheckSpec(GATE, asset=options["key"], blocking=True, description=gate_about)
 
     @dg.asset(**options, deps=[key(spec, CANDIDATE)], check_specs=[gate_spec])
-    def evaluation(project: ProjectResource) -> dg.MaterializeResult:
+    def evaluation(project: ProjectResource) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
         with project.stores() as stores:
             step = evaluate_candidate(stores, spec)
-        gate = _gate_result(step.record, options["key"])
-        return dg.MaterializeResult(metadata=step_metadata(step), check_results=[gate])
+        checks, unjudged = gate_check(step.record, options["key"])
+        yield from asset_results(options["key"], step_metadata(step), checks, unjudged)
 
     return evaluation
 
@@ -93,12 +97,21 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
     return {name: f"{value:.5f}" if isinstance(value, float) else str(value) for name, value in known.items()}
 
 
-def _gate_result(gate: Gate, asset: dg.AssetKey) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
+def gate_check(gate: Gate, asset: dg.AssetKey) -> tuple[list[dg.AssetCheckResult], dict[str, str]]:
+    """Return the gate's check result, or why it was not judged.
+
+    Without enough evidence there is no result: Dagster shows the check as skipped, and the run does not fail. A pass
+    that waits for a person is a warning, which fails no run either.
+    """
+    about, held = describe_verdict(gate.verdict, gate.numbers), held_reasons(gate.numbers)
+    if gate.verdict == NOT_ENOUGH:
+        return [], {GATE: f"not judged: {about}"}
+    result = dg.AssetCheckResult(
         asset_key=asset,
         check_name=GATE,
-        passed=gate.verdict == PASS,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{gate.verdict}: {gate.numbers['reason']}",
+        passed=gate.verdict == PASS and not held,
+        severity=dg.AssetCheckSeverity.WARN if gate.verdict == PASS and held else dg.AssetCheckSeverity.ERROR,
+        description=about,
         metadata={"data_hash": gate.data_hash, "gate_hash": gate.gate_hash},
     )
+    return [result], {}

@@ -1,9 +1,11 @@
 """The asset of requests per API key, with a check against a recount of the log."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from modelops_pipelines.assets.derived import Recompute
-from modelops_pipelines.assets.metadata import asset_options, key, markdown_table, recomputed_metadata
+from modelops_pipelines.assets.metadata import asset_options, asset_results, key, markdown_table, recomputed_metadata
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.derivations import derivation_of, direct_sources
 from modelops_pipelines.core.tables.lake import KEY_USAGE
@@ -27,7 +29,7 @@ def key_usage_for(spec: EndpointSpec) -> dg.AssetsDefinition:
         deps=[key(spec, name) for name in direct_sources(derivation_of(KEY_USAGE.name))],
         check_specs=[complete],
     )
-    def key_usage(config: Recompute, project: ProjectResource) -> dg.MaterializeResult:
+    def key_usage(config: Recompute, project: ProjectResource) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
         with project.stores() as stores:
             result = measure_usage(stores, spec, config.requested_range())
             metadata = recomputed_metadata(result, stores.lake.rows(spec.name, KEY_USAGE.name))
@@ -35,7 +37,10 @@ def key_usage_for(spec: EndpointSpec) -> dg.AssetsDefinition:
             gaps = usage_gaps(stores, spec)
         newest_first = sorted(rows, key=lambda row: row["window_start"], reverse=True)
         shown = markdown_table([{name: row[name] for name in _SHOWN} for row in newest_first])
-        return dg.MaterializeResult(metadata={**metadata, "newest": shown}, check_results=[_complete(gaps, options)])
+        judged = bool(rows or gaps)
+        unjudged = {} if judged else {COMPLETE: "not judged: 0 requests are in the log"}
+        checks = [_complete(gaps, options)] if judged else []
+        yield from asset_results(options["key"], {**metadata, "newest": shown}, checks, unjudged)
 
     return key_usage
 

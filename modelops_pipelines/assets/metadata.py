@@ -1,6 +1,6 @@
 """Keys, options, check results and metadata that all assets share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -69,23 +69,56 @@ def alerts_metadata(changes: Sequence[AlertChange]) -> dict[str, str]:
 
 
 def check_results(spec: EndpointSpec, asset: str, verdicts: Sequence[Verdict]) -> list[dg.AssetCheckResult]:
-    """Return a check's result for each rule: it fails when a window failed."""
+    """Return a check's result for each rule that was judged: it fails when a window failed.
+
+    A rule that was not judged gets no result: Dagster then shows the check as skipped, which is neither passed nor
+    failed, and its health keeps the last result. ``not_judged_rules`` tells why.
+    """
+    return [_check_result(spec, asset, mine) for mine in _by_rule(verdicts) if worst(mine).passed is not None]
+
+
+def asset_results(
+    asset: dg.AssetKey,
+    metadata: Mapping[str, Any],
+    checks: Sequence[dg.AssetCheckResult],
+    not_judged: Mapping[str, str],
+) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
+    """Yield an asset's materialization with the results of its checks; ``not_judged`` has the reasons of the others.
+
+    A check that was not judged yields the bare output that its step must have: Dagster shows it as skipped.
+    """
+    rows = [{"check": name, "reason": reason} for name, reason in not_judged.items()]
+    told = {"not_judged": markdown_table(rows)} if rows else {}
+    yield dg.MaterializeResult(metadata={**metadata, **told}, check_results=checks)
+    for name in not_judged:
+        yield dg.Output(None, output_name=dg.AssetCheckSpec(name, asset=asset).get_python_identifier())
+
+
+def not_judged_rules(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """Return why each rule without a judged window was not judged."""
+    return {mine[0].rule: worst(mine).message for mine in _by_rule(verdicts) if worst(mine).passed is None}
+
+
+def _by_rule(verdicts: Sequence[Verdict]) -> list[list[Verdict]]:
     rules = dict.fromkeys(verdict.rule for verdict in verdicts)
-    return [_check_result(spec, asset, [verdict for verdict in verdicts if verdict.rule == rule]) for rule in rules]
+    return [[verdict for verdict in verdicts if verdict.rule == rule] for rule in rules]
 
 
 def _check_result(spec: EndpointSpec, asset: str, verdicts: list[Verdict]) -> dg.AssetCheckResult:
-    """Return one rule's result; a rule that was not judged passes, and its message says that it was not judged."""
+    """Return the result of a rule that was judged on a window at least."""
     shown = worst(verdicts)
     severity = dg.AssetCheckSeverity.ERROR if shown.severity == "error" else dg.AssetCheckSeverity.WARN
     known = {name: value for name, value in asdict(shown).items() if value is not None}
-    failed = sum(verdict.passed is False for verdict in verdicts)
+    judged = [verdict for verdict in verdicts if verdict.passed is not None]
+    failed = sum(not verdict.passed for verdict in judged)
+    skipped = len(verdicts) - len(judged)
+    counts = f"{failed} of {len(judged)} windows failed" + (f", {skipped} not judged" if skipped else "")
     return dg.AssetCheckResult(
         asset_key=key(spec, asset),
         check_name=shown.rule,
-        passed=shown.passed is not False,
+        passed=bool(shown.passed),
         severity=severity,
-        description=f"{shown.message} [{failed} of {len(verdicts)} windows failed]",
+        description=f"{shown.message} [{counts}]",
         metadata={**known, "verdicts": dg.MetadataValue.json([asdict(verdict) for verdict in verdicts])},
     )
 

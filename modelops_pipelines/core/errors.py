@@ -21,6 +21,8 @@ An error's message names the thing, the cause and the fix. Errors do not depend 
     │   ├── SchemaError           a store of another version, or a column with another type
     │   ├── ModelError            a model that cannot be loaded, trusted or trained
     │   └── PredictionError       the model raised on well-formed input
+    │       ├── CrashError        the version ended or blocked its process on the request
+    │       └── RefusedRowError   a row that crashed the version twice; it is not tried again
     └── TransientError            a retry may succeed
         ├── CaptureError          the spool cannot be written, so no answer is sent
         ├── LimitError            rate limit exceeded
@@ -102,6 +104,14 @@ class ModelError(PermanentError):
 
 class PredictionError(PermanentError):
     """The model raised on well-formed input."""
+
+
+class CrashError(PredictionError):
+    """The version ended its process, or blocked it for too long, while it was answering the request."""
+
+
+class RefusedRowError(PredictionError):
+    """A row that crashed the version twice: the version is not called with it again."""
 
 
 class CaptureError(TransientError):

@@ -1,5 +1,6 @@
 """The gateway's ASGI application: predictions on the hot path, other routes in FastAPI, start-up and shutdown."""
 
+import logging
 import re
 import secrets
 import socket
@@ -14,10 +15,13 @@ from modelops_pipelines.gateway.json_logging import log_as_json
 from modelops_pipelines.gateway.routes.application import make_application
 from modelops_pipelines.gateway.routes.feedback import Responses
 from modelops_pipelines.gateway.routes.health import WATCH_SECONDS, Health
+from modelops_pipelines.gateway.worker.ended_workers import cause_of, describe_left, ends_file
+from modelops_pipelines.gateway.worker.request_marks import RequestMarks, left_behind
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.gateway.worker.worker_slot import claim_slot
 from modelops_pipelines.store.stores import Stores
 
+_LOG = logging.getLogger("modelops.gateway")
 _PREDICTION = re.compile(r"/(?:endpoints/([^/]+)/(invocations|infer)|v2/models/([^/]+)/infer)")
 
 
@@ -37,6 +41,8 @@ class Gateway:
         self._limiter = Limiter(slot, settings.workers, settings.global_limit, settings.limits_url)
         self._predictor = Predictor(self.serving, keyring, self._limiter, self._capture, secret)
         self._health = Health(stores, self.serving, self._capture)
+        self._marks = settings.home / "locks" / f"requests.{settings.gateway_port}.{slot}"
+        self._ends = ends_file(settings)
         responses = Responses(self._capture, secret)
         self._routes = make_application(stores, self.serving, keyring, responses, self._health)
 
@@ -56,9 +62,21 @@ class Gateway:
         await receive()
         self.serving.start()
         self.serving.repeat("watch", self._health.watch, WATCH_SECONDS)
+        await self._finish_ended_worker()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._capture.close()
         await self._limiter.close()
         self.serving.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _finish_ended_worker(self) -> None:
+        """Record what the worker that had this place before left unanswered, and begin marks of this one's own."""
+        left = left_behind(self._marks)
+        if left is not None and left.requests:
+            cause = cause_of(self._ends, left.pid)
+            _LOG.error("A worker ended (%s) with %s under way", cause or "from outside", describe_left(left))
+            await self._predictor.record_unanswered(left, cause)
+            if cause is not None:
+                self.serving.record_left(left, cause)
+        self._predictor.marks = RequestMarks(self._marks)

@@ -17,13 +17,14 @@ def reconcile_job(specs: Sequence[EndpointSpec]) -> dg.JobDefinition:
         description="Update MLflow's aliases; report or adopt aliases moved by hand.",
     )
     def reconcile_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
+        from modelops_pipelines.operations.improve.evaluate import evaluate
         from modelops_pipelines.operations.release.alias_sync import Reconciled, reconcile
 
         with project.stores() as stores:
             results = []
             for spec in specs:
                 try:
-                    results.append(reconcile(stores, spec, f"{context.run_id} {spec.name}"))
+                    results.append(reconcile(stores, spec, f"{context.run_id} {spec.name}", evaluate))
                 except ModelOpsError as error:
                     results.append(Reconciled(spec.name, "failed", str(error)))
         for result in results:

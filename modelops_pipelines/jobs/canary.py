@@ -1,4 +1,4 @@
-"""The trial job: judges a version on trial by the log and its labels, and promotes it or rolls it back."""
+"""The trial job: judges a version on trial, or a new champion, by the log and its labels; promotes or rolls it back."""
 
 from collections.abc import Sequence
 
@@ -17,25 +17,28 @@ def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
     from modelops_pipelines.operations.release import commands as releases
     from modelops_pipelines.operations.release.ab_tests import running_result
     from modelops_pipelines.operations.release.canary import advance_trial
+    from modelops_pipelines.operations.release.probation import judge_new_champion
 
     with project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
-        driven = advance_trial(stores, spec)
+        driven = advance_trial(stores, spec) or judge_new_champion(stores, spec)
         if driven is not None and driven.change is not None:
             releases.sync_registry(stores, spec)
         experiment = running_result(stores, spec)
     if driven is None:
-        context.log.info("no version is on trial")
+        context.log.info("no version is on trial, and no new champion has labels that were not judged yet")
         return
     verdict = driven.verdict
     context.log.info("version %s: %s: %s", driven.version, verdict.verdict, verdict.reason)
+    if driven.held:
+        context.log.warning("held at its share: %s", driven.held)
     context.add_output_metadata(
         {
             "version": driven.version,
             "verdict": verdict.verdict,
             "reason": verdict.reason,
             "guards": dg.MetadataValue.json(dict(verdict.numbers)),
-            "change": driven.change.sentence if driven.change else "none: the trial continues",
+            "change": driven.change.sentence if driven.change else driven.held or "none: it continues",
             **({"ab_test": dg.MetadataValue.json(experiment.describe())} if experiment else {}),
         }
     )
@@ -44,7 +47,8 @@ def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
 def trial_job(endpoints: Sequence[str]) -> dg.JobDefinition:
     """Return the job for these endpoints."""
     about = (
-        "Judge the version on trial: roll it back, promote it one step, or wait. Choose the endpoint as the partition."
+        "Judge the version on trial, or a new champion: roll it back, promote it one step, or wait. "
+        "Choose the endpoint as the partition."
     )
     partitions = dg.StaticPartitionsDefinition(list(endpoints))
 

@@ -1,6 +1,8 @@
 """The jobs that change what is live, such as deploy, promote and rollback, partitioned by endpoint."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import dagster as dg
 
@@ -9,35 +11,46 @@ from modelops_pipelines.core.release.desired_state import WHOLE
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.operations.release.apply import Change
+from modelops_pipelines.operations.release.rollbacks import undo_rollback
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.store.stores import Stores
 
 
 class DeployConfig(dg.Config):
-    """The version to deploy, the reason, and its ``share`` of the traffic in percent."""
+    """The version to deploy, the reason, and its ``share`` of the traffic in percent.
+
+    ``force`` replaces the champion without a passed gate; it needs a reason, and the history records it.
+    """
 
     version: str
     share: int = WHOLE
-    reason: str = "deployed from Dagster"
+    force: bool = False
+    reason: str = ""
     actor: str = "dagster"
     dry_run: bool = False
 
 
 class PromoteConfig(dg.Config):
-    """The version to promote, and the reason. ``force`` skips the gate; the history records it."""
+    """The version to promote, and the reason. ``force`` skips the gate, needs a reason, and is recorded."""
 
     version: str
     force: bool = False
-    reason: str = "promoted from Dagster"
+    reason: str = ""
     actor: str = "dagster"
     dry_run: bool = False
 
 
 class RollbackConfig(dg.Config):
-    """The reason to roll back; ``to`` is an earlier champion, by default the previous one."""
+    """The reason to roll back; ``to`` is an earlier champion, by default the previous one.
+
+    ``undo`` returns to what the newest rollback removed and needs a reason; with ``force`` also to what a guard rolled
+    back.
+    """
 
     to: str = ""
-    reason: str = "rolled back from Dagster"
+    undo: bool = False
+    force: bool = False
+    reason: str = ""
     actor: str = "dagster"
     dry_run: bool = False
 
@@ -82,8 +95,9 @@ def deploy_op(context: dg.OpExecutionContext, config: DeployConfig, project: Pro
             spec,
             config.version,
             share=config.share,
+            force=config.force,
             actor=config.actor,
-            reason=config.reason,
+            reason=_reason(config.reason, "deployed from Dagster", required=config.force),
             key=context.run_id,
             dry_run=config.dry_run,
         ),
@@ -105,22 +119,21 @@ def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, project: P
             config.version,
             force=config.force,
             actor=config.actor,
-            reason=config.reason,
+            reason=_reason(config.reason, "promoted from Dagster", required=config.force),
             dry_run=config.dry_run,
         ),
     )
 
 
-@dg.op(name="roll_back", description="Roll back to an earlier champion from the history.")
+@dg.op(name="roll_back", description="Roll back to an earlier champion from the history, or undo a rollback.")
 def rollback_op(context: dg.OpExecutionContext, config: RollbackConfig, project: ProjectResource) -> None:
-    """Roll back."""
-    _run(
-        context,
-        project,
-        lambda stores, spec: releases.roll_back(
-            stores, spec, to=config.to or None, actor=config.actor, reason=config.reason, dry_run=config.dry_run
-        ),
-    )
+    """Roll back, or undo a rollback."""
+    reason = _reason(config.reason, "rolled back from Dagster", required=config.undo)
+    given: dict[str, Any] = {"actor": config.actor, "reason": reason, "dry_run": config.dry_run}
+    if config.undo:
+        _run(context, project, partial(undo_rollback, force=config.force, **given))
+    else:
+        _run(context, project, partial(releases.roll_back, to=config.to or None, **given))
 
 
 @dg.op(name="validate_version", description="Check whether a deploy would be accepted, and show what it would change.")
@@ -166,13 +179,18 @@ _DELETE = "Remove all versions from the endpoint permanently; its history and lo
 _OPS = {
     "deploy": (deploy_op, "Deploy a version to an endpoint. Choose the endpoint as the partition."),
     "promote": (promote_op, "Promote a version one step towards champion. Choose the endpoint as the partition."),
-    "rollback": (rollback_op, "Roll back to the previous champion. Choose the endpoint as the partition."),
+    "rollback": (rollback_op, "Roll back to the previous champion, or undo it. Choose the endpoint as the partition."),
     "validate": (validate_op, "Check a deploy without applying it. Choose the endpoint as the partition."),
     "stop": (_endpoint_op("stop_endpoint", _STOP, releases.stop), _STOP),
     "start": (_endpoint_op("start_endpoint", _START, releases.start), _START),
     "delete": (_endpoint_op("delete_endpoint", _DELETE, releases.delete), _DELETE),
     "archive": (archive_op, "Archive a version. Choose the endpoint as the partition."),
 }
+
+
+def _reason(given: str, default: str, *, required: bool) -> str:
+    """Return the reason given, or the default, which is no reason to go past a gate."""
+    return given if given or required else default
 
 
 def _job(name: str, op: dg.OpDefinition, about: str, partitions: dg.StaticPartitionsDefinition) -> dg.JobDefinition:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from modelops_pipelines.assets.improve import step_metadata
+from modelops_pipelines.core.evaluation.gate import describe_verdict
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.improve.retrain import retrain
 from modelops_pipelines.resources.project import ProjectResource
@@ -25,7 +26,7 @@ def retrain_op(context: dg.OpExecutionContext, config: RetrainConfig, project: P
         for step in retrain(stores, spec, config.reason):
             context.log_event(dg.AssetMaterialization([spec.name, step.asset], metadata=step_metadata(step)))
     gate: Gate = step.record
-    context.log.info("version %s: %s: %s", gate.version, gate.verdict, gate.numbers["reason"])
+    context.log.info("version %s: %s", gate.version, describe_verdict(gate.verdict, gate.numbers))
 
 
 def retrain_job(endpoints: Sequence[str]) -> dg.JobDefinition:

@@ -39,6 +39,7 @@ class Service:
     probe: str
     log: Path
     process: subprocess.Popen[bytes]
+    command: Sequence[str] = ()
 
     def is_up(self) -> bool:
         """Return whether it answers; raises NotReadyError when the process has ended."""
@@ -100,6 +101,11 @@ class LocalPlatform:
                     raise NotReadyError(f"{service.name} does not answer after {seconds:.0f} s", f"See {service.log}")
                 time.sleep(POLL_SECONDS)
 
+    def start_again(self, service: Service) -> None:
+        """Start a service that has ended, as it was started before; what is left of it is killed first."""
+        _signal(service.process, signal.SIGKILL)
+        service.process = self._launch(service.log, service.command)
+
     def stop(self) -> None:
         """Stop all services: by signal, and by force after STOP_SECONDS."""
         for service in self.services:
@@ -126,14 +132,16 @@ class LocalPlatform:
         logs = self._settings.home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         log = logs / f"{name}.log"
-        environment = {**os.environ, **QUIET, **self._settings.environment(), "DAGSTER_HOME": str(self._dagster_home())}
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                command, cwd=self._folder, env=environment, stdout=output, stderr=output, start_new_session=True
-            )
-        service = Service(name, url, probe, log, process)
+        service = Service(name, url, probe, log, self._launch(log, command), command)
         self.services.append(service)
         return service
+
+    def _launch(self, log: Path, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, **QUIET, **self._settings.environment(), "DAGSTER_HOME": str(self._dagster_home())}
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                command, cwd=self._folder, env=environment, stdout=output, stderr=output, start_new_session=True
+            )
 
     def _dagster_home(self) -> Path:
         """Return Dagster's home, with the project's dagster.yaml or, if it has none, the default one."""

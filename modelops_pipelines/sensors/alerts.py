@@ -24,6 +24,7 @@ from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets
 
 RUNS_PER_TICK = 20
 PIPELINE = "pipeline"
+_CHECK_EVENTS = {DagsterEventType.ASSET_CHECK_EVALUATION, DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED}
 REPORT_TAG = "modelops/drift_report"
 
 
@@ -91,19 +92,23 @@ def _finished(context: dg.SensorEvaluationContext, since: datetime) -> Sequence[
 def _verdicts(context: dg.SensorEvaluationContext, record: RunRecord, names: AbstractSet[str]) -> dict[str, Verdict]:
     """Return the verdict on a run per endpoint. A run that the gate's check failed is not a failed run.
 
-    Runs of the sensors have an endpoint tag; for a run that a person started, its assets and the checks' name the
-    endpoints. A drift report is made for people: that one succeeded says nothing of the pipeline.
+    Runs of the sensors have an endpoint tag; for a run that a person started, its assets and the planned checks' name
+    the endpoints: a check that was not judged has no evaluation. A drift report is made for people: that one succeeded
+    says nothing of the pipeline.
     """
     run = record.dagster_run
     if run.tags.get(REPORT_TAG) and run.status == DagsterRunStatus.SUCCESS:
         return {}
     selected = {asset.path[0] for asset in run.asset_selection or ()}
     endpoints, gate_failed = {run.tags.get(ENDPOINT_TAG, ""), *selected}, False
-    events = context.instance.get_records_for_run(run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION)
-    for event in events.records:
-        check = event.event_log_entry.get_dagster_event().asset_check_evaluation_data
-        gate_failed = gate_failed or (check.check_name == GATE and not check.passed)
-        endpoints.add(check.asset_key.path[0])
+    for event in context.instance.get_records_for_run(run.run_id, of_type=_CHECK_EVENTS).records:
+        said = event.event_log_entry.get_dagster_event()
+        if said.event_type == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+            endpoints.add(said.asset_check_planned_data.asset_key.path[0])
+            continue
+        check = said.asset_check_evaluation_data
+        failed = not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+        gate_failed = gate_failed or (check.check_name == GATE and failed)
     return dict.fromkeys(sorted(endpoints & names), _run_verdict(record, gate_failed=gate_failed))
 
 

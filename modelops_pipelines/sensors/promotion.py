@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.operations.improve.retrain import promotable_gate
+from modelops_pipelines.core.evaluation.gate import describe_verdict
+from modelops_pipelines.operations.improve.retrain import held_gate, promotable_gate
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, sensor_result
 from modelops_pipelines.store.state.improve.gates import Gate
@@ -27,12 +28,18 @@ def promotion_sensor(specs: Sequence[EndpointSpec], promote: dg.JobDefinition) -
             for spec in specs:
                 gate = promotable_gate(stores, spec)
                 if gate is None:
-                    reasons.append(f"{spec.name}: 0 candidates to promote")
+                    reasons.append(f"{spec.name}: {_why_none(held_gate(stores, spec))}")
                 else:
                     requests.append(_request(spec.name, gate))
         return sensor_result(requests, reasons)
 
     return promotion
+
+
+def _why_none(held: Gate | None) -> str:
+    if held is None:
+        return "0 candidates to promote"
+    return f"version {held.version} is not promoted automatically: {describe_verdict(held.verdict, held.numbers)}"
 
 
 def _request(endpoint: str, gate: Gate) -> dg.RunRequest:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.state.improve.gates import Gates
     from modelops_pipelines.store.state.improve.retrainings import Retrainings
     from modelops_pipelines.store.state.improve.training_sets import TrainingSets
+    from modelops_pipelines.store.state.release.crashes import Crashes
     from modelops_pipelines.store.state.release.deployments import Deployments
     from modelops_pipelines.store.state.release.suite_runs import VersionTests
     from modelops_pipelines.store.state.release.trials import Trials
@@ -111,6 +112,13 @@ class Stores:
         from modelops_pipelines.store.state.release.trials import Trials
 
         return Trials(self.database)
+
+    @cached_property
+    def crashes(self) -> "Crashes":
+        """Crashes and hangs of versions."""
+        from modelops_pipelines.store.state.release.crashes import Crashes
+
+        return Crashes(self.database)
 
     @cached_property
     def version_tests(self) -> "VersionTests":

@@ -246,10 +246,17 @@ def messages(known: Known) -> dict[str, st.SearchStrategy[Any]]:
         f"{E}/labels": _object({"labels": st.just(valid) | st.just(valid) | st.lists(label, max_size=3)}),
         f"{E}/feedback": _object({"prediction_id": ids}, rating=st.integers(-1, 7), corrected_label=LABELS, **said),
         f"{E}/rollback": _object(
-            {}, reason=st.text(max_size=9) | ANY, to=st.sampled_from(["1", "2"]) | st.text(max_size=9)
+            {},
+            reason=st.text(max_size=9) | ANY,
+            to=st.sampled_from(["1", "2"]) | st.text(max_size=9),
+            undo=st.booleans(),
+            force=st.booleans(),
         ),
         f"{E}/deployments": _object(
-            {"version": versions}, share=st.integers(-1, 101), reason=st.text(max_size=9) | ANY
+            {"version": versions},
+            share=st.integers(-1, 101),
+            reason=st.text(max_size=9) | ANY,
+            force=st.booleans(),
         ),
         f"{E}/promote": _object({"version": versions}, force=st.booleans(), reason=st.text(max_size=9) | ANY),
         f"{E}/stop": _object({}, reason=st.text(max_size=9) | ANY),

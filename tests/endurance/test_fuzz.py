@@ -84,7 +84,7 @@ def deploy_all(project: Project) -> None:
     for seed in range(3):
         kinds.put_live(project, mixed, kinds.training(kinds.mixed(kinds.TRAINING_ROWS, seed)), kinds.tolerant)
     for number in range(30):
-        deploy(project.stores, mixed, str(number % 3 + 1), actor="test", reason="test")
+        deploy(project.stores, mixed, str(number % 3 + 1), actor="test", reason="test", force=True)
     typed = kinds.add_endpoint(project, "typed", LIMITED, task="multiclass")
     kinds.put_live_as_it_is(project, typed, kinds.typed(), kinds.echo())
     kinds.add_endpoint(project, "idle")

@@ -55,11 +55,11 @@ class Running:
     gateway: RunningGateway
     project: Project
     versions: dict[str, Any]
-    """What each version answers to the rows in MLflow's own hands, among all of the frame's (gateway/model_runtime/prediction_paths.py)."""
+    """What each version answers to the rows in MLflow's own hands, among all of the frame's (operations/model_runtime/prediction_paths.py)."""
 
     def deploy(self, version: str) -> Swap:
         started = time.monotonic()
-        deploy(self.project.stores, self.project.spec, version, actor="test", reason="test")
+        deploy(self.project.stores, self.project.spec, version, actor="test", reason="test", force=True)
         return Swap(version, started, time.monotonic())
 
     def resident_kib(self) -> int:

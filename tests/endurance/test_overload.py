@@ -17,8 +17,8 @@ import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
-from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Rows
-from modelops_pipelines.gateway.model_runtime.prediction_paths import PredictionPath
+from modelops_pipelines.operations.model_runtime.loaded_model import Model, Rows
+from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
 from tests.fakes import model_kinds as kinds
 from tests.support.captured_log import log_of
 from tests.support.gateway import RunningGateway, running_gateway

@@ -20,7 +20,7 @@ from modelops_pipelines.core.release.desired_state import (
     rollback_target,
     variants_of,
 )
-from modelops_pipelines.core.release.event_log import live_at
+from modelops_pipelines.core.release.event_log import champions, live_at, state_before, undoable_rollback
 from tests.fakes.endpoint_history import NOW, SECOND, Endpoint
 
 NAMES = ("1", "2", "3", "4")
@@ -107,6 +107,27 @@ class AnyHistory(RuleBasedStateMachine):
         last = len(line) - 1 - line[::-1].index(to)
         assert to == self.endpoint.roll_back(to)
         self.bad |= set(line[last + 1 :]) - {to}
+
+    @rule()
+    def undo_the_newest_rollback(self) -> None:
+        rollback = undoable_rollback(self.endpoint.events)
+        if rollback is None:
+            assert self.endpoint.undo() is None
+            return
+        before = state_before(rollback, self.endpoint.events)
+        answering = tuple(variant for variant in before.variants if variant.role != SHADOW)
+        kept = (self.endpoint.state.status, answering)
+        shadow = self.endpoint.state.shadow
+        if not self.endpoint.archived.isdisjoint(variant.version for variant in answering):
+            with pytest.raises(ConflictError, match="archived"):
+                self.endpoint.undo()
+            return
+        self.endpoint.undo()
+        state = self.endpoint.state
+        assert kept == (state.status, tuple(variant for variant in state.variants if variant.role != SHADOW))
+        assert shadow in (state.shadow, state.champion, state.challenger)
+        assert champions([e for e in self.endpoint.events if e.number < rollback.number]) == self.endpoint.line
+        self.bad -= set(self.endpoint.line)
 
     @rule()
     def roll_back_to_a_version_that_was_never_champion(self) -> None:

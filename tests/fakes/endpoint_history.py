@@ -1,5 +1,6 @@
 """An endpoint with its history, and canaries, without a store: for tests of the rules alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,13 +9,22 @@ from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.core.release.deployment_states import Stage, stage_of
 from modelops_pipelines.core.release.desired_state import (
     DesiredState,
+    delete,
     deploy,
     next_share,
+    restore_variants,
     roll_back,
     rollback_target,
+    undo_rollback,
     variants_of,
 )
-from modelops_pipelines.core.release.event_log import Event, champions, describe_state
+from modelops_pipelines.core.release.event_log import (
+    Event,
+    champions,
+    describe_state,
+    state_before,
+    undoable_rollback,
+)
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -38,7 +48,14 @@ class Endpoint:
     def is_live(self) -> bool:
         return self.state.champion is not None
 
-    def apply(self, action: str, version: str, after: DesiredState | None, share: int = 100) -> None:
+    def apply(
+        self,
+        action: str,
+        version: str,
+        after: DesiredState | None,
+        share: int = 100,
+        evidence: Mapping[str, Any] | None = None,
+    ) -> None:
         if after is None or (after.variants, after.status) == (self.state.variants, self.state.status):
             return
         if any(variant.version in self.archived for variant in after.variants):
@@ -51,7 +68,7 @@ class Endpoint:
             from_version=self.state.champion,
             to_version=version,
             generation=after.generation,
-            evidence={"share": share, "live": describe_state(after)},
+            evidence={"share": share, "live": describe_state(after), **(evidence or {})},
         )
         assert after.generation == self.state.generation + 1
         self.state = after
@@ -69,6 +86,26 @@ class Endpoint:
         target = rollback_target(self.state, self.line, to, self.archived)
         self.apply("rollback", target, roll_back(self.state, target))
         return target
+
+    def undo(self) -> str | None:
+        """Undo the newest rollback; None where there is none."""
+        rollback = undoable_rollback(self.events)
+        if rollback is None:
+            return None
+        before, champion = state_before(rollback, self.events), self.state.champion
+        returned = str(before.champion if before.champion != champion else before.challenger)
+        share = 100 if before.champion != champion else before.share_of(returned)
+        self.apply("undo", returned, undo_rollback(self.state, before), share)
+        return returned
+
+    def revert(self) -> None:
+        """Restore the variants before the newest change, as when no worker can serve it."""
+        before = state_before(self.events[-1], self.events)
+        after = restore_variants(self.state, before.variants)
+        self.apply("rollback", str(after.champion), after, evidence={"automatic": True})
+
+    def delete(self) -> None:
+        self.apply("delete", "", delete(self.state))
 
     def stage(self, version: str) -> Stage:
         return stage_of(version, [self.state], archived=version in self.archived, proven=version in self.line)

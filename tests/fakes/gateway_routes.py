@@ -50,6 +50,8 @@ ROUTES = [
     Route("POST", "/endpoints/{endpoint}/rollback", "operate", 409, {}),
     Route("POST", "/endpoints/{endpoint}/deployments", "operate", 404, {"version": "7"}),
     Route("POST", "/endpoints/{endpoint}/promote", "operate", 404, {"version": "7"}),
+    Route("POST", "/endpoints/{endpoint}/evaluations", "operate", 409, {"version": "7"}),
+    Route("GET", "/endpoints/{endpoint}/evaluations", "read", 200),
     Route("POST", "/endpoints/{endpoint}/stop", "operate", 409, {}),
     Route("POST", "/endpoints/{endpoint}/start", "operate", 409, {}),
     Route("GET", "/endpoints/{endpoint}/versions", "read", 200),

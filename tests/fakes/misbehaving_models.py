@@ -14,7 +14,7 @@ import pandas as pd
 from tests.support.gateway import RunningGateway
 from tests.support.project import Project
 
-GOOD, RAISING, SLOW, WRONG = "good", "raising", "slow", "wrong"
+GOOD, RAISING, SLOW, WRONG, FRAGILE = "good", "raising", "slow", "wrong", "fragile"
 MORE = "  allow_pickle: true\n  classes: [0, 1]\n  promotion: {strategy: canary, steps: [20, 50, 100], soak: 20s, minimum: 30}\n"
 FRAME = pd.DataFrame({"x": [0.0] * 30})
 
@@ -28,6 +28,8 @@ def behaving(how: str) -> Any:
             x = model_input["x"].to_numpy(dtype=float)
             if how == "raising" and (x > 0).any():
                 raise ValueError("broken")
+            if how == "fragile" and (x > 1).any():
+                raise ValueError("too large")
             if how == "slow" and (x > 0).any():
                 time.sleep(0.4)
             answer = np.where(x > 0.5, 0.9, 0.1)

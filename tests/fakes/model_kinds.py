@@ -134,7 +134,7 @@ def add_endpoint(
 def put_live(project: Project, spec: EndpointSpec, frame: pd.DataFrame, trainer: Any) -> ModelVersion:
     """Train a version, register it and deploy it."""
     version = trainers.train_first(project.stores, spec, frame, trainer)
-    deploy(project.stores, spec, version.version, actor="test", reason="test")
+    deploy(project.stores, spec, version.version, actor="test", reason="test", force=True)
     return version
 
 
@@ -185,10 +185,17 @@ def put_live_as_it_is(project: Project, spec: EndpointSpec, frame: pd.DataFrame,
     )
     version = replace(logged, trained_here=True)
     stores.deployments.record_version(version)
-    deploy(stores, spec, version.version, actor="test", reason="test")
+    deploy(stores, spec, version.version, actor="test", reason="test", force=True)
     return version
 
 
 def version_of(model_name: str, number: str, output: str = UNKNOWN) -> ModelVersion:
     """Return a version that is nowhere but in memory."""
     return ModelVersion(model_name, number, "nowhere", {}, None, None, None, datetime(2026, 1, 1, tzinfo=UTC), output)
+
+
+def log_of(project: Project, spec: EndpointSpec) -> Any:
+    """Return the declaration of an endpoint's log, with its features."""
+    from modelops_pipelines.operations.lake.endpoint_tables import log_table
+
+    return log_table(project.stores, spec)

@@ -57,11 +57,14 @@ def running_gateway(project: Project, *, ready: bool = True) -> Iterator[Running
 
 
 def worker_pids(gateway: RunningGateway) -> list[int]:
-    """Return the processes of a gateway of several workers: the children of the server that they are forked from."""
-    for child in _children(gateway.process.pid):
-        if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes():
-            return _children(child)
-    return []
+    """Return the gateway's workers: the children of the process that supervises them."""
+    return _children(gateway.process.pid)
+
+
+def family_pids(pid: int) -> set[int]:
+    """Return all processes below this one."""
+    children = _children(pid)
+    return set(children).union(*(family_pids(child) for child in children))
 
 
 def _children(pid: int) -> list[int]:

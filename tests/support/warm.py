@@ -9,11 +9,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from modelops_pipelines.operations.models import child_process
+from tests.support.paths import ROOT
+
 PRELOADED = ["tests.support.preloaded"]
+_START_CHILD = child_process.start_child
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
@@ -65,3 +72,26 @@ def _run(code: str, arguments: Sequence[str], cwd: str, env: dict[str, str], out
     sys.path.insert(0, "")
     scope: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(code, "<string>", "exec"), scope)
+
+
+@contextmanager
+def warm_children() -> Iterator[None]:
+    """Fork the processes in which versions are tried and answer; ``cold_children`` starts them as they really start."""
+
+    def start(module: str, arguments: Sequence[str], folder: Path) -> WarmProcess:
+        code = f"import runpy\nrunpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+        output = folder / child_process.OUTPUT
+        output.touch()
+        return WarmProcess(code, *arguments, cwd=ROOT, env=os.environ, out=output, err=output)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(child_process, "start_child", start)
+        yield
+
+
+@contextmanager
+def cold_children() -> Iterator[None]:
+    """Start the processes in which versions are tried and answer as a user's command does."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(child_process, "start_child", _START_CHILD)
+        yield

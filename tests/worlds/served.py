@@ -12,6 +12,7 @@ from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.operations.release.commands import deploy
 from tests.support.gateway import running_gateway
 from tests.support.project import Project, cancer_frame, copied_project, rows_of
+from tests.support.waiting import wait_until
 
 ERROR = Verdict(
     "error_rate", "error_rate", "error", False, 0.5, 0.1, 40, "2026-01-01T00:00:00Z", "error_rate 0.5 is above 0.1"
@@ -30,6 +31,7 @@ def make_served(trained: Project, folder: Path) -> tuple[Project, str]:
             for row, label in enumerate(frame["benign"])
         ]
         assert gateway.client.post("/endpoints/cancer/labels", json={"labels": named}).status_code == 202
+        wait_until(lambda: not project.stores.deployments.unsettled("cancer"), 20)
     for stream in ("predictions", "labels"):
         ingest(project.stores, project.spec, stream)
     for derive in (measure_service, measure_quality, profile_windows, detect_drift):

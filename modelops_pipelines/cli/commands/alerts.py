@@ -1,4 +1,4 @@
-"""The command that lists alerts, open and resolved."""
+"""Commands that list alerts, open and resolved, and the newest verdict of each alert rule."""
 
 from dataclasses import asdict
 
@@ -6,12 +6,12 @@ import click
 
 from modelops_pipelines.cli.output import json_option, show_rows
 from modelops_pipelines.cli.project import open_stores, require_endpoint
-from modelops_pipelines.core.alerting.alerts import OPEN
+from modelops_pipelines.core.alerting.alerts import OPEN, state_of
 
 
 @click.group()
 def alert() -> None:
-    """List alerts."""
+    """List alerts, and the newest verdict of each alert rule."""
 
 
 @alert.command("list")
@@ -31,3 +31,20 @@ def list_alerts(endpoint: str | None, *, everything: bool, as_json: bool) -> Non
         as_json=as_json,
         empty="There are no alerts." if everything else "There are no open alerts.",
     )
+
+
+@alert.command("rules")
+@click.argument("endpoint")
+@json_option
+def list_rules(endpoint: str, *, as_json: bool) -> None:
+    """List the newest verdict of each of ENDPOINT's alert rules: passed, failed or not judged."""
+    from modelops_pipelines.operations.alerting.rule_states import newest_verdicts
+    from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+
+    stores = open_stores()
+    names = ("window", "value", "threshold", "n", "message")
+    rows = [
+        {"rule": verdict.rule, "state": state_of(verdict.passed), **{name: getattr(verdict, name) for name in names}}
+        for verdict in newest_verdicts(stores, endpoint_named(stores, endpoint))
+    ]
+    show_rows(rows, as_json=as_json, empty=f"Endpoint {endpoint!r} has no alert rules.")

@@ -6,10 +6,12 @@ import click
 
 from modelops_pipelines.cli.output import json_option, show_change, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores
+from modelops_pipelines.core.release.desired_state import DesiredState
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.endpoints.missing import to_add
 from modelops_pipelines.operations.lake.endpoint_tables import known_features
+from modelops_pipelines.operations.release.endpoint_status import endpoint_status
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
 
@@ -22,21 +24,23 @@ def endpoint() -> None:
 @endpoint.command("list")
 @json_option
 def list_endpoints(*, as_json: bool) -> None:
-    """List the endpoints and the versions that each serves."""
+    """List the endpoints and the versions that each serves, with the problem of one that does not serve."""
     stores = open_stores()
     live = {state.endpoint: state for state in stores.deployments.all_desired()}
     rows = []
     for spec in read_endpoints(stores.settings.endpoints):
-        state = live.get(spec.name)
+        state = live.get(spec.name, DesiredState(spec.name))
+        found = endpoint_status(stores, state)
         rows.append(
             {
                 "endpoint": spec.name,
                 "model": spec.model_name,
                 "task": spec.task,
-                "champion": state.champion if state else None,
-                "challenger": state.challenger if state else None,
-                "status": state.status if state and state.generation else "new",
-                "generation": state.generation if state else 0,
+                "champion": state.champion,
+                "challenger": state.challenger,
+                "status": found.status,
+                "generation": state.generation,
+                "problem": found.problem,
                 **({"to_add": to_add(stores, spec, state)} if as_json else {}),
             }
         )
@@ -58,9 +62,11 @@ def show(name: str, *, as_json: bool) -> None:
     stores = open_stores()
     state = stores.deployments.desired(name)
     spec = endpoint_named(stores, name)
+    found = endpoint_status(stores, state)
     live = {
         "generation": state.generation,
-        "status": state.status,
+        "status": found.status,
+        "problem": found.problem,
         "variants": [vars(variant) for variant in state.variants],
     }
     show_value({**describe(spec), **live, "to_add": to_add(stores, spec, state)}, as_json=as_json)

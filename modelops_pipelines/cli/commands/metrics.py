@@ -9,6 +9,7 @@ import click
 
 from modelops_pipelines.cli.output import json_option, show_rows, show_value
 from modelops_pipelines.cli.project import open_stores
+from modelops_pipelines.core.alerting.alerts import with_states
 from modelops_pipelines.core.drift.ranking import by_drift
 from modelops_pipelines.core.endpoints import reserved_metrics as shown_metrics
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
@@ -129,8 +130,10 @@ def drift(endpoint: str, windows: int | None, hours: int | None, *, drifted: boo
     spec = endpoint_named(stores, endpoint)
     found = newest(stores, spec, DRIFT, _window_count(spec, windows, hours))
     rows = [row for row in _worst_first(found) if row["drifted"] or not drifted]
-    shown = rows if as_json else [{name: row[name] for name in _DRIFT} for row in rows]
-    none = f"No columns of endpoint {endpoint!r} drifted in these windows."
+    shown = rows if as_json else [with_states({name: row[name] for name in _DRIFT}) for row in rows]
+    unjudged = sum(row["drifted"] is None for row in found)
+    none = f"No columns of endpoint {endpoint!r} drifted in these windows"
+    none += f"; {unjudged} of {len(found)} were not judged." if unjudged else "."
     show_rows(shown, as_json=as_json, empty=none if found else f"Endpoint {endpoint!r} has no drift verdicts yet.")
 
 

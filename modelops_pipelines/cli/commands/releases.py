@@ -1,8 +1,10 @@
 """Commands that change the live model, and its history."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 
 import click
 
@@ -11,8 +13,10 @@ from modelops_pipelines.cli.project import actor, open_stores, require_endpoint
 from modelops_pipelines.core.release.deployment_states import STATUSES
 from modelops_pipelines.core.release.event_log import Event, live_at
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.store.stores import Stores
 
 _REASON = click.option("--reason", default="", help="Reason for the change, recorded in the history.")
+_FORCE_TEXT = "without a passed gate; requires --reason and is recorded in the history."
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would change without changing it.")
 
 
@@ -21,18 +25,26 @@ _DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would change 
 @click.argument("version")
 @click.option("--share", type=click.IntRange(1, 100), default=100, show_default=True, help="Percent of the traffic.")
 @click.option("--key", default=None, help="Idempotency key: a repeated deploy with the same key changes nothing.")
+@click.option("--force", is_flag=True, help=f"Replace the champion {_FORCE_TEXT}")
 @_REASON
 @_DRY_RUN
 @json_option
 def deploy(
-    endpoint: str, version: str, share: int, key: str | None, reason: str, *, dry_run: bool, as_json: bool
+    endpoint: str, version: str, share: int, key: str | None, reason: str, *, force: bool, dry_run: bool, as_json: bool
 ) -> None:
-    """Deploy VERSION to ENDPOINT and wait until every gateway worker serves it."""
+    """Deploy VERSION to ENDPOINT and wait until every gateway worker serves it.
+
+    A version that replaces a champion needs a passed gate, or --force with a reason. A first deploy and a share on
+    trial need neither.
+    """
     from modelops_pipelines.operations.release import commands as releases
 
+    _require_reason(reason, force=force)
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    change = releases.deploy(stores, spec, version, share=share, actor=actor(), reason=reason, key=key, dry_run=dry_run)
+    change = releases.deploy(
+        stores, spec, version, share=share, actor=actor(), reason=reason, key=key, force=force, dry_run=dry_run
+    )
     show_change(change, as_json=as_json)  # before the aliases: the change holds even if MLflow fails
     if not dry_run:
         releases.sync_registry(stores, spec)
@@ -41,9 +53,7 @@ def deploy(
 @click.command()
 @click.argument("endpoint")
 @click.argument("version")
-@click.option(
-    "--force", is_flag=True, help="Promote without a passed gate; requires --reason and is recorded in the history."
-)
+@click.option("--force", is_flag=True, help=f"Promote {_FORCE_TEXT}")
 @_REASON
 @_DRY_RUN
 @json_option
@@ -51,8 +61,7 @@ def promote(endpoint: str, version: str, reason: str, *, force: bool, dry_run: b
     """Promote VERSION to the next step of ENDPOINT's promotion plan; the last step makes it the champion."""
     from modelops_pipelines.operations.release import commands as releases
 
-    if force and not reason:
-        raise click.UsageError("--force requires --reason, which the history records")
+    _require_reason(reason, force=force)
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     change = releases.promote(stores, spec, version, force=force, actor=actor(), reason=reason, dry_run=dry_run)
@@ -64,17 +73,47 @@ def promote(endpoint: str, version: str, reason: str, *, force: bool, dry_run: b
 @click.command()
 @click.argument("endpoint")
 @click.option("--to", default=None, help="An earlier champion; default: the previous one.")
+@click.option("--undo", is_flag=True, help="Return to what the newest rollback removed; requires --reason.")
+@click.option("--force", is_flag=True, help="With --undo: return to a version that a guard rolled back.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation of a second rollback in a row.")
 @_REASON
 @_DRY_RUN
 @json_option
-def rollback(endpoint: str, to: str | None, reason: str, *, dry_run: bool, as_json: bool) -> None:
-    """Roll back to ENDPOINT's previous champion. Needs neither Dagster nor MLflow; MLflow's alias is updated later."""
-    from modelops_pipelines.operations.release import commands as releases
+def rollback(
+    endpoint: str,
+    to: str | None,
+    reason: str,
+    *,
+    undo: bool,
+    force: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Roll back to ENDPOINT's previous champion, or undo a rollback. Says what it will do first.
 
+    Needs neither Dagster nor MLflow; MLflow's alias is updated later.
+    """
+    from modelops_pipelines.operations.release import commands as releases
+    from modelops_pipelines.operations.release.rollbacks import undo_rollback
+
+    if undo and to is not None:
+        raise click.UsageError("--undo returns to what the newest rollback removed; leave --to out")
+    if force and not undo:
+        raise click.UsageError("--force belongs to --undo: a rollback needs no force")
+    if undo and not dry_run and not reason.strip():
+        raise click.UsageError("--undo requires --reason, which the history records")
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
-    change = releases.roll_back(stores, spec, to=to, actor=actor(), reason=reason, dry_run=dry_run)
-    show_change(change, as_json=as_json)
+    if undo:
+        run = partial(undo_rollback, stores, spec, force=force, actor=actor(), reason=reason)
+    else:
+        run = partial(releases.roll_back, stores, spec, to=to, actor=actor(), reason=reason)
+    preview = run(dry_run=True)
+    if not dry_run:
+        click.echo(preview.sentence, err=True)
+        _confirm_second_rollback(stores, endpoint, asks=not (undo or yes or to is not None))
+    show_change(preview if dry_run else run(), as_json=as_json)
 
 
 @click.command()
@@ -93,7 +132,7 @@ def history(endpoint: str, at: str | None, *, as_json: bool) -> None:
         _show_live(endpoint, events, _moment(at), as_json=as_json)
         return
     names = ("number", "at", "actor", "action", "from_version", "to_version", "generation", "reason")
-    rows = [{name: getattr(event, name) for name in names} for event in events]
+    rows = [{**{name: getattr(event, name) for name in names}, "gate": _gate_of(event)} for event in events]
     full = [{**asdict(event), "hash": event.hash} for event in events]
     show_rows(full if as_json else rows, as_json=as_json, empty=f"Endpoint {endpoint!r} has no changes yet.")
 
@@ -115,6 +154,29 @@ def deployments(endpoint: str | None, status: str | None, limit: int, cursor: st
     show_rows(page.items, as_json=False, empty="There are no such deployments.")
     if page.next_cursor:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
+
+
+def _gate_of(event: Event) -> str | None:
+    """Return whether a release passed the gate or was forced; None where the gate was not asked."""
+    forced = event.evidence.get("forced")
+    return None if forced is None else "forced" if forced else "passed"
+
+
+def _require_reason(reason: str, *, force: bool) -> None:
+    if force and not reason.strip():
+        raise click.UsageError("--force requires --reason, which the history records")
+
+
+def _confirm_second_rollback(stores: Stores, endpoint: str, *, asks: bool) -> None:
+    """Say that the newest release is a rollback already, and how to undo it; on a terminal, ask: it may be a slip."""
+    from modelops_pipelines.operations.release.rollbacks import offer_of_undo
+
+    offer = offer_of_undo(stores.deployments.events(endpoint), endpoint) if asks else None
+    if offer is None:
+        return
+    click.echo(f"The newest release is a rollback already. {offer}", err=True)
+    if sys.stdin.isatty():
+        click.confirm("Roll back further?", abort=True, err=True)
 
 
 def _moment(given: str) -> datetime:

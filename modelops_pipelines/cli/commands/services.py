@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -13,6 +13,8 @@ from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
 from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS
 
 START_SECONDS = 180.0
+POLL_SECONDS = 0.5
+STEADY_SECONDS, LONGEST_PAUSE = 60.0, 30.0
 
 
 workers_option = click.option(
@@ -63,14 +65,44 @@ def demo(home: str, *, full: bool, serve: bool) -> None:
 
 
 def serve_until_interrupted(platform: LocalPlatform) -> None:
-    """Print the addresses and wait for Ctrl-C; raises NotReadyError when a service ends."""
+    """Print the addresses and wait for Ctrl-C; a service that ends is started again, with longer and longer pauses."""
     for service in platform.services:
         click.echo(f"  {service.name:<8} {service.url}{'/docs' if service.name == 'gateway' else ''}")
     click.echo("Up. Press Ctrl-C to stop.")
+    restarts = {service.name: Restarts() for service in platform.services}
     try:
-        while all(service.process.poll() is None for service in platform.services):
-            time.sleep(0.5)
-        for service in platform.services:
-            service.is_up()
+        while True:
+            time.sleep(POLL_SECONDS)
+            for service in platform.services:
+                code = service.process.poll()
+                if code is not None and restarts[service.name].is_due(time.monotonic()):
+                    click.echo(
+                        f"{service.name} ended (exit code {code}) and is started again; see {service.log}", err=True
+                    )
+                    platform.start_again(service)
     except KeyboardInterrupt:
         click.echo("Stopping ...", err=True)
+
+
+@dataclass
+class Restarts:
+    """When a service that ended may be started again: at once, then after 1, 2, 4, ... 30 seconds if it ends again.
+
+    A service that ran for STEADY_SECONDS begins anew.
+    """
+
+    pause: float = 0.0
+    ended: float | None = None
+    started: float = 0.0
+
+    def is_due(self, now: float) -> bool:
+        """Return whether to start it again now; called while it is not running (``now`` in seconds)."""
+        if self.ended is None:
+            self.ended = now
+            if now - self.started > STEADY_SECONDS:
+                self.pause = 0.0
+        if now - self.ended < self.pause:
+            return False
+        self.pause = min(LONGEST_PAUSE, 2 * self.pause or 1.0)
+        self.ended, self.started = None, now
+        return True

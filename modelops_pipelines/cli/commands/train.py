@@ -1,13 +1,22 @@
-"""Commands that train a version and retrain a candidate."""
+"""Commands that train a version, retrain a candidate, and judge a version with the gate."""
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT, EXIT_TRANSIENT
 from modelops_pipelines.cli.output import json_option, show_value
 from modelops_pipelines.cli.project import open_stores
 from modelops_pipelines.core.errors import InputError
+from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, describe_verdict
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+
+if TYPE_CHECKING:
+    from modelops_pipelines.store.state.improve.gates import Gate
+
+_EXIT_CODES = {FAIL: EXIT_PERMANENT, NOT_ENOUGH: EXIT_TRANSIENT}
 
 
 @click.command()
@@ -38,7 +47,28 @@ def retrain(endpoint: str, reason: str, *, as_json: bool) -> None:
 
     stores = open_stores()
     *_, last = retrain_steps(stores, endpoint_named(stores, endpoint), reason)
-    gate = last.record
+    _show_gate(last.record, as_json=as_json)
+
+
+@click.command()
+@click.argument("endpoint")
+@click.argument("version")
+@json_option
+def evaluate(endpoint: str, version: str, *, as_json: bool) -> None:
+    """Judge any registered VERSION against ENDPOINT's champion with the gate, on the evaluation days.
+
+    The verdict is recorded; what is live does not change. Exit codes: 0 passed, 3 failed, 4 not enough evidence yet.
+    """
+    from modelops_pipelines.operations.improve.retrain import evaluate_version
+
+    stores = open_stores()
+    gate = evaluate_version(stores, endpoint_named(stores, endpoint), version).record
+    _show_gate(gate, as_json=as_json)
+    click.echo(f"version {version}: {describe_verdict(gate.verdict, gate.numbers)}", err=True)
+    sys.exit(_EXIT_CODES.get(gate.verdict, 0))
+
+
+def _show_gate(gate: "Gate", *, as_json: bool) -> None:
     show_value({"version": gate.version, "verdict": gate.verdict, **dict(gate.numbers)}, as_json=as_json)
 
 

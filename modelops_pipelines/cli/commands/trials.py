@@ -100,14 +100,14 @@ def show(endpoint: str, name: str | None, *, as_json: bool) -> None:
 @click.argument("endpoint")
 @click.argument("decision", type=click.Choice(["promote", "keep"]))
 @_NAME
-@click.option("--force", is_flag=True, help="Promote without a significant result; requires --reason.")
+@click.option("--force", is_flag=True, help="Promote without a significant result or a passed gate; requires --reason.")
 @_REASON
 @json_option
 def end(endpoint: str, decision: str, name: str | None, reason: str, *, force: bool, as_json: bool) -> None:
-    """End the test: promote the challenger, or keep the champion."""
+    """End the test: promote the challenger, which needs a passed gate too, or keep the champion."""
     from modelops_pipelines.operations.release.ab_tests import end_experiment
 
-    if force and not reason:
+    if force and not reason.strip():
         raise click.UsageError("--force requires --reason, which the history records")
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)

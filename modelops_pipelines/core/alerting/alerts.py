@@ -1,11 +1,16 @@
 """Verdicts of alert rules, and how a verdict changes the rule's alert."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 OPEN, RESOLVED = "open", "resolved"
 PASSES_TO_RESOLVE = 2
+PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
+"""The three states of a verdict, as they are shown. Not judged is neither a pass nor a failure."""
+_VERDICT_COLUMNS = ("passed", "drifted")
+"""Columns of derived tables that hold a verdict; null is not judged."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,18 @@ class Alert:
     opened_window: str
     data_window: str
     id: int | None = None
+
+
+def state_of(passed: bool | None) -> str:  # noqa: FBT001 - the verdict itself
+    """Return a verdict's state: passed, failed or not judged."""
+    if passed is None:
+        return NOT_JUDGED
+    return PASSED if passed else FAILED
+
+
+def with_states(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a derived table's row for people: a verdict that is null reads "not judged", not an empty cell."""
+    return {n: NOT_JUDGED if value is None and n in _VERDICT_COLUMNS else value for n, value in row.items()}
 
 
 def apply_verdict(alert: Alert | None, verdict: Verdict, endpoint: str, now: datetime) -> Alert | None:

@@ -66,8 +66,11 @@ class PredictionRecord(TypedDict):
     sampled: Annotated[NotRequired[bool], _log("sampled", absent=True, since="0.2")]
     truncated: Annotated[NotRequired[bool], _log("truncated", absent=False, since="0.2")]
     payload_hash: Annotated[NotRequired[str | None], _log("payload_hash", since="0.2")]
+    params: Annotated[NotRequired[str | None], _log("request_params", since="0.3")]
 
 
+SHARED = "_shared"
+"""Ends the error code of a failure that the other version of a trial, or the previous champion, shares."""
 PREDICTION_FIELDS: dict[str, Field] = {
     key: hint.__metadata__[0] for key, hint in get_type_hints(PredictionRecord, include_extras=True).items()
 }
@@ -110,6 +113,7 @@ def prediction_record(  # noqa: PLR0913 - a parameter for each field
     features: Any,
     sampled: bool = True,
     payload_hash: str | None = None,
+    request_params: str | None = None,
 ) -> PredictionRecord:
     """Return the record of a request; the parameters are named like the log's columns.
 
@@ -140,6 +144,8 @@ def prediction_record(  # noqa: PLR0913 - a parameter for each field
     if payload_hash is not None:
         record["truncated"] = True
         record["payload_hash"] = payload_hash
+    if request_params is not None:
+        record["params"] = request_params
     return record
 
 

@@ -84,8 +84,9 @@ class Guard:
     that error rate, a challenger is withdrawn when its share of failed requests exceeds the champion's by ``errors``;
     when the share that takes over ``slower`` times the champion's p95 latency exceeds the champion's by ``slow``; when
     its loss on labelled answers exceeds the champion's by over ``loss`` times the champion's loss; or when its mean
-    score is over ``score_shift`` from the champion's (None: not checked). A new champion whose error rate exceeds the
-    endpoint's error-rate alert within ``watch`` is rolled back too.
+    score is over ``score_shift`` from the champion's (None: not checked). A new champion is rolled back when, within
+    ``watch``, its error rate exceeds the endpoint's error-rate alert or it is ``slower`` on the same rows than the
+    champion before; or when, within ``probation``, its loss on labelled answers is that much worse on the same rows.
     """
 
     automatic: bool = True
@@ -96,6 +97,7 @@ class Guard:
     loss: float = 0.1
     score_shift: float | None = None
     watch: timedelta = timedelta(minutes=30)
+    probation: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class CapturePolicy:
 
     ``sample`` is the share of requests whose features are kept, ``max_kib`` the largest size of one request's features
     (larger ones are dropped, marked as truncated, and only their hash is kept), ``redact`` the features and caller
-    fields (user_id, session_id, client_request_id) that are never written to disk.
+    fields (user_id, session_id, client_request_id, request_params) that are never written to disk.
     """
 
     sample: float = 1.0

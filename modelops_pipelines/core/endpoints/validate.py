@@ -16,7 +16,7 @@ from modelops_pipelines.core.endpoints.spec import (
 )
 from modelops_pipelines.core.endpoints.validate_alerts import alert_issues
 from modelops_pipelines.core.endpoints.validate_classes import class_issues
-from modelops_pipelines.core.endpoints.validate_gate import gate_issues
+from modelops_pipelines.core.endpoints.validate_gate import gate_issues, verdict_age_issues
 from modelops_pipelines.core.endpoints.validate_guard import guard_issues
 from modelops_pipelines.core.endpoints.validate_limits import limits_and_capture_issues
 from modelops_pipelines.core.endpoints.validate_monitoring import monitoring_issues
@@ -55,6 +55,7 @@ def endpoint_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[
     yield from _training_issues(spec)
     yield from promotion_issues(spec.promotion)
     yield from gate_issues(spec.gate)
+    yield from verdict_age_issues(spec.gate, spec.promotion)
     yield from guard_issues(spec.guard)
     yield from limits_and_capture_issues(spec, context.system_columns, context.known_features)
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoints.issues import Issue
+from modelops_pipelines.core.endpoints.spec import Promotion
 from modelops_pipelines.core.evaluation.gate import GateConfig
 
 LEAST, MOST = 0.5, 0.999
@@ -37,6 +39,16 @@ def gate_issues(gate: GateConfig) -> Iterator[Issue]:
     if gate.regime_min_days > days and not issues:
         problem = f"is {gate.regime_min_days}, but a regime of {gate.regime_days} days has {days} evaluation days"
         yield Issue("gate.regime_min_days", problem, "Lower it, or raise 'gate.regime_days'")
+
+
+def verdict_age_issues(gate: GateConfig, promotion: Promotion) -> Iterator[Issue]:
+    """Yield the issue of a canary that takes longer than its verdict counts, so that it could never end."""
+    soaks = promotion.soak * (len(promotion.steps) - 1)
+    if soaks >= gate.max_age:
+        problem = (
+            f"is {format_duration(gate.max_age)}, but a canary soaks for {format_duration(soaks)} to its last step"
+        )
+        yield Issue("gate.max_age", problem, "Raise it, or lower 'promotion.soak'")
 
 
 def _range_issues(name: str, value: float) -> Iterator[Issue]:

@@ -9,7 +9,7 @@ from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoints.issues import Issue, suggestion
 from modelops_pipelines.core.endpoints.spec import EndpointSpec, Limits
 
-CALLERS_FIELDS = ("user_id", "session_id", "client_request_id")
+CALLERS_FIELDS = ("user_id", "session_id", "client_request_id", "request_params")
 RATES = ("per_key", "per_user", "endpoint")
 LARGEST_MIB = 1024
 LONGEST_DEADLINE = timedelta(hours=1)

@@ -8,19 +8,21 @@ are judged on rows that neither was trained on.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from math import isfinite
 from typing import Any
 
 from modelops_pipelines.core.ids import content_id
 
 PASS, FAIL, NOT_ENOUGH = "pass", "fail", "not enough evidence"
+HELD = "held"
+"""The number of a verdict that has the reasons why a pass waits for a person."""
 NOT_WORSE, WORSE, TOO_FEW = "not significantly worse", "significantly worse", "too few rows or days"
 
 
 @dataclass(frozen=True)
 class GateConfig:
-    """The gate's settings; their hash is part of every verdict.
+    """The gate's settings; the hash of those that a verdict depends on is part of every verdict.
 
     A candidate must be better on average, and the lower bound of its improvement must be above -``margin`` times the
     champion's loss (non-inferiority). With a margin of 0 the lower bound must be above 0. On the flights' year,
@@ -40,6 +42,12 @@ class GateConfig:
     ``max_odds_ratio`` bounds the ratio of the odds of the mean score and of the share of positives. Odds, because 5 %
     predicted for 0.1 % observed is as wrong as 98 % for 50 %; 4, because a season alone may change them by 3.2 (late
     flights: 13.2 % in September, 32.6 % in December).
+
+    ``max_age`` is the oldest that a verdict may be when it lets a version take traffic from the champion. A verdict
+    rests on what was labelled when it was made. Every fifth day brings a new evaluation day, whose labels come a
+    ``label_horizon`` later, so a verdict lacks one evaluation day per five days of its age, however late labels are.
+    Two weeks are three such days, beside the ten or more that it rests on. It decides which verdicts count, not what
+    they say, so it is not part of the hash.
 
     A candidate is too slow or too large above both its ratio and its floor. Below a millisecond per row the request's
     own cost dominates, and 200 MiB of files load in seconds.
@@ -64,11 +72,13 @@ class GateConfig:
     confidence: float = 0.95
     draws: int = 2000
     seed: int = 7
+    max_age: timedelta = timedelta(days=14)
 
     @property
     def hash(self) -> str:
-        """Content hash of the settings: 5 and 5.0 are the same setting."""
-        return content_id(*(f"{name}={float(value)}" for name, value in sorted(asdict(self).items())))
+        """Content hash of the settings that a verdict depends on: 5 and 5.0 are the same setting."""
+        judging = {name: value for name, value in asdict(self).items() if name != "max_age"}
+        return content_id(*(f"{name}={float(value)}" for name, value in sorted(judging.items())))
 
 
 @dataclass(frozen=True)
@@ -154,6 +164,21 @@ def table_of(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
         for part in numbers.get(f"{kind}s", [])
     ]
     return [{column: row.get(column) for column in columns} for row in (whole, *parts)]
+
+
+def held_reasons(numbers: Mapping[str, Any]) -> list[str]:
+    """Return why a passed verdict waits for a person, who promotes it with a reason; empty when it does not wait.
+
+    ``numbers`` are those of a recorded verdict.
+    """
+    return [str(reason) for reason in numbers.get(HELD) or ()]
+
+
+def describe_verdict(verdict: str, numbers: Mapping[str, Any]) -> str:
+    """Return a recorded verdict as people read it: a pass that waits for a person says so; then the reason."""
+    held = held_reasons(numbers) if verdict == PASS else []
+    waits = f", held for a person ({'; '.join(held)})" if held else ""
+    return f"{verdict}{waits}: {numbers.get('reason')}"
 
 
 def _finite(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,11 @@ class Rows:
     positives: Floats | None = None
     segments: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
+    def where(self, mask: NDArray[np.bool_]) -> "Rows":
+        """Return some of the rows."""
+        positives = None if self.positives is None else self.positives[mask]
+        return Rows(self.days[mask], positives, {name: values[mask] for name, values in self.segments.items()})
+
 
 @dataclass(frozen=True, eq=False)
 class _Pair:

@@ -12,6 +12,11 @@ def bucket(milliseconds: float) -> int:
     return math.floor(math.log(max(milliseconds, _FLOOR_MS)) / _LOG_BASE)
 
 
+def upper_edge(key: int) -> float:
+    """Return the latency (ms) at which a bucket ends."""
+    return math.exp((key + 1) * _LOG_BASE)
+
+
 def merge(sketches: Iterable[Mapping[int, int]]) -> dict[int, int]:
     """Add sketches up; the order does not matter."""
     total: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Model output: its kinds, and predictions as they are logged.
+"""What goes into a model and what comes out: typed columns, forms and kinds of output, predictions as they are logged.
 
-Loading and running models: ``gateway.model_runtime`` and ``operations.models``.
+Loading and running models: ``operations.model_runtime`` and ``gateway.model_runtime``.
 """

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelops_pipelines.core.errors import PredictionError
+from modelops_pipelines.core.models.class_names import class_name
+from modelops_pipelines.core.models.output_forms import as_rows
 from modelops_pipelines.core.models.output_kinds import SCORES, UNKNOWN
 
 Answer = str | float
@@ -28,13 +30,13 @@ def interpret(
     the largest probability for more; and one value per row is kept as it is. Raises PredictionError for any other
     output.
     """
-    values = _shaped(output, rows)
+    values = _without_depth(as_rows(output, rows, classes))
     if task == "regression":
         return _numbers(values), None
     if values.ndim == _MATRIX:
-        return _from_probabilities(task, values.astype(np.float64), classes, positive)
+        return _from_probabilities(task, _as_floats(values), classes, positive)
     if task == "binary_classification" and (kind == SCORES or (kind == UNKNOWN and _look_like_scores(values))):
-        scores = values.astype(np.float64)
+        scores = _as_floats(values)
         if classes is None:
             _check_range(scores)
             return [None] * rows, scores.tolist()
@@ -44,26 +46,9 @@ def interpret(
     return [_named(value, classes) for value in values.tolist()], None
 
 
-def class_name(value: object) -> str:
-    """Return a class as text: 1, 1.0 and True are '1', so that labels of any type match."""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _shaped(output: object, rows: int) -> NDArray[Any]:
-    """Return the output as one value per row, or as a matrix with one row for each."""
-    values = np.asarray(output)
-    if values.ndim == _MATRIX and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim not in (1, _MATRIX) or len(values) != rows:
-        raise PredictionError(
-            f"The model returned an array of shape {values.shape} for {rows} rows",
-            "Let the model return one value, or one row of probabilities, per input row",
-        )
-    return values
+def _without_depth(values: NDArray[Any]) -> NDArray[Any]:
+    """Return one value per row for a matrix of one column, else the array itself."""
+    return values[:, 0] if values.ndim == _MATRIX and values.shape[1] == 1 else values
 
 
 def _look_like_scores(values: NDArray[Any]) -> bool:
@@ -89,7 +74,13 @@ def _named(value: object, classes: Sequence[str] | None) -> str:
 def _numbers(values: NDArray[Any]) -> list[Answer | None]:
     if values.ndim == _MATRIX:
         raise PredictionError("The regression model returned a matrix", "Let it return one number per row")
-    return [float(value) for value in values.astype(np.float64)]
+    return [float(value) for value in _as_floats(values, "The regression model returned text")]
+
+
+def _as_floats(values: NDArray[Any], problem: str = "The model returned text as probabilities") -> NDArray[np.float64]:
+    if values.dtype.kind == "U" or (values.dtype.kind == "O" and str in set(map(type, values.flat))):
+        raise PredictionError(problem, "Let it return numbers, as its signature's outputs say")
+    return values.astype(np.float64)
 
 
 def _from_probabilities(

@@ -108,6 +108,11 @@ def roll_back(state: DesiredState, target: str) -> DesiredState:
     return _next(state, variants_of(target))
 
 
+def undo_rollback(state: DesiredState, before: DesiredState) -> DesiredState:
+    """Return the state with the champion and challenger from before a rollback; a stopped endpoint stays stopped."""
+    return _next(state, tuple(v for v in before.variants if v.role != SHADOW))
+
+
 def restore_variants(state: DesiredState, before: Sequence[Variant]) -> DesiredState:
     """Return the state with the variants from before a failed change."""
     return replace(state, variants=tuple(before), generation=state.generation + 1)

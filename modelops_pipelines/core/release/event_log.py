@@ -13,8 +13,10 @@ from modelops_pipelines.core.windows import text
 
 GENESIS = "0" * 64
 DEPLOY, PROMOTE, ROLLBACK, WITHDRAW, DELETE = "deploy", "promote", "rollback", "withdraw", "delete"
+UNDO = "undo"
+"""The undo of a rollback: what the rollback removed serves again."""
 _GROWING = (DEPLOY, PROMOTE)
-_RELEASES = (*_GROWING, ROLLBACK, WITHDRAW, DELETE)
+_RELEASES = (*_GROWING, ROLLBACK, UNDO, WITHDRAW, DELETE)
 
 
 @dataclass(frozen=True)
@@ -49,21 +51,73 @@ class Event:
         return int(str(self.evidence.get("share", WHOLE)))
 
 
+@dataclass(frozen=True)
+class _Line:
+    """The line of champions, and the rollbacks that can be undone, each with the line before it.
+
+    ``undoable_before`` is what could be undone before the newest release: a release that is reverted restores it.
+    """
+
+    champions: tuple[str, ...] = ()
+    undoable: tuple[tuple[Event, tuple[str, ...]], ...] = ()
+    undoable_before: tuple[tuple[Event, tuple[str, ...]], ...] = ()
+
+    def after(self, event: Event) -> "_Line":
+        """Return the line after the event."""
+        line, undoable = self.champions, self.undoable
+        if event.action == ROLLBACK:
+            back = tuple(_line_up_to(line, event.to_version))
+            if is_revert(event):
+                return _Line(back, self.undoable_before, self.undoable_before)
+            return _Line(back, (*undoable, (event, line)), undoable)
+        if event.action == UNDO and undoable:
+            return _Line(undoable[-1][1], undoable[:-1], undoable)
+        if event.action in (DELETE, WITHDRAW):
+            return _Line((), (), undoable)
+        if event.action in _GROWING:
+            joins = event.share == WHOLE and line[-1:] != (event.to_version,)
+            return _Line((*line, event.to_version) if joins else line, (), undoable)
+        return self
+
+
 def champions(events: Iterable[Event]) -> tuple[str, ...]:
     """Return the line of champions that a rollback goes back along, the current one last.
 
-    A version that was rolled back leaves the line: a second rollback never returns to it. The line starts anew after a
-    delete, and after the withdrawal of the only version.
+    A version that was rolled back leaves the line: a second rollback never returns to it, unless the first is undone.
+    The line starts anew after a delete, and after the withdrawal of the only version.
     """
-    line: list[str] = []
+    return _line_of(events).champions
+
+
+def undoable_rollback(events: Iterable[Event]) -> Event | None:
+    """Return the rollback that an undo would undo: the newest release, unless it was undone already; None without one.
+
+    After two rollbacks in a row, the second is undone first, then the first. Reverts of failed deployments are none.
+    """
+    undoable = _line_of(events).undoable
+    return undoable[-1][0] if undoable else None
+
+
+def is_revert(event: Event) -> bool:
+    """Return whether the event is the automatic revert of a deployment that no worker could serve."""
+    return event.action == ROLLBACK and bool(event.evidence.get("automatic")) and "guard" not in event.evidence
+
+
+def guard_withdrawal(events: Sequence[Event], version: str) -> Event | None:
+    """Return the newest rollback of the version by a guard, None without one."""
+    withdrawn = (
+        event
+        for event in reversed(events)
+        if event.action == ROLLBACK and "guard" in event.evidence and event.evidence.get("withdrawn") == version
+    )
+    return next(withdrawn, None)
+
+
+def _line_of(events: Iterable[Event]) -> _Line:
+    line = _Line()
     for event in events:
-        if event.action == ROLLBACK:
-            line = _line_up_to(line, event.to_version)
-        elif event.action in (DELETE, WITHDRAW):
-            line = []
-        elif event.action in _GROWING and event.share == WHOLE and line[-1:] != [event.to_version]:
-            line.append(event.to_version)
-    return tuple(line)
+        line = line.after(event)
+    return line
 
 
 @dataclass(frozen=True)
@@ -81,7 +135,7 @@ def champion_periods(events: Iterable[Event]) -> tuple[ChampionPeriod, ...]:
     """Return all champions in order, those that were rolled back too, the current one last."""
     found: list[ChampionPeriod] = []
     for event in events:
-        whole = event.action == ROLLBACK or (event.action in _GROWING and event.share == WHOLE)
+        whole = event.action == ROLLBACK or (event.action in (*_GROWING, UNDO) and event.share == WHOLE)
         if whole and (not found or found[-1].version != event.to_version):
             found.append(ChampionPeriod(event.to_version, event.at, event.actor, event.action, event.reason))
     return tuple(found)
@@ -92,6 +146,14 @@ def last_release(events: Sequence[Event]) -> Event | None:
     return next((event for event in reversed(events) if event.action in _RELEASES), None)
 
 
+def replacement(events: Sequence[Event], champion: str | None) -> Event | None:
+    """Return the release by which this champion replaced another one, to which a rollback could return; else None."""
+    last = last_release(events)
+    if last is None or last.action not in (*_GROWING, UNDO) or last.to_version != champion or last.share != WHOLE:
+        return None
+    return last if last.from_version not in (None, champion) else None
+
+
 def live_at(endpoint: str, events: Iterable[Event], moment: datetime) -> DesiredState:
     """Return the endpoint's state at a moment, from its events in order; generation 0 before the first."""
     state = DesiredState(endpoint)
@@ -99,6 +161,16 @@ def live_at(endpoint: str, events: Iterable[Event], moment: datetime) -> Desired
         if event.at > moment:
             break
         state = _after(state, event)
+    return state
+
+
+def state_before(event: Event, events: Sequence[Event]) -> DesiredState:
+    """Return the endpoint's state before one of its events."""
+    state = DesiredState(event.endpoint)
+    for earlier in events:
+        if earlier.number >= event.number:
+            break
+        state = _after(state, earlier)
     return state
 
 

@@ -116,14 +116,16 @@ class EventsGuard:
     alpha: float = 0.01
     least: float = 0.005
 
-    def judge(self, steps: Sequence[Step]) -> EventsVerdict:
+    def judge(self, steps: Sequence[Step], events: Sequence[Step] | None = None) -> EventsVerdict:
         """Judge all steps of a trial so far; a challenger that is not worse ever fails with probability <= ``alpha``.
 
+        ``events`` are the same bad events by the probability that each was the challenger's, where that is known better
+        than by the steps' shares.
         The excess is the mean of the steps' excesses, each weighted by the challenger's requests in it, so that a base
         rate that changed between steps does not count as a difference. Raises as ``log_evidence_of``.
         """
-        found, needed = log_evidence_of(steps), -math.log(self.alpha)
-        excess = _excess(steps)
+        found, needed = log_evidence_of(steps if events is None else events), -math.log(self.alpha)
+        excess = excess_of(steps)
         if excess is None:
             reason = "one version has no requests yet"
         else:
@@ -133,7 +135,8 @@ class EventsGuard:
         return EventsVerdict(FAIL if fails else INCONCLUSIVE, reason, found, excess)
 
 
-def _excess(steps: Iterable[Step]) -> float | None:
+def excess_of(steps: Iterable[Step]) -> float | None:
+    """Return the mean of the steps' excesses, weighted by the challenger's requests; None if no step has both arms."""
     excesses = [(one.challenger_requests, one.excess) for one in steps if one.excess is not None]
     total = sum(requests for requests, _ in excesses)
     return math.fsum(requests * excess for requests, excess in excesses) / total if total else None

@@ -1,4 +1,4 @@
 """Parses a request's headers, and its body into columns: MLflow's JSON forms, CSV, the Open Inference Protocol.
 
-DataFrames for the model: ``gateway.model_runtime.frames``.
+DataFrames for the model: ``operations.model_runtime.frames``.
 """

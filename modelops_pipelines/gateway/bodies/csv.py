@@ -9,7 +9,7 @@ from typing import Any
 
 from modelops_pipelines.core.errors import InputError, MalformedError
 from modelops_pipelines.core.ids import MAX_ROWS
-from modelops_pipelines.gateway.bodies.typed_columns import Columns
+from modelops_pipelines.core.models.typed_columns import Columns
 
 _NULLS = frozenset({"", "NA", "NaN", "nan", "null", "None"})
 _BOOLS = {"true": True, "false": False, "1": True, "0": False}

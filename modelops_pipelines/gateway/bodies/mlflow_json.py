@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from modelops_pipelines.core.errors import InputError, MalformedError
-from modelops_pipelines.gateway.bodies.typed_columns import Columns, check_rows
+from modelops_pipelines.core.models.typed_columns import Columns, check_rows
 
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 _EXAMPLE = 'for example {"dataframe_records": [{"feature": 1.0}]}'
@@ -24,8 +24,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return parsed
 
 
-def read_json(body: bytes, names: Sequence[str]) -> tuple[Columns, int]:
-    """Return the named columns of an MLflow body, not converted to types, and the number of rows.
+def read_json(body: bytes, names: Sequence[str]) -> tuple[Columns, int, object]:
+    """Return the named columns of an MLflow body, not converted to types, the number of rows, and its ``params``.
 
     Raises MalformedError for a body that is not a JSON object, InputError for rows without these features.
     """
@@ -38,11 +38,15 @@ def read_json(body: bytes, names: Sequence[str]) -> tuple[Columns, int]:
             f"The body must have exactly one of {', '.join(FORMS)} (it has: {found})", f"Send one of them, {_EXAMPLE}"
         )
     content = parsed[forms[0]]
-    if forms[0] == "dataframe_split":
+    return *_rows_of(forms[0], content, names), parsed.get("params")
+
+
+def _rows_of(form: str, content: Any, names: Sequence[str]) -> tuple[Columns, int]:
+    if form == "dataframe_split":
         return _from_split(content, names)
     if isinstance(content, dict):
         return _from_columns(content, names)
-    return _from_records(forms[0], content, names)
+    return _from_records(form, content, names)
 
 
 def _from_split(content: Any, names: Sequence[str]) -> tuple[Columns, int]:

@@ -1,26 +1,49 @@
-"""The Open Inference Protocol V2: parses its requests, and renders its responses.
+"""The Open Inference Protocol V2: parses its requests. Its responses: ``operations.model_runtime.answers``.
 
 https://github.com/kserve/open-inference-protocol. A request has one tensor per feature, of shape [rows] or [rows, 1],
 or one tensor of shape [rows, features] that holds all features in the signature's order.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from modelops_pipelines.core.errors import InputError
+from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.gateway.bodies.headers import FIELD_LENGTH
 from modelops_pipelines.gateway.bodies.mlflow_json import parse_object
-from modelops_pipelines.gateway.bodies.typed_columns import Columns
 
+PROTOCOL_PARAMETERS = frozenset(
+    {
+        "binary_data_output",
+        "content_type",
+        "headers",
+        "priority",
+        "sequence_id",
+        "sequence_start",
+        "sequence_end",
+        "timeout",
+    }
+)
+"""Parameters by which the protocol's clients say how to transport a request: none of them changes a number here."""
 _SIZES = 2
 _REMEDY = "Send 'inputs' as the Open Inference Protocol V2 defines them: name, shape, datatype, data"
-_DATATYPES = {bool: "BOOL", int: "INT64", float: "FP64", str: "BYTES"}
 _KEYS = frozenset({"id", "parameters", "inputs", "outputs"})
 
 
-def read_infer(body: bytes, names: Sequence[str]) -> tuple[Columns, int, str | None]:
-    """Return the named columns, not converted to types, the number of rows, and the caller's own id.
+@dataclass(frozen=True)
+class InferRequest:
+    """A request's columns, not converted to types, its number of rows, the caller's own id, and its parameters."""
+
+    columns: Columns
+    rows: int
+    id: str | None
+    params: object
+
+
+def read_infer(body: bytes, names: Sequence[str]) -> InferRequest:
+    """Return the request with the named columns.
 
     Raises MalformedError for a body that is not a JSON object, InputError for tensors that do not fit these features.
     """
@@ -38,28 +61,7 @@ def read_infer(body: bytes, names: Sequence[str]) -> tuple[Columns, int, str | N
     lengths = {len(values) for values in columns.values()}
     if len(lengths) != 1:
         raise InputError("The tensors have different numbers of rows", "Send one value per row for each feature")
-    return columns, lengths.pop(), given
-
-
-def render_infer(
-    model: str, version: str, variant: str, request_id: str, client_id: str | None, output: list[Any]
-) -> dict[str, Any]:
-    """Return the protocol's response body, with one tensor ``predictions``."""
-    wide = isinstance(output[0], list)
-    flat = list(chain.from_iterable(output)) if wide else output
-    shape = [len(output), len(output[0])] if wide else [len(output)]
-    tensor = {"name": "predictions", "shape": shape, "datatype": _datatype(flat), "data": flat}
-    return {
-        "model_name": model,
-        "model_version": version,
-        "id": client_id or request_id,
-        "parameters": {"request_id": request_id, "variant": variant},
-        "outputs": [tensor],
-    }
-
-
-def _datatype(values: list[Any]) -> str:
-    return _DATATYPES.get(type(values[0]), "BYTES") if values else "FP64"
+    return InferRequest(columns, lengths.pop(), given, parsed.get("parameters"))
 
 
 def _is_matrix(tensors: list[dict[str, Any]], names: Sequence[str]) -> bool:

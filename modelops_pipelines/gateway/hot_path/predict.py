@@ -4,30 +4,40 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 
 import orjson
 
-from modelops_pipelines.core.errors import ModelOpsError, OverloadError, PredictionError
+from modelops_pipelines.core.capture.spool_records import SHARED
+from modelops_pipelines.core.errors import ModelOpsError, OverloadError
 from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
+from modelops_pipelines.core.models.typed_columns import check_rows, typed_columns
+from modelops_pipelines.core.release.desired_state import Variant
+from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.access.limiter import Limiter
 from modelops_pipelines.gateway.bodies.csv import read_csv
 from modelops_pipelines.gateway.bodies.headers import Call, DisconnectedError, event_time_of
 from modelops_pipelines.gateway.bodies.mlflow_json import read_json
-from modelops_pipelines.gateway.bodies.open_inference import read_infer, render_infer
-from modelops_pipelines.gateway.bodies.typed_columns import Columns, check_rows, typed_columns
+from modelops_pipelines.gateway.bodies.open_inference import PROTOCOL_PARAMETERS, read_infer
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.hot_path.prediction_record import OK, Exchange, record_of
 from modelops_pipelines.gateway.hot_path.random_bytes import Entropy
-from modelops_pipelines.gateway.http.errors import INTERNAL, body_of, code_of, headers_of, status_of
-from modelops_pipelines.gateway.model_runtime.loaded_model import Outcome, Rows
+from modelops_pipelines.gateway.http.errors import INTERNAL, UNAVAILABLE, body_of, code_of, headers_of, status_of
+from modelops_pipelines.gateway.worker.ended_workers import call_of
+from modelops_pipelines.gateway.worker.live_metrics import Judged
+from modelops_pipelines.gateway.worker.request_marks import LeftBehind, Mark, RequestMarks, UnderWay, digest_of
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.state_follower import Serving
+from modelops_pipelines.operations.model_runtime.answers import render_answer
+from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
 
 INTERNAL_ERROR = 500
+CRASHED = frozenset({"crash", "refused_row"})
+"""Codes of the errors of requests that crashed their version, now or before."""
+TIMED_ROWS = 1000
 MIB = 1024 * 1024
 LARGE_BODY = MIB // 4
 """A larger body is parsed in a thread: on the event loop it would delay other requests by milliseconds or more."""
@@ -53,6 +63,26 @@ class Predictor:
         self._serving, self._keyring, self._limiter = serving, keyring, limiter
         self._capture, self._secret = capture, secret
         self._entropy = Entropy()
+        self.marks: RequestMarks | None = None
+
+    async def record_unanswered(self, left: LeftBehind, cause: str | None) -> None:
+        """Write the records of requests that a worker had under way when it ended: status 500, and no prediction.
+
+        ``cause`` is the signal that it brought upon itself; without one it was ended from outside.
+        """
+        for request, _ in left.requests:
+            try:
+                served = self._serving.endpoint(request.endpoint)
+            except ModelOpsError:
+                continue
+            call = call_of(request)
+            exchange = Exchange(call, served.spec, request.key_id, request.is_test, request.client)
+            exchange.variant = Variant(request.version, request.variant, 0)
+            exchange.status, exchange.error = INTERNAL_ERROR, "crash" if cause else "interrupted"
+            exchange.milliseconds = max(0.0, (datetime.now(UTC) - call.received).total_seconds() * 1000)
+            exchange.request = self._request_id(exchange, call.received, 0)
+            is_own = cause is not None and not request.own_process
+            await self._capture_exchange(exchange, served, Answer(INTERNAL_ERROR, b""), failed=is_own)
 
     async def answer(self, endpoint: str, call: Call, body: Body, *, infer: bool) -> Answer:
         """Return the answer. ``body(n)`` reads up to n bytes; ``infer`` selects the Open Inference Protocol.
@@ -67,9 +97,15 @@ class Predictor:
         except ModelOpsError as error:
             return _error_answer(error, None)
         exchange = Exchange(call, served.spec, caller.key_id, call.is_test or caller.mode == "test", call.client)
-        answer = await self._try(exchange, served, body, infer=infer)
-        exchange.milliseconds = (time.perf_counter() - call.started) * 1000
-        return await self._capture_exchange(exchange, served, answer)
+        try:
+            answer = await self._try(exchange, served, body, infer=infer)
+            exchange.milliseconds = (time.perf_counter() - call.started) * 1000
+            if exchange.status >= INTERNAL_ERROR:
+                await _replay(exchange, served)
+            return await self._capture_exchange(exchange, served, answer)
+        finally:
+            if exchange.mark is not None:
+                exchange.mark.remove()
 
     async def _try(self, exchange: Exchange, served: ServedEndpoint, body: Body, *, infer: bool) -> Answer:
         """Predict, or turn any exception into an error answer."""
@@ -96,13 +132,36 @@ class Predictor:
     async def _predict(self, exchange: Exchange, served: ServedEndpoint, content: bytes, *, infer: bool) -> Answer:
         event_time = event_time_of(exchange.call, served.spec)
         exchange.variant, batcher = served.choose(exchange.call.sticky)
-        read = partial(_read_rows, exchange, content, batcher.model.version.inputs, infer=infer)
-        columns, rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
-        outcome = await _in_time(batcher.submit(Rows(columns, rows)), served)
-        exchange.request = self._request_id(exchange, event_time, rows)
+        read = partial(_read_rows, exchange, content, batcher.model, infer=infer)
+        rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
+        digest = digest_of(content)
+        exchange.mark = self._mark(exchange, digest, own_process=batcher.model.path.own_process)
+        exchange.rows = rows = replace(rows, digest=digest, mark=exchange.mark)
+        outcome = await _in_time(batcher.submit(rows), served)
+        exchange.request = self._request_id(exchange, event_time, rows.count)
         answer = Answer(OK, _render(exchange, outcome, exchange.request.text, infer=infer))
-        exchange.columns, exchange.outcome = columns, outcome
+        exchange.outcome = outcome
         return answer
+
+    def _mark(self, exchange: Exchange, digest: str, *, own_process: bool) -> Mark | None:
+        """Mark the request as under way; None before the worker has begun, or where there is no room."""
+        call, variant = exchange.call, exchange.variant
+        if self.marks is None or variant is None:
+            return None
+        request = UnderWay(
+            exchange.spec.name,
+            variant.version,
+            variant.role,
+            digest,
+            to_micros(call.received),
+            call.user,
+            call.session,
+            exchange.client,
+            exchange.key_id,
+            exchange.is_test,
+            own_process,
+        )
+        return self.marks.add(request)
 
     def _failure_answer(self, exchange: Exchange, error: ModelOpsError, cause: BaseException | None) -> Answer:
         """Return an error's answer, and log a status of 500 with the request id.
@@ -116,8 +175,13 @@ class Predictor:
             _LOG.error(error.message, exc_info=cause, extra=more)
         return _error_answer(error, exchange.request.text)
 
-    async def _capture_exchange(self, exchange: Exchange, served: ServedEndpoint, answer: Answer) -> Answer:
-        """Write the request's record and return the answer, or CaptureError's answer when that fails."""
+    async def _capture_exchange(
+        self, exchange: Exchange, served: ServedEndpoint, answer: Answer, *, failed: bool = True
+    ) -> Answer:
+        """Write the request's record and return the answer, or CaptureError's answer when that fails.
+
+        A server error counts as the version's failure, unless ``failed`` is False.
+        """
         request, call = exchange.request, exchange.call
         if request is None:
             raise AssertionError("every exchange has a request id, answered or failed")
@@ -125,35 +189,76 @@ class Predictor:
             await self._capture.write(served.spec.name, "predictions", record_of(exchange, request))
         except ModelOpsError as error:
             answer = _error_answer(error, request.text)
-        version = exchange.variant.version if exchange.variant and not exchange.is_test else None
-        took = (time.perf_counter() - call.started) * 1000
-        served.live.add(
-            time.time(),
-            request.rows,
-            answer.status,
-            took,
-            version,
-            call.user or call.session,
-            failed=exchange.status >= INTERNAL_ERROR,
-        )
+        took = (time.perf_counter() - call.started) * 1000 if call.started else exchange.milliseconds
+        served.live.add(time.time(), request.rows, answer.status, took, _judged(exchange, failed=failed))
+        if answer.status == OK:
+            _time_again(exchange, served)
         return answer
 
     def _request_id(self, exchange: Exchange, event_time: datetime, rows: int) -> RequestId:
         return new_request_id(exchange.spec.name, event_time, rows, self._entropy.take(ENTROPY_BYTES), self._secret)
 
 
-def _read_rows(exchange: Exchange, content: bytes, inputs: Mapping[str, str], *, infer: bool) -> tuple[Columns, int]:
-    """Return the body's columns in the signature's types, and the number of rows; raises InputError."""
+def _judged(exchange: Exchange, *, failed: bool) -> Judged | None:
+    """Return what the guards count of the request; None for a test call, and when no version was asked."""
+    if exchange.variant is None or exchange.is_test:
+        return None
+    caller = exchange.call.user or exchange.call.session
+    failed = failed and exchange.status >= INTERNAL_ERROR
+    return Judged(exchange.variant.version, caller, exchange.milliseconds, failed=failed, replay=exchange.replay)
+
+
+def _time_again(exchange: Exchange, served: ServedEndpoint) -> None:
+    """Have an answered request timed again on both versions of a trial, after its answer."""
+    version = exchange.variant.version if exchange.variant and not exchange.is_test else ""
+    other = served.compared_with(version, time.time())
+    rows = exchange.rows
+    if other is None or rows is None or rows.count > TIMED_ROWS:
+        return
+    slower = served.spec.guard.slower
+
+    def report(mine: float, theirs: float) -> None:
+        slow, other_slow = mine > slower * theirs, theirs > slower * mine
+        served.live.add_timing(time.time(), version, slow=slow, other_slow=other_slow)
+
+    models = served.loaded[version].model, served.loaded[other].model
+    served.replays.time_later(*models, rows, served.spec.limits.deadline.total_seconds(), report)
+
+
+async def _replay(exchange: Exchange, served: ServedEndpoint) -> None:
+    """Try a failed request again on both versions of a trial; the log marks a failure that the other version shares.
+
+    A request that ran into its deadline is tried on the other version only: it may still occupy this one. One that
+    crashed the version is not tried again here: the crash book tries it, apart from the endpoint.
+    """
+    version = exchange.variant.version if exchange.variant and not exchange.is_test else ""
+    other = served.compared_with(version, time.time())
+    rows = exchange.rows
+    if other is None or rows is None or exchange.error in CRASHED:
+        return
+    own = None if exchange.status == UNAVAILABLE else served.loaded[version].model
+    seconds = served.spec.limits.deadline.total_seconds()
+    exchange.replay = await served.replays.compare(own, served.loaded[other].model, rows, seconds)
+    if exchange.replay.other_failed:
+        exchange.error = f"{exchange.error}{SHARED}"
+
+
+def _read_rows(exchange: Exchange, content: bytes, model: Model, *, infer: bool) -> Rows:
+    """Return the body's rows in the signature's types, with its parameters; raises InputError."""
+    inputs = model.version.inputs
     names = list(inputs)
+    params: object = None
+    ignored: frozenset[str] = PROTOCOL_PARAMETERS if infer else frozenset()
     if infer:
-        columns, rows, given = read_infer(content, names)
-        exchange.client = given or exchange.client
+        request = read_infer(content, names)
+        columns, count, params = request.columns, request.rows, request.params
+        exchange.client = request.id or exchange.client
     elif exchange.call.content_type in CSV_TYPES:
-        columns, rows = read_csv(content, inputs)
+        columns, count = read_csv(content, inputs)
     else:
-        columns, rows = read_json(content, names)
-    check_rows(rows)
-    return typed_columns(columns, inputs), rows
+        columns, count, params = read_json(content, names)
+    check_rows(count)
+    return Rows(typed_columns(columns, inputs), count, model.parameters.check(params, ignored))
 
 
 async def _in_time(future: "asyncio.Future[Outcome]", served: ServedEndpoint) -> Outcome:
@@ -178,22 +283,15 @@ def _expire(future: "asyncio.Future[Outcome]", seconds: float) -> None:
 def _render(exchange: Exchange, outcome: Outcome, request_id: str, *, infer: bool) -> bytes:
     """Return the response body; raises PredictionError for an output that JSON cannot represent."""
     variant = exchange.variant
-    version, role = (variant.version, variant.role) if variant else ("", "")
-    if infer:
-        body = render_infer(exchange.spec.name, version, role, request_id, exchange.client, outcome.output)
-    else:
-        body = {
-            "predictions": outcome.output,
-            "request_id": request_id,
-            "model_version": version,
-            "variant": role,
-        }
-    try:
-        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-    except TypeError as error:
-        raise PredictionError(
-            f"Version {version} returned a value that JSON cannot represent", "Have the model return numbers or text"
-        ) from error
+    return render_answer(
+        outcome.output,
+        endpoint=exchange.spec.name,
+        version=variant.version if variant else "",
+        variant=variant.role if variant else "",
+        request_id=request_id,
+        client=exchange.client,
+        infer=infer,
+    )
 
 
 def _error_answer(error: ModelOpsError, request_id: str | None) -> Answer:

@@ -12,16 +12,21 @@ from modelops_pipelines.core.ids import RequestId
 from modelops_pipelines.core.release.desired_state import Variant
 from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.gateway.bodies.headers import Call
-from modelops_pipelines.gateway.bodies.typed_columns import Columns
-from modelops_pipelines.gateway.model_runtime.loaded_model import Outcome
+from modelops_pipelines.gateway.worker.replays import Replay
+from modelops_pipelines.gateway.worker.request_marks import Mark
+from modelops_pipelines.operations.model_runtime.loaded_model import Outcome, Rows
 
 OK = 200
+PARAMS = "request_params"
 KIB = 1024
 
 
 @dataclass
 class Exchange:
-    """One request and its result so far; ``outcome`` is None until the model has predicted, and after a failure."""
+    """One request and its result so far; ``outcome`` is None until the model has predicted, and after a failure.
+
+    ``replay`` says how a failed request did when it was tried again on both versions of a trial.
+    """
 
     call: Call
     spec: EndpointSpec
@@ -29,12 +34,14 @@ class Exchange:
     is_test: bool
     client: str | None
     variant: Variant | None = None
-    columns: Columns | None = None
+    rows: Rows | None = None
     outcome: Outcome | None = None
     request: RequestId | None = None
     status: int = OK
     error: str | None = None
     milliseconds: float = 0.0
+    replay: Replay | None = None
+    mark: Mark | None = None
 
     @property
     def source(self) -> str:
@@ -73,14 +80,15 @@ def record_of(exchange: Exchange, request: RequestId) -> PredictionRecord:
 
 def _payload(exchange: Exchange, request: RequestId, policy: CapturePolicy) -> dict[str, Any]:
     """Return the record's features, or the reason for their absence (not sampled, too large); a failure has none."""
-    if exchange.outcome is None or not exchange.columns:
+    if exchange.outcome is None or exchange.rows is None:
         return {"features": {}}
     if not _is_sampled(request, policy.sample):
         return {"features": {}, "sampled": False}
-    kept = {name: values for name, values in exchange.columns.items() if name not in policy.redact}
+    kept = {name: values for name, values in exchange.rows.columns.items() if name not in policy.redact}
     given = orjson.dumps(kept, default=to_micros, option=orjson.OPT_PASSTHROUGH_DATETIME)
-    if len(given) <= policy.max_kib * KIB:
-        return {"features": orjson.Fragment(given)}
+    params = b"" if exchange.rows.params is None or PARAMS in policy.redact else orjson.dumps(exchange.rows.params)
+    if len(given) + len(params) <= policy.max_kib * KIB:
+        return {"features": orjson.Fragment(given), **({PARAMS: params.decode()} if params else {})}
     return {"features": {}, "payload_hash": hashlib.sha256(given).hexdigest()}
 
 

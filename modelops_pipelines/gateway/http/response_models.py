@@ -61,7 +61,8 @@ class EndpointInfo(BaseModel):
     task: str
     description: str
     generation: int
-    status: Literal["active", "stopped", "deleted"]
+    status: Literal["new", "active", "failed", "stopped", "deleted"]
+    problem: str | None = Field(description="why this worker cannot serve what it should; null if it can")
     variants: list[VariantInfo]
     inputs: dict[str, str] | None
     classes: list[str] | None = Field(description="in the order of the score columns; null while they are unknown")
@@ -76,6 +77,9 @@ class PredictionPathInfo(BaseModel):
     path: Literal["array", "frame", "mlflow"]
     merged_rows: int = Field(description="most rows of several requests in one batch; 0 if requests are never merged")
     probe_ms: float | None = Field(description="time for 96 rows at load; null if not measured")
+    own_process: bool = Field(
+        description="true for a version that can execute code: it answers in a process of its own"
+    )
 
 
 class EvaluationInfo(BaseModel):
@@ -129,6 +133,7 @@ class ExampleBody(BaseModel):
     """An example request body: a row of the champion's input example, or one generated from its signature."""
 
     dataframe_records: list[dict[str, bool | int | float | str]]
+    params: dict[str, Any] | None = Field(default=None, description="the example's parameters, where it has any")
 
 
 class Latency(BaseModel):

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
-from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Outcome, Rows
+from modelops_pipelines.core.errors import ModelOpsError
+from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
 
 INLINE_ROWS = 256
 MERGING_THREADS, SINGLE_THREADS = 2, 8
@@ -23,15 +25,25 @@ class _Queued:
     future: "asyncio.Future[Outcome]"
 
 
+class Suspects(Protocol):
+    """The rows during which a version crashed."""
+
+    def refusal(self, rows: Rows) -> ModelOpsError | None:
+        """Return why these rows are not tried again, None where they may be."""
+
+    def acquit(self, rows: Rows) -> None:
+        """Take note that the version has answered these rows."""
+
+
 class Batcher:
     """The queue of one loaded version, and its thread pool.
 
     Each version has its own, so that a model that blocks delays only its own callers. The threads end with the batcher.
     """
 
-    def __init__(self, model: Model) -> None:
-        """Predict with this model; threads start when they are needed."""
-        self.model = model
+    def __init__(self, model: Model, suspects: Suspects | None = None) -> None:
+        """Predict with this model, but not the rows that ``suspects`` refuses; threads start when they are needed."""
+        self.model, self._suspects = model, suspects
         self._queue: deque[_Queued] = deque()
         self._running = 0
         self._scheduled = False
@@ -44,6 +56,10 @@ class Batcher:
         Rows whose future is already done (deadline, caller disconnected) are skipped: the model never sees them.
         """
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        refusal = self._suspects.refusal(rows) if self._suspects else None
+        if refusal is not None:
+            future.set_exception(refusal)
+            return future
         self._queue.append(_Queued(rows, future))
         self._schedule()
         return future
@@ -61,23 +77,34 @@ class Batcher:
         if not batch:
             return
         requests = [queued.rows for queued in batch]
-        if self.model.path.inline and sum(rows.count for rows in requests) <= INLINE_ROWS:
-            _complete(batch, self.model.answer(requests))
+        for rows in requests:
+            if rows.mark is not None:
+                rows.mark.enter()
+        if self._is_quick(requests):
+            self._complete(batch, self.model.answer(requests))
         else:
             self._running += 1
             run = asyncio.get_running_loop().run_in_executor(self._threads, self.model.answer, requests)
             run.add_done_callback(partial(self._on_batch_done, batch))
         self._schedule()
 
+    def _is_quick(self, requests: Sequence[Rows]) -> bool:
+        """Return whether the event loop's thread predicts: few rows on the array path, no parameters."""
+        few = sum(rows.count for rows in requests) <= INLINE_ROWS
+        return self.model.path.inline and few and requests[0].params is None
+
     def _on_batch_done(self, batch: Sequence[_Queued], run: "asyncio.Future[list[Outcome | Exception]]") -> None:
         self._running -= 1
         error = run.exception()
         outcomes = [error] * len(batch) if isinstance(error, Exception) else run.result()
-        _complete(batch, outcomes)
+        self._complete(batch, outcomes)
         self._schedule()
 
     def _next_batch(self) -> list[_Queued]:
-        """Remove queued requests in order, up to the rows that may be merged, at least one; skip those already done."""
+        """Remove queued requests in order, up to the rows that may be merged, at least one; skip those already done.
+
+        A request with parameters is a batch of its own.
+        """
         most = self.model.path.merging.most if self.model.path.merging else 0
         batch: list[_Queued] = []
         rows = 0
@@ -86,17 +113,22 @@ class Batcher:
                 self._queue.popleft()
                 continue
             rows += self._queue[0].rows.count
-            if batch and rows > most:
+            if batch and (rows > most or self._queue[0].rows.params is not None):
                 break
             batch.append(self._queue.popleft())
+            if batch[-1].rows.params is not None:
+                break
         return batch
 
-
-def _complete(batch: Sequence[_Queued], outcomes: Sequence[Outcome | Exception]) -> None:
-    for queued, outcome in zip(batch, outcomes, strict=True):
-        if queued.future.done():
-            continue
-        if isinstance(outcome, Exception):
-            queued.future.set_exception(outcome)
-        else:
-            queued.future.set_result(outcome)
+    def _complete(self, batch: Sequence[_Queued], outcomes: Sequence[Outcome | Exception]) -> None:
+        for queued, outcome in zip(batch, outcomes, strict=True):
+            if queued.rows.mark is not None:
+                queued.rows.mark.leave()
+            if self._suspects and not isinstance(outcome, Exception):
+                self._suspects.acquit(queued.rows)
+            if queued.future.done():
+                continue
+            if isinstance(outcome, Exception):
+                queued.future.set_exception(outcome)
+            else:
+                queued.future.set_result(outcome)

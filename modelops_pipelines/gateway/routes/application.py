@@ -29,6 +29,7 @@ from modelops_pipelines.gateway.http.response_models import (
 from modelops_pipelines.gateway.routes.api_keys import add_key_routes
 from modelops_pipelines.gateway.routes.docs import add_docs_routes
 from modelops_pipelines.gateway.routes.endpoints import describe, details, example
+from modelops_pipelines.gateway.routes.evaluations import add_evaluation_routes
 from modelops_pipelines.gateway.routes.feedback import Responses
 from modelops_pipelines.gateway.routes.health import Health
 from modelops_pipelines.gateway.routes.logs import add_log_routes
@@ -58,6 +59,7 @@ def make_application(
     add_prediction_docs(router)
     _add_feedback_routes(router, serving, responses)
     add_release_routes(router, serving, stores)
+    add_evaluation_routes(router, serving, stores)
     add_key_routes(router, stores, keyring)
     _add_health_routes(router, health)
     add_docs_routes(router, app)
@@ -69,14 +71,18 @@ def _add_endpoint_routes(router: Router, serving: Serving, stores: Stores) -> No
     @router.get("/endpoints", role="read", filters_endpoints=True, response_model=list[EndpointInfo])
     def list_endpoints(caller: CallerOf) -> list[dict[str, Any]]:
         """List the endpoints in the key's scope, with the variants that each serves."""
-        return [describe(served) for served in serving.endpoints() if caller.sees(served.spec.name)]
+        return [
+            describe(served, serving.failure(served.spec.name))
+            for served in serving.endpoints()
+            if caller.sees(served.spec.name)
+        ]
 
     @router.get(_ENDPOINT, role="read", response_model=EndpointDetails)
     def show_endpoint(endpoint: EndpointName) -> dict[str, Any]:
         """Show one endpoint: its variants and shares, the champion's signature and quality, and past champions."""
-        return details(stores, serving.endpoint(endpoint))
+        return details(stores, serving.endpoint(endpoint), serving.failure(endpoint))
 
-    @router.get(f"{_ENDPOINT}/example", role="read", response_model=ExampleBody)
+    @router.get(f"{_ENDPOINT}/example", role="read", response_model=ExampleBody, response_model_exclude_unset=True)
     def show_example(endpoint: EndpointName) -> dict[str, Any]:
         """Return an example request body for the endpoint."""
         return example(serving.endpoint(endpoint))

@@ -4,11 +4,14 @@ from typing import Any
 
 from modelops_pipelines.core.errors import ModelOpsError, NotReadyError
 from modelops_pipelines.core.models.classes import missing_classes
+from modelops_pipelines.core.release.deployment_states import FAILED
+from modelops_pipelines.core.release.desired_state import ACTIVE
 from modelops_pipelines.core.release.event_log import champion_periods
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.operations.models.example_request import example_body
+from modelops_pipelines.operations.release.endpoint_status import NEW
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
@@ -16,8 +19,8 @@ CHAMPIONS = 20
 _HIDDEN = {"date", "segment", "segment_value", "score_counts"}
 
 
-def describe(served: ServedEndpoint) -> dict[str, Any]:
-    """Return an endpoint's entry in the list of endpoints."""
+def describe(served: ServedEndpoint, failure: str | None) -> dict[str, Any]:
+    """Return an endpoint's entry in the list of endpoints; ``failure`` is why its version cannot be served."""
     champion = served.version_of(served.state.champion)
     return {
         "name": served.spec.name,
@@ -25,7 +28,8 @@ def describe(served: ServedEndpoint) -> dict[str, Any]:
         "task": served.spec.task,
         "description": served.spec.description,
         "generation": served.state.generation,
-        "status": served.state.status,
+        "status": _status(served, failure),
+        "problem": failure,
         "variants": [vars(variant) for variant in served.state.variants],
         "inputs": champion.inputs if champion else None,
         "classes": champion.classes if champion else None,
@@ -41,11 +45,11 @@ def _to_add(served: ServedEndpoint, champion: ModelVersion) -> str | None:
     return fault or missing_classes(served.spec.task, champion.version, champion.classes, champion.output)
 
 
-def details(stores: Stores, served: ServedEndpoint) -> dict[str, Any]:
+def details(stores: Stores, served: ServedEndpoint, failure: str | None) -> dict[str, Any]:
     """Return an endpoint with its champion's details; a field is null while the store that it comes from is down."""
     champion = served.version_of(served.state.champion)
     return {
-        **describe(served),
+        **describe(served, failure),
         "version": champion.version if champion else None,
         "output": champion.output if champion else None,
         "way": served.loaded[champion.version].model.path.describe() if champion else None,
@@ -62,6 +66,13 @@ def example(served: ServedEndpoint) -> dict[str, Any]:
         name = served.spec.name
         raise NotReadyError(f"Endpoint {name!r} serves no version yet", f"Deploy one: modelops deploy {name} VERSION")
     return example_body(champion)
+
+
+def _status(served: ServedEndpoint, failure: str | None) -> str:
+    """Return the endpoint's status: failed when its version cannot be served, new when nothing is deployed on it."""
+    if failure is not None:
+        return FAILED
+    return NEW if served.state.status == ACTIVE and not served.state.variants else served.state.status
 
 
 def _champions(stores: Stores, endpoint: str) -> list[dict[str, Any]] | None:

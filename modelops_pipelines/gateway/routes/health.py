@@ -60,7 +60,14 @@ class Health:
             "state": {"ok": age is not None and age < STALE_SECONDS, "age_seconds": age},
             "capture": {"ok": failed_at is None, "failed_at": failed_at},
             "endpoints": {"ok": len(undeployed) < len(endpoints), "not_deployed": undeployed},
+            "versions": self._versions(),
         }
+
+    def _versions(self) -> dict[str, Any]:
+        """Return the endpoints whose version this worker cannot serve, with the reason."""
+        names = [served.spec.name for served in self._serving.endpoints()]
+        failed = {name: why for name in names if (why := self._serving.failure(name)) is not None}
+        return {"ok": not failed, "failed": failed}
 
     def _check_registry(self) -> None:
         self._registry_fault = registry_fault(self._stores.settings.registry_uri)

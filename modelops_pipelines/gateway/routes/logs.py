@@ -46,6 +46,7 @@ class LogRow(BaseModel):
     sampled: bool | None
     truncated: bool | None
     payload_hash: str | None
+    request_params: str | None = Field(description="the request's parameters as JSON; null without any")
     features: dict[str, Feature] | None = Field(description="null when the features were not captured")
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.release.deployment_states import Stage, Status
+from modelops_pipelines.gateway.access.keyring import Caller
 from modelops_pipelines.gateway.http.guarded_router import CallerOf, EndpointName, Router
 from modelops_pipelines.gateway.http.response_models import Moment, VariantInfo
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -33,10 +34,14 @@ class ReasonMessage(BaseModel):
 
 
 class RollbackMessage(ReasonMessage):
-    """The reason for the rollback, and the version to return to."""
+    """The reason for the rollback, and the version to return to; or the undo of a rollback."""
 
     to: Annotated[StrictStr, Field(max_length=100)] | None = Field(
         default=None, description="an earlier champion; default: the previous one"
+    )
+    undo: StrictBool = Field(False, description="return to what the newest rollback removed; requires 'reason'")
+    force: StrictBool = Field(
+        False, description="with 'undo': return to a version that a guard rolled back; requires the role admin"
     )
 
 
@@ -45,13 +50,16 @@ class DeployMessage(ReasonMessage):
 
     version: Version
     share: int = Field(100, ge=1, le=100, description="of the traffic, in percent")
+    force: StrictBool = Field(
+        False, description="replace the champion without a passed gate; requires 'reason' and the role admin"
+    )
 
 
 class PromoteMessage(ReasonMessage):
     """The version to promote."""
 
     version: Version
-    force: StrictBool = Field(False, description="promote without a passed gate; requires 'reason'")
+    force: StrictBool = Field(False, description="promote without a passed gate; requires 'reason' and the role admin")
 
 
 class ChangeInfo(BaseModel):
@@ -67,6 +75,7 @@ class ChangeInfo(BaseModel):
     seconds: float
     changed: bool = Field(description="false when the endpoint was in this state already")
     deployment_id: str | None
+    note: str = Field(description="that it was forced past the gate and why, or why a version left; else empty")
 
 
 class DeploymentInfo(BaseModel):
@@ -130,12 +139,23 @@ def _add_change_routes(router: Router, serving: Serving, stores: Stores) -> None
     def deploy(
         endpoint: EndpointName, caller: CallerOf, message: DeployMessage, key: IdempotencyKey | None = None
     ) -> dict[str, Any]:
-        """Deploy a version on the endpoint. Requests with the same Idempotency-Key deploy it once."""
+        """Deploy a version on the endpoint. Requests with the same Idempotency-Key deploy it once.
+
+        A version that replaces the champion needs a passed gate, or 'force'; a first deploy and a trial do not.
+        """
         from modelops_pipelines.operations.release import commands as releases
 
+        _require_admin(caller, endpoint, force=message.force)
         spec = serving.endpoint(endpoint).spec
         change = releases.deploy(
-            stores, spec, message.version, share=message.share, key=key, actor=caller.name, reason=message.reason
+            stores,
+            spec,
+            message.version,
+            share=message.share,
+            key=key,
+            force=message.force,
+            actor=caller.name,
+            reason=message.reason,
         )
         return vars(change)
 
@@ -144,8 +164,7 @@ def _add_change_routes(router: Router, serving: Serving, stores: Stores) -> None
         """Promote a version one step towards champion. Requires a passed gate, unless 'force' is true."""
         from modelops_pipelines.operations.release import commands as releases
 
-        if message.force and not message.reason:
-            raise InputError("'force' requires a reason, which the history keeps", "Add 'reason'")
+        _require_admin(caller, endpoint, force=message.force)
         spec = serving.endpoint(endpoint).spec
         change = releases.promote(
             stores, spec, message.version, force=message.force, actor=caller.name, reason=message.reason
@@ -154,11 +173,19 @@ def _add_change_routes(router: Router, serving: Serving, stores: Stores) -> None
 
     @router.post(f"{_ENDPOINT}/rollback", role="operate", response_model=ChangeInfo, error_statuses=(409,))
     def roll_back(endpoint: EndpointName, caller: CallerOf, message: RollbackMessage | None = None) -> dict[str, Any]:
-        """Roll back to the previous champion, or to the earlier champion named by 'to'."""
+        """Roll back to the previous champion, or to the earlier champion named by 'to'; or undo a rollback."""
         from modelops_pipelines.operations.release import commands as releases
+        from modelops_pipelines.operations.release.rollbacks import undo_rollback
 
-        request = message or RollbackMessage()
+        request = message or RollbackMessage(undo=False, force=False)
+        if request.undo and request.to is not None:
+            raise InputError("'undo' returns to what the newest rollback removed", "Leave 'to' out")
+        if request.force and not request.undo:
+            raise InputError("'force' belongs to 'undo': a rollback needs no force", "Leave 'force' out")
+        _require_admin(caller, endpoint, force=request.force)
         spec = serving.endpoint(endpoint).spec
+        if request.undo:
+            return vars(undo_rollback(stores, spec, actor=caller.name, reason=request.reason, force=request.force))
         return vars(releases.roll_back(stores, spec, actor=caller.name, reason=request.reason, to=request.to))
 
     @router.post(f"{_ENDPOINT}/stop", role="operate", response_model=ChangeInfo, error_statuses=(409,))
@@ -176,6 +203,12 @@ def _add_change_routes(router: Router, serving: Serving, stores: Stores) -> None
 
         spec = serving.endpoint(endpoint).spec
         return vars(releases.start(stores, spec, actor=caller.name, reason=(message or ReasonMessage()).reason))
+
+
+def _require_admin(caller: Caller, endpoint: str, *, force: bool) -> None:
+    """Raise ForbiddenError for force without the role admin: who may operate the gate may not go past it."""
+    if force:
+        caller.require("admin", endpoint)
 
 
 def _add_list_routes(router: Router, serving: Serving, stores: Stores) -> None:

@@ -5,14 +5,12 @@ from dataclasses import replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError
-from modelops_pipelines.core.models.classes import match_class
-from modelops_pipelines.core.models.predictions import class_name
+from modelops_pipelines.core.models.class_names import class_name
+from modelops_pipelines.core.models.classes import IN_CONFLICT, match_class
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.store.registry.version_classes import for_endpoint
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
-IN_CONFLICT = "conflict"
-"""The source of the classes of a live version whose record and loaded model differ: they are unknown."""
 Recorded = Mapping[str, Sequence[str] | None]
 
 
@@ -54,6 +52,11 @@ def is_behind(served: ServedEndpoint, recorded: Recorded) -> bool:
     return any(recorded.get(version) is not None for version in unnamed)
 
 
+def _named(loaded: ModelVersion, known: ModelVersion, spec: EndpointSpec) -> ModelVersion:
+    """Return a loaded version with its classes as recorded and stated; the kind of its answers was settled at load."""
+    return replace(for_endpoint(known, spec), output=loaded.output)
+
+
 def has_fault(served: ServedEndpoint) -> bool:
     """Return whether a loaded version differs from its own record: only loading it again shows if it still does."""
     return any(batcher.model.version.classes_from == IN_CONFLICT for batcher in served.loaded.values())
@@ -67,7 +70,9 @@ def renamed(served: ServedEndpoint, spec: EndpointSpec, versions: Sequence[Model
     known = {version.version: version for version in versions}
     answering = {one.version for one in served.state.answering}
     models = {
-        name: replace(batcher.model, spec=spec, version=for_endpoint(known[name], spec), classes_fault=None)
+        name: replace(
+            batcher.model, spec=spec, version=_named(batcher.model.version, known[name], spec), classes_fault=None
+        )
         for name, batcher in served.loaded.items()
         if name in answering
     }

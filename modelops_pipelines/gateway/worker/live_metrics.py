@@ -3,94 +3,104 @@
 import threading
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from modelops_pipelines.core.metrics.latency_sketch import bucket, merge, percentile
+from modelops_pipelines.core.release.live_counts import Count, Second, second_of
+from modelops_pipelines.gateway.worker.replays import Replay
 
 KEEP_SECONDS = 3600
 ROTATE_BYTES = 4 * 1024 * 1024
 CALLERS_KEPT = 100_000
 _CLIENT, _SERVER = 400, 500
+_KEY_BYTES, _LONGEST_KEY = 6, 64
 _SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
-@dataclass
-class Count:
-    """What one version answered in one second.
+@dataclass(frozen=True)
+class Judged:
+    """What the guards count of one request: the version that answered, the caller, and how it went.
 
-    ``callers`` counts the callers whose first request since the trial began was in this second, ``errors`` those whose
-    first failure was: a caller who gets the same error on every request counts once. ``latencies`` is the histogram of
-    the callers' first requests.
+    ``milliseconds`` is the latency without capture, which no version can help. ``replay`` is how a failed request did
+    when it was tried again on both versions; None if it was not.
     """
 
-    requests: int = 0
-    failed: int = 0
-    callers: int = 0
-    errors: int = 0
-    latencies: dict[int, int] = field(default_factory=dict)
+    version: str
+    caller: str | None
+    milliseconds: float
+    failed: bool = False
+    replay: Replay | None = None
 
-
-@dataclass
-class Second:
-    """What an endpoint answered in one second; ``versions`` holds the versions that answered."""
-
-    second: int
-    requests: int = 0
-    rows: int = 0
-    client_errors: int = 0
-    server_errors: int = 0
-    latencies: dict[int, int] = field(default_factory=dict)
-    versions: dict[str, Count] = field(default_factory=dict)
+    @property
+    def is_own_failure(self) -> bool:
+        """Whether the version failed, and the other version is not known to fail too."""
+        return self.failed and not (self.replay is not None and self.replay.other_failed)
 
 
 class LiveMetrics:
     """One endpoint's counts per second, for the last hour."""
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, secret: bytes = b"") -> None:
+        """Start empty; ``secret`` keys the digests by which workers recognise a caller."""
         self._lock = threading.Lock()
         self._seconds: deque[Second] = deque()
-        self._callers: dict[str, set[int]] = {}
-        self._failed: dict[str, set[int]] = {}
+        self._secret = secret[:_LONGEST_KEY]
+        self._callers: set[int] = set()
+        self._failed: set[int] = set()
         self.in_flight = 0
 
-    def add(
-        self,
-        now: float,
-        rows: int,
-        status: int,
-        milliseconds: float,
-        version: str | None = None,
-        caller: str | None = None,
-        *,
-        failed: bool = False,
-    ) -> None:
-        """Count one request (``now`` in seconds); ``failed`` is true when the version failed to answer."""
+    def add(self, now: float, rows: int, status: int, milliseconds: float, judged: Judged | None = None) -> None:
+        """Count one request (``now`` in seconds); ``judged`` is None when no version answered, and for test calls."""
         with self._lock:
             current = self._current(int(now))
             current.requests += 1
             current.rows += rows if status < _CLIENT else 0
             current.client_errors += _CLIENT <= status < _SERVER
             current.server_errors += status >= _SERVER
-            key = bucket(milliseconds)
-            current.latencies[key] = current.latencies.get(key, 0) + 1
-            if version is not None:
-                count = current.versions.setdefault(version, Count())
-                count.requests += 1
-                count.failed += failed
-                count.errors += failed and _is_first(self._failed, version, caller)
-                if _is_first(self._callers, version, caller):
-                    count.callers += 1
-                    count.latencies[key] = count.latencies.get(key, 0) + 1
+            _increment(current.latencies, bucket(milliseconds))
+            if judged is not None:
+                self._judge(current.versions.setdefault(judged.version, Count()), judged)
 
-    def reset_callers(self) -> None:
-        """Clear the sets of known callers, because another trial begins."""
+    def add_timing(self, now: float, version: str, *, slow: bool, other_slow: bool) -> None:
+        """Count a request that was timed again on the version and on the one that it is judged against."""
         with self._lock:
-            self._callers, self._failed = {}, {}
+            count = self._current(int(now)).versions.setdefault(version, Count())
+            _add_pair(count.timings, slow, other_slow)
+
+    def begin_leg(self, *, same_trial: bool) -> None:
+        """Count every caller as new, because the share changed; those with a failure only in another trial."""
+        with self._lock:
+            self._callers = set()
+            self._failed = self._failed if same_trial else set()
+
+    def _judge(self, count: Count, judged: Judged) -> None:
+        key = None if judged.caller is None else self._key(judged.caller)
+        latency = bucket(judged.milliseconds)
+        count.requests += 1
+        count.failed += judged.is_own_failure
+        count.shared += judged.failed and not judged.is_own_failure
+        _increment(count.latencies, latency)
+        if judged.replay is not None and judged.replay.pair is not None:
+            _add_pair(count.replays, *judged.replay.pair)
+        if key is None:
+            if not count.anonymous:
+                count.fresh.append((None, latency))
+            count.anonymous += 1
+            count.anonymous_errors += judged.is_own_failure
+            return
+        if judged.is_own_failure and _is_new(self._failed, key):
+            count.failing.append(key)
+        if _is_new(self._callers, key):
+            count.fresh.append((key, latency))
+
+    def _key(self, caller: str) -> int:
+        digest = blake2b(caller.encode(), digest_size=_KEY_BYTES, key=self._secret).digest()
+        return int.from_bytes(digest, "big")
 
     def since(self, second: int) -> list[Second]:
         """Return the counts of the seconds after this one."""
@@ -105,16 +115,23 @@ class LiveMetrics:
         return self._seconds[-1]
 
 
-def _is_first(known: dict[str, set[int]], version: str, caller: str | None) -> bool:
-    """Add the caller to those known of the version, and return whether it was new; an anonymous one always is."""
-    if caller is None:
-        return True
-    callers = known.setdefault(version, set())
-    if len(callers) >= CALLERS_KEPT:
-        callers.clear()
-    before = len(callers)
-    callers.add(hash(caller))
-    return len(callers) > before
+def _is_new(known: set[int], key: int) -> bool:
+    """Add the caller to those known, and return whether it was new."""
+    if len(known) >= CALLERS_KEPT:
+        known.clear()
+    before = len(known)
+    known.add(key)
+    return len(known) > before
+
+
+def _add_pair(counts: list[int], own: bool, other: bool) -> None:  # noqa: FBT001 - two outcomes of the same kind
+    counts[0] += 1
+    counts[1] += own and not other
+    counts[2] += other and not own
+
+
+def _increment(sketch: dict[int, int], key: int) -> None:
+    sketch[key] = sketch.get(key, 0) + 1
 
 
 def summary(seconds: Iterable[Second], window: int) -> dict[str, Any]:
@@ -194,7 +211,7 @@ class SharedMetrics:
             except FileNotFoundError:
                 continue
             fields = [orjson.loads(line) for line in whole.splitlines()]
-            found += [(counted["endpoint"], _second(counted)) for counted in fields]
+            found += [(counted["endpoint"], second_of(counted)) for counted in fields]
         return found
 
     def clear(self, now: float) -> None:
@@ -213,18 +230,4 @@ def _parse_line(line: bytes, endpoint: str, start: int) -> Second | None:
         fields = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    return _second(fields) if fields["endpoint"] == endpoint and fields["second"] > start else None
-
-
-def _second(fields: dict[str, Any]) -> Second:
-    """Return a line's counts; lines of an older release have no versions."""
-    versions = {
-        name: Count(**{**count, "latencies": _sketch(count["latencies"])})
-        for name, count in fields.get("versions", {}).items()
-    }
-    counts = {name: fields[name] for name in ("second", "requests", "rows", "client_errors", "server_errors")}
-    return Second(**counts, latencies=_sketch(fields["latencies"]), versions=versions)
-
-
-def _sketch(buckets: dict[str, int]) -> dict[int, int]:
-    return {int(key): count for key, count in buckets.items()}
+    return second_of(fields) if fields["endpoint"] == endpoint and fields["second"] > start else None

@@ -9,7 +9,16 @@ from modelops_pipelines.core.errors import ModelOpsError, NotReadyError, Overloa
 from modelops_pipelines.core.release.desired_state import DELETED, STOPPED, DesiredState, Variant
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics
+from modelops_pipelines.gateway.worker.replays import Replays
 from modelops_pipelines.store.state.release.deployments import ModelVersion
+
+
+@dataclass(frozen=True)
+class Probation:
+    """The time in which a new champion is compared with the one before; ``until`` in seconds since 1970."""
+
+    previous: str
+    until: float
 
 
 @dataclass
@@ -21,6 +30,8 @@ class ServedEndpoint:
     loaded: dict[str, Batcher]
     live: LiveMetrics = field(default_factory=LiveMetrics)
     recorded_classes: tuple[str, ...] = ()
+    replays: Replays = field(default_factory=Replays)
+    probation: Probation | None = None
 
     def __post_init__(self) -> None:
         """Compute once what every request needs."""
@@ -32,6 +43,15 @@ class ServedEndpoint:
             raise _unserved_error(self.state)
         variant = self.state.choose(sticky)
         return variant, self.loaded[variant.version]
+
+    def compared_with(self, version: str, now: float) -> str | None:
+        """Return the loaded version that a version is judged against at this time; None if it is not judged."""
+        state, other = self.state, None
+        if state.challenger is not None:
+            other = {state.challenger: state.champion, state.champion: state.challenger}.get(version)
+        elif version == state.champion and self.probation is not None and now < self.probation.until:
+            other = self.probation.previous
+        return other if other in self.loaded else None
 
     def version_of(self, version: str | None) -> ModelVersion | None:
         """Return the description of a loaded version, or None when it is not loaded."""

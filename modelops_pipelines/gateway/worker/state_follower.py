@@ -9,38 +9,26 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import (
-    ModelError,
-    ModelOpsError,
-    OnboardingError,
-    UnknownError,
-)
-from modelops_pipelines.core.models.output_kinds import UNKNOWN
+from modelops_pipelines.core.errors import ModelOpsError, OnboardingError, UnknownError
+from modelops_pipelines.core.release.deployment_states import LIVE
+from modelops_pipelines.core.release.deployment_states import STOPPED as REPLACED
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
-from modelops_pipelines.core.release.event_log import champions
+from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
-from modelops_pipelines.gateway.model_runtime.frames import example_of
-from modelops_pipelines.gateway.model_runtime.loaded_model import Model
-from modelops_pipelines.gateway.model_runtime.prediction_paths import choose_path
-from modelops_pipelines.gateway.worker.class_names import (
-    IN_CONFLICT,
-    has_fault,
-    is_behind,
-    renamed,
-    with_recorded_classes,
-)
-from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics, summary
-from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.gateway.worker.class_names import has_fault, is_behind, renamed, with_recorded_classes
+from modelops_pipelines.gateway.worker.crash_book import CrashBook
+from modelops_pipelines.gateway.worker.ended_workers import crashes_left
+from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
+from modelops_pipelines.gateway.worker.request_marks import LeftBehind
+from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint
+from modelops_pipelines.gateway.worker.version_processes import CHECK_SECONDS, VersionProcesses
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.operations.endpoints.load import read_endpoints
-from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.registry.version_classes import for_endpoint, learned
-from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
+from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores
 
 POLL_SECONDS = 0.1
@@ -48,6 +36,7 @@ HEARTBEAT_SECONDS = 1.0
 CLASSES_SECONDS = 2.0
 RESIDENT = 4
 RETRY_SECONDS = 10.0
+CRASH_SECONDS = 0.5
 _LOADING_FIELDS = ("model_name", "task", "allow_pickle", "accept_pickles", "row_wise")
 """What a loaded model is valid for."""
 _NAMING_FIELDS = ("positive_label", "classes")
@@ -62,9 +51,13 @@ class Serving:
         """Read the endpoints' YAML (raises OnboardingError); call ``start`` to follow desired state and keys."""
         self._stores, self._keyring, self.worker = stores, keyring, worker
         self.workers = stores.settings.workers
+        self._secret = stores.database.secret()
         self._served: dict[str, ServedEndpoint] = {}
         self._failed: dict[str, tuple[int, float]] = {}
+        self._failures: dict[str, str] = {}
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
+        self.crashes = CrashBook(stores, worker)
+        self._processes = VersionProcesses(self.crashes, worker)
         self._yaml_times: tuple[tuple[str, int], ...] = ()
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
@@ -84,12 +77,16 @@ class Serving:
         self.repeat("sync", self._sync, POLL_SECONDS)
         watchdog = Watchdog(self._stores, self.endpoints, self._shared)
         self.repeat("watchdog", watchdog.judge, JUDGE_SECONDS)
+        self.repeat("processes", self._processes.check, CHECK_SECONDS)
+        self.repeat("crashes", self._judge_crashes, CRASH_SECONDS)
 
     def stop(self) -> None:
         """End the threads and remove this worker from the list of live workers."""
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=5)
+        self._processes.close()
+        self.crashes.close()
         self._shared.clear(time.time())
         self._stores.deployments.leave(self.worker)
 
@@ -106,6 +103,17 @@ class Serving:
     def endpoints(self) -> list[ServedEndpoint]:
         """Return all endpoints, sorted by name."""
         return [self._served[name] for name in sorted(self._served)]
+
+    def failure(self, endpoint: str) -> str | None:
+        """Return why this worker cannot serve what it should, or could not until it was reverted; None if it can."""
+        return self._failures.get(endpoint)
+
+    def record_left(self, left: LeftBehind, cause: str) -> None:
+        """Record the crashes of versions that took a worker along."""
+        for key, crash in crashes_left(left, cause, self._stores.now()).items():
+            served = self._served.get(key[0])
+            if served is not None:
+                self.crashes.record_left(key, served.spec.model_name, crash)
 
     def state_age(self, now: float) -> float | None:
         """Return the seconds since the state database was last both read and written; None if it never was."""
@@ -147,7 +155,11 @@ class Serving:
                 self._apply(served, state)
         if self._classes_at is None or time.monotonic() - self._classes_at > CLASSES_SECONDS:
             self._read_classes()
+        self._processes.keep(self.endpoints())
         self._synced_at = time.time()
+
+    def _judge_crashes(self) -> None:
+        self.crashes.judge([served.spec for served in self.endpoints()])
 
     def _read_classes(self) -> None:
         """Have labels name the classes of every recorded version, and answers those that were stated meanwhile."""
@@ -179,6 +191,7 @@ class Serving:
         except ModelOpsError as failure:
             error = str(failure)
             self._failed[name] = (state.generation, time.monotonic())
+            self._failures[name] = error
             _LOG.error(
                 "Endpoint %s keeps serving generation %d; generation %d failed, next attempt in %g s: %s",
                 name,
@@ -186,49 +199,33 @@ class Serving:
                 state.generation,
                 RETRY_SECONDS,
                 error,
+                exc_info=failure,
             )
         else:
-            if not same_trial(served.state, state):
-                served.live.reset_callers()
+            served.live.begin_leg(same_trial=same_trial(served.state, state))
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
-            self._served[name] = replace(served, state=state, loaded=resident | loaded)
+            self._served[name] = replace(served, state=state, loaded=resident | loaded, probation=None)
+            if state.variants:  # after a revert to nothing the failure stays known
+                self._failures.pop(name, None)
         self._stores.deployments.acknowledge(self.worker, name, state.generation, error, self._stores.now())
         if error is None:
             self._keep_previous(self._served[name])
             self._classes_at = None
 
     def _load(self, served: ServedEndpoint, version: str) -> Batcher:
-        """Return the version from memory, or load it and warm it up on its input example; raises ModelError."""
+        """Return the version from memory, or load it and have it prove that it answers; raises ModelError."""
         if version in served.loaded:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
-        model = load_model(found, served.spec)
-        found, fault = self._with_classes(served.spec, found, model)
-        folder = Path(found.artifact_uri.removeprefix("file://"))
-        _warm_up(model.predict, found, folder)
-        row_wise = served.spec.row_wise and found.output != UNKNOWN
-        path = choose_path(model, folder, found.inputs, row_wise=row_wise)
-        _LOG.info("Loaded version %s of %s: %s", version, found.model_name, path.describe())
-        return Batcher(Model(found, path, served.spec, fault))
-
-    def _with_classes(self, spec: EndpointSpec, found: ModelVersion, model: Any) -> tuple[ModelVersion, str | None]:
-        """Return the version with its classes on the endpoint; what the model itself says of them is recorded.
-
-        Where their sources differ, a version that is being deployed raises ModelError. One that was live before keeps
-        answering: its classes are unknown, and the reason is returned.
-        """
-        own, source = found, IN_CONFLICT
-        try:
-            own, source = learned(found, model), None
-            if own != found:
-                self._stores.deployments.record_classes(own)
-            return for_endpoint(own, spec), None
-        except ModelError as error:
-            unsettled = self._stores.deployments.unsettled(spec.name)
-            if any(attempt.version == found.version for attempt in unsettled):
-                raise
-            self._report(spec.name, str(error))
-            return replace(own, classes=None, classes_from=source), str(error)
+        deploying = any(attempt.version == version for attempt in self._stores.deployments.unsettled(served.spec.name))
+        has_served = self._has_served(served.spec.name, version)
+        model, own = self._processes.load(found, served.spec, strict=deploying, has_served=has_served)
+        if own != found:
+            self._stores.deployments.record_classes(own)
+        if model.classes_fault is not None:
+            self._report(served.spec.name, model.classes_fault)
+        _LOG.info("Loaded version %s of %s: %s", version, found.model_name, model.path.describe())
+        return Batcher(model, self.crashes.suspects(served.spec.name, version))
 
     def _report(self, endpoint: str, problem: str) -> None:
         """Log a problem with the classes, once until it changes."""
@@ -236,9 +233,23 @@ class Serving:
             self._reported[endpoint] = problem
             _LOG.error("Endpoint %s: %s", endpoint, problem)
 
+    def _has_served(self, endpoint: str, version: str) -> bool:
+        """Return whether a version served here before: a new release must not end it, nor refuse a rollback to it.
+
+        It has a deployment that became active, or none: then it was deployed by a release that recorded none.
+        """
+        deployments = [one for one in self._stores.deployments.attempts([endpoint]) if one.version == version]
+        return not deployments or any(one.status in (LIVE, REPLACED) for one in deployments)
+
     def _keep_previous(self, served: ServedEndpoint) -> None:
-        """Load the previous champion, so that a rollback is immediate; a failure is only logged."""
-        line = champions(self._stores.deployments.events(served.spec.name))
+        """Load the previous champion, so that a rollback is immediate; a failure is only logged.
+
+        For some time the new champion is compared with it (``guard: {watch: ...}``).
+        """
+        events = self._stores.deployments.events(served.spec.name)
+        line, release = champions(events), replacement(events, served.state.champion)
+        if len(line) > 1 and release is not None:
+            served.probation = Probation(line[-2], (release.at + served.spec.guard.watch).timestamp())
         if len(line) > 1 and line[-2] not in served.loaded:
             try:
                 served.loaded[line[-2]] = self._load(served, line[-2])
@@ -267,7 +278,7 @@ class Serving:
             old = self._served.get(spec.name)
             named_anew = old is not None and not _same(old.spec, spec, _NAMING_FIELDS)
             if old is None or not _same(old.spec, spec, _LOADING_FIELDS) or (named_anew and has_fault(old)):
-                self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {})
+                self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {}, LiveMetrics(self._secret))
             elif named_anew:
                 self._served[spec.name] = self._rename(old, spec)
             else:
@@ -278,17 +289,3 @@ class Serving:
 
 def _same(old: EndpointSpec, new: EndpointSpec, names: Sequence[str]) -> bool:
     return all(getattr(old, name) == getattr(new, name) for name in names)
-
-
-def _warm_up(predict: Callable[[Any], Any], version: ModelVersion, folder: Path) -> None:
-    """Predict once on the model's input example, if it has one; raises ModelError when that fails."""
-    try:
-        example = example_of(folder)
-        if example is not None:
-            predict(example)
-    except Exception as error:  # the model's code may raise anything
-        raise ModelError(
-            f"Version {version.version} of {version.model_name!r} fails on its own input example "
-            f"({type(error).__name__})",
-            "Log a version that can predict its input example",
-        ) from error

@@ -11,10 +11,12 @@ from datetime import datetime
 
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, same_trial
-from modelops_pipelines.core.release.event_log import DEPLOY, PROMOTE, last_release
-from modelops_pipelines.core.release.guards import Arm, Leg, Verdict, judge_champion, judge_trial
+from modelops_pipelines.core.release.event_log import replacement
+from modelops_pipelines.core.release.guards import Leg, Verdict, judge_champion, judge_trial
+from modelops_pipelines.core.release.live_counts import Second
 from modelops_pipelines.core.release.sequential_tests import FAIL
-from modelops_pipelines.gateway.worker.live_metrics import Second, SharedMetrics
+from modelops_pipelines.core.release.trial_counts import REFERENCE_SECONDS, TrialCounter
+from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.operations.release.settle import settle
 from modelops_pipelines.operations.release.withdraw import withdraw_version
@@ -28,31 +30,22 @@ _LOG = logging.getLogger("modelops.gateway")
 
 @dataclass
 class _Watched:
-    """One endpoint since its variants last changed: counts per version, and the trial's earlier legs.
+    """One endpoint since its variants last changed: the counts, and the trial's earlier legs.
 
-    ``counted_until`` is the last second of this worker that was counted.
+    ``counter`` is None where there is nothing to judge. ``counted_until`` is the last second of this worker that was
+    counted.
     """
 
     state: DesiredState
-    arms: dict[str, Arm] = field(default_factory=dict)
+    counter: TrialCounter | None
     legs: list[Leg] = field(default_factory=list)
     counted_until: int = 0
     new_since: datetime | None = None
 
     def add(self, second: Second) -> None:
-        """Add a second's counts, unless it began before the change."""
-        since = self.state.since
-        if since is not None and second.second <= since.timestamp():
-            return
-        for version, count in second.versions.items():
-            arm = Arm(count.requests, count.failed, count.callers, count.errors, count.latencies)
-            self.arms[version] = self.arms.get(version, Arm()).plus(arm)
-
-    def current_leg(self) -> Leg:
-        """Return the trial's current leg: the share, and the counts of challenger and champion."""
-        champion, challenger = str(self.state.champion), str(self.state.challenger)
-        share = self.state.share_of(challenger)
-        return Leg(share, self.arms.get(challenger, Arm()), self.arms.get(champion, Arm()))
+        """Count a second, if there is something to judge."""
+        if self.counter is not None:
+            self.counter.add(second)
 
 
 class Watchdog:
@@ -99,30 +92,42 @@ class Watchdog:
         name, state = served.spec.name, served.state
         watched = self._watched.get(name)
         if watched is None or watched.state.generation != state.generation:
-            same = watched is not None and same_trial(watched.state, state)
-            legs = [*watched.legs, watched.current_leg()] if watched is not None and same else []
-            until = watched.counted_until if watched is not None else 0
-            watched = _Watched(state, legs=legs, counted_until=until, new_since=self._new_since(state))
-            self._watched[name] = watched
+            watched = self._watched[name] = self._begin(served, watched)
         return watched
 
-    def _new_since(self, state: DesiredState) -> datetime | None:
-        """Return when the champion replaced another, to which a rollback could return; None if it replaced none."""
-        last = last_release(self._stores.deployments.events(state.endpoint))
-        if last is None or last.action not in (DEPLOY, PROMOTE) or last.to_version != state.champion:
-            return None
-        return last.at if last.from_version not in (None, state.champion) else None
+    def _begin(self, served: ServedEndpoint, before: _Watched | None) -> _Watched:
+        state, until = served.state, before.counted_until if before is not None else 0
+        since = state.since.timestamp() if state.since is not None else 0.0
+        release = replacement(self._stores.deployments.events(state.endpoint), state.champion)
+        if before is not None and before.counter is not None and same_trial(before.state, state):
+            counter = before.counter.next_leg(state.share_of(str(state.challenger)), since)
+            watched = _Watched(state, counter, [*before.legs, before.counter.leg()], until)
+        elif state.challenger is not None:
+            share = state.share_of(state.challenger)
+            watched = _Watched(state, _counter(served, str(state.champion), state.challenger, share, since), [], until)
+        elif release is not None:
+            counter = _counter(served, str(release.from_version), str(state.champion), 0, since)
+            watched = _Watched(state, counter, [], until, release.at)
+        else:
+            return _Watched(state, None, [], until)
+        if watched.counter is not None:
+            earlier = self._shared.read_others(served.spec.name, self._stores.now().timestamp(), REFERENCE_SECONDS)
+            earlier += served.live.since(int(since) - REFERENCE_SECONDS)
+            watched.counter.add_all(second for second in earlier if second.second <= since)
+        return watched
 
     def _judge_endpoint(self, served: ServedEndpoint, watched: _Watched) -> None:
-        policy, state = served.spec.guard, watched.state
-        if not policy.automatic or state.status != ACTIVE or state.champion is None:
+        policy, state, counter = served.spec.guard, watched.state, watched.counter
+        if not policy.automatic or state.status != ACTIVE or state.champion is None or counter is None:
             return
         if state.challenger is not None:
-            verdict = judge_trial([*watched.legs, watched.current_leg()], None, policy, served.spec.promotion.minimum)
+            verdict = judge_trial([*watched.legs, counter.leg()], None, policy, served.spec.promotion.minimum)
             self._withdraw_failed(served, state, state.challenger, verdict)
-        elif self._is_in_watch_period(watched.new_since, served):
+        elif not self._is_in_watch_period(watched.new_since, served):
+            watched.counter = None  # the counts of a champion that is watched no more would only grow
+        else:
             most = (served.spec.thresholds("error_rate") or [ERROR_RATE])[0]
-            verdict = judge_champion(watched.arms.get(state.champion, Arm()), most, policy)
+            verdict = judge_champion(counter.leg(), most, policy)
             self._withdraw_failed(served, state, state.champion, verdict)
 
     def _is_in_watch_period(self, since: datetime | None, served: ServedEndpoint) -> bool:
@@ -133,3 +138,7 @@ class Watchdog:
             change = withdraw_version(self._stores, served.spec, state, version, verdict, actor="watchdog")
             if change is not None:
                 _LOG.error("Watchdog: %s: %s", change.sentence, verdict.reason)
+
+
+def _counter(served: ServedEndpoint, champion: str, challenger: str, share: int, since: float) -> TrialCounter:
+    return TrialCounter(champion, challenger, share, since, served.spec.guard.slower)

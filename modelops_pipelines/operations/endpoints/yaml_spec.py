@@ -1,6 +1,7 @@
 """Parses an endpoint's YAML into its spec. Shapes only: ``core.endpoints.validate`` checks what the values mean."""
 
 from dataclasses import asdict, fields
+from datetime import timedelta
 from typing import Any, cast
 
 from modelops_pipelines.core.endpoints.issues import suggestion
@@ -200,6 +201,7 @@ def _guard(at: Section, report: Report) -> Guard:
         loss=inner.take("loss", number, Guard.loss),
         score_shift=inner.take("score_shift", number, Guard.score_shift),
         watch=inner.take("watch", duration, Guard.watch),
+        probation=inner.take("probation", duration, Guard.probation),
     )
 
 
@@ -218,7 +220,8 @@ def _gate(at: Section, report: Report) -> GateConfig:
     default = GateConfig()
     given: dict[str, Any] = {}
     for name, value in asdict(default).items():
-        given[name] = inner.take(name, whole, value) if isinstance(value, int) else inner.take(name, number, value)
+        read: Any = duration if isinstance(value, timedelta) else whole if isinstance(value, int) else number
+        given[name] = inner.take(name, read, value)
     return GateConfig(**given)
 
 

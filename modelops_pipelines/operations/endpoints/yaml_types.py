@@ -8,7 +8,7 @@ from typing import NoReturn
 import yaml
 
 from modelops_pipelines.core.durations import parse_duration
-from modelops_pipelines.core.models.predictions import class_name
+from modelops_pipelines.core.models.class_names import class_name
 
 _WORDS = {"str": "text", "int": "a number", "float": "a number", "bool": "a yes or no", "timestamp": "a date"}
 _WHOLE = re.compile(r"[-+]?(0|[1-9](_?[0-9]){0,17})")

@@ -1,6 +1,6 @@
 """Evaluates a candidate against the champion, on the same rows, which neither was trained on."""
 
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import EvidenceError, PredictionError, SchemaError
-from modelops_pipelines.core.evaluation.gate import GateResult
+from modelops_pipelines.core.evaluation.gate import NOT_ENOUGH, GateResult
 from modelops_pipelines.core.evaluation.paired_comparison import Rows, judge, log_loss, squared_error
+from modelops_pipelines.core.evaluation.plausibility import Truth
 from modelops_pipelines.core.evaluation.sanity_checks import Answered
 from modelops_pipelines.core.models.classes import how_to_state, match_class, why_unknown
 from modelops_pipelines.core.models.predictions import Answer, interpret
+from modelops_pipelines.operations.improve.champions import champion_to_beat
+from modelops_pipelines.operations.improve.holds import Compared, hold_numbers
 from modelops_pipelines.operations.improve.train import as_model_input
 from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, as_frame, content_hash, evaluation_rows
-from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.registry.version_classes import with_classes
+from modelops_pipelines.operations.models.isolated_model import load_model, milliseconds, version_of
+from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
@@ -51,30 +54,44 @@ class _Version:
 def evaluate(stores: Stores, spec: EndpointSpec, version: str) -> Gate:
     """Judge a version against the champion on the evaluation days of base set and log; record and return the verdict.
 
+    Any version of the model in the registry can be judged, whoever trained it. A pass whose ``numbers`` have ``held``
+    (``core.evaluation.gate.held_reasons``) waits for a person.
+
     Raises EvidenceError when nothing is live to compare with or the classes of a version are unknown, UnknownError when
-    the version is not recorded, and PredictionError when the champion itself cannot answer the rows.
+    the registry has no such version, SchemaError when its inputs clash with the endpoint, ModelError when it cannot be
+    loaded, and PredictionError when the champion itself cannot answer the rows.
     """
-    champion = stores.deployments.desired(spec.name).champion
-    if champion is None:
-        raise EvidenceError(f"Endpoint {spec.name!r} has no champion to compare with", "Deploy a first version")
+    champion = champion_to_beat(stores, spec)
+    candidate = known_version(stores, spec, version)
     rows = evaluation_rows(stores, spec)
-    known = [required_version(stores.deployments, spec.model_name, one) for one in (champion, version)]
-    result = _judge(spec, known[0], known[1], rows)
+    verdict, numbers = _judge(
+        stores, spec, required_version(stores.deployments, spec.model_name, champion), candidate, rows
+    )
     record = Gate(
         endpoint=spec.name,
         version=version,
         champion=champion,
         data_hash=content_hash(rows),
         gate_hash=spec.gate.hash,
-        verdict=result.verdict,
-        numbers=result.numbers(),
+        verdict=verdict,
+        numbers=numbers,
         at=stores.now(),
     )
     stores.gates.record(record)
     return record
 
 
-def _judge(spec: EndpointSpec, champion: ModelVersion, candidate: ModelVersion, rows: pa.Table) -> GateResult:
+def _judge(
+    stores: Stores, spec: EndpointSpec, champion: ModelVersion, candidate: ModelVersion, rows: pa.Table
+) -> tuple[str, dict[str, Any]]:
+    """Return the verdict and its numbers."""
+    missing = _features_without_values(champion, candidate, rows)
+    if missing:
+        reason = (
+            f"no evaluation row has a value of feature(s) {', '.join(missing)}, which version {candidate.version} takes"
+        )
+        result = GateResult(NOT_ENOUGH, reason, len(rows), len(np.unique(_days(rows))))
+        return result.verdict, result.numbers()
     frame, labels = as_frame(spec, rows), rows.column(spec.label).to_pylist()
     old = _load_and_predict(spec, champion, frame)
     if old.fault is not None:
@@ -86,15 +103,46 @@ def _judge(spec: EndpointSpec, champion: ModelVersion, candidate: ModelVersion, 
     scored = old.scores is not None and new.scores is not None and spec.task == "binary_classification"
     times = _ms_per_row(old, new, frame) if len(frame) and new.fault is None else (None, None)
     answered = [_measure(spec, one, labels, ms, scored=scored) for one, ms in zip((old, new), times, strict=True)]
-    positives = np.array([label == spec.positive_label for label in labels], np.float64) if scored else None
-    return judge(answered[0], answered[1], Rows(_days(rows), positives, _segments(spec, rows)), spec.gate)
+    truth = _truth(spec, labels, scored=scored)
+    judged = Rows(_days(rows), truth.values if scored else None, _segments(spec, rows))
+    result = judge(answered[0], answered[1], judged, spec.gate)
+    if result.lower_bound is None:
+        return result.verdict, result.numbers()
+
+    def losses_of(features: "pd.DataFrame", places: Sequence[int]) -> NDArray[np.float64]:
+        again = _predict(spec, new, features)
+        return _measure(spec, again, [labels[place] for place in places], None, scored=scored).losses
+
+    def judge_on(mask: NDArray[np.bool_]) -> GateResult:
+        some = [replace(one, losses=one.losses[mask], values=one.values[mask]) for one in answered]
+        return judge(some[0], some[1], judged.where(mask), spec.gate)
+
+    losses = (answered[0].losses, answered[1].losses)
+    compared = Compared(candidate, champion, rows, frame, judged.days, truth, losses, losses_of, judge_on)
+    return result.verdict, {**result.numbers(), **hold_numbers(stores, spec, compared, result)}
+
+
+def _features_without_values(champion: ModelVersion, candidate: ModelVersion, rows: pa.Table) -> list[str]:
+    """Return the features that only the candidate takes and of which no row has a value: nobody has logged them yet."""
+    new = [name for name in candidate.inputs if name not in champion.inputs]
+    return [name for name in new if len(rows) and rows.column(name).null_count == len(rows)]
+
+
+def _truth(spec: EndpointSpec, labels: list[Any], *, scored: bool) -> Truth:
+    if scored:
+        return Truth(np.array([label == spec.positive_label for label in labels], np.float64), scored=True)
+    return Truth(np.array(labels, np.float64 if spec.task == "regression" else str), scored=False)
 
 
 def _load_and_predict(spec: EndpointSpec, known: ModelVersion, frame: "pd.DataFrame") -> _Version:
     """Load a version and have it answer every row; ``fault`` describes why it cannot."""
     model = load_model(known, spec)
-    known = with_classes(known, spec, model)
-    version = _Version(known, model, [], None)
+    return _predict(spec, _Version(version_of(model, known, spec), model, [], None), frame)
+
+
+def _predict(spec: EndpointSpec, version: _Version, frame: "pd.DataFrame") -> _Version:
+    """Return the version with its answers to every row; ``fault`` describes why it has none."""
+    known = version.known
     if not len(frame):
         return version
     try:
@@ -166,9 +214,7 @@ def _ms_per_row(champion: _Version, candidate: _Version, frame: "pd.DataFrame") 
 
 
 def _milliseconds(version: _Version, batch: "pd.DataFrame") -> float:
-    started = time.perf_counter()
-    version.predict(batch)
-    return 1000 * (time.perf_counter() - started)
+    return milliseconds(version.model, as_model_input(batch[list(version.known.inputs)]))
 
 
 def _size_mib(version: ModelVersion) -> float:

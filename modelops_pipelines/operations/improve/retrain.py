@@ -4,14 +4,16 @@ A step's record is stored before the next step starts, so that Dagster can run e
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from modelops_pipelines.core.alerting.alerts import OPEN
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.evaluation.gate import PASS, table_of
+from modelops_pipelines.core.evaluation.gate import held_reasons, table_of
 from modelops_pipelines.core.improve.retraining_trigger import Decision, RetrainingEvidence, decide
+from modelops_pipelines.core.release.admission import Admission, refusal
+from modelops_pipelines.operations.improve.champions import check_challenges
 from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.train import train
 from modelops_pipelines.operations.improve.training_sets import build_training_set
@@ -123,13 +125,23 @@ def evaluate_candidate(stores: Stores, spec: EndpointSpec, version: str | None =
     return Step(EVALUATION, gate, numbers)
 
 
+def evaluate_version(stores: Stores, spec: EndpointSpec, version: str) -> Step[Gate]:
+    """Judge any registered version against the champion.
+
+    Raises ConflictError for the champion itself, and what ``evaluate`` raises.
+    """
+    check_challenges(stores, spec, version)
+    return evaluate_candidate(stores, spec, version)
+
+
 def _newest_candidate(stores: Stores, spec: EndpointSpec) -> str:
     past = stores.retrainings.of(spec.name)
     version = past[-1].version if past else None
     if version is None:
         why = "its latest retraining trained no version" if past else "it was never retrained"
         message = f"Endpoint {spec.name!r} has no candidate to evaluate: {why}"
-        raise ConflictError(message, _remedy(spec, [TRAINING_SET, CANDIDATE]))
+        other = f"for a version that is registered already: modelops evaluate {spec.name} VERSION"
+        raise ConflictError(message, f"{_remedy(spec, [TRAINING_SET, CANDIDATE])}; {other}")
     return version
 
 
@@ -140,14 +152,35 @@ def _remedy(spec: EndpointSpec, assets: Sequence[str]) -> str:
 
 
 def promotable_gate(stores: Stores, spec: EndpointSpec) -> Gate | None:
-    """Return the newest verdict when it passed and its version may be promoted automatically; else None.
+    """Return the newest verdict when it lets its version be promoted automatically; else None.
 
-    A verdict counts only against the present champion, and under the gate's present settings.
+    It has to let the version in by the same rule as a promotion by hand, so that a pass which waits for a person is not
+    promoted, and the version was not deployed before.
     """
+    passed = _untried_pass(stores, spec)
+    return None if passed is None or held_reasons(passed.numbers) else passed
+
+
+def held_gate(stores: Stores, spec: EndpointSpec) -> Gate | None:
+    """Return the newest verdict when it passed, would be promoted automatically, and waits for a person; else None."""
+    passed = _untried_pass(stores, spec)
+    return passed if passed is not None and held_reasons(passed.numbers) else None
+
+
+def _untried_pass(stores: Stores, spec: EndpointSpec) -> Gate | None:
     gates = stores.gates.of(spec.name)
     if not spec.promotion.automatic or not gates:
         return None
     newest, champion = gates[-1], stores.deployments.desired(spec.name).champion
-    tried = {event.to_version for event in stores.deployments.events(spec.name)}
-    passed = (newest.verdict, newest.champion, newest.gate_hash) == (PASS, champion, spec.gate.hash)
-    return newest if passed and newest.version not in tried else None
+    events = stores.deployments.events(spec.name)
+    asked = Admission(
+        endpoint=spec.name,
+        version=newest.version,
+        champion=champion,
+        gate_hash=spec.gate.hash,
+        max_age=spec.gate.max_age,
+        now=stores.now(),
+        newest=replace(newest.as_verdict, held=()),
+    )
+    is_tried = newest.version in {event.to_version for event in events}
+    return newest if refusal(asked) is None and not is_tried else None

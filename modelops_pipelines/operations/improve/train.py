@@ -14,9 +14,10 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.ids import content_id
 from modelops_pipelines.core.improve.training_context import TrainingContext
+from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.classes import MODEL, YAML, agree
 from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, UNKNOWN
-from modelops_pipelines.core.models.predictions import class_name, interpret
+from modelops_pipelines.core.models.predictions import interpret
 from modelops_pipelines.operations.drift.references import SAMPLE_ROWS, answers_of, make_reference, reference_hours
 from modelops_pipelines.operations.improve.feature_importance import importance_of
 from modelops_pipelines.operations.improve.training_sets import (

@@ -223,7 +223,7 @@ def _read_times(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 def _label_as_text(rows: pa.Table, spec: EndpointSpec) -> pa.Table:
     """Return the rows with the label as the log stores it: text for classes."""
-    from modelops_pipelines.core.models.predictions import class_name
+    from modelops_pipelines.core.models.class_names import class_name
 
     position = rows.column_names.index(spec.label)
     values: list[Any] = rows.column(spec.label).to_pylist()

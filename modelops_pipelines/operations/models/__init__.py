@@ -1,4 +1,4 @@
-"""Models outside the gateway: a version in a sandbox process, example requests, client snippets.
+"""Models outside the gateway: a version in a process of its own, tried or answering rows; example requests, snippets.
 
-Serving: ``gateway.model_runtime``. Training: ``operations.improve``.
+A model in memory: ``operations.model_runtime``. Training: ``operations.improve``.
 """

@@ -1,47 +1,44 @@
 """An example request for a version: a row of its logged input example, or placeholder values by its signature."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from modelops_pipelines.core.errors import ModelOpsError
+from modelops_pipelines.operations.model_runtime.input_examples import PLACEHOLDERS, read_example
+from modelops_pipelines.operations.model_runtime.parameters import parameters_of
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 Row = dict[str, Any]
-_FILE = "input_example.json"
 _LARGEST = 1024 * 1024
-_PLACEHOLDERS: Mapping[str, Any] = {
-    "float": 1.0,
-    "int": 1,
-    "text": "text",
-    "bool": True,
-    "timestamp": "2026-01-31T12:00:00Z",
-}
 
 
 def example_body(version: ModelVersion) -> dict[str, Any]:
-    """Return a request's body with one row, in the form ``dataframe_records``."""
-    return {"dataframe_records": [example_row(version)]}
+    """Return a request's body with one row, in the form ``dataframe_records``, and the example's parameters if any."""
+    row, params = _example(version)
+    return {"dataframe_records": [row], **({} if params is None else {"params": dict(params)})}
 
 
 def example_row(version: ModelVersion) -> Row:
     """Return the first complete row of the version's input example, else placeholder values of the right types."""
-    logged = _logged(Path(version.artifact_uri.removeprefix("file://")) / _FILE)
-    rows = (_plain(row, version.inputs) for row in logged)
-    return next(
-        (row for row in rows if row is not None), {name: _PLACEHOLDERS[kind] for name, kind in version.inputs.items()}
-    )
+    return _example(version)[0]
 
 
-def _logged(path: Path) -> Sequence[Mapping[str, Any]]:
-    """Return the rows of an input example as MLflow stores it; none where there is no file, or another format."""
+def _example(version: ModelVersion) -> tuple[Row, Mapping[str, Any] | None]:
+    folder = Path(version.artifact_uri.removeprefix("file://"))
+    logged = read_example(folder, version.inputs, _LARGEST)
+    rows = (_plain(row, version.inputs) for row in logged.rows)
+    placeholders = {name: PLACEHOLDERS[kind] for name, kind in version.inputs.items()}
+    return next((row for row in rows if row is not None), placeholders), _params(folder, logged.params)
+
+
+def _params(folder: Path, logged: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return the example's parameters where the signature declares them, else None."""
     try:
-        with path.open(encoding="utf-8") as opened:
-            example = json.loads(opened.read(_LARGEST))
-        return [dict(zip(example["columns"], row, strict=True)) for row in example["data"]]
-    except (OSError, ValueError, LookupError, TypeError):
-        return []
+        return None if logged is None else parameters_of(folder).check(logged)
+    except ModelOpsError:
+        return None
 
 
 def _plain(row: Mapping[str, Any], inputs: Mapping[str, str]) -> Row | None:

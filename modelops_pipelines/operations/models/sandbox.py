@@ -5,34 +5,27 @@ Rows and answers are exchanged as Arrow files; nothing that a model wrote is eve
 """
 
 import json
-import math
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pyarrow as pa
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import ModelError, ModelOpsError, PredictionError, SchemaError
+from modelops_pipelines.core.errors import ModelError, PredictionError, SchemaError
 from modelops_pipelines.core.models.predictions import Answer
-from modelops_pipelines.core.windows import text
+from modelops_pipelines.operations.models.child_process import read_fault, run_child, why_ended
+from modelops_pipelines.operations.models.trial import REQUEST, request_of
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 DEADLINE = 120.0
 """Seconds that a version has by default to load and to answer all rows."""
 BATCH_ROWS = 1000
-REQUEST, ROWS, ANSWERS, FAULT, OUTPUT = "request.json", "rows.arrow", "answers.arrow", "fault.json", "output.txt"
+ROWS, ANSWERS = "rows.arrow", "answers.arrow"
 CHILD = "modelops_pipelines.operations.models.sandbox_worker"
 _COLUMNS = ("prediction", "score", "error", "milliseconds")
-_LONGEST = 500
 
 
 @dataclass(frozen=True)
@@ -70,7 +63,8 @@ def predict_in_sandbox(
 
     The rows go to the model in batches of these sizes (by default of BATCH_ROWS); a batch on which it raises is halved
     until the rows are found that it cannot answer. ``low_priority`` gives the process little CPU while others need it.
-    ``timed_with``, another version, is timed on the first batch beforehand, in the same process.
+    ``timed_with``, another version, is timed on the first batch afterwards, in another process: in the same one, both
+    would share the modules that they bring along.
 
     Raises ModelError when the version cannot be loaded, PredictionError when the process crashes or times out,
     SchemaError when a feature is missing.
@@ -82,15 +76,31 @@ def predict_in_sandbox(
     started = time.monotonic()
     with TemporaryDirectory(prefix="modelops-predict-") as created:
         folder = Path(created)
-        _write_request(folder, (version, timed_with), spec, rows, batches or _equal_batches(len(rows)))
-        exit_code = _run(folder, deadline, low_priority=low_priority)
+        _write_request(folder, version, spec, rows, batches or _equal_batches(len(rows)))
+        exit_code = run_child(CHILD, folder, deadline, low_priority=low_priority)
         if exit_code is None:
             raise PredictionError(
                 f"Version {version.version} did not answer {len(rows)} rows in {deadline:g} s; its process was killed",
                 "Send fewer rows, or fix the model",
             )
         answers = _read(folder, version, exit_code, len(rows))
-    return _predicted(answers, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    timed = _time(timed_with, spec, rows, deadline - seconds, low_priority=low_priority)
+    return replace(_predicted(answers, seconds), timed_with=timed)
+
+
+def _time(
+    version: ModelVersion | None, spec: EndpointSpec, rows: pa.Table, deadline: float, *, low_priority: bool
+) -> float | None:
+    """Return a version's milliseconds per row on the first batch; None without one, or when it cannot answer it."""
+    if version is None or deadline <= 0:
+        return None
+    try:
+        answers = predict_in_sandbox(version, spec, rows.slice(0, BATCH_ROWS), deadline, low_priority=low_priority)
+    except (ModelError, PredictionError, SchemaError):
+        return None
+    known = [one for one in answers.milliseconds if one is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _equal_batches(rows: int) -> list[int]:
@@ -99,69 +109,28 @@ def _equal_batches(rows: int) -> list[int]:
 
 def _write_request(
     folder: Path,
-    versions: tuple[ModelVersion, ModelVersion | None],
+    version: ModelVersion,
     spec: EndpointSpec,
     rows: pa.Table,
     batches: Sequence[int],
 ) -> None:
-    names = ("name", "model_name", "task", "label", "positive_label", "classes", "allow_pickle", "accept_pickles")
-    version, timed_with = versions
-    request = {
-        "version": _as_json(version),
-        "timed_with": None if timed_with is None else _as_json(timed_with),
-        "spec": {name: getattr(spec, name) for name in names},
-        "batches": list(batches),
-    }
+    request = {**request_of(version, spec), "batches": list(batches)}
     (folder / REQUEST).write_text(json.dumps(request))
-    wanted = {name for one in versions if one is not None for name in one.inputs}
-    sent = rows.select([name for name in rows.column_names if name in wanted])
+    sent = rows.select([name for name in rows.column_names if name in version.inputs])
     with pa.OSFile(str(folder / ROWS), "wb") as sink, pa.ipc.new_file(sink, sent.schema) as writer:
         writer.write_table(sent)
 
 
-def _as_json(version: ModelVersion) -> dict[str, Any]:
-    return {**asdict(version), "registered_at": text(version.registered_at)}
-
-
-def _run(folder: Path, deadline: float, *, low_priority: bool) -> int | None:
-    """Run the child; return its exit code, None where it timed out and was killed. No process of it stays.
-
-    It also ends itself 5 s after the deadline, in case this process is killed meanwhile.
-    """
-    child = _start([str(folder), f"{deadline + 5:g}", *(["low-priority"] if low_priority else [])], folder / OUTPUT)
-    try:
-        return child.wait(timeout=deadline)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:  # processes that the model started belong to the child's session
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-
-
-def _start(arguments: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start the child in a new session; its output goes to a file."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", CHILD, *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-
-
 def _read(folder: Path, version: ModelVersion, exit_code: int, rows: int) -> pa.Table:
     """Return the child's answers; raises the fault that it reported, or PredictionError without valid answers."""
-    if (folder / FAULT).exists():
-        raise _fault(folder, version)
+    fault = read_fault(folder, version)
+    if fault is not None:
+        raise fault
     try:
         with pa.OSFile(str(folder / ANSWERS), "rb") as source:
             answers = pa.ipc.open_file(source).read_all()
         answers.validate(full=True)
-        [float(answers.schema.metadata[name]) for name in (b"seconds", b"timed_with")]
+        float(answers.schema.metadata[b"seconds"])
         _classes(answers)
     except (
         OSError,
@@ -172,26 +141,9 @@ def _read(folder: Path, version: ModelVersion, exit_code: int, rows: int) -> pa.
     ):  # the model's code may have written or removed the file
         answers = None
     if answers is None or exit_code != 0 or (len(answers), answers.column_names) != (rows, list(_COLUMNS)):
-        why = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"exit code {exit_code}"
-        message = f"Version {version.version} crashed on {rows} rows ({why}): {_last_line(folder)}"
+        message = f"Version {version.version} crashed on {rows} rows {why_ended(folder, exit_code)}"
         raise PredictionError(message, "Fix the model")
     return answers
-
-
-def _fault(folder: Path, version: ModelVersion) -> ModelOpsError:
-    try:
-        fault = json.loads((folder / FAULT).read_bytes())
-        message, remedy = str(fault["message"]), str(fault["remedy"])
-    except (ValueError, LookupError, TypeError):
-        return PredictionError(f"Version {version.version} failed without a readable error", "Fix the model")
-    return ModelError(message[: 4 * _LONGEST], remedy[:_LONGEST])
-
-
-def _last_line(folder: Path) -> str:
-    with (folder / OUTPUT).open("rb") as output:
-        output.seek(max(0, output.seek(0, os.SEEK_END) - 4096))
-        lines = output.read().decode(errors="replace").strip().splitlines()
-    return lines[-1][:_LONGEST] if lines else "no output"
 
 
 def _classes(answers: pa.Table) -> list[str] | None:
@@ -200,7 +152,6 @@ def _classes(answers: pa.Table) -> list[str] | None:
 
 
 def _predicted(answers: pa.Table, seconds: float) -> Predicted:
-    spent, timed_with = (float(answers.schema.metadata[name]) for name in (b"seconds", b"timed_with"))
+    spent = float(answers.schema.metadata[b"seconds"])
     predictions, scores, errors, took = (answers.column(name).to_pylist() for name in _COLUMNS)
-    other = None if math.isnan(timed_with) else timed_with
-    return Predicted(predictions, scores, errors, took, spent, seconds, other, _classes(answers))
+    return Predicted(predictions, scores, errors, took, spent, seconds, classes=_classes(answers))

@@ -4,14 +4,11 @@
 """
 
 import json
-import math
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +17,10 @@ import pyarrow as pa
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, ModelError
 from modelops_pipelines.core.models.predictions import Answer, interpret
-from modelops_pipelines.operations.models.sandbox import ANSWERS, BATCH_ROWS, FAULT, REQUEST, ROWS
+from modelops_pipelines.operations.models.child_process import limit_child, write_fault
+from modelops_pipelines.operations.models.sandbox import ANSWERS, ROWS
+from modelops_pipelines.operations.models.trial import REQUEST
+from modelops_pipelines.operations.models.trial_worker import read_spec, read_version
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.registry.version_classes import with_classes
 from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -28,8 +28,6 @@ from modelops_pipelines.store.state.release.deployments import ModelVersion
 if TYPE_CHECKING:
     import pandas as pd
 
-LOW_PRIORITY = 10
-"""The niceness of a low-priority process: it gets a tenth of the others' share of a busy CPU."""
 FAILURES = 400
 """Batches on which a model may raise before failed batches are no longer halved."""
 _LONGEST = 500
@@ -41,38 +39,20 @@ Interpreted = tuple[list[Answer | None], list[float] | None]
 def main(folder: Path) -> None:
     """Load the version that the folder's request names and write its answers, or why it cannot be loaded."""
     request = json.loads((folder / REQUEST).read_bytes())
-    version = _version(request["version"])
-    given = request["spec"]
-    spec = EndpointSpec(**{**given, **{name: tuple(given[name]) for name in ("accept_pickles", "classes")}})
+    version, spec = read_version(request["version"]), read_spec(request["spec"])
     with pa.OSFile(str(folder / ROWS), "rb") as source:
         rows = pa.ipc.open_file(source).read_all()
-    other = request["timed_with"]
-    timed_with = math.nan if other is None else time_of(_version(other), spec, rows)
     try:
         model = load_model(version, spec)
         version = with_classes(version, spec, model)
     except ModelError as error:
-        fault = {"message": error.message, "remedy": error.remedy}
-        (folder / FAULT).write_text(json.dumps(fault))
+        write_fault(folder, error)
         return
     answers = answer(model, version, spec, rows, request["batches"])
-    more = {"timed_with": repr(timed_with), "classes": json.dumps(version.classes)}
-    answers = answers.replace_schema_metadata({**answers.schema.metadata, **more})
+    named = {"classes": json.dumps(version.classes)}
+    answers = answers.replace_schema_metadata({**answers.schema.metadata, **named})
     with pa.OSFile(str(folder / ANSWERS), "wb") as sink, pa.ipc.new_file(sink, answers.schema) as writer:
         writer.write_table(answers)
-
-
-def time_of(version: ModelVersion, spec: EndpointSpec, rows: pa.Table) -> float:
-    """Return a version's milliseconds per row on the first batch; NaN when it cannot answer it."""
-    batch = rows.slice(0, BATCH_ROWS)
-    try:
-        model = load_model(version, spec)
-        named = with_classes(version, spec, model)
-        took = answer(model, named, spec, batch, [len(batch)]).column("milliseconds").to_pylist()
-    except (Exception, SystemExit):  # noqa: BLE001 - this version is only timed; the answers come from the other one
-        return math.nan
-    known = [one for one in took if one is not None]
-    return sum(known) / len(known) if known else math.nan
 
 
 def answer(model: Any, version: ModelVersion, spec: EndpointSpec, rows: pa.Table, batches: Sequence[int]) -> pa.Table:
@@ -178,10 +158,6 @@ class _Answers:
         self.milliseconds += milliseconds
 
 
-def _version(given: Mapping[str, Any]) -> ModelVersion:
-    return ModelVersion(**{**given, "registered_at": datetime.fromisoformat(given["registered_at"])})
-
-
 def _narrow(model: Any) -> dict[str, str]:
     """Return the inputs that the model's signature declares to be of 32 bits: MLflow itself does not narrow numbers."""
     schema = model.metadata.get_input_schema()
@@ -190,8 +166,6 @@ def _narrow(model: Any) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    signal.setitimer(signal.ITIMER_REAL, float(sys.argv[2]))  # in case the parent process is gone
-    if "low-priority" in sys.argv[3:]:
-        os.nice(LOW_PRIORITY)
+    limit_child(sys.argv[1:])
     main(Path(sys.argv[1]))
     os._exit(0)  # does not wait for threads that a model has started

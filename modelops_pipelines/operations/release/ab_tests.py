@@ -6,12 +6,14 @@ from typing import Any, Literal
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, ModelOpsError, UnknownError
+from modelops_pipelines.core.release.admission import require_reason
 from modelops_pipelines.core.release.desired_state import DesiredState
 from modelops_pipelines.core.release.guards import Leg
 from modelops_pipelines.core.release.sequential_tests import FAIL, PASS, Interval, Moments, judge_quality_of
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.canary import evidence_of, running_test, spans_of
-from modelops_pipelines.operations.release.commands import deploy, known_version, roll_back
+from modelops_pipelines.operations.release.commands import deploy, roll_back
+from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.state.release.trials import Experiment
 from modelops_pipelines.store.stores import Stores
 
@@ -163,9 +165,12 @@ def end_experiment(
 ) -> Change:
     """End the test: ``promote`` makes the challenger the champion, ``keep`` rolls back to the champion.
 
-    Promoting a challenger that the test does not find better needs ``force``, and the history records that. Raises
-    EvidenceError, ConflictError for a test that has ended, UnknownError without one.
+    To promote, the test must find the challenger better, and the gate must have passed it: the test compares the
+    average of some weeks, the gate regimes and slices too. ``force``, which needs a reason, goes past both, and the
+    history records that. Raises EvidenceError, GateError, InputError for force without a reason, ConflictError for a
+    test that has ended, UnknownError without one.
     """
+    require_reason(reason, force=force)
     running_test(stores, spec)
     experiment = experiment_named(stores, spec, name)
     if experiment.ended_at is not None:
@@ -180,18 +185,26 @@ def end_experiment(
             "Wait for more labels, or use --force with a reason",
         )
     why = f"A/B test {experiment.experiment_id}: {result.verdict}, {result.reason}; {reason}".rstrip("; ")
-    change = _apply_decision(stores, spec, experiment, decision, actor, why)
+    change = apply_decision(stores, spec, experiment, decision, actor=actor, reason=why, force=force)
     ended = replace(experiment, ended_at=stores.now(), decision=decision, result={**result.describe(), "forced": force})
     stores.trials.end(ended)
     return change
 
 
-def _apply_decision(
-    stores: Stores, spec: EndpointSpec, experiment: Experiment, decision: Decision, actor: str, why: str
+def apply_decision(
+    stores: Stores,
+    spec: EndpointSpec,
+    experiment: Experiment,
+    decision: Decision,
+    *,
+    actor: str,
+    reason: str,
+    force: bool,
 ) -> Change:
+    """Deploy the challenger as champion, through the gate unless forced, or roll back to the champion."""
     if decision == "promote":
-        return deploy(stores, spec, experiment.challenger, actor=actor, reason=why)
-    return roll_back(stores, spec, actor=actor, reason=why)
+        return deploy(stores, spec, experiment.challenger, actor=actor, reason=reason, force=force)
+    return roll_back(stores, spec, actor=actor, reason=reason)
 
 
 def _merge_moments(moments: Sequence[Moments]) -> Moments:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import AcknowledgementError, ConflictError
+from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, ModelOpsError
 from modelops_pipelines.core.release.deployment_states import (
     DEPLOYING,
     FAILED,
@@ -23,6 +23,7 @@ from modelops_pipelines.core.release.deployment_states import (
 )
 from modelops_pipelines.core.release.desired_state import WHOLE, DesiredState
 from modelops_pipelines.core.release.event_log import ROLLBACK
+from modelops_pipelines.operations.release.offline_proof import prove_after_gateway_left, prove_without_gateway
 from modelops_pipelines.operations.release.plan import Plan, event_of
 from modelops_pipelines.operations.release.settle import revert_deployment, serving_error, settle, update_deployment
 from modelops_pipelines.store.filesystem.process_identity import this_process
@@ -38,7 +39,10 @@ Acknowledgements = Sequence[Acknowledgement]
 
 @dataclass(frozen=True)
 class Change:
-    """What an operation did, or with ``dry_run`` would do: the event's values, and how many workers serve it now."""
+    """What an operation did, or with ``dry_run`` would do: the event's values, and how many workers serve it now.
+
+    ``note`` says what a person should know of it: that it was forced past the gate and why, or why a version left.
+    """
 
     endpoint: str
     action: str
@@ -52,6 +56,7 @@ class Change:
     dry_run: bool = False
     deployment_id: str | None = field(default=None, compare=False)
     became: Status | None = field(default=None, compare=False)
+    note: str = field(default="", compare=False)
 
     @property
     def sentence(self) -> str:
@@ -64,6 +69,7 @@ class Change:
             f"{self.action} {self.from_version or 'nothing'} -> {self.to_version} "
             f"({self.share} % of the traffic, generation {self.generation})"
         )
+        done += f"; {self.note}" if self.note else ""
         if self.dry_run:
             return f"{self.endpoint}: would {done}" if self.changed else f"{self.endpoint}: would change nothing"
         took = (
@@ -94,9 +100,10 @@ def change(
 
     ``decide`` returns None where nothing is to change. When several callers request the same change at once, one makes
     it and the others wait for its result. When a worker cannot load the version, the previous state is restored (a
-    rollback stands) and AcknowledgementError gives the reason.
+    rollback stands) and AcknowledgementError gives the reason. Where no gateway runs, the version proves itself in a
+    separate process first, and ModelError gives the reason why it cannot serve.
     """
-    started = time.monotonic()
+    started, tried = time.monotonic(), False
     settle(stores, spec)
     for _ in range(ATTEMPTS):
         before = stores.deployments.desired(spec.name)
@@ -115,14 +122,18 @@ def change(
         if not is_new:
             return _await_deployment(stores, spec, mine)
         try:
+            tried = tried or prove_without_gateway(stores, spec, plan)
             deploying = _write(stores, spec, before, plan, request, mine)
         except StaleStateError:
             stores.deployments.forget(mine)
             continue
         except BaseException as error:
-            stores.deployments.move(mine, with_status(mine, FAILED, stores.now(), f"{type(error).__name__}: {error}"))
+            why = str(error) if isinstance(error, ModelOpsError) else f"{type(error).__name__}: {error}"
+            stores.deployments.move(mine, with_status(mine, FAILED, stores.now(), why))
             raise
         workers = _await_serving(stores, spec, deploying)
+        if not workers and not tried:
+            prove_after_gateway_left(stores, spec, plan, deploying)
         return _completed(before, plan, deploying, workers, time.monotonic() - started)
     raise ConflictError(f"Endpoint {spec.name!r} was changed by others during each of {ATTEMPTS} attempts", "Try again")
 
@@ -189,7 +200,8 @@ def _change_without_deployment(
 
 def _pending_error(problem: str) -> AcknowledgementError:
     return AcknowledgementError(
-        f"{problem}; the change is still pending: workers keep retrying", "See the gateway's log"
+        f"{problem}; the change is still pending: workers keep retrying",
+        "Correct what it says; 'modelops endpoint list' says when it is served",
     )
 
 
@@ -250,7 +262,7 @@ def _await_deployment(stores: Stores, spec: EndpointSpec, theirs: Deployment) ->
     if known is not None and known.status == FAILED:
         raise AcknowledgementError(
             f"Deployment {known.deployment_id} of version {known.version} on {spec.name!r} failed: {known.error}",
-            "See the gateway's log, then try again",
+            "Correct what it says, and deploy again or deploy another version",
         )
     if known is not None and not known.is_settled and time.monotonic() >= deadline:
         raise AcknowledgementError(
@@ -301,4 +313,5 @@ def _completed(before: DesiredState, plan: Plan, attempt: Deployment | None, wor
         workers=workers,
         seconds=seconds,
         deployment_id=attempt.deployment_id if attempt else None,
+        note=plan.note,
     )

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import GateError
+from modelops_pipelines.core.metrics.latency_sketch import upper_edge
 from modelops_pipelines.core.release.desired_state import (
     ACTIVE,
     CHALLENGER,
@@ -14,11 +16,18 @@ from modelops_pipelines.core.release.desired_state import (
     DesiredState,
 )
 from modelops_pipelines.core.release.event_log import PROMOTE, Event, last_release
-from modelops_pipelines.core.release.guards import Arm, Leg, Losses, Verdict, judge_trial
+from modelops_pipelines.core.release.guards import Arm, Leg, Losses, Pairs, Verdict, judge_trial
 from modelops_pipelines.core.release.sequential_tests import FAIL, PASS, Moments, Stratum
+from modelops_pipelines.core.release.trial_counts import (
+    REFERENCE_REQUESTS,
+    REFERENCE_SECONDS,
+    WARM_UP_SECONDS,
+    slow_bucket,
+)
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.lake.endpoint_tables import log_table
+from modelops_pipelines.operations.release.admission import is_covered
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import promote
 from modelops_pipelines.operations.release.settle import ABANDONED
@@ -29,6 +38,7 @@ from modelops_pipelines.store.stores import Stores
 
 DRIVER = "canary driver"
 _NOTHING = (0, 0.0, 0.0, 0, 0.0, 0.0)
+_NEVER = 10**9
 
 
 @dataclass(frozen=True)
@@ -50,11 +60,15 @@ class Span:
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """A trial's verdict and the change that followed; ``change`` is None where the trial continues unchanged."""
+    """A trial's verdict and the change that followed; ``change`` is None where the trial continues unchanged.
+
+    ``held`` is why the gate holds a canary at its step although its guards pass.
+    """
 
     version: str
     verdict: Verdict
     change: Change | None
+    held: str | None = None
 
 
 def advance_trial(stores: Stores, spec: EndpointSpec) -> TrialOutcome | None:
@@ -70,14 +84,19 @@ def advance_trial(stores: Stores, spec: EndpointSpec) -> TrialOutcome | None:
         ingest(stores, spec, stream)
     found = evidence(stores, spec, state)
     verdict = judge_trial(found.legs, found.losses, spec.guard, spec.promotion.minimum)
-    change = None
+    change, held = None, None
     if verdict.verdict == FAIL and spec.guard.automatic:
         change = withdraw_version(stores, spec, state, state.challenger, verdict, actor=DRIVER)
     else:
         record_verdict(stores, spec, state, state.challenger, verdict)
         if verdict.verdict == PASS:
-            change = _promote_next_step(stores, spec, state, verdict)
-    return TrialOutcome(state.challenger, verdict, change)
+            try:
+                change = promote_next_step(stores, spec, state, verdict)
+            except GateError as error:
+                held = str(error)
+                told = replace(verdict, reason=f"{verdict.reason}; held at its share by the gate: {error.message}")
+                record_verdict(stores, spec, state, state.challenger, told)
+    return TrialOutcome(state.challenger, verdict, change, held)
 
 
 def evidence(stores: Stores, spec: EndpointSpec, state: DesiredState) -> Evidence:
@@ -100,7 +119,12 @@ def evidence_of(stores: Stores, spec: EndpointSpec, pair: tuple[str, str], spans
         connected.execute(sql.named("label_now"))
         bounds = {"starts": [span.since for span in spans], "ends": [span.until for span in spans]}
         arms = _arms(connected, {"versions": list(pair), **bounds, **regression}, len(spans))
-        legs = [Leg(span.share, arms[number, challenger], arms[number, champion]) for number, span in enumerate(spans)]
+        slow = _latency_pairs(connected, pair, bounds, spec.guard.slower)
+        failures = _failures(connected, pair, {**bounds, **regression, "shares": [span.share for span in spans]})
+        legs = [
+            Leg(span.share, arms[number, challenger], arms[number, champion], failures[number], *slow[number])
+            for number, span in enumerate(spans)
+        ]
         for span in spans:
             parameters = {"versions": list(pair), "since": span.since, "until": span.until, "positive": _positive(spec)}
             rows = connected.execute(sql.named("trial_losses"), {**parameters, **regression}).fetchall()
@@ -141,23 +165,21 @@ def last_trial_spans(spans: Sequence[Span]) -> list[Span]:
     return found
 
 
-def _promote_next_step(stores: Stores, spec: EndpointSpec, state: DesiredState, verdict: Verdict) -> Change | None:
-    """Promote a canary that has held its share for the soak time; a canary started by force advances by force."""
+def promote_next_step(stores: Stores, spec: EndpointSpec, state: DesiredState, verdict: Verdict) -> Change | None:
+    """Promote a canary that has held its share for the soak time; None when it is too early, or no canary.
+
+    Each step asks the gate again. A canary that was started by force advances by force, until there is a newer verdict
+    than the one that the force overrode. Raises GateError, which holds the canary at its step.
+    """
     begun = last_release(stores.deployments.events(spec.name))
     if begun is None or begun.action != PROMOTE or spec.promotion.strategy != "canary":
         return None
     if stores.now() - begun.at < spec.promotion.soak or running_test(stores, spec) is not None:
         return None
-    force = bool(begun.evidence.get("forced"))
-    change = promote(
-        stores,
-        spec,
-        str(state.challenger),
-        actor=DRIVER,
-        reason=verdict.reason,
-        force=force,
-        only_from=state.generation,
-    )
+    version = str(state.challenger)
+    force = is_covered(stores, spec, version, begun.evidence)
+    reason = f"{verdict.reason}; started by force: {begun.reason}" if force else verdict.reason
+    change = promote(stores, spec, version, actor=DRIVER, reason=reason, force=force, only_from=state.generation)
     return change if change.changed else None
 
 
@@ -181,13 +203,48 @@ def running_test(stores: Stores, spec: EndpointSpec) -> Experiment | None:
 
 def _arms(connected: Any, parameters: dict[str, Any], legs: int) -> dict[tuple[int, str], Arm]:
     """Return each version's traffic in each leg."""
-    found = {}
-    for leg, version, requests, failed, callers, errors, latencies in connected.execute(
-        sql.named("trial_arms"), parameters
-    ).fetchall():
-        sketch = {int(key): count for key, count in json.loads(latencies or "{}").items()}
-        found[leg, version] = Arm(requests, failed, callers, errors, sketch)
+    rows = connected.execute(sql.named("trial_arms"), parameters).fetchall()
+    found = {(leg, version): Arm(*counts) for leg, version, *counts in rows}
     return {(leg, v): found.get((leg, v), Arm()) for leg in range(legs) for v in parameters["versions"]}
+
+
+def _failures(
+    connected: Any, pair: tuple[str, str], parameters: dict[str, Any]
+) -> dict[int, dict[int, tuple[int, int]]]:
+    """Return each leg's first failures of callers, by the challenger's per mille of those at risk."""
+    found: dict[int, dict[int, tuple[int, int]]] = {leg: {} for leg in range(len(parameters["shares"]))}
+    asked = {"champion": pair[0], "challenger": pair[1], **parameters}
+    for leg, per_mille, challenger, champion in connected.execute(sql.named("trial_failures"), asked).fetchall():
+        found[leg][per_mille] = (challenger, champion)
+    return found
+
+
+def _latency_pairs(
+    connected: Any, pair: tuple[str, str], bounds: dict[str, list[datetime]], slower: float
+) -> list[tuple[Pairs, float | None]]:
+    """Return each leg's latency pairs, and above how many milliseconds an answer is slow; None: not known yet."""
+    champion, challenger = pair
+    asked = {"hour": REFERENCE_SECONDS, "warm_up": WARM_UP_SECONDS, "fewest": REFERENCE_REQUESTS}
+    rows = connected.execute(sql.named("trial_reference"), {"champion": champion, **bounds, **asked}).fetchall()
+    found = {leg: (last, _sketch(buckets)) for leg, last, buckets in rows}
+    limits: list[int | None] = []
+    after: list[float] = []
+    for leg in range(len(bounds["starts"])):
+        last, sketch = found.get(leg, (0.0, {}))
+        limits.append(slow_bucket(sketch, slower))
+        after.append(last)
+    judged = {"challenger": challenger, "champion": champion, **bounds}
+    slow = {"slow": [_NEVER if limit is None else limit for limit in limits], "after": after}
+    rows = connected.execute(sql.named("trial_pairs"), judged | slow).fetchall()
+    pairs = {leg: Pairs(*counts) for leg, *counts in rows}
+    return [
+        (Pairs(), None) if limit is None else (pairs.get(leg, Pairs()), upper_edge(limit))
+        for leg, limit in enumerate(limits)
+    ]
+
+
+def _sketch(buckets: str) -> dict[int, int]:
+    return {int(key): count for key, count in json.loads(buckets).items()}
 
 
 def _positive(spec: EndpointSpec) -> str | None:

@@ -4,14 +4,13 @@ Each decides from what is served now; ``apply`` makes the change.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import GateError
+from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.core.evaluation.gate import PASS
-from modelops_pipelines.core.models.classes import TAG, missing_classes
 from modelops_pipelines.core.release import desired_state
-from modelops_pipelines.core.release.deployment_states import Stage, stage_of
+from modelops_pipelines.core.release.admission import replaces_champion, require_reason
+from modelops_pipelines.core.release.deployment_states import FAILED, Stage, stage_of
 from modelops_pipelines.core.release.desired_state import (
     CHALLENGER,
     CHAMPION,
@@ -30,18 +29,18 @@ from modelops_pipelines.core.release.event_log import (
     champions,
 )
 from modelops_pipelines.operations.endpoints.load import read_endpoints
-from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
+from modelops_pipelines.operations.release.admission import admit, forced_note
 from modelops_pipelines.operations.release.apply import Change, ChangeRequest, change
 from modelops_pipelines.operations.release.plan import Plan
+from modelops_pipelines.operations.release.rollbacks import offer_of_undo, why_it_was_replaced
+from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.registry.version_classes import for_endpoint
-from modelops_pipelines.store.state.improve.gates import Gate
-from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
 
 Transition = Callable[[DesiredState], DesiredState | None]
 
 
-def deploy(
+def deploy(  # noqa: PLR0913 - the parts of a deploy
     stores: Stores,
     spec: EndpointSpec,
     version: str,
@@ -50,22 +49,29 @@ def deploy(
     reason: str,
     share: int = WHOLE,
     key: str | None = None,
+    force: bool = False,
     dry_run: bool = False,
 ) -> Change:
     """Put a version on the endpoint with a share of the traffic (percent); wait until every live worker serves it.
 
-    ``key`` is an idempotency key: a repeated request with the same key changes nothing more. When a worker cannot load
-    the version, the previous state is restored and AcknowledgementError gives the reason. Raises UnknownError for a
-    version that does not exist, ConflictError for an impossible share, an archived version or a stopped endpoint,
-    SchemaError when its inputs clash with the endpoint, ModelError when its classes do.
+    A deploy that would replace the champion needs a passed gate, as ``promote`` does; with ``force`` it needs a reason
+    instead, and the history records that. A first deploy and a share on trial need none. ``key`` is an idempotency key:
+    a repeated request with the same key changes nothing more. When a worker cannot load the version, the previous state
+    is restored and AcknowledgementError gives the reason. Raises UnknownError for a version that does not exist,
+    GateError, InputError for force without a reason, ConflictError for an impossible share, an archived version or a
+    stopped endpoint, SchemaError when its inputs clash with the endpoint, ModelError when its classes do.
     """
+    require_reason(reason, force=force)
     for_endpoint(known_version(stores, spec, version), spec)
 
     def decide(state: DesiredState) -> Plan | None:
         after = desired_state.deploy(state, version, share)
         if (after.variants, after.status) == (state.variants, state.status):
             return None
-        return Plan(DEPLOY, after, version, share, {"share": share})
+        evidence: dict[str, object] = {"share": share}
+        if replaces_champion(state, after) and not _is_repeated(stores, spec, key):
+            evidence |= admit(stores, spec, state, version, reason=reason, force=force)
+        return Plan(DEPLOY, after, version, share, evidence, note=forced_note(evidence))
 
     return change(stores, spec, decide, ChangeRequest(actor, reason, key, dry_run), version)
 
@@ -83,21 +89,21 @@ def promote(
 ) -> Change:
     """Take a version one step further on the endpoint's promotion plan; the last step makes it the champion.
 
-    Needs a passed gate for this version against the present champion; ``force`` skips the gate, and the history records
+    Each step needs a pass as the newest verdict on this version, against the present champion, under the gate's present
+    settings, no older than the gate's ``max_age``. With ``force`` it needs a reason instead, and the history records
     that. With ``only_from`` nothing happens unless the endpoint is still at that generation. Raises GateError, or what
     ``deploy`` raises.
     """
+    require_reason(reason, force=force)
     for_endpoint(known_version(stores, spec, version), spec)
 
     def decide(state: DesiredState) -> Plan | None:
         if state.champion == version or only_from not in (None, state.generation):
             return None
-        gate = _passed_gate(stores, spec, state, version)
-        if gate is None and not force:
-            raise _no_gate(stores, spec, version, state.champion)
         share = next_share(state, version, spec.promotion.steps)
-        evidence = {"share": share, "forced": gate is None, **({"gate": dict(gate.numbers)} if gate else {})}
-        return Plan(PROMOTE, desired_state.deploy(state, version, share), version, share, evidence)
+        evidence = {"share": share, **admit(stores, spec, state, version, reason=reason, force=force)}
+        after = desired_state.deploy(state, version, share)
+        return Plan(PROMOTE, after, version, share, evidence, note=forced_note(evidence))
 
     return change(stores, spec, decide, ChangeRequest(actor, reason, dry_run=dry_run), version)
 
@@ -107,14 +113,21 @@ def roll_back(
 ) -> Change:
     """Return to the previous champion, by the history; a challenger on trial is withdrawn first.
 
-    Needs neither Dagster nor MLflow. Raises ConflictError when there is nothing to return to.
+    Needs neither Dagster nor MLflow. ``undo_rollback`` reverses it. Raises ConflictError when there is nothing to
+    return to.
     """
 
     def decide(state: DesiredState) -> Plan | None:
-        line = champions(stores.deployments.events(spec.name))
-        target = rollback_target(state, line, to, stores.deployments.archived(spec.model_name))
-        withdrawn = state.challenger or state.champion
-        return Plan(ROLLBACK, desired_state.roll_back(state, target), target, WHOLE, {"withdrawn": withdrawn})
+        events = stores.deployments.events(spec.name)
+        try:
+            target = rollback_target(state, champions(events), to, stores.deployments.archived(spec.model_name))
+        except ConflictError as error:
+            offer = offer_of_undo(events, spec.name)
+            raise (ConflictError(error.message, offer) if offer and to is None else error) from None
+        leaves = state.challenger is not None and target == state.champion
+        note = f"version {state.challenger} leaves its trial" if leaves else why_it_was_replaced(events, target)
+        after, evidence = desired_state.roll_back(state, target), {"withdrawn": state.challenger or state.champion}
+        return Plan(ROLLBACK, after, target, WHOLE, evidence, note=note)
 
     return change(stores, spec, decide, ChangeRequest(actor, reason, dry_run=dry_run))
 
@@ -208,33 +221,6 @@ def aliases_of(stores: Stores, spec: EndpointSpec) -> dict[str, str | None]:
     return {f"{CHAMPION}{suffix}": state.champion, f"{CHALLENGER}{suffix}": state.challenger}
 
 
-def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVersion:
-    """Return the version, read from the registry when it is not recorded here yet; it fits the endpoint's tables."""
-    found = stores.deployments.version(spec.model_name, version)
-    if found is None:
-        from modelops_pipelines.operations.drift.references import (
-            adopt_reference,  # loads the profiles' code, which most commands do not need
-        )
-
-        found = stores.registry.describe(spec.model_name, version)
-        check_inputs(stores, spec, found.inputs)
-        adopt_reference(stores, found)
-        stores.deployments.record_version(found)
-    elif found.classes_from == TAG or missing_classes(
-        spec.task, version, found.classes or spec.classes or None, found.output
-    ):
-        _read_tag_again(stores, found)
-    return required_version(stores.deployments, spec.model_name, version)
-
-
-def _read_tag_again(stores: Stores, found: ModelVersion) -> None:
-    """Record the classes of the version's tag, which may have been set or corrected since the version was recorded."""
-    tagged = stores.registry.tagged_classes(found.model_name, found.version)
-    if tagged != found.classes:
-        source = None if tagged is None else TAG
-        stores.deployments.record_classes(replace(found, classes=tagged, classes_from=source))
-
-
 def _change_status(
     stores: Stores, spec: EndpointSpec, action: str, transition: Transition, request: ChangeRequest
 ) -> Change:
@@ -248,6 +234,12 @@ def _change_status(
 
     version = stores.deployments.desired(spec.name).champion
     return change(stores, spec, decide, request, version)
+
+
+def _is_repeated(stores: Stores, spec: EndpointSpec, key: str | None) -> bool:
+    """Return whether a request with this idempotency key has changed something, or is under way: it changes no more."""
+    known = None if key is None else stores.deployments.attempt(f"{spec.name}/{key}")
+    return known is not None and (known.status != FAILED or known.generation is not None)
 
 
 def _endpoints_of(stores: Stores, spec: EndpointSpec) -> Sequence[str]:
@@ -269,23 +261,4 @@ def _version_event(stores: Stores, spec: EndpointSpec, action: str, version: str
         generation=state.generation,
         reason=reason,
         evidence={"model_name": spec.model_name},
-    )
-
-
-def _passed_gate(stores: Stores, spec: EndpointSpec, state: DesiredState, version: str) -> Gate | None:
-    wanted = (version, state.champion, spec.gate.hash, PASS)
-    gates = reversed(stores.gates.of(spec.name))
-    return next((g for g in gates if (g.version, g.champion, g.gate_hash, g.verdict) == wanted), None)
-
-
-def _no_gate(stores: Stores, spec: EndpointSpec, version: str, champion: str | None) -> GateError:
-    judged = [gate for gate in stores.gates.of(spec.name) if gate.version == version]
-    verdict = (
-        f"its last verdict is '{judged[-1].verdict}' ({judged[-1].numbers.get('reason')})"
-        if judged
-        else "it was never evaluated"
-    )
-    return GateError(
-        f"Version {version} of {spec.name!r} has no passed gate against champion {champion}: {verdict}",
-        "Evaluate it (modelops retrain, or materialise 'evaluation'), or use --force with a reason",
     )

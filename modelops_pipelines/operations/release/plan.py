@@ -13,7 +13,8 @@ from modelops_pipelines.store.stores import Stores
 class Plan:
     """What the endpoint is to serve next, and what the history records.
 
-    ``is_deployment`` is False when the change deploys no version, so that there is nothing to revert.
+    ``is_deployment`` is False when the change deploys no version, so that there is nothing to revert. ``note`` says in
+    words what a person should know before the change and after it.
     """
 
     action: str
@@ -22,6 +23,7 @@ class Plan:
     share: int = WHOLE
     evidence: Mapping[str, object] = field(default_factory=dict)
     is_deployment: bool = True
+    note: str = ""
 
 
 def event_of(stores: Stores, before: DesiredState, plan: Plan, actor: str, reason: str) -> Event:

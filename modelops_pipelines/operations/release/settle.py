@@ -100,7 +100,7 @@ def serving_error(stores: Stores, spec: EndpointSpec, attempt: Deployment, why: 
         then = f"version {state.champion} was restored" if state.champion else "no version is served, as before"
     return AcknowledgementError(
         f"A gateway worker cannot serve version {attempt.version} of {spec.name!r}: {why}; {then}",
-        "See the gateway's log, then try again",
+        "Correct what it says, and deploy again or deploy another version",
     )
 
 

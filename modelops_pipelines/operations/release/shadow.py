@@ -24,6 +24,7 @@ from modelops_pipelines.operations.metrics.quality import rows_of
 from modelops_pipelines.operations.models.sandbox import Predicted, predict_in_sandbox
 from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.operations.release.apply import Change
+from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrival_dates import dates_received
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
@@ -56,7 +57,7 @@ def start_shadow(
     stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str, share: int = WHOLE
 ) -> Change:
     """Make a version the shadow; raises SchemaError when the log lacks a feature of it, and what ``shadow`` does."""
-    known = releases.known_version(stores, spec, version)
+    known = known_version(stores, spec, version)
     champion = stores.deployments.desired(spec.name).champion
     redacted = [name for name in known.inputs if name in spec.capture.redact]
     if redacted:

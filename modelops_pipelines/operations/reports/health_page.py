@@ -6,13 +6,13 @@ It is built from the derived tables alone; the log is not read. All text on it i
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from modelops_pipelines.core.alerting.alerts import OPEN, Alert
+from modelops_pipelines.core.alerting.alerts import OPEN, Alert, Verdict, state_of
 from modelops_pipelines.core.drift.ranking import by_drift
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import CHALLENGER
@@ -26,6 +26,7 @@ from modelops_pipelines.core.tables.lake import (
     WHOLE,
 )
 from modelops_pipelines.core.windows import LENGTH, window_of
+from modelops_pipelines.operations.alerting.rule_states import newest_verdicts
 from modelops_pipelines.operations.alerting.thresholds import rows_of_busiest_version
 from modelops_pipelines.operations.lake.queries import newest_reader
 from modelops_pipelines.operations.metrics.traffic import Traffic, sum_traffic
@@ -84,11 +85,16 @@ class Drift:
 
 @dataclass(frozen=True)
 class Data:
-    """How the newest requests compare with the days before, and the newest chunks that failed."""
+    """How the newest requests compare with the days before, and the newest chunks that failed.
+
+    ``judged`` and ``unjudged`` count chunks: of those that were not judged nothing is known.
+    """
 
     charts: Sequence[str]
     failed: Rows
     more: int
+    judged: int
+    unjudged: int
 
 
 def write_health_page(stores: Stores, spec: EndpointSpec, windows: int | None = None) -> Path:
@@ -111,13 +117,14 @@ def _facts(stores: Stores, spec: EndpointSpec, windows: int) -> dict[str, Any]:
         verdicts, past = read(DRIFT, 1), read(DRIFT, windows, DRIFT_COLUMNS)
         chunks = read(DATA_QUALITY, windows, CHUNK_COLUMNS)
     alerts = sorted(stores.alerts.find(spec.name), key=lambda alert: alert.status != OPEN)
+    rules = newest_verdicts(stores, spec)
     return {
         "spec": spec,
         "now": stores.now(),
         "cards": [
             _champion_card(stores, spec),
             *_traffic_cards(sum_traffic(served)),
-            _alert_card(alerts),
+            _alert_card(alerts, rules),
             _label_card(quality),
         ],
         "span": _span(spec, served),
@@ -126,6 +133,7 @@ def _facts(stores: Stores, spec: EndpointSpec, windows: int) -> dict[str, Any]:
         "own": own,
         "drift": _drift(stores, spec, verdicts, past),
         "data": _data(spec, chunks),
+        "rules": [{**asdict(verdict), "state": state_of(verdict.passed)} for verdict in rules],
         "alerts": alerts[:RECENT_ALERTS],
         "more_alerts": max(0, len(alerts) - RECENT_ALERTS),
     }
@@ -148,11 +156,15 @@ def _traffic_cards(total: Traffic) -> list[Card]:
     ]
 
 
-def _alert_card(alerts: Sequence[Alert]) -> Card:
+def _alert_card(alerts: Sequence[Alert], rules: Sequence[Verdict]) -> Card:
+    """Return the card of open alerts; it is good only when every rule was judged, because only then none is missing."""
     open_alerts = sum(alert.status == OPEN for alert in alerts)
-    return Card(
-        "open alerts", str(open_alerts), f"{len(alerts) - open_alerts} resolved", "bad" if open_alerts else "good"
+    unjudged = sum(verdict.passed is None for verdict in rules)
+    note = f"{len(alerts) - open_alerts} resolved" + (
+        f", {unjudged} of {len(rules)} rules not judged" if unjudged else ""
     )
+    tone = "bad" if open_alerts else "" if unjudged else "good"
+    return Card("open alerts", str(open_alerts), note, tone)
 
 
 def _label_card(quality: Rows) -> Card:
@@ -211,7 +223,9 @@ def _drift(stores: Stores, spec: EndpointSpec, rows: Rows, past: Rows) -> Drift 
 def _data(spec: EndpointSpec, chunks: Rows) -> Data | None:
     failed = sorted((row for row in chunks if row["passed"] is False), key=lambda row: row["first_event"], reverse=True)
     shown, more = failed[:RECENT_CHUNKS], max(0, len(failed) - RECENT_CHUNKS)
-    return Data(list(data_lines(spec, chunks).values()), shown, more) if chunks else None
+    judged = sum(row["passed"] is not None for row in chunks)
+    drawn = list(data_lines(spec, chunks).values())
+    return Data(drawn, shown, more, judged, len(chunks) - judged) if chunks else None
 
 
 def _by_window(spec: EndpointSpec, rows: Rows) -> dict[datetime, list[Mapping[str, Any]]]:

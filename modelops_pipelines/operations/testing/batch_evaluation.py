@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError
+from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.classes import match_class
-from modelops_pipelines.core.models.predictions import class_name
 from modelops_pipelines.operations.metrics.quality import JUDGED, quality_of
 from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_in_sandbox
-from modelops_pipelines.operations.release.commands import known_version
+from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.lake.arrow_schemas import ARROW
 from modelops_pipelines.store.state.release.deployments import ModelVersion

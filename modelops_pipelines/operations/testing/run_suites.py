@@ -13,7 +13,6 @@ from modelops_pipelines.core.models.classes import how_to_state, match_class, wh
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
 from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_in_sandbox
-from modelops_pipelines.operations.release.commands import known_version
 from modelops_pipelines.operations.testing.suite_files import (
     Suite,
     read_suite_file,
@@ -21,6 +20,7 @@ from modelops_pipelines.operations.testing.suite_files import (
     suites_of,
     write_suite_file,
 )
+from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import ARROW
 from modelops_pipelines.store.state.release.suite_runs import VersionTest

@@ -18,8 +18,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, infer_signature
 
 from modelops_pipelines.core.errors import ModelError, UnknownError
+from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, SCORES, UNKNOWN
-from modelops_pipelines.core.models.predictions import class_name
 from modelops_pipelines.store.filesystem.files import exclusive
 from modelops_pipelines.store.registry.file_hashes import hash_files
 from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES, describe_files, why_unsafe

@@ -45,18 +45,24 @@ _SKLEARN_KEYS = frozenset({"code", "pickled_model", "serialization_format", "skl
 _ANSWERING = frozenset({"predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba"})
 
 
-def load_model(version: ModelVersion, spec: EndpointSpec) -> Any:
+def runs_own_code(version: ModelVersion) -> bool:
+    """Return whether a version's files could execute code; raises ModelError when its MLmodel file is unreadable."""
+    return why_unsafe(describe_files(Path(version.artifact_uri.removeprefix("file://")))) is not None
+
+
+def load_model(version: ModelVersion, spec: EndpointSpec, *, data_only: bool = False) -> Any:
     """Return the version as MLflow's pyfunc model; ``predict`` takes a DataFrame of the signature's columns.
 
     The files are copied to a folder that only this user can write, and checked and loaded there: so the loaded files
     are the checked ones. Raises ModelError when they are missing, have changed since the version was recorded, fail to
     load, or could execute code and are not accepted: by their hash in ``accept_pickles``, or, with ``allow_pickle``,
-    because this installation trained the model.
+    because this installation trained the model. ``data_only`` refuses files that could execute code even then.
     """
     folder = Path(mkdtemp(prefix="modelops-model-"))
     try:
         copy_files(Path(version.artifact_uri.removeprefix("file://")), folder)
         danger = _judge(folder, version, spec)
+        _require_data(version, danger if data_only else None)
         model = _load(folder, version)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -111,16 +117,43 @@ def _judge(folder: Path, version: ModelVersion, spec: EndpointSpec) -> str | Non
             f"{_name(version)} has changed since it was recorded: its files' hash was {recorded} and is now {found}",
             "Register the files as a new version and deploy that version",
         )
-    danger = why_unsafe(describe_files(folder))
+    described = describe_files(folder)
+    danger = why_unsafe(described)
     own = spec.allow_pickle and version.trained_here and found == recorded
     if danger is None or own or found in spec.accept_pickles:
         return danger
     foreign = ", and it was not trained here" if spec.allow_pickle else ""
     raise ModelError(
         f"{_name(version)} is refused: {danger}{foreign}",
-        f"Log it with serialization_format='skops' or, if you trust its author, add to the endpoint's YAML: "
+        f"{_safe_alternative(described)}if you trust its author, add to the endpoint's YAML: "
         f"'accept_pickles: [{found}]'",
     )
+
+
+def _safe_alternative(described: dict[str, Any]) -> str:
+    """Return how to log such a model so that it needs no trust, as the beginning of a sentence; empty if it cannot be.
+
+    Only scikit-learn's own models can: MLflow stores those of other libraries, and of Python code, in forms that may
+    execute code.
+    """
+    function, sklearn = _flavor(described, "python_function"), _flavor(described, "sklearn")
+    if function.get("loader_module") != _SKLEARN:
+        return "Models other than scikit-learn's are loaded by their hash only: "
+    if sklearn.get("serialization_format") != "skops":
+        skops = "mlflow.sklearn.log_model(..., serialization_format='skops', skops_trusted_types=[...])"
+        return f"Where all its parts are scikit-learn's own, log it with {skops}; or, "
+    if function.get("code") or sklearn.get("code"):
+        return "Log it without code_paths; or, "
+    if function.get("predict_fn", "predict") not in _ANSWERING:
+        return "Log it with pyfunc_predict_fn='predict' or 'predict_proba'; or, "
+    if _why_untrusted(sklearn.get("skops_trusted_types")) is not None:
+        return "Train it without these types; or, "
+    return "Log it again with mlflow.sklearn.log_model, and leave its files as they are; or, "
+
+
+def _require_data(version: ModelVersion, danger: str | None) -> None:
+    if danger is not None:
+        raise ModelError(f"{_name(version)} changed while it was loaded: {danger}", "Deploy it again")
 
 
 def _load(folder: Path, version: ModelVersion) -> Any:
@@ -128,9 +161,14 @@ def _load(folder: Path, version: ModelVersion) -> Any:
 
     try:
         return mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)  # its warnings are about package versions
-    except Exception as error:  # a model's own code may raise anything
+    except (Exception, SystemExit) as error:  # a model's own code may raise anything
         why = f"{type(error).__name__}: {error}"
-        raise ModelError(f"{_name(version)} cannot be loaded ({why})", "Log it again") from error
+        remedy = "Load it with mlflow.pyfunc.load_model in this environment to see where, then log it again"
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            remedy = (
+                f"Install {error.name.partition('.')[0]} where models are loaded: its requirements.txt has the version"
+            )
+        raise ModelError(f"{_name(version)} cannot be loaded ({why})", remedy) from error
 
 
 def _why_untrusted(types: Any) -> str | None:

@@ -18,8 +18,8 @@ import numpy as np
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.models import classes as known
+from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS
-from modelops_pipelines.core.models.predictions import class_name
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 _SKOPS_FILE, _SCHEMA = "model.skops", "schema.json"

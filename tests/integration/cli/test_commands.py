@@ -75,8 +75,9 @@ def test_endpoint_list_shows_what_is_configured_and_what_serves(loop: Loop) -> N
     }
     [row] = modelops(loop.project, "endpoint", "list", "--json").json
     assert row.pop("generation") >= 1
-    assert expected == row
-    assert modelops(loop.project, "endpoint", "list").out.splitlines()[0].split() == [*expected, "generation"]
+    assert {**expected, "problem": None} == row
+    head = modelops(loop.project, "endpoint", "list").out.splitlines()[0].split()
+    assert head == [*expected, "generation", "problem"]
 
 
 def test_endpoint_show_gives_every_setting_with_its_default(loop: Loop) -> None:
@@ -155,10 +156,18 @@ def test_deploy_promote_and_rollback_tell_what_they_did_and_the_history_keeps_it
     assert again.out == "cancer: version 1 is already live; nothing changed\n"
     shared = modelops(fresh, "deploy", "cancer", "2", "--share", "10", "--json").json
     assert (shared["share"], shared["from_version"], shared["changed"]) == (10, "1", True)
-    refused(modelops(fresh, "promote", "cancer", "2"), "has no passed gate against champion 1: it was never evaluated")
+    refused(
+        modelops(fresh, "promote", "cancer", "2"),
+        "refuses version 2 of 'cancer' against champion 1: it was never evaluated",
+    )
     forced = modelops(fresh, "promote", "cancer", "2", "--force", "--reason", "we know better")
     assert "promote 1 -> 2 (100 % of the traffic" in forced.out
-    assert "rollback 2 -> 1" in modelops(fresh, "rollback", "cancer", "--reason", "we did not").out
+    assert "forced past the gate: it was never evaluated" in forced.out
+    rolled = modelops(fresh, "rollback", "cancer", "--reason", "we did not")
+    assert rolled.err.startswith(
+        "cancer: would rollback 2 -> 1 (100 % of the traffic, generation 4); version 1 was champ"
+    )
+    assert "rollback 2 -> 1" in rolled.out
     events = modelops(fresh, "history", "cancer", "--json").json
     assert [(e["action"], e["to_version"], e["reason"]) for e in events] == [
         ("deploy", "1", "first"),
@@ -168,7 +177,44 @@ def test_deploy_promote_and_rollback_tell_what_they_did_and_the_history_keeps_it
     ]
     assert [e["previous_hash"] for e in events[1:]] == [e["hash"] for e in events[:-1]]
     assert events[2]["evidence"]["forced"] is True
-    assert len(modelops(fresh, "history", "cancer").out.splitlines()) == 5
+    shown = modelops(fresh, "history", "cancer").out.splitlines()
+    assert (5, "gate", ["-", "-", "forced", "-"]) == (
+        len(shown),
+        shown[0].split()[-1],
+        [line.split()[-1] for line in shown[1:]],
+    )
+
+
+def test_a_deploy_over_a_champion_asks_the_gate_and_a_rollback_is_undone(fresh: Project) -> None:
+    train_first(fresh)
+    train_first(fresh, cancer_frame().head(400))
+    modelops(fresh, "deploy", "cancer", "1")
+    for more in ((), ("--dry-run",)):
+        refused(modelops(fresh, "deploy", "cancer", "2", *more), "has no passed gate against champion 1")
+    silent = modelops(fresh, "deploy", "cancer", "2", "--force")
+    assert (2, True) == (silent.code, "--force requires --reason" in silent.err)
+    modelops(fresh, "deploy", "cancer", "2", "--force", "--reason", "we know better")
+    modelops(fresh, "rollback", "cancer", "--reason", "we did not")
+    again = modelops(fresh, "rollback", "cancer")
+    refused(again, "has no earlier champion to roll back to. cancer: version 2 was rolled back on ")
+    assert "To return to it: modelops rollback cancer --undo --reason TEXT" in again.err
+    told = modelops(fresh, "rollback", "cancer", "--undo", "--dry-run").out
+    assert "would undo 1 -> 2 (100 % of the traffic, generation 4); version 2 was rolled back on" in told
+    for wrong in (("--undo",), ("--undo", "--to", "1", "--reason", "x"), ("--force", "--reason", "x")):
+        assert 2 == modelops(fresh, "rollback", "cancer", *wrong).code
+    undone = modelops(fresh, "rollback", "cancer", "--undo", "--reason", "we did", "--json")
+    assert ("undo", "2") == (undone.json["action"], undone.json["to_version"])
+    assert "would undo 1 -> 2" in undone.err
+
+
+def test_a_second_rollback_in_a_row_says_that_it_goes_further_back(fresh: Project) -> None:
+    for rows in (569, 400, 300):
+        version = train_first(fresh, cancer_frame().head(rows)).version
+        modelops(fresh, "deploy", "cancer", version, "--force", "--reason", "newer")
+    modelops(fresh, "rollback", "cancer", "--reason", "slow")
+    second = modelops(fresh, "rollback", "cancer", "--reason", "slow")
+    assert "The newest release is a rollback already. cancer: version 3 was rolled back on" in second.err
+    assert "rollback 2 -> 1" in second.out
 
 
 def test_what_cannot_be_released_is_refused_with_the_fix(loop: Loop) -> None:
@@ -191,7 +237,7 @@ def test_a_version_that_no_worker_can_serve_ends_with_4_and_the_old_one_stays(fr
         path.write_bytes(b"damaged")
     with running_gateway(fresh):
         wait_until(lambda: fresh.stores.deployments.acknowledgements("cancer", fresh.stores.now()), 10)
-        done = modelops(fresh, "deploy", "cancer", broken.version)
+        done = modelops(fresh, "deploy", "cancer", broken.version, "--force", "--reason", "a test")
     assert done.code == 4
     assert f"A gateway worker cannot serve version {broken.version} of 'cancer'" in done.err
     assert "version 1 was restored" in done.err

@@ -1,6 +1,7 @@
 """A new user's first quarter of an hour: a project outside the repository, with every process that it starts."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -45,6 +46,10 @@ def test_a_new_project_serves_logs_by_dagster_s_own_sensors_and_ends_every_proce
         wait_until(lambda: user.rows(query), LOOP_SECONDS)
         assert user.rows(query) == [{"prediction_id": f"{answer['request_id']}-0", "mean_radius": 14.1}]
         wait_until(lambda: json.loads(user.run("metrics", "tumours", "--json")), LOOP_SECONDS)
+        [gateway] = [pid for pid in descendants(up.pid) if _is_gateway_of(pid, up.pid)]
+        os.kill(gateway, signal.SIGKILL)
+        wait_until(lambda: "gateway ended (exit code -9) and is started again" in _said(user, up), 20)
+        wait_until(lambda: _predicts(user), START_SECONDS)
         family |= descendants(up.pid)
         up.send_signal(signal.SIGTERM)
         assert up.wait(timeout=60) == 0, _said(user, None)
@@ -72,6 +77,20 @@ def test_up_refuses_a_port_that_somebody_else_answers_on(user: NewUser) -> None:
         server.wait()
     assert done.returncode == 3
     assert "of dagster is in use. Stop the process that listens there, or set MODELOPS_DAGSTER_PORT" in done.stderr
+
+
+def _is_gateway_of(pid: int, parent: int) -> bool:
+    """Return whether a process is the gateway that another has started."""
+    told = Path(f"/proc/{pid}/cmdline").read_bytes()
+    status = Path(f"/proc/{pid}/stat").read_text()
+    return b"gateway.server" in told and int(status.rpartition(")")[2].split()[1]) == parent
+
+
+def _predicts(user: NewUser) -> bool:
+    try:
+        return predict(user)["model_version"] == "1"
+    except (httpx.TransportError, KeyError):
+        return False
 
 
 def predict(user: NewUser) -> dict[str, object]:

@@ -14,6 +14,7 @@ from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputEr
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, train_first
 
 ROWS = (569, 400, 300)
+FORCED = ("--force", "--reason", "a test")
 Command = Callable[..., str]
 
 
@@ -87,7 +88,7 @@ def test_a_model_s_versions_are_listed_archived_and_restored(command: Command) -
     assert "version 3 of tumours is archived\n" == command("model", "archive", "cancer", "3", "--reason", "old")
     assert "version 3 of tumours was already archived\n" == command("model", "archive", "cancer", "3")
     with pytest.raises(ConflictError, match="is archived"):
-        command("deploy", "cancer", "3")
+        command("deploy", "cancer", "3", *FORCED)
     page = output_of(command, "model", "list", "cancer", "--limit", "2")
     assert [("3", "archived"), ("2", "staging")] == [(one["version"], one["stage"]) for one in page["items"]] or [
         ("3", "archived"),
@@ -115,8 +116,8 @@ def test_an_ab_test_from_its_start_to_its_end(command: Command) -> None:
 
 
 def test_doctor_finds_a_history_that_was_cut_off(command: Command, project: Project) -> None:
-    command("deploy", "cancer", "2")
-    command("deploy", "cancer", "1")
+    command("deploy", "cancer", "2", *FORCED)
+    command("deploy", "cancer", "1", *FORCED)
     whole = project.stores.deployments.sealed_events()
     found = {one["check"]: one for one in json.loads(_doctor())}
     assert (True, f"{len(whole)} event(s), all hashes are valid") == (found["history"]["ok"], found["history"]["found"])
@@ -134,6 +135,9 @@ def _doctor() -> str:
 def test_wrong_usage_says_what_is_right(command: Command, project: Project) -> None:
     for arguments, said in (
         (("ab", "end", "cancer", "promote", "--force"), "--force requires --reason"),
+        (("deploy", "cancer", "2", "--force", "--reason", " "), "--force requires --reason"),
+        (("promote", "cancer", "2", "--force"), "--force requires --reason"),
+        (("rollback", "cancer", "--undo"), "--undo requires --reason"),
         (("history", "cancer", "--at", "yesterday"), "'yesterday' is not a time"),
         (("deploy", "cancer", "1", "--share", "0"), "0 is not in the range"),
         (("deployments", "--status", "fine"), "'fine' is not one of"),

@@ -173,7 +173,7 @@ def test_a_snippet_runs_as_it_is_printed(served: Project, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["--curl", "--python"])
 def test_where_a_key_is_needed_it_comes_from_the_environment(tmp_path: Path, kind: str) -> None:
     project = make_project(tmp_path / "project")
-    deploy(project.stores, project.spec, train_first(project).version, actor="ann", reason="test")
+    deploy(project.stores, project.spec, train_first(project).version, actor="ann", reason="test", force=True)
     key = create_key(project.stores, grant("ci", ["predict"]), actor="test").text
     with running_gateway(project):
         assert snippet(project, kind, MODELOPS_API_KEY=key).code == 0

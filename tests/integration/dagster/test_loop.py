@@ -113,7 +113,7 @@ def test_a_failing_check_shows_its_numbers_and_does_not_fail_the_run(story: Stor
     check = checks_of(story.first)["quality_brier_skill"]
     assert (story.first.success, check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.ERROR)
     assert check.metadata["value"].value < check.metadata["threshold"].value == 0
-    assert "windows failed]" in check.description
+    assert "windows failed, 1 not judged]" in check.description
 
 
 def test_failing_windows_of_a_run_by_hand_become_one_open_alert_that_counts_them(story: Story) -> None:
@@ -207,7 +207,7 @@ def made(tmp_path: Any) -> Iterator[World]:
 def test_jobs_deploy_promote_and_roll_back_the_endpoint_of_their_partition(made: World) -> None:
     assert made.run("deploy", version="1").success
     assert made.run("deploy", version="2", share=20, reason="a canary").success
-    assert made.run("promote", version="2", force=True).success
+    assert made.run("promote", version="2", force=True, reason="we know better").success
     rolled = made.run("rollback", reason="it is worse")
     assert rolled.success
     events = made.project.stores.deployments.events("cancer")
@@ -226,7 +226,7 @@ def test_what_a_job_cannot_do_it_says_in_our_words(made: World) -> None:
     assert "tumours" in failure_of(unknown)
     assert failure_of(made.run("rollback")).startswith("Endpoint 'cancer'")
     assert made.run("deploy", version="1").success
-    assert failure_of(made.run("promote", version="2")).startswith("Version 2 of 'cancer' has no passed gate")
+    assert failure_of(made.run("promote", version="2")).startswith("The gate refuses version 2 of 'cancer'")
     assert "no prediction" in failure_of(made.run("retrain")).lower()
 
 

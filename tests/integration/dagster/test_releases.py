@@ -28,7 +28,7 @@ def live(trained: World) -> World:
     """Return it with version 1 live."""
     if trained.project.stores.deployments.desired("cancer").status == "stopped":
         trained.run("start")
-    deploy(trained.project.stores, trained.project.spec, "1", actor="test", reason="test")
+    deploy(trained.project.stores, trained.project.spec, "1", actor="test", reason="test", force=True)
     return trained
 
 
@@ -61,6 +61,7 @@ def test_an_endpoint_is_stopped_started_and_deleted_from_the_launchpad(live: Wor
 
 def test_a_deploy_is_validated_without_being_made_and_what_cannot_be_is_refused(live: World) -> None:
     before = len(live.project.stores.deployments.events("cancer"))
+    assert "has no passed gate" in failure_of(live.run("validate", version="2"))
     told = metadata_of(live.run("validate", version="2", share=10))
     assert (True, "deploy", 10) == (told["dry_run"], told["action"], told["share"])
     assert "no version '99'" in failure_of(live.run("validate", version="99"))
@@ -70,13 +71,15 @@ def test_a_deploy_is_validated_without_being_made_and_what_cannot_be_is_refused(
 
 def test_a_version_is_archived_and_refused_from_then_on(live: World) -> None:
     assert metadata_of(live.run("archive", version="3", reason="it was never good"))["archived_now"]
-    assert "Version 3 of model 'tumours' is archived" in failure_of(live.run("deploy", version="3"))
+    assert "Version 3 of model 'tumours' is archived" in failure_of(
+        live.run("deploy", version="3", force=True, reason="x")
+    )
     assert "is the champion" in failure_of(live.run("archive", version="1"))
     assert variants_of("1") == live.project.stores.deployments.desired("cancer").variants
 
 
 def test_a_trial_is_judged_as_often_as_its_soak_asks_and_nothing_else_is(live: World) -> None:
-    assert "cancer: no version is on trial" == live.tick("trials").skip_message
+    assert "cancer: no version is on trial, and no new champion on probation" == live.tick("trials").skip_message
     assert metadata_of(live.run("promote", version="2", force=True, reason="try it"))["share"] == 20
     [asked] = live.tick("trials").run_requests
     assert ("cancer", "trial") == (asked.partition_key, asked.tags["modelops/kind"])
@@ -84,6 +87,18 @@ def test_a_trial_is_judged_as_often_as_its_soak_asks_and_nothing_else_is(live: W
     told = metadata_of(live.run("trial"))
     assert ("2", "inconclusive") == (told["version"], told["verdict"])
     assert ["2"] == [said.version for said in live.project.stores.trials.of("cancer")][-1:]
+
+
+def test_a_deploy_over_a_champion_needs_force_with_a_reason_and_its_rollback_is_undone(live: World) -> None:
+    assert "has no passed gate against champion 1" in failure_of(live.run("deploy", version="2"))
+    for job in ("deploy", "promote"):
+        assert "Force requires a reason" in failure_of(live.run(job, version="2", force=True))
+    told = metadata_of(live.run("deploy", version="2", force=True, reason="we know better"))
+    assert ("2", "forced past the gate: it was never evaluated") == (told["to_version"], told["note"])
+    assert live.run("rollback").success
+    assert "requires a reason" in failure_of(live.run("rollback", undo=True))
+    assert live.run("rollback", undo=True, reason="we did").success
+    assert ("active", ("2", None)) == state_of(live)
 
 
 def test_the_reconciler_tells_the_registry_what_a_rollback_left_behind(live: World) -> None:

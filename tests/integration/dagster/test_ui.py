@@ -96,7 +96,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
         gateway, dagster = platform.start_gateway(), platform.start_dagster()
         for rows in (569, 300):
             version = train_first(project, frame.head(rows)).version
-            deploy(project.stores, project.spec, version, actor="ann", reason="test")
+            deploy(project.stores, project.spec, version, actor="ann", reason="test", force=True)
         platform.wait([gateway, dagster], 120)
         with httpx.Client(base_url=gateway.url, timeout=60) as client:
             wait_until(lambda: client.get("/health/ready").status_code == 200, 60)

@@ -16,7 +16,6 @@ from tests.fakes.records import START, request_record, write_segment
 from tests.support.project import cancer_frame, train_first
 from tests.worlds.dagster_project import World, failure_of, world
 
-pytestmark = pytest.mark.usefixtures("warm_answering")
 HEADER = "case,mean_radius,mean_texture,mean_smoothness,mean_concavity,expected\n"
 FEATURES = {"mean_radius": 11.0, "mean_texture": 15.0, "mean_smoothness": 0.09, "mean_concavity": 0.02}
 

@@ -151,7 +151,12 @@ GOOD_INFER: dict[str, dict[str, Any]] = {
     "both, in another order, and one too many": {"inputs": [tensor("x", [1]), *reversed(tensors(**_NESTED))]},
     "one matrix": {"inputs": [tensor("rows", _FLAT, [2, 5])]},
     "one matrix, nested": {"inputs": [tensor("rows", _ROWS, [2, 5])]},
-    "all that the protocol has": {"id": "", "parameters": {"a": 1}, "outputs": [{"name": "y"}], "inputs": tensors()},
+    "all that the protocol has": {
+        "id": "",
+        "parameters": {"binary_data_output": False},
+        "outputs": [{"name": "y"}],
+        "inputs": tensors(),
+    },
 }
 
 

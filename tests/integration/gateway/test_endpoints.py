@@ -46,7 +46,7 @@ def information(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Informatio
     add_endpoint(project, "idle")
     versions = [train_first(project, cancer_frame().head(rows)) for rows in (569, 300, 400)]
     for version, actor in zip(versions, ("ann", "bob", "eve"), strict=True):
-        deploy(project.stores, project.spec, version.version, actor=actor, reason=f"by {actor}")
+        deploy(project.stores, project.spec, version.version, actor=actor, reason=f"by {actor}", force=True)
     deploy(project.stores, project.spec, "1", share=20, actor="bob", reason="a trial")
     for reason in ("no trial", "it drifts"):
         roll_back(project.stores, project.spec, actor="ann", reason=reason)
@@ -78,7 +78,12 @@ def test_an_endpoint_tells_what_its_champion_is_and_how_it_is_served(information
     assert (shown["version"], shown["output"], shown["classes"]) == ("2", "probabilities", ["0", "1"])
     assert (shown["training_set"], shown["inputs"]) == (version.training_set, version.inputs)
     assert shown["variants"] == [{"version": "2", "role": "champion", "share": 100}]
-    assert shown["way"] == {"path": "array", "merged_rows": 2048, "probe_ms": shown["way"]["probe_ms"]}
+    assert shown["way"] == {
+        "path": "array",
+        "merged_rows": 2048,
+        "probe_ms": shown["way"]["probe_ms"],
+        "own_process": False,
+    }
     assert shown["way"]["probe_ms"] > 0
 
 
@@ -132,7 +137,7 @@ def test_an_endpoint_that_serves_nothing_has_no_example(information: Information
 def test_only_the_last_twenty_champions_are_told(information: Information) -> None:
     spec = information.project.spec
     for number in range(22):
-        deploy(information.project.stores, spec, "13"[number % 2], actor="ann", reason=str(number))
+        deploy(information.project.stores, spec, "13"[number % 2], actor="ann", reason=str(number), force=True)
     assert [str(number) for number in range(21, 1, -1)] == [
         one["reason"] for one in information.get(E).json()["champions"]
     ]

@@ -151,4 +151,4 @@ def _deploy_a_broken_version(running: Running) -> None:
     version = trainers.train_first(running.project.stores, running.spec, frame, moody)
     (Path(version.artifact_uri) / "MLmodel").write_text("{")
     with pytest.raises(AcknowledgementError):
-        deploy(running.project.stores, running.spec, version.version, actor="test", reason="test")
+        deploy(running.project.stores, running.spec, version.version, actor="test", reason="test", force=True)

@@ -214,6 +214,27 @@ def test_a_key_made_or_revoked_elsewhere_is_known_in_a_moment(guarded: Guarded) 
     wait_until(lambda: guarded.send("GET", E, issued.text).status_code == 401, 5)
 
 
+FORCES = {
+    "a deploy": (f"{E}/deployments", {"version": "7"}, 404),
+    "a promotion": (f"{E}/promote", {"version": "7"}, 404),
+    "an undo": (f"{E}/rollback", {"undo": True}, 409),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "status"), FORCES.values(), ids=FORCES)
+def test_force_needs_the_role_admin_and_a_reason(guarded: Guarded, path: str, body: Any, status: int) -> None:
+    forced = {**body, "force": True, "reason": "why"}
+    refused = guarded.send("POST", path, guarded.keys["operate on own endpoint"], forced)
+    assert (403, True) == (refused.status_code, "lacks the required role 'admin'" in refused.text)
+    for key in ("admin on all endpoints", "admin on own endpoint"):
+        silent = guarded.send("POST", path, guarded.keys[key], {**forced, "reason": " "})
+        assert (422, "input") == (silent.status_code, silent.json()["error"]["code"])
+        assert "requires a reason" in silent.text
+        assert status == guarded.send("POST", path, guarded.keys[key], forced).status_code
+    plain = guarded.send("POST", path, guarded.keys["operate on own endpoint"], {**forced, "force": False})
+    assert status == plain.status_code
+
+
 # An open gateway, and a rollback
 
 
@@ -230,7 +251,7 @@ def test_a_rollback_by_http_is_done_when_it_is_answered_and_the_history_says_by_
     project = make_project(tmp_path / "project")
     versions: list[ModelVersion] = [train_first(project, cancer_frame().head(rows)) for rows in (569, 300)]
     for version in versions:
-        deploy(project.stores, project.spec, version.version, actor="ann", reason="test")
+        deploy(project.stores, project.spec, version.version, actor="ann", reason="test", force=True)
     now = project.stores.now()
     key = project.stores.keys.create(grant("oncall", ["operate"], "test", ["cancer"]), now=now, actor="test")
     with running_gateway(project) as gateway:
@@ -243,13 +264,22 @@ def test_a_rollback_by_http_is_done_when_it_is_answered_and_the_history_says_by_
         assert ("oncall", "rollback", "it drifts") == (event.actor, event.action, event.reason)
         again = gateway.client.post(f"{E}/rollback", headers=headers)
         assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
+        assert "modelops rollback cancer --undo --reason TEXT" in again.json()["error"]["remedy"]
+        undo = {"undo": True, "reason": "it was the season"}
+        undone = gateway.client.post(f"{E}/rollback", json=undo, headers=headers).json()
+        assert ("undo", "1", "2", 1) == tuple(
+            undone[name] for name in ("action", "from_version", "to_version", "workers")
+        )
+        assert "version 2 was rolled back" in undone["note"]
+        both = gateway.client.post(f"{E}/rollback", json={**undo, "to": "1"}, headers=headers)
+        assert (422, "input") == (both.status_code, both.json()["error"]["code"])
         asked = gateway.client.post(f"{E}/rollback", json={"to": "7"}, headers=headers)
         assert "Version 7 is not an earlier champion" in asked.json()["error"]["message"]
 
 
 def test_a_request_is_logged_with_the_key_that_asked_and_a_test_key_s_as_a_test(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
-    deploy(project.stores, project.spec, train_first(project).version, actor="ann", reason="test")
+    deploy(project.stores, project.spec, train_first(project).version, actor="ann", reason="test", force=True)
     made = [
         project.stores.keys.create(grant("ci", ["predict"], mode), now=project.stores.now(), actor="test")
         for mode in ("live", "test")

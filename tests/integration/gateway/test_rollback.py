@@ -156,7 +156,7 @@ def _ask(client: httpx.Client) -> Answer:
 
 
 def _deploy(project: Project, version: str, share: int = 100) -> None:
-    deploy(project.stores, project.spec, version, actor="test", reason="test", share=share)
+    deploy(project.stores, project.spec, version, actor="test", reason="test", share=share, force=True)
 
 
 def _version(gateway: RunningGateway) -> Any:

@@ -1,5 +1,6 @@
 """What the gateway answers, what it logs of it, and that nothing which goes wrong with a version reaches a caller."""
 
+import json
 import shutil
 import socket
 import sqlite3
@@ -134,7 +135,7 @@ def test_a_deploy_swaps_the_version_under_a_running_gateway(trained: Project) ->
     deploy_version(trained, first)
     with running_gateway(trained) as gateway:
         before = gateway.predict(ROWS).json()
-        change = deploy(trained.stores, trained.spec, second.version, actor="test", reason="newer")
+        change = deploy(trained.stores, trained.spec, second.version, actor="test", reason="newer", force=True)
         after = gateway.predict(ROWS).json()
         shown = gateway.client.get("/endpoints/cancer").json()
     assert (before["model_version"], after["model_version"], change.workers) == ("1", "2", 1)
@@ -161,18 +162,19 @@ def test_a_version_whose_files_are_gone_is_refused_and_the_previous_one_keeps_se
     assert trained.stores.deployments.desired("cancer").champion == "1"
 
 
-def test_a_version_with_a_broken_example_is_refused_and_the_worker_goes_on_following(trained: Project) -> None:
+def test_a_version_that_fails_on_its_example_is_refused_and_the_worker_goes_on_following(trained: Project) -> None:
     first, second = two_versions(trained)
     deploy_version(trained, first)
     example = Path(second.artifact_uri) / "input_example.json"
     whole = example.read_text()
     with running_gateway(trained) as gateway:
-        example.write_text("{broken")
+        names = json.loads(whole)["columns"]
+        example.write_text(json.dumps({"columns": names, "data": [[None] * len(names)]}))
         record_as_foreign(trained, second)
-        assert_refused(trained, second, "fails on its own input example (JSONDecodeError)")
+        assert_refused(trained, second, "fails on its own input example (1 row): ValueError: Input X contains NaN")
         example.write_text(whole)
         record_as_foreign(trained, second)
-        deploy(trained.stores, trained.spec, second.version, actor="test", reason="mended")
+        deploy(trained.stores, trained.spec, second.version, actor="test", reason="mended", force=True)
         assert gateway.predict(ROWS).json()["model_version"] == "2"
 
 

@@ -11,7 +11,7 @@ from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.operations.release.commands import deploy, promote, stop
 from modelops_pipelines.operations.release.commands import start as start_again
 from tests.fakes import model_kinds as kinds
-from tests.fakes.misbehaving_models import GOOD, MORE, RAISING, SLOW, calling, register
+from tests.fakes.misbehaving_models import FRAGILE, GOOD, MORE, RAISING, SLOW, calling, register
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import Project
 from tests.support.waiting import wait_until
@@ -41,16 +41,16 @@ class Running:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     project = kinds.empty_project(tmp_path_factory.mktemp("watchdog"), MODELOPS_WORKERS="2")
     spec = kinds.add_endpoint(project, "guarded", MORE)
-    versions = {how: register(project, spec, how) for how in (GOOD, RAISING, SLOW)}
+    versions = {how: register(project, spec, how) for how in (GOOD, RAISING, SLOW, FRAGILE)}
     versions["as good"] = register(project, spec, GOOD)
-    deploy(project.stores, spec, versions[GOOD], **WHO)
+    deploy(project.stores, spec, versions[GOOD], **WHO, force=True)
     with running_gateway(project) as gateway:
         yield Running(gateway, project, spec, versions)
 
 
 @pytest.fixture(autouse=True)
 def _good(running: Running) -> None:
-    deploy(running.project.stores, running.spec, running.versions[GOOD], **WHO)
+    deploy(running.project.stores, running.spec, running.versions[GOOD], **WHO, force=True)
 
 
 @pytest.mark.parametrize(("how", "guard"), [(RAISING, "errors"), (SLOW, "latency")])
@@ -80,9 +80,42 @@ def test_a_bad_canary_is_taken_back_within_a_minute_and_the_history_has_the_numb
 def test_a_bad_version_with_the_whole_traffic_is_taken_back_too(running: Running) -> None:
     version = running.versions[RAISING]
     with calling(running.gateway, "guarded", PER_SECOND):
-        deploy(running.project.stores, running.spec, version, **WHO)
+        deploy(running.project.stores, running.spec, version, **WHO, force=True)
         wait_until(lambda: running.taken_back(version), MINUTE)
     assert variants_of(running.versions[GOOD]) == running.project.stores.deployments.desired("guarded").variants
+
+
+def test_rows_that_the_previous_champion_fails_too_roll_nothing_back_and_rows_that_it_answers_do(
+    running: Running,
+) -> None:
+    stores, version = running.project.stores, running.versions[RAISING]
+    deploy(stores, running.spec, running.versions[FRAGILE], **WHO)
+    deploy(stores, running.spec, version, **WHO)
+    before = _errors(running)
+    for _ in range(60):
+        assert 500 == running.gateway.predict([{"x": 2.0}], "guarded").status_code
+    wait_until(lambda: _errors(running) == before + 60, 30)
+    assert version == stores.deployments.desired("guarded").champion
+    with calling(running.gateway, "guarded", PER_SECOND):
+        wait_until(lambda: running.taken_back(version), MINUTE)
+    numbers = stores.deployments.events("guarded")[-1].evidence["numbers"]
+    assert 60 + numbers["failed"] <= numbers["requests"]
+    assert running.versions[FRAGILE] == stores.deployments.desired("guarded").champion
+
+
+def _errors(running: Running) -> int:
+    found = running.gateway.client.get("/endpoints/guarded/metrics", params={"window": "1h"}).json()
+    return int(found["server_errors"])
+
+
+def test_a_new_champion_that_is_slower_on_the_same_rows_is_taken_back(running: Running) -> None:
+    version, stores = running.versions[SLOW], running.project.stores
+    with calling(running.gateway, "guarded", PER_SECOND):
+        deploy(stores, running.spec, version, **WHO)
+        wait_until(lambda: running.taken_back(version), 2 * MINUTE)
+    event = stores.deployments.events("guarded")[-1]
+    assert (version, "latency") == (event.evidence["withdrawn"], event.evidence["guard"])
+    assert running.versions[GOOD] == stores.deployments.desired("guarded").champion
 
 
 def test_a_version_as_good_as_the_champion_is_left_alone(running: Running) -> None:

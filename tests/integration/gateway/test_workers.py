@@ -24,7 +24,7 @@ ROW = rows_of(cancer_frame().head(1))
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, RunningGateway]]:
     project = make_project(tmp_path_factory.mktemp("workers"), MODELOPS_WORKERS=str(WORKERS))
-    deploy(project.stores, project.spec, train_first(project).version, actor="test", reason="test")
+    deploy(project.stores, project.spec, train_first(project).version, actor="test", reason="test", force=True)
     with running_gateway(project) as gateway:
         wait_until(lambda: len(_workers(project)) == WORKERS, 60)
         yield project, gateway
@@ -40,7 +40,7 @@ def test_live_metrics_are_those_of_all_workers(running: tuple[Project, RunningGa
 def test_every_worker_acknowledges_a_deploy_and_a_rollback(running: tuple[Project, RunningGateway]) -> None:
     project, gateway = running
     second = train_first(project, cancer_frame().head(300)).version
-    deploy(project.stores, project.spec, second, actor="test", reason="test")
+    deploy(project.stores, project.spec, second, actor="test", reason="test", force=True)
     assert {second} == _versions(gateway)
     roll_back(project.stores, project.spec, actor="test", reason="test")
     assert {"1"} == _versions(gateway)

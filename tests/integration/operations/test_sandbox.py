@@ -21,7 +21,7 @@ from tests.fakes import moody_models as moody
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, train_first
 from tests.support.waiting import wait_until
 
-WARM = pytest.mark.usefixtures("warm_answering")
+COLD = pytest.mark.usefixtures("cold_answering")
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,7 @@ def living(words: str) -> list[str]:
     return found
 
 
+@COLD
 def test_answers_are_those_of_the_model_itself(project: Project, plain: ModelVersion) -> None:
     whole = pa.concat_tables([rows(), rows(), rows(400)])
     said = predict_in_sandbox(plain, project.spec, whole)
@@ -83,12 +84,10 @@ def test_answers_are_those_of_the_model_itself(project: Project, plain: ModelVer
     assert all(0 < one < 5 for one in said.milliseconds if one is not None)
 
 
-@WARM
 def test_no_row_is_no_answer(project: Project, plain: ModelVersion) -> None:
     assert [] == predict_in_sandbox(plain, project.spec, rows(0)).predictions
 
 
-@WARM
 def test_the_rows_that_a_model_raises_on_are_found(project: Project, strange: ModelVersion) -> None:
     said = predict_in_sandbox(strange, project.spec, rows(300, r7=moody.RAISE, r250=moody.RAISE))
     assert {7, 250} == {index for index, error in enumerate(said.errors) if error is not None}
@@ -97,13 +96,13 @@ def test_the_rows_that_a_model_raises_on_are_found(project: Project, strange: Mo
     assert said.predictions[8] in {"0", "1"}
 
 
-@WARM
 def test_batches_are_the_ones_asked_for(project: Project, strange: ModelVersion) -> None:
     said = predict_in_sandbox(strange, project.spec, rows(5, r4=moody.SLOW), batches=[3, 1, 1])
     assert said.milliseconds[4] >= 2
     assert all(said.milliseconds[0] == one for one in said.milliseconds[:3])
 
 
+@COLD
 def test_a_model_that_hangs_is_ended_at_the_deadline(project: Project, strange: ModelVersion) -> None:
     began = time.monotonic()
     with pytest.raises(PredictionError, match="Version 2 did not answer 4 rows in 8 s; its process was killed"):
@@ -112,6 +111,7 @@ def test_a_model_that_hangs_is_ended_at_the_deadline(project: Project, strange: 
     assert [] == living("models.sandbox_worker")
 
 
+@COLD
 @pytest.mark.parametrize(
     ("mood", "why"),
     [
@@ -124,13 +124,13 @@ def test_a_model_that_crashes_is_told(project: Project, strange: ModelVersion, m
         predict_in_sandbox(strange, project.spec, rows(3, r2=mood))
 
 
+@COLD
 def test_what_a_model_has_started_is_ended_with_it(project: Project, strange: ModelVersion) -> None:
     said = predict_in_sandbox(strange, project.spec, rows(3, r2=moody.LINGER), low_priority=True)
     assert [None] * 3 == list(said.errors)
     wait_until(lambda: not living("# lingering"), 5)  # killed, and then gone
 
 
-@WARM
 def test_a_version_that_cannot_be_loaded_is_told_in_the_loader_s_words(project: Project, plain: ModelVersion) -> None:
     moved = replace(plain, artifact_uri=str(project.folder / "gone"))
     with pytest.raises((ModelError, PredictionError), match="gone"):
@@ -144,7 +144,6 @@ def test_a_feature_that_the_rows_lack_is_named(project: Project, plain: ModelVer
         predict_in_sandbox(plain, project.spec, rows(3).drop_columns(["mean_texture"]))
 
 
-@WARM
 def test_the_child_says_why_a_pickle_is_refused(project: Project, strange: ModelVersion) -> None:
     spec: EndpointSpec = replace(project.spec, allow_pickle=False)
     with pytest.raises(ModelError, match="is refused: its format can execute code"):

@@ -29,7 +29,6 @@ from tests.fakes import moody_models as moody
 from tests.fakes.records import START, label_row, request_record, write_segment
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first
 
-pytestmark = pytest.mark.usefixtures("warm_answering")
 FEATURES = ("mean_radius", "mean_texture", "mean_smoothness", "mean_concavity")
 SMALL, LARGE = (11.0, 15.0, 0.09, 0.02), (22.0, 25.0, 0.11, 0.25)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, UnknownError
+from modelops_pipelines.core.errors import ConflictError, EvidenceError, GateError, InputError, UnknownError
 from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.release import canary as trials
@@ -24,9 +24,12 @@ from modelops_pipelines.operations.release.ab_tests import (
 )
 from modelops_pipelines.operations.release.canary import advance_trial, evidence, spans_of
 from modelops_pipelines.operations.release.commands import archive, deploy, promote, roll_back, start, stop
+from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import VERSION, label_row, request_record, write_segment
 from tests.support.project import CANCER_YAML, Project, make_project
+
+pytestmark = pytest.mark.usefixtures("untried_versions")
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -53,7 +56,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     made.stores = Clocked(made.stores.settings)
     for number in ("1", "2", "3"):
         made.stores.deployments.record_version(replace(VERSION, version=number))
-    deploy(made.stores, made.spec, "1", **WHO)
+    deploy(made.stores, made.spec, "1", **WHO, force=True)
     yield made
     made.stores.database.close()
 
@@ -125,6 +128,27 @@ def test_a_good_canary_goes_through_its_steps_by_itself_each_after_its_soak(proj
     assert ["force", "pass"] == [
         "force" if event.evidence["forced"] else "gate" for event in stores.deployments.events("cancer")[-1:]
     ] + [stores.trials.of("cancer")[-1].verdict]
+
+
+def test_a_canary_whose_newest_verdict_fails_is_held_at_its_share_and_the_trial_says_why(project: Project) -> None:
+    stores: Any = project.stores
+    passed = Gate("cancer", "2", "1", "rows", project.spec.gate.hash, "pass", {"reason": "better"}, stores.now())
+    stores.gates.record(passed)
+    promote(stores, project.spec, "2", **WHO)
+    traffic(project, 20, RIGHT, 400)
+    stores.moment += 20 * MINUTE
+    stores.gates.record(replace(passed, verdict="fail", data_hash="more rows", numbers={"reason": "worse"}))
+    held = advance_trial(stores, project.spec)
+    assert held is not None
+    assert ("pass", None) == (held.verdict.verdict, held.change)
+    assert "is 'fail' (worse)" in str(held.held)
+    assert "held at its share by the gate" in str(stores.trials.of("cancer")[-1].numbers["reason"])
+    assert variants_of("1", "2", 20) == stores.deployments.desired("cancer").variants
+    stores.gates.record(replace(passed, data_hash="most rows", at=stores.now()))
+    driven = advance_trial(stores, project.spec)
+    assert driven is not None
+    assert driven.change is not None
+    assert 50 == driven.change.share
 
 
 def test_too_few_requests_hold_the_canary_where_it_is(project: Project) -> None:
@@ -212,7 +236,7 @@ def test_an_ab_test_whose_versions_were_parted_by_hand_is_over_and_its_end_chang
     start_experiment(stores, project.spec, "2", name="parted", **WHO)
     stores.moment += MINUTE
     roll_back(stores, project.spec, **WHO)
-    deploy(stores, project.spec, "3", **WHO)
+    deploy(stores, project.spec, "3", **WHO, force=True)
     with pytest.raises(ConflictError, match="has already ended: overtaken"):
         end_experiment(stores, project.spec, "keep", **WHO)
     assert variants_of("3") == stores.deployments.desired("cancer").variants
@@ -253,9 +277,13 @@ def test_an_ab_test_tells_the_better_version_and_ends_by_decision(project: Proje
     told = result.describe()
     assert told["upper"] < told["difference"] or result.interval is not None
     assert 1000 == sum(told["requests"].values())
-    made = end_experiment(
-        stores, project.spec, "promote", actor="ann", reason="it pays", force=result.verdict != BETTER
-    )
+    assert BETTER == result.verdict
+    with pytest.raises(GateError, match="it was never evaluated"):
+        end_experiment(stores, project.spec, "promote", actor="ann", reason="it pays")
+    passed = Gate("cancer", "2", "1", "rows", project.spec.gate.hash, "pass", {"reason": "better"}, stores.now())
+    stores.gates.record(passed)
+    made = end_experiment(stores, project.spec, "promote", actor="ann", reason="it pays")
+    assert stores.deployments.events("cancer")[-1].evidence["forced"] is False
     assert (made.to_version, variants_of("2")) == ("2", stores.deployments.desired("cancer").variants)
     ended = experiment_named(stores, project.spec, "bolder")
     assert ("promote", stores.now()) == (ended.decision, ended.ended_at)

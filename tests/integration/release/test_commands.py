@@ -18,6 +18,8 @@ from modelops_pipelines.store.stores import Stores
 from tests.support.project import CANCER_YAML, Project, make_project
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("untried_versions")
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CANARY_YAML = f"{CANCER_YAML}  promotion: {{strategy: canary, steps: [5, 25, 50, 100]}}\n"
 VERSIONS = tuple(str(number) for number in range(1, 9))
@@ -37,12 +39,12 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def live(project: Project) -> Project:
     """Return the project with version 1 live."""
-    deploy(project.stores, project.spec, "1", **WHO)
+    deploy(project.stores, project.spec, "1", **WHO, force=True)
     return project
 
 
 def test_of_identical_deploys_at_once_one_is_a_change(live: Project) -> None:
-    changes = at_once(live, lambda stores, _: deploy(stores, live.spec, "2", **WHO))
+    changes = at_once(live, lambda stores, _: deploy(stores, live.spec, "2", **WHO, force=True))
     assert [True] == [change.changed for change in changes if change.changed]
     assert {2} == {change.generation for change in changes}
     assert ["1", "2"] == [event.to_version for event in live.stores.deployments.events("cancer")]
@@ -75,9 +77,9 @@ def test_a_change_that_was_overtaken_puts_nothing_back_and_says_so(
     monkeypatch.setattr(changes, "DEPLOY_SECONDS", 0.5)
     live.stores.deployments.heartbeat("stuck", "http://w", live.stores.now() + timedelta(hours=1))
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(deploy, Stores(live.stores.settings), live.spec, "2", **WHO)
+        first = pool.submit(deploy, Stores(live.stores.settings), live.spec, "2", **WHO, force=True)
         wait_until(lambda: live.stores.deployments.desired("cancer").champion == "2", 10)
         with pytest.raises(AcknowledgementError, match="version 2 was restored"):
-            deploy(live.stores, live.spec, "3", **WHO)
+            deploy(live.stores, live.spec, "3", **WHO, force=True)
         with pytest.raises(AcknowledgementError, match="a later change superseded it, so nothing was reverted"):
             first.result(30)

@@ -13,6 +13,8 @@ from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.support.project import Project, make_project
 
+pytestmark = pytest.mark.usefixtures("untried_versions")
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}
 Call = Callable[[Any, Any], Any]
@@ -65,7 +67,7 @@ LIVE: dict[str, tuple[Call, str]] = {
     ),
     "promote what was never judged": (
         lambda s, e: releases.promote(s, e, "2", **WHO),
-        "has no passed gate against champion 1: it was never evaluated",
+        "The gate refuses version 2 of 'cancer' against champion 1: it was never evaluated",
     ),
     "roll back beyond the first": (
         lambda s, e: releases.roll_back(s, e, **WHO),
@@ -77,7 +79,7 @@ LIVE: dict[str, tuple[Call, str]] = {
     ),
     "archive the champion": (lambda s, e: releases.archive(s, e, "1", **WHO), "and cannot be archived"),
     "deploy what is archived": (
-        lambda s, e: releases.deploy(s, e, "3", **WHO),
+        lambda s, e: releases.deploy(s, e, "3", **WHO, force=True),
         "Version 3 of model 'tumours' is archived and cannot serve",
     ),
     "try what is archived": (
@@ -140,20 +142,20 @@ def test_what_cannot_be_done_to_an_endpoint_that_never_served_is_refused_whole(p
 @pytest.mark.parametrize("what", LIVE)
 def test_what_cannot_be_done_to_a_live_endpoint_is_refused_whole(project: Project, what: str) -> None:
     if project.stores.deployments.desired("cancer").champion is None:
-        releases.deploy(project.stores, project.spec, "1", **WHO)
+        releases.deploy(project.stores, project.spec, "1", **WHO, force=True)
     _refused(project, *LIVE[what])
 
 
 def test_a_worker_that_cannot_load_it_is_named_with_the_reason(project: Project) -> None:
     if project.stores.deployments.desired("cancer").champion is None:
-        releases.deploy(project.stores, project.spec, "1", **WHO)
+        releases.deploy(project.stores, project.spec, "1", **WHO, force=True)
     generation = project.stores.deployments.desired("cancer").generation + 1
     project.stores.deployments.heartbeat("w", "http://w", project.stores.now() + timedelta(hours=1))
     project.stores.deployments.acknowledge("w", "cancer", generation, "a layer is missing", project.stores.now())
     with pytest.raises(
         ModelOpsError, match="cannot serve version 2 of 'cancer': a layer is missing; version 1 was restored"
     ):
-        releases.deploy(project.stores, project.spec, "2", **WHO)
+        releases.deploy(project.stores, project.spec, "2", **WHO, force=True)
     project.stores.deployments.leave("w")
     assert "1" == project.stores.deployments.desired("cancer").champion
 

@@ -34,6 +34,8 @@ from tests.support.paths import ROOT
 from tests.support.project import Project, make_project
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("untried_versions")
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}
 STEPS = {
@@ -46,9 +48,11 @@ KILLED = """\
 import os, signal, sys
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.operations.release import offline_proof
 from modelops_pipelines.store.state.release.deployments import Deployments
 from modelops_pipelines.store.stores import Stores
 
+offline_proof.try_version = lambda version, *_: version  # the versions have no files
 step, nth, when, version = sys.argv[1:]
 whole, calls = getattr(Deployments, step), []
 
@@ -63,7 +67,7 @@ def dies(*given, **more):
 
 setattr(Deployments, step, dies)
 stores = Stores()
-deploy(stores, endpoint_named(stores, "cancer"), version, actor="killed", reason="")
+deploy(stores, endpoint_named(stores, "cancer"), version, actor="killed", reason="a test", force=True)
 """
 ONCE = """\
 import sys
@@ -72,7 +76,9 @@ from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.stores import Stores
 
 from concurrent.futures import ThreadPoolExecutor
+from modelops_pipelines.operations.release import offline_proof
 
+offline_proof.try_version = lambda version, *_: version  # the versions have no files
 many, key = int(sys.argv[1]), sys.argv[2] or None
 spec = endpoint_named(Stores(), "cancer")
 callers = [Stores() for _ in range(many)]
@@ -80,7 +86,7 @@ for caller in callers:
     caller.deployments.desired("cancer")
 sys.stdin.read()
 with ThreadPoolExecutor(many) as pool:
-    made = pool.map(lambda own: deploy(own, spec, "2", actor="one of many", reason="", key=key), callers)
+    made = pool.map(lambda own: deploy(own, spec, "2", actor="one of many", reason="a test", key=key, force=True), callers)
     for one in made:
         print(one.changed, one.generation)
 """
@@ -93,7 +99,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     for version in ("1", "2", "3"):
         known = ModelVersion("tumours", version, "/nowhere", {"x": "float"}, ["0", "1"], None, None, NOW)
         made.stores.deployments.record_version(known)
-    deploy(made.stores, made.spec, "1", **WHO)
+    deploy(made.stores, made.spec, "1", **WHO, force=True)
     yield made
     made.stores.database.close()
 
@@ -141,7 +147,7 @@ def test_a_deploy_killed_at_any_step_ends_active_or_reverted(
     assert broken_link(project.stores.deployments.sealed_events(), project.stores.deployments.head()) is None
     worker(project, state.generation + 1)
     if state.champion == "1":
-        assert deploy(project.stores, project.spec, "2", **WHO).changed
+        assert deploy(project.stores, project.spec, "2", **WHO, force=True).changed
     assert variants_of("2") == project.stores.deployments.desired("cancer").variants
 
 
@@ -162,19 +168,19 @@ def test_of_fifty_identical_deploys_of_five_processes_one_is_made(project: Proje
 
 
 def test_a_key_is_for_one_request_only(project: Project) -> None:
-    first = deploy(project.stores, project.spec, "2", **WHO, key="k")
+    first = deploy(project.stores, project.spec, "2", **WHO, force=True, key="k")
     assert (True, "cancer/k") == (first.changed, first.deployment_id)
     roll_back(project.stores, project.spec, **WHO)
-    again = deploy(project.stores, project.spec, "2", **WHO, key="k")
+    again = deploy(project.stores, project.spec, "2", **WHO, force=True, key="k")
     assert (False, "cancer/k") == (again.changed, again.deployment_id)
     assert "cancer: deployment cancer/k was requested before; it is stopped" == again.sentence
     assert variants_of("1") == project.stores.deployments.desired("cancer").variants
     with pytest.raises(ConflictError, match="'k' was used to deploy version 2"):
-        deploy(project.stores, project.spec, "3", **WHO, key="k")
+        deploy(project.stores, project.spec, "3", **WHO, force=True, key="k")
 
 
 def test_a_deploy_without_a_worker_is_open_until_one_serves_it(project: Project) -> None:
-    deploy(project.stores, project.spec, "2", **WHO)
+    deploy(project.stores, project.spec, "2", **WHO, force=True)
     [open_] = project.stores.deployments.attempts(["cancer"], "deploying")
     assert "2" == open_.version
     worker(project, 2)
@@ -184,7 +190,7 @@ def test_a_deploy_without_a_worker_is_open_until_one_serves_it(project: Project)
 
 
 def test_a_deploy_that_the_first_worker_refuses_is_taken_back_whoever_finds_it(project: Project) -> None:
-    deploy(project.stores, project.spec, "2", **WHO)
+    deploy(project.stores, project.spec, "2", **WHO, force=True)
     worker(project, 2, "no such file")
     [settled] = settle(project.stores, project.spec)
     assert ("failed", "no such file") == (settled.status, settled.error)
@@ -208,9 +214,10 @@ def test_who_joins_a_deploy_that_fails_is_told_why(project: Project) -> None:
 
 
 def test_a_dry_run_tells_and_changes_nothing(project: Project) -> None:
-    told = deploy(project.stores, project.spec, "2", **WHO, dry_run=True)
-    assert "cancer: would deploy 1 -> 2 (100 % of the traffic, generation 2)" == told.sentence
-    same = deploy(project.stores, project.spec, "1", **WHO, dry_run=True)
+    told = deploy(project.stores, project.spec, "2", **WHO, force=True, dry_run=True)
+    forced = "forced past the gate: it was never evaluated"
+    assert f"cancer: would deploy 1 -> 2 (100 % of the traffic, generation 2); {forced}" == told.sentence
+    same = deploy(project.stores, project.spec, "1", **WHO, force=True, dry_run=True)
     assert "cancer: would change nothing" == same.sentence
     assert 1 == len(project.stores.deployments.events("cancer"))
 
@@ -222,7 +229,7 @@ def test_archived_never_serves_until_it_is_restored(project: Project) -> None:
     assert archive(stores, spec, "2", **WHO)
     assert not archive(stores, spec, "2", **WHO)
     with pytest.raises(ConflictError, match="Version 2 of model 'tumours' is archived"):
-        deploy(stores, spec, "2", **WHO)
+        deploy(stores, spec, "2", **WHO, force=True)
     assert variants_of("1") == stores.deployments.desired("cancer").variants
     assert {"1": "production", "2": "archived", "3": "development"} == stages(stores, spec)
     assert restore(stores, spec, "2", **WHO)
@@ -236,7 +243,7 @@ def test_archived_never_serves_until_it_is_restored(project: Project) -> None:
 
 def test_a_rollback_passes_over_an_archived_champion(project: Project) -> None:
     for version in ("2", "3"):
-        deploy(project.stores, project.spec, version, **WHO)
+        deploy(project.stores, project.spec, version, **WHO, force=True)
     worker(project, 3)
     settle(project.stores, project.spec)
     archive(project.stores, project.spec, "2", **WHO)
@@ -257,7 +264,7 @@ def test_stopping_and_starting_keeps_what_was_served_and_deleting_keeps_the_hist
     }
     assert not stop(stores, spec, **WHO).changed
     with pytest.raises(ConflictError, match="is stopped"):
-        deploy(stores, spec, "3", **WHO)
+        deploy(stores, spec, "3", **WHO, force=True)
     start(stores, spec, **WHO)
     assert variants_of("1", "2", 25) == stores.deployments.desired("cancer").answering
     delete(stores, spec, **WHO)
@@ -267,7 +274,7 @@ def test_stopping_and_starting_keeps_what_was_served_and_deleting_keeps_the_hist
     )
     with pytest.raises(ConflictError, match="serves no version"):
         start(stores, spec, **WHO)
-    deploy(stores, spec, "3", **WHO)
+    deploy(stores, spec, "3", **WHO, force=True)
     with pytest.raises(ConflictError, match="no earlier champion"):
         roll_back(stores, spec, **WHO)
     assert ["deploy", "deploy", "stop", "start", "delete", "deploy"] == [
@@ -276,7 +283,7 @@ def test_stopping_and_starting_keeps_what_was_served_and_deleting_keeps_the_hist
 
 
 def test_a_worker_that_has_just_started_is_waited_for_however_old_the_deployment_is(project: Project) -> None:
-    deploy(project.stores, project.spec, "2", **WHO)
+    deploy(project.stores, project.spec, "2", **WHO, force=True)
     [attempt] = [one for one in project.stores.deployments.attempts(["cancer"]) if one.version == "2"]
     state = project.stores.deployments.desired("cancer")
     later = attempt.updated_at + timedelta(hours=1)
@@ -293,12 +300,12 @@ def test_a_key_whose_attempt_came_to_nothing_may_be_used_again(project: Project)
     killed.communicate(timeout=60)
     settle(project.stores, project.spec)
     [failed] = project.stores.deployments.attempts(["cancer"], "failed")
-    again = deploy(project.stores, project.spec, "2", **WHO, key=failed.deployment_id.partition("/")[2])
+    again = deploy(project.stores, project.spec, "2", **WHO, force=True, key=failed.deployment_id.partition("/")[2])
     assert (True, failed.deployment_id) == (again.changed, again.deployment_id)
 
 
 def test_what_a_failed_deploy_would_put_back_is_not_archived_meanwhile(project: Project) -> None:
-    deploy(project.stores, project.spec, "2", **WHO)
+    deploy(project.stores, project.spec, "2", **WHO, force=True)
     with pytest.raises(ConflictError, match="Version 1 is the champion"):
         archive(project.stores, project.spec, "1", **WHO)
     worker(project, 2)

@@ -38,7 +38,6 @@ from tests.support.project import CANCER_YAML, Project, cancer_frame, make_proje
 from tests.support.waiting import wait_until
 from tests.support.warm import WarmProcess
 
-pytestmark = pytest.mark.usefixtures("warm_answering")
 FEATURES = ("mean_radius", "mean_texture", "mean_smoothness", "mean_concavity")
 GOOD, MOODY = "2", "3"
 RUN = """\

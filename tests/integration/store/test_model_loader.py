@@ -14,7 +14,7 @@ import pytest
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.improve.evaluate import _load_and_predict
-from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.operations.release.commands import deploy, known_version
 from modelops_pipelines.store.registry import model_loader as model_files
 from modelops_pipelines.store.registry.client import TRAINER_TAG, TRAINING_SET_TAG
 from modelops_pipelines.store.registry.file_hashes import copy_files, hash_files
@@ -56,17 +56,19 @@ def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("tamper", malice.LIVE)
-def test_what_runs_code_is_recorded_and_deployed_but_never_loaded(
+def test_what_runs_code_is_recorded_but_neither_loaded_nor_deployed(
     project: Project, folder: Path, marker: Path, tamper: malice.Tamper
 ) -> None:
     tamper(folder)
-    version = _deployed(project, folder)
+    version = _recorded(project, folder)
     with pytest.raises(ModelError) as refused:
         load_model(version, project.spec)
     assert malice.LIVE[tamper] in refused.value.message
     assert f"'accept_pickles: [{hash_files(folder)}]'" in refused.value.remedy
     with pytest.raises(ModelError, match="is refused"):
         _load_and_predict(project.spec, version, FRAME.head(3))
+    with pytest.raises(ModelError, match="is refused"):
+        deploy(project.stores, project.spec, version.version, actor="mallory", reason="test")
     assert not marker.exists()
 
 
@@ -78,7 +80,7 @@ def test_what_runs_code_does_so_where_its_hash_is_accepted_so_the_refusals_are_w
     if tamper is malice.code_that_comes_along:
         for name in [name for name in sys.modules if name.partition(".")[0] == "skops"]:
             monkeypatch.delitem(sys.modules, name)
-    version = _deployed(project, folder)
+    version = _recorded(project, folder)
     with suppress(ModelError):  # what it is besides its payload is no model
         load_model(version, replace(project.spec, accept_pickles=("0" * 64, hash_files(folder))))
     assert marker.exists()
@@ -90,7 +92,7 @@ def test_what_only_tries_is_refused_with_its_reason(
 ) -> None:
     tamper(folder)
     with pytest.raises(ModelError) as refused:
-        load_model(_deployed(project, folder), project.spec)
+        load_model(_recorded(project, folder), project.spec)
     assert malice.INERT[tamper] in refused.value.message
     assert not marker.exists()
 
@@ -101,7 +103,7 @@ def test_what_cannot_be_read_as_data_is_not_even_recorded(
 ) -> None:
     tamper(folder)
     with pytest.raises(ModelError) as refused:
-        _deployed(project, folder)
+        _recorded(project, folder)
     assert malice.UNRECORDED[tamper] in refused.value.message
     assert not marker.exists()
 
@@ -112,7 +114,7 @@ def test_what_nothing_executes_does_no_harm(
 ) -> None:
     expected = load_model(_version(project, "2"), project.spec).predict(FEATURES).tolist()
     tamper(folder)
-    model = load_model(_deployed(project, folder), project.spec)
+    model = load_model(_recorded(project, folder), project.spec)
     assert model.predict(FEATURES).tolist() == expected
     assert not marker.exists()
 
@@ -121,7 +123,7 @@ def test_what_nothing_executes_does_no_harm(
 def test_a_skops_file_that_changed_after_it_was_recorded_is_refused(
     project: Project, folder: Path, marker: Path, *, switch: bool
 ) -> None:
-    version = _deployed(project, folder)
+    version = _recorded(project, folder)
     malice.a_pickle(folder)
     spec = replace(project.spec, allow_pickle=switch, accept_pickles=(hash_files(folder),))
     message = f"has changed since it was recorded: .* was {version.files_hash} and is now {hash_files(folder)}"
@@ -131,7 +133,7 @@ def test_a_skops_file_that_changed_after_it_was_recorded_is_refused(
 
 
 def test_any_changed_byte_is_found(project: Project, folder: Path) -> None:
-    version = _deployed(project, folder)
+    version = _recorded(project, folder)
     example = folder / "input_example.json"
     example.write_text(example.read_text() + " ")
     with pytest.raises(ModelError, match="has changed since it was recorded"):
@@ -139,7 +141,7 @@ def test_any_changed_byte_is_found(project: Project, folder: Path) -> None:
 
 
 def test_a_model_that_is_gone_is_told(project: Project, folder: Path) -> None:
-    version = _deployed(project, folder)
+    version = _recorded(project, folder)
     shutil.rmtree(folder)
     with pytest.raises(ModelError, match="has no readable MLmodel file"):
         load_model(version, project.spec)
@@ -161,7 +163,7 @@ def test_a_foreign_pickle_is_not_ours_whatever_its_tags_claim(project: Project, 
     ours = _version(project, "1")
     run = project.stores.registry._client.get_run(str(ours.run_id))
     malice.a_pickle(folder)
-    version = _deployed(project, folder, {TRAINING_SET_TAG: str(ours.training_set)}, run.info.run_id)
+    version = _recorded(project, folder, {TRAINING_SET_TAG: str(ours.training_set)}, run.info.run_id)
     assert (version.training_set, version.run_id) == (ours.training_set, ours.run_id)
     assert project.stores.registry.trainer_of(version) == run.data.tags[TRAINER_TAG]
     assert version.trained_here is False
@@ -200,7 +202,7 @@ def test_what_is_loaded_is_what_was_judged_even_when_it_is_swapped_meanwhile(
         copy_files(source, target)
         malice.skops_vouching_for_itself(source)
 
-    version = _deployed(project, folder)
+    version = _recorded(project, folder)
     monkeypatch.setattr(model_files, "copy_files", swapped_after)
     assert load_model(version, project.spec).predict(FEATURES).shape == (569, 2)
     assert not marker.exists()
@@ -253,14 +255,13 @@ def test_a_link_within_the_folder_is_the_file_that_it_leads_to(folder: Path, tmp
     assert hash_files(copy) == hash_files(folder) != before
 
 
-def _deployed(
+def _recorded(
     project: Project, folder: Path, tags: dict[str, str] | None = None, run_id: str | None = None
 ) -> ModelVersion:
-    """Register the folder as anybody may who reaches the registry, deploy it, and return what was recorded of it."""
+    """Register the folder as anybody may who reaches the registry, and return what a deploy records of it."""
     client = project.stores.registry._client
     version = client.create_model_version("tumours", folder.as_uri(), run_id, tags=tags).version
-    deploy(project.stores, project.spec, str(version), actor="mallory", reason="test")
-    return _version(project, str(version))
+    return known_version(project.stores, project.spec, str(version))
 
 
 def _version(project: Project, version: str) -> ModelVersion:

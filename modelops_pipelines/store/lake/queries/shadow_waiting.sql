@@ -1,5 +1,5 @@
 -- The newest logged rows that a shadow can predict and has not yet, and their total number. If rows depend on each
--- other, only whole requests.
+-- other, only whole requests. Requests with parameters are left out: a shadow answers without any.
 -- Parameters: version (the shadow), versions (list: those that take all of its features), since, until, share (percent
 -- of the requests), most, whole (bool).
 WITH waiting AS (
@@ -8,7 +8,7 @@ WITH waiting AS (
     ANTI JOIN (SELECT prediction_id FROM shadow_log WHERE model_version = $version) AS done USING (prediction_id)
     WHERE
         p.status = 200 AND p.source IN ('live', 'replay') AND list_contains($versions, p.model_version)
-        AND coalesce(p.sampled, true) AND NOT coalesce(p.truncated, false)
+        AND coalesce(p.sampled, true) AND NOT coalesce(p.truncated, false) AND p.request_params IS NULL
         AND p.received_at >= $since AND p.received_at < $until
         AND md5_number_lower(p.request_id) % 100 < $share
 ),

@@ -1,6 +1,8 @@
--- The traffic of versions per leg of a trial (from 0, by time of receipt): requests, failed requests, new callers of
--- the leg, callers with their first failure, and a latency sketch of callers' first requests.
--- A caller is a user, a session, or an anonymous request. A regression fails when its prediction is not finite.
+-- The traffic of versions per leg of a trial (from 0, by time of receipt): requests, requests that failed, callers at
+-- risk, and callers with their first failure of the trial. A caller is a user, a session, or an anonymous request. At
+-- risk are those active in the leg without a failure in an earlier leg, with either version; a caller's first failure
+-- counts for the version that answered. A failure that the other version shares is none (error code ..._shared). A
+-- regression fails when its prediction is not finite. core/release/trial_counts.py counts the same.
 -- Parameters: versions (list), starts (list), ends (list), regression (bool).
 WITH spans AS (
     SELECT unnest($starts) AS since, unnest($ends) AS until, unnest(range(len($starts))) AS leg
@@ -11,10 +13,9 @@ log_rows AS (
         model_version,
         coalesce(user_id, session_id, request_id) AS who,
         received_at,
-        latency_ms,
         row_index = 0 AS is_request,
-        status >= 500 OR ($regression AND status = 200 AND NOT coalesce(isfinite(try_cast(prediction AS DOUBLE)), false))
-            AS failed
+        (status >= 500 AND NOT coalesce(ends_with(error_code, '_shared'), false))
+        OR ($regression AND status = 200 AND NOT coalesce(isfinite(try_cast(prediction AS DOUBLE)), false)) AS failed
     FROM inference_log
     JOIN spans ON received_at >= since AND received_at < until
     WHERE source <> 'test' AND list_contains($versions, model_version)
@@ -28,27 +29,24 @@ whole AS (
     FROM log_rows
     GROUP BY ALL
 ),
-people AS (
-    SELECT
-        model_version,
-        who,
-        min(leg) AS leg,
-        min(leg) FILTER (failed) AS failed_leg,
-        arg_min(latency_ms, received_at) AS latency_ms
+first_failures AS (
+    SELECT who, min(leg) AS leg, arg_min(model_version, received_at) AS model_version
     FROM log_rows
-    GROUP BY ALL
+    WHERE failed
+    GROUP BY who
 ),
-arrived AS (
-    SELECT
-        leg,
-        model_version,
-        count(*) AS callers,
-        to_json(histogram(floor(ln(greatest(latency_ms, 1e-3)) / ln(1.02))::BIGINT))::VARCHAR AS latency_counts
-    FROM people
+active AS (
+    SELECT leg, who, arg_min(model_version, received_at) AS model_version FROM log_rows GROUP BY leg, who
+),
+at_risk AS (
+    SELECT active.leg, active.model_version, count(*) AS callers
+    FROM active
+    LEFT JOIN first_failures USING (who)
+    WHERE first_failures.leg IS NULL OR first_failures.leg >= active.leg
     GROUP BY ALL
 ),
 harmed AS (
-    SELECT failed_leg AS leg, model_version, count(*) AS errors FROM people WHERE failed_leg IS NOT NULL GROUP BY ALL
+    SELECT leg, model_version, count(*) AS errors FROM first_failures GROUP BY ALL
 )
 SELECT
     leg::BIGINT,
@@ -56,9 +54,8 @@ SELECT
     requests,
     failed,
     coalesce(callers, 0),
-    coalesce(errors, 0),
-    latency_counts
+    coalesce(errors, 0)
 FROM whole
-LEFT JOIN arrived USING (leg, model_version)
+LEFT JOIN at_risk USING (leg, model_version)
 LEFT JOIN harmed USING (leg, model_version)
 ORDER BY ALL

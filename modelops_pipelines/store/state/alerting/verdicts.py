@@ -33,6 +33,16 @@ class Verdicts:
         with self._database.read() as connected:
             return [Verdict(**row) for row in connected.execute(ordered).mappings()]
 
+    def newest(self, endpoint: str) -> dict[str, Verdict]:
+        """Return each rule's verdict on the newest window that it has one for."""
+        mine = _VERDICTS.c.endpoint == endpoint
+        last = sa.select(_VERDICTS.c.rule, sa.func.max(_VERDICTS.c.window).label("window")).where(mine)
+        newest = last.group_by(_VERDICTS.c.rule).subquery()
+        same = sa.and_(_VERDICTS.c.rule == newest.c.rule, _VERDICTS.c.window == newest.c.window)
+        query = sa.select(*_FIELDS).select_from(_VERDICTS.join(newest, same)).where(mine)
+        with self._database.read() as connected:
+            return {row["rule"]: Verdict(**row) for row in connected.execute(query).mappings()}
+
 
 def write_verdicts(connected: sa.Connection, endpoint: str, verdicts: Iterable[Verdict], at: datetime) -> None:
     """Write the verdicts, replacing earlier ones of the same rule and window; of several the last counts."""

@@ -17,10 +17,11 @@ _ATTEMPTS = STATE_TABLES["deployments"]
 _TIMES = ("requested_at", "updated_at")
 
 
-def claim(connected: sa.Connection, wanted: Deployment) -> tuple[Deployment, bool]:
+def claim(connected: sa.Connection, wanted: Deployment, generation: int) -> tuple[Deployment, bool]:
     """Write the deployment and return it with True; or return, with False, one with the same id or the same request.
 
-    Raises ConflictError when the id was used for a different request.
+    ``generation`` is that of the endpoint's desired state: a deployment after which the endpoint was changed again is
+    another request, though it is not settled. Raises ConflictError when the id was used for a different request.
     """
     same_id = connected.execute(sa.select(_ATTEMPTS).where(_is(wanted))).mappings().first()
     if same_id is not None:
@@ -35,7 +36,7 @@ def claim(connected: sa.Connection, wanted: Deployment) -> tuple[Deployment, boo
             return known, False
         connected.execute(_ATTEMPTS.delete().where(_is(known)))  # it failed before it changed anything
     for other in unsettled(connected, wanted.endpoint):
-        if other.requests_the_same(wanted):
+        if other.requests_the_same(wanted) and other.generation in (None, generation):
             return other, False
     connected.execute(_ATTEMPTS.insert().values(**_values(wanted)))
     return wanted, True

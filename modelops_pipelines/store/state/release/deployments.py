@@ -9,6 +9,7 @@ from sqlalchemy.engine import RowMapping
 
 from modelops_pipelines.core.errors import ConflictError, UnknownError
 from modelops_pipelines.core.models.output_kinds import UNKNOWN
+from modelops_pipelines.core.release.admission import way_in
 from modelops_pipelines.core.release.deployment_states import Acknowledgement, Deployment
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, EndpointStatus, Variant
 from modelops_pipelines.core.release.event_log import GENESIS, Event, describe_state
@@ -111,8 +112,10 @@ class Deployments:
         """Write the next generation, its event and the deployment (before, after) in one transaction.
 
         Raises StaleStateError when another caller has changed the endpoint or the deployment since, ConflictError when
-        a version of ``model_name`` among the variants is archived.
+        a version of ``model_name`` among the variants is archived, GateError when the event does not say by which way
+        a champion is replaced.
         """
+        way_in(before, DesiredState(before.endpoint, variants=tuple(variants)), event)
         with self._database.begin() as connected:
             if _desired(connected, before.endpoint).generation != before.generation:
                 raise StaleStateError
@@ -147,7 +150,7 @@ class Deployments:
     def claim(self, wanted: Deployment) -> tuple[Deployment, bool]:
         """Write the deployment and return it with True, or return an equal request with False; raises ConflictError."""
         with self._database.begin() as connected:
-            return attempts.claim(connected, wanted)
+            return attempts.claim(connected, wanted, _desired(connected, wanted.endpoint).generation)
 
     def move(self, known: Deployment, after: Deployment) -> bool:
         """Write the deployment's next status; False when another process has changed it meanwhile."""

@@ -71,6 +71,7 @@ OTHER: dict[str, Any] = {
     "features": {"weight": [1.0, 2.0]},
     "sampled": False,
     "payload_hash": TOO_LARGE,
+    "request_params": '{"factor":2.0}',
 }
 HEAD = (
     b'{"id":"aadex5nb36taaaacgezdgnbvgy3r54saxy3judsd","t":1772368215123456,"at":1772368215130456,"version":"3",'
@@ -111,6 +112,7 @@ READ = {
     "sampled": [True, True],
     "truncated": [False, False],
     "payload_hash": [None, None],
+    "request_params": [None, None],
     "prediction_id": [f"{ID}-0", f"{ID}-1"],
     "row_index": [0, 1],
     "prediction": ["0", "1"],

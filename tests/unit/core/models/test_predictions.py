@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 
 from modelops_pipelines.core.errors import PredictionError
+from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, SCORES, UNKNOWN
-from modelops_pipelines.core.models.predictions import class_name, interpret
+from modelops_pipelines.core.models.predictions import interpret
 
 BINARY = "binary_classification"
 TWO = ["0", "1"]
@@ -76,7 +77,7 @@ def test_a_regression_answers_numbers_without_scores() -> None:
     ("task", "output", "rows", "classes", "positive", "message"),
     [
         (BINARY, [0.1, 0.2], 3, TWO, "1", "for 3 rows"),
-        (BINARY, 0.5, 1, TWO, "1", "shape"),
+        (BINARY, 0.5, 1, TWO, "1", "a float for 1 row"),
         (BINARY, np.zeros((1, 2, 2)), 1, TWO, "1", "shape"),
         (BINARY, [[0.1, 0.2, 0.7]], 1, TWO, "1", "3 probabilities per row for 2 classes"),
         (BINARY, [[0.1, 0.9]], 1, TWO, "late", "not among the model's classes"),

@@ -1,53 +1,23 @@
 """Verdicts become alerts in a real state database: one open alert a rule, counted, resolved, opened anew, never twice."""
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert, Verdict
 from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
-from modelops_pipelines.store.stores import Stores
+from tests.support.alert_verdicts import NOW, StoppedClock, changes_of, kept, verdict, windows
 from tests.support.project import make_project
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MANY = 10_000
-
-
-class StoppedClock(Stores):
-    """Real stores whose clock stands still until it is moved."""
-
-    moment = NOW
-
-    def now(self) -> datetime:
-        """Return the moment that the test set."""
-        return self.moment
 
 
 @pytest.fixture
 def stores(tmp_path: Path) -> StoppedClock:
     return StoppedClock(make_project(tmp_path).stores.settings)
-
-
-def verdict(passed: bool | None, window: str = "w", rule: str = "drift") -> Verdict:  # noqa: FBT001 - the one thing that tests vary
-    return Verdict(rule, rule, "warning", passed, 0.5, 0.3, 100, window, f"{rule} in {window}")
-
-
-def windows(passes: Sequence[bool | None], rule: str = "drift") -> list[Verdict]:
-    """Return the rule's verdicts on windows in a row."""
-    return [verdict(passed, f"w{number}", rule) for number, passed in enumerate(passes, 1)]
-
-
-def told(stores: Stores, passes: Sequence[bool | None], source: str, rule: str = "drift") -> list[str]:
-    """Apply the verdicts; return what each change was."""
-    return [change.change for change in raise_alerts(stores, "cancer", windows(passes, rule), source=source)]
-
-
-def kept(stores: Stores) -> list[tuple[str, str, int, int]]:
-    """Return rule, status, count and passes of each alert, oldest first."""
-    return [(alert.rule, alert.status, alert.count, alert.passes) for alert in stores.alerts.find("cancer")[::-1]]
 
 
 def test_a_failure_opens_an_alert_that_says_what_the_verdict_said(stores: StoppedClock) -> None:
@@ -58,14 +28,14 @@ def test_a_failure_opens_an_alert_that_says_what_the_verdict_said(stores: Stoppe
 
 
 def test_the_windows_of_a_run_are_applied_one_by_one_and_leave_one_change(stores: StoppedClock) -> None:
-    assert ["opened"] == told(stores, [True, False, None, False, True], "run 1")
+    assert ["opened"] == changes_of(stores, [True, False, None, False, True], "run 1")
     assert [("drift", OPEN, 2, 1)] == kept(stores)
     [alert] = stores.alerts.find("cancer")
     assert ("w2", "w4") == (alert.opened_window, alert.data_window)
 
 
 def test_ten_thousand_repeats_are_one_alert_with_that_count(stores: StoppedClock) -> None:
-    changes = [told(stores, [False] * (MANY // 10), f"run {number}") for number in range(10)]
+    changes = [changes_of(stores, [False] * (MANY // 10), f"run {number}") for number in range(10)]
     assert [["opened"]] + [["counted"]] * 9 == changes
     assert [("drift", OPEN, MANY, 0)] == kept(stores)
 
@@ -74,7 +44,7 @@ def test_two_passes_in_a_row_resolve_and_a_new_failure_opens_a_new_alert(stores:
     changes = []
     for number, passed in enumerate([False, True, False, True, True, True, False]):
         stores.moment = NOW + number * HOUR
-        changes.append(told(stores, [passed], f"run {number}"))
+        changes.append(changes_of(stores, [passed], f"run {number}"))
     assert [["opened"], ["passed"], ["counted"], ["passed"], ["resolved"], [], ["opened"]] == changes
     assert [("drift", RESOLVED, 2, 2), ("drift", OPEN, 1, 0)] == kept(stores)
     new, old = stores.alerts.find("cancer")
@@ -83,44 +53,46 @@ def test_two_passes_in_a_row_resolve_and_a_new_failure_opens_a_new_alert(stores:
 
 
 def test_all_of_it_within_one_run_is_written_as_if_window_by_window(stores: StoppedClock) -> None:
-    assert ["resolved", "opened"] == told(stores, [False, False, True, True, True, False], "run 1")
+    assert ["resolved", "opened"] == changes_of(stores, [False, False, True, True, True, False], "run 1")
     assert [("drift", RESOLVED, 2, 2), ("drift", OPEN, 1, 0)] == kept(stores)
 
 
 def test_an_open_alert_is_resolved_and_opened_anew_within_one_run(stores: StoppedClock) -> None:
-    told(stores, [False], "run 1")
-    assert ["resolved", "resolved", "opened"] == told(stores, [True, True, False, True, True, False, False], "run 2")
+    changes_of(stores, [False], "run 1")
+    assert ["resolved", "resolved", "opened"] == changes_of(
+        stores, [True, True, False, True, True, False, False], "run 2"
+    )
     assert [("drift", RESOLVED, 1, 2), ("drift", RESOLVED, 1, 2), ("drift", OPEN, 2, 0)] == kept(stores)
     assert stores.alerts.find_open("cancer", "drift") == stores.alerts.find("cancer")[0]
 
 
 def test_an_open_alert_that_fails_and_passes_is_told_as_it_is_at_the_end(stores: StoppedClock) -> None:
-    told(stores, [False], "run 1")
-    assert ["passed"] == told(stores, [False, True], "run 2")
+    changes_of(stores, [False], "run 1")
+    assert ["passed"] == changes_of(stores, [False, True], "run 2")
     assert [("drift", OPEN, 2, 1)] == kept(stores)
-    assert ["counted"] == told(stores, [False, False], "run 3")
-    assert ["resolved"] == told(stores, [False, True, True], "run 4")
+    assert ["counted"] == changes_of(stores, [False, False], "run 3")
+    assert ["resolved"] == changes_of(stores, [False, True, True], "run 4")
     assert [("drift", RESOLVED, 5, 2)] == kept(stores)
 
 
 def test_the_same_source_twice_changes_nothing(stores: StoppedClock) -> None:
-    told(stores, [False, False], "run 1")
+    changes_of(stores, [False, False], "run 1")
     before = stores.alerts.find("cancer")
     stores.moment = NOW + HOUR
-    assert [] == told(stores, [False, False], "run 1")
+    assert [] == changes_of(stores, [False, False], "run 1")
     assert before == stores.alerts.find("cancer")
-    assert ["counted"] == told(stores, [False], "run 2")
+    assert ["counted"] == changes_of(stores, [False], "run 2")
 
 
 def test_several_sources_repeated_after_one_another_change_nothing(stores: StoppedClock) -> None:
     for _ in range(2):
         for source in ("run 1", "run 2", "run 3"):
-            told(stores, [False], source)
+            changes_of(stores, [False], source)
     assert [("drift", OPEN, 3, 0)] == kept(stores)
 
 
 def test_a_source_without_any_change_is_remembered_too(stores: StoppedClock) -> None:
-    assert [] == told(stores, [True, None], "run 1")
+    assert [] == changes_of(stores, [True, None], "run 1")
     assert stores.alerts.sources("cancer") == ["run 1"]
     assert [] == stores.alerts.find("cancer")
 
@@ -132,7 +104,9 @@ def test_each_rule_and_each_endpoint_has_an_alert_of_its_own(stores: StoppedCloc
     assert [2, 1, 1] == [change.alert.count for change in changes]
     raise_alerts(stores, "other", [verdict(passed=False)], source="run 1")
     assert ["other"] == [alert.endpoint for alert in stores.alerts.find("other")]
-    assert ["passed", "passed"] == told(stores, [True], "run 2") + told(stores, [True], "run 3", "error_rate")
+    assert ["passed", "passed"] == changes_of(stores, [True], "run 2") + changes_of(
+        stores, [True], "run 3", "error_rate"
+    )
     resolved = [*windows([True]), *windows([True], "error_rate"), *windows([False, False], "quality_brier_skill")]
     found = [(c.alert.rule, c.change) for c in raise_alerts(stores, "cancer", resolved, source="run 4")]
     assert [("drift", "resolved"), ("error_rate", "resolved"), ("quality_brier_skill", "counted")] == found
@@ -147,4 +121,4 @@ def test_verdicts_that_break_off_half_way_leave_nothing_behind(stores: StoppedCl
     with pytest.raises(ConnectionError):
         raise_alerts(stores, "cancer", breaking(), source="run 1")
     assert [] == stores.alerts.find("cancer")
-    assert ["opened"] == told(stores, [False], "run 1")
+    assert ["opened"] == changes_of(stores, [False], "run 1")

@@ -10,7 +10,10 @@ CLASS_LINES = {
     ),
     "a positive label that nobody stated": (
         "classes: [early, late]",
-        "7: classes: do not have the positive label '1', which is the default. Add 'positive_label', such as 'positive_label: \"late\"'",
+        (
+            "7: classes: do not have the positive label '1', which is the default. "
+            "Add 'positive_label', such as 'positive_label: \"late\"'"
+        ),
     ),
     "a positive label of another spelling": (
         'classes: [false, true]\npositive_label: "True"',

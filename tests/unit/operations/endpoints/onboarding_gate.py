@@ -1,7 +1,9 @@
 """An endpoint's gate in YAML, right and wrong, with the message that each fault must give."""
 
 from dataclasses import asdict, fields
+from datetime import timedelta
 
+from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.evaluation.gate import GateConfig
 from tests.unit.operations.endpoints.onboarding_files import MAPPING_FIX, MINIMAL
 
@@ -16,6 +18,7 @@ GATED = f"""\
     slice_tolerance: 0.05
     max_time_ratio: 3
     size_floor_mib: 500
+    max_age: 30d
 """
 GATE = GateConfig(
     every_nth_day=4,
@@ -26,8 +29,16 @@ GATE = GateConfig(
     slice_tolerance=0.05,
     max_time_ratio=3.0,
     size_floor_mib=500.0,
+    max_age=timedelta(days=30),
 )
-WHOLE_GATE = MINIMAL + "  gate:\n" + "".join(f"    {name}: {value}\n" for name, value in asdict(GATE).items())
+WHOLE_GATE = (
+    MINIMAL
+    + "  gate:\n"
+    + "".join(
+        f"    {name}: {format_duration(value) if isinstance(value, timedelta) else value}\n"
+        for name, value in asdict(GATE).items()
+    )
+)
 
 # Lines that follow the minimal file: the first of them is line 7.
 GATE_LINES = {
@@ -88,6 +99,17 @@ GATE_LINES = {
     "certainty": (
         "gate: {confidence: 1}",
         "7: gate.confidence: must be from 0.5 to 0.999, and is 1. Set the confidence level, such as 0.95",
+    ),
+    "an age without a unit": (
+        "gate: {max_age: 14}",
+        (
+            "7: gate.max_age: must be a duration, but is a number (14). "
+            "Write a number and s, m, h or d, such as 90s, 30m, 48h or 7d (at most 3650d)"
+        ),
+    ),
+    "a canary that outlasts its verdict": (
+        "gate: {max_age: 2d}\npromotion: {strategy: canary, soak: 1d}",
+        "7: gate.max_age: is 2d, but a canary soaks for 3d to its last step. Raise it, or lower 'promotion.soak'",
     ),
     "ten draws": (
         "gate: {draws: 10}",

@@ -20,7 +20,7 @@ GUARDED = f"""\
     body_mib: 8
   capture: {{sample: 0.25, max_kib: 64, redact: [tail_number, user_id]}}
   promotion: {{strategy: canary, soak: 1h, minimum: 500, aliases: adopt}}
-  guard: {{automatic: false, false_alarms: 0.001, errors: 0.01, slower: 1.5, slow: 0.1, loss: 0.2, score_shift: 0.1, watch: 1h}}
+  guard: {{automatic: false, false_alarms: 0.001, errors: 0.01, slower: 1.5, slow: 0.1, loss: 0.2, score_shift: 0.1, watch: 1h, probation: 3d}}
 """
 
 # Lines that follow the minimal file: the first of them is line 7.
@@ -160,7 +160,7 @@ GUARD_LINES = {
         "capture: {redact: [request_id]}",
         (
             "7: capture.redact[0]: 'request_id' is a system column. "
-            "Use features of the model, or user_id, session_id, client_request_id"
+            "Use features of the model, or user_id, session_id, client_request_id, request_params"
         ),
     ),
     "a pickle without hash": (

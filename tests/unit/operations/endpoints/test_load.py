@@ -186,6 +186,7 @@ def test_guards_are_read_as_they_are_written() -> None:
             loss=0.2,
             score_shift=0.1,
             watch=timedelta(hours=1),
+            probation=timedelta(days=3),
         ),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,27 @@ import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec, Promotion
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
-from modelops_pipelines.operations.improve.retrain import promotable_gate
+from modelops_pipelines.operations.improve.retrain import held_gate, promotable_gate
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.improve.gates import Gate
+from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import START, VERSION
 from tests.support.project import Project, make_project
+
+
+class Clocked(Stores):
+    """Real stores whose clock stands still."""
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return START + timedelta(hours=2)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     """Return a project whose version 1 is live, whose version 2 is known, and which promotes without a person."""
     made = make_project(tmp_path / "project")
+    made.stores = Clocked(made.stores.settings)
     for version in ("1", "2"):
         made.stores.deployments.record_version(replace(VERSION, version=version))
     deploy(made.stores, made.spec, "1", actor="ann", reason="first")
@@ -52,10 +62,23 @@ def test_without_automatic_promotion_nothing_waits(project: Project) -> None:
     assert waiting(project, replace(project.spec, promotion=Promotion())) is None
 
 
-@pytest.mark.parametrize("changes", [{"verdict": FAIL}, {"verdict": NOT_ENOUGH}, {"champion": "7"}])
-def test_another_verdict_or_another_champion_is_none(project: Project, changes: dict[str, Any]) -> None:
+def test_a_held_pass_waits_for_a_person(project: Project) -> None:
+    held = judged(project, numbers={"held": ["version 2 was not trained by this project"]})
+    assert (None, held) == (waiting(project), held_gate(project.stores, project.spec))
+    plain = judged(project, 1)
+    assert (plain, None) == (waiting(project), held_gate(project.stores, project.spec))
+    judged(project, 2, verdict=FAIL, numbers={"held": ["a"]})
+    assert (None, None) == (waiting(project), held_gate(project.stores, project.spec))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"verdict": FAIL}, {"verdict": NOT_ENOUGH}, {"champion": "7"}, {"at": -24 * 15}],
+    ids=["a fail", "not enough evidence", "another champion", "too old"],
+)
+def test_a_newest_verdict_that_lets_nothing_in_is_none(project: Project, changes: dict[str, Any]) -> None:
     judged(project)
-    judged(project, 1, **changes)
+    judged(project, **{"at": 1, **changes})
     assert waiting(project) is None
 
 

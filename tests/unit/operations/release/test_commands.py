@@ -29,6 +29,17 @@ CANARY_YAML = f"{CANCER_YAML}  promotion: {{strategy: canary, steps: [5, 25, 50,
 VERSIONS = tuple(str(number) for number in range(1, 9))
 PASSED = Gate("cancer", "2", "1", "data", GateConfig().hash, PASS, {"reason": "better", "lower_bound": 0.01}, NOW)
 WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}
+FORCED: dict[str, Any] = {**WHO, "force": True}
+
+
+class Clocked(Stores):
+    """Real stores whose clock stands still."""
+
+    moment = NOW + SECOND
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self.moment
 
 
 class TickingClock(Stores):
@@ -49,7 +60,7 @@ class Forestalled(Stores):
         """Return the time, after another has changed what is live."""
         state = self.deployments.desired("cancer")
         version = "4" if state.champion == "3" else "3"
-        change = Event(0, "cancer", NOW, "another", "deploy", state.champion, version, state.generation + 1, "")
+        change = Event(0, "cancer", NOW, "another", "rollback", state.champion, version, state.generation + 1, "")
         self.deployments.change(state, variants_of(version), change)
         return NOW
 
@@ -58,6 +69,7 @@ class Forestalled(Stores):
 def project(tmp_path: Path) -> Project:
     """Return a project with eight recorded versions, of which nothing is live."""
     project = make_project(tmp_path, CANARY_YAML)
+    project.stores = Clocked(project.stores.settings)
     for version in VERSIONS:
         known = ModelVersion("tumours", version, "/nowhere", {"x": "float"}, ["0", "1"], None, None, NOW)
         project.stores.deployments.record_version(known)
@@ -107,7 +119,7 @@ def test_an_identical_deploy_changes_nothing(live: Project) -> None:
 
 def test_a_promotion_needs_a_gate_at_all(live: Project) -> None:
     with pytest.raises(
-        GateError, match=r"Version 2 of 'cancer' has no passed gate against champion 1: it was never evaluated"
+        GateError, match=r"The gate refuses version 2 of 'cancer' against champion 1: it was never evaluated"
     ):
         promote(live.stores, live.spec, "2", **WHO)
     assert variants_of("1") == live.stores.deployments.desired("cancer").variants
@@ -128,7 +140,7 @@ def test_only_a_passed_gate_against_the_present_champion_under_the_present_setti
     live: Project, gate: Gate
 ) -> None:
     live.stores.gates.record(gate)
-    with pytest.raises(GateError, match=rf"its last verdict is '{gate.verdict}' \(better\)"):
+    with pytest.raises(GateError, match=rf"its newest verdict, of .*, is '{gate.verdict}' \(better\)"):
         promote(live.stores, live.spec, "2", **WHO)
     live.stores.gates.record(replace(PASSED, data_hash="new", at=NOW + SECOND))
     assert promote(live.stores, live.spec, "2", **WHO).share == 5
@@ -143,8 +155,8 @@ def test_the_gate_of_another_version_or_endpoint_does_not_count(live: Project) -
 
 def test_a_gate_does_not_outlive_the_champion_that_it_was_passed_against(live: Project) -> None:
     live.stores.gates.record(PASSED)
-    deploy(live.stores, live.spec, "3", **WHO)
-    with pytest.raises(GateError, match="no passed gate against champion 3: its last verdict is 'pass'"):
+    deploy(live.stores, live.spec, "3", **FORCED)
+    with pytest.raises(GateError, match="it was judged against champion 1, and the champion is 3"):
         promote(live.stores, live.spec, "2", **WHO)
 
 
@@ -166,20 +178,21 @@ def test_the_history_keeps_the_gates_newest_numbers(live: Project) -> None:
 
 
 def test_force_goes_without_a_gate_and_the_history_says_so(live: Project) -> None:
-    assert promote(live.stores, live.spec, "2", **WHO, force=True).share == 5
+    assert promote(live.stores, live.spec, "2", **FORCED).share == 5
     event = live.stores.deployments.events("cancer")[-1]
-    assert (5, True, None) == tuple(event.evidence[name] for name in ("share", "forced", "watermark"))
+    told = tuple(event.evidence[name] for name in ("share", "forced", "refused", "verdict", "watermark"))
+    assert (5, True, "it was never evaluated", None, None) == told
 
 
 def test_force_with_a_passed_gate_was_not_needed_and_the_history_says_so(live: Project) -> None:
     live.stores.gates.record(PASSED)
-    promote(live.stores, live.spec, "2", **WHO, force=True)
+    promote(live.stores, live.spec, "2", **FORCED)
     assert live.stores.deployments.events("cancer")[-1].evidence["forced"] is False
 
 
 def test_a_rollback_withdraws_the_canary_then_returns_to_the_champion_before(live: Project) -> None:
-    deploy(live.stores, live.spec, "2", **WHO)
-    promote(live.stores, live.spec, "3", **WHO, force=True)
+    deploy(live.stores, live.spec, "2", **FORCED)
+    promote(live.stores, live.spec, "3", **FORCED)
     changes = [roll_back(live.stores, live.spec, **WHO) for _ in range(2)]
     assert [("2", "2", 4), ("2", "1", 5)] == [(one.from_version, one.to_version, one.generation) for one in changes]
     assert ["3", "2"] == [event.evidence["withdrawn"] for event in live.stores.deployments.events("cancer")[-2:]]
@@ -205,7 +218,7 @@ def test_deploys_at_once_make_one_generation_each_and_the_chain_holds(live: Proj
 def test_a_silent_worker_is_waited_for_only_while_it_lives(live: Project) -> None:
     stores = TickingClock(live.stores.settings)
     stores.deployments.heartbeat("silent", "http://s", NOW)
-    change = deploy(stores, live.spec, "2", **WHO)
+    change = deploy(stores, live.spec, "2", **FORCED)
     assert (True, 0) == (change.changed, change.workers)
     assert stores.moment > NOW + ALIVE
 
@@ -216,14 +229,14 @@ def test_every_live_worker_is_waited_for(live: Project) -> None:
         stores.deployments.heartbeat(worker, "http://w", NOW)
     stores.deployments.heartbeat("quick", "http://w", NOW + 60 * SECOND)
     stores.deployments.acknowledge("quick", "cancer", 2, None, NOW)
-    assert deploy(stores, live.spec, "2", **WHO).workers == 1
+    assert deploy(stores, live.spec, "2", **FORCED).workers == 1
     assert stores.moment > NOW + ALIVE
 
 
 def test_a_version_that_a_worker_cannot_load_is_taken_back_and_the_history_says_why(live: Project) -> None:
     fail_at_generation(live, 2)
     with pytest.raises(AcknowledgementError, match=r"version 2 of 'cancer': no such file; version 1 was restored"):
-        deploy(live.stores, live.spec, "2", **WHO)
+        deploy(live.stores, live.spec, "2", **FORCED)
     assert variants_of("1") == live.stores.deployments.desired("cancer").variants
     last = live.stores.deployments.events("cancer")[-1]
     assert ("modelops", "rollback", "2", "1", 3) == (
@@ -248,7 +261,7 @@ def test_a_first_version_that_a_worker_cannot_load_leaves_the_endpoint_serving_n
 
 
 def test_a_rollback_stays_pending_though_a_worker_cannot_load_it(live: Project) -> None:
-    deploy(live.stores, live.spec, "2", **WHO)
+    deploy(live.stores, live.spec, "2", **FORCED)
     fail_at_generation(live, 3)
     with pytest.raises(AcknowledgementError, match="the rollback is still pending: workers keep retrying"):
         roll_back(live.stores, live.spec, **WHO)
@@ -260,7 +273,7 @@ def test_an_old_error_of_a_worker_is_no_reason_to_refuse_a_new_version(live: Pro
     stores = TickingClock(live.stores.settings)
     stores.deployments.heartbeat("worker", "http://w", NOW)
     stores.deployments.acknowledge("worker", "cancer", 1, "no such file", NOW)
-    assert deploy(stores, live.spec, "2", **WHO).changed
+    assert deploy(stores, live.spec, "2", **FORCED).changed
 
 
 def test_a_worker_that_lives_but_never_answers_is_given_up_in_the_end(
@@ -269,28 +282,28 @@ def test_a_worker_that_lives_but_never_answers_is_given_up_in_the_end(
     monkeypatch.setattr(changes, "DEPLOY_SECONDS", 0.0)
     live.stores.deployments.heartbeat("stuck", "http://w", live.stores.now() + timedelta(hours=1))
     with pytest.raises(AcknowledgementError, match="no acknowledgement within 0 s; version 1 was restored"):
-        deploy(live.stores, live.spec, "2", **WHO)
+        deploy(live.stores, live.spec, "2", **FORCED)
 
 
 def test_a_refused_promotion_tells_the_last_verdict(live: Project) -> None:
     for number, verdict in enumerate((PASS, NOT_ENOUGH, FAIL)):
         judged = replace(PASSED, champion="9", verdict=verdict, data_hash=str(number), at=NOW + number * SECOND)
         live.stores.gates.record(replace(judged, numbers={"reason": f"reason {number}"}))
-    with pytest.raises(GateError, match=r"its last verdict is 'fail' \(reason 2\)"):
+    with pytest.raises(GateError, match=r"its newest verdict, of .*, is 'fail' \(reason 2\)"):
         promote(live.stores, live.spec, "2", **WHO)
 
 
 def test_a_promotion_that_a_worker_cannot_load_is_taken_back(live: Project) -> None:
     fail_at_generation(live, 2)
     with pytest.raises(AcknowledgementError, match="version 1 was restored"):
-        promote(live.stores, live.spec, "2", **WHO, force=True)
+        promote(live.stores, live.spec, "2", **FORCED)
     assert variants_of("1") == live.stores.deployments.desired("cancer").variants
 
 
 def test_a_caller_whom_others_always_forestall_gives_up_after_ten_attempts_without_a_trace(live: Project) -> None:
     stores = Forestalled(live.stores.settings)
     with pytest.raises(ConflictError, match="was changed by others during each of"):
-        deploy(stores, live.spec, "2", **WHO)
+        deploy(stores, live.spec, "2", **FORCED)
     events = live.stores.deployments.events("cancer")[1:]
     assert {"another"} == {event.actor for event in events}
     assert live.stores.deployments.unsettled() == []

@@ -117,7 +117,8 @@ def test_what_there_is_none_of_is_said_or_left_out(project: Project) -> None:
     assert "Your own metrics" not in page
     fine = replace(project.spec, name="fine")
     write(project.stores, fine, DATA_QUALITY, chunks(DAYS[0]))
-    assert "No chunk of requests differed from the days before." in write_health_page(project.stores, fine).read_text()
+    page = write_health_page(project.stores, fine).read_text()
+    assert "None of 2 judged chunks of requests differed from the days before." in page
 
 
 def test_no_template_is_left_in_the_page(page: str, project: Project) -> None:

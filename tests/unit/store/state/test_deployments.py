@@ -37,7 +37,13 @@ def deployments(database: Database) -> Deployments:
 
 def change(deployments: Deployments, endpoint: str, version: str, before: DesiredState | None = None) -> DesiredState:
     known = before or deployments.desired(endpoint)
-    evidence = {"share": 100, "loss": 0.1234567890123456789, "name": "Zoë", "list": [1, None, {"b": 2, "a": 1}]}
+    evidence = {
+        "share": 100,
+        "forced": True,
+        "loss": 0.1234567890123456789,
+        "name": "Zoë",
+        "list": [1, None, {"b": 2, "a": 1}],
+    }
     number = known.generation + 1
     event = Event(0, endpoint, NOW, "me", "deploy", known.champion, version, number, "because", evidence)
     return deployments.change(known, variants_of(version), event)

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelops_pipelines.core.errors import InputError
-from modelops_pipelines.gateway.bodies.typed_columns import Columns
+from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.store.registry.model_loader import describe_files
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NUMBERS = frozenset({"float", "int"})
-NULLABLE = frozenset({"float", "text", "timestamp"})
 Narrow = Mapping[str, str]
 
 
@@ -46,20 +45,6 @@ def to_array(columns: Columns, inputs: Mapping[str, str]) -> NDArray[np.float64]
     The layout matters: with another one, a matrix product differs in the last bit.
     """
     return np.array([columns[name] for name in inputs], dtype=np.float64).T
-
-
-def example_of(model: Path) -> "pd.DataFrame | None":
-    """Return the model's logged input example if it is a DataFrame, else None."""
-    path = model / "input_example.json"
-    if not path.exists():
-        return None
-    import pandas as pd
-
-    example = json.loads(path.read_text())
-    if "columns" not in example:
-        return None
-    narrow = {name: kind for name, kind in narrow_inputs(model).items() if name in example["columns"]}
-    return pd.DataFrame(example["data"], columns=example["columns"]).astype(narrow)
 
 
 def _array(name: str, values: list[Any], kind: str) -> NDArray[Any]:

@@ -1,25 +1,44 @@
 """A loaded model version: predicts batches of requests, each with the same result as if it had been sent alone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import ModelOpsError, PredictionError
+from modelops_pipelines.core.errors import CrashError, ModelOpsError, NotReadyError, PredictionError
+from modelops_pipelines.core.models.output_forms import as_rows
 from modelops_pipelines.core.models.predictions import Answer, interpret
-from modelops_pipelines.gateway.bodies.typed_columns import Columns
-from modelops_pipelines.gateway.model_runtime.prediction_paths import PredictionPath
-from modelops_pipelines.gateway.model_runtime.probes import pad_rows
+from modelops_pipelines.core.models.typed_columns import Columns
+from modelops_pipelines.operations.model_runtime.parameters import Parameters
+from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
+from modelops_pipelines.operations.model_runtime.probes import pad_rows
 from modelops_pipelines.store.state.release.deployments import ModelVersion
+
+
+class Mark(Protocol):
+    """Where the request is marked as under way, for the case that the worker ends."""
+
+    def enter(self) -> None:
+        """Note that the model is about to see the request."""
+
+    def leave(self) -> None:
+        """Note that the model has answered."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one request: its columns and their number of rows."""
+    """The rows of one request: its columns, their number of rows, and the request's parameters, if it has any.
+
+    A request with parameters is never merged with others: nothing was tried with these. ``digest`` is the hash of the
+    request's body, ``mark`` where it is marked as under way.
+    """
 
     columns: Columns
     count: int
+    params: Mapping[str, Any] | None = None
+    digest: str | None = None
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -49,13 +68,19 @@ class Model:
     version: ModelVersion
     path: PredictionPath
     spec: EndpointSpec
+    parameters: Parameters = field(default_factory=Parameters)
     classes_fault: str | None = None
 
     def answer(self, requests: Sequence[Rows]) -> list[Outcome | Exception]:
-        """Return each request's outcome or error; if the model fails on the batch, predict each request alone."""
+        """Return each request's outcome or error; if the model fails on the batch, predict each request alone.
+
+        Where the version's process ended, each has that error: no row is tried again that may have been the cause.
+        """
         if len(requests) == 1:
             return [self._try(requests[0])]
         merged = self._try(_merge(requests))
+        if isinstance(merged, CrashError | NotReadyError):
+            return [merged] * len(requests)
         if isinstance(merged, Exception):
             return [self._try(request) for request in requests]
         ends = [0]
@@ -70,12 +95,8 @@ class Model:
             return error
 
     def _answer(self, rows: Rows) -> Outcome:
-        merging = self.path.merging
-        pads = merging is not None and rows.count <= merging.most
-        columns = pad_rows(rows.columns, rows.count, merging.pad) if merging and pads else rows.columns
         try:
-            output = self.path.predict(columns)
-            output = output[: rows.count] if pads else output
+            output = as_rows(self._predict(rows), rows.count, self.version.classes)
         except ModelOpsError:
             raise
         except (Exception, SystemExit) as error:  # a model's code may raise anything; its text stays in the log
@@ -86,6 +107,15 @@ class Model:
             self.spec.task, output, rows.count, self.version.classes, self.spec.positive_label, self.version.output
         )
         return Outcome(output.tolist(), predictions, scores)
+
+    def _predict(self, rows: Rows) -> Any:
+        """Return the output for the rows: padded as the path's probe found, or by MLflow with the request's params."""
+        if rows.params is not None:
+            return self.path.predict_with(rows.columns, rows.params)
+        merging = self.path.merging
+        if merging is None or rows.count > merging.most:
+            return self.path.predict(rows.columns)
+        return self.path.predict(pad_rows(rows.columns, rows.count, merging.pad))[: rows.count]
 
 
 def _merge(requests: Sequence[Rows]) -> Rows:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.support.gateway import running_gateway
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of
 from tests.support.versions import assert_refused, deploy_version, record_as_foreign, two_versions
-from tests.support.waiting import wait_until
 
 ROWS = rows_of(cancer_frame().head(3))
 
@@ -106,11 +107,10 @@ def test_where_pickles_are_accepted_the_malicious_one_executes_so_the_refusals_a
     version, marker = _pickled(project), tmp_path / "executed"
     _as_pickle(Path(version.artifact_uri), pickle.dumps(Payload(marker)))
     foreign = record_as_foreign(project, version)
-    with (tmp_path / "endpoints" / "endpoint.yaml").open("a") as opened:
-        opened.write(f"  accept_pickles: [{foreign.files_hash}]\n")
-    deploy_version(project, version)
-    with running_gateway(project, ready=False):
-        wait_until(marker.exists, 20)
+    accepting = replace(project.spec, accept_pickles=(str(foreign.files_hash),))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        deploy(project.stores, accepting, version.version, actor="test", reason="test")
+    assert marker.exists()
 
 
 def _pickled(project: Project) -> ModelVersion:

@@ -1,14 +1,12 @@
-"""Sequential tests under continuous monitoring: false alarms, power and delay, all simulated.
+"""The sequential tests themselves: false alarms, power and delay.
 
-Run ``python -m benchmarks.sequential`` (two minutes of CPU); ``--runs`` and ``--part`` make it shorter. The baseline is
-a z-test at the same level, evaluated as often. Part ``equal`` compares a version with itself; ``growing`` does so while
-the share grows and losses change; ``canary`` counts bad events and judges after each (the evidence is constant in
-between); ``sticky`` assigns callers, not requests; ``quality`` measures how often and when a difference is found.
+The baseline is a z-test at the same level, evaluated as often. Part ``equal`` compares a version with itself;
+``growing`` does so while the share grows and losses change; ``canary`` counts bad events and judges after each (the
+evidence is constant in between); ``sticky`` assigns callers, not requests; ``quality`` measures how often and when a
+difference is found.
 """
 
-import argparse
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -356,20 +354,3 @@ def check_the_guard() -> None:
 
 
 PARTS = {"equal": equal, "growing": growing, "canary": canary, "sticky": sticky, "quality": quality}
-
-
-def main() -> None:
-    """Run the chosen parts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--part", choices=PARTS, action="append")
-    options = parser.parse_args()
-    check_the_guard()
-    for name in options.part or PARTS:
-        started = time.process_time()
-        PARTS[name](options.runs)
-        print(f"\n{name}: {time.process_time() - started:.0f} CPU s")
-
-
-if __name__ == "__main__":
-    main()

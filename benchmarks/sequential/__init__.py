@@ -1,0 +1,1 @@
+"""Sequential tests and guards under continuous monitoring, all simulated: ``python -m benchmarks.sequential``."""

@@ -1,0 +1,105 @@
+"""The forms in which a model may answer: an array of one value, or of one row of values, for each input row.
+
+Arrays, lists, Series, DataFrames, tensors and a dict with one of these are such an array in another wrapping. Every
+other form is refused by its name. No pandas here: a DataFrame is known by what it has.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelops_pipelines.core.errors import PredictionError
+from modelops_pipelines.core.models.class_names import class_name
+
+_VALUE_KINDS = frozenset("biufU")
+"""NumPy's kinds of booleans, integers, floats and text."""
+_PLAIN = (bool, int, float, str)
+_MATRIX = 2
+_LONGEST_DOUBLE = 8
+_NAMES = 10
+_REMEDY = "Let the model return one value, or one row of probabilities, per input row"
+_VALUE_REMEDY = "Let the model return numbers, text or booleans"
+
+
+def as_rows(output: object, rows: int, classes: Sequence[str] | None = None) -> NDArray[Any]:
+    """Return a model's answer to ``rows`` rows as an array of shape (rows,) or (rows, columns), of plain values.
+
+    The columns of a DataFrame that are named by ``classes`` get the order of ``classes``. Raises PredictionError that
+    names the form for another number of rows, a value that is no number, text or boolean, or anything that is no array.
+    """
+    values = output if type(output) is np.ndarray else _unwrapped(output, rows, classes)
+    if values.ndim not in (1, _MATRIX) or len(values) != rows:
+        raise _form_error(f"an array of shape {values.shape}", rows)
+    if values.dtype.kind == "O":
+        return _plain(values)
+    if values.dtype.kind not in _VALUE_KINDS:
+        raise _value_error(values.dtype.name)
+    return values.astype(np.float64) if values.dtype.kind == "f" and values.itemsize > _LONGEST_DOUBLE else values
+
+
+def _unwrapped(output: Any, rows: int, classes: Sequence[str] | None) -> NDArray[Any]:
+    """Return the array that the output wraps."""
+    if isinstance(output, dict):
+        if len(output) != 1:
+            raise _form_error(f"a dict with the keys {_listed(output)}" if output else "an empty dict", rows)
+        [only] = output.values()
+        return only if type(only) is np.ndarray else _unwrapped(only, rows, classes)
+    if hasattr(output, "columns") and hasattr(output, "to_numpy"):
+        return _from_frame(output, rows, classes)
+    if isinstance(output, np.ma.MaskedArray):
+        raise _form_error("a masked array", rows)
+    if isinstance(output, list | tuple) or (hasattr(output, "__array__") and not np.isscalar(output)):
+        return _converted(output, rows)
+    raise _form_error("nothing (None)" if output is None else f"a {type(output).__name__}", rows)
+
+
+def _converted(output: Any, rows: int) -> NDArray[Any]:
+    try:
+        return np.array(output, dtype=object) if _mixes_text(output) else np.asarray(output)
+    except Exception as error:  # noqa: BLE001 - lists of several lengths; a tensor's own conversion may raise anything
+        raise _form_error(f"a {type(output).__name__} that is no array ({type(error).__name__})", rows) from None
+
+
+def _mixes_text(output: Any) -> bool:
+    """Return whether a list has text beside other types: NumPy would make all of it text."""
+    types = set(map(type, output)) if isinstance(output, list | tuple) else set()
+    return str in types and len(types) > 1
+
+
+def _from_frame(frame: Any, rows: int, classes: Sequence[str] | None) -> NDArray[Any]:
+    """Return a DataFrame's values; columns that are named must be the classes, whose order they then get."""
+    values: NDArray[Any] = frame.to_numpy()
+    names = [class_name(name) for name in frame.columns]
+    if len(names) == 1 or names == [str(index) for index in range(len(names))]:
+        return values
+    if classes is None or sorted(names) != sorted(classes):
+        known = "are not known" if classes is None else f"are {', '.join(classes)}"
+        raise _form_error(f"a DataFrame with the columns {_listed(names)}, and the version's classes {known},", rows)
+    return values[:, [names.index(name) for name in classes]]
+
+
+def _plain(values: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of objects with Python's own numbers, text and booleans; raises PredictionError for others."""
+    if {type(value) for value in values.flat} <= set(_PLAIN):
+        return values
+    plain = np.empty(values.shape, dtype=object)
+    plain.reshape(-1)[:] = [value.item() if isinstance(value, np.generic) else value for value in values.flat]
+    for value in plain.flat:
+        if not isinstance(value, _PLAIN):
+            raise _value_error("null (None)" if value is None else type(value).__name__)
+    return plain
+
+
+def _listed(names: Any) -> str:
+    found = [str(name)[:40] for name in names]
+    return ", ".join(found[:_NAMES]) + (f" and {len(found) - _NAMES} more" if len(found) > _NAMES else "")
+
+
+def _form_error(form: str, rows: int) -> PredictionError:
+    return PredictionError(f"The model returned {form} for {rows} row{'s' * (rows != 1)}", _REMEDY)
+
+
+def _value_error(kind: str) -> PredictionError:
+    return PredictionError(f"The model returned a value of type {kind}", _VALUE_REMEDY)

@@ -1,0 +1,91 @@
+"""What runs in a version's process: it loads the version, then answers on each of its channels in turn."""
+
+import os
+import pickle
+import socket
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import ModelOpsError
+from modelops_pipelines.gateway.json_logging import log_as_json
+from modelops_pipelines.operations.model_runtime.loading import Proven, load_and_prove, load_proven
+from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
+from modelops_pipelines.operations.models.messages import encode_array, receive, send
+from modelops_pipelines.store.state.release.deployments import ModelVersion
+
+ENDING = (SystemExit, KeyboardInterrupt, MemoryError, RecursionError)
+"""What a model raises when it means to end its process, or has used up its memory or stack."""
+_LONGEST = 20_000
+
+
+@dataclass(frozen=True)
+class Order:
+    """The first message: which version to load, and what an earlier process has found out of it.
+
+    Without ``strict`` a version whose classes are stated in two ways answers without classes; with ``has_served`` one
+    that does not prove itself answers as it did before.
+    """
+
+    worker: str
+    version: ModelVersion
+    spec: EndpointSpec
+    proven: Proven | None = None
+    strict: bool = True
+    has_served: bool = False
+
+
+def answer_lanes(lanes: Sequence[socket.socket]) -> None:
+    """Load the version that the first message names, tell how it predicts, and answer until the worker is gone."""
+    _, content = receive(lanes[0])
+    order: Order = pickle.loads(content)  # noqa: S301 - the worker wrote it
+    log_as_json(f"{order.worker}/{order.spec.name}/{order.version.version}")
+    try:
+        path, proven = _load(order)
+    except BaseException as error:  # noqa: BLE001 - a model's code may raise anything, to end the process too
+        send(lanes[0], _failure(error))
+        return
+    send(lanes[0], {"kind": "loaded", **proven.as_json()})
+    for lane in lanes[1:]:
+        threading.Thread(target=_answer_all, args=(lane, path), daemon=True).start()
+    _answer_all(lanes[0], path)
+
+
+def _load(order: Order) -> tuple[PredictionPath, Proven]:
+    if order.proven is not None:
+        return load_proven(order.version, order.spec, order.proven).path, order.proven
+    model, proven = load_and_prove(order.version, order.spec, strict=order.strict, has_served=order.has_served)
+    return model.path, proven
+
+
+def _answer_all(lane: socket.socket, path: PredictionPath) -> None:
+    """Answer the requests of one channel; the process ends when the worker has closed it."""
+    try:
+        while True:
+            _, content = receive(lane)
+            send(lane, *_reply(path, content))
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+def _reply(path: PredictionPath, content: bytes) -> tuple[Mapping[str, Any], bytes]:
+    try:
+        columns, params = pickle.loads(content)  # noqa: S301 - as above
+        return encode_array(path.predict(columns) if params is None else path.predict_with(columns, params))
+    except BaseException as error:  # noqa: BLE001 - as above
+        return _failure(error), b""
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    """Return an exception as a reply: ours by its kind, a model's with its traceback for the log."""
+    if isinstance(error, ModelOpsError):
+        return {"kind": "refused", "error": type(error).__name__, "message": error.message, "remedy": error.remedy}
+    try:
+        text = "".join(traceback.format_exception(error))[-_LONGEST:]
+    except Exception:  # noqa: BLE001 - an exception of the model's own may fail when it is shown
+        text = type(error).__name__
+    text = text.encode(errors="replace").decode()
+    return {"kind": "failed", "error": type(error).__name__, "text": text, "ending": isinstance(error, ENDING)}

@@ -1,0 +1,89 @@
+"""The processes of this worker's versions: which version has one, and since when nobody needs it."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.gateway.version_process.answering import Order
+from modelops_pipelines.gateway.version_process.launcher import Launcher
+from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, prove_apart
+from modelops_pipelines.gateway.worker.crash_book import CrashBook
+from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.operations.model_runtime.loaded_model import Model
+from modelops_pipelines.operations.model_runtime.loading import load_proven
+from modelops_pipelines.store.registry.model_loader import runs_own_code
+from modelops_pipelines.store.state.release.deployments import ModelVersion
+
+CHECK_SECONDS = 0.25
+_GRACE_SECONDS = 1.0
+
+
+@dataclass
+class _Kept:
+    """A version's process; ``unused_since`` is None while an endpoint has it loaded (monotonic seconds)."""
+
+    process: VersionProcess
+    unused_since: float | None = None
+
+
+class VersionProcesses:
+    """Loads versions: data in the worker, code in a process for each endpoint and version."""
+
+    def __init__(self, crashes: CrashBook, worker: str) -> None:
+        """Record crashes in this book; no process starts before it is needed."""
+        self._crashes, self._worker = crashes, worker
+        self._launcher = Launcher()
+        self._kept: list[_Kept] = []
+        self._checked_at = time.monotonic()
+
+    def load(
+        self, version: ModelVersion, spec: EndpointSpec, *, strict: bool, has_served: bool
+    ) -> tuple[Model, ModelVersion]:
+        """Load a version; return it with what its model says of its classes, to be recorded. Raises ModelError.
+
+        With ``strict`` it is refused where the sources of its classes differ, and without ``has_served`` where it does
+        not prove itself.
+
+        Data is loaded and probed in a process for this purpose first: native code that crashes on it does not crash
+        here, where it would again and again.
+        """
+        order = Order(self._worker, version, spec, strict=strict, has_served=has_served)
+        if not runs_own_code(version):
+            proven = prove_apart(order, self._launcher)
+            return load_proven(version, spec, proven, data_only=True), proven.learned(version)
+        process = VersionProcess(order, self._launcher, self._report)
+        self._kept.append(_Kept(process))
+        return process.proven.model(version, spec, process.path), process.proven.learned(version)
+
+    def check(self) -> None:
+        """Kill what hangs, and end what no endpoint has needed for longer than a request may take."""
+        now = time.monotonic()
+        late = now - self._checked_at - CHECK_SECONDS
+        self._checked_at = now
+        for kept in list(self._kept):
+            kept.process.check(late if late > CHECK_SECONDS else 0.0)
+            unused = kept.unused_since
+            if unused is not None and now - unused > kept.process.deadline + _GRACE_SECONDS:
+                kept.process.close()
+                self._kept.remove(kept)
+
+    def keep(self, endpoints: Iterable[ServedEndpoint]) -> None:
+        """Take note of the versions that the endpoints have loaded, and of their deadlines; called after each load."""
+        used = {id(batcher.model.path): served.spec for served in endpoints for batcher in served.loaded.values()}
+        for kept in list(self._kept):
+            spec = used.get(id(kept.process.path))
+            if spec is not None:
+                kept.unused_since = None
+                kept.process.deadline = spec.limits.deadline.total_seconds()
+            elif kept.unused_since is None:
+                kept.unused_since = time.monotonic()
+
+    def _report(self, process: VersionProcess, ended: Ended) -> None:
+        self._crashes.record(process, self._launcher, ended)
+
+    def close(self) -> None:
+        """End all processes."""
+        for kept in self._kept:
+            kept.process.close()
+        self._launcher.close()

@@ -1,0 +1,232 @@
+"""Proves a loaded version before it goes live: it answers rows the whole way, to the answer's bytes and the log's row.
+
+Run by each gateway worker that loads a version, and by ``trial`` in a separate process where no gateway runs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from modelops_pipelines.core.capture.spool_records import prediction_columns, prediction_record
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import InputError, ModelError, ModelOpsError, PredictionError
+from modelops_pipelines.core.models.output_kinds import LABELS, SCORES, UNKNOWN
+from modelops_pipelines.operations.model_runtime.answers import render_answer
+from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
+from modelops_pipelines.operations.model_runtime.parameters import Params, parameters_of
+from modelops_pipelines.operations.model_runtime.prediction_paths import choose_path, mlflow_path
+from modelops_pipelines.operations.model_runtime.probe_rows import ExampleRows, example_rows
+from modelops_pipelines.store.state.release.deployments import ModelVersion
+
+SIZES = (1, 2, 3, 5, 16)
+"""Rows of the requests that are tried: several, so that neither a transposed answer nor a fixed number passes."""
+BESIDE = (1, 3, 2, 1)
+"""Rows of the requests that are tried merged into one batch."""
+SUM_TOLERANCE = 0.02
+_LONGEST = 300
+_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+_ID = "0" * 40
+
+
+def prepare(model: Any, version: ModelVersion, spec: EndpointSpec, folder: Path) -> Model:
+    """Return a loaded MLflow model ready to serve, on its fastest identical path, once it has proven itself.
+
+    ``folder`` holds the version's files. Raises ModelError that names the cause and the remedy when the version cannot
+    serve: nothing goes live that has not answered the whole way.
+    """
+    parameters = parameters_of(folder)
+    slow = Model(version, mlflow_path(model, folder, version.inputs, version.classes), spec, parameters)
+    prove(slow, folder)  # before hundreds of predictions of one that cannot serve
+    slow = replace(slow, version=_with_output_kind(slow, folder))
+    row_wise = spec.row_wise and slow.version.output != UNKNOWN
+    try:
+        path = choose_path(model, folder, version.inputs, row_wise=row_wise, classes=version.classes)
+    except (Exception, SystemExit) as error:  # a model's code may raise anything, and differ from call to call
+        problem = f"{_name(version)} failed while its prediction path was chosen ({_text_of(error)})"
+        raise ModelError(problem, "Correct the model") from error
+    chosen = replace(slow, path=path)
+    return chosen if (path.name, path.merging) == ("mlflow", None) else prove(chosen, folder)
+
+
+def as_before(model: Any, version: ModelVersion, spec: EndpointSpec, folder: Path) -> Model:
+    """Return a loaded model that has served already and need not prove itself: on MLflow's path, never merged."""
+    path = mlflow_path(model, folder, version.inputs, version.classes)
+    return Model(version, path, spec, parameters_of(folder))
+
+
+def prove(model: Model, folder: Path) -> Model:
+    """Have the version answer its example, or a row made from its signature: one, several, and beside others.
+
+    Each answer is rendered to its bytes, in both protocols, and becomes the log's row. Returns the model, without
+    merging where merged answers differ from the same requests' own. Raises ModelError that names the cause and the
+    remedy.
+    """
+    tried = _Tried(model, example_rows(folder, model.version.inputs))
+    for size in SIZES:
+        tried.answer(size)
+    if tried.params is not None:
+        for size in SIZES[:3]:
+            tried.answer(size, tried.params)
+    return model if tried.answers_beside_others() else replace(model, path=replace(model.path, merging=None))
+
+
+def _with_output_kind(model: Model, folder: Path) -> ModelVersion:
+    """Return the version with its kind of output settled, where its signature has no outputs and it answers floats.
+
+    On an endpoint of two classes these are scores when the example's answers have fractions, and else classes: so a
+    single score of 1.0 is no class. Raises ModelError where there is no example to tell by.
+    """
+    version, rows = model.version, example_rows(folder, model.version.inputs)
+    if version.output != UNKNOWN or model.spec.task != "binary_classification":
+        return version
+    [outcome] = model.answer([Rows(rows.columns, rows.count)])
+    if isinstance(outcome, Exception) or not all(isinstance(value, float) for value in np.ravel(outcome.output)):
+        return version
+    if outcome.scores is None and not rows.is_own:
+        raise ModelError(
+            f"{_name(version)} answers {outcome.output[0]}, which is a score or a class: its signature has no outputs",
+            "Log it with signature=infer_signature(inputs, predictions), or with an input example",
+        )
+    return replace(version, output=LABELS if outcome.scores is None else SCORES)
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A version that is tried on these rows."""
+
+    model: Model
+    rows: ExampleRows
+
+    @property
+    def params(self) -> Params | None:
+        """The example's parameters, where the signature declares them."""
+        try:
+            return self.model.parameters.check(self.rows.params)
+        except InputError:
+            return None
+
+    def answer(self, size: int, params: Params | None = None) -> None:
+        """Answer a request of so many rows the whole way; raises ModelError."""
+        rows = self._request(0, size, params)
+        [outcome] = self.model.answer([rows])
+        if isinstance(outcome, Exception):
+            raise self._refusal(outcome, size)
+        try:
+            _check_probabilities(outcome)
+            _check_classes(outcome, self.model.version.classes)
+            _render_and_log(self.model, rows, outcome)
+        except ModelOpsError as error:
+            raise self._refusal(error, size) from error
+
+    def answers_beside_others(self) -> bool:
+        """Return whether requests that are merged into one batch are answered as they are alone."""
+        if self.model.path.merging is None:
+            return True
+        starts = np.cumsum((0, *BESIDE))
+        requests = [self._request(int(start), size) for start, size in zip(starts, BESIDE, strict=False)]
+        alone = [self.model.answer([request])[0] for request in requests]
+        return all(map(_same, self.model.answer(requests), alone))
+
+    def _request(self, start: int, size: int, params: Params | None = None) -> Rows:
+        """Return a request of so many of the rows, repeated when they are fewer."""
+        indexes = [(start + index) % self.rows.count for index in range(size)]
+        columns = {name: [values[index] for index in indexes] for name, values in self.rows.columns.items()}
+        return Rows(columns, size, params)
+
+    def _refusal(self, error: Exception, size: int) -> ModelError:
+        own, name = self.rows.is_own, _name(self.model.version)
+        what = "its own input example" if own else "a row made from its signature, as it has no usable input example"
+        where = f"{what} ({size} row{'s' * (size != 1)})"
+        cause = error.__cause__
+        if isinstance(error, ModelOpsError) and cause is None:
+            return ModelError(f"{name} cannot be served. On {where}: {error.message}", error.remedy)
+        remedy = "Log a version that can predict its input example"
+        if not own:
+            remedy = "Log it with an input example that it can predict: input_example=frame.head(5)"
+        return ModelError(f"{name} fails on {where}: {_text_of(cause or error)}", remedy)
+
+
+def _render_and_log(model: Model, rows: Rows, outcome: Outcome) -> None:
+    """Make the bytes of the answer and the log's row; raises PredictionError for what they cannot hold."""
+    version, spec = model.version.version, model.spec
+    for infer in (False, True):
+        answer = render_answer(
+            outcome.output,
+            endpoint=spec.name,
+            version=version,
+            variant="champion",
+            request_id=_ID,
+            client=None,
+            infer=infer,
+        )
+        orjson.loads(answer)
+    record = prediction_record(
+        request_id=_ID,
+        event_time=_MOMENT,
+        received_at=_MOMENT,
+        model_version=version,
+        variant="champion",
+        rows=rows.count,
+        status=200,
+        error_code=None,
+        latency_ms=0.0,
+        user_id=None,
+        session_id=None,
+        client_request_id=None,
+        source="test",
+        key_id=None,
+        prediction=outcome.predictions,
+        score=outcome.scores,
+        features={},
+    )
+    columns = prediction_columns(orjson.loads(orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY)))
+    if {len(values) for values in columns.values()} != {rows.count}:
+        raise PredictionError(f"The log's row has no value for each of {rows.count} rows", "Correct the model")
+
+
+def _check_probabilities(outcome: Outcome) -> None:
+    """Raise PredictionError for rows of several values that do not sum to 1: several answers, and no probabilities."""
+    if outcome.scores is None or not isinstance(outcome.output[0], list) or len(outcome.output[0]) == 1:
+        return
+    sums = [float(sum(row)) for row in outcome.output]
+    wrong = next((found for found in sums if not abs(found - 1) <= SUM_TOLERANCE), None)
+    if wrong is not None:
+        raise PredictionError(
+            f"The model returned {len(outcome.output[0])} values per row that sum to {wrong:g} and not to 1",
+            "Let it return a probability for each class, or one answer per row",
+        )
+
+
+def _check_classes(outcome: Outcome, classes: Sequence[str] | None) -> None:
+    """Raise PredictionError for a class that is none of the version's."""
+    if classes is None or not isinstance(outcome.predictions[0], str):
+        return
+    strange = sorted({str(found) for found in outcome.predictions} - set(classes))
+    if strange:
+        raise PredictionError(
+            f"The model returned {strange[0][:60]!r}, which is none of its classes {', '.join(classes)}",
+            "Log it with all its classes: metadata={'classes': [...]}, or let it return one of them",
+        )
+
+
+def _same(one: Outcome | Exception, other: Outcome | Exception) -> bool:
+    if isinstance(one, Exception) or isinstance(other, Exception):
+        return False
+    parts = ([found.output, found.predictions, found.scores] for found in (one, other))
+    first, second = (orjson.dumps(part, option=orjson.OPT_SERIALIZE_NUMPY) for part in parts)
+    return first == second
+
+
+def _text_of(error: BaseException) -> str:
+    """Return an error's type and text, on one line, shortened."""
+    text = " ".join(str(error).split())[:_LONGEST]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _name(version: ModelVersion) -> str:
+    return f"Version {version.version} of {version.model_name!r}"

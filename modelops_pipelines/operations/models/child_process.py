@@ -1,0 +1,85 @@
+"""Starts, watches and ends the process in which a version runs, so that its crash, hang or exit is a result here.
+
+No process of it stays. What it wrote to its output is read only for the last line, to say why it ended.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from modelops_pipelines.core.errors import ModelError, ModelOpsError, PredictionError
+from modelops_pipelines.store.state.release.deployments import ModelVersion
+
+FAULT, OUTPUT = "fault.json", "output.txt"
+LONGEST = 500
+LOW_PRIORITY = "low-priority"
+NICENESS = 10
+"""The niceness of a low-priority process: it gets a tenth of the others' share of a busy CPU."""
+
+
+def run_child(module: str, folder: Path, deadline: float, *, low_priority: bool = False) -> int | None:
+    """Run a module on a folder; return its exit code, None where it timed out (seconds) and was killed.
+
+    It also ends itself 5 s after the deadline, in case this process is killed meanwhile.
+    """
+    child = start_child(module, [str(folder), f"{deadline + 5:g}", *([LOW_PRIORITY] if low_priority else [])], folder)
+    try:
+        return child.wait(timeout=deadline)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:  # processes that the model started belong to the child's session
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def start_child(module: str, arguments: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
+    """Start a module in a new session; its output goes to a file in the folder."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+    with (folder / OUTPUT).open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def limit_child(arguments: Sequence[str]) -> None:
+    """In the child: end it after so many seconds, in case its parent is gone, and lower its priority if asked to."""
+    signal.setitimer(signal.ITIMER_REAL, float(arguments[1]))
+    if LOW_PRIORITY in arguments[2:]:
+        os.nice(NICENESS)
+
+
+def write_fault(folder: Path, error: ModelOpsError) -> None:
+    """In the child: report an error to the parent."""
+    (folder / FAULT).write_text(json.dumps({"message": error.message, "remedy": error.remedy}))
+
+
+def read_fault(folder: Path, version: ModelVersion) -> ModelOpsError | None:
+    """Return the error that the child reported, or None."""
+    if not (folder / FAULT).exists():
+        return None
+    try:
+        fault = json.loads((folder / FAULT).read_bytes())
+        message, remedy = str(fault["message"]), str(fault["remedy"])
+    except (ValueError, LookupError, TypeError):
+        return PredictionError(f"Version {version.version} failed without a readable error", "Fix the model")
+    return ModelError(message[: 4 * LONGEST], remedy[:LONGEST])
+
+
+def why_ended(folder: Path, exit_code: int) -> str:
+    """Return why a child ended: its signal or exit code, and the last line that it wrote."""
+    why = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"exit code {exit_code}"
+    with (folder / OUTPUT).open("rb") as output:
+        output.seek(max(0, output.seek(0, os.SEEK_END) - 4096))
+        lines = output.read().decode(errors="replace").strip().splitlines()
+    return f"({why}): {lines[-1][:LONGEST] if lines else 'no output'}"

@@ -1,0 +1,39 @@
+"""Returns the record of a version of an endpoint's model, whoever trained it."""
+
+from dataclasses import replace
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.models.classes import TAG, missing_classes
+from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
+from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
+from modelops_pipelines.store.stores import Stores
+
+
+def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVersion:
+    """Return the version, read from the registry when it is not recorded here yet; it fits the endpoint's tables.
+
+    Raises UnknownError when the registry has no such version, SchemaError when its inputs clash with the endpoint.
+    """
+    found = stores.deployments.version(spec.model_name, version)
+    if found is None:
+        from modelops_pipelines.operations.drift.references import (
+            adopt_reference,  # loads the profiles' code, which most commands do not need
+        )
+
+        found = stores.registry.describe(spec.model_name, version)
+        check_inputs(stores, spec, found.inputs)
+        adopt_reference(stores, found)
+        stores.deployments.record_version(found)
+    elif found.classes_from == TAG or missing_classes(
+        spec.task, version, found.classes or spec.classes or None, found.output
+    ):
+        _read_tag_again(stores, found)
+    return required_version(stores.deployments, spec.model_name, version)
+
+
+def _read_tag_again(stores: Stores, found: ModelVersion) -> None:
+    """Record the classes of the version's tag, which may have been set or corrected since the version was recorded."""
+    tagged = stores.registry.tagged_classes(found.model_name, found.version)
+    if tagged != found.classes:
+        source = None if tagged is None else TAG
+        stores.deployments.record_classes(replace(found, classes=tagged, classes_from=source))

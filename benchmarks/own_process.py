@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from modelops_pipelines.gateway.model_runtime.loaded_model import Model, Rows
-from modelops_pipelines.gateway.model_runtime.loading import load_path
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
@@ -22,6 +20,8 @@ from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launcher
 from modelops_pipelines.gateway.version_process.version_process import VersionProcess
 from modelops_pipelines.gateway.worker.request_marks import RequestMarks, UnderWay, digest_of
+from modelops_pipelines.operations.model_runtime.loaded_model import Rows
+from modelops_pipelines.operations.model_runtime.loading import load_and_prove
 from modelops_pipelines.store.registry.file_hashes import hash_files
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
@@ -36,8 +36,8 @@ def main() -> None:
         launcher = Launcher()
         process = VersionProcess(Order("benchmark", version, spec), launcher, lambda *_: None)
         batchers = {
-            "in the worker": Batcher(Model(version, load_path(version, spec), spec)),
-            "in its process": Batcher(Model(version, process.path, spec)),
+            "in the worker": Batcher(load_and_prove(version, spec)[0]),
+            "in its process": Batcher(process.proven.model(version, spec, process.path)),
         }
         for rows in (1, 100):
             show(rows, asyncio.run(measured(batchers, rows)))

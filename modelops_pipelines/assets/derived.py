@@ -22,12 +22,15 @@ from modelops_pipelines.core.alerting.alerts import with_states
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.derivations import derivation_of, direct_sources
+from modelops_pipelines.core.tables.lake import ESTIMATED_QUALITY, QUALITY_METRICS
 from modelops_pipelines.operations.alerting.judge_rules import judge_table
+from modelops_pipelines.operations.endpoints.missing import to_add
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed
 from modelops_pipelines.operations.lake.queries import newest
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.store.stores import Stores
 
+_OF_CLASSES = (QUALITY_METRICS, ESTIMATED_QUALITY)
 Derive = Callable[[Stores, EndpointSpec, Range | None], Recomputed]
 Rows = list[dict[str, Any]]
 Chart = Callable[[Stores, EndpointSpec, Rows], Mapping[str, str]]
@@ -76,12 +79,14 @@ def derived_asset(spec: EndpointSpec, of: Derived) -> dg.AssetsDefinition:
             metadata = recomputed_metadata(result, stores.lake.rows(spec.name, table.name))
             rows = newest(stores, spec, table, of.windows)
             judged = judge_table(stores, spec, table)
+            lacking = to_add(stores, spec, stores.deployments.desired(spec.name)) if table in _OF_CLASSES else None
             charts = of.chart(stores, spec, rows) if of.chart and rows else {}
         newest_first = sorted(rows, key=lambda row: row["window_start"], reverse=True)
         plotted = {f"latest_{v.rule}": v.value for v in judged.verdicts if v.value is not None}
         table_shown = markdown_table([with_states({name: row[name] for name in of.shown}) for row in newest_first])
         drawn = {name: dg.MetadataValue.md(content) for name, content in charts.items()}
-        told = {**metadata, **plotted, **alerts_metadata(judged.changes), **drawn, "newest": table_shown}
+        missing = {"to_add": lacking} if lacking else {}
+        told = {**metadata, **missing, **plotted, **alerts_metadata(judged.changes), **drawn, "newest": table_shown}
         checks = check_results(spec, table.name, judged.verdicts)
         yield from asset_results(key(spec, table.name), told, checks, not_judged_rules(judged.verdicts))
 

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 SWITCH_SECONDS = 0.0005
 """Python's default of 0.005 s lets a busy event loop delay the capture thread, and so the answers (measured)."""
 DRAIN_SECONDS = 10
+BIND_SECONDS = 1.0
 HEALTHCHECK_SECONDS = 15
 """A worker that has not answered its supervisor for so long is replaced."""
 PRELOADED = ("modelops_pipelines.gateway.app", "mlflow.sklearn", "sklearn.ensemble", "skops.io")
@@ -134,20 +136,28 @@ def application() -> "Gateway":
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raises SettingsError when the port is in use or may not be bound."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
-        raise SettingsError(
-            f"The gateway's address {host}:{port} {why}",
-            "Stop the process that listens there, or set MODELOPS_GATEWAY_PORT to a free port",
-        ) from error
-    return listener
+    """Return a listening socket; raises SettingsError when the port is in use or may not be bound.
+
+    A port in use is tried again for BIND_SECONDS: the workers of a gateway that was killed end a moment after it.
+    """
+    deadline = time.monotonic() + BIND_SECONDS
+    while True:
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(2048)
+        except OSError as error:
+            listener.close()
+            if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+                time.sleep(BIND_SECONDS / 10)
+                continue
+            why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
+            raise SettingsError(
+                f"The gateway's address {host}:{port} {why}",
+                "Stop the process that listens there, or set MODELOPS_GATEWAY_PORT to a free port",
+            ) from error
+        return listener
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import dagster as dg
 from modelops_pipelines.assets.improve import step_metadata
 from modelops_pipelines.core.evaluation.gate import FAIL, describe_verdict
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.operations.improve.retrain import evaluate_candidate
+from modelops_pipelines.operations.improve.retrain import evaluate_version
 from modelops_pipelines.resources.project import ProjectResource
 
 
@@ -24,7 +24,7 @@ class EvaluateConfig(dg.Config):
 def evaluate_op(context: dg.OpExecutionContext, config: EvaluateConfig, project: ProjectResource) -> None:
     """Judge a version and record the verdict. The live version does not change."""
     with project.stores() as stores:
-        step = evaluate_candidate(stores, endpoint_named(stores, context.partition_key), config.version)
+        step = evaluate_version(stores, endpoint_named(stores, context.partition_key), config.version)
     verdict = describe_verdict(step.record.verdict, step.record.numbers)
     if step.record.verdict == FAIL:
         raise dg.Failure(f"Version {config.version}: {verdict}", metadata=step_metadata(step), allow_retries=False)

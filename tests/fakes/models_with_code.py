@@ -41,7 +41,7 @@ def save(folder: Path, way: str, factor: float) -> Path:
     """Save a model that multiplies x by the factor, which stands in a module of its own; return its folder."""
     code, target = folder / "code", folder / "model"
     code.mkdir(parents=True)
-    options = {"signature": infer_signature(FRAME, FRAME["x"].to_numpy()), "input_example": None}
+    options = {"signature": infer_signature(FRAME, FRAME["x"].to_numpy()), "pip_requirements": ["mlflow"]}
     constant = f"FACTOR = {factor}\n"
     if way == "package":
         package = code / "scaler"

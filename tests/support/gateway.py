@@ -61,6 +61,12 @@ def worker_pids(gateway: RunningGateway) -> list[int]:
     return _children(gateway.process.pid)
 
 
+def family_pids(pid: int) -> set[int]:
+    """Return all processes below this one."""
+    children = _children(pid)
+    return set(children).union(*(family_pids(child) for child in children))
+
+
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 

@@ -59,10 +59,10 @@ def evaluate(endpoint: str, version: str, *, as_json: bool) -> None:
 
     The verdict is recorded; what is live does not change. Exit codes: 0 passed, 3 failed, 4 not enough evidence yet.
     """
-    from modelops_pipelines.operations.improve.evaluate import evaluate as judge
+    from modelops_pipelines.operations.improve.retrain import evaluate_version
 
     stores = open_stores()
-    gate = judge(stores, endpoint_named(stores, endpoint), version)
+    gate = evaluate_version(stores, endpoint_named(stores, endpoint), version).record
     _show_gate(gate, as_json=as_json)
     click.echo(f"version {version}: {describe_verdict(gate.verdict, gate.numbers)}", err=True)
     sys.exit(_EXIT_CODES.get(gate.verdict, 0))

@@ -12,7 +12,7 @@ from modelops_pipelines.core.models.output_kinds import LABELS
 
 CLASSES_TAG = "modelops.classes"
 MODEL, FILES, METADATA, TAG, YAML = "model", "files", "metadata", "tag", "yaml"
-_PRECEDENCE = (YAML, TAG, METADATA, MODEL, FILES)
+_PRECEDENCE = (YAML, TAG, METADATA, FILES, MODEL)
 """Whose spelling is used: all sources agree on the classes, and positive_label stands in the same YAML."""
 PLACES: Mapping[str, str] = {
     MODEL: "the loaded model's classes_",

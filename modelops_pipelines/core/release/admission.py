@@ -30,7 +30,7 @@ FORCE: Final = "force"
 class GateVerdict:
     """The gate's verdict on a version: against which champion, under which settings (their hash), why and when.
 
-    ``held`` has the reasons why a pass waits for a person.
+    ``held`` are the reasons why a pass waits for a person.
     """
 
     version: str
@@ -76,8 +76,9 @@ class Refusal:
 def refusal(asked: Admission) -> Refusal | None:
     """Return why the version may not take traffic from the champion; None when its newest verdict lets it.
 
-    It must be a pass that waits for no person, against the present champion, under the present settings, no older than
-    ``max_age``, and newer than the last time that a guard rolled the version back.
+    It must be a pass against the present champion, under the present settings, no older than ``max_age``, and newer
+    than the last time that a guard rolled the version back. A pass that waits for a person needs force, with a reason:
+    that is how the person confirms it.
     """
     newest = asked.newest
     evaluate = f"Evaluate it: modelops evaluate {asked.endpoint} {asked.version}"
@@ -88,19 +89,14 @@ def refusal(asked: Admission) -> Refusal | None:
     if newest is None:
         return Refusal("it was never evaluated", f"{evaluate}; {force}", is_outdated=True)
     outdated, failed = [*_outdated(asked, newest)], newest.verdict != PASS
-    if not outdated and not failed:
-        return _held(newest)
-    found = f"its newest verdict, of {text(newest.at)}, is '{newest.verdict}' ({newest.reason})"
-    remedy = f"{evaluate}; {force}" if outdated else f"Promote a version that passes, {force}"
-    return Refusal("; ".join([found, *outdated]), remedy, is_outdated=bool(outdated))
-
-
-def _held(newest: GateVerdict) -> Refusal | None:
-    """Return why a pass waits for a person, who confirms it by force with a reason; None when it does not wait."""
-    if not newest.held:
+    if not outdated and not failed and not newest.held:
         return None
-    reason = f"it passed, but waits for a person: {'; '.join(newest.held)}"
-    return Refusal(reason, "Look into it, then confirm it with a reason: --force --reason TEXT", is_outdated=False)
+    waits = f", held for a person: {'; '.join(newest.held)}" if newest.held else ""
+    found = f"its newest verdict, of {text(newest.at)}, is '{newest.verdict}' ({newest.reason}{waits})"
+    confirm = "Look at why it is held, then confirm it by force, with a reason: --force --reason TEXT"
+    again = confirm if newest.held and not failed else f"Promote a version that passes, {force}"
+    remedy = f"{evaluate}; {force}" if outdated else again
+    return Refusal("; ".join([found, *outdated]), remedy, is_outdated=bool(outdated))
 
 
 def _outdated(asked: Admission, newest: GateVerdict) -> Iterator[str]:

@@ -119,14 +119,21 @@ class CrashBook:
         for spec in specs:
             newest = self._newest.get(spec.name)
             if newest is not None and (since is None or newest > since):
-                change = contain_crashes(self._stores, spec)
-                if change is not None:
-                    _LOG.error("Watchdog: %s", change.sentence)
-                resolve_crashes(self._stores, spec)
+                self._contain(spec)
 
     def close(self) -> None:
         """End the threads."""
         self._trials.shutdown(wait=False, cancel_futures=True)
+
+    def _contain(self, spec: EndpointSpec) -> None:
+        """Judge one endpoint; an error is logged, and the others are judged nevertheless."""
+        try:
+            change = contain_crashes(self._stores, spec)
+            if change is not None:
+                _LOG.error("Watchdog: %s", change.sentence)
+            resolve_crashes(self._stores, spec)
+        except (ModelOpsError, SQLAlchemyError) as error:
+            _LOG.warning("The crashes of endpoint %s could not be judged, next attempt soon: %s", spec.name, error)
 
     def _try(
         self, number: int, process: VersionProcess, launcher: Launcher, requests: Sequence[Columns], *, again: bool

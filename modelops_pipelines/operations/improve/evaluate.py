@@ -16,7 +16,7 @@ from modelops_pipelines.core.evaluation.gate import NOT_ENOUGH, GateResult
 from modelops_pipelines.core.evaluation.paired_comparison import Rows, judge, log_loss, squared_error
 from modelops_pipelines.core.evaluation.plausibility import Truth
 from modelops_pipelines.core.evaluation.sanity_checks import Answered
-from modelops_pipelines.core.models.classes import how_to_state, why_unknown
+from modelops_pipelines.core.models.classes import how_to_state, match_class, why_unknown
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.operations.improve.champions import champion_to_beat
 from modelops_pipelines.operations.improve.holds import Compared, hold_numbers
@@ -57,11 +57,11 @@ def evaluate(stores: Stores, spec: EndpointSpec, version: str) -> Gate:
     Any version of the model in the registry can be judged, whoever trained it. A pass whose ``numbers`` have ``held``
     (``core.evaluation.gate.held_reasons``) waits for a person.
 
-    Raises EvidenceError when nothing is live to compare with or the classes of a version are unknown, ConflictError for
-    the champion itself, UnknownError when the registry has no such version, SchemaError when its inputs clash with the
-    endpoint, ModelError when it cannot be loaded, and PredictionError when the champion itself cannot answer the rows.
+    Raises EvidenceError when nothing is live to compare with or the classes of a version are unknown, UnknownError when
+    the registry has no such version, SchemaError when its inputs clash with the endpoint, ModelError when it cannot be
+    loaded, and PredictionError when the champion itself cannot answer the rows.
     """
-    champion = champion_to_beat(stores, spec, version)
+    champion = champion_to_beat(stores, spec)
     candidate = known_version(stores, spec, version)
     rows = evaluation_rows(stores, spec)
     verdict, numbers = _judge(
@@ -98,6 +98,7 @@ def _judge(
         raise PredictionError(
             f"The champion cannot answer the evaluation rows: {old.fault}", "Roll back, or promote with --force"
         )
+    labels = _named(labels, old.known)
     new = _check_answers(old, _load_and_predict(spec, candidate, frame), labels)
     scored = old.scores is not None and new.scores is not None and spec.task == "binary_classification"
     times = _ms_per_row(old, new, frame) if len(frame) and new.fault is None else (None, None)
@@ -156,6 +157,14 @@ def _predict(spec: EndpointSpec, version: _Version, frame: "pd.DataFrame") -> _V
             how_to_state(known.version),
         )
     return replace(version, answers=named, scores=scores)
+
+
+def _named(labels: list[Any], champion: ModelVersion) -> list[Any]:
+    """Return the labels as the champion names its classes; a label that is none of them stays as it is."""
+    if champion.classes is None:
+        return labels
+    names = {label: match_class(label, champion.classes) or label for label in set(labels)}
+    return [names[label] for label in labels]
 
 
 def _output(version: _Version, frame: "pd.DataFrame") -> Any:

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from modelops_pipelines.core import errors
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import BusyError, ModelOpsError, OverloadError, PredictionError
-from modelops_pipelines.operations.improve.champions import champion_to_beat
+from modelops_pipelines.operations.improve.champions import check_challenges
 from modelops_pipelines.store.filesystem.files import exclusive
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.stores import Stores
@@ -27,12 +27,12 @@ FAULT, OUTPUT = "fault.json", "output.txt"
 
 
 def evaluate_in_process(stores: Stores, spec: EndpointSpec, version: str, deadline: float = DEADLINE) -> Gate:
-    """Judge a version as ``evaluate`` does; return the recorded verdict.
+    """Judge a version as ``evaluate_version`` does; return the recorded verdict.
 
-    One evaluation runs at a time in a project. Raises what ``evaluate`` raises, BusyError while another one runs,
-    OverloadError after the deadline (seconds), PredictionError when the process died.
+    One evaluation runs at a time in a project. Raises what ``evaluate_version`` raises, BusyError while another one
+    runs, OverloadError after the deadline (seconds), PredictionError when the process died.
     """
-    champion_to_beat(stores, spec, version)
+    check_challenges(stores, spec, version)
     try:
         with exclusive(stores.settings.home / "evaluation.lock", "the evaluation", seconds=0):
             _run(stores, spec, version, deadline)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.evaluation_process import FAULT
+from modelops_pipelines.operations.improve.retrain import evaluate_version
 from modelops_pipelines.store.stores import Stores
 
 LOW_PRIORITY = 10
@@ -23,7 +23,7 @@ def main(folder: Path, endpoint: str, version: str) -> None:
     """Judge the version; an error of ours is written to the folder with its type."""
     try:
         stores = Stores()
-        evaluate(stores, endpoint_named(stores, endpoint), version)
+        evaluate_version(stores, endpoint_named(stores, endpoint), version)
     except ModelOpsError as error:
         fault = {"type": type(error).__name__, "message": error.message, "remedy": error.remedy}
         (folder / FAULT).write_text(json.dumps(fault))

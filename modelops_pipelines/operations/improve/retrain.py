@@ -13,6 +13,7 @@ from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.core.evaluation.gate import held_reasons, table_of
 from modelops_pipelines.core.improve.retraining_trigger import Decision, RetrainingEvidence, decide
 from modelops_pipelines.core.release.admission import Admission, refusal
+from modelops_pipelines.operations.improve.champions import check_challenges
 from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.train import train
 from modelops_pipelines.operations.improve.training_sets import build_training_set
@@ -122,6 +123,15 @@ def evaluate_candidate(stores: Stores, spec: EndpointSpec, version: str | None =
         "version": gate.version,
     }
     return Step(EVALUATION, gate, numbers)
+
+
+def evaluate_version(stores: Stores, spec: EndpointSpec, version: str) -> Step[Gate]:
+    """Judge any registered version against the champion.
+
+    Raises ConflictError for the champion itself, and what ``evaluate`` raises.
+    """
+    check_challenges(stores, spec, version)
+    return evaluate_candidate(stores, spec, version)
 
 
 def _newest_candidate(stores: Stores, spec: EndpointSpec) -> str:

@@ -36,6 +36,7 @@ class Predicted:
     None where the version's classes are unknown. ``milliseconds`` is the time per row
     in its batch; ``seconds`` is the answering alone, ``seconds_in_all`` includes starting the process and loading.
     ``timed_with`` is the milliseconds per row of the other version that was timed; None without one, or if it fails.
+    ``classes`` are the version's, None where they are unknown.
     """
 
     predictions: Sequence[Answer | None]
@@ -45,6 +46,7 @@ class Predicted:
     seconds: float
     seconds_in_all: float
     timed_with: float | None = None
+    classes: Sequence[str] | None = None
 
 
 def predict_in_sandbox(
@@ -129,6 +131,7 @@ def _read(folder: Path, version: ModelVersion, exit_code: int, rows: int) -> pa.
             answers = pa.ipc.open_file(source).read_all()
         answers.validate(full=True)
         float(answers.schema.metadata[b"seconds"])
+        _classes(answers)
     except (
         OSError,
         pa.ArrowException,
@@ -143,7 +146,12 @@ def _read(folder: Path, version: ModelVersion, exit_code: int, rows: int) -> pa.
     return answers
 
 
+def _classes(answers: pa.Table) -> list[str] | None:
+    found = json.loads(answers.schema.metadata[b"classes"])
+    return None if found is None else [str(name) for name in found]
+
+
 def _predicted(answers: pa.Table, seconds: float) -> Predicted:
     spent = float(answers.schema.metadata[b"seconds"])
     predictions, scores, errors, took = (answers.column(name).to_pylist() for name in _COLUMNS)
-    return Predicted(predictions, scores, errors, took, spent, seconds)
+    return Predicted(predictions, scores, errors, took, spent, seconds, classes=_classes(answers))

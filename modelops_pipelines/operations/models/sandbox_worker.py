@@ -49,6 +49,8 @@ def main(folder: Path) -> None:
         write_fault(folder, error)
         return
     answers = answer(model, version, spec, rows, request["batches"])
+    named = {"classes": json.dumps(version.classes)}
+    answers = answers.replace_schema_metadata({**answers.schema.metadata, **named})
     with pa.OSFile(str(folder / ANSWERS), "wb") as sink, pa.ipc.new_file(sink, answers.schema) as writer:
         writer.write_table(answers)
 

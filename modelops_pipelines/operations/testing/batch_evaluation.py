@@ -1,5 +1,6 @@
 """Evaluates a version on a file of rows: its answers, and metrics where the file has the label."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.models.class_names import class_name
+from modelops_pipelines.core.models.classes import match_class
 from modelops_pipelines.operations.metrics.quality import JUDGED, quality_of
 from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_in_sandbox
 from modelops_pipelines.operations.versions.known_version import known_version
@@ -43,13 +45,14 @@ class Batch:
 def evaluate_file(stores: Stores, spec: EndpointSpec, version: str, path: Path, *, deadline: float = DEADLINE) -> Batch:
     """Have a version answer a CSV or Parquet file, in a separate process; compute metrics on the labels in the file.
 
-    Raises InputError for a file that cannot be read as the version's features, and what ``predict_in_sandbox`` raises.
+    Raises InputError for a file that cannot be read as the version's features or has a label that is no class of it,
+    and what ``predict_in_sandbox`` raises.
     """
     known = known_version(stores, spec, version)
     table = _read(path, known)
     predicted = predict_in_sandbox(known, spec, table, deadline)
     errors = [error for error in predicted.errors if error is not None]
-    label = _labels(table, spec, path) if spec.label in table.column_names else None
+    label = _labels(table, spec, path, predicted.classes) if spec.label in table.column_names else None
     return Batch(
         version=known.version,
         rows=len(table),
@@ -98,14 +101,25 @@ def _read(path: Path, version: ModelVersion) -> pa.Table:
     return table
 
 
-def _labels(table: pa.Table, spec: EndpointSpec, path: Path) -> pa.Array:
+def _labels(table: pa.Table, spec: EndpointSpec, path: Path, classes: Sequence[str] | None) -> pa.Array:
     values = table.column(spec.label).to_pylist()
     try:
         if spec.task == "regression":
             return pa.array([None if value is None else float(value) for value in values], pa.float64())
     except ValueError as error:
         raise InputError(f"{path} has a label that is not a number ({error})", "Correct the file") from error
-    return pa.array([None if value is None else class_name(value) for value in values], pa.string())
+    return pa.array([None if value is None else _class(value, path, classes) for value in values], pa.string())
+
+
+def _class(label: object, path: Path, classes: Sequence[str] | None) -> str:
+    """Return the class that a label names; raises InputError for one that is no class of the version."""
+    if classes is None:
+        return class_name(label)
+    found = match_class(label, classes)
+    if found is None:
+        shown = ", ".join(classes)[:300]
+        raise InputError(f"{path} has the label {class_name(label)[:60]!r}, which is no class", f"Use one of: {shown}")
+    return found
 
 
 def _metrics(spec: EndpointSpec, version: str, predicted: Predicted, label: pa.Array) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Suites of stored cases: run against a version, compared between versions, taken from the log."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -9,7 +9,7 @@ import pyarrow as pa
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, UnknownError
 from modelops_pipelines.core.evaluation.suites import RESERVED, Answered, Case, differences, failures, inputs_hash
-from modelops_pipelines.core.models.classes import how_to_state, why_unknown
+from modelops_pipelines.core.models.classes import how_to_state, match_class, why_unknown
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
 from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_in_sandbox
@@ -73,8 +73,9 @@ def run_suite(
     rows = pa.table({name: _column(name, columns[name], kind) for name, kind in known.inputs.items()})
     predicted = predict_in_sandbox(known, spec, rows, deadline)
     _check_named(predicted, known.version)
+    cases = [_named(case, read, predicted.classes) for case in read.cases]
     answers = [Answered(*one) for one in zip(predicted.predictions, predicted.scores, predicted.errors, strict=True)]
-    failed = failures(read.cases, answers, spec.task)
+    failed = failures(cases, answers, spec.task)
     test = VersionTest(
         endpoint=spec.name,
         version=known.version,
@@ -140,6 +141,17 @@ def _check_named(predicted: Predicted, version: str) -> None:
     answers = zip(predicted.predictions, predicted.errors, strict=True)
     if any(prediction is None and error is None for prediction, error in answers):
         raise EvidenceError(f"No case can be judged: {why_unknown(version)}", how_to_state(version))
+
+
+def _named(case: Case, suite: Suite, classes: Sequence[str] | None) -> Case:
+    """Return the case with its class as the version names it; raises InputError for one that is no class."""
+    if classes is None or case.tolerance is not None or case.expected is None:
+        return case
+    name = match_class(case.expected, classes)
+    if name is None:
+        problem = f"case {case.name!r} expects {case.expected!r}, which is no class of the version"
+        raise InputError(f"{suite.path}: {problem}", f"Write one of: {', '.join(classes)[:300]}")
+    return replace(case, expected=name)
 
 
 def _newest(stores: Stores, spec: EndpointSpec, version: str, suite: str) -> VersionTest:

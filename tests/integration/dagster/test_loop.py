@@ -113,7 +113,7 @@ def test_a_failing_check_shows_its_numbers_and_does_not_fail_the_run(story: Stor
     check = checks_of(story.first)["quality_brier_skill"]
     assert (story.first.success, check.passed, check.severity) == (True, False, dg.AssetCheckSeverity.ERROR)
     assert check.metadata["value"].value < check.metadata["threshold"].value == 0
-    assert "windows failed]" in check.description
+    assert "windows failed, 1 not judged]" in check.description
 
 
 def test_failing_windows_of_a_run_by_hand_become_one_open_alert_that_counts_them(story: Story) -> None:

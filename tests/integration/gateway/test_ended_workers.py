@@ -15,7 +15,7 @@ from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.release.commands import deploy
 from tests.fakes import model_kinds as kinds
 from tests.fakes.crashing_models import FATAL_ROW, GOOD, YAML, model, native, register
-from tests.support.gateway import RunningGateway, running_gateway, worker_pids
+from tests.support.gateway import RunningGateway, family_pids, running_gateway, worker_pids
 from tests.support.project import Project
 from tests.support.waiting import wait_until
 
@@ -62,6 +62,8 @@ def test_a_worker_that_is_killed_leaves_rows_and_no_crash(project: Project) -> N
     deploy(project.stores, spec, register(project, spec, model("sleeps", project.folder / "seen")).version, **WHO)
     with running_gateway(project) as gateway:
         before = set(worker_pids(gateway))
+        family = family_pids(gateway.process.pid)
+        assert len(family) >= 3 * len(before), "each worker has a launcher, and that has a version's process"
         with suppress(httpx.TransportError):
             gateway.client.post(
                 "/endpoints/slow/invocations", json={"dataframe_records": [{"x": -9.0}]}, timeout=1
@@ -70,12 +72,20 @@ def test_a_worker_that_is_killed_leaves_rows_and_no_crash(project: Project) -> N
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not set(worker_pids(gateway)) & before and len(worker_pids(gateway)) == len(before), 30)
         wait_until(lambda: _fresh(gateway, "slow", 8.0).status_code == 200, 30)
+        wait_until(lambda: not any(_is_alive(pid) for pid in family), 10)
         assert [] == project.stores.crashes.all("slow")
     ingest(project.stores, spec, "predictions")
     with project.stores.lake.query("slow", [kinds.log_of(project, spec)]) as connected:
         found = connected.execute("SELECT status, error_code FROM inference_log ORDER BY status").fetchall()
     assert (500, "interrupted") == found[-1]
     assert 1 == [status for status, _ in found].count(500)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _fresh(gateway: RunningGateway, endpoint: str, x: float) -> httpx.Response:

@@ -15,7 +15,7 @@ from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, held
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.evaluation_process import evaluate_in_process
-from modelops_pipelines.operations.improve.retrain import promotable_gate, retrain
+from modelops_pipelines.operations.improve.retrain import evaluate_version, promotable_gate, retrain
 from modelops_pipelines.operations.improve.train import train_first
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.filesystem.files import exclusive
@@ -152,7 +152,7 @@ def test_the_same_rows_under_other_ids_are_found(project: Project) -> None:
 def test_what_cannot_be_judged_is_told_alike_here_and_in_a_process_of_its_own(
     project: Project, version: str, error: type[Exception], message: str
 ) -> None:
-    for judge in (evaluate, evaluate_in_process):
+    for judge in (evaluate_version, evaluate_in_process):
         with pytest.raises(error, match=message):
             judge(project.stores, project.spec, version)
     assert [] == project.stores.gates.of("cancer")
@@ -160,7 +160,7 @@ def test_what_cannot_be_judged_is_told_alike_here_and_in_a_process_of_its_own(
 
 def test_without_a_champion_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
-    for judge in (evaluate, evaluate_in_process):
+    for judge in (evaluate_version, evaluate_in_process):
         with pytest.raises(EvidenceError, match="has no champion to compare with"):
             judge(project.stores, project.spec, "2")
 

@@ -215,7 +215,8 @@ def test_who_joins_a_deploy_that_fails_is_told_why(project: Project) -> None:
 
 def test_a_dry_run_tells_and_changes_nothing(project: Project) -> None:
     told = deploy(project.stores, project.spec, "2", **WHO, force=True, dry_run=True)
-    assert "cancer: would deploy 1 -> 2 (100 % of the traffic, generation 2)" == told.sentence
+    forced = "forced past the gate: it was never evaluated"
+    assert f"cancer: would deploy 1 -> 2 (100 % of the traffic, generation 2); {forced}" == told.sentence
     same = deploy(project.stores, project.spec, "1", **WHO, force=True, dry_run=True)
     assert "cancer: would change nothing" == same.sentence
     assert 1 == len(project.stores.deployments.events("cancer"))

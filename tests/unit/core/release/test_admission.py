@@ -54,21 +54,19 @@ def test_a_pass_that_does_not_hold_now_is_outdated_and_the_remedy_is_to_evaluate
     assert (True, "Evaluate it: modelops evaluate e 2") == (found.is_outdated, found.remedy.partition(";")[0])
 
 
-def test_a_pass_that_waits_for_a_person_is_refused_with_its_reasons_until_she_confirms_it() -> None:
-    found = refusal(
-        replace(ASKED, newest=replace(PASSED, held=("column 'y' tells the outcome", "it was trained here")))
-    )
-    assert found is not None
-    assert "it passed, but waits for a person: column 'y' tells the outcome; it was trained here" == found.reason
-    assert (False, "--force --reason TEXT") == (found.is_outdated, found.remedy.rpartition(": ")[2])
-
-
 @pytest.mark.parametrize("verdict", [FAIL, NOT_ENOUGH, "held for a person", ""])
 def test_anything_but_a_pass_refuses_and_an_evaluation_would_say_the_same(verdict: str) -> None:
     found = refusal(replace(ASKED, newest=replace(PASSED, verdict=verdict, reason="why")))
     assert found is not None
     assert f"its newest verdict, of 2026-03-19T12:00:00Z, is '{verdict}' (why)" == found.reason
     assert not found.is_outdated
+
+
+def test_a_pass_that_waits_for_a_person_is_refused_until_one_confirms_it_by_force() -> None:
+    found = refusal(replace(ASKED, newest=replace(PASSED, held=("column 'settled' alone predicts the label",))))
+    assert found is not None
+    assert "is 'pass' (better, held for a person: column 'settled' alone predicts the label)" in found.reason
+    assert ("confirm it by force" in found.remedy, found.is_outdated) == (True, False)
 
 
 def test_everything_that_differs_is_named() -> None:

@@ -28,6 +28,12 @@ def test_the_newest_verdict_is_the_one_recorded_last_though_a_clock_ran_ahead(tm
     assert gates.newest("e", "9") is None
 
 
+def test_a_held_pass_says_so_to_who_decides() -> None:
+    assert PASSED.as_verdict.held == ()
+    held = replace(PASSED, numbers={"reason": "better", "held": ["it is too good"]}).as_verdict
+    assert ("pass", "better", ("it is too good",)) == (held.verdict, held.reason, held.held)
+
+
 def test_a_verdict_on_the_same_rows_replaces_the_earlier_one_and_is_the_newest(tmp_path: Path) -> None:
     gates = gates_in(tmp_path)
     for gate in (PASSED, replace(PASSED, data_hash="more rows"), replace(PASSED, verdict="fail", champion="4")):

@@ -102,6 +102,18 @@ def test_a_row_that_crashed_twice_is_not_tried_again_and_the_others_are_answered
     assert "(SIGABRT) while it was answering" in answers[0].json()["error"]["message"]
 
 
+def test_a_prediction_past_its_deadline_ends_and_the_version_answers_again(running: Running) -> None:
+    more = YAML + "  limits: {deadline: 2s}\n"
+    spec = kinds.add_endpoint(running.project, "late", more, task="regression")
+    version = register(running.project, spec, model(HANGS[0], running.seen("late", HANGS[0])))
+    deploy(running.project.stores, spec, version.version, **WHO)
+    late = running.gateway.predict([{"x": -7.0}], "late")
+    assert (503, "overload") == (late.status_code, late.json()["error"]["code"])
+    wait_until(lambda: running.gateway.predict([{"x": 8.0}], "late").status_code == 200, 10)
+    [recorded] = running.project.stores.crashes.all("late")
+    assert ("hang", "no answer for 2 s") == (recorded.crash.kind, recorded.crash.cause)
+
+
 def _assert_logged(project: Project, spec: EndpointSpec, caller: Caller) -> None:
     """Every request is a row of the log, the failed ones too."""
 

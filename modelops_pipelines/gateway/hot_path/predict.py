@@ -28,6 +28,7 @@ from modelops_pipelines.gateway.hot_path.random_bytes import Entropy
 from modelops_pipelines.gateway.http.errors import INTERNAL, UNAVAILABLE, body_of, code_of, headers_of, status_of
 from modelops_pipelines.gateway.worker.ended_workers import call_of
 from modelops_pipelines.gateway.worker.live_metrics import Judged
+from modelops_pipelines.gateway.worker.replays import Replay
 from modelops_pipelines.gateway.worker.request_marks import LeftBehind, Mark, RequestMarks, UnderWay, digest_of
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -221,6 +222,8 @@ def _time_again(exchange: Exchange, served: ServedEndpoint) -> None:
         slow, other_slow = mine > slower * theirs, theirs > slower * mine
         served.live.add_timing(time.time(), version, slow=slow, other_slow=other_slow)
 
+    if served.loaded[other].refusal(rows) is not None:
+        return
     models = served.loaded[version].model, served.loaded[other].model
     served.replays.time_later(*models, rows, served.spec.limits.deadline.total_seconds(), report)
 
@@ -238,7 +241,10 @@ async def _replay(exchange: Exchange, served: ServedEndpoint) -> None:
         return
     own = None if exchange.status == UNAVAILABLE else served.loaded[version].model
     seconds = served.spec.limits.deadline.total_seconds()
-    exchange.replay = await served.replays.compare(own, served.loaded[other].model, rows, seconds)
+    if served.loaded[other].refusal(rows) is not None:
+        exchange.replay = Replay(other_failed=True, own_failed=None)  # it crashed on them
+    else:
+        exchange.replay = await served.replays.compare(own, served.loaded[other].model, rows, seconds)
     if exchange.replay.other_failed:
         exchange.error = f"{exchange.error}{SHARED}"
 

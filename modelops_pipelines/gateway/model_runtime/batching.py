@@ -50,13 +50,17 @@ class Batcher:
         self._max_running = MERGING_THREADS if model.path.merging else SINGLE_THREADS
         self._threads = ThreadPoolExecutor(self._max_running, thread_name_prefix="predict")
 
+    def refusal(self, rows: Rows) -> ModelOpsError | None:
+        """Return why the version is not called with these rows again, None where it may be."""
+        return self._suspects.refusal(rows) if self._suspects else None
+
     def submit(self, rows: Rows) -> "asyncio.Future[Outcome]":
         """Queue the rows; the future gets their outcome or error.
 
         Rows whose future is already done (deadline, caller disconnected) are skipped: the model never sees them.
         """
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        refusal = self._suspects.refusal(rows) if self._suspects else None
+        refusal = self.refusal(rows)
         if refusal is not None:
             future.set_exception(refusal)
             return future

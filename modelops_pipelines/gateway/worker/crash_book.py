@@ -40,6 +40,8 @@ from modelops_pipelines.store.stores import Stores
 
 RECENT = ESTABLISHED_WITHIN + timedelta(minutes=1)
 """For how long after a crash its endpoint is judged."""
+TRIALS, TRIALS_WAITING = 2, 16
+"""Crashes whose rows are tried apart from the endpoints at a time, and how many may be waiting for it."""
 TRIES = 2
 """Crashes after which a row is refused."""
 _BELL = 8
@@ -61,8 +63,8 @@ class CrashBook:
         self._judged_since: datetime | None = None
         self._unwritten: list[tuple[_Key, str, Crash]] = []
         self._lock = threading.Lock()
-        self._is_busy = threading.Lock()
-        self._trials = ThreadPoolExecutor(1, thread_name_prefix="crashes")
+        self._places = threading.BoundedSemaphore(TRIALS_WAITING)
+        self._trials = ThreadPoolExecutor(TRIALS, thread_name_prefix="crashes")
 
     def suspects(self, endpoint: str, version: str) -> "SuspectRows":
         """Return the rows of a version that are suspected, now and later."""
@@ -75,7 +77,7 @@ class CrashBook:
         crash is kept until that is back.
         """
         under_way = list(ended.under_way)
-        is_free = self._is_busy.acquire(blocking=False)
+        is_free = self._places.acquire(blocking=False)
         again = is_free and len(under_way) == 1 and _count(under_way[0]) == 1
         rows = frozenset(row for columns in under_way for row in row_hashes(columns, _count(columns)))
         crash = Crash(ended.kind, ended.cause, rows, self._stores.now(), None if again else False)
@@ -85,7 +87,7 @@ class CrashBook:
             self._trials.submit(self._try, number, process, launcher, under_way, again=again)
             return
         if is_free:
-            self._is_busy.release()
+            self._places.release()
         if number is not None:
             self._trials.submit(self._conclude, number, reproduced=False, compared=UNTESTED)
 
@@ -150,7 +152,7 @@ class CrashBook:
             if survived:
                 self._acquit((order.spec.name, order.version.version), set(row_hashes(requests[0], 1)))
         finally:
-            self._is_busy.release()
+            self._places.release()
 
     def _compare(self, order: Order, launcher: Launcher, requests: Sequence[Columns], seconds: float) -> str:
         """Return what the version before does on the requests; untested where there is none, or it takes others."""

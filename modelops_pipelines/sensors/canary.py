@@ -24,7 +24,7 @@ def trials_sensor(specs: Sequence[EndpointSpec], trial: dg.JobDefinition) -> dg.
         minimum_interval_seconds=TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts the trial job for each version on trial, 20 times per soak, at least every 10 minutes; "
-        "for a new champion on probation 20 times in the first 'guard: {watch: ...}', then every 10 minutes.",
+        "for a new champion with new labels 20 times in the first 'guard: {watch: ...}', then every 10 minutes.",
     )
     def trials(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
         requests, reasons = [], []
@@ -34,7 +34,7 @@ def trials_sensor(specs: Sequence[EndpointSpec], trial: dg.JobDefinition) -> dg.
                 state = states.get(spec.name)
                 every = _time_between(stores, spec, state)
                 if state is None or every is None:
-                    reasons.append(f"{spec.name}: no version is on trial, and no new champion on probation")
+                    reasons.append(f"{spec.name}: no version is on trial, and no new champion has new labels")
                 elif is_running(context, spec.name, KIND):
                     reasons.append(f"{spec.name}: a trial run is in progress")
                 else:

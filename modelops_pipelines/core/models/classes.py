@@ -21,6 +21,8 @@ PLACES: Mapping[str, str] = {
     TAG: f"the version's tag {CLASSES_TAG} in MLflow",
     YAML: "'classes' in the endpoint's YAML",
 }
+IN_CONFLICT = "conflict"
+"""The source of the classes of a live version whose record and loaded model differ: they count as unknown."""
 _FEWEST = 2
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 _TRUTH = {"true": "1", "false": "0"}

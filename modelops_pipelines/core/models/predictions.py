@@ -88,14 +88,15 @@ def _from_probabilities(
 ) -> tuple[list[Answer | None], list[float] | None]:
     _check_range(matrix)
     binary = task == "binary_classification"
+    count = len(classes) if classes is not None else _MATRIX if binary else matrix.shape[1]
+    if count != matrix.shape[1]:
+        raise PredictionError(
+            f"The model returned {matrix.shape[1]} probabilities per row for {count} classes",
+            "State all its classes, in the order of the columns: 'classes' in the endpoint's YAML",
+        )
     if classes is None:
         return [None] * len(matrix), None if binary else matrix.max(axis=1).tolist()
     names = list(classes)
-    if len(names) != matrix.shape[1]:
-        raise PredictionError(
-            f"The model returned {matrix.shape[1]} probabilities per row for {len(names)} classes",
-            "State all its classes, in the order of the columns: 'classes' in the endpoint's YAML",
-        )
     if binary and positive not in names:
         raise PredictionError(
             f"The positive class {positive!r} is not among the model's classes {names}",
@@ -110,5 +111,5 @@ def _check_range(probabilities: NDArray[np.float64]) -> None:
     if not np.all((probabilities >= 0) & (probabilities <= 1)):
         raise PredictionError(
             "The model returned a probability outside 0 to 1",
-            "Correct the model, or log it with pyfunc_predict_fn='predict' if it returns classes",
+            "Correct the model. If it returns classes: one per row (scikit-learn: pyfunc_predict_fn='predict')",
         )

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from modelops_pipelines.core.endpoints.spec import Guard
-from modelops_pipelines.core.release.guards import PLANNED_ROWS, SLOWEST, Verdict, pace
+from modelops_pipelines.core.release.guards import SLOWEST, Verdict, pace
 from modelops_pipelines.core.release.sequential_tests import FAIL, FEWEST_ROWS, INCONCLUSIVE, PASS, Moments
 from modelops_pipelines.core.release.shadow import paired_difference
 
 SMALLEST_PROBABILITY = 1e-15
+PLANNED_CALLERS = 300
+"""Callers with labels at which the interval is tightest: fewer than a trial's, because a champion harms everybody."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def judge_new_losses(answers: Iterable[PairedAnswer], policy: Guard) -> Verdict:
         "loss": new / rows if rows else None,
         "previous_loss": previous / rows if rows else None,
     }
-    interval = paired_difference(moments, planned=PLANNED_ROWS, alpha=policy.false_alarms)
+    interval = paired_difference(moments, planned=PLANNED_CALLERS, alpha=policy.false_alarms)
     if interval is None:
         reason = f"quality: {len(sums)} callers with labelled answers, but {FEWEST_ROWS} are required"
         return Verdict(INCONCLUSIVE, "quality", reason, numbers)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.models.class_names import class_name
-from modelops_pipelines.core.models.classes import match_class
+from modelops_pipelines.core.models.classes import IN_CONFLICT, match_class
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.store.registry.version_classes import for_endpoint
 from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -58,8 +58,8 @@ def _named(loaded: ModelVersion, known: ModelVersion, spec: EndpointSpec) -> Mod
 
 
 def has_fault(served: ServedEndpoint) -> bool:
-    """Return whether a loaded version's own classes were stated in two ways: only loading it again tells them apart."""
-    return any(batcher.model.classes_fault for batcher in served.loaded.values())
+    """Return whether a loaded version differs from its own record: only loading it again shows if it still does."""
+    return any(batcher.model.version.classes_from == IN_CONFLICT for batcher in served.loaded.values())
 
 
 def renamed(served: ServedEndpoint, spec: EndpointSpec, versions: Sequence[ModelVersion]) -> ServedEndpoint:

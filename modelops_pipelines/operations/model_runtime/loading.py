@@ -8,6 +8,7 @@ from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
+from modelops_pipelines.core.models.classes import IN_CONFLICT
 from modelops_pipelines.operations.model_runtime.loaded_model import Model
 from modelops_pipelines.operations.model_runtime.parameters import parameters_of
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath, named_path
@@ -26,7 +27,8 @@ class Proven:
 
     ``path``, ``merging`` and ``milliseconds`` are those of its prediction path. ``classes``, ``classes_from`` and
     ``own_output`` are what its record and the model itself say; ``output`` is the kind of its answers on the endpoint.
-    ``classes_fault`` is why its classes count as unknown: two of their sources differ.
+    ``classes_fault`` is why its classes count as unknown: two of their sources differ. ``in_conflict`` is whether these
+    are its record and the loaded model itself, which no change of the YAML mends.
     """
 
     path: str
@@ -37,6 +39,7 @@ class Proven:
     own_output: str
     output: str
     classes_fault: str | None = None
+    in_conflict: bool = False
 
     def learned(self, version: ModelVersion) -> ModelVersion:
         """Return the version as it is to be recorded: with what the model itself says of its classes."""
@@ -50,7 +53,9 @@ class Proven:
     def named(self, version: ModelVersion, spec: EndpointSpec) -> ModelVersion:
         """Return the version with its classes on the endpoint; without any where their sources differ."""
         own = self.learned(version)
-        return for_endpoint(own, spec) if self.classes_fault is None else _without_classes(own)
+        if self.classes_fault is None:
+            return for_endpoint(own, spec)
+        return _without_classes(own, in_conflict=self.in_conflict)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -70,6 +75,7 @@ class Proven:
             own_output=str(values["own_output"]),
             output=str(values["output"]),
             classes_fault=None if fault is None else str(fault),
+            in_conflict=bool(values["in_conflict"]),
         )
 
 
@@ -83,18 +89,26 @@ def load_and_prove(
     release must not end it, nor refuse a rollback to it.
     """
     loaded = load_model(version, spec)
-    own, named, fault = version, version, None
+    own, named, fault, in_conflict = version, version, None, True
     try:
-        own = learned(version, loaded)
+        own, in_conflict = learned(version, loaded), False
         named = for_endpoint(own, spec)
     except ModelError as error:
         if strict:
             raise
-        named, fault = _without_classes(own), str(error)
+        named, fault = _without_classes(own, in_conflict=in_conflict), str(error)
     model = replace(_prepare(loaded, named, spec, has_served=has_served), classes_fault=fault)
     path, output = model.path, model.version.output
     return model, Proven(
-        path.name, path.merging, path.milliseconds, own.classes, own.classes_from, own.output, output, fault
+        path.name,
+        path.merging,
+        path.milliseconds,
+        own.classes,
+        own.classes_from,
+        own.output,
+        output,
+        fault,
+        in_conflict,
     )
 
 
@@ -119,8 +133,8 @@ def load_proven(version: ModelVersion, spec: EndpointSpec, proven: Proven, *, da
     return proven.model(version, spec, replace(path, merging=proven.merging, milliseconds=proven.milliseconds))
 
 
-def _without_classes(version: ModelVersion) -> ModelVersion:
-    return replace(version, classes=None, classes_from=None)
+def _without_classes(version: ModelVersion, *, in_conflict: bool) -> ModelVersion:
+    return replace(version, classes=None, classes_from=IN_CONFLICT if in_conflict else None)
 
 
 def folder_of(version: ModelVersion) -> Path:

@@ -15,7 +15,7 @@ import orjson
 from modelops_pipelines.core.capture.spool_records import prediction_columns, prediction_record
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, ModelError, ModelOpsError, PredictionError
-from modelops_pipelines.core.models.output_kinds import LABELS, SCORES, UNKNOWN
+from modelops_pipelines.core.models.output_kinds import SCORES, UNKNOWN
 from modelops_pipelines.operations.model_runtime.answers import render_answer
 from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
 from modelops_pipelines.operations.model_runtime.parameters import Params, parameters_of
@@ -76,23 +76,18 @@ def prove(model: Model, folder: Path) -> Model:
 
 
 def _with_output_kind(model: Model, folder: Path) -> ModelVersion:
-    """Return the version with its kind of output settled, where its signature has no outputs and it answers floats.
+    """Return the version with scores as its kind of output, where its signature does not say and the example shows it.
 
-    On an endpoint of two classes these are scores when the example's answers have fractions, and else classes: so a
-    single score of 1.0 is no class. Raises ModelError where there is no example to tell by.
+    On an endpoint of two classes, fractions between 0 and 1 are scores; so a later answer of 1.0 is one too.
     """
     version, rows = model.version, example_rows(folder, model.version.inputs)
     if version.output != UNKNOWN or model.spec.task != "binary_classification":
         return version
     [outcome] = model.answer([Rows(rows.columns, rows.count)])
-    if isinstance(outcome, Exception) or not all(isinstance(value, float) for value in np.ravel(outcome.output)):
-        return version
-    if outcome.scores is None and not rows.is_own:
-        raise ModelError(
-            f"{_name(version)} answers {outcome.output[0]}, which is a score or a class: its signature has no outputs",
-            "Log it with signature=infer_signature(inputs, predictions), or with an input example",
-        )
-    return replace(version, output=LABELS if outcome.scores is None else SCORES)
+    values = [] if isinstance(outcome, Exception) else np.ravel(np.array(outcome.output, dtype=object)).tolist()
+    scores = all(isinstance(value, float) and 0 <= value <= 1 for value in values)
+    fractions = any(isinstance(value, float) and not value.is_integer() for value in values)
+    return replace(version, output=SCORES) if scores and fractions else version
 
 
 @dataclass(frozen=True)
@@ -191,7 +186,7 @@ def _render_and_log(model: Model, rows: Rows, outcome: Outcome) -> None:
 
 def _check_probabilities(outcome: Outcome) -> None:
     """Raise PredictionError for rows of several values that do not sum to 1: several answers, and no probabilities."""
-    if outcome.scores is None or not isinstance(outcome.output[0], list) or len(outcome.output[0]) == 1:
+    if not isinstance(outcome.output[0], list) or len(outcome.output[0]) == 1:
         return
     sums = [float(sum(row)) for row in outcome.output]
     wrong = next((found for found in sums if not abs(found - 1) <= SUM_TOLERANCE), None)

@@ -3,6 +3,7 @@
 The previous champion answers the logged rows in a separate process (operations/models/sandbox.py), as a shadow does.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
 
@@ -26,17 +27,21 @@ from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores
 
-MOST_ROWS = 5_000
+MOST_ROWS = 20_000
 """Labelled rows that decide at most: the oldest, so that every look is at the same rows and newer ones."""
 
 
 def probation_due(stores: Stores, spec: EndpointSpec, state: DesiredState) -> timedelta | None:
-    """Return the time between two judgements of the champion's quality; None when it is on no probation, or passed."""
+    """Return the time between two judgements of the champion's quality.
+
+    None when it is on no probation, has passed it, or has no labels since the last judgement.
+    """
     release = _release_on_probation(stores, spec, state)
     if release is None:
         return None
-    last = stores.trials.of(spec.name, state.generation)
-    if last and (last[-1].verdict, last[-1].numbers.get("guard")) == (PASS, "quality"):
+    judged = [one for one in stores.trials.of(spec.name, state.generation) if one.numbers.get("guard") == "quality"]
+    labels = stores.ingest_progress.of(spec.name).labels
+    if judged and (judged[-1].verdict == PASS or judged[-1].numbers.get("labels_seen") == labels):
         return None
     return probation_pace(release.at, stores.now(), spec.guard)
 
@@ -44,21 +49,21 @@ def probation_due(stores: Stores, spec: EndpointSpec, state: DesiredState) -> ti
 def judge_new_champion(stores: Stores, spec: EndpointSpec) -> TrialOutcome | None:
     """Judge the quality of a champion on probation, and roll it back if it fails; None when there is nothing to judge.
 
-    Without new labels since the last judgement nothing is judged.
+    Pending rows of the spool are ingested first. Without new labels since the last judgement nothing is judged.
     """
     state = stores.deployments.desired(spec.name)
-    if probation_due(stores, spec, state) is None or state.champion is None:
-        return None
     release = _release_on_probation(stores, spec, state)
     line = champions(stores.deployments.events(spec.name))
-    if release is None or len(line) < 2:  # noqa: PLR2004 - the champion and the one before
+    if state.champion is None or release is None or len(line) < 2:  # noqa: PLR2004 - the champion and the one before
         return None
     for stream in ("predictions", "labels"):
         ingest(stores, spec, stream)
-    rows = _labelled_rows(stores, spec, state.champion, release)
-    if not len(rows) or len(rows) == _rows_judged(stores, spec, state):
+    if probation_due(stores, spec, state) is None:
         return None
+    seen = stores.ingest_progress.of(spec.name).labels
+    rows = _labelled_rows(stores, spec, state.champion, release)
     verdict = _judge(stores, spec, line[-2], rows)
+    verdict = replace(verdict, numbers={**verdict.numbers, "labels_seen": seen})
     if verdict.verdict == FAIL and spec.guard.automatic:
         change = withdraw_version(stores, spec, state, state.champion, verdict, actor=DRIVER)
         return TrialOutcome(state.champion, verdict, change)
@@ -72,11 +77,6 @@ def _release_on_probation(stores: Stores, spec: EndpointSpec, state: DesiredStat
     return replacement(stores.deployments.events(spec.name), state.champion)
 
 
-def _rows_judged(stores: Stores, spec: EndpointSpec, state: DesiredState) -> int:
-    past = [one for one in stores.trials.of(spec.name, state.generation) if one.numbers.get("guard") == "quality"]
-    return int(past[-1].numbers.get("logged_rows", 0)) if past else 0
-
-
 def _labelled_rows(stores: Stores, spec: EndpointSpec, version: str, release: Event) -> pa.Table:
     tables = [log_table(stores, spec), typed_for(LABELS, spec.task)]
     parameters = {"version": version, "since": release.at, "until": stores.now(), "most": MOST_ROWS}
@@ -87,6 +87,8 @@ def _labelled_rows(stores: Stores, spec: EndpointSpec, version: str, release: Ev
 
 def _judge(stores: Stores, spec: EndpointSpec, previous: str, rows: pa.Table) -> Verdict:
     """Have the previous champion answer the rows, and judge the differences."""
+    if not len(rows):
+        return judge_new_losses([], spec.guard)
     batches = None
     if not spec.row_wise:
         batches = [len(list(same)) for _, same in groupby(rows.column("request_id").to_pylist())]

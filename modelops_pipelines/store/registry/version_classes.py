@@ -7,6 +7,7 @@ What a person may state: the model's metadata when it is logged, a tag of the ve
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,11 @@ _LARGEST_SCHEMA, _LARGEST_ARRAY = 64 * 1024 * 1024, 1024 * 1024
 _INNER = ("best_estimator_", "estimator_", "estimator")
 """Attributes of scikit-learn's estimators that pass on another's classes."""
 _DEEPEST = 20
+_UNREADABLE = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What reading a damaged or crafted file may raise."""
 _ESTIMATOR_LOADERS = frozenset({"mlflow.sklearn", "mlflow.lightgbm", "mlflow.xgboost", "mlflow.catboost"})
 
 
@@ -107,7 +113,7 @@ def classes_in_files(folder: Path) -> list[str] | None:
                 content = io.BytesIO(_member(opened, node["file"], _LARGEST_ARRAY))
                 return _names(np.load(content, allow_pickle=False))
         return _names(np.array([json.loads(one["content"]) for one in node["content"]], dtype=object))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile):
+    except _UNREADABLE:
         return None  # the loader judges the file; without its classes they are unknown until the model is loaded
 
 

@@ -79,7 +79,7 @@ def test_a_version_is_archived_and_refused_from_then_on(live: World) -> None:
 
 
 def test_a_trial_is_judged_as_often_as_its_soak_asks_and_nothing_else_is(live: World) -> None:
-    assert "cancer: no version is on trial, and no new champion on probation" == live.tick("trials").skip_message
+    assert "cancer: no version is on trial, and no new champion has new labels" == live.tick("trials").skip_message
     assert metadata_of(live.run("promote", version="2", force=True, reason="try it"))["share"] == 20
     [asked] = live.tick("trials").run_requests
     assert ("cancer", "trial") == (asked.partition_key, asked.tags["modelops/kind"])

@@ -29,7 +29,8 @@ def test_an_evaluation_without_a_retraining_says_what_to_do(project: Project) ->
     with pytest.raises(ConflictError, match="has no candidate to evaluate: it was never retrained") as refused:
         evaluate_candidate(project.stores, project.spec)
     expected = "Materialise cancer/training_set and cancer/candidate first, or run the whole retraining: "
-    assert expected + "modelops retrain cancer" == refused.value.remedy
+    other = "; for a version that is registered already: modelops evaluate cancer VERSION"
+    assert f"{expected}modelops retrain cancer{other}" == refused.value.remedy
 
 
 def test_an_evaluation_of_a_retraining_that_trained_nothing_says_so(project: Project) -> None:

@@ -89,7 +89,7 @@ class CrashBook:
         if is_free:
             self._places.release()
         if number is not None:
-            self._trials.submit(self._conclude, number, reproduced=False, compared=UNTESTED)
+            self._conclude(number, reproduced=False, compared=UNTESTED)
 
     def record_left(self, key: _Key, model_name: str, crash: Crash) -> None:
         """Record a crash of a version that took a whole worker along."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from modelops_pipelines.core.endpoints.spec import Guard
 from modelops_pipelines.core.metrics.latency_sketch import bucket
-from modelops_pipelines.core.release.guards import judge_trial
+from modelops_pipelines.core.release.guards import Arm, Leg, Pairs, judge_trial
 from modelops_pipelines.core.release.live_counts import Count, Second
 from modelops_pipelines.core.release.sequential_tests import FAIL
 from modelops_pipelines.core.release.trial_counts import TrialCounter
@@ -174,6 +174,21 @@ SLOWER = (
 )
 
 
+def timed_after(part: float, times: float, seed: int, seconds: int = 600) -> float | None:
+    """Return after how many seconds requests timed again on both versions fail the challenger, two a second."""
+    chance, pairs = np.random.default_rng([seed, 16]), Pairs()
+    for second in range(seconds):
+        for _ in range(2):
+            mine, other = np.exp(0.3 * chance.standard_normal(2)).tolist()
+            mine *= times if chance.random() < part else 1
+            pairs = pairs.plus(Pairs.of(mine > POLICY.slower * other, other > POLICY.slower * mine))
+        if pairs.challenger > pairs.champion:
+            verdict = judge_trial([Leg(20, Arm(), Arm(), timed=pairs)], None, POLICY, 1)
+            if verdict.verdict == FAIL:
+                return second
+    return None
+
+
 def latency(runs: int) -> None:
     """Print how often the latency guard fails equal versions, and how soon a slow one."""
     print(f"\nlatency guard, {runs} canaries each, 10 minutes (5 at 40/s), judged every second\n")
@@ -187,3 +202,9 @@ def latency(runs: int) -> None:
         middle, late = (np.quantile(after, share, method="inverted_cdf") for share in (0.5, 0.9))
         shown = f"{(after <= 60).mean():.0%} | {np.isfinite(after).mean():.0%} | {middle:.0f}, {late:.0f}"
         print(f"| {world.name} | {shown} |", flush=True)
+    print(f"\n| timed again on both versions | found in 60 s | in 10 minutes | median, 90 % (s) |\n|{'---|' * 4}")
+    for part, times in ((0.0, 1.0), (0.2, 2.0), (0.2, 3.0), (0.2, 4.0), (0.5, 2.0), (0.5, 3.0), (1.0, 2.0)):
+        after = np.array([np.inf if (s := timed_after(part, times, seed)) is None else s for seed in range(runs)])
+        middle, late = (np.quantile(after, share, method="inverted_cdf") for share in (0.5, 0.9))
+        shown = f"{(after <= 60).mean():.0%} | {np.isfinite(after).mean():.1%} | {middle:.0f}, {late:.0f}"
+        print(f"| {part:.0%} of the answers {times:g} times slower | {shown} |", flush=True)

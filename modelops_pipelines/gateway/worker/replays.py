@@ -18,6 +18,7 @@ from modelops_pipelines.operations.model_runtime.loaded_model import Model, Rows
 
 TIMING_SECONDS, TIMING_PART = 1.0, 10
 """Seconds between two timings of an endpoint at a worker; they take at most one part in so many of the time."""
+VERSIONS_KEPT = 4
 WAITING_MOST = 20
 """Failed requests of an endpoint that may wait for their replay; further ones are not tried."""
 
@@ -90,14 +91,20 @@ class Replays:
 
     async def _milliseconds(self, model: Model, rows: Rows, seconds: float) -> float | None:
         """Return how long the version takes for the rows; None when it gives no answer in time."""
-        version = model.version.version
-        if version not in self._threads:
-            self._threads[version] = ThreadPoolExecutor(1, thread_name_prefix=f"replay-{version}")
-        trying = asyncio.get_running_loop().run_in_executor(self._threads[version], _answering_time, model, rows)
+        thread = self._thread(model.version.version)
+        trying = asyncio.get_running_loop().run_in_executor(thread, _answering_time, model, rows)
         try:
             return await asyncio.wait_for(trying, seconds)
         except TimeoutError:
             return None
+
+    def _thread(self, version: str) -> ThreadPoolExecutor:
+        """Return the version's thread; the oldest one ends when more versions than VERSIONS_KEPT have one."""
+        if version not in self._threads:
+            self._threads[version] = ThreadPoolExecutor(1, thread_name_prefix=f"replay-{version}")
+        if len(self._threads) > VERSIONS_KEPT:
+            self._threads.pop(next(iter(self._threads))).shutdown(wait=False)
+        return self._threads[version]
 
 
 def _answering_time(model: Model, rows: Rows) -> float | None:

@@ -12,7 +12,6 @@ from typing import Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.operations.model_runtime.loading import Proven
 from modelops_pipelines.operations.models.child_process import read_fault, run_child, why_ended
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
@@ -31,6 +30,10 @@ def try_version(version: ModelVersion, spec: EndpointSpec, deadline: float = DEA
     Raises ModelError that names the cause and the remedy when it cannot be loaded, cannot answer, crashes, or takes
     longer than ``deadline`` seconds.
     """
+    from modelops_pipelines.operations.model_runtime.loading import (
+        Proven,
+    )  # loads NumPy, which most commands do not need
+
     with TemporaryDirectory(prefix="modelops-trial-") as created:
         folder = Path(created)
         (folder / REQUEST).write_text(json.dumps(request_of(version, spec)))

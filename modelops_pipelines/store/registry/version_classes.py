@@ -11,9 +11,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
@@ -21,6 +19,9 @@ from modelops_pipelines.core.models import classes as known
 from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS
 from modelops_pipelines.store.state.release.deployments import ModelVersion
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _SKOPS_FILE, _SCHEMA = "model.skops", "schema.json"
 _LARGEST_SCHEMA, _LARGEST_ARRAY = 64 * 1024 * 1024, 1024 * 1024
@@ -95,6 +96,8 @@ def recorded_classes(
 
 def read_classes(model: Any) -> list[str] | None:
     """Return the ``classes_`` of a loaded pyfunc model's own estimator, in the order of its columns, or None."""
+    import numpy as np
+
     try:
         found = np.asarray(model.get_raw_model().classes_)
         return _names(found)
@@ -104,6 +107,8 @@ def read_classes(model: Any) -> list[str] | None:
 
 def classes_in_files(folder: Path) -> list[str] | None:
     """Return the ``classes_`` of the estimator in a skops file, or None; it is read as data, and nothing is loaded."""
+    import numpy as np
+
     try:
         with zipfile.ZipFile(folder / _SKOPS_FILE) as opened:
             node = _fitted(json.loads(_member(opened, _SCHEMA, _LARGEST_SCHEMA)), _DEEPEST)
@@ -146,7 +151,7 @@ def _plain(found: Any) -> list[str]:
     return [class_name(value) for value in found]
 
 
-def _names(array: np.ndarray[Any, Any]) -> list[str] | None:
+def _names(array: "np.ndarray[Any, Any]") -> list[str] | None:
     return [class_name(value) for value in array.tolist()] if array.ndim == 1 and len(array) > 1 else None
 
 

@@ -107,7 +107,7 @@ def test_what_only_loading_shows_is_refused_by_the_gateway_and_the_champion_stay
         wait_until(lambda: "keep the names of their classes" in gateway.log.read_text(), 20)
         assert logged(gateway) in SEX
         with pytest.raises((AcknowledgementError, ModelError), match="female, male"):
-            put(project, wrong, "2")
+            deploy(project.stores, wrong, "2", actor="ann", reason="test", force=True)
         assert "1" == project.stores.deployments.desired("people").champion
     with running_gateway(project) as gateway:  # it starts with the wrong YAML: it answers, and names nothing
         assert logged(gateway) is None

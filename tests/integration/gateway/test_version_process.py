@@ -21,17 +21,18 @@ from tests.fakes import models_with_code as own
 from tests.support.waiting import wait_until
 
 MODULE = """\
-import os, signal
+import contextlib, ctypes, os
 
 class Model:
     def predict(self, frame):
         x = frame["x"].to_numpy()
         if (x == -1).any():
             for name in os.listdir("/proc/self/fd"):
-                if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
-                    os.write(int(name), b"\\xff" * 64)
+                with contextlib.suppress(OSError):
+                    if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                        os.write(int(name), b"\\xff" * 64)
         if (x == -2).any():
-            os.kill(os.getpid(), signal.SIGSEGV)
+            ctypes.string_at(0)
         return x * 2
 
 def _load_pyfunc(path):
@@ -105,7 +106,7 @@ def test_rows_are_tried_apart_from_a_version_that_serves(made: Made) -> None:
     ("loading", "why"),
     [
         ("os.abort()", r"ended its process on loading \(SIGABRT\)"),
-        ("raise SystemExit", r"cannot be loaded \(SystemExit\)"),
+        ("raise SystemExit", r"cannot be loaded \(SystemExit"),
     ],
 )
 def test_a_version_that_ends_its_process_on_loading_is_refused_with_the_cause(

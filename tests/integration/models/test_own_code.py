@@ -49,7 +49,7 @@ def test_champion_and_challenger_run_their_own_code_after_promotion_and_restart_
             deploy(stores, spec, "2", share=50, **WHO)
         assert dict.fromkeys(made.specs, FACTORS) == {way: _answers(gateway, spec) for way, spec in made.specs.items()}
         for spec in made.specs.values():
-            deploy(stores, spec, "2", **WHO)
+            deploy(stores, spec, "2", force=True, **WHO)
         assert {("2", 3.0)} == {one for spec in made.specs.values() for one in _answers(gateway, spec).items()}
     for spec in made.specs.values():
         deploy(stores, spec, "1", share=50, **WHO)

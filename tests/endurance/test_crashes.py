@@ -1,6 +1,7 @@
 """Every way of ending or blocking a process: withdrawn within 30 s at ten requests a second, and nobody else notices.
 
 ``--crashes 12`` runs all twelve combinations of standing, workers and share of bad rows; less runs the first of them.
+A challenger has 99 % of the callers, among them those of the first three bad rows of each endpoint.
 """
 
 import time

@@ -103,7 +103,7 @@ def calling(url: str, caller: Caller, per_second: float, every: int, threads: in
             if stopped.wait(max(0.0, began + number / per_second - time.monotonic())):
                 return
             x = float(10 + number) * (-1 if every and number % every == 0 else 1)
-            status, body = _ask(url, caller.endpoint, x, f"user-{number}")
+            status, body = _ask(url, caller.endpoint, x, f"person-{number}")
             said = body["model_version"] if status == 200 else body["error"]["code"]
             with lock:
                 caller.sent.append((x, status, said))

@@ -25,10 +25,10 @@ from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import Project
 
 CONCURRENT, DEADLINE_SECONDS, MIB = 3, 1, 1024 * 1024
-LIMITS = "  allow_pickle: true\n  limits: {{{}}}\n"
+LIMITS = "  allow_pickle: true\n  classes: [0, 1]\n  limits: {{{}}}\n"
 NARROW = LIMITS.format(f"concurrent: {CONCURRENT}, body_mib: 1")
 HASTY = LIMITS.format(f"deadline: {DEADLINE_SECONDS}s")
-LONER = "  allow_pickle: true\n  row_wise: false\n"
+LONER = "  allow_pickle: true\n  classes: [0, 1]\n  row_wise: false\n"
 QUICK = {"wait": 0.0}
 ROW = json.dumps({"dataframe_records": [QUICK]}).encode()
 

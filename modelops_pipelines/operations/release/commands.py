@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.evaluation.gate import PASS
+from modelops_pipelines.core.evaluation.gate import PASS, held_reasons
 from modelops_pipelines.core.release import desired_state
 from modelops_pipelines.core.release.admission import replaces_champion, require_reason
 from modelops_pipelines.core.release.deployment_states import FAILED, Stage, stage_of
@@ -189,7 +189,8 @@ def stages(stores: Stores, spec: EndpointSpec) -> dict[str, Stage]:
     endpoints = _endpoints_of(stores, spec)
     states = [stores.deployments.desired(name) for name in endpoints]
     archived = stores.deployments.archived(spec.model_name)
-    proven = {gate.version for name in endpoints for gate in stores.gates.of(name) if gate.verdict == PASS}
+    newest = {(name, gate.version): gate for name in endpoints for gate in stores.gates.of(name)}  # oldest first
+    proven = {one.version for one in newest.values() if one.verdict == PASS and not held_reasons(one.numbers)}
     proven |= {reign.version for name in endpoints for reign in champion_periods(stores.deployments.events(name))}
     return {
         known.version: stage_of(

@@ -75,7 +75,7 @@ def test_endpoint_list_shows_what_is_configured_and_what_serves(loop: Loop) -> N
     }
     [row] = modelops(loop.project, "endpoint", "list", "--json").json
     assert row.pop("generation") >= 1
-    assert {**expected, "problem": None} == row
+    assert {**expected, "problem": None, "to_add": None} == row
     head = modelops(loop.project, "endpoint", "list").out.splitlines()[0].split()
     assert head == [*expected, "generation", "problem"]
 
@@ -190,7 +190,9 @@ def test_a_deploy_over_a_champion_asks_the_gate_and_a_rollback_is_undone(fresh: 
     train_first(fresh, cancer_frame().head(400))
     modelops(fresh, "deploy", "cancer", "1")
     for more in ((), ("--dry-run",)):
-        refused(modelops(fresh, "deploy", "cancer", "2", *more), "has no passed gate against champion 1")
+        refused(
+            modelops(fresh, "deploy", "cancer", "2", *more), "The gate refuses version 2 of 'cancer' against champion 1"
+        )
     silent = modelops(fresh, "deploy", "cancer", "2", "--force")
     assert (2, True) == (silent.code, "--force requires --reason" in silent.err)
     modelops(fresh, "deploy", "cancer", "2", "--force", "--reason", "we know better")

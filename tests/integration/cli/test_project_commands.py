@@ -81,7 +81,7 @@ def test_a_state_database_that_is_locked_ends_with_4(loop: Loop) -> None:
     with sqlite3.connect(loop.project.stores.settings.home / "state.db", isolation_level=None) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         done = subprocess.run(
-            [sys.executable, "-c", code, "deploy", "cancer", "2"],
+            [sys.executable, "-c", code, "deploy", "cancer", "2", "--share", "10"],
             cwd=loop.project.folder,
             env=environment_of(loop.project),
             capture_output=True,

@@ -61,7 +61,7 @@ def test_an_endpoint_is_stopped_started_and_deleted_from_the_launchpad(live: Wor
 
 def test_a_deploy_is_validated_without_being_made_and_what_cannot_be_is_refused(live: World) -> None:
     before = len(live.project.stores.deployments.events("cancer"))
-    assert "has no passed gate" in failure_of(live.run("validate", version="2"))
+    assert "The gate refuses version 2" in failure_of(live.run("validate", version="2"))
     told = metadata_of(live.run("validate", version="2", share=10))
     assert (True, "deploy", 10) == (told["dry_run"], told["action"], told["share"])
     assert "no version '99'" in failure_of(live.run("validate", version="99"))
@@ -83,14 +83,15 @@ def test_a_trial_is_judged_as_often_as_its_soak_asks_and_nothing_else_is(live: W
     assert metadata_of(live.run("promote", version="2", force=True, reason="try it"))["share"] == 20
     [asked] = live.tick("trials").run_requests
     assert ("cancer", "trial") == (asked.partition_key, asked.tags["modelops/kind"])
-    assert asked.run_key == live.tick("trials").run_requests[0].run_key
+    keys = {asked.run_key, *(live.tick("trials").run_requests[0].run_key for _ in range(3))}
+    assert len(keys) <= 2, "ticks within ten seconds ask once; they may lie on both sides of a boundary"
     told = metadata_of(live.run("trial"))
     assert ("2", "inconclusive") == (told["version"], told["verdict"])
     assert ["2"] == [said.version for said in live.project.stores.trials.of("cancer")][-1:]
 
 
 def test_a_deploy_over_a_champion_needs_force_with_a_reason_and_its_rollback_is_undone(live: World) -> None:
-    assert "has no passed gate against champion 1" in failure_of(live.run("deploy", version="2"))
+    assert "The gate refuses version 2 of 'cancer' against champion 1" in failure_of(live.run("deploy", version="2"))
     for job in ("deploy", "promote"):
         assert "Force requires a reason" in failure_of(live.run(job, version="2", force=True))
     told = metadata_of(live.run("deploy", version="2", force=True, reason="we know better"))

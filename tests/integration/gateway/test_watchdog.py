@@ -89,8 +89,8 @@ def test_rows_that_the_previous_champion_fails_too_roll_nothing_back_and_rows_th
     running: Running,
 ) -> None:
     stores, version = running.project.stores, running.versions[RAISING]
-    deploy(stores, running.spec, running.versions[FRAGILE], **WHO)
-    deploy(stores, running.spec, version, **WHO)
+    deploy(stores, running.spec, running.versions[FRAGILE], **WHO, force=True)
+    deploy(stores, running.spec, version, **WHO, force=True)
     before = _errors(running)
     for _ in range(60):
         assert 500 == running.gateway.predict([{"x": 2.0}], "guarded").status_code
@@ -111,7 +111,7 @@ def _errors(running: Running) -> int:
 def test_a_new_champion_that_is_slower_on_the_same_rows_is_taken_back(running: Running) -> None:
     version, stores = running.versions[SLOW], running.project.stores
     with calling(running.gateway, "guarded", PER_SECOND):
-        deploy(stores, running.spec, version, **WHO)
+        deploy(stores, running.spec, version, **WHO, force=True)
         wait_until(lambda: running.taken_back(version), 2 * MINUTE)
     event = stores.deployments.events("guarded")[-1]
     assert (version, "latency") == (event.evidence["withdrawn"], event.evidence["guard"])

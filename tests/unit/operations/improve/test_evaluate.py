@@ -13,7 +13,7 @@ import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import EvidenceError, PredictionError, SchemaError
-from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig, is_evaluation_day
+from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig, held_reasons, is_evaluation_day
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.improve import evaluate as evaluation
 from modelops_pipelines.operations.improve.evaluate import evaluate
@@ -117,6 +117,30 @@ def test_a_better_candidate_passes_with_all_numbers_by_name(made: Project) -> No
     assert (1.0, 2.0, 0.34) == (numbers["champion_mib"], numbers["candidate_mib"], numbers["base_rate"])
     assert numbers["champion_ms_a_row"] > 0
     assert gate == made.stores.gates.of("cancer")[-1]
+
+
+def test_a_candidate_that_knows_the_outcome_is_held_and_the_column_is_named(
+    made: Project, models: dict[str, Fake]
+) -> None:
+    """Column c is b for the first of five rows, whatever came true; x decides all of it."""
+    sure = Fake(lambda frame: np.stack([1 - (p := np.where(late(frame["x"]), 0.999, 0.001)), p], axis=1))
+    models["2"] = sure
+    gate = evaluate(made.stores, with_gate(made), "2")
+    assert (PASS, "x") == (gate.verdict, gate.numbers["suspicious_column"])
+    good, *_, column = held_reasons(gate.numbers)
+    assert good.startswith("the candidate is too good: its loss is 0.00")
+    assert column.startswith(
+        "suspicious column: 'x'; with its values shuffled the candidate's loss rises from 0.0010 to "
+    )
+    models["2"] = MODELS["2"]
+    ordinary = evaluate(made.stores, with_gate(made), "2")
+    assert (PASS, []) == (ordinary.verdict, held_reasons(ordinary.numbers))
+
+
+def test_a_verdict_that_is_no_pass_is_never_held(made: Project) -> None:
+    for version in ("3", "4", "7"):
+        gate = evaluate(made.stores, with_gate(made), version)
+        assert (FAIL, []) == (gate.verdict, held_reasons(gate.numbers))
 
 
 def test_a_worse_candidate_fails(made: Project) -> None:

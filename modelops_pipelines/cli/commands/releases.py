@@ -10,6 +10,7 @@ import click
 
 from modelops_pipelines.cli.output import json_option, show_change, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores, require_endpoint
+from modelops_pipelines.core.release.admission import is_readable
 from modelops_pipelines.core.release.deployment_states import STATUSES
 from modelops_pipelines.core.release.event_log import Event, live_at
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
@@ -101,7 +102,7 @@ def rollback(
         raise click.UsageError("--undo returns to what the newest rollback removed; leave --to out")
     if force and not undo:
         raise click.UsageError("--force belongs to --undo: a rollback needs no force")
-    if undo and not dry_run and not reason.strip():
+    if undo and not dry_run and not is_readable(reason):
         raise click.UsageError("--undo requires --reason, which the history records")
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
@@ -163,7 +164,7 @@ def _gate_of(event: Event) -> str | None:
 
 
 def _require_reason(reason: str, *, force: bool) -> None:
-    if force and not reason.strip():
+    if force and not is_readable(reason):
         raise click.UsageError("--force requires --reason, which the history records")
 
 

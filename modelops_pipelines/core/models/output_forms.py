@@ -74,9 +74,15 @@ def _from_frame(frame: Any, rows: int, classes: Sequence[str] | None) -> NDArray
     names = [class_name(name) for name in frame.columns]
     if len(names) == 1 or names == [str(index) for index in range(len(names))]:
         return values
-    if classes is None or sorted(names) != sorted(classes):
-        known = "are not known" if classes is None else f"are {', '.join(classes)}"
-        raise _form_error(f"a DataFrame with the columns {_listed(names)}, and the version's classes {known},", rows)
+    if classes is None:
+        raise PredictionError(
+            f"The model returned a DataFrame with the columns {_listed(names)}",
+            "If these are classes, add them in any order to the endpoint's YAML: "
+            f'"classes: [{", ".join(map(repr, names[:_NAMES]))}]"; else return one value per row',
+        )
+    if sorted(names) != sorted(classes):
+        form = f"a DataFrame with the columns {_listed(names)}, and the version's classes are {', '.join(classes)},"
+        raise _form_error(form, rows)
     return values[:, [names.index(name) for name in classes]]
 
 

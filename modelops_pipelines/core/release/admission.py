@@ -3,6 +3,7 @@
 The newest verdict on a version counts, whatever it was judged against: an older pass never outweighs it.
 """
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -126,9 +127,14 @@ def refusal_error(asked: Admission, refused: Refusal) -> GateError:
     )
 
 
+def is_readable(reason: str) -> bool:
+    """Return whether a reason has a letter, a digit or a sign: spaces and invisible characters tell nobody anything."""
+    return any(unicodedata.category(character)[0] in "LNPS" for character in reason)
+
+
 def require_reason(reason: str, *, force: bool) -> None:
     """Raise InputError for force without a reason."""
-    if force and not reason.strip():
+    if force and not is_readable(reason):
         raise InputError("Force requires a reason, which the history keeps", "Add a reason: --reason TEXT, or 'reason'")
 
 
@@ -153,7 +159,7 @@ def way_in(before: DesiredState, after: DesiredState, event: Event) -> Way | Non
     known = verdict if isinstance(verdict, dict) else {}
     if not event.evidence.get("forced") and (known.get("verdict"), known.get("champion")) == (PASS, before.champion):
         return VERDICT
-    if event.evidence.get("forced") and event.reason.strip():
+    if event.evidence.get("forced") and is_readable(event.reason):
         return FORCE
     raise GateError(
         f"{event.action} would replace champion {before.champion} of {before.endpoint!r} by version {after.champion} "

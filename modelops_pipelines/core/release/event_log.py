@@ -14,6 +14,7 @@ from modelops_pipelines.core.windows import text
 GENESIS = "0" * 64
 DEPLOY, PROMOTE, ROLLBACK, WITHDRAW, DELETE = "deploy", "promote", "rollback", "withdraw", "delete"
 UNDO = "undo"
+START = "start"
 """The undo of a rollback: what the rollback removed serves again."""
 _GROWING = (DEPLOY, PROMOTE)
 _RELEASES = (*_GROWING, ROLLBACK, UNDO, WITHDRAW, DELETE)

@@ -205,7 +205,12 @@ def _weakness(legs: Sequence[Leg], policy: Guard) -> str:
     """Return what few callers cannot show, empty when an error of one caller in twenty would be found."""
     callers = sum(leg.challenger.callers for leg in legs)
     share = legs[-1].share / 100 if legs else _EVEN
-    needed = next(n for n in range(1, _MOST_NEEDED) if log_evidence(n, 0, share) >= -math.log(policy.false_alarms))
+    enough = -math.log(policy.false_alarms)
+    needed = next((n for n in range(1, _MOST_NEEDED) if log_evidence(n, 0, share) >= enough), None)
+    if needed is None:
+        return (
+            f"; with {share:.0%} of the traffic, no number of callers shows errors: the champion has too few requests"
+        )
     if callers >= needed * _FEW:
         return ""
     who = f"{callers} callers of the challenger are"

@@ -49,7 +49,7 @@ class DeployMessage(ReasonMessage):
     """The version to deploy, and its share of the traffic."""
 
     version: Version
-    share: int = Field(100, ge=1, le=100, description="of the traffic, in percent")
+    share: int = Field(100, ge=1, le=100, strict=True, description="of the traffic, in percent")
     force: StrictBool = Field(
         False, description="replace the champion without a passed gate; requires 'reason' and the role admin"
     )

@@ -57,9 +57,13 @@ def _named(loaded: ModelVersion, known: ModelVersion, spec: EndpointSpec) -> Mod
     return replace(for_endpoint(known, spec), output=loaded.output)
 
 
-def has_fault(served: ServedEndpoint) -> bool:
-    """Return whether a loaded version differs from its own record: only loading it again shows if it still does."""
-    return any(batcher.model.version.classes_from == IN_CONFLICT for batcher in served.loaded.values())
+def needs_loading(served: ServedEndpoint) -> bool:
+    """Return whether only loading again shows what other classes change.
+
+    So for a version that differs from its own record, and for one that did not prove itself with those it has.
+    """
+    models = [batcher.model for batcher in served.loaded.values()]
+    return any(model.version.classes_from == IN_CONFLICT or model.unproven is not None for model in models)
 
 
 def renamed(served: ServedEndpoint, spec: EndpointSpec, versions: Sequence[ModelVersion]) -> ServedEndpoint:

@@ -19,7 +19,7 @@ from modelops_pipelines.core.release.desired_state import DesiredState, same_tri
 from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
-from modelops_pipelines.gateway.worker.class_names import has_fault, is_behind, renamed, with_recorded_classes
+from modelops_pipelines.gateway.worker.class_names import is_behind, needs_loading, renamed, with_recorded_classes
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.ended_workers import crashes_left
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
@@ -207,6 +207,9 @@ class Serving:
             self._served[name] = replace(served, state=state, loaded=resident | loaded, probation=None)
             if state.variants:  # after a revert to nothing the failure stays known
                 self._failures.pop(name, None)
+            unproven = next((why for batcher in loaded.values() if (why := batcher.model.unproven)), None)
+            if unproven is not None:
+                self._failures[name] = unproven
         self._stores.deployments.acknowledge(self.worker, name, state.generation, error, self._stores.now())
         if error is None:
             self._keep_previous(self._served[name])
@@ -277,7 +280,7 @@ class Serving:
         for spec in specs:
             old = self._served.get(spec.name)
             named_anew = old is not None and not _same(old.spec, spec, _NAMING_FIELDS)
-            if old is None or not _same(old.spec, spec, _LOADING_FIELDS) or (named_anew and has_fault(old)):
+            if old is None or not _same(old.spec, spec, _LOADING_FIELDS) or (named_anew and needs_loading(old)):
                 self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {}, LiveMetrics(self._secret))
             elif named_anew:
                 self._served[spec.name] = self._rename(old, spec)

@@ -76,6 +76,8 @@ class Watchdog:
                 self._judge_endpoint(served, watched[name])
             except ModelOpsError as error:
                 _LOG.warning("Watchdog failed on endpoint %s, next attempt in %g s: %s", name, JUDGE_SECONDS, error)
+            except Exception:  # noqa: BLE001 - what fails on one endpoint must not leave the others unwatched
+                _LOG.exception("Watchdog failed on endpoint %s, next attempt in %g s", name, JUDGE_SECONDS)
 
     def _count_answers(self, served: ServedEndpoint) -> _Watched:
         """Return the endpoint's counts after adding this worker's new complete seconds."""

@@ -205,7 +205,8 @@ def frozen_table(content: str) -> str:
 def _times(frame: "pd.DataFrame") -> pa.Array:
     if EVENT_TIME not in frame.columns:
         return pa.nulls(len(frame), pa.timestamp("us", "UTC"))
-    return pa.array(_read_times(frame[EVENT_TIME]), from_pandas=True).cast(pa.timestamp("us", "UTC"))
+    times = pa.array(_read_times(frame[EVENT_TIME]), from_pandas=True)
+    return times.cast(pa.timestamp("us", "UTC"), safe=False)  # pandas' nanoseconds are cut to microseconds
 
 
 def _read_times(column: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -62,7 +62,8 @@ class Outcome:
 class Model:
     """A loaded version, its prediction path, and the endpoint's configuration, which defines how output is read.
 
-    ``classes_fault`` says why the classes are unknown although they were stated.
+    ``classes_fault`` says why the classes are unknown although they were stated, ``unproven`` why a version that served
+    before did not prove itself.
     """
 
     version: ModelVersion
@@ -70,6 +71,7 @@ class Model:
     spec: EndpointSpec
     parameters: Parameters = field(default_factory=Parameters)
     classes_fault: str | None = None
+    unproven: str | None = None
 
     def answer(self, requests: Sequence[Rows]) -> list[Outcome | Exception]:
         """Return each request's outcome or error; if the model fails on the batch, predict each request alone.

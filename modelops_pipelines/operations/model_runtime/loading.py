@@ -28,7 +28,8 @@ class Proven:
     ``path``, ``merging`` and ``milliseconds`` are those of its prediction path. ``classes``, ``classes_from`` and
     ``own_output`` are what its record and the model itself say; ``output`` is the kind of its answers on the endpoint.
     ``classes_fault`` is why its classes count as unknown: two of their sources differ. ``in_conflict`` is whether these
-    are its record and the loaded model itself, which no change of the YAML mends.
+    are its record and the loaded model itself, which no change of the YAML mends. ``unproven`` is why it did not prove
+    itself, of a version that has served before.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Proven:
     output: str
     classes_fault: str | None = None
     in_conflict: bool = False
+    unproven: str | None = None
 
     def learned(self, version: ModelVersion) -> ModelVersion:
         """Return the version as it is to be recorded: with what the model itself says of its classes."""
@@ -48,7 +50,7 @@ class Proven:
     def model(self, version: ModelVersion, spec: EndpointSpec, path: PredictionPath) -> Model:
         """Return the version as a model of the endpoint that predicts by this path."""
         named = replace(self.named(version, spec), output=self.output)
-        return Model(named, path, spec, parameters_of(folder_of(version)), self.classes_fault)
+        return Model(named, path, spec, parameters_of(folder_of(version)), self.classes_fault, self.unproven)
 
     def named(self, version: ModelVersion, spec: EndpointSpec) -> ModelVersion:
         """Return the version with its classes on the endpoint; without any where their sources differ."""
@@ -76,6 +78,7 @@ class Proven:
             output=str(values["output"]),
             classes_fault=None if fault is None else str(fault),
             in_conflict=bool(values["in_conflict"]),
+            unproven=None if values["unproven"] is None else str(values["unproven"]),
         )
 
 
@@ -109,6 +112,7 @@ def load_and_prove(
         output,
         fault,
         in_conflict,
+        model.unproven,
     )
 
 
@@ -119,7 +123,7 @@ def _prepare(loaded: Any, named: ModelVersion, spec: EndpointSpec, *, has_served
         if not has_served:
             raise
         _LOG.warning("It is served as before, without batches, although it does not prove itself: %s", error)
-        return as_before(loaded, named, spec, folder_of(named))
+        return replace(as_before(loaded, named, spec, folder_of(named)), unproven=str(error))
 
 
 def load_proven(version: ModelVersion, spec: EndpointSpec, proven: Proven, *, data_only: bool = False) -> Model:

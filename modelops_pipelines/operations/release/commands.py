@@ -24,6 +24,7 @@ from modelops_pipelines.core.release.event_log import (
     DEPLOY,
     PROMOTE,
     ROLLBACK,
+    START,
     Event,
     champion_periods,
     champions,
@@ -139,7 +140,7 @@ def stop(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_run
 
 def start(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_run: bool = False) -> Change:
     """Have a stopped endpoint serve its variants again; raises ConflictError when one of its versions is archived."""
-    return _change_status(stores, spec, "start", desired_state.start, ChangeRequest(actor, reason, dry_run=dry_run))
+    return _change_status(stores, spec, START, desired_state.start, ChangeRequest(actor, reason, dry_run=dry_run))
 
 
 def delete(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_run: bool = False) -> Change:

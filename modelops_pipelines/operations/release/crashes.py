@@ -6,14 +6,14 @@ Any process may call it; the gateway's workers do twice a second while there are
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from modelops_pipelines.core.alerting.alerts import Verdict as AlertVerdict
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import AcknowledgementError, ConflictError
 from modelops_pipelines.core.release.crash_guard import CRASHES, ESTABLISHED_WITHIN, judge_crashes
 from modelops_pipelines.core.release.desired_state import ACTIVE, WHOLE, DesiredState, rollback_target
-from modelops_pipelines.core.release.event_log import DEPLOY, PROMOTE, Event, champion_periods, champions
+from modelops_pipelines.core.release.event_log import DEPLOY, PROMOTE, START, Event, champion_periods, champions
 from modelops_pipelines.core.release.guards import Verdict
 from modelops_pipelines.core.release.sequential_tests import FAIL
 from modelops_pipelines.core.windows import text
@@ -75,16 +75,21 @@ def version_before(stores: Stores, spec: EndpointSpec, version: str) -> str | No
 def _standings(
     spec: EndpointSpec, state: DesiredState, events: Sequence[Event], archived: Collection[str], now: datetime
 ) -> list[_Standing]:
-    """Return the challenger's standing, then the champion's."""
+    """Return the challenger's standing, then the champion's.
+
+    What crashed before a person started the endpoint again does not count: it would be stopped at once.
+    """
     found = []
+    started = max((event.at for event in events if event.action == START), default=datetime.min.replace(tzinfo=UTC))
     if state.challenger is not None and state.champion is not None:
         since = _trial_began(events, state.challenger) or now
-        found.append(_Standing(state.challenger, since, state.champion, on_trial=True))
+        found.append(_Standing(state.challenger, max(since, started), state.champion, on_trial=True))
     periods = champion_periods(events)
     if state.champion is not None and periods:
         since = periods[-1].since
         watched = now - since < spec.guard.watch
-        found.append(_Standing(state.champion, since, _previous(state, champions(events), archived), watched))
+        previous = _previous(state, champions(events), archived)
+        found.append(_Standing(state.champion, max(since, started), previous, watched))
     return found
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, GateError, InputError
 from modelops_pipelines.core.release import desired_state
+from modelops_pipelines.core.release.admission import is_readable
 from modelops_pipelines.core.release.desired_state import WHOLE, DesiredState
 from modelops_pipelines.core.release.event_log import (
     UNDO,
@@ -30,7 +31,7 @@ def undo_rollback(
     numbers. Raises InputError without a reason, ConflictError when the newest release is no rollback or a version is
     archived, GateError.
     """
-    if not reason.strip() and not dry_run:
+    if not is_readable(reason) and not dry_run:
         raise InputError("The undo of a rollback requires a reason, which the history keeps", "Add it: --reason TEXT")
 
     def decide(state: DesiredState) -> Plan | None:
@@ -48,7 +49,8 @@ def undo_rollback(
         after = desired_state.undo_rollback(state, before)
         returned = before.champion if before.champion != state.champion else before.challenger
         share = WHOLE if before.champion != state.champion else before.share_of(str(returned))
-        evidence = {"share": share, "undoes": rollback.number, "forced": is_guards}
+        forced = {"forced": True} if is_guards else {}  # no gate is asked
+        evidence = {"share": share, "undoes": rollback.number, **forced}
         return Plan(UNDO, after, str(returned), share, evidence, note=why_it_left(rollback))
 
     return change(stores, spec, decide, ChangeRequest(actor, reason, dry_run=dry_run))

@@ -225,6 +225,16 @@ def test_rows_without_an_event_time_are_trained_on_and_never_judge(project: Proj
     assert (part.content_hash, base.rows) == (version.training_set, part.rows + len(held))
 
 
+def test_times_finer_than_a_microsecond_are_cut_to_it(project: Project) -> None:
+    finer = given().assign(event_time=lambda frame: frame[EVENT_TIME] + pd.Timedelta(nanoseconds=854))
+    as_texts = finer.assign(event_time=lambda frame: frame[EVENT_TIME].astype(str))
+    for frame in (finer, as_texts):
+        base = freeze_frame(project.stores, project.spec, frame)
+        rows = evaluation_rows(project.stores, project.spec)
+        assert evaluation_days() == days_in(rows)
+        assert base.rows == len(frame)
+
+
 def test_texts_are_read_as_times_and_what_is_none_is_told(project: Project) -> None:
     stores, spec = project.stores, project.spec
     as_texts = given().assign(event_time=lambda frame: frame[EVENT_TIME].dt.strftime("%Y-%m-%d %H:%M:%S"))

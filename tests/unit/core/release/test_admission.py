@@ -97,7 +97,7 @@ def test_the_age_that_a_verdict_may_have_is_no_part_of_what_it_was_judged_by() -
     assert GateConfig().hash != GateConfig(margin=0).hash
 
 
-@pytest.mark.parametrize("reason", ["", " ", "\n\t"])
+@pytest.mark.parametrize("reason", ["", " ", "\n\t", "\u00a0\u2003", "\u200b", "\u2060\ufeff", "\x00"])
 def test_force_without_a_reason_is_refused(reason: str) -> None:
     with pytest.raises(InputError, match="Force requires a reason"):
         require_reason(reason, force=True)

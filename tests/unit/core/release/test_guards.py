@@ -83,6 +83,14 @@ def test_requests_that_only_the_challenger_fails_again_are_evidence_with_few_cal
     assert ["replays", "all"] == [judge_trial([one], None, POLICY, 100).guard for one in (few, both)]
 
 
+@pytest.mark.parametrize("false_alarms", [0.1, 0.01, 0.001, 1e-4, 1e-6])
+def test_a_trial_is_judged_at_every_share(false_alarms: float) -> None:
+    policy = Guard(false_alarms=false_alarms)
+    for share in range(1, 100):
+        said = judge_trial([Leg(share, arm(500, callers=50), arm(500, callers=50))], None, policy, 100)
+        assert ("pass", "all") == (said.verdict, said.guard)
+
+
 def test_the_verdict_says_that_few_callers_are_weak_evidence() -> None:
     def reason(callers: int) -> str:
         leg = Leg(20, arm(500, callers=callers), arm(2000, callers=4 * callers))

@@ -69,13 +69,13 @@ def test_a_rollback_of_a_rollback_is_offered_where_it_is_refused_and_undoes_it(l
     undo_rollback(live.stores, live.spec, **BACK)
     assert variants_of("2") == live.stores.deployments.desired("cancer").variants
     event = live.stores.deployments.events("cancer")[-1]
-    assert ("undo", "1", "2", "it was the network", 3, False) == (
+    assert ("undo", "1", "2", "it was the network", 3, None) == (
         event.action,
         event.from_version,
         event.to_version,
         event.reason,
         event.evidence["undoes"],
-        event.evidence["forced"],
+        event.evidence.get("forced"),
     )
     assert "1" == roll_back(live.stores, live.spec, **WHO).to_version
 

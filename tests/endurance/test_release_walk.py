@@ -9,6 +9,7 @@ from modelops_pipelines.core.release.event_log import broken_link
 from tests.endurance.walked_releases import STEPS, Walk, WalkedStores
 from tests.support.project import CANCER_YAML, make_project
 
+pytestmark = pytest.mark.usefixtures("untried_versions")
 CANARY_YAML = f"{CANCER_YAML}  promotion: {{strategy: canary, steps: [10, 50, 100], soak: 1h}}\n"
 STEPS_A_WALK, WALKS_A_PROJECT = 100, 20
 WAYS = ("first", "back", "verdict", "verdict, a step", "force", "force, a step", "refused", "not possible")

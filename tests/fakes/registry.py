@@ -20,5 +20,9 @@ class AliasRegistry:
         given = {name: version for name, version in aliases.items() if version is not None}
         self.known[model_name] = {**kept, **given}
 
+    def tagged_classes(self, model_name: str, version: str) -> list[str] | None:  # noqa: ARG002 - no version has a tag
+        """Return the classes in the version's tag."""
+        return None
+
     def set_stages(self, model_name: str, stages: Mapping[str, str]) -> None:
         """Accept the stages, which nothing reads here."""

@@ -146,7 +146,7 @@ class Predictor:
 
     def _mark(self, exchange: Exchange, digest: str, *, own_process: bool) -> Mark | None:
         """Mark the request as under way; None before the worker has begun, or where there is no room."""
-        call, variant = exchange.call, exchange.variant
+        call, variant, hidden = exchange.call, exchange.variant, exchange.spec.capture.redact
         if self.marks is None or variant is None:
             return None
         request = UnderWay(
@@ -155,9 +155,9 @@ class Predictor:
             variant.role,
             digest,
             to_micros(call.received),
-            call.user,
-            call.session,
-            exchange.client,
+            None if "user_id" in hidden else call.user,
+            None if "session_id" in hidden else call.session,
+            None if "client_request_id" in hidden else exchange.client,
             exchange.key_id,
             exchange.is_test,
             own_process,

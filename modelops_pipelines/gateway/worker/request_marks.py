@@ -2,7 +2,8 @@
 
 A version whose files are data only predicts in the worker; native code that crashes on a row takes the worker along.
 Each request is marked before a model sees it, and the mark is removed when its record is in the spool. A mark costs
-about 5 us: the file is mapped into memory, and the kernel keeps it when the process dies.
+about 5 us: the file is mapped into memory, and the kernel keeps it when the process dies. What the capture policy
+redacts is in no mark.
 """
 
 import hashlib
@@ -98,8 +99,11 @@ class RequestMarks:
         self._map[_START + slot * SLOT_BYTES] = state
 
     def release(self, slot: int) -> None:
-        """Free a slot."""
-        self.set_state(slot, FREE)
+        """Free a slot, and leave nothing of the request on the disk: who it was of may be erased later."""
+        start = _START + slot * SLOT_BYTES
+        self._map[start] = FREE
+        [size] = _SIZE.unpack_from(self._map, start + 1)
+        self._map[start + 1 : start + 1 + _SIZE.size + size] = bytes(_SIZE.size + size)
         self._free.append(slot)
 
 

@@ -53,15 +53,15 @@ def test_a_new_champion_that_is_worse_on_labelled_rows_is_rolled_back_with_its_n
     stores, spec = project.stores, project.spec
     deploy(stores, spec, "1", **WHO)
     assert judge_new_champion(stores, spec) is None
-    deploy(stores, spec, "2", **WHO)
+    deploy(stores, spec, "2", **WHO, force=True)
     answer(project, 1, [min(0.999, max(0.001, score + 0.001)) for score in scores[:REQUESTS]])
     good = judge_new_champion(stores, spec)
     assert good is not None
     assert (("2", None), "fail") != ((good.version, good.change), good.verdict.verdict)
     assert "2" == stores.deployments.desired("cancer").champion
     assert judge_new_champion(stores, spec) is None
-    deploy(stores, spec, "1", **WHO)
-    deploy(stores, spec, "2", **WHO)
+    deploy(stores, spec, "1", **WHO, force=True)
+    deploy(stores, spec, "2", **WHO, force=True)
     answer(project, 2, [1 - score for score in scores[:REQUESTS]])
     bad = judge_new_champion(stores, spec)
     assert bad is not None

@@ -42,6 +42,15 @@ def test_a_mark_is_there_until_it_is_removed_and_says_whether_a_model_has_the_re
     assert REQUEST == replace(found.requests[0][0], digest="d1")
 
 
+def test_a_mark_that_was_removed_leaves_nothing_of_its_caller_on_the_disk(marks: RequestMarks, tmp_path: Path) -> None:
+    kept, gone = (_marked(marks, digest) for digest in ("kept", "gone"))
+    assert (tmp_path / "marks").read_bytes().count(b'"ann"') == 2
+    gone.remove()
+    assert (tmp_path / "marks").read_bytes().count(b'"ann"') == 1
+    kept.remove()
+    assert b"ann" not in (tmp_path / "marks").read_bytes()
+
+
 def test_a_mark_that_was_removed_does_not_come_back_when_the_model_answers_late(
     marks: RequestMarks, tmp_path: Path
 ) -> None:

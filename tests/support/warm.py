@@ -78,11 +78,15 @@ def _run(code: str, arguments: Sequence[str], cwd: str, env: dict[str, str], out
 def warm_children() -> Iterator[None]:
     """Fork the processes in which versions are tried and answer; ``cold_children`` starts them as they really start."""
 
-    def start(module: str, arguments: Sequence[str], folder: Path) -> WarmProcess:
+    def start(
+        module: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+    ) -> WarmProcess:
         code = f"import runpy\nrunpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
         output = folder / child_process.OUTPUT
         output.touch()
-        return WarmProcess(code, *arguments, cwd=ROOT, env=os.environ, out=output, err=output)
+        return WarmProcess(
+            code, *arguments, cwd=ROOT, env={**os.environ, **(environment or {})}, out=output, err=output
+        )
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(child_process, "start_child", start)

@@ -4,11 +4,6 @@ The child process is ``evaluation_worker.py``; it records the verdict in the sta
 """
 
 import json
-import os
-import signal
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +11,7 @@ from modelops_pipelines.core import errors
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import BusyError, ModelOpsError, OverloadError, PredictionError
 from modelops_pipelines.operations.improve.champions import check_challenges
+from modelops_pipelines.operations.models.child_process import FAULT, run_child
 from modelops_pipelines.store.filesystem.files import exclusive
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.stores import Stores
@@ -23,7 +19,6 @@ from modelops_pipelines.store.stores import Stores
 DEADLINE = 600.0
 """Seconds that an evaluation may take."""
 CHILD = "modelops_pipelines.operations.improve.evaluation_worker"
-FAULT, OUTPUT = "fault.json", "output.txt"
 
 
 def evaluate_in_process(stores: Stores, spec: EndpointSpec, version: str, deadline: float = DEADLINE) -> Gate:
@@ -44,7 +39,8 @@ def evaluate_in_process(stores: Stores, spec: EndpointSpec, version: str, deadli
 def _run(stores: Stores, spec: EndpointSpec, version: str, deadline: float) -> None:
     with TemporaryDirectory(prefix="modelops-evaluate-") as created:
         folder = Path(created)
-        code = _exit_code([str(folder), spec.name, version, f"{deadline + 5:g}"], stores, folder / OUTPUT, deadline)
+        environment = stores.settings.environment()
+        code = run_child(CHILD, folder, deadline, [spec.name, version], low_priority=True, environment=environment)
         if (folder / FAULT).exists():
             raise _fault(json.loads((folder / FAULT).read_bytes()))
         if code is None:
@@ -57,29 +53,6 @@ def _run(stores: Stores, spec: EndpointSpec, version: str, deadline: float) -> N
                 f"The process that evaluated version {version} died with exit code {code}: a model may have ended it",
                 f"Run it in a terminal to see its output: modelops evaluate {spec.name} {version}",
             )
-
-
-def _exit_code(arguments: list[str], stores: Stores, log: Path, deadline: float) -> int | None:
-    """Run the child; return its exit code, None after the deadline. No process of it stays."""
-    paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-    environment = {**os.environ, **stores.settings.environment(), "PYTHONPATH": paths}
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-m", CHILD, *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        return child.wait(timeout=deadline)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:  # processes that a model started belong to the child's session
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
 
 
 def _fault(fault: dict[str, str]) -> ModelOpsError:

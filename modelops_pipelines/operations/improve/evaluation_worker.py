@@ -1,22 +1,17 @@
 """The process that judges a version for ``evaluation_process.py``: it records the verdict or writes a fault, and exits.
 
-``python -m modelops_pipelines.operations.improve.evaluation_worker FOLDER ENDPOINT VERSION SECONDS``
+``python -m modelops_pipelines.operations.improve.evaluation_worker FOLDER SECONDS ENDPOINT VERSION [low-priority]``
 """
 
 import json
-import os
-import signal
 import sys
 from pathlib import Path
 
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.operations.improve.evaluation_process import FAULT
 from modelops_pipelines.operations.improve.retrain import evaluate_version
+from modelops_pipelines.operations.models.child_process import FAULT, limit_child
 from modelops_pipelines.store.stores import Stores
-
-LOW_PRIORITY = 10
-"""The niceness of the process: it gets a tenth of the gateway's share of a busy CPU."""
 
 
 def main(folder: Path, endpoint: str, version: str) -> None:
@@ -30,6 +25,5 @@ def main(folder: Path, endpoint: str, version: str) -> None:
 
 
 if __name__ == "__main__":
-    signal.setitimer(signal.ITIMER_REAL, float(sys.argv[4]))  # ends this process if the caller is killed meanwhile
-    os.nice(LOW_PRIORITY)
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+    limit_child(sys.argv[1:])
+    main(Path(sys.argv[1]), sys.argv[3], sys.argv[4])

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,12 +22,22 @@ NICENESS = 10
 """The niceness of a low-priority process: it gets a tenth of the others' share of a busy CPU."""
 
 
-def run_child(module: str, folder: Path, deadline: float, *, low_priority: bool = False) -> int | None:
+def run_child(
+    module: str,
+    folder: Path,
+    deadline: float,
+    more: Sequence[str] = (),
+    *,
+    low_priority: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> int | None:
     """Run a module on a folder; return its exit code, None where it timed out (seconds) and was killed.
 
-    It also ends itself 5 s after the deadline, in case this process is killed meanwhile.
+    Its arguments are the folder, the seconds after which it ends itself (in case this process is killed meanwhile),
+    ``more``, and the mark of a low priority. ``environment`` is added to this process's.
     """
-    child = start_child(module, [str(folder), f"{deadline + 5:g}", *([LOW_PRIORITY] if low_priority else [])], folder)
+    arguments = [str(folder), f"{deadline + 5:g}", *more, *([LOW_PRIORITY] if low_priority else [])]
+    child = start_child(module, arguments, folder, environment)
     try:
         return child.wait(timeout=deadline)
     except subprocess.TimeoutExpired:
@@ -38,13 +48,16 @@ def run_child(module: str, folder: Path, deadline: float, *, low_priority: bool 
         child.wait()
 
 
-def start_child(module: str, arguments: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
+def start_child(
+    module: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start a module in a new session; its output goes to a file in the folder."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+    paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    variables = {**os.environ, **(environment or {}), "PYTHONPATH": paths}
     with (folder / OUTPUT).open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
-            env=environment,
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -120,7 +120,7 @@ WAYS = (
         lambda x: _labelled(x, CLASSES)[["yes", "no"]],
         right=_both,
         output="matrix",
-        unknown="If these are classes, add them",
+        unknown="a DataFrame with the columns yes, no",
     ),
     Way("a DataFrame of others", BINARY, lambda x: _labelled(x, "ab"), "the columns a, b", output="matrix"),
     Way("scores", BINARY, lambda x: x, right=lambda x: x.tolist()),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -188,3 +189,13 @@ def test_long_names_are_cut_and_stay_different(letter: str) -> None:
     drawn = drift_report._categories(pd.Series([f"{letter * 300}{n}" for n in range(9)]))
     assert 9 == len(set(drawn))
     assert max(len(str(name)) for name in drawn) < 70
+
+
+def test_a_newer_window_without_answers_to_callers_leaves_the_newest_judged_one(project: Project) -> None:
+    later = START + timedelta(days=2)
+    refused = request_record("cancer", 7, later, 1, source="test")
+    write_segment(project.stores, "cancer", "predictions", "v", [refused])
+    ingest(project.stores, project.spec, "predictions")
+    assert WINDOW == write_drift_report(project.stores, project.spec).window
+    with pytest.raises(EvidenceError, match="nothing to compare in the window"):
+        write_drift_report(project.stores, project.spec, window_of(later, project.spec.window))

@@ -92,15 +92,15 @@ def test_rows_that_the_previous_champion_fails_too_roll_nothing_back_and_rows_th
     deploy(stores, running.spec, running.versions[FRAGILE], **WHO, force=True)
     deploy(stores, running.spec, version, **WHO, force=True)
     before = _errors(running)
+    time.sleep(2)  # the second of the change is in no count
     for _ in range(60):
         assert 500 == running.gateway.predict([{"x": 2.0}], "guarded").status_code
     wait_until(lambda: _errors(running) >= before + 60, 30)
     assert version == stores.deployments.desired("guarded").champion
     with calling(running.gateway, "guarded", PER_SECOND):
         wait_until(lambda: running.taken_back(version), MINUTE)
-    evidence = stores.deployments.events("guarded")[-1].evidence
-    shared = 60 if evidence["guard"] == "errors" else 0  # the guard 'replays' counts what was tried again, not requests
-    assert 0 < shared + evidence["numbers"]["failed"] <= evidence["numbers"]["requests"]
+    numbers = stores.deployments.events("guarded")[-1].evidence["numbers"]
+    assert 60 + numbers["failed"] <= numbers["requests"]
     assert running.versions[FRAGILE] == stores.deployments.desired("guarded").champion
 
 

@@ -25,7 +25,7 @@ from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy, end_shadow
-from modelops_pipelines.operations.release.shadow import compare_shadow, start_shadow
+from modelops_pipelines.operations.release.trials.shadow import compare_shadow, start_shadow
 from modelops_pipelines.store.stores import Stores
 from tests.fakes import moody_models as moody
 from tests.support.gateway import RunningGateway, running_gateway

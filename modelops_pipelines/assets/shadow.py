@@ -7,7 +7,7 @@ import dagster as dg
 from modelops_pipelines.assets.metadata import asset_options, json_value, key
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import SHADOW_LOG
-from modelops_pipelines.operations.release.shadow import MAX_ROWS, compare_shadow, shadow_summary
+from modelops_pipelines.operations.release.trials.shadow import MAX_ROWS, compare_shadow, shadow_summary
 from modelops_pipelines.resources.project import ProjectResource
 
 

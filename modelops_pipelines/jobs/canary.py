@@ -15,9 +15,9 @@ from modelops_pipelines.resources.project import ProjectResource
 def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
     """Judge the endpoint's trial."""
     from modelops_pipelines.operations.release import commands as releases
-    from modelops_pipelines.operations.release.ab_tests import running_result
-    from modelops_pipelines.operations.release.canary import advance_trial
-    from modelops_pipelines.operations.release.probation import judge_new_champion
+    from modelops_pipelines.operations.release.trials.ab_tests import running_result
+    from modelops_pipelines.operations.release.trials.canary import advance_trial
+    from modelops_pipelines.operations.release.trials.probation import judge_new_champion
 
     with project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)

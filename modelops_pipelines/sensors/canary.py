@@ -47,7 +47,7 @@ def trials_sensor(specs: Sequence[EndpointSpec], trial: dg.JobDefinition) -> dg.
 
 def _time_between(stores: Stores, spec: EndpointSpec, state: DesiredState | None) -> timedelta | None:
     """Return the time between two judgements of the endpoint's trial or probation; None when it has neither."""
-    from modelops_pipelines.operations.release.probation import probation_due
+    from modelops_pipelines.operations.release.trials.probation import probation_due
 
     if state is None or state.status != ACTIVE:
         return None

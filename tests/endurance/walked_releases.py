@@ -13,11 +13,11 @@ from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, Gate
 from modelops_pipelines.core.release.event_log import Event
 from modelops_pipelines.core.release.guards import Verdict
 from modelops_pipelines.operations.release import commands
-from modelops_pipelines.operations.release.ab_tests import apply_decision, start_experiment
 from modelops_pipelines.operations.release.alias_sync import reconcile
-from modelops_pipelines.operations.release.canary import promote_next_step, running_test
 from modelops_pipelines.operations.release.rollbacks import undo_rollback
-from modelops_pipelines.operations.release.withdraw import withdraw_version
+from modelops_pipelines.operations.release.trials.ab_tests import apply_decision, start_experiment
+from modelops_pipelines.operations.release.trials.canary import promote_next_step, running_test
+from modelops_pipelines.operations.release.trials.withdraw import withdraw_version
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores

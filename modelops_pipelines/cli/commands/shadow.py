@@ -30,7 +30,7 @@ def shadow() -> None:
 @json_option
 def start(endpoint: str, version: str, share: int, reason: str, *, as_json: bool) -> None:
     """Start VERSION as ENDPOINT's shadow: it answers the logged requests from now on. Replaces any earlier shadow."""
-    from modelops_pipelines.operations.release.shadow import start_shadow
+    from modelops_pipelines.operations.release.trials.shadow import start_shadow
 
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
@@ -58,7 +58,7 @@ def end(endpoint: str, reason: str, *, as_json: bool) -> None:
 @json_option
 def show(endpoint: str, *, as_json: bool) -> None:
     """Compare the answers of ENDPOINT's shadow (or its last one) with those that callers received."""
-    from modelops_pipelines.operations.release.shadow import shadow_summary
+    from modelops_pipelines.operations.release.trials.shadow import shadow_summary
 
     stores = open_stores()
     show_value(shadow_summary(stores, endpoint_named(stores, endpoint)), as_json=as_json)
@@ -79,7 +79,7 @@ def show(endpoint: str, *, as_json: bool) -> None:
 @json_option
 def compare(endpoint: str, most: int, deadline: float, *, as_json: bool) -> None:
     """Run the shadow on the newly logged requests now, without waiting for the next Dagster run."""
-    from modelops_pipelines.operations.release.shadow import compare_shadow
+    from modelops_pipelines.operations.release.trials.shadow import compare_shadow
 
     stores = open_stores()
     compared = compare_shadow(stores, endpoint_named(stores, endpoint), most, deadline=deadline)

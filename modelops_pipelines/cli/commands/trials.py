@@ -63,7 +63,7 @@ def start(
     endpoint: str, version: str, name: str, share: int, error_rate: float, planned: int, reason: str, *, as_json: bool
 ) -> None:
     """Start an A/B test: VERSION answers a share of ENDPOINT's callers until the test ends."""
-    from modelops_pipelines.operations.release.ab_tests import Terms, start_experiment
+    from modelops_pipelines.operations.release.trials.ab_tests import Terms, start_experiment
 
     stores = open_stores()
     terms = Terms(error_rate, planned)
@@ -86,7 +86,7 @@ def start(
 @json_option
 def show(endpoint: str, name: str | None, *, as_json: bool) -> None:
     """Show the test's result so far. The error rate holds however often you look."""
-    from modelops_pipelines.operations.release.ab_tests import experiment_named, result_of
+    from modelops_pipelines.operations.release.trials.ab_tests import experiment_named, result_of
 
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
@@ -105,7 +105,7 @@ def show(endpoint: str, name: str | None, *, as_json: bool) -> None:
 @json_option
 def end(endpoint: str, decision: str, name: str | None, reason: str, *, force: bool, as_json: bool) -> None:
     """End the test: promote the challenger, which needs a passed gate too, or keep the champion."""
-    from modelops_pipelines.operations.release.ab_tests import end_experiment
+    from modelops_pipelines.operations.release.trials.ab_tests import end_experiment
 
     if force and not reason.strip():
         raise click.UsageError("--force requires --reason, which the history records")

@@ -35,7 +35,7 @@ from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launcher
 from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, survives
 from modelops_pipelines.operations.model_runtime.loaded_model import Rows
-from modelops_pipelines.operations.release.crashes import contain_crashes, resolve_crashes, version_before
+from modelops_pipelines.operations.release.trials.crashes import contain_crashes, resolve_crashes, version_before
 from modelops_pipelines.store.stores import Stores
 
 RECENT = ESTABLISHED_WITHIN + timedelta(minutes=1)

@@ -19,7 +19,7 @@ from modelops_pipelines.core.release.trial_counts import REFERENCE_SECONDS, Tria
 from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.operations.release.settle import settle
-from modelops_pipelines.operations.release.withdraw import withdraw_version
+from modelops_pipelines.operations.release.trials.withdraw import withdraw_version
 from modelops_pipelines.store.stores import Stores
 
 JUDGE_SECONDS = 1.0

@@ -10,7 +10,7 @@ from dagster import DagsterRunStatus
 from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.release.commands import deploy, end_shadow
-from modelops_pipelines.operations.release.shadow import start_shadow
+from modelops_pipelines.operations.release.trials.shadow import start_shadow
 from modelops_pipelines.sensors.common import ENDPOINT_TAG
 from tests.fakes.records import START, request_record, write_segment
 from tests.support.project import cancer_frame, train_first

@@ -21,7 +21,7 @@ from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.release.alias_sync import reconcile
 from modelops_pipelines.operations.release.commands import archive, deploy, roll_back, sync_registry
 from modelops_pipelines.operations.release.listing import deployments_page, versions_page
-from modelops_pipelines.operations.release.withdraw import withdraw_version
+from modelops_pipelines.operations.release.trials.withdraw import withdraw_version
 from modelops_pipelines.store.registry.client import STAGE_TAG
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.stores import Stores

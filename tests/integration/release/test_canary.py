@@ -12,8 +12,9 @@ import pytest
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, GateError, InputError, UnknownError
 from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.release import canary as trials
-from modelops_pipelines.operations.release.ab_tests import (
+from modelops_pipelines.operations.release.commands import archive, deploy, promote, roll_back, start, stop
+from modelops_pipelines.operations.release.trials import canary as trials
+from modelops_pipelines.operations.release.trials.ab_tests import (
     BETTER,
     UNDECIDED,
     Terms,
@@ -22,8 +23,7 @@ from modelops_pipelines.operations.release.ab_tests import (
     result_of,
     start_experiment,
 )
-from modelops_pipelines.operations.release.canary import advance_trial, evidence, spans_of
-from modelops_pipelines.operations.release.commands import archive, deploy, promote, roll_back, start, stop
+from modelops_pipelines.operations.release.trials.canary import advance_trial, evidence, spans_of
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import VERSION, label_row, request_record, write_segment

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.core.errors import ModelOpsError
-from modelops_pipelines.operations.release import ab_tests as experiments
 from modelops_pipelines.operations.release import commands as releases
+from modelops_pipelines.operations.release.trials import ab_tests as experiments
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.support.project import Project, make_project
 

@@ -8,7 +8,7 @@ import pytest
 
 from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.operations.release.probation import judge_new_champion, probation_due
+from modelops_pipelines.operations.release.trials.probation import judge_new_champion, probation_due
 from modelops_pipelines.store.registry.model_loader import load_model
 from tests.fakes.records import START, label_row, request_record, write_segment
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first

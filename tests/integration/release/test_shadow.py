@@ -29,7 +29,7 @@ from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy, end_shadow
-from modelops_pipelines.operations.release.shadow import compare_shadow, shadow_summary, start_shadow
+from modelops_pipelines.operations.release.trials.shadow import compare_shadow, shadow_summary, start_shadow
 from modelops_pipelines.store.registry.model_loader import load_model
 from tests.fakes import moody_models as moody
 from tests.fakes.records import START, label_row, request_record, write_segment
@@ -45,7 +45,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.operations.release.shadow import compare_shadow
+from modelops_pipelines.operations.release.trials.shadow import compare_shadow
 from modelops_pipelines.store.stores import Stores
 stores = Stores()
 print("begun", flush=True)

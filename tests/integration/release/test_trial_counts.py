@@ -16,7 +16,7 @@ from modelops_pipelines.core.release.trial_counts import TrialCounter
 from modelops_pipelines.gateway.worker.live_metrics import Judged, LiveMetrics
 from modelops_pipelines.gateway.worker.replays import Replay
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.release.canary import Span, evidence_of
+from modelops_pipelines.operations.release.trials.canary import Span, evidence_of
 from tests.fakes.records import VERSION, request_record, write_segment
 from tests.support.project import Project, make_project
 

@@ -14,11 +14,11 @@ from modelops_pipelines.core.evaluation.gate import FAIL, PASS, GateConfig
 from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.core.release.event_log import Event
 from modelops_pipelines.core.release.guards import Verdict
-from modelops_pipelines.operations.release.ab_tests import apply_decision, start_experiment
-from modelops_pipelines.operations.release.canary import promote_next_step
 from modelops_pipelines.operations.release.commands import delete, deploy, promote, roll_back
 from modelops_pipelines.operations.release.rollbacks import undo_rollback
-from modelops_pipelines.operations.release.withdraw import withdraw_version
+from modelops_pipelines.operations.release.trials.ab_tests import apply_decision, start_experiment
+from modelops_pipelines.operations.release.trials.canary import promote_next_step
+from modelops_pipelines.operations.release.trials.withdraw import withdraw_version
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores

@@ -12,7 +12,7 @@ from modelops_pipelines.core.release.guards import Verdict
 from modelops_pipelines.operations.release.commands import archive, deploy, roll_back
 from modelops_pipelines.operations.release.rollbacks import offer_of_undo, undo_rollback
 from modelops_pipelines.operations.release.settle import settle
-from modelops_pipelines.operations.release.withdraw import withdraw_version
+from modelops_pipelines.operations.release.trials.withdraw import withdraw_version
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support.project import Project, make_project

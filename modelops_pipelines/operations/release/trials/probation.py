@@ -21,8 +21,8 @@ from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.lake.endpoint_tables import log_table
 from modelops_pipelines.operations.metrics.quality import rows_of
 from modelops_pipelines.operations.models.sandbox import predict_in_sandbox
-from modelops_pipelines.operations.release.canary import DRIVER, TrialOutcome
-from modelops_pipelines.operations.release.withdraw import record_verdict, withdraw_version
+from modelops_pipelines.operations.release.trials.canary import DRIVER, TrialOutcome
+from modelops_pipelines.operations.release.trials.withdraw import record_verdict, withdraw_version
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores

@@ -31,7 +31,7 @@ from modelops_pipelines.operations.release.admission import is_covered
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import promote
 from modelops_pipelines.operations.release.settle import ABANDONED
-from modelops_pipelines.operations.release.withdraw import record_verdict, withdraw_version
+from modelops_pipelines.operations.release.trials.withdraw import record_verdict, withdraw_version
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.state.release.trials import Experiment
 from modelops_pipelines.store.stores import Stores

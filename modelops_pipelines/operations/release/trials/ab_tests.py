@@ -11,8 +11,8 @@ from modelops_pipelines.core.release.desired_state import DesiredState
 from modelops_pipelines.core.release.guards import Leg
 from modelops_pipelines.core.release.sequential_tests import FAIL, PASS, Interval, Moments, judge_quality_of
 from modelops_pipelines.operations.release.apply import Change
-from modelops_pipelines.operations.release.canary import evidence_of, running_test, spans_of
 from modelops_pipelines.operations.release.commands import deploy, roll_back
+from modelops_pipelines.operations.release.trials.canary import evidence_of, running_test, spans_of
 from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.state.release.trials import Experiment
 from modelops_pipelines.store.stores import Stores

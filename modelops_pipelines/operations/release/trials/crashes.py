@@ -20,7 +20,7 @@ from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import roll_back, stop
-from modelops_pipelines.operations.release.withdraw import record_verdict, withdraw_version
+from modelops_pipelines.operations.release.trials.withdraw import record_verdict, withdraw_version
 from modelops_pipelines.store.state.release.crashes import RecordedCrash
 from modelops_pipelines.store.stores import Stores
 

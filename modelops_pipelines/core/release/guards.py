@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from functools import partial, reduce
+from functools import cache, partial, reduce
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import Guard
@@ -201,12 +201,18 @@ def _errors(legs: Sequence[Leg], policy: Guard) -> Verdict:
     return Verdict(verdict.verdict, "errors", f"errors: {verdict.reason}{weak}", numbers)
 
 
+@cache
+def _callers_needed(share: float, false_alarms: float) -> int | None:
+    """Return how many callers of the challenger alone must fail; None when no number is enough."""
+    enough = -math.log(false_alarms)
+    return next((n for n in range(1, _MOST_NEEDED) if log_evidence(n, 0, share) >= enough), None)
+
+
 def _weakness(legs: Sequence[Leg], policy: Guard) -> str:
     """Return what few callers cannot show, empty when an error of one caller in twenty would be found."""
     callers = sum(leg.challenger.callers for leg in legs)
     share = legs[-1].share / 100 if legs else _EVEN
-    enough = -math.log(policy.false_alarms)
-    needed = next((n for n in range(1, _MOST_NEEDED) if log_evidence(n, 0, share) >= enough), None)
+    needed = _callers_needed(share, policy.false_alarms)
     if needed is None:
         return (
             f"; with {share:.0%} of the traffic, no number of callers shows errors: the champion has too few requests"

@@ -135,9 +135,8 @@ class Predictor:
         exchange.variant, batcher = served.choose(exchange.call.sticky)
         read = partial(_read_rows, exchange, content, batcher.model, infer=infer)
         rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
-        digest = digest_of(content)
-        exchange.mark = self._mark(exchange, digest, own_process=batcher.model.path.own_process)
-        exchange.rows = rows = replace(rows, digest=digest, mark=exchange.mark)
+        exchange.mark = self._mark(exchange, str(rows.digest), own_process=batcher.model.path.own_process)
+        exchange.rows = rows = replace(rows, mark=exchange.mark)
         outcome = await _in_time(batcher.submit(rows), served)
         exchange.request = self._request_id(exchange, event_time, rows.count)
         answer = Answer(OK, _render(exchange, outcome, exchange.request.text, infer=infer))
@@ -250,7 +249,7 @@ async def _replay(exchange: Exchange, served: ServedEndpoint) -> None:
 
 
 def _read_rows(exchange: Exchange, content: bytes, model: Model, *, infer: bool) -> Rows:
-    """Return the body's rows in the signature's types, with its parameters; raises InputError."""
+    """Return the body's rows in the signature's types, with its parameters and its hash; raises InputError."""
     inputs = model.version.inputs
     names = list(inputs)
     params: object = None
@@ -264,7 +263,7 @@ def _read_rows(exchange: Exchange, content: bytes, model: Model, *, infer: bool)
     else:
         columns, count, params = read_json(content, names)
     check_rows(count)
-    return Rows(typed_columns(columns, inputs), count, model.parameters.check(params, ignored))
+    return Rows(typed_columns(columns, inputs), count, model.parameters.check(params, ignored), digest_of(content))
 
 
 async def _in_time(future: "asyncio.Future[Outcome]", served: ServedEndpoint) -> Outcome:

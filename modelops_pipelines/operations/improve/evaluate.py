@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -218,8 +217,7 @@ def _milliseconds(version: _Version, batch: "pd.DataFrame") -> float:
 
 
 def _size_mib(version: ModelVersion) -> float:
-    folder = Path(version.artifact_uri.removeprefix("file://"))
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / _MIB
+    return sum(path.stat().st_size for path in version.folder.rglob("*") if path.is_file()) / _MIB
 
 
 def _days(rows: pa.Table) -> NDArray[np.int64]:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
@@ -50,7 +49,7 @@ class Proven:
     def model(self, version: ModelVersion, spec: EndpointSpec, path: PredictionPath) -> Model:
         """Return the version as a model of the endpoint that predicts by this path."""
         named = replace(self.named(version, spec), output=self.output)
-        return Model(named, path, spec, parameters_of(folder_of(version)), self.classes_fault, self.unproven)
+        return Model(named, path, spec, parameters_of(version.folder), self.classes_fault, self.unproven)
 
     def named(self, version: ModelVersion, spec: EndpointSpec) -> ModelVersion:
         """Return the version with its classes on the endpoint; without any where their sources differ."""
@@ -118,12 +117,12 @@ def load_and_prove(
 
 def _prepare(loaded: Any, named: ModelVersion, spec: EndpointSpec, *, has_served: bool) -> Model:
     try:
-        return prepare(loaded, named, spec, folder_of(named))
+        return prepare(loaded, named, spec, named.folder)
     except ModelError as error:
         if not has_served:
             raise
         _LOG.warning("It is served as before, without batches, although it does not prove itself: %s", error)
-        return replace(as_before(loaded, named, spec, folder_of(named)), unproven=str(error))
+        return replace(as_before(loaded, named, spec, named.folder), unproven=str(error))
 
 
 def load_proven(version: ModelVersion, spec: EndpointSpec, proven: Proven, *, data_only: bool = False) -> Model:
@@ -133,14 +132,9 @@ def load_proven(version: ModelVersion, spec: EndpointSpec, proven: Proven, *, da
     """
     loaded = load_model(version, spec, data_only=data_only)
     named = proven.named(version, spec)
-    path = named_path(proven.path, loaded, folder_of(version), named.inputs, named.classes)
+    path = named_path(proven.path, loaded, version.folder, named.inputs, named.classes)
     return proven.model(version, spec, replace(path, merging=proven.merging, milliseconds=proven.milliseconds))
 
 
 def _without_classes(version: ModelVersion, *, in_conflict: bool) -> ModelVersion:
     return replace(version, classes=None, classes_from=IN_CONFLICT if in_conflict else None)
-
-
-def folder_of(version: ModelVersion) -> Path:
-    """Return the folder with the version's files."""
-    return Path(version.artifact_uri.removeprefix("file://"))

@@ -42,27 +42,36 @@ def run_child(
         return child.wait(timeout=deadline)
     except subprocess.TimeoutExpired:
         return None
-    finally:  # processes that the model started belong to the child's session
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    finally:
+        end_child(child)
 
 
 def start_child(
     module: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a module in a new session; its output goes to a file in the folder."""
-    paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-    variables = {**os.environ, **(environment or {}), "PYTHONPATH": paths}
     with (folder / OUTPUT).open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
-            env=variables,
+            env={**child_environment(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
+
+
+def child_environment() -> dict[str, str]:
+    """Return this process's environment, in which a child imports from the same places."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+
+
+def end_child(child: subprocess.Popen[bytes]) -> None:
+    """Kill a child, and the processes that its model started: they belong to its session, once it has begun one."""
+    child.kill()
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def limit_child(arguments: Sequence[str]) -> None:

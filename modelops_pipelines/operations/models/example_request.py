@@ -26,11 +26,10 @@ def example_row(version: ModelVersion) -> Row:
 
 
 def _example(version: ModelVersion) -> tuple[Row, Mapping[str, Any] | None]:
-    folder = Path(version.artifact_uri.removeprefix("file://"))
-    logged = read_example(folder, version.inputs, _LARGEST)
+    logged = read_example(version.folder, version.inputs, _LARGEST)
     rows = (_plain(row, version.inputs) for row in logged.rows)
     placeholders = {name: PLACEHOLDERS[kind] for name, kind in version.inputs.items()}
-    return next((row for row in rows if row is not None), placeholders), _params(folder, logged.params)
+    return next((row for row in rows if row is not None), placeholders), _params(version.folder, logged.params)
 
 
 def _params(folder: Path, logged: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -4,7 +4,6 @@ So two versions, each with a module of the same name, run each its own code. The
 For a version's answers to many rows, with a deadline: ``sandbox.py``. For serving: ``gateway.version_process``.
 """
 
-import os
 import pickle
 import signal
 import socket
@@ -14,11 +13,11 @@ import time
 import weakref
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
+from modelops_pipelines.operations.models.child_process import child_environment, end_child
 from modelops_pipelines.operations.models.messages import ReplyError, decode_array, receive, send
 from modelops_pipelines.store.registry import model_loader
 from modelops_pipelines.store.registry.version_classes import for_endpoint, learned
@@ -120,11 +119,10 @@ def _named(name: str, text: str) -> Exception:
 def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair()
     ours.settimeout(SECONDS)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-m", CHILD, str(theirs.fileno())],
-            env=environment,
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
@@ -135,6 +133,4 @@ def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
 def _end(channel: socket.socket, process: subprocess.Popen[bytes]) -> None:
     """End the process, and what its model started."""
     channel.close()
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    end_child(process)

@@ -47,7 +47,7 @@ _ANSWERING = frozenset({"predict", "predict_proba", "predict_log_proba", "predic
 
 def runs_own_code(version: ModelVersion) -> bool:
     """Return whether a version's files could execute code; raises ModelError when its MLmodel file is unreadable."""
-    return why_unsafe(describe_files(Path(version.artifact_uri.removeprefix("file://")))) is not None
+    return why_unsafe(describe_files(version.folder)) is not None
 
 
 def load_model(version: ModelVersion, spec: EndpointSpec, *, data_only: bool = False) -> Any:
@@ -60,7 +60,7 @@ def load_model(version: ModelVersion, spec: EndpointSpec, *, data_only: bool = F
     """
     folder = Path(mkdtemp(prefix="modelops-model-"))
     try:
-        copy_files(Path(version.artifact_uri.removeprefix("file://")), folder)
+        copy_files(version.folder, folder)
         danger = _judge(folder, version, spec)
         _require_data(version, danger if data_only else None)
         model = _load(folder, version)

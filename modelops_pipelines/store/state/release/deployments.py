@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
@@ -47,6 +48,11 @@ class ModelVersion:
     files_hash: str | None = None
     trained_here: bool | None = None
     classes_from: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder with the version's files."""
+        return Path(self.artifact_uri.removeprefix("file://"))
 
 
 class Deployments:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pandas as pd
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.support.project import Project
+from tests.support.versions import register_as_own
 
 GOOD = "good"
 FATAL = ("abort", "segmentation fault", "exit", "killed")
@@ -62,19 +63,7 @@ def model(how: str, seen: Path) -> Any:
 
 def register(project: Project, spec: EndpointSpec, made: Any) -> ModelVersion:
     """Register a model as the project's own training would; return its version."""
-    logged = project.stores.registry.log(
-        model_name=spec.model_name,
-        experiment=spec.name,
-        model=made,
-        frame=FRAME,
-        training_set="none",
-        trainer="none",
-        task=spec.task,
-        allow_pickle=True,
-    )
-    version = replace(logged, trained_here=True)
-    project.stores.deployments.record_version(version)
-    return version
+    return register_as_own(project, spec, made, FRAME)
 
 
 @dataclass

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -13,6 +13,7 @@ import pandas as pd
 
 from tests.support.gateway import RunningGateway
 from tests.support.project import Project
+from tests.support.versions import register_as_own
 
 GOOD, RAISING, SLOW, WRONG, FRAGILE = "good", "raising", "slow", "wrong", "fragile"
 MORE = "  allow_pickle: true\n  classes: [0, 1]\n  promotion: {strategy: canary, steps: [20, 50, 100], soak: 20s, minimum: 30}\n"
@@ -40,19 +41,7 @@ def behaving(how: str) -> Any:
 
 def register(project: Project, spec: Any, how: str) -> str:
     """Train and register a version that behaves so; return its number."""
-    logged = project.stores.registry.log(
-        model_name=spec.model_name,
-        experiment=spec.name,
-        model=behaving(how),
-        frame=FRAME[["x"]],
-        training_set="none",
-        trainer="none",
-        task=spec.task,
-        allow_pickle=True,
-    )
-    version = replace(logged, trained_here=True)
-    project.stores.deployments.record_version(version)
-    return version.version
+    return register_as_own(project, spec, behaving(how), FRAME[["x"]]).version
 
 
 @dataclass

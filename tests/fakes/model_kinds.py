@@ -1,6 +1,5 @@
 """Models of every kind that the gateway tells apart, as trainers, with the rows that they take."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.support.project import Project, make_project
+from tests.support.versions import register_as_own
 
 NUMBERS = ("age", "income", "visits", "distance", "balance", "tenure", "points")
 SCALES = (40.0, 3e4, 7.0, 0.01, 1e6, 10.0, 1.0)
@@ -173,18 +173,7 @@ def echo() -> Any:
 def put_live_as_it_is(project: Project, spec: EndpointSpec, frame: pd.DataFrame, model: Any) -> ModelVersion:
     """Register a model with the frame's own types (training makes every number a float), and deploy it."""
     stores = project.stores
-    logged = stores.registry.log(
-        model_name=spec.model_name,
-        experiment=spec.name,
-        model=model,
-        frame=frame,
-        training_set="none",
-        trainer="none",
-        task=spec.task,
-        allow_pickle=True,
-    )
-    version = replace(logged, trained_here=True)
-    stores.deployments.record_version(version)
+    version = register_as_own(project, spec, model, frame)
     deploy(stores, spec, version.version, actor="test", reason="test", force=True)
     return version
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
+
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.project import Project
@@ -106,3 +108,10 @@ def new_user(outside: Path) -> NewUser:
     subprocess.run([sys.executable, "sample_data.py"], cwd=user.folder, check=True, timeout=120)
     user.run("train", "tumours", "--data", "data.csv")
     return user
+
+
+def enter_project(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands that run in this process be the project's: its folder and its environment."""
+    monkeypatch.chdir(project.folder)
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)

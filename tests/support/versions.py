@@ -1,17 +1,41 @@
 """Versions to deploy, and what is said of one that a worker cannot serve."""
 
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import AcknowledgementError
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from tests.support.project import Project
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def two_versions(trained: Project) -> tuple[ModelVersion, ModelVersion]:
     """Return the versions of the world that has two."""
     first, second = (required_version(trained.stores.deployments, "tumours", version) for version in "12")
     return first, second
+
+
+def register_as_own(project: Project, spec: EndpointSpec, model: Any, frame: "pd.DataFrame") -> ModelVersion:
+    """Register a model, with the frame as its example, and record it as trained by the project; return its version."""
+    logged = project.stores.registry.log(
+        model_name=spec.model_name,
+        experiment=spec.name,
+        model=model,
+        frame=frame,
+        training_set="none",
+        trainer="none",
+        task=spec.task,
+        allow_pickle=True,
+    )
+    version = replace(logged, trained_here=True)
+    project.stores.deployments.record_version(version)
+    return version
 
 
 def record_as_foreign(project: Project, version: ModelVersion) -> ModelVersion:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from modelops_pipelines.cli.main import cli
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError
+from tests.support.command_line import enter_project
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, train_first
 
 ROWS = (569, 400, 300)
@@ -31,9 +32,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 @pytest.fixture
 def command(project: Project, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Return how to run a command on the project; its own errors are raised."""
-    monkeypatch.chdir(project.folder)
-    for name, value in project.environment.items():
-        monkeypatch.setenv(name, value)
+    enter_project(project, monkeypatch)
 
     def run(*arguments: str) -> str:
         done = click.testing.CliRunner().invoke(cli, arguments)

@@ -15,6 +15,7 @@ from modelops_pipelines.operations.models.trial import try_version
 from modelops_pipelines.operations.release.commands import deploy, roll_back
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.fakes import moody_models as moody
+from tests.support.command_line import enter_project
 from tests.support.gateway import running_gateway
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first
 from tests.support.versions import record_as_foreign
@@ -34,9 +35,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 @pytest.fixture
 def command(project: Project, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Return how to run a command on the project in this process."""
-    monkeypatch.chdir(project.folder)
-    for name, value in project.environment.items():
-        monkeypatch.setenv(name, value)
+    enter_project(project, monkeypatch)
 
     def run(*arguments: str) -> click.testing.Result:
         return click.testing.CliRunner().invoke(cli, arguments)

@@ -29,6 +29,8 @@ from tests.support.project import Project
 from tests.support.request_forms import rows_of
 
 REPEATABLE = 2_000
+SECONDS = 120
+"""What an answer may take: a version is judged within its request."""
 SHARES = {"schema": 0.4, "rows": 0.35, "others": 0.2, "bytes": 0.05}
 LIMITED = "  allow_pickle: true\n  limits: {per_user: 3/minute, body_mib: 1}\n"
 
@@ -111,7 +113,7 @@ def test_what_the_openapi_document_describes_and_what_it_does_not_allow(world: W
     @many(requests, "schema")
     @given(st.one_of(*described(world.judge.document)).filter(_is_sent_as_it_is))
     def run(case: schemathesis.Case) -> None:
-        answer = case.call(base_url=world.url, headers={"X-API-Key": world.known.key})
+        answer = case.call(base_url=world.url, headers={"X-API-Key": world.known.key}, timeout=SECONDS)
         sent, answered = _as_httpx(case, answer, world.url)
         world.judge.require(sent, answered)
         world.start_again(sent, answered)

@@ -4,12 +4,13 @@ The child process is ``evaluation_worker.py``; it records the verdict in the sta
 """
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from modelops_pipelines.core import errors
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import BusyError, ModelOpsError, OverloadError, PredictionError
+from modelops_pipelines.core.errors import BusyError, ConflictError, ModelOpsError, OverloadError, PredictionError
 from modelops_pipelines.operations.improve.champions import check_challenges
 from modelops_pipelines.operations.models.child_process import FAULT, run_child
 from modelops_pipelines.store.filesystem.files import exclusive
@@ -24,15 +25,18 @@ CHILD = "modelops_pipelines.operations.improve.evaluation_worker"
 def evaluate_in_process(stores: Stores, spec: EndpointSpec, version: str, deadline: float = DEADLINE) -> Gate:
     """Judge a version as ``evaluate_version`` does; return the recorded verdict.
 
-    One evaluation runs at a time in a project. Raises what ``evaluate_version`` raises, BusyError while another one
-    runs, OverloadError after the deadline (seconds), PredictionError when the process died.
+    One evaluation runs at a time in a project. Raises what ``evaluate_version`` raises, ConflictError while another
+    one runs, OverloadError after the deadline (seconds), PredictionError when the process died.
     """
     check_challenges(stores, spec, version)
-    try:
-        with exclusive(stores.settings.home / "evaluation.lock", "the evaluation", seconds=0):
-            _run(stores, spec, version, deadline)
-    except BusyError as error:
-        raise BusyError("Another version is being evaluated in this project", "Try again when it has ended") from error
+    with ExitStack() as held:
+        try:
+            held.enter_context(exclusive(stores.settings.home / "evaluation.lock", "the evaluation", seconds=0))
+        except BusyError as error:
+            raise ConflictError(
+                "Another version is being evaluated in this project", "Try again when it has ended"
+            ) from error
+        _run(stores, spec, version, deadline)
     return next(gate for gate in reversed(stores.gates.of(spec.name)) if gate.version == version)
 
 

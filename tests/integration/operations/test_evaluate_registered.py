@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from modelops_pipelines.core.errors import BusyError, ConflictError, EvidenceError, OverloadError, UnknownError
+from modelops_pipelines.core.errors import ConflictError, EvidenceError, OverloadError, UnknownError
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, held_reasons, is_evaluation_day
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.improve.evaluate import evaluate
@@ -178,7 +178,7 @@ def test_a_process_of_its_own_records_the_same_verdict(project: Project) -> None
 def test_one_version_is_evaluated_at_a_time_and_a_slow_one_is_stopped(project: Project) -> None:
     with (
         exclusive(project.stores.settings.home / "evaluation.lock", "a test"),
-        pytest.raises(BusyError, match="Another version is being evaluated in this project"),
+        pytest.raises(ConflictError, match="Another version is being evaluated in this project"),
     ):
         evaluate_in_process(project.stores, project.spec, "2")
     with pytest.raises(OverloadError, match=r"The evaluation of version 2 took over 0\.01 s and was stopped"):

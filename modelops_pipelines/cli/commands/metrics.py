@@ -148,10 +148,14 @@ def _worst_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @json_option
 def report(endpoint: str, output: Path | None, *, as_json: bool) -> None:
     """Write an HTML report on ENDPOINT's traffic, quality, drift and alerts. The file is self-contained."""
-    from modelops_pipelines.operations.reports.health_page import write_health_page  # heavy: draws charts
+    from modelops_pipelines.operations.reports.health_page import has_requests, write_health_page  # heavy: draws charts
 
     stores = open_stores()
-    path = write_health_page(stores, endpoint_named(stores, endpoint))
+    spec = endpoint_named(stores, endpoint)
+    path = write_health_page(stores, spec)
+    if not has_requests(stores, spec):
+        where = f"in the home {stores.settings.home}; MODELOPS_HOME names another"
+        click.echo(f"The page is empty: no requests to {endpoint!r} were measured {where}.", err=True)
     if output is not None:
         write_atomically(output, path.read_bytes())
     show_value({"report": str(output or path)}, as_json=as_json)

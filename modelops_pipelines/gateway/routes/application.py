@@ -41,7 +41,8 @@ from modelops_pipelines.store.stores import Stores
 
 OK, UNAVAILABLE = 200, 503
 _WINDOW = re.compile(r"([1-9]\d{0,3})(s|m|h)")
-_REPORT = re.compile(r"(drift-[0-9T-]{10,20}|health)\.html")
+HEALTH_PAGE = "health.html"
+_REPORT = re.compile(rf"drift-[0-9T-]{{10,20}}\.html|{re.escape(HEALTH_PAGE)}")
 _WINDOWS: JsonDict = {"pattern": "^(([1-9]|[1-5][0-9]|60)m|[1-9][0-9]{0,2}s|1h)$", "examples": ["30s", "5m"]}
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _ENDPOINT = "/endpoints/{endpoint}"
@@ -101,7 +102,8 @@ def _add_endpoint_routes(router: Router, serving: Serving, stores: Stores) -> No
         """Show a drift or health report."""
         path = stores.settings.reports / serving.endpoint(endpoint).spec.name / name
         if not _REPORT.fullmatch(name) or not path.is_file():
-            raise UnknownError(f"Endpoint {endpoint!r} has no report {name[:80]!r}", "Materialise 'drift_report' first")
+            made_by = f"modelops report {endpoint}" if name == HEALTH_PAGE else "the asset 'drift_report'"
+            raise UnknownError(f"Endpoint {endpoint!r} has no report {name[:80]!r}", f"Make it first, with {made_by}")
         return FileResponse(path, media_type="text/html")
 
 

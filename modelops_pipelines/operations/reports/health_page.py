@@ -108,6 +108,12 @@ def write_health_page(stores: Stores, spec: EndpointSpec, windows: int | None = 
     return path
 
 
+def has_requests(stores: Stores, spec: EndpointSpec) -> bool:
+    """Whether any window of the endpoint has been measured: without one the page's charts are empty."""
+    with newest_reader(stores, spec) as read:
+        return bool(read(SERVICE_METRICS, 1))
+
+
 def _facts(stores: Stores, spec: EndpointSpec, windows: int) -> dict[str, Any]:
     with newest_reader(stores, spec) as read:
         served = read(SERVICE_METRICS, windows)

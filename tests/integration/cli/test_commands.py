@@ -11,7 +11,7 @@ from modelops_pipelines.cli import project as opening
 from modelops_pipelines.cli.main import COMMANDS
 from tests.support.command_line import Loop, modelops, refused
 from tests.support.gateway import running_gateway
-from tests.support.project import Project, cancer_frame, train_first
+from tests.support.project import Project, cancer_frame, make_project, train_first
 from tests.support.waiting import wait_until
 from tests.worlds.served import ERROR
 
@@ -286,6 +286,13 @@ def test_a_report_is_one_page_where_it_is_asked_for(loop: Loop, tmp_path: Path) 
     assert done == {"report": str(tmp_path / "cancer.html")}
     assert "cancer" in page
     assert "Content-Security-Policy" in page
+
+
+def test_a_report_of_an_endpoint_without_requests_says_so_and_names_the_home(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    told = modelops(project, "report", "cancer")
+    assert (project.stores.settings.reports / "cancer" / "health.html").is_file()
+    assert f"no requests to 'cancer' were measured in the home {project.stores.settings.home}" in told.err
 
 
 def test_a_query_that_comes_with_the_project_and_one_in_a_file_are_run_by_name(loop: Loop, tmp_path: Path) -> None:

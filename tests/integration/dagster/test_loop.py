@@ -312,6 +312,9 @@ def test_a_new_drift_alert_asks_for_a_report_that_bears_odd_columns_and_is_serve
     served = gateway.client.get(shown["report"].url)
     assert (served.status_code, served.headers["content-type"].split(";")[0]) == (200, "text/html")
     assert 10_000 < len(served.content) < 5_000_000
+    for name, made_by in (("health.html", "modelops report cancer"), ("drift-2020-01-01T00.html", "'drift_report'")):
+        missing = gateway.client.get(f"/endpoints/cancer/reports/{name}")
+        assert (404, True) == (missing.status_code, made_by in missing.json()["error"]["remedy"])
 
 
 def test_new_data_asks_for_one_run_and_for_none_while_one_waits_to_start(tmp_path: Any) -> None:

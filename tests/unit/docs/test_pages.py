@@ -5,6 +5,7 @@ import re
 import pytest
 
 from docs.generate import FOLDER, pages
+from modelops_pipelines.core.endpoints.validate_alerts import QUALITY_METRICS
 from tests.fakes.gateway_routes import ROUTES
 from tests.support.paths import ROOT
 
@@ -27,6 +28,14 @@ def test_every_link_between_pages_leads_somewhere(page: str) -> None:
 def test_the_gateway_s_table_has_every_route_with_its_role() -> None:
     told = ROUTE.findall((DOCS / "gateway.md").read_text())
     assert sorted(told) == sorted((route.name, route.role) for route in ROUTES)
+
+
+def test_the_table_of_quality_metrics_has_what_a_rule_may_name() -> None:
+    page = (DOCS / "endpoints.md").read_text()
+    rows = dict(
+        re.findall(r"^\| `(\w+)` \| (`.*) \|$", page.partition("| task | metrics of `quality` |")[2], re.MULTILINE)
+    )
+    assert {task: tuple(re.findall(r"`(\w+)`", rows[task])) for task in QUALITY_METRICS} == QUALITY_METRICS
 
 
 def test_no_page_names_a_machine() -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import tarfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ WORLDS = "TEST_WORLDS"
 """The variable with the folder that all processes of a test run share."""
 REGISTRY = "TEST_REGISTRY"
 """The variable that is set where tests use MLflow: each project then has its database, as migrated, from the start."""
+HOMES = Path(__file__).parents[1] / "homes"
 CANCER_YAML = """\
 type: modelops_pipelines.ModelEndpoint
 attributes:
@@ -70,6 +72,18 @@ def copied_project(project: Project, folder: Path) -> Project:
     for path in (folder / "home").glob("*.db"):
         _lead_elsewhere(path, str(project.folder), str(folder))
     return replace(project, folder=folder, environment=environment, stores=Stores(load_settings(folder, environment)))
+
+
+def unpacked_project(release: str, folder: Path, yaml: str) -> Project:
+    """Unpack the project that an older release left behind (``tests/homes``), with the endpoint's YAML of today."""
+    project = make_project(folder, yaml)
+    home = folder / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    with tarfile.open(HOMES / f"{release}.tar.xz") as packed:
+        packed.extractall(folder, members=[one for one in packed if one.name.startswith("home")], filter="data")
+    for path in home.glob("*.db"):
+        _lead_elsewhere(path, f"/srv/tumours-{release}/.modelops", str(home))
+    return replace(project, stores=Stores(load_settings(folder, project.environment)))
 
 
 def _free_ports() -> dict[str, str]:

@@ -16,6 +16,6 @@ def table_rows(project: Project, table: str) -> list[dict[str, Any]]:
         "feedback": FEEDBACK,
         "rejects": REJECTS,
     }
-    with project.stores.lake.query("cancer", [known[table]]) as connected:
+    with project.stores.lake.query(project.spec.name, [known[table]]) as connected:
         rows: list[dict[str, Any]] = connected.table(table).to_arrow_table().to_pylist()
     return rows

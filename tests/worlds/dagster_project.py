@@ -75,14 +75,20 @@ class World:
 @contextmanager
 def world(folder: Path, *more: str, yaml: str = CANCER_YAML) -> Iterator[World]:
     """Make a project of the endpoints' YAML in an empty folder, and load its code location."""
+    project = make_project(folder / "project", yaml)
+    for number, text in enumerate(more):
+        (folder / "project" / "endpoints" / f"more{number}.yaml").write_text(text)
+    with world_of(project, folder / "dagster") as made:
+        yield made
+
+
+@contextmanager
+def world_of(project: Project, dagster_home: Path) -> Iterator[World]:
+    """Load the code location of a project that there is; Dagster's home is made."""
     with ExitStack() as stack:
-        project = make_project(folder / "project", yaml)
-        for number, text in enumerate(more):
-            (folder / "project" / "endpoints" / f"more{number}.yaml").write_text(text)
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name, value in project.environment.items():
             patch.setenv(name, value)
-        dagster_home = folder / "dagster"
         dagster_home.mkdir()
         instance = stack.enter_context(dg.DagsterInstance.local_temp(str(dagster_home)))
         yield World(project, defs(), instance)

@@ -47,7 +47,8 @@ def write_workspace(source: Path, home: Path) -> Workspace:
 
     Entries of other kinds, such as ``grpc_server``, are kept. Raises SettingsError when the file cannot be read.
     """
-    servers, entries = [], []
+    servers: list[CodeServer] = []
+    entries: list[Mapping[str, Any]] = []
     for entry in _entries(source):
         kind = next(iter(entry))
         if kind not in _KINDS:

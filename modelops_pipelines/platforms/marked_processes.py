@@ -39,6 +39,12 @@ def owner_of_this_process() -> str | None:
     return parts[1] if len(parts) > 1 else None
 
 
+def renamed(service: str) -> str:
+    """Return this process's mark as one of another service of the same ``up``."""
+    home, owner, *_ = os.environ[VARIABLE].split("\t")
+    return Mark(Path(home), owner, service).text()
+
+
 def marked(mark: str) -> list[int]:
     """Return the ids of the processes of this user whose mark begins with ``mark``, without this process."""
     wanted = f"{VARIABLE}={mark}".encode()

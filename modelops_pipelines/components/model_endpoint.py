@@ -31,6 +31,7 @@ from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.alerts import alerts_sensor
 from modelops_pipelines.sensors.canary import trials_sensor
 from modelops_pipelines.sensors.hourly_schedule import cadence_schedule
+from modelops_pipelines.sensors.lost_runs import lost_runs_sensor
 from modelops_pipelines.sensors.new_data import new_data_sensor
 from modelops_pipelines.sensors.promotion import promotion_sensor
 from modelops_pipelines.sensors.retraining import retraining_sensor
@@ -120,6 +121,7 @@ def shared_definitions(specs: Sequence[EndpointSpec]) -> dg.Definitions:
             promotion_sensor(specs, promote),
             trials_sensor(specs, trial),
             shadow_sensor(specs),
+            lost_runs_sensor(),
         ],
         schedules=[cadence_schedule(specs), reconcile_schedule(reconcile)],
         resources=RESOURCES,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from modelops_pipelines.core.errors import ModelOpsError, PermanentError, SettingsError
 from modelops_pipelines.gateway.access.keyring import require_safe_binding
 from modelops_pipelines.gateway.worker.ended_workers import ends_file, note_end
+from modelops_pipelines.store.filesystem.process_identity import end_with_parent
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _run_worker(supervisor: int, target: Callable[..., None], kwargs: Mapping[st
     """Be a worker; its launcher is forked first, while this process has one thread."""
     from uvicorn.config import STARTUP_FAILURE
 
-    from modelops_pipelines.gateway.version_process.launcher import end_with_parent, fork_launcher
+    from modelops_pipelines.gateway.version_process.launcher import fork_launcher
 
     end_with_parent(supervisor)
     for number in SUPERVISED_SIGNALS:

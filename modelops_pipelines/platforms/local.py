@@ -1,24 +1,28 @@
 """This machine as the platform: the gateway, Dagster and MLflow as child processes that end with their parent."""
 
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from modelops_pipelines.core.errors import NotReadyError, SettingsError
+from modelops_pipelines.platforms.dagster_services import daemon_command, webserver_command, write_workspace
+from modelops_pipelines.platforms.marked_processes import VARIABLE, Mark, end_marked, marked
+from modelops_pipelines.platforms.one_up import only_one_up
+from modelops_pipelines.platforms.ports import require_free
+from modelops_pipelines.platforms.service import RUNNING, Service
+from modelops_pipelines.store.filesystem.files import write_atomically
+from modelops_pipelines.store.filesystem.process_identity import end_with_parent, this_process
 from modelops_pipelines.store.settings import Settings
 
 GATEWAY = [sys.executable, "-m", "modelops_pipelines.gateway.server"]
+WARDEN = [sys.executable, "-m", "modelops_pipelines.platforms.warden"]
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.2
 QUIET = {
@@ -28,33 +32,8 @@ QUIET = {
     "DO_NOT_TRACK": "true",
     "PYTHONWARNINGS": "ignore",
 }
-
-
-@dataclass
-class Service:
-    """A child process, with the address to probe and its log file."""
-
-    name: str
-    url: str
-    probe: str
-    log: Path
-    process: subprocess.Popen[bytes]
-    command: Sequence[str] = ()
-
-    def is_up(self) -> bool:
-        """Return whether it answers; raises NotReadyError when the process has ended."""
-        if self.process.poll() is not None:
-            last = self.log.read_text(errors="replace").strip().splitlines()[-1:] or ["its log is empty"]
-            raise NotReadyError(
-                f"{self.name} ended with exit code {self.process.returncode} ({last[0][:300]})", f"See {self.log}"
-            )
-        try:
-            with urllib.request.urlopen(self.probe, timeout=5):  # noqa: S310 - our own loopback address
-                return True
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
-            return False
+DEFAULTS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""MLflow's own background jobs are eight processes more; an environment that sets the variable has its way."""
 
 
 class LocalPlatform:
@@ -62,35 +41,43 @@ class LocalPlatform:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         """Run services of the project in ``folder``."""
-        self._settings, self._folder = settings, folder
+        self._settings, self._folder, self.home = settings, folder, settings.home
+        self._mark = Mark(settings.home, this_process())
+        self._warden: subprocess.Popen[bytes] | None = None
         self.services: list[Service] = []
+
+    def require_startable(self, names: Sequence[str]) -> None:
+        """Raise SettingsError unless the services of these names can be started; call it before the first one is."""
+        if "dagster" in names:
+            self._workspace()
+        require_free(self._settings.host, {name: getattr(self._settings, f"{name}_port") for name in names})
 
     def start_gateway(self) -> Service:
         """Start the gateway; like the other services, raises SettingsError when its port is in use."""
-        self._require_free("gateway", self._settings.gateway_port)
+        self.require_startable(["gateway"])
         url = self._settings.gateway_url
-        return self._start("gateway", url, f"{url}/health/live", GATEWAY)
+        return self._start("gateway", GATEWAY, f"{url}/health/live", url=url)
 
     def start_dagster(self) -> Service:
-        """Start Dagster's webserver, daemon and code location on the project's workspace.yaml."""
-        workspace = self._folder / "workspace.yaml"
-        if not workspace.exists():
-            raise SettingsError(f"There is no {workspace}", "Create a project with: modelops init FOLDER")
-        self._require_free("dagster", self._settings.dagster_port)
-        host, port = self._settings.host, str(self._settings.dagster_port)
-        options = ["-w", str(workspace), "-h", host, "-p", port, "--log-level", "warning"]
+        """Start Dagster's code servers, daemon and webserver on the project's workspace; return the webserver."""
+        self.require_startable(["dagster"])
+        host, port = self._settings.host, self._settings.dagster_port
+        workspace = write_workspace(self._workspace(), self._dagster_home())
+        for server in workspace.code_servers:
+            self._start(server.name, server.command, f"unix:{server.socket}", needs=" api grpc ")
+        self._start("dagster-daemon", daemon_command(workspace.file))
         url = f"http://{host}:{port}"
-        return self._start("dagster", url, f"{url}/server_info", [sys.executable, "-m", "dagster", "dev", *options])
+        return self._start("dagster", webserver_command(workspace.file, host, port), f"{url}/server_info", url=url)
 
     def start_mlflow(self) -> Service:
         """Start MLflow's server on the project's registry."""
-        self._require_free("mlflow", self._settings.mlflow_port)
+        self.require_startable(["mlflow"])
         host, port = self._settings.host, str(self._settings.mlflow_port)
         store = ["--backend-store-uri", self._settings.registry_uri]
         store += ["--default-artifact-root", self._settings.artifacts.as_uri(), "--no-serve-artifacts"]
         command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", port, "--workers", "1", *store]
         url = f"http://{host}:{port}"
-        return self._start("mlflow", url, f"{url}/health", command)
+        return self._start("mlflow", command, f"{url}/health", url=url)
 
     def wait(self, services: Sequence[Service], seconds: float) -> None:
         """Wait until the services answer; raises NotReadyError when one ends or takes longer than ``seconds``."""
@@ -100,47 +87,80 @@ class LocalPlatform:
                 if time.monotonic() > deadline:
                     raise NotReadyError(f"{service.name} does not answer after {seconds:.0f} s", f"See {service.log}")
                 time.sleep(POLL_SECONDS)
+            service.enter(RUNNING)
 
     def start_again(self, service: Service) -> None:
         """Start a service that has ended, as it was started before; what is left of it is killed first."""
-        _signal(service.process, signal.SIGKILL)
-        service.process = self._launch(service.log, service.command)
+        service.signal(signal.SIGKILL)
+        end_marked(self._mark_of(service.name))
+        service.process.wait()
+        service.process = self._launch(service.name, service.log, service.command)
+
+    def end_left_over(self) -> int:
+        """End what is left of an earlier ``up`` of this home; return how many processes that were."""
+        return end_marked(Mark(self._settings.home).text())
+
+    def renew_warden(self) -> bool:
+        """Start the process that ends all services should this one be killed, unless it runs; return whether it did."""
+        if self._warden is not None and self._warden.poll() is None:
+            return False
+        command = [*WARDEN, self._mark.text()]
+        self._warden = subprocess.Popen(
+            command, cwd=self._folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        return True
 
     def stop(self) -> None:
-        """Stop all services: by signal, and by force after STOP_SECONDS."""
+        """Stop all services: by signal, and by force after STOP_SECONDS. Runs under way may finish until then."""
         for service in self.services:
-            _signal(service.process, signal.SIGINT if service.name == "dagster" else signal.SIGTERM)
+            service.signal(signal.SIGINT if service.name.startswith("dagster") else signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         for service in self.services:
             with suppress(subprocess.TimeoutExpired):
                 service.process.wait(max(0.1, deadline - time.monotonic()))
-            _end_session(service.process, deadline)
+        while marked(self._mark.text()) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS / 2)
+        for service in self.services:
+            service.signal(signal.SIGKILL)
+        end_marked(self._mark.text())
         self.services.clear()
+        self._end_warden()
 
-    def _require_free(self, name: str, port: int) -> None:
-        """Raise SettingsError when another process listens on the port: the probe would take it for our service."""
-        try:
-            socket.create_connection((self._settings.host, port), timeout=1).close()
-        except OSError:
-            return
-        raise SettingsError(
-            f"The port {self._settings.host}:{port} of {name} is in use",
-            f"Stop the process that listens there, or set MODELOPS_{name.upper()}_PORT to another port",
-        )
+    def _end_warden(self) -> None:
+        if self._warden is not None:
+            self._warden.kill()
+            self._warden.communicate()
+            self._warden = None
 
-    def _start(self, name: str, url: str, probe: str, command: Sequence[str]) -> Service:
+    def _workspace(self) -> Path:
+        workspace = self._folder / "workspace.yaml"
+        if not workspace.exists():
+            raise SettingsError(f"There is no {workspace}", "Create a project with: modelops init FOLDER")
+        return workspace
+
+    def _mark_of(self, name: str) -> str:
+        return Mark(self._mark.home, self._mark.owner, name).text()
+
+    def _start(self, name: str, command: Sequence[str], probe: str = "", url: str = "", needs: str = "") -> Service:
         logs = self._settings.home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         log = logs / f"{name}.log"
-        service = Service(name, url, probe, log, self._launch(log, command), command)
+        service = Service(name, url, probe, log, self._launch(name, log, command), command, needs)
         self.services.append(service)
         return service
 
-    def _launch(self, log: Path, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, **QUIET, **self._settings.environment(), "DAGSTER_HOME": str(self._dagster_home())}
+    def _launch(self, name: str, log: Path, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        own = {VARIABLE: self._mark_of(name), "DAGSTER_HOME": str(self._dagster_home())}
+        environment = {**DEFAULTS, **os.environ, **QUIET, **self._settings.environment(), **own}
         with log.open("ab") as output:
             return subprocess.Popen(
-                command, cwd=self._folder, env=environment, stdout=output, stderr=output, start_new_session=True
+                command,
+                cwd=self._folder,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=partial(end_with_parent, os.getpid()),  # noqa: PLW1509 - it calls prctl alone
             )
 
     def _dagster_home(self) -> Path:
@@ -149,42 +169,30 @@ class LocalPlatform:
         home.mkdir(parents=True, exist_ok=True)
         own = self._folder / "dagster.yaml"
         with as_file(files("modelops_pipelines.cli") / "templates" / "dagster.yaml") as ours:
-            shutil.copyfile(own if own.exists() else ours, home / "dagster.yaml")
+            wanted = (own if own.exists() else ours).read_bytes()
+        if not (home / "dagster.yaml").exists() or (home / "dagster.yaml").read_bytes() != wanted:
+            write_atomically(home / "dagster.yaml", wanted)  # a process of Dagster may be reading it
         return home
 
 
 @contextmanager
 def running(settings: Settings, folder: Path) -> Iterator[LocalPlatform]:
-    """Yield a platform; its services stop when the block ends, also on Ctrl-C, SIGTERM and a closed terminal."""
-    platform = LocalPlatform(settings, folder)
-    previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield platform
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        platform.stop()
+    """Yield a platform; its services stop when the block ends, also on Ctrl-C, SIGTERM and a closed terminal.
+
+    What an earlier one left on the same home is ended first. Raises ConflictError while another one runs there.
+    """
+    with only_one_up(settings.home):
+        platform = LocalPlatform(settings, folder)
+        previous = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+        try:
+            platform.end_left_over()
+            platform.renew_warden()
+            yield platform
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            platform.stop()
 
 
 def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
-
-
-def _end_session(process: subprocess.Popen[bytes], deadline: float) -> None:
-    """Wait until the child's descendants have ended too; kill those that remain at the deadline."""
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(POLL_SECONDS / 2)
-    _signal(process, signal.SIGKILL)
-
-
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the child's whole session: Dagster starts child processes itself."""
-    if process.poll() is None or number == signal.SIGKILL:
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return

@@ -21,6 +21,7 @@ from modelops_pipelines.operations.alerting.capture_watch import watch_capture
 from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, raise_alerts
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of
+from modelops_pipelines.sensors.run_requests import was_lost
 
 RUNS_PER_TICK = 20
 PIPELINE = "pipeline"
@@ -78,7 +79,8 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
             return dg.SkipReason(f"0 runs finished since {text(since.runs)}, 0 new drift alerts")
         runs = records[-1].update_timestamp if records else since.runs
         reached = Cursor(runs, max([since.alert, *(alert.id or 0 for alert in drifts)]))
-        return dg.SensorResult(run_requests=[_report(a) for a in drifts if a.endpoint in names], cursor=reached.text())
+        reports = [_report(a) for a in drifts if a.endpoint in names] + _lost_reports(records)
+        return dg.SensorResult(run_requests=reports, cursor=reached.text())
 
     return alerts
 
@@ -114,13 +116,26 @@ def _verdicts(context: dg.SensorEvaluationContext, record: RunRecord, names: Abs
 
 def _run_verdict(record: RunRecord, *, gate_failed: bool) -> Verdict:
     failed = record.dagster_run.status == DagsterRunStatus.FAILURE and not gate_failed
-    message = (
-        f"run {record.dagster_run.run_id[:8]} failed: open it in Dagster for the error"
-        if failed
-        else "the run succeeded"
-    )
+    message = "the run succeeded"
+    if failed and was_lost(record):
+        message = f"run {record.dagster_run.run_id[:8]} lost its process: it was killed, or the machine stopped"
+    elif failed:
+        message = f"run {record.dagster_run.run_id[:8]} failed: open it in Dagster for the error"
     window = text(record.update_timestamp)
     return Verdict(PIPELINE, PIPELINE, "error", not failed, None, None, 1, window, message)
+
+
+def _lost_reports(records: Sequence[RunRecord]) -> list[dg.RunRequest]:
+    """Return the requests of drift reports whose run was killed: they are asked for again."""
+    return [
+        dg.RunRequest(
+            run_key=f"drift report, again after run {run.run_id}",
+            asset_selection=sorted(run.asset_selection or ()),
+            tags={name: value for name, value in run.tags.items() if name in ("modelops/reason", REPORT_TAG)},
+        )
+        for run in [record.dagster_run for record in records if was_lost(record)]
+        if run.tags.get(REPORT_TAG)
+    ]
 
 
 def _report(alert: Alert) -> dg.RunRequest:

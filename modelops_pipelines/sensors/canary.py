@@ -40,7 +40,7 @@ def trials_sensor(specs: Sequence[EndpointSpec], trial: dg.JobDefinition) -> dg.
                 else:
                     interval = int(stores.now().timestamp() // every.total_seconds())
                     requests.append(_request(spec.name, state.generation, interval))
-        return sensor_result(requests, reasons)
+        return sensor_result(context, requests, reasons)
 
     return trials
 

@@ -1,9 +1,12 @@
 """Tags, queries and results that the sensors share. A tick reads folders and the state database only."""
 
+import time
 from collections.abc import Sequence
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
+
+from modelops_pipelines.sensors.run_requests import ask_again
 
 ENDPOINT_TAG = "endpoint"
 KIND_TAG = "modelops/kind"
@@ -30,10 +33,12 @@ def is_running(context: dg.SensorEvaluationContext, endpoint: str, kind: str | N
     return bool(context.instance.get_run_records(wanted, limit=1))
 
 
-def sensor_result(requests: list[dg.RunRequest], reasons: list[str]) -> dg.SensorResult | dg.SkipReason:
+def sensor_result(
+    context: dg.SensorEvaluationContext, requests: list[dg.RunRequest], reasons: list[str]
+) -> dg.SensorResult | dg.SkipReason:
     """Return the run requests, or without any a skip reason per endpoint."""
     return (
-        dg.SensorResult(run_requests=requests)
+        dg.SensorResult(run_requests=[ask_again(context.instance, request, time.time()) for request in requests])
         if requests
         else dg.SkipReason("; ".join(reasons) or "there are no endpoints")
     )

@@ -22,7 +22,7 @@ def promotion_sensor(specs: Sequence[EndpointSpec], promote: dg.JobDefinition) -
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Promotes a candidate that passed the gate against the current champion.",
     )
-    def promotion(project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
+    def promotion(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
         requests, reasons = [], []
         with project.stores() as stores:
             for spec in specs:
@@ -31,7 +31,7 @@ def promotion_sensor(specs: Sequence[EndpointSpec], promote: dg.JobDefinition) -
                     reasons.append(f"{spec.name}: {_why_none(held_gate(stores, spec))}")
                 else:
                     requests.append(_request(spec.name, gate))
-        return sensor_result(requests, reasons)
+        return sensor_result(context, requests, reasons)
 
     return promotion
 

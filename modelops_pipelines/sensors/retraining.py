@@ -43,7 +43,7 @@ def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
                     requests.append(_request(spec.name, decision.reason, str(watermark)))
                 else:
                     reasons.append(f"{spec.name}: {decision.reason}")
-        return sensor_result(requests, reasons)
+        return sensor_result(context, requests, reasons)
 
     return retraining
 

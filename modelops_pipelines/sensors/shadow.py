@@ -16,6 +16,7 @@ from modelops_pipelines.core.release.shadow import LastComparison, next_shadow
 from modelops_pipelines.core.tables.lake import SHADOW_LOG
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import KIND_TAG, TICK_SECONDS, assets_of
+from modelops_pipelines.sensors.run_requests import was_lost
 from modelops_pipelines.store.stores import Stores
 
 KIND = "shadow"
@@ -42,7 +43,7 @@ def shadow_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
             return dg.SkipReason(f"0 of {len(specs)} endpoints have a shadow")
         if _is_running(context):
             return dg.SkipReason(f"{len(marks)} shadow(s); a shadow run is in progress")
-        last_runs = _parse(context.cursor)
+        last_runs = {name: last for name, last in _parse(context.cursor).items() if not _last_was_lost(context, name)}
         endpoint = next_shadow(marks, last_runs, now, EVERY_SECONDS)
         if endpoint is None:
             return dg.SkipReason(f"{len(marks)} shadow(s), each without new rows or run in the last {EVERY_SECONDS} s")
@@ -69,6 +70,11 @@ def _is_running(context: dg.SensorEvaluationContext) -> bool:
         tags={KIND_TAG: KIND}, statuses=[status for status in DagsterRunStatus if status not in _FINISHED]
     )
     return bool(context.instance.get_run_records(wanted, limit=1))
+
+
+def _last_was_lost(context: dg.SensorEvaluationContext, endpoint: str) -> bool:
+    """Return whether the newest run of an endpoint's shadow was killed: its rows are still to be compared."""
+    return any(map(was_lost, context.instance.get_run_records(RunsFilter(tags={SHADOW_TAG: endpoint}), limit=1)))
 
 
 def _parse(cursor: str | None) -> Mapping[str, LastComparison]:

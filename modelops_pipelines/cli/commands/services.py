@@ -3,18 +3,19 @@
 import os
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from modelops_pipelines.cli.project import open_stores, project_settings
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
+from modelops_pipelines.platforms.service import RUNNING
+from modelops_pipelines.platforms.supervision import Supervisor
 from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS
 
-START_SECONDS = 180.0
-POLL_SECONDS = 0.5
-STEADY_SECONDS, LONGEST_PAUSE = 60.0, 30.0
+FIRST_SECONDS = 15.0
+POLL_SECONDS = 0.1
 
 
 workers_option = click.option(
@@ -28,18 +29,32 @@ workers_option = click.option(
 @click.option("--mlflow/--no-mlflow", default=True, show_default=True, help="Run the MLflow UI too.")
 @workers_option
 def up(workers: int | None, *, mlflow: bool) -> None:
-    """Run the gateway, Dagster and MLflow of the project in this folder until Ctrl-C."""
+    """Run the gateway, Dagster and MLflow of the project in this folder until Ctrl-C.
+
+    A service that ends is started again, and the others go on meanwhile.
+    """
     stores = open_stores()
-    stores.database.secret()
     settings = replace(stores.settings, workers=workers or stores.settings.workers)
     with running(settings, Path.cwd()) as platform:
-        platform.start_gateway()
+        stores.database.secret()
+        platform.require_startable(["gateway", "dagster", *(["mlflow"] if mlflow else [])])
+        click.echo("Starting ...", err=True)
+        _start_gateway_first(platform)
         platform.start_dagster()
         if mlflow:
             platform.start_mlflow()
-        click.echo("Starting ...", err=True)
-        platform.wait(platform.services, START_SECONDS)
         serve_until_interrupted(platform)
+
+
+def _start_gateway_first(platform: LocalPlatform) -> None:
+    """Start the gateway, and give it the machine for a moment: it serves before the others begin to load.
+
+    One that refuses to start, for its settings, raises NotReadyError; one that is killed meanwhile is started again.
+    """
+    gateway = platform.start_gateway()
+    deadline = time.monotonic() + FIRST_SECONDS
+    while time.monotonic() < deadline and (gateway.process.poll() or 0) >= 0 and not gateway.is_up():
+        time.sleep(POLL_SECONDS)
 
 
 @click.command()
@@ -65,44 +80,18 @@ def demo(home: str, *, full: bool, serve: bool) -> None:
 
 
 def serve_until_interrupted(platform: LocalPlatform) -> None:
-    """Print the addresses and wait for Ctrl-C; a service that ends is started again, with longer and longer pauses."""
-    for service in platform.services:
-        click.echo(f"  {service.name:<8} {service.url}{'/docs' if service.name == 'gateway' else ''}")
-    click.echo("Up. Press Ctrl-C to stop.")
-    restarts = {service.name: Restarts() for service in platform.services}
+    """Print the addresses once all services answer, and keep the services running until Ctrl-C."""
+    supervisor = Supervisor(platform, lambda sentence: click.echo(sentence, err=True))
+    was_up = False
     try:
         while True:
+            supervisor.look()
+            if not was_up and all(service.state == RUNNING for service in platform.services):
+                was_up = True
+                for service in platform.services:
+                    if service.url:
+                        click.echo(f"  {service.name:<8} {service.url}{'/docs' if service.name == 'gateway' else ''}")
+                click.echo("Up. Press Ctrl-C to stop.")
             time.sleep(POLL_SECONDS)
-            for service in platform.services:
-                code = service.process.poll()
-                if code is not None and restarts[service.name].is_due(time.monotonic()):
-                    click.echo(
-                        f"{service.name} ended (exit code {code}) and is started again; see {service.log}", err=True
-                    )
-                    platform.start_again(service)
     except KeyboardInterrupt:
         click.echo("Stopping ...", err=True)
-
-
-@dataclass
-class Restarts:
-    """When a service that ended may be started again: at once, then after 1, 2, 4, ... 30 seconds if it ends again.
-
-    A service that ran for STEADY_SECONDS begins anew.
-    """
-
-    pause: float = 0.0
-    ended: float | None = None
-    started: float = 0.0
-
-    def is_due(self, now: float) -> bool:
-        """Return whether to start it again now; called while it is not running (``now`` in seconds)."""
-        if self.ended is None:
-            self.ended = now
-            if now - self.started > STEADY_SECONDS:
-                self.pause = 0.0
-        if now - self.ended < self.pause:
-            return False
-        self.pause = min(LONGEST_PAUSE, 2 * self.pause or 1.0)
-        self.ended, self.started = None, now
-        return True

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from tempfile import mkdtemp
 from typing import NoReturn
 
+from modelops_pipelines.store.filesystem.process_identity import end_with_parent
+
 LANES = 8
 """Channels to a version's process, and so the most predictions that it makes at a time."""
 _COMMAND = struct.Struct("!cq")
@@ -25,7 +27,6 @@ _NUMBER = struct.Struct("!q")
 _START, _KILL = b"s", b"k"
 _KILLED_FIRST = b"800"
 """The kernel's out-of-memory killer takes the process with the highest score: a version before its worker."""
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -211,16 +212,6 @@ def _answer(lanes: list[socket.socket], folder: str, launcher: int) -> NoReturn:
         code = 0
     finally:
         os._exit(code)
-
-
-def end_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent, of this id, ends; where it can (Linux)."""
-    import ctypes
-
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)
 
 
 def _forget_descriptors(kept: int) -> None:

@@ -1,17 +1,33 @@
-"""Identity of the process that owns a change, and whether that process is still running."""
+"""Identity of the process that owns a change, whether that process is still running, and its end with its parent."""
 
+import ctypes
 import os
+import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+_STATE, _STARTED = 0, 19
+"""Positions in ``/proc/<pid>/stat`` behind the process's name."""
+_ENDED = ("Z", "X")
 
 
 def this_process() -> str:
     """Return a unique name of this process: host, process id and start time."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return identity_of(os.getpid())
+
+
+def identity_of(pid: int) -> str:
+    """Return a unique name of a process of this host: host, process id and start time."""
+    return f"{socket.gethostname()}:{pid}:{_started(pid)}"
 
 
 def is_gone(owner: str) -> bool | None:
-    """Return whether the process has ended; None if it is on another host and this is unknown."""
+    """Return whether the process has ended; None if it is on another host and this is unknown.
+
+    A process that has ended and waits to be collected by its parent is gone: it does nothing any more.
+    """
     host, _, rest = owner.partition(":")
     pid, _, started = rest.partition(":")
     if host != socket.gethostname() or not pid.isdigit():
@@ -22,12 +38,31 @@ def is_gone(owner: str) -> bool | None:
         return True
     except PermissionError:
         return False
-    return _started(int(pid)) != started
+    stat = _stat(int(pid))
+    return bool(stat) and (stat[_STATE] in _ENDED or stat[_STARTED] != started)
+
+
+def process_id(owner: str) -> int:
+    """Return the process id in a name made by ``this_process``."""
+    return int(owner.split(":")[1])
+
+
+def end_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent, of this id, ends; where it can (Linux)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
 
 
 def _started(pid: int) -> str:
     """Return when a process started, in kernel ticks, because process ids are reused."""
+    stat = _stat(pid)
+    return stat[_STARTED] if stat else "unknown"
+
+
+def _stat(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return "unknown"
+        return []

@@ -1,6 +1,6 @@
 """When a service of ``modelops up`` that ended is started again."""
 
-from modelops_pipelines.cli.commands.services import LONGEST_PAUSE, STEADY_SECONDS, Restarts
+from modelops_pipelines.platforms.service import LONGEST_PAUSE, STEADY_SECONDS, Restarts
 
 
 def test_a_service_starts_again_at_once_then_with_pauses_that_double_up_to_the_longest() -> None:

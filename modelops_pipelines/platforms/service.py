@@ -1,0 +1,113 @@
+"""A service: a child process with the address to probe and its log file, and when one that ended is started again."""
+
+import os
+import signal
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from modelops_pipelines.core.errors import NotReadyError
+
+STEADY_SECONDS, LONGEST_PAUSE = 60.0, 30.0
+PROBE_SECONDS = 5.0
+STARTING, RUNNING, WAITING = "starting", "running", "waits to start again"
+
+
+@dataclass
+class Restarts:
+    """When a service that ended may be started again: at once, then after 1, 2, 4, ... 30 seconds if it ends again.
+
+    A service that ran for STEADY_SECONDS begins anew.
+    """
+
+    pause: float = 0.0
+    ended: float | None = None
+    started: float = 0.0
+
+    def is_due(self, now: float) -> bool:
+        """Return whether to start it again now; called while it is not running (``now`` in seconds)."""
+        if self.ended is None:
+            self.ended = now
+            if now - self.started > STEADY_SECONDS:
+                self.pause = 0.0
+        if now - self.ended < self.pause:
+            return False
+        self.pause = min(LONGEST_PAUSE, 2 * self.pause or 1.0)
+        self.ended, self.started = None, now
+        return True
+
+
+@dataclass
+class Service:
+    """A child process, with the address to probe and its log file.
+
+    ``probe`` is a URL, ``unix:`` and a socket's path, or empty: then it is up while its process runs. ``needs`` is
+    part of the command of a process that it starts and cannot do without.
+    """
+
+    name: str
+    url: str
+    probe: str
+    log: Path
+    process: subprocess.Popen[bytes]
+    command: Sequence[str] = ()
+    needs: str = ""
+    state: str = STARTING
+    ended_times: int = 0
+    last_end: str | None = None
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    restarts: Restarts = field(default_factory=Restarts)
+
+    def is_up(self) -> bool:
+        """Return whether it answers; raises NotReadyError when the process has ended."""
+        if self.process.poll() is not None:
+            raise NotReadyError(
+                f"{self.name} ended with exit code {self.process.returncode} ({self.last_line()})", f"See {self.log}"
+            )
+        return self.answers()
+
+    def answers(self) -> bool:
+        """Return whether its probe succeeds."""
+        try:
+            if self.probe.startswith("unix:"):
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.connect(self.probe.removeprefix("unix:"))
+            elif self.probe:
+                urllib.request.urlopen(self.probe, timeout=PROBE_SECONDS).close()  # noqa: S310 - our own address
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def last_line(self) -> str:
+        """Return the last line of its log, at most 300 characters."""
+        with suppress(OSError), self.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
+            lines = log.read().decode(errors="replace").strip().splitlines()
+            return lines[-1][:300] if lines else "its log is empty"
+        return "it has no log"
+
+    def enter(self, state: str) -> bool:
+        """Note a state; return whether it is another one than before."""
+        if state == self.state:
+            return False
+        self.state, self.since = state, datetime.now(UTC)
+        return True
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the process and what shares its group."""
+        if self.process.poll() is None or number == signal.SIGKILL:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, number)
+
+
+def how_it_ended(code: int | None) -> str:
+    """Return in words how a process ended, by its exit code."""
+    return "a process that it needs is gone" if code is None else f"exit code {code}"

@@ -1,0 +1,89 @@
+"""Starts each Dagster run in a process of its own on this machine, and knows whether that process still runs.
+
+The process is named in the run's tags from the start, so that a run whose process was killed can be found by any
+process at any later time. A run goes on when the daemon or the code server that started it ends.
+"""
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from typing import Any
+
+from dagster import DagsterInstance, DagsterRun
+from dagster._core.launcher import LaunchRunContext, RunLauncher
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import ConfigurableClass
+
+from modelops_pipelines.platforms.marked_processes import VARIABLE, owner_of_this_process, renamed
+from modelops_pipelines.store.filesystem.process_identity import identity_of, is_gone, process_id
+
+PROCESS_TAG = "modelops/process"
+OWNER_TAG = "modelops/up"
+SERVICE = "dagster-run"
+
+
+class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
+    """Starts runs as processes of this machine."""
+
+    def __init__(self, inst_data: Any = None) -> None:
+        """Keep Dagster's description of this instance's configuration."""
+        self._inst_data = inst_data
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    @property
+    def inst_data(self) -> Any:
+        """Dagster's description of this instance's configuration."""
+        return self._inst_data
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """Return the schema of its configuration: it has none."""
+        return {}
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> "LocalRunLauncher":  # noqa: ARG003 - Dagster's
+        """Return a launcher."""
+        return cls(inst_data)
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Start the run's process and name it in the run's tags; raises ValueError for a run without code."""
+        run, origin = context.dagster_run, context.job_code_origin
+        if origin is None:
+            raise ValueError(f"Run {run.run_id} names no code: start it from a code location")
+        arguments = ExecuteRunArgs(origin, run.run_id, self._instance.get_ref())
+        mark = {VARIABLE: renamed(SERVICE)} if owner_of_this_process() else {}
+        process = subprocess.Popen(
+            arguments.get_command_args(),
+            env={**os.environ, **mark},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        tags = {PROCESS_TAG: identity_of(process.pid), OWNER_TAG: owner_of_this_process() or ""}
+        self._instance.add_run_tags(run.run_id, tags)
+
+    def terminate(self, run_id: str) -> bool:
+        """Ask the run's process to end, and return whether there was a run to end."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        self._instance.report_run_canceling(run)
+        if has_ended(run) is not False:
+            self._instance.report_run_canceled(run, "Its process is gone")
+            return True
+        with suppress(ProcessLookupError):
+            os.kill(process_id(run.tags[PROCESS_TAG]), signal.SIGTERM)
+        return True
+
+
+def has_ended(run: DagsterRun) -> bool | None:
+    """Return whether the process of a run that ``LocalRunLauncher`` started has ended; None where none is named.
+
+    A process of another host has ended when the ``up`` that started it is not the one that runs here: there is one of
+    a home at a time.
+    """
+    process = run.tags.get(PROCESS_TAG)
+    if process is None:
+        return None
+    gone = is_gone(process)
+    return run.tags.get(OWNER_TAG) != (owner_of_this_process() or "") if gone is None else gone

@@ -1,0 +1,73 @@
+"""The sensor that ends runs whose process was killed.
+
+Dagster itself would show such a run as started for ever, and the sensors and the run queue would wait for it.
+"""
+
+import time
+
+import dagster as dg
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
+from dagster._core.events import JobFailureData, RunFailureReason
+
+from modelops_pipelines.sensors.common import TICK_SECONDS
+
+GONE = "Its process is gone: it was killed, or the machine stopped"
+UNDER_WAY = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+NAMELESS_SECONDS = 30.0
+"""A run's process is named in its tags at once; one that has no name after so long was killed as it began."""
+
+
+def lost_runs_sensor() -> dg.SensorDefinition:
+    """Return the sensor that ends runs whose process is gone."""
+
+    @dg.sensor(
+        name="lost_runs",
+        minimum_interval_seconds=TICK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Ends runs whose process was killed as failed, so that nothing waits for them.",
+    )
+    def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        lost = end_lost_runs(context.instance, time.time())
+        for run in lost:
+            context.log.warning("Run %s of %s is ended: %s", run.run_id, run.job_name, GONE)
+        return dg.SkipReason(f"{len(lost)} run(s) were without a process")
+
+    return lost_runs
+
+
+def end_lost_runs(instance: DagsterInstance, now: float) -> list[DagsterRun]:
+    """End the runs whose process is gone, and return them (``now`` in seconds since the epoch).
+
+    Runs of another launcher than ours are left to Dagster's own run monitoring.
+    """
+    from modelops_pipelines.resources.run_launcher import LocalRunLauncher
+
+    if not isinstance(instance.run_launcher, LocalRunLauncher):
+        return []
+    lost = [one for one in instance.get_run_records(RunsFilter(statuses=UNDER_WAY)) if _is_lost(instance, one, now)]
+    return [run for record in lost if (run := _end(instance, record.dagster_run.run_id)) is not None]
+
+
+def _is_lost(instance: DagsterInstance, record: RunRecord, now: float) -> bool:
+    """Return whether no process is behind a run any more. A command of Dagster runs its own, without a launch."""
+    from modelops_pipelines.resources.run_launcher import has_ended
+
+    ended = has_ended(record.dagster_run)
+    if ended is not None:
+        return ended
+    if now - record.update_timestamp.timestamp() < NAMELESS_SECONDS:
+        return False
+    return instance.get_run_stats(record.dagster_run.run_id).launch_time is not None
+
+
+def _end(instance: DagsterInstance, run_id: str) -> DagsterRun | None:
+    """End a run without a process; None when its process had finished it before it ended."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.is_finished:
+        return None
+    if run.status == DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, GONE)
+    else:
+        fault = JobFailureData(error=None, failure_reason=RunFailureReason.UNEXPECTED_TERMINATION)
+        instance.report_run_failed(run, GONE, fault)
+    return run

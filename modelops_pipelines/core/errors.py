@@ -19,6 +19,7 @@ An error's message names the thing, the cause and the fix. Errors do not depend 
     │   │   └── GateError         a promotion of a version that has not passed the gate
     │   ├── EvidenceError         not enough data for the request
     │   ├── SchemaError           a store of another version, or a column with another type
+    │   ├── StateError            the state database is missing, empty, damaged, or another home's
     │   ├── ModelError            a model that cannot be loaded, trusted or trained
     │   └── PredictionError       the model raised on well-formed input
     │       ├── CrashError        the version ended or blocked its process on the request
@@ -29,6 +30,7 @@ An error's message names the thing, the cause and the fix. Errors do not depend 
         ├── OverloadError         too many concurrent requests, or the deadline passed in the queue
         ├── NotReadyError         no model is loaded for the endpoint yet
         ├── BusyError             another process holds the lock
+        ├── UnavailableError      the state database does not answer, or its disk is full
         └── AcknowledgementError  a worker did not load the desired state in time
 """
 
@@ -98,6 +100,10 @@ class SchemaError(PermanentError):
     """A store of another version, or a column whose type differs from its declaration."""
 
 
+class StateError(PermanentError):
+    """The state database is missing, empty, incomplete, damaged, or that of another home."""
+
+
 class ModelError(PermanentError):
     """A model that cannot be loaded, trusted or trained."""
 
@@ -137,6 +143,10 @@ class NotReadyError(TransientError):
 
 class BusyError(TransientError):
     """Another process holds the lock."""
+
+
+class UnavailableError(TransientError):
+    """The state database does not answer, or its disk is full."""
 
 
 class AcknowledgementError(TransientError):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.state.improve.gates import Gates
     from modelops_pipelines.store.state.improve.retrainings import Retrainings
     from modelops_pipelines.store.state.improve.training_sets import TrainingSets
+    from modelops_pipelines.store.state.installation import Mark
     from modelops_pipelines.store.state.release.crashes import Crashes
     from modelops_pipelines.store.state.release.deployments import Deployments
     from modelops_pipelines.store.state.release.suite_runs import VersionTests
@@ -31,17 +32,21 @@ if TYPE_CHECKING:
 class Stores:
     """The stores of one installation, as operations use them."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        """Use the settings given, or those of the current folder and environment; create the home if it is missing."""
-        self.settings = settings or load_settings()
+    def __init__(self, settings: Settings | None = None, known: "Mark | None" = None) -> None:
+        """Use the settings given, or those of the current folder and environment; create the home if it is missing.
+
+        ``known`` is the home's mark as another process has read it: a home that has vanished since is not made anew.
+        """
+        self.settings, self._known = settings or load_settings(), known
         prepare_home(self.settings)
 
     @cached_property
     def database(self) -> "Database":
         """The state database, migrated."""
         from modelops_pipelines.store.state.database import Database
+        from modelops_pipelines.store.state.installation import FILE, Installation
 
-        return Database(self.settings.state_url)
+        return Database(self.settings.state_url, Installation(self.settings.home / FILE, self._known))
 
     @cached_property
     def deployments(self) -> "Deployments":

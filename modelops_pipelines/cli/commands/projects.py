@@ -69,8 +69,9 @@ def _state(settings: Settings) -> str:
     from modelops_pipelines.store.state.database import REVISION
 
     stores = Stores(settings)
-    generations = len(stores.deployments.all_desired())
-    return f"revision {REVISION}, {generations} endpoint(s) deployed"
+    stores.database.check()
+    generations, keys = len(stores.deployments.all_desired()), len(stores.keys.list())
+    return f"revision {REVISION}, {generations} endpoint(s) deployed, {keys} key(s)"
 
 
 def _history(settings: Settings) -> str:

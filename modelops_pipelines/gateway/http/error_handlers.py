@@ -10,7 +10,7 @@ from starlette.routing import Match
 
 from modelops_pipelines.core import errors
 from modelops_pipelines.core.errors import InputError, MalformedError, ModelOpsError, UnknownError
-from modelops_pipelines.gateway.http.errors import INTERNAL, body_of, headers_of, status_of
+from modelops_pipelines.gateway.http.errors import INTERNAL, STATE, body_of, headers_of, status_of
 
 BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED = 400, 404, 405
 BUSY = errors.BusyError("The gateway's state store is busy", "Try again in a moment")
@@ -64,6 +64,8 @@ def _for_caller(error: ModelOpsError, request: Request) -> ModelOpsError:
     _LOG.error("%s failed: %s", getattr(request.scope.get("route"), "path", "a route"), error)
     if isinstance(error, errors.AcknowledgementError):
         return errors.AcknowledgementError(error.message.partition(": ")[0], error.remedy)
+    if isinstance(error, errors.StateError):
+        return STATE
     return BUSY if isinstance(error, errors.TransientError) else INTERNAL
 
 

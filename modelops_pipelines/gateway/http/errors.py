@@ -18,11 +18,13 @@ STATUS: dict[type[errors.ModelOpsError], int] = {
     errors.OverloadError: 503,
     errors.NotReadyError: 503,
     errors.CaptureError: 503,
+    errors.StateError: 503,
     errors.TransientError: 503,
 }
 RETRY_AFTER_SECONDS = 1
 UNAVAILABLE = 503
 CHALLENGE = 'ApiKey realm="modelops", header="X-API-Key"'
+STATE = errors.StateError("The gateway's state is not available", "Its log names the file and what to do")
 INTERNAL = errors.ModelOpsError("The gateway failed on this request", "See the gateway's log for this request id")
 
 

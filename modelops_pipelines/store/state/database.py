@@ -2,26 +2,38 @@
 
 SQLite by default, in WAL mode and with BEGIN IMMEDIATE, because a deferred BEGIN fails with 'database is locked' when
 two writers compete. Postgres by changing the URL.
+
+A state that is gone is never taken for a new one (decision 28): the database is created only for a home without a mark,
+connecting creates no file, and a file that takes the place of another must hold this home's secret.
 """
 
-import errno
-import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from modelops_pipelines.core import timestamps
-from modelops_pipelines.core.errors import BusyError, SchemaError, SettingsError
+from modelops_pipelines.core.errors import SchemaError, SettingsError, StateError, UnavailableError
 from modelops_pipelines.store.filesystem.files import exclusive
+from modelops_pipelines.store.state.engine import (
+    READ_ONLY,
+    checked_file,
+    lock_path,
+    make_engine,
+    private_file,
+    require_access,
+)
+from modelops_pipelines.store.state.faults import RESTORE, foreign, lost, shown, translated
+from modelops_pipelines.store.state.installation import Installation, fingerprint_of
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES, metadata
 
 REVISION = "0007"
-BUSY_SECONDS = 30
-_READ_ONLY = "modelops_read_only"
+SEAL = "seal"
+GENERATION = "keys_generation"
+_SETTINGS = STATE_TABLES["settings"]
 _REVISIONS = sa.Table(
     "alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True, nullable=False)
 )
@@ -29,57 +41,129 @@ _REVISIONS = sa.Table(
 
 
 class Database:
-    """The state database, at this code's revision. An older one is upgraded; a newer one raises SchemaError."""
+    """The state database, at this code's revision. An older one is upgraded; a newer one raises SchemaError.
 
-    def __init__(self, url: str) -> None:
-        """Connect and, where needed, migrate under a lock; raises SettingsError or SchemaError."""
-        self.url = url
-        self._engine = _engine(url)
-        self._reader = self._engine.execution_options(**{_READ_ONLY: True})
+    Every method raises StateError for a state that is gone, damaged or another home's, BusyError while another writer
+    blocks it for too long, UnavailableError while its server does not answer or its disk is full.
+    """
+
+    def __init__(self, url: str, installation: Installation | None = None) -> None:
+        """Connect, and create or migrate under a lock; raises SettingsError, SchemaError and the errors above.
+
+        It is created only where ``installation``, the home's mark, says that there never was one.
+        """
+        self.url, self.installation = url, installation or Installation()
+        self._path = checked_file(url)
+        if self._path is not None:
+            self._prepare_file(self._path)
+        self._engine = make_engine(url, self._path)
+        self._reader = self._engine.execution_options(**{READ_ONLY: True})
+        self._file = self._file_id()
         if self._revision() != REVISION:
             self._migrate()
+        self._adopt()
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """Run the block in a transaction; raises BusyError when another writer blocks it for too long."""
-        try:
-            with self._engine.begin() as connected:
-                yield connected
-        except sa.exc.OperationalError as error:
-            raise _translated(error, self.url) from error
+        """Run the block in a transaction."""
+        self._require_own_file()
+        with self._translating(), self._engine.begin() as connected:
+            yield connected
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Run the block on one snapshot, without the write lock: a reader never waits for a writer."""
-        try:
-            with self._reader.begin() as connected:
-                yield connected
-        except sa.exc.OperationalError as error:
-            raise _translated(error, self.url) from error
+        self._require_own_file()
+        with self._translating(), self._reader.begin() as connected:
+            yield connected
 
     def secret(self) -> bytes:
-        """Return the key that seals this installation's request ids; the first call creates it."""
-        settings = STATE_TABLES["settings"]
-        with self.begin() as connected:
-            found = connected.scalar(sa.select(settings.c.value).where(settings.c.name == "seal"))
-            if found is None:
-                found = secrets.token_hex(32)
-                connected.execute(settings.insert().values(name="seal", value=found))
-        return bytes.fromhex(found)
+        """Return the key that seals this installation's request ids."""
+        with self.read() as connected:
+            return bytes.fromhex(self.require_own(connected))
+
+    def require_own(self, connected: sa.Connection) -> str:
+        """Return this database's secret; raises StateError when it is gone, or not the one of this home."""
+        found = _setting(connected, SEAL)
+        mark = self.installation.mark()
+        if found is None:
+            raise lost(self.url, "has no secret", self._anew())
+        if mark is not None and fingerprint_of(found) != mark.fingerprint:
+            raise StateError(
+                f"The state database {shown(self.url)} is that of another home: it has another secret",
+                f"{RESTORE}, or correct MODELOPS_STATE_URL; to use this one, {self.installation.describe()}",
+            )
+        return found
+
+    def check(self) -> None:
+        """Read the whole file of a SQLite database; raises StateError for any damage."""
+        if self._path is None:
+            return
+        with self.read() as connected:
+            [found, *_] = connected.execute(sa.text("PRAGMA quick_check(1)")).scalars()
+            missing = sorted(set(STATE_TABLES) - set(sa.inspect(connected).get_table_names()))
+        problem = f"has no table {missing[0]}" if missing else found.splitlines()[-1]
+        if problem != "ok":
+            raise StateError(f"The state database {shown(self.url)} is corrupt ({problem})", RESTORE)
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
-    def _revision(self) -> str | None:
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
         try:
-            with self._reader.connect() as connected:
-                if not sa.inspect(connected).has_table("alembic_version"):
-                    return None
-                revision: str | None = connected.scalar(sa.text("SELECT version_num FROM alembic_version"))
-                return revision
-        except sa.exc.DatabaseError as error:
-            raise _translated(error, self.url) from error
+            yield
+        except sa.exc.DBAPIError as error:
+            raise translated(error, self.url) from error
+
+    def _prepare_file(self, path: Path) -> None:
+        """Create the empty file where there never was a state; raises StateError where there was one."""
+        if self.installation.mark() is None:
+            private_file(path)
+        else:
+            self._file_id()
+            require_access(path)
+
+    def _anew(self) -> str:
+        return f"{self.installation.describe()} and the database, if there is one"
+
+    def _file_id(self) -> tuple[int, int] | None:
+        """Return what tells the database's file from another at its path; None for a server."""
+        if self._path is None:
+            return None
+        try:
+            status = self._path.stat()
+        except FileNotFoundError as error:
+            raise lost(self.url, "is missing", self._anew()) from error
+        except OSError as error:
+            raise SettingsError(
+                f"The state database {shown(self.url)} cannot be read ({error.strerror})", "Give this user access to it"
+            ) from error
+        if not status.st_size and self.installation.mark() is not None:
+            raise lost(self.url, "is empty", self._anew())
+        return status.st_dev, status.st_ino
+
+    def _require_own_file(self) -> None:
+        """Raise StateError when the file is gone; connect again when another took its place, such as a backup."""
+        found = self._file_id()
+        if found == self._file:
+            return
+        self._engine.dispose()
+        if self._revision() != REVISION:
+            raise lost(self.url, "was replaced by one that is empty or of another release", self._anew())
+        with self._translating(), self._reader.begin() as connected:
+            self.require_own(connected)
+        self._file = found
+
+    def _revision(self) -> str | None:
+        with self._translating(), self._reader.connect() as connected:
+            if not sa.inspect(connected).has_table("alembic_version"):
+                return None
+            revision: str | None = connected.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        if revision is not None and not revision.isdecimal():
+            raise foreign(self.url)
+        return revision
 
     def _migrate(self) -> None:
         revision = self._revision()
@@ -88,9 +172,11 @@ class Database:
                 f"The state database is at revision {revision}, but this release supports {REVISION}",
                 "Run the newer release that wrote it: a downgrade would lose data",
             )
-        with exclusive(_lock_path(self.url), "the state database's migration"):
+        with exclusive(lock_path(self.url), "the state database's migration"), self._translating():
             if self._is_empty():
                 self._create()
+            elif self._revision() is None:
+                raise foreign(self.url)
             else:
                 from modelops_pipelines.store.state.migrations.run import upgrade
 
@@ -102,10 +188,42 @@ class Database:
 
     def _create(self) -> None:
         """Make all tables as they are declared, at this revision: a quarter of what the migrations take."""
+        if self.installation.mark() is not None:
+            raise lost(self.url, "is empty", self._anew())
         with self._engine.begin() as connected:
             metadata.create_all(connected)
             _REVISIONS.create(connected)
             connected.execute(_REVISIONS.insert().values(version_num=REVISION))
+            connected.execute(_SETTINGS.insert().values(name=SEAL, value=secrets.token_hex(32)))
+
+    def _adopt(self) -> None:
+        """Require this home's own database; a home without a mark takes this one for its own."""
+        with self.read() as connected:
+            is_sealed = _setting(connected, SEAL) is not None
+        is_marked = self.installation.mark() is not None
+        if not is_sealed and not is_marked:  # earlier releases made the secret at its first use
+            with self.begin() as connected:
+                if _setting(connected, SEAL) is None:
+                    connected.execute(_SETTINGS.insert().values(name=SEAL, value=secrets.token_hex(32)))
+        with self.read() as connected:
+            if is_marked:
+                self.require_own(connected)
+            else:
+                self.remember(connected, has_keys=_setting(connected, GENERATION) is not None)
+
+    def remember(self, connected: sa.Connection, *, has_keys: bool) -> None:
+        """Write the home's mark before the transaction that it belongs to commits; raises UnavailableError."""
+        try:
+            self.installation.remember(fingerprint_of(self.require_own(connected)), has_keys=has_keys)
+        except OSError as error:
+            raise UnavailableError(
+                f"The home's mark cannot be written ({error.strerror})", "Free disk space, then try again"
+            ) from error
+
+
+def _setting(connected: sa.Connection, name: str) -> str | None:
+    found: str | None = connected.scalar(sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == name))
+    return found
 
 
 def to_micros(moment: datetime | None) -> int | None:
@@ -121,88 +239,3 @@ def from_micros(value: int | None) -> datetime | None:
 def moment(value: int) -> datetime:
     """Return a stored timestamp, which is not null, as a datetime in UTC."""
     return timestamps.from_micros(value)
-
-
-def _engine(url: str) -> sa.Engine:
-    if not url.startswith("sqlite"):
-        return _server_engine(url)
-    path = _parsed(url).database
-    if path:
-        _private_file(Path(path))
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
-
-    @sa.event.listens_for(engine, "connect")
-    def _on_connect(dbapi_connection, _record) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-        dbapi_connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            dbapi_connection.execute(f"PRAGMA {pragma}")
-
-    @sa.event.listens_for(engine, "begin")
-    def _on_begin(connected: sa.Connection) -> None:
-        reads = connected.get_execution_options().get(_READ_ONLY, False)
-        connected.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _parsed(url: str) -> sa.URL:
-    try:
-        return sa.make_url(url)
-    except sa.exc.ArgumentError as error:
-        remedy = "Set MODELOPS_STATE_URL to a valid SQLAlchemy URL"
-        raise SettingsError("The state database's URL does not parse", remedy) from error
-
-
-def _server_engine(url: str) -> sa.Engine:
-    shown = _parsed(url).render_as_string(hide_password=True)
-    try:
-        return sa.create_engine(url, isolation_level="SERIALIZABLE", pool_pre_ping=True)
-    except (sa.exc.ArgumentError, ImportError) as error:
-        raise SettingsError(
-            f"No driver is installed for the state database {shown} ({error})",
-            "Install its driver, or correct MODELOPS_STATE_URL",
-        ) from error
-
-
-def _private_file(path: Path) -> None:
-    """Create the file for this user only, if it is missing: it contains the key that seals request ids.
-
-    An existing file is not opened: closing it would release the locks that SQLite holds on it (POSIX locks belong to
-    the process), and the next process to close the database would delete our journal.
-    """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        if not os.access(path, os.R_OK | os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise SettingsError(
-            f"The state database {path} cannot be opened for writing ({error.strerror})",
-            "Give this user write access to it, or set MODELOPS_HOME to another folder",
-        ) from error
-
-
-def _lock_path(url: str) -> Path:
-    database = sa.make_url(url).database or "state"
-    folder = Path(database).parent if url.startswith("sqlite") else Path(os.environ.get("MODELOPS_HOME", ".modelops"))
-    return folder / "locks" / "state.migration.lock"
-
-
-def _translated(error: sa.exc.DatabaseError, url: str) -> Exception:
-    """Return our error for a known error of the database; other errors are returned unchanged."""
-    problem = str(error.orig)
-    shown = sa.make_url(url).render_as_string(hide_password=True)
-    if "locked" in problem:
-        return BusyError(
-            f"The state database {shown} has been locked by another process for over {BUSY_SECONDS} s",
-            "End the process that holds the lock, such as a backup or a shell, then try again",
-        )
-    if "readonly" in problem or "unable to open" in problem:
-        return SettingsError(
-            f"The state database {shown} cannot be written ({problem})",
-            "Give this user write access to the file and its folder, or set MODELOPS_HOME to another folder",
-        )
-    if "not a database" in problem or "malformed" in problem:
-        return SchemaError(f"The state database {shown} is corrupt ({problem})", "Restore it from a backup")
-    return error

@@ -1,5 +1,6 @@
 """The project and the machine: doctor, init, up and gateway, and a home or a port that cannot be used."""
 
+import contextlib
 import signal
 import socket
 import sqlite3
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from modelops_pipelines.cli.project import open_stores
+from modelops_pipelines.core.access.api_keys import Grant
 from modelops_pipelines.core.errors import SettingsError
 from tests.support.command_line import START, Loop, environment_of, modelops, refused
 from tests.support.project import Project
@@ -77,7 +79,7 @@ def test_init_makes_a_valid_project_and_touches_no_folder_that_holds_something(f
 
 
 def test_a_state_database_that_is_locked_ends_with_4(loop: Loop) -> None:
-    code = f"import modelops_pipelines.store.state.database as d; d.BUSY_SECONDS = 0.1; {START}"
+    code = f"import modelops_pipelines.store.state.faults as d; d.BUSY_SECONDS = 0.1; {START}"
     with sqlite3.connect(loop.project.stores.settings.home / "state.db", isolation_level=None) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         done = subprocess.run(
@@ -139,3 +141,55 @@ def test_gateway_says_where_it_listens_and_ends_on_sigterm(fresh: Project) -> No
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+# A state that is gone or damaged
+
+
+STATE_COMMANDS = (
+    ["doctor", "--json"],
+    ["endpoint", "list"],
+    ["history", "cancer"],
+    ["deployments"],
+    ["alert", "list"],
+    ["key", "list"],
+    ["key", "create", "new", "--role", "admin"],
+    ["deploy", "cancer", "1"],
+    ["rollback", "cancer"],
+    ["gateway"],
+    ["up", "--no-mlflow"],
+)
+
+
+@pytest.mark.parametrize("damage", ["removed", "emptied", "garbage"])
+def test_every_command_says_what_became_of_the_state(fresh: Project, damage: str) -> None:
+    stores, now = fresh.stores, fresh.stores.now()
+    stores.keys.create(Grant("ann", ("admin",)), now=now, actor="test")
+    stores.database.close()
+    path = stores.settings.home / "state.db"
+    _damage(path, damage)
+    before = path.read_bytes() if path.exists() else None
+    for arguments in STATE_COMMANDS:
+        done = modelops(fresh, *arguments)
+        assert done.code == 3, (arguments, done)
+        assert "The state database " in done.out + done.err
+        assert "estore it from a backup" in done.out + done.err
+    assert before == (path.read_bytes() if path.exists() else None)
+
+
+def test_keys_that_are_gone_are_told_until_there_is_one_again(fresh: Project) -> None:
+    fresh.stores.keys.create(Grant("ann", ("admin",)), now=fresh.stores.now(), actor="test")
+    with contextlib.closing(sqlite3.connect(fresh.stores.settings.home / "state.db")) as connected, connected:
+        connected.execute("DELETE FROM keys")
+    for arguments in (["doctor", "--json"], ["key", "list"], ["gateway"]):
+        done = modelops(fresh, *arguments)
+        assert (done.code, "has lost its API keys" in done.out + done.err) == (3, True), done
+    assert modelops(fresh, "key", "create", "new", "--role", "admin").code == 0
+    assert modelops(fresh, "doctor").code == 0
+
+
+def _damage(path: Path, damage: str) -> None:
+    for one in path.parent.glob("state.db*"):
+        one.unlink()
+    if damage != "removed":
+        path.write_bytes(b"" if damage == "emptied" else b"no database, but a text of some length" * 200)

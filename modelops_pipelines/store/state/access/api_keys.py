@@ -18,11 +18,10 @@ from modelops_pipelines.core.access.api_keys import (
     id_of,
     key_text,
 )
-from modelops_pipelines.core.errors import ConflictError, InputError, UnknownError
-from modelops_pipelines.store.state.database import Database, from_micros, moment, to_micros
+from modelops_pipelines.core.errors import ConflictError, InputError, StateError, UnknownError
+from modelops_pipelines.store.state.database import GENERATION, Database, from_micros, moment, to_micros
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
-GENERATION = "keys_generation"
 _KEYS = STATE_TABLES["keys"]
 _SETTINGS = STATE_TABLES["settings"]
 
@@ -42,6 +41,7 @@ class Keys:
         with self._database.begin() as connected:
             _insert(connected, issued.key)
             _increment_generation(connected)
+            self._database.remember(connected, has_keys=True)
         return issued
 
     def list(self) -> Sequence[Key]:
@@ -87,11 +87,22 @@ class Keys:
             return _generation(connected)
 
     def snapshot(self) -> tuple[int, Sequence[Key]]:
-        """Return the generation and its keys, oldest first."""
+        """Return the generation and its keys, oldest first.
+
+        Raises StateError when keys were created and none is there: that is not the same as a home without keys.
+        """
         query = sa.select(_KEYS).order_by(_KEYS.c.created_at, _KEYS.c.key_id)
         with self._database.read() as connected:
+            self._database.require_own(connected)
             keys = [_key(row) for row in connected.execute(query).mappings()]
-            return _generation(connected), keys
+            generation = _generation(connected)
+        mark = self._database.installation.mark()
+        if not keys and (generation or (mark is not None and mark.has_had_keys)):
+            raise StateError(
+                "The state database has lost its API keys: this home has had keys, and none is there",
+                "Restore it from a backup, or create a new key: modelops key create NAME --role admin",
+            )
+        return generation, keys
 
 
 def _issued(grant: Grant, now: datetime, actor: str, expires_at: datetime | None, replaces: str | None) -> IssuedKey:

@@ -21,6 +21,8 @@ WITHIN = {
     errors.ModelError,
     errors.OnboardingError,
     errors.BusyError,
+    errors.StateError,
+    errors.UnavailableError,
     errors.AcknowledgementError,
 }
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ModelOpsError)]

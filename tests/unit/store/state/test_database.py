@@ -13,11 +13,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex
 
-from modelops_pipelines.core.errors import BusyError, SchemaError, SettingsError
+from modelops_pipelines.core.errors import BusyError, SchemaError, SettingsError, StateError
 from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.core.tables.state import STATE
 from modelops_pipelines.store.settings import load_settings
-from modelops_pipelines.store.state import database
+from modelops_pipelines.store.state import faults
 from modelops_pipelines.store.state.database import REVISION, Database, from_micros, moment, to_micros
 from modelops_pipelines.store.state.migrations.run import upgrade
 from modelops_pipelines.store.state.release.deployments import Deployments
@@ -62,7 +62,7 @@ def test_a_rule_may_have_any_number_of_resolved_alerts(dialect: sa.Dialect) -> N
 
 
 def test_a_database_opens_while_another_process_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(faults, "BUSY_SECONDS", 0.1)
     Database(url(tmp_path)).close()
     with contextlib.closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
@@ -103,7 +103,7 @@ def test_a_newer_database_is_refused_and_the_message_names_both_revisions(tmp_pa
 
 
 def test_a_database_that_another_process_holds_is_told_as_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(faults, "BUSY_SECONDS", 0.1)
     opened = Database(url(tmp_path))
     holder = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -124,13 +124,13 @@ def test_a_block_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
         connected.execute(sa.text(one))
         connected.execute(sa.text(twice))
     with opened.begin() as connected:
-        assert connected.scalar(sa.text("SELECT count(*) FROM settings")) == 0
+        assert ["seal"] == list(connected.scalars(sa.text("SELECT name FROM settings")))
 
 
 @pytest.mark.parametrize("content", [b"this is no database at all, but a text of some length" * 40])
 def test_a_file_that_is_no_database_is_told_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.db").write_bytes(content)
-    with pytest.raises(SchemaError, match="is corrupt"):
+    with pytest.raises(StateError, match="is corrupt"):
         Database(url(tmp_path))
 
 

@@ -1,5 +1,6 @@
-"""The sensor that raises alerts on failed runs and on capture lag. A new drift alert starts the drift report.
+"""The sensor that raises alerts on failed runs, capture lag and faulty configurations.
 
+A new drift alert starts the drift report.
 All other alerts are raised by the run that judges the rule.
 """
 
@@ -18,7 +19,9 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.timestamps import EPOCH
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.alerting.capture_watch import watch_capture
+from modelops_pipelines.operations.alerting.configuration_watch import configuration_problems, watch_configurations
 from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, raise_alerts
+from modelops_pipelines.operations.endpoints.configurations import read_configurations
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of
 from modelops_pipelines.sensors.run_requests import was_lost
@@ -68,6 +71,8 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         changes: list[AlertChange] = []
         with project.stores() as stores:
             changes += watch_capture(stores, specs, stores.now())  # also when every gateway is down
+            problems = configuration_problems(stores.settings, read_configurations(stores.settings))
+            changes += watch_configurations(stores, problems, stores.now())
             for record in records:
                 for endpoint, verdict in _verdicts(context, record, names).items():
                     changes += raise_alerts(stores, endpoint, [verdict], source=record.dagster_run.run_id)

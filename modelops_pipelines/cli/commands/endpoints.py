@@ -1,12 +1,17 @@
 """Commands on endpoints: configuration, validation, and whether they serve."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from modelops_pipelines.cli.output import json_option, show_change, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import DesiredState
+from modelops_pipelines.operations.endpoints.configurations import Faulty, read_configurations
+from modelops_pipelines.operations.endpoints.kept import kept_of
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.endpoints.missing import to_add
@@ -27,8 +32,9 @@ def list_endpoints(*, as_json: bool) -> None:
     """List the endpoints and the versions that each serves, with the problem of one that does not serve."""
     stores = open_stores()
     live = {state.endpoint: state for state in stores.deployments.all_desired()}
+    configurations = read_configurations(stores.settings)
     rows = []
-    for spec in read_endpoints(stores.settings.endpoints):
+    for spec in configurations.specs:
         state = live.get(spec.name, DesiredState(spec.name))
         found = endpoint_status(stores, state)
         rows.append(
@@ -40,13 +46,31 @@ def list_endpoints(*, as_json: bool) -> None:
                 "challenger": state.challenger,
                 "status": found.status,
                 "generation": state.generation,
-                "problem": found.problem,
+                "problem": found.problem or _configuration_problem(stores, spec, configurations.fault_of(spec.name)),
                 **({"to_add": to_add(stores, spec, state)} if as_json else {}),
             }
         )
         if not as_json:
             _tell(spec.name, to_add(stores, spec, state))
+    rows += [_faulty_row(one, live, as_json=as_json) for one in configurations.faulty if one.spec is None]
     show_rows(rows, as_json=as_json, empty=f"There are no endpoints in {stores.settings.endpoints}: add a YAML file.")
+
+
+def _configuration_problem(stores: Stores, spec: EndpointSpec, fault: Faulty | None) -> str | None:
+    """Return why the configuration in the endpoint's file is not in force; None when it is."""
+    if fault is not None:
+        return fault.problem
+    kept = kept_of(stores.settings, spec.name)
+    refusal = kept.refusal_of(spec) if kept else None
+    return f"its configuration was refused, and the one before is in force: {refusal}" if refusal else None
+
+
+def _faulty_row(fault: Faulty, live: Mapping[str, DesiredState], *, as_json: bool) -> dict[str, Any]:
+    """Return the row of a file with faults by which no endpoint has served."""
+    state = live.get(fault.name, DesiredState(fault.name))
+    row: dict[str, Any] = {"endpoint": fault.name, "model": None, "task": None, "champion": state.champion}
+    row |= {"challenger": state.challenger, "status": "invalid", "generation": state.generation}
+    return {**row, "problem": fault.problem, **({"to_add": None} if as_json else {})}
 
 
 def _tell(endpoint: str, missing: str | None) -> None:
@@ -63,10 +87,11 @@ def show(name: str, *, as_json: bool) -> None:
     state = stores.deployments.desired(name)
     spec = endpoint_named(stores, name)
     found = endpoint_status(stores, state)
+    fault = read_configurations(stores.settings).fault_of(name)
     live = {
         "generation": state.generation,
         "status": found.status,
-        "problem": found.problem,
+        "problem": found.problem or _configuration_problem(stores, spec, fault),
         "variants": [vars(variant) for variant in state.variants],
     }
     show_value({**describe(spec), **live, "to_add": to_add(stores, spec, state)}, as_json=as_json)

@@ -8,7 +8,7 @@ from modelops_pipelines.cli.output import json_option, show_rows
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.operations.endpoints.load import read_endpoints
+from modelops_pipelines.operations.endpoints.configurations import configured
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.store.stores import Stores
 
@@ -39,12 +39,12 @@ def erase(user: str, endpoint: str | None, *, yes: bool, as_json: bool) -> None:
 
 def _all_endpoints(stores: Stores) -> list[EndpointSpec]:
     """Return every endpoint; raises ConflictError when the lake holds data of an endpoint without YAML."""
-    specs = read_endpoints(stores.settings.endpoints)
+    specs = list(configured(stores.settings))
     undeclared = sorted(set(stores.lake.endpoints()) - {spec.name for spec in specs})
     if undeclared:
         raise ConflictError(
             f"The lake holds data of endpoint(s) without a YAML file: {', '.join(undeclared)}",
-            "Restore their YAML files, or delete their folders in the lake, or choose one endpoint with --endpoint",
+            "Restore or correct their YAML, or delete their folders in the lake, or choose one with --endpoint",
         )
     return specs
 

@@ -60,6 +60,11 @@ def endpoint_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[
     yield from limits_and_capture_issues(spec, context.system_columns, context.known_features)
 
 
+def is_name(text: str) -> bool:
+    """Return whether the text can be an endpoint's name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _name_issues(spec: EndpointSpec) -> Iterator[Issue]:
     if not _NAME.fullmatch(spec.name):
         problem = f"'{spec.name}' cannot be used as asset key, folder and URL"

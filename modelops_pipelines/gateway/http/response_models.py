@@ -62,7 +62,7 @@ class EndpointInfo(BaseModel):
     description: str
     generation: int
     status: Literal["new", "active", "failed", "stopped", "deleted"]
-    problem: str | None = Field(description="why this worker cannot serve what it should; null if it can")
+    problem: str | None = Field(description="why this worker cannot serve it as it should; null if it can")
     variants: list[VariantInfo]
     inputs: dict[str, str] | None
     classes: list[str] | None = Field(description="in the order of the score columns; null while they are unknown")
@@ -180,6 +180,7 @@ class Readiness(BaseModel):
     """Whether this worker can answer and capture."""
 
     status: Literal["ready", "not ready"]
+    not_loaded: int = Field(description="active endpoints whose champion this worker could not load")
 
 
 class HealthReport(BaseModel):

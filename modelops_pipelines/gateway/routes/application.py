@@ -72,8 +72,9 @@ def _add_endpoint_routes(router: Router, serving: Serving, stores: Stores) -> No
     @router.get("/endpoints", role="read", filters_endpoints=True, response_model=list[EndpointInfo])
     def list_endpoints(caller: CallerOf) -> list[dict[str, Any]]:
         """List the endpoints in the key's scope, with the variants that each serves."""
+        problems = serving.configurations.problems()
         return [
-            describe(served, serving.failure(served.spec.name))
+            describe(served, serving.failure(served.spec.name), problems.get(served.spec.name))
             for served in serving.endpoints()
             if caller.sees(served.spec.name)
         ]
@@ -81,7 +82,8 @@ def _add_endpoint_routes(router: Router, serving: Serving, stores: Stores) -> No
     @router.get(_ENDPOINT, role="read", response_model=EndpointDetails)
     def show_endpoint(endpoint: EndpointName) -> dict[str, Any]:
         """Show one endpoint: its variants and shares, the champion's signature and quality, and past champions."""
-        return details(stores, serving.endpoint(endpoint), serving.failure(endpoint))
+        served, problems = serving.endpoint(endpoint), serving.configurations.problems()
+        return details(stores, served, serving.failure(endpoint), problems.get(endpoint))
 
     @router.get(f"{_ENDPOINT}/example", role="read", response_model=ExampleBody, response_model_exclude_unset=True)
     def show_example(endpoint: EndpointName) -> dict[str, Any]:
@@ -126,11 +128,14 @@ def _add_health_routes(router: Router, health: Health) -> None:
         return {"status": "live"}
 
     @router.get("/health/ready", role=PUBLIC, response_model=Readiness, responses={UNAVAILABLE: {"model": Readiness}})
-    async def ready(response: Response) -> dict[str, str]:
-        """Return 200 when this worker can answer (an endpoint is loaded) and capture (spool is writable), else 503."""
+    async def ready(response: Response) -> dict[str, Any]:
+        """Return 200 when this worker can answer (an endpoint is loaded) and capture (spool is writable), else 503.
+
+        ``not_loaded`` counts the active endpoints whose champion it could not load; ``/health`` names them.
+        """
         is_ready = health.is_ready()
         response.status_code = OK if is_ready else UNAVAILABLE
-        return {"status": "ready" if is_ready else "not ready"}
+        return {"status": "ready" if is_ready else "not ready", "not_loaded": health.unloaded()}
 
     responses: dict[int | str, dict[str, Any]] = {UNAVAILABLE: {"model": HealthReport | ErrorBody}}
 

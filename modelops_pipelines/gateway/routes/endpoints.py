@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from modelops_pipelines.core.errors import ModelOpsError, NotReadyError
+from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.core.models.classes import missing_classes
 from modelops_pipelines.core.release.deployment_states import FAILED
 from modelops_pipelines.core.release.desired_state import ACTIVE
@@ -19,8 +19,11 @@ CHAMPIONS = 20
 _HIDDEN = {"date", "segment", "segment_value", "score_counts"}
 
 
-def describe(served: ServedEndpoint, failure: str | None) -> dict[str, Any]:
-    """Return an endpoint's entry in the list of endpoints; ``failure`` is why its version cannot be served."""
+def describe(served: ServedEndpoint, failure: str | None, refused: str | None) -> dict[str, Any]:
+    """Return an endpoint's entry in the list of endpoints.
+
+    ``failure`` is why its version cannot be served, ``refused`` why its newest configuration is not in force.
+    """
     champion = served.version_of(served.state.champion)
     return {
         "name": served.spec.name,
@@ -29,7 +32,7 @@ def describe(served: ServedEndpoint, failure: str | None) -> dict[str, Any]:
         "description": served.spec.description,
         "generation": served.state.generation,
         "status": _status(served, failure),
-        "problem": failure,
+        "problem": failure or refused,
         "variants": [vars(variant) for variant in served.state.variants],
         "inputs": champion.inputs if champion else None,
         "classes": champion.classes if champion else None,
@@ -45,11 +48,11 @@ def _to_add(served: ServedEndpoint, champion: ModelVersion) -> str | None:
     return fault or missing_classes(served.spec.task, champion.version, champion.classes, champion.output)
 
 
-def details(stores: Stores, served: ServedEndpoint, failure: str | None) -> dict[str, Any]:
+def details(stores: Stores, served: ServedEndpoint, failure: str | None, refused: str | None) -> dict[str, Any]:
     """Return an endpoint with its champion's details; a field is null while the store that it comes from is down."""
     champion = served.version_of(served.state.champion)
     return {
-        **describe(served, failure),
+        **describe(served, failure, refused),
         "version": champion.version if champion else None,
         "output": champion.output if champion else None,
         "way": served.loaded[champion.version].model.path.describe() if champion else None,
@@ -63,8 +66,7 @@ def example(served: ServedEndpoint) -> dict[str, Any]:
     """Return an example request body for the champion; raises NotReadyError when no champion is loaded."""
     champion = served.version_of(served.state.champion)
     if champion is None:
-        name = served.spec.name
-        raise NotReadyError(f"Endpoint {name!r} serves no version yet", f"Deploy one: modelops deploy {name} VERSION")
+        raise served.unserved_error()
     return example_body(champion)
 
 

@@ -18,6 +18,7 @@ from modelops_pipelines.core.capture.health import Check
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.operations.alerting.capture_watch import capture_health, watch_capture
+from modelops_pipelines.operations.alerting.configuration_watch import watch_configurations
 from modelops_pipelines.store.stores import Stores
 
 STALE_SECONDS = 10.0
@@ -35,15 +36,20 @@ class Health:
         self._registry_fault: str | None = None
 
     def watch(self) -> None:
-        """Check the registry, and open or resolve the capture alerts; called every WATCH_SECONDS."""
+        """Check the registry, and open or resolve alerts on capture and configurations, every WATCH_SECONDS."""
         self._check_registry()
         specs = [served.spec for served in self._serving.endpoints()]
         watch_capture(self._stores, specs, self._stores.now())
+        watch_configurations(self._stores, self._serving.configurations.problems(), self._stores.now())
 
     def is_ready(self) -> bool:
         """Return whether this worker can answer and capture."""
         checks = self._own_checks()
         return all(checks[name]["ok"] for name in ("capture", "endpoints"))
+
+    def unloaded(self) -> int:
+        """Return the number of active endpoints whose champion this worker could not load."""
+        return len(self._unloaded())
 
     def report(self) -> dict[str, Any]:
         """Return every check, and the status: degraded when one fails."""
@@ -55,19 +61,32 @@ class Health:
         now = time.time()
         age, failed_at = self._serving.state_age(now), self._capture.failed_at
         endpoints = self._serving.endpoints()
-        undeployed = [served.spec.name for served in endpoints if not served.state.variants]
+        unloaded = self._unloaded()
+        undeployed = [one.spec.name for one in endpoints if not one.state.variants and one.spec.name not in unloaded]
+        loaded = len(endpoints) - len(undeployed) - len(unloaded)
         return {
             "state": {"ok": age is not None and age < STALE_SECONDS, "age_seconds": age},
             "capture": {"ok": failed_at is None, "failed_at": failed_at},
-            "endpoints": {"ok": len(undeployed) < len(endpoints), "not_deployed": undeployed},
+            "endpoints": {"ok": loaded > 0, "not_deployed": undeployed},
+            "champions": {"ok": not unloaded, "not_loaded": unloaded},
             "versions": self._versions(),
+            "configurations": self._configurations(),
         }
+
+    def _unloaded(self) -> dict[str, str]:
+        """Return the active endpoints without a loaded champion, with the reason."""
+        return {one.spec.name: str(one.unserved) for one in self._serving.endpoints() if one.unserved is not None}
 
     def _versions(self) -> dict[str, Any]:
         """Return the endpoints whose version this worker cannot serve, with the reason."""
         names = [served.spec.name for served in self._serving.endpoints()]
         failed = {name: why for name in names if (why := self._serving.failure(name)) is not None}
         return {"ok": not failed, "failed": failed}
+
+    def _configurations(self) -> dict[str, Any]:
+        """Return the endpoints, or files, whose newest configuration is not in force, with the reason."""
+        problems = self._serving.configurations.problems()
+        return {"ok": not problems, "problems": problems}
 
     def _check_registry(self) -> None:
         self._registry_fault = registry_fault(self._stores.settings.registry_uri)

@@ -23,7 +23,10 @@ class Probation:
 
 @dataclass
 class ServedEndpoint:
-    """One endpoint: configuration, desired state, loaded versions, live metrics. A swap replaces the whole object."""
+    """One endpoint: configuration, desired state, loaded versions, live metrics. A swap replaces the whole object.
+
+    ``unserved`` is why nothing is served although a version should be.
+    """
 
     spec: EndpointSpec
     state: DesiredState
@@ -32,6 +35,7 @@ class ServedEndpoint:
     recorded_classes: tuple[str, ...] = ()
     replays: Replays = field(default_factory=Replays)
     probation: Probation | None = None
+    unserved: NotReadyError | None = None
 
     def __post_init__(self) -> None:
         """Compute once what every request needs."""
@@ -40,9 +44,15 @@ class ServedEndpoint:
     def choose(self, sticky: bytes) -> tuple[Variant, Batcher]:
         """Return this caller's variant and its batcher; raises NotReadyError or UnknownError when none may answer."""
         if not self.is_answering:
-            raise _unserved_error(self.state)
+            raise self.unserved_error()
         variant = self.state.choose(sticky)
         return variant, self.loaded[variant.version]
+
+    def unserved_error(self) -> ModelOpsError:
+        """Return the error that says why no variant may answer: not loaded, stopped, deleted, or nothing deployed."""
+        if self.unserved is not None and not self.state.variants:
+            return NotReadyError(self.unserved.message, self.unserved.remedy)
+        return _unserved_error(self.state)
 
     def compared_with(self, version: str, now: float) -> str | None:
         """Return the loaded version that a version is judged against at this time; None if it is not judged."""
@@ -75,6 +85,12 @@ class ServedEndpoint:
             yield
         finally:
             self.live.in_flight -= 1
+
+
+def not_loaded_error(state: DesiredState, failure: ModelOpsError) -> NotReadyError:
+    """Return what callers are told while the state's versions cannot be loaded."""
+    names = ", ".join(variant.version for variant in state.answering)
+    return NotReadyError(f"Endpoint {state.endpoint!r} cannot serve version {names}: {failure.message}", failure.remedy)
 
 
 def _unserved_error(state: DesiredState) -> ModelOpsError:

@@ -7,27 +7,27 @@ serves the last known state, and ``/health`` reports its age.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import ModelOpsError, OnboardingError, UnknownError
+from modelops_pipelines.core.errors import ModelOpsError, UnknownError
 from modelops_pipelines.core.release.deployment_states import LIVE
 from modelops_pipelines.core.release.deployment_states import STOPPED as REPLACED
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
 from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
-from modelops_pipelines.gateway.worker.class_names import is_behind, needs_loading, renamed, with_recorded_classes
+from modelops_pipelines.gateway.worker.class_names import is_behind, renamed, with_recorded_classes
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.ended_workers import crashes_left
+from modelops_pipelines.gateway.worker.endpoint_configurations import EndpointConfigurations
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
 from modelops_pipelines.gateway.worker.request_marks import LeftBehind
-from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint
+from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint, not_loaded_error
 from modelops_pipelines.gateway.worker.version_processes import CHECK_SECONDS, VersionProcesses
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
-from modelops_pipelines.operations.endpoints.load import read_endpoints
 from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores
 
@@ -37,10 +37,6 @@ CLASSES_SECONDS = 2.0
 RESIDENT = 4
 RETRY_SECONDS = 10.0
 CRASH_SECONDS = 0.5
-_LOADING_FIELDS = ("model_name", "task", "allow_pickle", "accept_pickles", "row_wise")
-"""What a loaded model is valid for."""
-_NAMING_FIELDS = ("positive_label", "classes")
-"""What names a loaded model's answers; a change loads nothing again."""
 _LOG = logging.getLogger("modelops.gateway")
 
 
@@ -58,7 +54,7 @@ class Serving:
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
         self.crashes = CrashBook(stores, worker)
         self._processes = VersionProcesses(self.crashes, worker)
-        self._yaml_times: tuple[tuple[str, int], ...] = ()
+        self.configurations = EndpointConfigurations(stores.settings, self._served, self._load, self._rename)
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
         self._classes_at: float | None = None
@@ -149,14 +145,40 @@ class Serving:
 
     def _sync(self) -> None:
         self._read_yaml()
-        for state in self._stores.deployments.all_desired():
-            served = self._served.get(state.endpoint)
-            if served is not None and state.generation > served.state.generation and self._is_due(state):
-                self._apply(served, state)
+        states = {state.endpoint: state for state in self._stores.deployments.all_desired()}
+        followed = [
+            self._follow(one, states.get(one.spec.name, DesiredState(one.spec.name))) for one in self.endpoints()
+        ]
         if self._classes_at is None or time.monotonic() - self._classes_at > CLASSES_SECONDS:
             self._read_classes()
         self._processes.keep(self.endpoints())
-        self._synced_at = time.time()
+        if all(followed):
+            self._synced_at = time.time()
+
+    def _read_yaml(self) -> None:
+        for spec in self.configurations.read():
+            self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {}, LiveMetrics(self._secret))
+
+    def _follow(self, served: ServedEndpoint, state: DesiredState) -> bool:
+        """Bring one endpoint up to date; what goes wrong with it stops no other, and False is returned."""
+        try:
+            self._bring_up_to_date(served, state)
+        except Exception:  # noqa: BLE001 - whatever it is, it is this endpoint's affair alone
+            _LOG.exception("Endpoint %s could not be brought up to date; it is tried again", state.endpoint)
+            return False
+        return True
+
+    def _bring_up_to_date(self, served: ServedEndpoint, state: DesiredState) -> None:
+        """Take over the endpoint's new configuration, then its new state, where there are any."""
+        changed = self.configurations.reconfigured(served, state)
+        if changed is not None:
+            self._served[state.endpoint] = served = changed
+            self._failed.pop(state.endpoint, None)
+            self._keep_previous(changed)
+            self._classes_at = None
+        if state.generation > served.state.generation and self._is_due(state):
+            self._apply(served, state)
+        self.configurations.keep(self._served[state.endpoint], state)
 
     def _judge_crashes(self) -> None:
         self.crashes.judge([served.spec for served in self.endpoints()])
@@ -192,6 +214,8 @@ class Serving:
             error = str(failure)
             self._failed[name] = (state.generation, time.monotonic())
             self._failures[name] = error
+            if state.answering and not served.state.variants:
+                self._served[name] = replace(served, unserved=not_loaded_error(state, failure))
             _LOG.error(
                 "Endpoint %s keeps serving generation %d; generation %d failed, next attempt in %g s: %s",
                 name,
@@ -204,7 +228,7 @@ class Serving:
         else:
             served.live.begin_leg(same_trial=same_trial(served.state, state))
             resident = dict(list({**served.loaded, **loaded}.items())[-RESIDENT:])
-            self._served[name] = replace(served, state=state, loaded=resident | loaded, probation=None)
+            self._served[name] = replace(served, state=state, loaded=resident | loaded, probation=None, unserved=None)
             if state.variants:  # after a revert to nothing the failure stays known
                 self._failures.pop(name, None)
             unproven = next((why for batcher in loaded.values() if (why := batcher.model.unproven)), None)
@@ -215,13 +239,18 @@ class Serving:
             self._keep_previous(self._served[name])
             self._classes_at = None
 
-    def _load(self, served: ServedEndpoint, version: str) -> Batcher:
-        """Return the version from memory, or load it and have it prove that it answers; raises ModelError."""
+    def _load(self, served: ServedEndpoint, version: str, replaced: Batcher | None = None) -> Batcher:
+        """Return the version from memory, or load it and have it prove that it answers; raises ModelError.
+
+        With another configuration than that of ``replaced``, it may be no worse than that: prove itself, if that does.
+        """
         if version in served.loaded:
             return served.loaded[version]
         found = required_version(self._stores.deployments, served.spec.model_name, version)
         deploying = any(attempt.version == version for attempt in self._stores.deployments.unsettled(served.spec.name))
         has_served = self._has_served(served.spec.name, version)
+        if replaced is not None:
+            deploying, has_served = replaced.model.classes_fault is None, replaced.model.unproven is not None
         model, own = self._processes.load(found, served.spec, strict=deploying, has_served=has_served)
         if own != found:
             self._stores.deployments.record_classes(own)
@@ -262,33 +291,3 @@ class Serving:
                     served.spec.name,
                     error,
                 )
-
-    def _read_yaml(self) -> None:
-        """Load new and changed endpoint files; while any file is invalid, keep the previous configuration."""
-        folder = self._stores.settings.endpoints
-        times = tuple((str(path), path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.y*ml")))
-        if times == self._yaml_times:
-            return
-        first, self._yaml_times = not self._yaml_times, times
-        try:
-            specs = read_endpoints(folder)
-        except OnboardingError as error:
-            if first:
-                raise
-            _LOG.warning("The endpoints' YAML is invalid; the previous configuration stays active: %s", error)
-            return
-        for spec in specs:
-            old = self._served.get(spec.name)
-            named_anew = old is not None and not _same(old.spec, spec, _NAMING_FIELDS)
-            if old is None or not _same(old.spec, spec, _LOADING_FIELDS) or (named_anew and needs_loading(old)):
-                self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {}, LiveMetrics(self._secret))
-            elif named_anew:
-                self._served[spec.name] = self._rename(old, spec)
-            else:
-                self._served[spec.name] = replace(old, spec=spec)
-        for name in set(self._served) - {spec.name for spec in specs}:
-            del self._served[name]
-
-
-def _same(old: EndpointSpec, new: EndpointSpec, names: Sequence[str]) -> bool:
-    return all(getattr(old, name) == getattr(new, name) for name in names)

@@ -1,6 +1,10 @@
-"""Loads endpoints' YAML files as specs, or reports every fault by file, line, culprit and fix. Deploys nothing."""
+"""Loads endpoints' YAML files as specs, or reports every fault by file, line, culprit and fix. Deploys nothing.
 
-from collections.abc import Collection, Iterator, Mapping
+Which configuration of an endpoint is in force while its file has a fault: ``configurations``.
+"""
+
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +37,25 @@ class _Loaded:
     report: Report
 
 
+@dataclass(frozen=True)
+class EndpointFile:
+    """One file as it was read. ``spec`` is what it declares, None when that cannot be read at all.
+
+    A spec of a file with faults has stand-ins for what was refused: only its name is of use.
+    """
+
+    path: Path
+    spec: EndpointSpec | None
+    faults: tuple[Fault, ...]
+    line_of_name: int = 1
+
+    def repeats(self, earlier: "EndpointFile") -> Fault:
+        """Return the fault of declaring an endpoint that an earlier file declares."""
+        name = earlier.spec.name if earlier.spec else ""
+        problem = f"endpoint '{name}' is already declared at {earlier.path}:{earlier.line_of_name}"
+        return Fault(str(self.path), self.line_of_name, "name", problem, "Rename or remove one of the two")
+
+
 def read_endpoint(path: Path, *, known_features: Collection[str] | None = None) -> EndpointSpec:
     """Return the endpoint that the file declares.
 
@@ -51,16 +74,30 @@ def read_endpoints(folder: Path, known_features: Mapping[str, Collection[str]] |
     ``known_features`` is by the endpoint's name. Hidden files and components of other types are ignored.
     Raises ``OnboardingError`` with all faults of all files, including endpoints with the same name.
     """
+    read = read_files(folder, known_features)
+    first: dict[str, EndpointFile] = {}
+    faults: list[Fault] = []
+    for one in read:
+        named = first.setdefault(one.spec.name, one) if one.spec and one.spec.name else one
+        repeated = [] if named is one else [one.repeats(named)]
+        faults += sorted([*one.faults, *repeated], key=lambda fault: fault.line)
+    if faults:
+        raise OnboardingError(faults)
+    return [one.spec for one in read if one.spec is not None]
+
+
+def read_files(folder: Path, known_features: Mapping[str, Collection[str]] | None = None) -> list[EndpointFile]:
+    """Return each file under the folder with its endpoint and its own faults, in the order of their paths.
+
+    That two files declare one endpoint is not among them. Raises ``OnboardingError`` without the folder.
+    """
     if not folder.is_dir():
         fix = "Create it, or set the folder that holds the endpoints' YAML"
         raise OnboardingError([Fault(str(folder), 1, "folder", "the folder does not exist", fix)])
-    opened = [one for one in map(_open, _yaml_files(folder)) if not _is_foreign(one)]
-    loaded = [_load(one, known_features or {}) for one in opened]
-    _refuse_repeated_names(loaded)
-    faults = [fault for one in loaded for fault in _by_line(one.report)]
-    if faults:
-        raise OnboardingError(faults)
-    return [one.spec for one in loaded if one.spec is not None]
+    unreadable: list[OSError] = []
+    opened = [one for one in map(_open, yaml_files(folder, unreadable)) if not _is_foreign(one)]
+    read = [_as_file(_load(one, known_features or {})) for one in opened]
+    return sorted([*read, *map(_unreadable_folder, unreadable)], key=lambda one: one.path)
 
 
 def endpoint_from_attributes(attributes: Mapping[str, Any], file: str) -> EndpointSpec:
@@ -93,17 +130,46 @@ def _plain(value: object) -> Any:
     return value
 
 
-def _yaml_files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix in _SUFFIXES and not hidden and path.is_file():
-            yield path
+def yaml_files(folder: Path, unreadable: list[OSError] | None = None) -> list[Path]:
+    """Return the paths of the endpoints' files under the folder, sorted; links that lead nowhere too.
+
+    The errors of folders that cannot be listed are added to ``unreadable``.
+    """
+    found: list[Path] = []
+    for where, folders, names in os.walk(folder, onerror=None if unreadable is None else unreadable.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = [Path(where, name) for name in names if not name.startswith(".")]
+        found += [path for path in paths if path.suffix in _SUFFIXES and _may_be_text(path)]
+    return sorted(found)
+
+
+def _may_be_text(path: Path) -> bool:
+    """Return whether the path may be opened: a pipe or a device may not, as that would wait for ever."""
+    try:
+        return path.is_file() or not path.exists()
+    except OSError:
+        return True
+
+
+def _as_file(loaded: _Loaded) -> EndpointFile:
+    report = loaded.report
+    return EndpointFile(Path(report.file), loaded.spec, tuple(_by_line(report)), report.line_of("name"))
+
+
+def _unreadable_folder(error: OSError) -> EndpointFile:
+    path = Path(str(error.filename))
+    problem = f"the folder cannot be read: {error.strerror}"
+    return EndpointFile(path, None, (Fault(str(path), 1, "folder", problem, "Correct the folder's permissions"),))
 
 
 def _open(path: Path) -> _Opened:
     report = Report(str(path))
     content = _content(path, report)
-    return _Opened(report, root_of(content, report) if content is not None else None)
+    try:
+        return _Opened(report, root_of(content, report) if content is not None else None)
+    except (ValueError, RecursionError) as error:  # a value that YAML's own reader stumbles on
+        report.refuse("document", f"cannot be read ({type(error).__name__})", "Write plain keys and values")
+        return _Opened(report, None)
 
 
 def _is_foreign(opened: _Opened) -> bool:
@@ -144,14 +210,3 @@ def _check(spec: EndpointSpec, report: Report, around: ValidationContext) -> Non
     issues += metric_issues(spec.metrics, Path.cwd(), {issue.path for issue in issues})
     for issue in issues:
         report.add_issue(issue)
-
-
-def _refuse_repeated_names(loaded: list[_Loaded]) -> None:
-    first: dict[str, Report] = {}
-    for one in loaded:
-        if one.spec is None or not one.spec.name:
-            continue
-        earlier = first.setdefault(one.spec.name, one.report)
-        if earlier is not one.report:
-            problem = f"endpoint '{one.spec.name}' is already declared at {earlier.file}:{earlier.line_of('name')}"
-            one.report.refuse("name", problem, "Rename or remove one of the two")

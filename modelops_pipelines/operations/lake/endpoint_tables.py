@@ -6,7 +6,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.tables.columns import ColumnType, Table
 from modelops_pipelines.core.tables.lake import STREAMS, SYSTEM_COLUMNS, inference_log, typed_for
-from modelops_pipelines.operations.endpoints.load import read_endpoints
+from modelops_pipelines.operations.endpoints.configurations import configured
 from modelops_pipelines.store.stores import Stores
 
 
@@ -20,8 +20,10 @@ def feature_types(stores: Stores, spec: EndpointSpec) -> dict[str, ColumnType]:
 
 def known_features(stores: Stores) -> dict[str, list[str]]:
     """Return the features of each deployed endpoint's model, by the endpoint's name, for checking its YAML."""
+    if not stores.settings.endpoints.is_dir():
+        return {}
     deployed = {state.endpoint for state in stores.deployments.all_desired()}
-    specs = [spec for spec in read_endpoints(stores.settings.endpoints) if spec.name in deployed]
+    specs = [spec for spec in configured(stores.settings) if spec.name in deployed]
     found = {spec.name: list(feature_types(stores, spec)) for spec in specs}
     return {name: features for name, features in found.items() if features}
 

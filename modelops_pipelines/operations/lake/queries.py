@@ -14,7 +14,7 @@ from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.derivations import lake_tables
 from modelops_pipelines.core.tables.lake import STREAMS
 from modelops_pipelines.core.windows import LENGTH
-from modelops_pipelines.operations.endpoints.load import read_endpoints
+from modelops_pipelines.operations.endpoints.configurations import configured
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.lake.endpoint_tables import stream_table
 from modelops_pipelines.store.lake import sql
@@ -116,9 +116,9 @@ def _create_views(
 
 
 def _readable_specs(stores: Stores) -> dict[str, EndpointSpec]:
-    """Return the endpoints by name; none while their YAML is faulty: the lake can be read all the same."""
+    """Return the endpoints by name; none without their folder: the lake can be read all the same."""
     try:
-        return {spec.name: spec for spec in read_endpoints(stores.settings.endpoints)}
+        return {spec.name: spec for spec in configured(stores.settings)}
     except OnboardingError:
         return {}
 

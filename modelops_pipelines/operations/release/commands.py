@@ -29,13 +29,13 @@ from modelops_pipelines.core.release.event_log import (
     champion_periods,
     champions,
 )
-from modelops_pipelines.operations.endpoints.load import read_endpoints
+from modelops_pipelines.operations.endpoints.configurations import configured
 from modelops_pipelines.operations.release.admission import admit, forced_note
 from modelops_pipelines.operations.release.apply import Change, ChangeRequest, change
 from modelops_pipelines.operations.release.plan import Plan
 from modelops_pipelines.operations.release.rollbacks import offer_of_undo, why_it_was_replaced
+from modelops_pipelines.operations.release.servable import require_servable
 from modelops_pipelines.operations.versions.known_version import known_version
-from modelops_pipelines.store.registry.version_classes import for_endpoint
 from modelops_pipelines.store.stores import Stores
 
 Transition = Callable[[DesiredState], DesiredState | None]
@@ -63,7 +63,7 @@ def deploy(  # noqa: PLR0913 - the parts of a deploy
     stopped endpoint, SchemaError when its inputs clash with the endpoint, ModelError when its classes do.
     """
     require_reason(reason, force=force)
-    for_endpoint(known_version(stores, spec, version), spec)
+    require_servable(stores, spec, version)
 
     def decide(state: DesiredState) -> Plan | None:
         after = desired_state.deploy(state, version, share)
@@ -96,7 +96,7 @@ def promote(
     ``deploy`` raises.
     """
     require_reason(reason, force=force)
-    for_endpoint(known_version(stores, spec, version), spec)
+    require_servable(stores, spec, version)
 
     def decide(state: DesiredState) -> Plan | None:
         if state.champion == version or only_from not in (None, state.generation):
@@ -153,7 +153,7 @@ def delete(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_r
 
 def shadow(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str, share: int = WHOLE) -> Change:
     """Make a version the shadow: it answers logged requests; its answers are compared, never returned."""
-    for_endpoint(known_version(stores, spec, version), spec)
+    require_servable(stores, spec, version)
 
     def decide(state: DesiredState) -> Plan | None:
         after = desired_state.shadow(state, version, share)
@@ -246,7 +246,7 @@ def _is_repeated(stores: Stores, spec: EndpointSpec, key: str | None) -> bool:
 
 def _endpoints_of(stores: Stores, spec: EndpointSpec) -> Sequence[str]:
     """Return the endpoints of the same model, including this one."""
-    others = read_endpoints(stores.settings.endpoints)
+    others = configured(stores.settings)
     return sorted({spec.name, *(other.name for other in others if other.model_name == spec.model_name)})
 
 

@@ -1,0 +1,94 @@
+"""The endpoints' configurations in one worker: new ones are taken over, the last that served is kept.
+
+What was live stays live until a new configuration has loaded and proved itself. A fault of one endpoint's file, or a
+configuration that cannot load, is that endpoint's affair alone.
+"""
+
+import logging
+from collections.abc import Callable, MutableMapping
+from dataclasses import replace
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.release.desired_state import DesiredState
+from modelops_pipelines.gateway.worker.reconfigurations import (
+    NAMING_FIELDS,
+    Load,
+    Reconfigurations,
+    keep_in_force,
+    needs_loading_again,
+    same,
+)
+from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.gateway.worker.yaml_follower import YamlFollower
+from modelops_pipelines.operations.endpoints.kept import forget, kept_of
+from modelops_pipelines.store.settings import Settings
+
+Rename = Callable[[ServedEndpoint, EndpointSpec], ServedEndpoint]
+_LOG = logging.getLogger("modelops.gateway")
+
+
+class EndpointConfigurations:
+    """Keeps the worker's endpoints as their files say, as far as they can be."""
+
+    def __init__(
+        self, settings: Settings, served: MutableMapping[str, ServedEndpoint], load: Load, rename: Rename
+    ) -> None:
+        """Change the worker's endpoints, ``served``, in place; ``rename`` names an endpoint's answers anew."""
+        self._settings, self._served, self._rename = settings, served, rename
+        self._yaml = YamlFollower(settings)
+        self._reconfigurations = Reconfigurations(settings, load)
+        self._kept: dict[str, EndpointSpec] = {}
+
+    def read(self) -> list[EndpointSpec]:
+        """Take over what has changed, and return the new endpoints with the configuration to begin with.
+
+        That is the one that served last, while their file's own has to be tried first. Raises OnboardingError when the
+        endpoints' folder does not exist at the first call.
+        """
+        found = self._yaml.read()
+        for fault in found.faulty if found else ():
+            _LOG.warning("Endpoint %s: %s", fault.name, fault.problem)
+        for name in self._yaml.removed(list(self._served)):
+            del self._served[name]
+            self._reconfigurations.drop(name)
+            self._kept.pop(name, None)
+            forget(self._settings, name)
+        return [begun for spec in (found.specs if found else ()) if (begun := self._take(spec)) is not None]
+
+    def problems(self) -> dict[str, str]:
+        """Return the endpoints, or files, whose newest configuration is not in force, with the reason."""
+        before = "its configuration was refused, and the one before is in force"
+        refused = self._reconfigurations.problems()
+        problems = {fault.name: fault.problem for fault in self._yaml.found.faulty}
+        return problems | {name: f"{before}: {why}" for name, why in refused.items()}
+
+    def reconfigured(self, served: ServedEndpoint, state: DesiredState) -> ServedEndpoint | None:
+        """Return the endpoint with a new configuration that is due, its versions loaded; None without, or if refused.
+
+        Its versions are those that it serves now; of ``state`` where it serves none yet.
+        """
+        return self._reconfigurations.attempt(served, state)
+
+    def keep(self, served: ServedEndpoint, state: DesiredState) -> None:
+        """Keep the configuration that the endpoint serves with, for when its file gets a fault."""
+        name, path = served.spec.name, self._yaml.found.paths.get(served.spec.name)
+        serves = bool(served.state.variants) or not state.variants
+        if path is None or not serves or self._reconfigurations.has(name) or self._kept.get(name) == served.spec:
+            return
+        keep_in_force(self._settings, served.spec, path)
+        self._kept[name] = served.spec
+
+    def _take(self, spec: EndpointSpec) -> EndpointSpec | None:
+        """Take over one configuration; return the one to begin with where the endpoint is new."""
+        served = self._served.get(spec.name)
+        kept = kept_of(self._settings, spec.name) if served is None else None
+        current = served.spec if served else (kept.spec if kept else None) or spec
+        if needs_loading_again(current, spec, served):
+            self._reconfigurations.propose(spec)
+            return current if served is None else None
+        self._reconfigurations.drop(spec.name)
+        if served is None:
+            return spec
+        named_anew = not same(current, spec, NAMING_FIELDS)
+        self._served[spec.name] = self._rename(served, spec) if named_anew else replace(served, spec=spec)
+        return None

@@ -1,0 +1,124 @@
+"""New configurations of endpoints that need their versions loaded again: tried beside what is live, then swapped in.
+
+What was live stays live until the new configuration has loaded and proved itself. One that cannot is refused: the one
+before stays in force, and the log, ``/health`` and ``modelops endpoint list`` say why.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import ModelOpsError
+from modelops_pipelines.core.release.desired_state import DesiredState
+from modelops_pipelines.gateway.model_runtime.batching import Batcher
+from modelops_pipelines.gateway.worker.class_names import needs_loading
+from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.operations.endpoints.kept import keep, keep_refusal
+from modelops_pipelines.operations.release.servable import require_same_model
+from modelops_pipelines.store.settings import Settings
+
+RETRY_SECONDS = 10.0
+LOADING_FIELDS = ("model_name", "task", "allow_pickle", "accept_pickles", "row_wise")
+"""What a loaded model is valid for."""
+NAMING_FIELDS = ("positive_label", "classes")
+"""What names a loaded model's answers; a change loads nothing again."""
+Load = Callable[[ServedEndpoint, str, Batcher | None], Batcher]
+_LOG = logging.getLogger("modelops.gateway")
+
+
+@dataclass
+class _Proposed:
+    spec: EndpointSpec
+    problem: str | None = None
+    tried_at: float | None = None
+
+
+class Reconfigurations:
+    """The new configurations that are not in force yet, and why those that were tried were refused."""
+
+    def __init__(self, settings: Settings, load: Load) -> None:
+        """``load`` loads a version for an endpoint in place of another batcher; it raises ModelOpsError."""
+        self._settings, self._load = settings, load
+        self._proposed: dict[str, _Proposed] = {}
+
+    def propose(self, spec: EndpointSpec) -> None:
+        """Have the endpoint try this configuration; the same one again is not tried earlier for it."""
+        known = self._proposed.get(spec.name)
+        if known is None or known.spec != spec:
+            self._proposed[spec.name] = _Proposed(spec)
+
+    def drop(self, endpoint: str) -> None:
+        """Forget what is proposed: the endpoint's file names another configuration, or none."""
+        self._proposed.pop(endpoint, None)
+
+    def problems(self) -> dict[str, str]:
+        """Return the endpoints whose newest configuration was refused, with the reason."""
+        return {name: proposed.problem for name, proposed in self._proposed.items() if proposed.problem}
+
+    def has(self, endpoint: str) -> bool:
+        """Return whether a configuration is proposed that is not in force."""
+        return endpoint in self._proposed
+
+    def attempt(self, served: ServedEndpoint, state: DesiredState) -> ServedEndpoint | None:
+        """Return the endpoint with its new configuration and its versions loaded.
+
+        None without one, when it is refused, and while it was in the last RETRY_SECONDS. Its versions are those that it
+        serves now; of ``state`` where it serves none yet.
+        """
+        proposed, now = self._proposed.get(served.spec.name), time.monotonic()
+        if proposed is None or (proposed.tried_at is not None and now - proposed.tried_at < RETRY_SECONDS):
+            return None
+        target = served.state if served.state.generation else state
+        candidate = replace(served, spec=proposed.spec, loaded={})
+        try:
+            require_same_model(served.spec, proposed.spec, target)
+            names = [variant.version for variant in target.answering]
+            candidate.loaded.update({name: self._load(candidate, name, served.loaded.get(name)) for name in names})
+        except ModelOpsError as error:
+            self._refuse(proposed, str(error))
+            return None
+        self.drop(served.spec.name)
+        return candidate
+
+    def _refuse(self, proposed: _Proposed, why: str) -> None:
+        name, proposed.tried_at = proposed.spec.name, time.monotonic()
+        if proposed.problem != why:
+            _LOG.error(
+                "Endpoint %s keeps its configuration; the new one was refused, next attempt in %g s: %s",
+                name,
+                RETRY_SECONDS,
+                why,
+            )
+            with _tolerated(name):
+                keep_refusal(self._settings, proposed.spec, why)
+        proposed.problem = why
+
+
+def needs_loading_again(current: EndpointSpec, spec: EndpointSpec, served: ServedEndpoint | None) -> bool:
+    """Return whether an endpoint's versions have to be loaded again when ``spec`` replaces its configuration."""
+    if not same(current, spec, LOADING_FIELDS):
+        return True
+    return served is not None and not same(current, spec, NAMING_FIELDS) and needs_loading(served)
+
+
+def same(old: EndpointSpec, new: EndpointSpec, names: Sequence[str]) -> bool:
+    """Return whether both configurations have the same values for these keys."""
+    return all(getattr(old, name) == getattr(new, name) for name in names)
+
+
+def keep_in_force(settings: Settings, spec: EndpointSpec, path: Path) -> None:
+    """Keep the configuration that is in force; while that cannot be written, the one before is kept, and told."""
+    with _tolerated(spec.name):
+        keep(settings, spec, path)
+
+
+@contextmanager
+def _tolerated(endpoint: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        _LOG.warning("Endpoint %s: its configuration could not be kept (%s)", endpoint, error.strerror)

@@ -1,0 +1,59 @@
+"""The alert on an endpoint whose newest configuration is not in force: its file has a fault, or no worker can load it.
+
+Each gateway worker watches, and so does Dagster's alert sensor: one of them is enough.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from modelops_pipelines.core.alerting.alerts import OPEN, Alert, Verdict
+from modelops_pipelines.core.endpoints.validate import is_name
+from modelops_pipelines.core.errors import BusyError
+from modelops_pipelines.core.windows import text
+from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, alerts_lock, apply_verdicts
+from modelops_pipelines.operations.endpoints.configurations import Configurations
+from modelops_pipelines.operations.endpoints.kept import kept_of
+from modelops_pipelines.store.settings import Settings
+from modelops_pipelines.store.stores import Stores
+
+CONFIGURATION = "configuration"
+
+
+def configuration_problems(settings: Settings, found: Configurations) -> dict[str, str]:
+    """Return the endpoints, or files, whose newest configuration is not in force, with the reason."""
+    kept = {spec.name: (spec, kept_of(settings, spec.name)) for spec in found.specs}
+    refused = {name: known.refusal_of(spec) for name, (spec, known) in kept.items() if known is not None}
+    before = "its configuration was refused, and the one before is in force"
+    told = {name: f"{before}: {why}" for name, why in refused.items() if why is not None}
+    return told | {fault.name: fault.problem for fault in found.faulty}
+
+
+def watch_configurations(stores: Stores, problems: Mapping[str, str], now: datetime) -> list[AlertChange]:
+    """Open or resolve each endpoint's alert on its configuration; return what changed. Call it every few seconds.
+
+    A file that belongs to no endpoint opens none. While nothing changes, a call costs one read of the state.
+    """
+    opened = {alert.endpoint: alert for alert in stores.alerts.find(None, OPEN) if alert.kind == CONFIGURATION}
+    changes: list[AlertChange] = []
+    for endpoint in sorted(filter(is_name, {*problems, *opened})):
+        if _is_known(opened.get(endpoint), problems.get(endpoint)):
+            continue
+        try:
+            with alerts_lock(stores, endpoint, seconds=0):
+                changes += apply_verdicts(stores, endpoint, [_verdict(problems.get(endpoint), now)], now)
+        except BusyError:
+            continue
+    return changes
+
+
+def _is_known(alert: Alert | None, problem: str | None) -> bool:
+    return alert is not None and problem is not None and alert.message == _message(problem)
+
+
+def _verdict(problem: str | None, now: datetime) -> Verdict:
+    message = "the configuration in the endpoint's YAML is in force" if problem is None else _message(problem)
+    return Verdict(CONFIGURATION, CONFIGURATION, "error", problem is None, None, None, 1, text(now), message)
+
+
+def _message(problem: str) -> str:
+    return problem[:2000]

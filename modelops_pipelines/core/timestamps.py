@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST = EPOCH
+"""The first moment that an event, or a label, may have: before it a window has no days to be compared with."""
 _MICROSECOND = timedelta(microseconds=1)
 
 

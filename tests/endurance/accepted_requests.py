@@ -19,18 +19,47 @@ from tests.fakes import model_kinds as kinds
 
 JSON, CSV = b"application/json", b"text/csv"
 TYPED = {
-    **{"number": "float", "narrow": "float32", "whole": "int", "small": "int32", "flag": "bool"},
-    **{"word": "text", "moment": "timestamp"},
+    "number": "float",
+    "narrow": "float32",
+    "whole": "int",
+    "small": "int32",
+    "flag": "bool",
+    "word": "text",
+    "moment": "timestamp",
 }
+MIXED = {**dict.fromkeys(kinds.NUMBERS, "float"), "city": "text"}
 INPUTS: Mapping[str, Mapping[str, str]] = {
-    **dict.fromkeys(("scored", "discreet"), {**dict.fromkeys(kinds.NUMBERS, "float"), "city": "text"}),
+    "scored": MIXED,
+    "discreet": MIXED,
     "typed": TYPED,
     "amounts": {"number": "float", "word": "text"},
 }
 CLASSES = {"scored": ["0", "1", 0, 1, True, 1.0], "discreet": [0, 1], "typed": ["a", "b" * 200, "\0", "é", "\ud7ff"]}
-DOUBLES = [0.0, -0.0, 1.0, -1.5, 5e-324, 2.2250738585072014e-308, 1e39, -1e39, 1.7976931348623157e308, -1e300, 2**53 + 1]
+DOUBLES = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.5,
+    5e-324,
+    2.2250738585072014e-308,
+    1e39,
+    -1e39,
+    1.7976931348623157e308,
+    -1e300,
+    2**53 + 1,
+]
 WORDS = ["", "a", "NA", "null", "\0", "\x1f\x7f\x85", "\u2028", "\u202eabc", "\ufffe\uffff", "🗼" * 50, "x" * 20_000]
-WORDS += ["'; DROP TABLE x --", "a\tb\nc\r\nd", "a|b `c` <i>", "=1+1", "{}", "1e5", "true", "\x1b[31m", *map(str, kinds.CITIES)]
+WORDS += [
+    "'; DROP TABLE x --",
+    "a\tb\nc\r\nd",
+    "a|b `c` <i>",
+    "=1+1",
+    "{}",
+    "1e5",
+    "true",
+    "\x1b[31m",
+    *map(str, kinds.CITIES),
+]
 ODD_VALUES = [None, [], {}, "x", math.nan, 1e400, "\ud800", 2**70, -(2**63) - 1, True, "9999-12-31T23:59:59.999999Z"]
 EDGES: dict[str, Sequence[Any]] = {
     "float": [*DOUBLES, None, 0, 1, 2**63, -(2**70)],
@@ -39,10 +68,22 @@ EDGES: dict[str, Sequence[Any]] = {
     "int32": [0, 1, -1, 2**31 - 1, -(2**31)],
     "bool": [True, False],
     "text": [*WORDS, None],
-    "timestamp": ["1678-01-01T00:00:00Z", "2261-12-31T23:59:59.999999Z", "1970-01-01", "1969-12-31T23:59:59+14:00", None],
+    "timestamp": [
+        "1678-01-01T00:00:00Z",
+        "2261-12-31T23:59:59.999999Z",
+        "1970-01-01",
+        "1969-12-31T23:59:59+14:00",
+        None,
+    ],
 }
 CALLERS = [b"", b"ann", b"\xff\xfe", "é🗼".encode(), b"a" * 300, b"'\"|<b>`", b"NA", b"a\x1fb"]
-FAR_TIMES = [b"0001-01-01", b"0001-01-01T00:00:00Z", b"0001-01-02T00:00:00+14:00", b"9999-12-31T23:59:59Z", b"1969-12-31T23:59:59.999999Z"]
+FAR_TIMES = [
+    b"0001-01-01",
+    b"0001-01-01T00:00:00Z",
+    b"0001-01-02T00:00:00+14:00",
+    b"9999-12-31T23:59:59Z",
+    b"1969-12-31T23:59:59.999999Z",
+]
 """Times that no window can be of: refused, all of them."""
 
 
@@ -79,7 +120,11 @@ class Draw:
 
     def feedback(self, endpoint: str, prediction_id: str) -> Sent:
         """Return feedback on a prediction."""
-        said = {"comment": self._edge("text") or "-", "rating": self.random.randint(1, 5), "thumbs": self.random.choice(["up", "down"])}
+        said = {
+            "comment": self._edge("text") or "-",
+            "rating": self.random.randint(1, 5),
+            "thumbs": self.random.choice(["up", "down"]),
+        }
         said |= {"user_id": str(self._edge("text"))[:200], "session_id": "s"}
         chosen = {name: said[name] for name in self.random.sample(sorted(said), self.random.randint(1, 5))}
         chosen["comment"] = str(chosen.get("comment", "-"))[:4096]
@@ -152,7 +197,9 @@ def _tensors(rows: list[dict[str, Any]], names: list[str]) -> tuple[str, bytes, 
 
 def _matrix(rows: list[dict[str, Any]], names: list[str]) -> tuple[str, bytes, bytes]:
     data = [row[name] for row in rows for name in names]
-    return _json("infer", {"inputs": [{"name": "x", "shape": [len(rows), len(names)], "datatype": "BYTES", "data": data}]})
+    return _json(
+        "infer", {"inputs": [{"name": "x", "shape": [len(rows), len(names)], "datatype": "BYTES", "data": data}]}
+    )
 
 
 FORMS: list[Callable[[list[dict[str, Any]], list[str]], tuple[str, bytes, bytes]]] = [

@@ -161,6 +161,7 @@ class LabelsAccepted(BaseModel):
     """How many labels were accepted."""
 
     accepted: int
+    unchecked: str = Field("", description="why the labels were not checked against the model's classes; only if so")
 
 
 class FeedbackRecorded(BaseModel):

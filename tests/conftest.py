@@ -20,6 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("modelops", "long runs")
     group.addoption("--kills", type=int, default=100, help="processes killed under load (default 100)")
     group.addoption("--fuzz", type=int, default=600, help="requests made up from the API's schema (default 600)")
+    group.addoption(
+        "--accepted", type=int, default=2_000, help="accepted requests, all assets after each batch (default 2000)"
+    )
     group.addoption("--swaps", type=int, default=20, help="hot swaps under load; from 200 on memory is judged too")
     group.addoption("--steps", type=int, default=10_000, help="steps of random walks over releases (default 10000)")
     group.addoption("--damages", type=int, default=2_000, help="damaged segments of the spool (default 2000)")

@@ -16,6 +16,7 @@ from modelops_pipelines.core.timestamps import from_micros, to_micros
 
 _TIME, _ROWS, _RANDOM, _SEAL = 8, 2, 7, 8
 _BODY = _TIME + _ROWS + _RANDOM
+_SEPARATOR, _NONE, _NO_TEXT = "\x1f", "\x00", b"\xff"
 MAX_ROWS = 2 ** (8 * _ROWS) - 1
 ENTROPY_BYTES = _RANDOM
 _ROW = re.compile(r"0|[1-9][0-9]{0,4}")
@@ -75,9 +76,17 @@ def time_of(request: str) -> datetime | None:
 
 
 def content_id(*parts: object) -> str:
-    """Return a short hash of the parts: equal parts give equal ids (32 hex characters)."""
-    text = "\x1f".join("\x00" if part is None else str(part) for part in parts)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    """Return a short hash of the parts: equal parts give equal ids, and only they (32 hex characters).
+
+    Parts are joined by a separator. Where one of them holds it, or is what stands for None, each part is written with
+    its length instead, after a byte that no text has: so the ids of earlier releases stay what they were.
+    """
+    texts = [None if part is None else str(part) for part in parts]
+    if any(text is not None and (_SEPARATOR in text or text == _NONE) for text in texts):
+        written = "".join("-" if text is None else f"{len(text)}:{text}" for text in texts)
+        return hashlib.sha256(_NO_TEXT + written.encode()).hexdigest()[:32]
+    joined = _SEPARATOR.join(_NONE if text is None else text for text in texts)
+    return hashlib.sha256(joined.encode()).hexdigest()[:32]
 
 
 def _seal(endpoint: str, body: bytes, secret: bytes) -> bytes:

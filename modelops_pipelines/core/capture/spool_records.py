@@ -58,7 +58,7 @@ class PredictionRecord(TypedDict):
     source: Annotated[str, _log("source")]
     key: Annotated[NotRequired[str | None], _log("key_id", since="0.2")]
     p: Annotated[list[Answer | None] | None, Field(_COLUMNS["prediction"], "row")]
-    s: Annotated[list[float] | None, Field(_COLUMNS["score"], "row")]
+    s: Annotated[Sequence[float | None] | None, Field(_COLUMNS["score"], "row")]
     f: Annotated[
         dict[str, list[Any]],
         Field(column("json", "features", "each feature's values by its name; empty when none are kept"), "record"),
@@ -67,8 +67,14 @@ class PredictionRecord(TypedDict):
     truncated: Annotated[NotRequired[bool], _log("truncated", absent=False, since="0.2")]
     payload_hash: Annotated[NotRequired[str | None], _log("payload_hash", since="0.2")]
     params: Annotated[NotRequired[str | None], _log("request_params", since="0.3")]
+    lost: Annotated[
+        NotRequired[list[int] | None],
+        Field(column("ints", "unanswered", "rows answered with NaN or an infinite number"), "record", since="0.3"),
+    ]
 
 
+NOT_FINITE = "not_finite"
+"""The error code of a row without an answer in an answered request: the model gave NaN or an infinite number for it."""
 SHARED = "_shared"
 """Ends the error code of a failure that the other version of a trial, or the previous champion, shares."""
 PREDICTION_FIELDS: dict[str, Field] = {
@@ -109,11 +115,12 @@ def prediction_record(  # noqa: PLR0913 - a parameter for each field
     source: str,
     key_id: str | None,
     prediction: list[Answer | None] | None,
-    score: list[float] | None,
+    score: Sequence[float | None] | None,
     features: Any,
     sampled: bool = True,
     payload_hash: str | None = None,
     request_params: str | None = None,
+    unanswered: Sequence[int] = (),
 ) -> PredictionRecord:
     """Return the record of a request; the parameters are named like the log's columns.
 
@@ -146,6 +153,8 @@ def prediction_record(  # noqa: PLR0913 - a parameter for each field
         record["payload_hash"] = payload_hash
     if request_params is not None:
         record["params"] = request_params
+    if unanswered:
+        record["lost"] = list(unanswered)
     return record
 
 
@@ -198,6 +207,8 @@ def prediction_columns(record: PredictionRecord) -> dict[str, list[Any]]:
     shared = {name: [values[key]] * rows for key, name in _SHARED}
     moments = {name: [from_micros(values[key])] * rows for key, name in _SHARED_MOMENTS}
     own = {name: values[key] or [None] * rows for key, name in _OWN}
+    for row in values["lost"] or ():
+        shared["error_code"][row] = NOT_FINITE
     ids = [prediction_id(values["id"], row) for row in range(rows)]
     return {**values["f"], **shared, **moments, **own, "prediction_id": ids, "row_index": list(range(rows))}
 

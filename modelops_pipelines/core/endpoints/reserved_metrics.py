@@ -4,6 +4,7 @@ KEY_COLUMNS = ("window_start", "model_version", "variant")
 TRAFFIC = (
     "requests",
     "predictions",
+    "unanswered",
     "client_errors",
     "server_errors",
     "error_rate",

@@ -4,6 +4,7 @@ Arrays, lists, Series, DataFrames, tensors and a dict with one of these are such
 other form is refused by its name. No pandas here: a DataFrame is known by what it has.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +38,20 @@ def as_rows(output: object, rows: int, classes: Sequence[str] | None = None) -> 
     if values.dtype.kind not in _VALUE_KINDS:
         raise _value_error(values.dtype.name)
     return values.astype(np.float64) if values.dtype.kind == "f" and values.itemsize > _LONGEST_DOUBLE else values
+
+
+def unanswered_rows(values: NDArray[Any]) -> tuple[int, ...]:
+    """Return the rows of an array of ``as_rows`` that have NaN or an infinite number: they hold no answer."""
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values)
+    elif values.dtype.kind == "O":
+        flat = [not isinstance(value, float) or math.isfinite(value) for value in values.flat]
+        finite = np.array(flat, dtype=np.bool_).reshape(values.shape)
+    else:
+        return ()
+    if finite.all():
+        return ()
+    return tuple(np.flatnonzero(~(finite if finite.ndim == 1 else finite.all(axis=1))).tolist())
 
 
 def _unwrapped(output: Any, rows: int, classes: Sequence[str] | None) -> NDArray[Any]:

@@ -39,7 +39,8 @@ INFERENCE_LOG = Table(
         integer("status", "HTTP status of the answer"),
         text(
             "error_code?",
-            "error code of a failed request; ..._shared: the version that it is judged against fails too",
+            "error code of a failed request; ..._shared: the version that it is judged against fails too; not_finite: "
+            "the model gave NaN or an infinite number for this row",
         ),
         text("user_id?", "the caller's user id, from X-User-Id"),
         text("session_id?", "the caller's session"),
@@ -123,6 +124,7 @@ SERVICE_METRICS = Table(
         column("json", "errors?", "failed requests by error code"),
         number("latency_sum_ms", "sum of the requests' latencies", "ms"),
         column("json", "latency_counts", "latency sketch: requests per bucket floor(ln(ms)/ln(1.02))"),
+        integer("unanswered?", "rows of answered requests for which the model gave NaN or an infinite number", "rows"),
         _DATE,
     ),
     ("window_start", "model_version", "variant"),

@@ -10,6 +10,7 @@ from typing import Any
 from modelops_pipelines.core.errors import InputError, MalformedError
 from modelops_pipelines.core.ids import MAX_ROWS
 from modelops_pipelines.core.models.typed_columns import Columns
+from modelops_pipelines.gateway.bodies.repeated_names import check_given_once
 
 _NULLS = frozenset({"", "NA", "NaN", "nan", "null", "None"})
 _BOOLS = {"true": True, "false": False, "1": True, "0": False}
@@ -27,6 +28,7 @@ def read_csv(body: bytes, inputs: Mapping[str, str]) -> tuple[Columns, int]:
     missing = [name for name in inputs if name not in header]
     if missing:
         raise InputError(f"Feature(s) {', '.join(missing)} missing in the CSV's header line", _EXAMPLE)
+    check_given_once(inputs, header, "the CSV's header line")
     if len(rows) > MAX_ROWS:
         raise InputError(f"The CSV has over {MAX_ROWS} rows", f"Send 1 to {MAX_ROWS} rows per request")
     for index, row in enumerate(rows):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError
+from modelops_pipelines.core.timestamps import EARLIEST, out_of_bounds
 
 FUTURE = timedelta(minutes=5)
 FIELD_LENGTH = 200
@@ -84,7 +85,7 @@ def event_time_of(call: Call, spec: EndpointSpec) -> datetime:
 
 
 def parse_time(given: str, field: str, now: datetime) -> datetime:
-    """Return a caller's time in UTC; raises InputError for an invalid time, or one over FUTURE ahead.
+    """Return a caller's time in UTC; raises InputError for an invalid time, one before EARLIEST or over FUTURE ahead.
 
     ``field`` names the header or field in the error.
     """
@@ -102,4 +103,7 @@ def parse_time(given: str, field: str, now: datetime) -> datetime:
         raise InputError(
             f"{field} {given} is in the future", "Send a time at most 5 minutes ahead of the gateway's clock"
         )
+    fault = out_of_bounds(moment)
+    if fault is not None:
+        raise InputError(f"{field} {given} is {fault}", f"Send a time from {EARLIEST:%Y-%m-%dT%H:%M:%SZ} on")
     return moment

@@ -7,13 +7,14 @@ import orjson
 
 from modelops_pipelines.core.errors import InputError, MalformedError
 from modelops_pipelines.core.models.typed_columns import Columns, check_rows
+from modelops_pipelines.gateway.bodies.repeated_names import check_given_once, check_keys_once
 
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 _EXAMPLE = 'for example {"dataframe_records": [{"feature": 1.0}]}'
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """Return the body's JSON object; raises MalformedError for any other body."""
+    """Return the body's JSON object; raises MalformedError for any other body, InputError for a key given twice."""
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -21,6 +22,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise MalformedError(f"The body is not valid JSON ({where})", f"Send JSON, {_EXAMPLE}") from error
     if not isinstance(parsed, dict):
         raise MalformedError("The body is not a JSON object", f"Send an object, {_EXAMPLE}")
+    check_keys_once(body, parsed)
     return parsed
 
 
@@ -57,6 +59,7 @@ def _from_split(content: Any, names: Sequence[str]) -> tuple[Columns, int]:
             "dataframe_split requires 'columns' and 'data', both lists", "Send DataFrame.to_dict('split') of pandas"
         )
     _require(names, header)
+    check_given_once(names, header, "the columns of dataframe_split")
     check_rows(len(data))  # before the loop: there may be millions of rows
     for index, row in enumerate(data):
         if not isinstance(row, list) or len(row) != len(header):

@@ -13,6 +13,7 @@ from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.gateway.bodies.headers import FIELD_LENGTH
 from modelops_pipelines.gateway.bodies.mlflow_json import parse_object
+from modelops_pipelines.gateway.bodies.repeated_names import check_given_once
 
 PROTOCOL_PARAMETERS = frozenset(
     {
@@ -79,6 +80,7 @@ def _from_tensors(tensors: list[dict[str, Any]], names: Sequence[str]) -> Column
     missing = [name for name in names if name not in by_name]
     if missing:
         raise InputError(f"No tensor for feature(s) {', '.join(missing)}", _REMEDY)
+    check_given_once(names, [str(tensor.get("name")) for tensor in tensors], "the tensors")
     for name in names:
         if _width(by_name[name]) not in ([], [1]):
             raise InputError(f"The shape of tensor {name!r} is not [rows] or [rows, 1]", _REMEDY)

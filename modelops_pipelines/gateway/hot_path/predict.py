@@ -296,6 +296,7 @@ def _render(exchange: Exchange, outcome: Outcome, request_id: str, *, infer: boo
         request_id=request_id,
         client=exchange.client,
         infer=infer,
+        unanswered=outcome.unanswered,
     )
 
 

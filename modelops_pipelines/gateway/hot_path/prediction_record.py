@@ -74,6 +74,7 @@ def record_of(exchange: Exchange, request: RequestId) -> PredictionRecord:
         key_id=exchange.key_id,
         prediction=outcome.predictions if outcome else None,
         score=outcome.scores if outcome else None,
+        unanswered=outcome.unanswered if outcome else (),
         **_payload(exchange, request, policy),
     )
 

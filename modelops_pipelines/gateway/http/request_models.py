@@ -3,11 +3,25 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic_core import PydanticCustomError
 
 LABELS_A_CALL = 10_000
 ID_LENGTH = LABEL_LENGTH = 200
 TIME_LENGTH = 40
-Label = StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=LABEL_LENGTH)]
+
+
+def _plain(value: Any) -> Any:
+    """Raise one error for what is no label, where each type of the union would raise its own."""
+    if not isinstance(value, bool | int | float | str):
+        kind = "null" if value is None else {list: "a list", dict: "an object"}.get(type(value), "something else")
+        raise PydanticCustomError("label_type", f"The label is {kind}, and must be a text, a number, true or false")
+    if isinstance(value, str) and len(value) > LABEL_LENGTH:
+        raise PydanticCustomError("label_length", f"The label has {len(value)} characters, and may have {LABEL_LENGTH}")
+    return value
+
+
+_AnyLabel = StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, Field(max_length=LABEL_LENGTH)]
+Label = Annotated[_AnyLabel, BeforeValidator(_plain)]
 
 
 def _whole(value: Any) -> Any:

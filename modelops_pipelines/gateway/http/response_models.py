@@ -161,6 +161,7 @@ class LabelsAccepted(BaseModel):
     """How many labels were accepted."""
 
     accepted: int
+    unchecked: str = Field("", description="why the labels were not checked against the model's classes; only if so")
 
 
 class FeedbackRecorded(BaseModel):
@@ -217,6 +218,9 @@ class Answer(BaseModel):
     """The model's predictions, one per row, as the model returned them."""
 
     predictions: list[Any]
+    unanswered: list[int] = Field(
+        [], description="rows, from 0, for which the model gave NaN or an infinite number: null; only if there are any"
+    )
     request_id: str = Field(description="a prediction's id is this, a dash, and the row's index from 0")
     model_version: str
     variant: str

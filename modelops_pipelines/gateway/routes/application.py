@@ -110,7 +110,13 @@ def _add_endpoint_routes(router: Router, serving: Serving, stores: Stores) -> No
 
 
 def _add_feedback_routes(router: Router, serving: Serving, responses: Responses) -> None:
-    @router.post(f"{_ENDPOINT}/labels", role="predict", status_code=202, response_model=LabelsAccepted)
+    @router.post(
+        f"{_ENDPOINT}/labels",
+        role="predict",
+        status_code=202,
+        response_model=LabelsAccepted,
+        response_model_exclude_unset=True,
+    )
     async def add_labels(endpoint: EndpointName, message: LabelsMessage) -> dict[str, Any]:
         """Send labels: the true outcomes of predictions."""
         return await responses.write_labels(serving.endpoint(endpoint), message)

@@ -11,7 +11,7 @@ from modelops_pipelines.core.ids import RequestId, parse_prediction_id
 from modelops_pipelines.gateway.bodies.headers import parse_time
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.http.request_models import FeedbackMessage, Label, LabelMessage, LabelsMessage
-from modelops_pipelines.gateway.worker.class_names import class_of_label
+from modelops_pipelines.gateway.worker.class_names import class_of_label, why_unchecked
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 
 REMEMBERED = 10_000
@@ -30,7 +30,8 @@ class Responses:
         now = datetime.now(UTC)
         rows = [self._label_row(served, label, now) for label in message.labels]
         await self._capture.write(served.spec.name, "labels", response_record(rows))
-        return {"accepted": len(rows)}
+        unchecked = why_unchecked(served)
+        return {"accepted": len(rows), **({} if unchecked is None else {"unchecked": unchecked})}
 
     async def write_feedback(self, served: ServedEndpoint, message: FeedbackMessage) -> dict[str, Any]:
         """Write feedback; the same feedback again gets the same id and counts once. Raises UnknownError, InputError."""

@@ -1,12 +1,13 @@
 """The classes that an endpoint's answers and labels are named by, in one worker; they may be stated while it serves."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.models.class_names import class_name
-from modelops_pipelines.core.models.classes import IN_CONFLICT, match_class
+from modelops_pipelines.core.models.classes import IN_CONFLICT, how_to_state, match_class, why_unknown
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.store.registry.version_classes import for_endpoint
 from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -17,11 +18,14 @@ Recorded = Mapping[str, Sequence[str] | None]
 def label_classes(served: ServedEndpoint) -> list[str] | None:
     """Return the classes that a label may name: those of every recorded version, as an old prediction may have one.
 
-    None while a version that answers has unknown classes: then any label is accepted.
+    While nothing answers (the endpoint is stopped or deleted) these are all there is. None while a version that answers
+    has unknown classes: then any label is accepted, and the response says so.
     """
     answering = [served.version_of(one.version) for one in served.state.answering]
-    if not answering or any(version is None or version.classes is None for version in answering):
+    if any(version is None or version.classes is None for version in answering):
         return list(served.spec.classes) or None
+    if not answering:
+        return list(dict.fromkeys([*served.spec.classes, *served.recorded_classes])) or None
     current = [name for version in answering if version for name in version.classes or ()]
     return list(dict.fromkeys([*current, *served.spec.classes, *served.recorded_classes]))
 
@@ -29,13 +33,26 @@ def label_classes(served: ServedEndpoint) -> list[str] | None:
 def class_of_label(served: ServedEndpoint, given: object) -> str:
     """Return the class that a label names, as predictions are logged; raises InputError for one that is no class."""
     name, known = class_name(given), label_classes(served)
-    if known is None:
+    if known is None and not (isinstance(given, float) and not math.isfinite(given)):
         return name
+    if known is None:
+        raise InputError(f"The label {name!r} is not a class", "Send the class as a text or a finite number")
     found = match_class(given, known)
     if found is None:
         shown = ", ".join(known)[:300]
         raise InputError(f"The label {name[:60]!r} is not a class of the model", f"Send one of: {shown}")
     return found
+
+
+def why_unchecked(served: ServedEndpoint) -> str | None:
+    """Return why labels are not checked against the classes, with what to do; None where they are."""
+    if served.spec.task == "regression" or label_classes(served) is not None:
+        return None
+    versions = (served.version_of(one.version) for one in served.state.answering)
+    unknown = next((version.version for version in versions if version and version.classes is None), None)
+    if unknown is None:
+        return "No version with known classes is recorded: any label is accepted"
+    return f"Any label is accepted: {why_unknown(unknown)}. {how_to_state(unknown)}"
 
 
 def with_recorded_classes(served: ServedEndpoint, recorded: Recorded) -> ServedEndpoint:

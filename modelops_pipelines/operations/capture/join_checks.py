@@ -20,9 +20,10 @@ class Joined:
 
 
 def join_with_log(stores: Stores, spec: EndpointSpec, stream: str, windows: Collection[datetime]) -> Joined:
-    """Count the responses on these windows' days that do not join exactly one answered row of the log.
+    """Count the predictions with responses on these windows' days that are not exactly one answered row of the log.
 
-    A response whose prediction is still in the spool is unmatched until that is ingested.
+    A prediction may have any number of labels and of feedback. One that is still in the spool is unmatched until it is
+    ingested.
     """
     if not windows:
         return Joined(0, 0)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from modelops_pipelines.core.capture.spool_records import prediction_columns, response_columns
 from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.timestamps import out_of_bounds
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.spool.segments import Line, Segment, read_lines
 
@@ -71,6 +72,9 @@ def _add(
         rows = len(added["event_time"])
         added |= {"worker": [segment.worker] * rows, "segment": [segment.number] * rows}
         added["date"] = [moment.date() for moment in added["event_time"]]
+        fault = next(filter(None, map(out_of_bounds, set(added["event_time"]))), None)
+        if fault:
+            return f"event_time is {fault}"
         unknown = set(added) - set(columns)
         if unknown:
             return f"column(s) {', '.join(sorted(unknown))} are not declared"

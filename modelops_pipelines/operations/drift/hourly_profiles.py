@@ -83,11 +83,14 @@ def row_values(column: pa.Array, kind: Kind) -> Floats | Coded:
 
 
 def as_numbers(column: pa.Array | pa.ChunkedArray) -> Floats | None:
-    """Return integers, floats, or times in seconds since 1970 UTC, with NaN for null; None where it holds neither."""
+    """Return integers, floats, or times in seconds since 1970 UTC, with NaN for null; None where it holds neither.
+
+    A whole number that a float cannot hold is the nearest float.
+    """
     kind = column.type
     if pa.types.is_timestamp(kind):
-        seconds = pc.divide(column.cast(pa.int64()).cast(pa.float64()), 1e6)
+        seconds = pc.divide(column.cast(pa.int64()).cast(pa.float64(), safe=False), 1e6)
         return np.asarray(seconds.to_numpy(zero_copy_only=False))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
     return None

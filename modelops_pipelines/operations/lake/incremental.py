@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pyarrow as pa
 
@@ -11,14 +11,18 @@ from modelops_pipelines.core.drift.schedule import is_due
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.derivations import derivation_of
-from modelops_pipelines.core.windows import hours_of, window_of, windows_between
+from modelops_pipelines.core.timestamps import EARLIEST, out_of_bounds
+from modelops_pipelines.core.windows import LENGTH, hours_of, window_of, windows_between
 from modelops_pipelines.store.filesystem.files import exclusive
 from modelops_pipelines.store.state.capture.touched_windows import Touched
 from modelops_pipelines.store.stores import Stores
 
 Windows = Sequence[datetime]
-BATCH_WINDOWS = {"hour": 24 * 31, "day": 31}
-"""Windows that are computed and written in one batch, so that a backfill of years needs little memory."""
+BATCH = timedelta(days=31)
+"""The time whose windows are computed and written in one batch, so that a backfill of years needs little memory.
+
+It bounds the time, not the number of windows: what lies between two windows is looked through by some computations.
+"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ def recompute(
 ) -> Recomputed:
     """Compute the table's changed windows and replace them; mark them for the tables that are derived from this one.
 
-    Windows that are not yet due (``is_due``) keep their marks.
+    Windows that are not yet due (``is_due``) keep their marks. Those out of bounds, which earlier releases
+    accepted, are never computed.
 
     ``after_write`` is called with windows and their rows once these are durable, and before their marks are cleared.
     ``dependents`` is called with them before they are written, and returns the table's other windows that depend on
@@ -66,16 +71,17 @@ def recompute(
     again: set[datetime] = set()
     with derive_lock(stores, spec, table):
         touched = stores.touched_windows.pending(spec.name, table.name)
-        if backfill is not None:
-            touched = Touched(tuple(windows_between(backfill.start, backfill.end, spec.window)), 0)
-        whole = sorted({window_of(window, spec.window) for window in touched.windows})  # some may be of hours
         now = stores.now()
+        if backfill is not None:
+            touched = Touched(_windows_of(backfill, spec, now), 0)
+        marked = sorted({window_of(window, spec.window) for window in touched.windows})  # some may be of hours
+        whole = [window for window in marked if out_of_bounds(window) is None]
         due = tuple(window for window in whole if is_due(spec, table.name, window, now))
         touched = Touched(due, touched.up_to)
-        if not touched.windows:
+        if not due and whole == marked:
             return Recomputed(table.name, (), 0)
         written = 0
-        for part in _parts(touched.windows, BATCH_WINDOWS[spec.window]):
+        for part in _parts(touched.windows):
             rows = compute(part)
             if dependents is not None and (later := dependents(part, rows)):
                 stores.touched_windows.mark(spec.name, [table.name], later)
@@ -90,9 +96,22 @@ def recompute(
     return done.followed_by(recompute(stores, spec, table, compute, after_write=after_write)) if again else done
 
 
-def _parts(windows: Windows, size: int) -> Iterator[Windows]:
-    for start in range(0, len(windows), size):
-        yield windows[start : start + size]
+def _windows_of(backfill: Range, spec: EndpointSpec, now: datetime) -> tuple[datetime, ...]:
+    """Return the windows of a backfill, without those before any event and those to come."""
+    start, end = max(backfill.start, EARLIEST), min(backfill.end, now + LENGTH["day"])
+    return tuple(windows_between(start, end, spec.window))
+
+
+def _parts(windows: Windows) -> Iterator[Windows]:
+    """Yield the windows, which are in order of time, in groups that each lie within BATCH."""
+    part: list[datetime] = []
+    for window in windows:
+        if part and window - part[0] >= BATCH:
+            yield part
+            part = []
+        part.append(window)
+    if part:
+        yield part
 
 
 def _replaced(table: Table, windows: Windows, spec: EndpointSpec) -> Windows:

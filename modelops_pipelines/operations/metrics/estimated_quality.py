@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def answer_counts(stores: Stores, spec: EndpointSpec, windows: Windows) -> dict[
         rows = rows_of(connected, "answer_counts", parameters)
     keys = list(zip(rows["window_start"].to_pylist(), rows["model_version"].to_pylist(), strict=True))
     starts = [place for place, key in enumerate(keys) if not place or keys[place - 1] != key]
-    slices = zip(starts, [*starts[1:], len(keys)], strict=True)
+    slices = pairwise([*starts, len(keys)])
     return {keys[start]: _counted(rows.slice(start, end - start)) for start, end in slices}
 
 

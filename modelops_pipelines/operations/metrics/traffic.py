@@ -15,19 +15,23 @@ from modelops_pipelines.core.windows import LENGTH, window_of
 from modelops_pipelines.operations.lake.queries import newest
 from modelops_pipelines.store.stores import Stores
 
-_COUNTS = ("requests", "predictions", "client_errors", "server_errors", "latency_sum_ms")
+_COUNTS = ("requests", "predictions", "client_errors", "server_errors", "latency_sum_ms", "unanswered")
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """The traffic of a period: counts, and requests by error code and by latency bucket."""
+    """The traffic of a period: counts, and requests by error code and by latency bucket.
+
+    ``unanswered`` are rows of answered requests for which the model gave NaN or an infinite number.
+    """
 
     requests: int = 0
     predictions: int = 0
     client_errors: int = 0
     server_errors: int = 0
     latency_sum_ms: float = 0.0
+    unanswered: int = 0
     errors: Mapping[str, int] = field(default_factory=dict)
     latency: Mapping[int, int] = field(default_factory=dict)
 
@@ -57,7 +61,7 @@ def sum_traffic(rows: Iterable[Row]) -> Traffic:
     errors: Counter[str] = Counter()
     for row in held:
         errors.update(orjson.loads(row["errors"] or "{}"))
-    counts = {name: sum(row[name] for row in held) for name in _COUNTS}
+    counts = {name: sum(row.get(name) or 0 for row in held) for name in _COUNTS}  # earlier rows have no ``unanswered``
     return Traffic(**counts, errors=dict(errors), latency=merge(_sketch(row["latency_counts"]) for row in held))
 
 

@@ -23,7 +23,7 @@ def to_frame(columns: Columns, inputs: Mapping[str, str], narrow: Narrow) -> "pd
     """Return the columns as a DataFrame of the signature's types; a null number is NaN, a time is naive UTC.
 
     ``narrow`` names the 32-bit inputs, because MLflow does not convert numbers to 32 bits itself. Raises InputError for
-    an integer that does not fit into 32 bits.
+    a number that does not fit into 32 bits.
     """
     import pandas as pd
 
@@ -39,11 +39,14 @@ def narrow_inputs(model: Path) -> Narrow:
     return {column["name"]: _NARROW[column["type"]] for column in declared if column.get("type") in _NARROW}
 
 
-def to_array(columns: Columns, inputs: Mapping[str, str]) -> NDArray[np.float64]:
+def to_array(columns: Columns, inputs: Mapping[str, str], narrow: Narrow) -> NDArray[np.float64]:
     """Return columns of numbers as an array of shape (rows, features), with the memory layout of a DataFrame's values.
 
-    The layout matters: with another one, a matrix product differs in the last bit.
+    The layout matters: with another one, a matrix product differs in the last bit. Raises InputError for a number that
+    does not fit into the 32 bits of an input that ``narrow`` names.
     """
+    for name, kind in narrow.items():
+        _array(name, columns[name], kind)
     return np.array([columns[name] for name in inputs], dtype=np.float64).T
 
 
@@ -51,11 +54,23 @@ def _array(name: str, values: list[Any], kind: str) -> NDArray[Any]:
     if kind == "datetime64[ns]":
         values = [None if value is None else value.replace(tzinfo=None) for value in values]
     try:
-        return np.array(values, dtype=kind)
-    except OverflowError as error:
-        raise InputError(
-            f"Feature {name!r} has a number that does not fit into {kind}", "Send a number in the range of its type"
-        ) from error
+        with np.errstate(over="ignore"):
+            found = np.array(values, dtype=kind)
+    except OverflowError:
+        raise _range_error(name, values, kind) from None
+    if kind == "float32" and np.isinf(found).any():  # what is sent is finite
+        raise _range_error(name, values, kind)
+    return found
+
+
+def _range_error(name: str, values: list[Any], kind: str) -> InputError:
+    """Return the error that names the first row whose number does not fit into the type."""
+    most = 2**31 if kind == "int32" else 2.0**128 - 2.0**103  # from here on a number is rounded to infinity
+    row = next(row for row, value in enumerate(values) if value is not None and not -most <= value < most)
+    return InputError(
+        f"Feature {name!r} in row {row} is {values[row]!r}, which does not fit into {kind}",
+        "Send a number in the range of the model's signature",
+    )
 
 
 _NUMPY = {"float": "float64", "int": "int64", "text": "object", "bool": "bool", "timestamp": "datetime64[ns]"}

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import CrashError, ModelOpsError, NotReadyError, PredictionError
-from modelops_pipelines.core.models.output_forms import as_rows
+from modelops_pipelines.core.models.output_forms import as_rows, unanswered_rows
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.operations.model_runtime.parameters import Parameters
@@ -45,17 +48,20 @@ class Rows:
 class Outcome:
     """The model's result for one request: its output for the JSON response, and each row's prediction and score.
 
-    A prediction is None where the version's classes are unknown.
+    A prediction is None where the version's classes are unknown. ``unanswered`` are the rows for which the model gave
+    NaN or an infinite number: output, prediction and score are None.
     """
 
     output: list[Any]
     predictions: list[Answer | None]
-    scores: list[float] | None
+    scores: Sequence[float | None] | None
+    unanswered: tuple[int, ...] = ()
 
     def part(self, start: int, end: int) -> "Outcome":
         """Return the outcome of the rows from ``start`` to before ``end``."""
         scores = None if self.scores is None else self.scores[start:end]
-        return Outcome(self.output[start:end], self.predictions[start:end], scores)
+        unanswered = tuple(row - start for row in self.unanswered if start <= row < end)
+        return Outcome(self.output[start:end], self.predictions[start:end], scores, unanswered)
 
 
 @dataclass(frozen=True)
@@ -79,16 +85,25 @@ class Model:
         Where the version's process ended, each has that error: no row is tried again that may have been the cause.
         """
         if len(requests) == 1:
-            return [self._try(requests[0])]
+            return [self._settled(self._try(requests[0]))]
         merged = self._try(_merge(requests))
         if isinstance(merged, CrashError | NotReadyError):
             return [merged] * len(requests)
         if isinstance(merged, Exception):
-            return [self._try(request) for request in requests]
+            return [self._settled(self._try(request)) for request in requests]
         ends = [0]
         for request in requests:
             ends.append(ends[-1] + request.count)
-        return [merged.part(start, end) for start, end in pairwise(ends)]
+        return [self._settled(merged.part(start, end)) for start, end in pairwise(ends)]
+
+    def _settled(self, outcome: Outcome | Exception) -> Outcome | Exception:
+        """Return the outcome, or an error where not one of its rows has an answer."""
+        if isinstance(outcome, Exception) or len(outcome.unanswered) < len(outcome.output):
+            return outcome
+        return PredictionError(
+            f"Version {self.version.version} returned NaN or an infinite number for every row of this input",
+            "Correct the model: let it answer each row that its signature allows with a finite number",
+        )
 
     def _try(self, rows: Rows) -> Outcome | Exception:
         try:
@@ -105,10 +120,28 @@ class Model:
             raise PredictionError(
                 f"Version {self.version.version} failed on this input", "See the gateway's log for this request id"
             ) from error
-        predictions, scores = interpret(
-            self.spec.task, output, rows.count, self.version.classes, self.spec.positive_label, self.version.output
+        unanswered = unanswered_rows(output)
+        if unanswered:
+            return self._partial(output, unanswered)
+        return Outcome(output.tolist(), *self._interpret(output))
+
+    def _partial(self, output: NDArray[Any], unanswered: tuple[int, ...]) -> Outcome:
+        """Return the outcome of an output with rows that hold no answer: a row does not fail the others."""
+        kept = np.delete(output, unanswered, axis=0)
+        predictions, scores = self._interpret(kept) if len(kept) else ([], None)
+        rows = set(range(len(output))) - set(unanswered)
+
+        def spread(values: Sequence[Any]) -> list[Any]:
+            found = dict(zip(sorted(rows), values, strict=True))
+            return [found.get(row) for row in range(len(output))]
+
+        return Outcome(
+            spread(kept.tolist()), spread(predictions), None if scores is None else spread(scores), unanswered
         )
-        return Outcome(output.tolist(), predictions, scores)
+
+    def _interpret(self, output: NDArray[Any]) -> tuple[list[Answer | None], list[float] | None]:
+        version, spec = self.version, self.spec
+        return interpret(spec.task, output, len(output), version.classes, spec.positive_label, version.output)
 
     def _predict(self, rows: Rows) -> Any:
         """Return the output for the rows: padded as the path's probe found, or by MLflow with the request's params."""

@@ -151,7 +151,7 @@ class _Ways:
         raw = getattr(self.model.get_raw_model(), flavour.get("predict_fn", "predict"))
         paths: dict[str, Predict] = {}
         if set(self.inputs.values()) <= NUMBERS:
-            paths["array"] = lambda columns: self._read(raw(to_array(columns, self.inputs)), columns)
+            paths["array"] = lambda columns: self._read(raw(to_array(columns, self.inputs, self.narrow)), columns)
         paths["frame"] = lambda columns: self._read(raw(to_frame(columns, self.inputs, self.narrow)), columns)
         return paths
 

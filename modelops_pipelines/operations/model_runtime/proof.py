@@ -158,6 +158,7 @@ def _render_and_log(model: Model, rows: Rows, outcome: Outcome) -> None:
             request_id=_ID,
             client=None,
             infer=infer,
+            unanswered=outcome.unanswered,
         )
         orjson.loads(answer)
     record = prediction_record(
@@ -186,22 +187,23 @@ def _render_and_log(model: Model, rows: Rows, outcome: Outcome) -> None:
 
 def _check_probabilities(outcome: Outcome) -> None:
     """Raise PredictionError for rows of several values that do not sum to 1: several answers, and no probabilities."""
-    if not isinstance(outcome.output[0], list) or len(outcome.output[0]) == 1:
+    answered = [row for row in outcome.output if row is not None]
+    if not isinstance(answered[0], list) or len(answered[0]) == 1:
         return
-    sums = [float(sum(row)) for row in outcome.output]
+    sums = [float(sum(row)) for row in answered]
     wrong = next((found for found in sums if not abs(found - 1) <= SUM_TOLERANCE), None)
     if wrong is not None:
         raise PredictionError(
-            f"The model returned {len(outcome.output[0])} values per row that sum to {wrong:g} and not to 1",
+            f"The model returned {len(answered[0])} values per row that sum to {wrong:g} and not to 1",
             "Let it return a probability for each class, or one answer per row",
         )
 
 
 def _check_classes(outcome: Outcome, classes: Sequence[str] | None) -> None:
     """Raise PredictionError for a class that is none of the version's."""
-    if classes is None or not isinstance(outcome.predictions[0], str):
+    if classes is None:
         return
-    strange = sorted({str(found) for found in outcome.predictions} - set(classes))
+    strange = sorted({found for found in outcome.predictions if isinstance(found, str)} - set(classes))
     if strange:
         raise PredictionError(
             f"The model returned {strange[0][:60]!r}, which is none of its classes {', '.join(classes)}",

@@ -178,6 +178,32 @@ BAD_RESPONSES: dict[str, tuple[str, Any, Expected]] = {
         _label("{cancer}-0", "maybe"),
         (422, "input", "The label 'maybe' is not a class of the model", "Send one of: 0, 1"),
     ),
+    **{
+        f"a label that is {kind}": (
+            "cancer/labels",
+            _label("{cancer}-0", value),
+            (422, "input", f"labels.0.label: The label is {kind}, and must be a text, a number, true or false", FIELDS),
+        )
+        for kind, value in {"null": None, "a list": [1], "an object": {"a": 1}}.items()
+    },
+    **{
+        f"a corrected label that is {kind}": (
+            "cancer/feedback",
+            {"prediction_id": "{cancer}-0", "corrected_label": value},
+            (
+                422,
+                "input",
+                f"corrected_label: The label is {kind}, and must be a text, a number, true or false",
+                FIELDS,
+            ),
+        )
+        for kind, value in {"a list": [1], "an object": {"a": 1}}.items()
+    },
+    "a label that is too long": (
+        "cancer/labels",
+        _label("{cancer}-0", "x" * 201),
+        (422, "input", "labels.0.label: The label has 201 characters, and may have 200", FIELDS),
+    ),
     "a label of NaN": (
         "cancer/labels",
         b'{"labels": [{"prediction_id": "{cancer}-0", "label": NaN}]}',

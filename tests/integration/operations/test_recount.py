@@ -160,6 +160,8 @@ def _request(
     answers = [score * 10 for score in scores] if numeric else [str(int(score >= 0.5)) for score in scores]
     given_scores = None if numeric or number % 7 == 6 else scores
     said = {"version": who[0], "variant": who[1], "source": source, "ms": ms, "p": answers, "s": given_scores}
+    if number % 5 == 4:
+        said |= {"p": [None, *answers[1:]], "s": given_scores and [None, *given_scores[1:]], "lost": [0]}
     return request_record("any", number, at, len(scores), **said)
 
 
@@ -213,9 +215,11 @@ def recount_service(events: Events) -> dict[Any, dict[str, Any]]:
         start = window_of(START.fromtimestamp(record["t"] / 1e6, START.tzinfo), "hour")
         key = (start, record["version"] or "none", record["variant"] or "none")
         zero = {"requests": 0, "predictions": 0, "client_errors": 0, "server_errors": 0, "latency_sum_ms": 0.0}
+        zero["unanswered"] = 0
         row = found.setdefault(key, zero | {"latency_counts": Counter(), "errors": Counter(), "date": start.date()})
         row["requests"] += 1
         row["predictions"] += record["n"] if record["status"] == 200 else 0
+        row["unanswered"] += len(record.get("lost", ()))
         row["client_errors"] += 400 <= record["status"] < 500
         row["server_errors"] += record["status"] >= 500
         row["errors"].update([record["error"]] if record["status"] >= 400 else [])
@@ -246,7 +250,9 @@ def recount_quality(events: Events, spec: EndpointSpec) -> dict[Any, dict[str, A
                 groups[start, record["version"], "all", ""].append((record["p"][index], score, label, said_of[name]))
     measure = _regression if spec.task == "regression" else _binary
     return {
-        key: _common(rows) | {"date": key[0].date()} | measure([r for r in rows if r[2] is not None])
+        key: _common(rows)
+        | {"date": key[0].date()}
+        | measure([row for row in rows if row[2] is not None and row[0] is not None])
         for key, rows in groups.items()
     }
 

@@ -103,5 +103,20 @@ def test_content_ids_tell_none_from_the_word_and_one_part_from_two() -> None:
         content_id(""),
     ]
     assert len(set(ids)) == len(ids)
+    assert content_id("a", None, "b") == "d921a532282d5a7310bd01db63220209"  # as stored by earlier releases
     assert content_id("x", 1) == content_id("x", "1")
     assert all(len(one) == 32 for one in ids)
+
+
+PARTS = st.none() | st.text(alphabet="a\x1f\x00:-1", max_size=3)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=4), st.lists(PARTS, min_size=1, max_size=4))
+def test_only_equal_parts_have_equal_content_ids(one: list[str | None], other: list[str | None]) -> None:
+    assert (one == other) == (content_id(*one) == content_id(*other))
+
+
+def test_parts_that_join_to_the_same_text_have_ids_of_their_own() -> None:
+    ids = [content_id("a\x1fb", "c"), content_id("a", "b\x1fc"), content_id("a\x1fb\x1fc"), content_id("a", "b", "c")]
+    ids += [content_id("\x00"), content_id(None), content_id("\x00", "a"), content_id(None, "a")]
+    assert len(set(ids)) == len(ids)

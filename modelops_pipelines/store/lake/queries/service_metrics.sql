@@ -17,6 +17,7 @@ SELECT
     coalesce(sum(latency_ms) FILTER (row_index = 0), 0)::DOUBLE AS latency_sum_ms,
     to_json(histogram(floor(ln(greatest(latency_ms, 1e-3)) / ln(1.02))::BIGINT) FILTER (row_index = 0))::VARCHAR
         AS latency_counts,
+    count(*) FILTER (status = 200 AND error_code = 'not_finite') AS unanswered,
     window_start::DATE AS date
 FROM log_rows
 GROUP BY ALL

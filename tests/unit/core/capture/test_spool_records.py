@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from modelops_pipelines.core.capture.spool_records import (
     FEEDBACK_FIELDS,
     LABEL_FIELDS,
+    NOT_FINITE,
     OPTIONAL_KEYS,
     PREDICTION_FIELDS,
     Feedback,
@@ -72,6 +73,7 @@ OTHER: dict[str, Any] = {
     "sampled": False,
     "payload_hash": TOO_LARGE,
     "request_params": '{"factor":2.0}',
+    "unanswered": [1],
 }
 HEAD = (
     b'{"id":"aadex5nb36taaaacgezdgnbvgy3r54saxy3judsd","t":1772368215123456,"at":1772368215130456,"version":"3",'
@@ -220,15 +222,22 @@ def said(draw: st.DrawFn) -> dict[str, Any]:
         "features": st.dictionaries(FEATURE_NAMES, listed(st.none() | NUMBERS | TEXTS), max_size=3),
         "sampled": st.booleans(),
         "payload_hash": MAYBE,
+        "unanswered": st.lists(st.integers(0, rows - 1), unique=True),
     }
     return draw(st.fixed_dictionaries({name: own.get(name, MAYBE) for name in OTHER}))
+
+
+UNLISTED = {"rows", "features", "unanswered"}
 
 
 @given(said())
 def test_what_is_said_of_a_request_is_read_back_as_it_was(given_: dict[str, Any]) -> None:
     rows = given_["rows"]
-    expected = {name: [value] * rows for name, value in given_.items() if name not in {"rows", "features"}}
+    expected = {name: [value] * rows for name, value in given_.items() if name not in UNLISTED}
     expected |= {name: given_[name] or [None] * rows for name in ("prediction", "score")}
+    expected["error_code"] = [
+        NOT_FINITE if row in given_["unanswered"] else given_["error_code"] for row in range(rows)
+    ]
     expected |= {"truncated": [given_["payload_hash"] is not None] * rows, "row_index": list(range(rows))}
     expected["prediction_id"] = [f"{given_['request_id']}-{row}" for row in range(rows)]
     assert expected | given_["features"] == prediction_columns(line_of(prediction_record(**given_)))

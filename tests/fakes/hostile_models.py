@@ -145,6 +145,13 @@ def skops_of_a_function(folder: Path) -> None:
     _dump(folder / "model.skops", FunctionTransformer(func=os.system))
 
 
+def skops_of_files(folder: Path) -> None:
+    """Hold a scikit-learn estimator that answers with the words of any file that a caller names."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    _dump(folder / "model.skops", CountVectorizer(input="filename").fit([str(folder / "MLmodel")]))
+
+
 def a_pickle_named_skops(folder: Path) -> None:
     """Be a pickle in the skops file's place."""
     (folder / "model.skops").write_bytes(pickle.dumps(Payload()))
@@ -263,10 +270,11 @@ LIVE: dict[Tamper, str] = {
 
 INERT: dict[Tamper, str] = {
     a_file_above: "it refers to files in other places",
-    skops_of_an_untrusted_type: "cannot be loaded (UntrustedTypesFoundException",
-    skops_of_a_function: "cannot be loaded (UntrustedTypesFoundException",
+    skops_of_an_untrusted_type: "it contains tests.fakes.hostile_models.Eager, which may touch files",
+    skops_of_a_function: "FunctionTransformer has func=posix.system, which may touch what is outside",
+    skops_of_files: 'CountVectorizer has input="filename", which may touch what is outside',
     skops_vouching_by_one_long_name: "its list of trusted types is not a list of names",
-    a_pickle_named_skops: "cannot be loaded (BadZipFile",
+    a_pickle_named_skops: "its skops file cannot be judged (BadZipFile)",
     a_model_config: "it sets config, which may not be safe",
     a_stream: "it sets predict_stream_fn, streamable, which may not be safe",
     another_method: "it predicts by a method that is not scikit-learn's",

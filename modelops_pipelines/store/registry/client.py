@@ -1,5 +1,6 @@
 """The model registry: MLflow, on SQLite in the home or on a server. Imported only by code that needs models."""
 
+import io
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, S
 from modelops_pipelines.store.filesystem.files import exclusive
 from modelops_pipelines.store.registry.file_hashes import hash_files
 from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES, describe_files, why_unsafe
+from modelops_pipelines.store.registry.skops_files import judge
 from modelops_pipelines.store.registry.version_classes import recorded_classes, tagged_classes
 from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -268,13 +270,18 @@ def _log_model(model: Any, frame: "pd.DataFrame", task: str, *, allow_pickle: bo
 def _format(model: Any, *, allow_pickle: bool) -> dict[str, Any]:
     import skops.io
 
-    unknown = set(skops.io.get_untrusted_types(data=skops.io.dumps(model)))
-    if unknown <= TRUSTED_TYPES:
+    stored = skops.io.dumps(model)
+    unknown = set(skops.io.get_untrusted_types(data=stored))
+    reason = judge(io.BytesIO(stored))
+    if unknown <= TRUSTED_TYPES and (reason is None or allow_pickle):
         return {"serialization_format": "skops", "skops_trusted_types": sorted(unknown)}
     if allow_pickle:
         return {"serialization_format": "cloudpickle"}
+    foreign = sorted(unknown - TRUSTED_TYPES)
     raise ModelError(
-        f"The trained model contains types that skops does not trust: {', '.join(sorted(unknown - TRUSTED_TYPES))}",
+        f"The trained model contains types that skops does not trust: {', '.join(foreign)}"
+        if foreign
+        else f"The trained model is not safe to load: {reason}",
         "Train without them, or set 'allow_pickle: true' in the endpoint's YAML",
     )
 
@@ -305,7 +312,7 @@ def _declared(described: dict[str, Any], folder: Path, found: Any) -> _Declared:
     what = f"{name} version {version}"
     try:
         inputs = _inputs(described, what)
-        data = why_unsafe(described) is None
+        data = why_unsafe(described, folder) is None
         classes, source, named = recorded_classes(described, folder, found.tags, name, version, data=data)
         return _Declared(inputs, classes, source, LABELS if named else _output(described))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:

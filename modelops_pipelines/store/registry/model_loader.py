@@ -1,8 +1,9 @@
 """Loading of a version's files. They are untrusted: files that could execute code are rejected before they are loaded.
 
 MLflow's own setting does not help: it takes the list of trusted skops types from the model's own file, so a crafted
-model could trust itself. The check here reads the MLmodel file as data, before loading. A model that can execute code
-loads only if the hash of its files is accepted; see docs/decisions/0005.
+model could trust itself. The check here reads the MLmodel file and the skops file as data, before loading. A model that
+can execute code, or touch what is outside of its process, loads only if the hash of its files is accepted; see
+docs/decisions/0005 and 0031.
 """
 
 import shutil
@@ -16,6 +17,7 @@ import yaml
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.store.registry.file_hashes import MLMODEL, copy_files, hash_files
+from modelops_pipelines.store.registry.skops_files import FILE, why_outside
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 TRUSTED_TYPES = frozenset(
@@ -37,7 +39,6 @@ TRUSTED_TYPES = frozenset(
 """Types that contain data only: those in fitted scikit-learn estimators beyond skops' own list."""
 
 _SKLEARN = "mlflow.sklearn"
-_SKOPS_FILE = "model.skops"
 _EXAMPLE_FILE = "input_example.json"
 _LARGEST_MLMODEL = 4 * 1024 * 1024
 _FUNCTION_KEYS = frozenset({"code", "env", "loader_module", "model_path", "predict_fn", "python_version"})
@@ -46,8 +47,11 @@ _ANSWERING = frozenset({"predict", "predict_proba", "predict_log_proba", "predic
 
 
 def runs_own_code(version: ModelVersion) -> bool:
-    """Return whether a version's files could execute code; raises ModelError when its MLmodel file is unreadable."""
-    return why_unsafe(describe_files(version.folder)) is not None
+    """Return whether a version's files could execute code, or touch what is outside of their process.
+
+    Raises ModelError when its MLmodel file is unreadable.
+    """
+    return why_unsafe(describe_files(version.folder), version.folder) is not None
 
 
 def load_model(version: ModelVersion, spec: EndpointSpec, *, data_only: bool = False) -> Any:
@@ -74,7 +78,15 @@ def load_model(version: ModelVersion, spec: EndpointSpec, *, data_only: bool = F
     return model
 
 
-def why_unsafe(described: dict[str, Any]) -> str | None:
+def why_unsafe(described: dict[str, Any], folder: Path) -> str | None:
+    """Return why a model could execute code or touch what is outside; None for a model in skops format that cannot.
+
+    ``described`` is its MLmodel file, ``folder`` where its files are.
+    """
+    return _why_undescribed(described) or why_outside(folder)
+
+
+def _why_undescribed(described: dict[str, Any]) -> str | None:
     """Return why an MLmodel file's model could execute code; None for scikit-learn in skops format, types trusted."""
     function, sklearn = _flavor(described, "python_function"), _flavor(described, "sklearn")
     if function.get("loader_module") != _SKLEARN or sklearn.get("serialization_format") != "skops":
@@ -83,7 +95,7 @@ def why_unsafe(described: dict[str, Any]) -> str | None:
         return "it contains its own code"
     example = described.get("saved_input_example_info") or {"artifact_path": _EXAMPLE_FILE}
     named = (function.get("model_path"), sklearn.get("pickled_model"), _mapping(example).get("artifact_path"))
-    if "data" in function or named != (_SKOPS_FILE, _SKOPS_FILE, _EXAMPLE_FILE):
+    if "data" in function or named != (FILE, FILE, _EXAMPLE_FILE):
         return "it refers to files in other places"
     unknown = [*(set(function) - _FUNCTION_KEYS), *(set(sklearn) - _SKLEARN_KEYS)]
     if unknown:
@@ -118,7 +130,7 @@ def _judge(folder: Path, version: ModelVersion, spec: EndpointSpec) -> str | Non
             "Register the files as a new version and deploy that version",
         )
     described = describe_files(folder)
-    danger = why_unsafe(described)
+    danger = why_unsafe(described, folder)
     own = spec.allow_pickle and version.trained_here and found == recorded
     if danger is None or own or found in spec.accept_pickles:
         return danger
@@ -144,10 +156,17 @@ def _safe_alternative(described: dict[str, Any]) -> str:
         return f"Where all its parts are scikit-learn's own, log it with {skops}; or, "
     if function.get("code") or sklearn.get("code"):
         return "Log it without code_paths; or, "
+    return _safe_content(described, function, sklearn)
+
+
+def _safe_content(described: dict[str, Any], function: dict[Any, Any], sklearn: dict[Any, Any]) -> str:
+    """Return the same for a model in skops format that has no code of its own."""
     if function.get("predict_fn", "predict") not in _ANSWERING:
         return "Log it with pyfunc_predict_fn='predict' or 'predict_proba'; or, "
     if _why_untrusted(sklearn.get("skops_trusted_types")) is not None:
         return "Train it without these types; or, "
+    if _why_undescribed(described) is None:
+        return "Train it with estimators and parameters that docs/endpoints.md calls safe; or, "
     return "Log it again with mlflow.sklearn.log_model, and leave its files as they are; or, "
 
 

@@ -7,7 +7,6 @@ What a person may state: the model's metadata when it is logged, a tag of the ve
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,21 +17,16 @@ from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.models import classes as known
 from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS
+from modelops_pipelines.store.registry.skops_files import FILE, UNREADABLE, read_member, read_schema
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 if TYPE_CHECKING:
     import numpy as np
 
-_SKOPS_FILE, _SCHEMA = "model.skops", "schema.json"
-_LARGEST_SCHEMA, _LARGEST_ARRAY = 64 * 1024 * 1024, 1024 * 1024
+_LARGEST_ARRAY = 1024 * 1024
 _INNER = ("best_estimator_", "estimator_", "estimator")
 """Attributes of scikit-learn's estimators that pass on another's classes."""
 _DEEPEST = 20
-_UNREADABLE = (
-    *(OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, EOFError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-"""What reading a damaged or crafted file may raise."""
 _ESTIMATOR_LOADERS = frozenset({"mlflow.sklearn", "mlflow.lightgbm", "mlflow.xgboost", "mlflow.catboost"})
 
 
@@ -110,15 +104,15 @@ def classes_in_files(folder: Path) -> list[str] | None:
     import numpy as np
 
     try:
-        with zipfile.ZipFile(folder / _SKOPS_FILE) as opened:
-            node = _fitted(json.loads(_member(opened, _SCHEMA, _LARGEST_SCHEMA)), _DEEPEST)
+        with zipfile.ZipFile(folder / FILE) as opened:
+            node = _fitted(read_schema(opened), _DEEPEST)
             if node is None:
                 return None
             if node["type"] == "numpy":
-                content = io.BytesIO(_member(opened, node["file"], _LARGEST_ARRAY))
+                content = io.BytesIO(read_member(opened, node["file"], _LARGEST_ARRAY))
                 return _names(np.load(content, allow_pickle=False))
         return _names(np.array([json.loads(one["content"]) for one in node["content"]], dtype=object))
-    except _UNREADABLE:
+    except UNREADABLE:
         return None  # the loader judges the file; without its classes they are unknown until the model is loaded
 
 
@@ -170,10 +164,3 @@ def _fitted(node: Any, depth: int) -> Any:
     else:
         inner = next((attributes[name] for name in _INNER if name in attributes), None)
     return None if inner is None or not depth else _fitted(inner, depth - 1)
-
-
-def _member(opened: zipfile.ZipFile, name: str, largest: int) -> bytes:
-    if opened.getinfo(name).file_size > largest:
-        raise ValueError
-    with opened.open(name) as member:
-        return member.read(largest)

@@ -26,7 +26,7 @@ from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import Project, cancer_frame, make_project, train_first
 from tests.support.waiting import wait_until
 
-SECRET = "a secret in /etc/shadow"
+SECRET = "a secret of the host that must stay here"
 FRAGILE_YAML = """\
 type: modelops_pipelines.ModelEndpoint
 attributes:

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import orjson
 import uvicorn
 
+from modelops_pipelines.core.escaping import visible_json
 from modelops_pipelines.core.foreign_text import (
     CUT,
     LONGEST_TRACE,
@@ -51,7 +52,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[1]:
             fields["exception"] = error_trace(record.exc_info[1], rows_under_way())
         try:
-            return orjson.dumps(fields, default=str).decode()
+            return visible_json(orjson.dumps(fields, default=str).decode())
         except TypeError:  # a lone surrogate, or an integer over orjson's 64 bits
             return json.dumps(fields, default=str)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from modelops_pipelines.cli.output import echo
 from modelops_pipelines.cli.project import open_stores, project_settings
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
 from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS
@@ -37,7 +38,7 @@ def up(workers: int | None, *, mlflow: bool) -> None:
         platform.start_dagster()
         if mlflow:
             platform.start_mlflow()
-        click.echo("Starting ...", err=True)
+        echo("Starting ...", err=True)
         platform.wait(platform.services, START_SECONDS)
         serve_until_interrupted(platform)
 
@@ -48,7 +49,7 @@ def gateway(workers: int | None) -> None:
     """Run the gateway alone: it serves the desired state, with or without Dagster."""
     if workers is not None:
         os.environ[ENVIRONMENT["workers"]] = str(workers)
-    click.echo(f"The gateway will listen on {project_settings().gateway_url}/docs; press Ctrl-C to stop.", err=True)
+    echo(f"The gateway will listen on {project_settings().gateway_url}/docs; press Ctrl-C to stop.", err=True)
     os.execv(sys.executable, GATEWAY)  # noqa: S606 - our own interpreter, no shell
 
 
@@ -67,8 +68,8 @@ def demo(home: str, *, full: bool, serve: bool) -> None:
 def serve_until_interrupted(platform: LocalPlatform) -> None:
     """Print the addresses and wait for Ctrl-C; a service that ends is started again, with longer and longer pauses."""
     for service in platform.services:
-        click.echo(f"  {service.name:<8} {service.url}{'/docs' if service.name == 'gateway' else ''}")
-    click.echo("Up. Press Ctrl-C to stop.")
+        echo(f"  {service.name:<8} {service.url}{'/docs' if service.name == 'gateway' else ''}")
+    echo("Up. Press Ctrl-C to stop.")
     restarts = {service.name: Restarts() for service in platform.services}
     try:
         while True:
@@ -76,12 +77,10 @@ def serve_until_interrupted(platform: LocalPlatform) -> None:
             for service in platform.services:
                 code = service.process.poll()
                 if code is not None and restarts[service.name].is_due(time.monotonic()):
-                    click.echo(
-                        f"{service.name} ended (exit code {code}) and is started again; see {service.log}", err=True
-                    )
+                    echo(f"{service.name} ended (exit code {code}) and is started again; see {service.log}", err=True)
                     platform.start_again(service)
     except KeyboardInterrupt:
-        click.echo("Stopping ...", err=True)
+        echo("Stopping ...", err=True)
 
 
 @dataclass

@@ -27,6 +27,7 @@ from modelops_pipelines.operations.alerting.judge_rules import judge_table
 from modelops_pipelines.operations.endpoints.missing import to_add
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed
 from modelops_pipelines.operations.lake.queries import newest
+from modelops_pipelines.operations.reports.known_values import hide_unknown, known_values
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.store.stores import Stores
 
@@ -78,6 +79,8 @@ def derived_asset(spec: EndpointSpec, of: Derived) -> dg.AssetsDefinition:
             result = of.derive(stores, spec, config.requested_range())
             metadata = recomputed_metadata(result, stores.lake.rows(spec.name, table.name))
             rows = newest(stores, spec, table, of.windows)
+            if table == QUALITY_METRICS:
+                rows = hide_unknown(rows, known_values(stores, spec, [row["model_version"] for row in rows]))
             judged = judge_table(stores, spec, table)
             lacking = to_add(stores, spec, stores.deployments.desired(spec.name)) if table in _OF_CLASSES else None
             charts = of.chart(stores, spec, rows) if of.chart and rows else {}

@@ -15,8 +15,8 @@ from modelops_pipelines.resources.project import ProjectResource
 
 
 def profiles_for(spec: EndpointSpec) -> dg.AssetsDefinition:
-    """Return the asset of hourly column profiles."""
-    shown = ("window_start", "model_version", "column", "kind", "n", "nulls", "minimum", "maximum", "other")
+    """Return the asset of hourly column profiles; extreme values are single persons', and not shown."""
+    shown = ("window_start", "model_version", "column", "kind", "n", "nulls", "other")
     return derived_asset(spec, Derived(PROFILES, profile_windows, shown, draw_profiles, windows=1))
 
 

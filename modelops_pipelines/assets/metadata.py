@@ -11,6 +11,7 @@ import orjson
 from modelops_pipelines.core.alerting.alerts import Verdict, worst
 from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
+from modelops_pipelines.core.escaping import markdown
 from modelops_pipelines.core.tables.columns import Column, Table
 from modelops_pipelines.core.tables.derivations import Derivation
 from modelops_pipelines.core.windows import text
@@ -128,7 +129,11 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> dg.MarkdownMetadataValu
     if not rows:
         return dg.MetadataValue.md("no rows")
     names = list(rows[0])
-    lines = [names, ["---"] * len(names), *[[_cell(row[name]) for name in names] for row in rows[:SHOWN_ROWS]]]
+    lines = [
+        [markdown(name) for name in names],
+        ["---"] * len(names),
+        *[[_cell(row[name]) for name in names] for row in rows[:SHOWN_ROWS]],
+    ]
     more = len(rows) - SHOWN_ROWS
     note = ["", f"{more} more rows are in the table"] if more > 0 else []
     return dg.MetadataValue.md("\n".join([*("| " + " | ".join(line) + " |" for line in lines), *note]))
@@ -144,7 +149,7 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, datetime):
         return text(value)[:16]
-    return "" if value is None else str(value).replace("|", "\\|")
+    return "" if value is None else markdown(str(value))
 
 
 def _schema(table: Table) -> dg.TableSchema:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import click
 
 from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT, EXIT_TRANSIENT
+from modelops_pipelines.cli.output import echo
 from modelops_pipelines.core.errors import ModelOpsError, PermanentError
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -82,7 +83,7 @@ def main() -> None:
     try:
         cli(prog_name="modelops")
     except ModelOpsError as error:
-        click.echo(f"modelops: {error}", err=True)
+        echo(f"modelops: {error}", err=True)
         sys.exit(EXIT_PERMANENT if isinstance(error, PermanentError) else EXIT_TRANSIENT)
 
 

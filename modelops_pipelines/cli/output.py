@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelops_pipelines.core.escaping import visible
 from modelops_pipelines.core.windows import text
 
 if TYPE_CHECKING:
@@ -18,24 +19,29 @@ if TYPE_CHECKING:
 json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def echo(message: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print text; what a terminal would obey or hide is written out."""
+    click.echo(visible(message, "\n\t"), err=err, nl=nl)
+
+
 def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
     """Print rows as JSON, or as aligned columns; without rows print ``empty`` to stderr."""
     if as_json:
-        click.echo(as_text([dict(row) for row in rows]))
+        echo(as_text([dict(row) for row in rows]))
     elif not rows:
-        click.echo(empty, err=True)
+        echo(empty, err=True)
     else:
-        click.echo(table(rows))
+        echo(table(rows))
 
 
 def show_value(value: Mapping[str, Any], *, as_json: bool) -> None:
     """Print one object as JSON, or as lines of name and value."""
     if as_json:
-        click.echo(as_text(dict(value)))
+        echo(as_text(dict(value)))
         return
     width = max(len(name) for name in value)
     for name, part in value.items():
-        click.echo(f"{name:<{width}}  {cell(part)}")
+        echo(f"{name:<{width}}  {cell(part)}")
 
 
 def show_change(change: "Change", *, as_json: bool) -> None:
@@ -43,7 +49,7 @@ def show_change(change: "Change", *, as_json: bool) -> None:
     if as_json:
         show_value(asdict(change), as_json=True)
     else:
-        click.echo(change.sentence)
+        echo(change.sentence)
 
 
 def as_text(value: Any) -> str:

@@ -1,15 +1,33 @@
-"""The gateway's log: one JSON object per line on stderr, with the request id where there is a request."""
+"""The gateway's log: one JSON object per line on stderr, with the request id where there is a request.
+
+What other code than ours logs, warns of or raises is quoted as ``core.foreign_text`` does: without values of rows.
+"""
 
 import json
 import logging
 import sys
 import warnings
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import orjson
+import uvicorn
+
+from modelops_pipelines.core.escaping import visible_json
+from modelops_pipelines.core.foreign_text import (
+    CUT,
+    LONGEST_TRACE,
+    error_trace,
+    is_own_code,
+    module_name,
+    shown,
+    words_of_stack,
+)
+from modelops_pipelines.operations.model_runtime.rows_under_way import rows_under_way
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_SERVER = str(Path(uvicorn.__file__).parent)
 _KNOWN_WARNINGS = ("X does not have valid feature names",)  # the array path; its answers are compared at load
 
 
@@ -29,20 +47,46 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "worker": self._worker,
             "request_id": None,
-            "message": record.getMessage(),
         }
-        fields |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        if record.exc_info and record.exc_info[0]:
-            fields["exception"] = self.formatException(record.exc_info)
+        fields |= _own(record) if _is_own(record) else _foreign(record)
+        if record.exc_info and record.exc_info[1]:
+            fields["exception"] = error_trace(record.exc_info[1], rows_under_way())
         try:
-            return orjson.dumps(fields, default=str).decode()
+            return visible_json(orjson.dumps(fields, default=str).decode())
         except TypeError:  # a lone surrogate, or an integer over orjson's 64 bits
             return json.dumps(fields, default=str)
 
 
-def log_as_json(worker: str) -> None:
-    """Send this process's log records and warnings to stderr, one JSON object per line."""
-    handler = logging.StreamHandler(sys.stderr)
+def _is_own(record: logging.LogRecord) -> bool:
+    """Return whether our code or the HTTP server's logs this; a logger's name may be anybody's."""
+    return is_own_code(record.pathname) or record.pathname.startswith(_SERVER)
+
+
+def _own(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the message and the further fields of a record of ours, bounded."""
+    more = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    return {
+        "message": _bounded(record.getMessage()),
+        **{name: _bounded(value) if isinstance(value, str) else value for name, value in more.items()},
+    }
+
+
+def _foreign(record: logging.LogRecord) -> dict[str, Any]:
+    try:
+        text = record.getMessage()
+    except Exception:  # noqa: BLE001 - the arguments may not fit the message, or fail when they are shown
+        text = ""
+    quoted = shown(text, words_of_stack(), rows_under_way())
+    return {"logger": module_name(record.name), "message": quoted or CUT}
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= LONGEST_TRACE else text[:LONGEST_TRACE] + CUT
+
+
+def log_as_json(worker: str, stream: TextIO | None = None) -> None:
+    """Send this process's log records and warnings to ``stream`` (stderr), one JSON object per line."""
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter(worker))
     root = logging.getLogger()
     root.handlers = [handler]

@@ -1,4 +1,7 @@
-"""The project as a Dagster resource. A ModelOpsError becomes a Dagster failure."""
+"""The project as a Dagster resource. An error becomes a Dagster failure, which quotes no values of rows.
+
+Dagster keeps the text of an exception and of its causes in its own database, which no erasure reaches.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 
 from modelops_pipelines.core.errors import ModelOpsError, TransientError
+from modelops_pipelines.core.foreign_text import error_text, quoted
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
 
@@ -18,7 +22,7 @@ class ProjectResource(dg.ConfigurableResource):
 
     @contextmanager
     def stores(self) -> Iterator[Stores]:
-        """Open the project's stores; a ModelOpsError becomes a failure with its remedy as metadata."""
+        """Open the project's stores; an error becomes a failure, one of ours with its remedy as metadata."""
         try:
             yield Stores(load_settings(Path(self.folder) if self.folder else None))
         except ModelOpsError as error:
@@ -26,4 +30,8 @@ class ProjectResource(dg.ConfigurableResource):
                 description=str(error),
                 metadata={"remedy": error.remedy},
                 allow_retries=isinstance(error, TransientError),
-            ) from error
+            ) from (quoted(error.__cause__) if error.__cause__ else None)
+        except dg.Failure:
+            raise
+        except Exception as error:  # noqa: BLE001 - any error may quote values
+            raise dg.Failure(description=error_text(error)) from quoted(error)

@@ -111,7 +111,7 @@ WAYS = (
     Way("nulls", REGRESSION, lambda x: [None] * len(x), "a value of type null (None)"),
     Way("records", REGRESSION, lambda x: [{"price": value} for value in x], "a value of type dict"),
     Way("an error", REGRESSION, _raise, "ValueError: out of stock"),
-    Way("an exit", REGRESSION, lambda _: (_ for _ in ()).throw(SystemExit(3)), "SystemExit: 3"),
+    Way("an exit", REGRESSION, lambda _: (_ for _ in ()).throw(SystemExit(3)), "SystemExit"),
     Way("probabilities", BINARY, lambda x: np.stack([1 - x, x], axis=1), right=_both, output="matrix"),
     Way("a DataFrame by position", BINARY, lambda x: _labelled(x, [0, 1]), right=_both, output="matrix"),
     Way(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from modelops_pipelines.cli.output import json_option, show_change, show_rows, show_value
+from modelops_pipelines.cli.output import echo, json_option, show_change, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import DesiredState
@@ -75,7 +75,7 @@ def _faulty_row(fault: Faulty, live: Mapping[str, DesiredState], *, as_json: boo
 
 def _tell(endpoint: str, missing: str | None) -> None:
     if missing:
-        click.echo(f"{endpoint}: {missing}", err=True)
+        echo(f"{endpoint}: {missing}", err=True)
 
 
 @endpoint.command()
@@ -113,7 +113,7 @@ def validate(path: Path | None, *, as_json: bool) -> None:
     if as_json:
         show_rows([describe(spec) for spec in specs], as_json=True, empty="")
     else:
-        click.echo(f"{len(specs)} endpoint(s) are valid: {', '.join(spec.name for spec in specs) or 'none'}")
+        echo(f"{len(specs)} endpoint(s) are valid: {', '.join(spec.name for spec in specs) or 'none'}")
 
 
 def _change_command(action: str, about: str) -> click.Command:

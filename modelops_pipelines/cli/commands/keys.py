@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from modelops_pipelines.cli.output import as_text, json_option, show_rows, show_value
+from modelops_pipelines.cli.output import as_text, echo, json_option, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.access.api_keys import MODES, ROLES, IssuedKey, grant
 from modelops_pipelines.core.durations import parse_duration
@@ -100,7 +100,7 @@ def revoke(key_id: str, *, as_json: bool) -> None:
     if as_json:
         show_value(revoked.describe(now), as_json=True)
     else:
-        click.echo(f"The key {revoked.key_id} ({revoked.name}) is revoked.")
+        echo(f"The key {revoked.key_id} ({revoked.name}) is revoked.")
 
 
 @key.command("list")
@@ -134,10 +134,10 @@ def _as_line(row: dict[str, Any]) -> dict[str, Any]:
 def _show_once(stores: Stores, issued: IssuedKey, *, as_json: bool) -> None:
     key = issued.key
     if as_json:
-        click.echo(as_text({**key.describe(stores.now()), "key": issued.text}))
+        echo(as_text({**key.describe(stores.now()), "key": issued.text}))
         return
     scope = ", ".join(key.endpoints) if key.endpoints else "all endpoints"
     expiry = f"expires {text(key.expires_at)[:16]}" if key.expires_at else "never expires"
-    click.echo(f"Key {key.key_id} ({key.name}): {key.mode}, {', '.join(key.roles)} on {scope}, {expiry}.", err=True)
-    click.echo("The key is shown only this once:", err=True)
-    click.echo(issued.text)
+    echo(f"Key {key.key_id} ({key.name}): {key.mode}, {', '.join(key.roles)} on {scope}, {expiry}.", err=True)
+    echo("The key is shown only this once:", err=True)
+    echo(issued.text)

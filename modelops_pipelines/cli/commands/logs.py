@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from modelops_pipelines.cli.output import as_text, json_option, show_rows
+from modelops_pipelines.cli.output import as_text, echo, json_option, show_rows
 from modelops_pipelines.cli.project import open_stores
 from modelops_pipelines.core.capture.log_search import LIMIT, MOST_ROWS, SINCE, STATUSES, LogSearch
 from modelops_pipelines.core.windows import text
@@ -43,12 +43,12 @@ def logs(
     spec = endpoint_named(stores, endpoint)
     found = recent_logs(stores, spec, LogSearch(limit, since, status, user, request_id))
     if as_json:
-        click.echo(as_text({"endpoint": endpoint, **asdict(found)}))
+        echo(as_text({"endpoint": endpoint, **asdict(found)}))
         return
     show_rows(
         [_as_line(row) for row in found.rows], as_json=False, empty=f"There are no rows since {text(found.since)[:16]}."
     )
-    click.echo(_freshness(found), err=True)
+    echo(_freshness(found), err=True)
 
 
 def _as_line(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT
-from modelops_pipelines.cli.output import as_text, json_option, show_rows, show_value
+from modelops_pipelines.cli.output import as_text, echo, json_option, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.release.deployment_states import STAGES
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
@@ -51,7 +51,7 @@ def list_versions(endpoint: str, stage: str | None, limit: int, cursor: str | No
         return
     show_rows(page.items, as_json=False, empty="There are no such versions.")
     if page.next_cursor:
-        click.echo(f"more: --cursor {page.next_cursor}", err=True)
+        echo(f"more: --cursor {page.next_cursor}", err=True)
 
 
 @model.command("test")
@@ -69,13 +69,13 @@ def test(endpoint: str, version: str, suite: str | None, deadline: float, *, as_
     names = suite_names(stores, spec, suite)
     runs = [run_suite(stores, spec, version, name, actor(), deadline=deadline) for name in names]
     if as_json:
-        click.echo(as_text([_full(run) for run in runs]))
+        echo(as_text([_full(run) for run in runs]))
     else:
         failed = [{"suite": run.suite, **failure} for run in runs for failure in run.failures]
         show_rows(failed, as_json=False, empty="Every case passed.")
     for run in runs:
         passed = f"version {run.version}, suite {run.suite}: {run.passed} of {run.cases} cases passed"
-        click.echo(f"{passed}, {run.seconds:.2f} s (inputs {run.inputs_hash[:12]})", err=True)
+        echo(f"{passed}, {run.seconds:.2f} s (inputs {run.inputs_hash[:12]})", err=True)
     if any(run.failed for run in runs):
         sys.exit(EXIT_PERMANENT)
 
@@ -127,8 +127,8 @@ def cases(endpoint: str, name: str, rows: int, tolerance: float | None, *, overw
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     suite = suite_from_log(stores, spec, name, rows, tolerance=tolerance, overwrite=overwrite)
-    click.echo(f"{len(suite.cases)} cases written", err=True)
-    click.echo(str(suite.path))
+    echo(f"{len(suite.cases)} cases written", err=True)
+    echo(str(suite.path))
 
 
 @model.command("evaluate")
@@ -150,7 +150,7 @@ def evaluate(endpoint: str, version: str, file: Path, output: Path | None, deadl
         write_answers(batch.answers, output)
     summary: dict[str, Any] = {name: getattr(batch, name) for name in ("version", "rows", "failed", "first_error")}
     if batch.metrics is None:
-        click.echo(f"{file} has no label column: no metrics were computed", err=True)
+        echo(f"{file} has no label column: no metrics were computed", err=True)
     show_value({**summary, "seconds": batch.seconds, **(batch.metrics or {})}, as_json=as_json)
 
 
@@ -165,7 +165,7 @@ def archive(endpoint: str, version: str, reason: str) -> None:
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     changed = releases.archive(stores, spec, version, actor=actor(), reason=reason)
-    click.echo(f"version {version} of {spec.model_name} {'is archived' if changed else 'was already archived'}")
+    echo(f"version {version} of {spec.model_name} {'is archived' if changed else 'was already archived'}")
     releases.sync_registry(stores, spec)
 
 
@@ -180,7 +180,7 @@ def restore(endpoint: str, version: str, reason: str) -> None:
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     changed = releases.restore(stores, spec, version, actor=actor(), reason=reason)
-    click.echo(f"version {version} of {spec.model_name} {'is restored' if changed else 'was not archived'}")
+    echo(f"version {version} of {spec.model_name} {'is restored' if changed else 'was not archived'}")
     releases.sync_registry(stores, spec)
 
 

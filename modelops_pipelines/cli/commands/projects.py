@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT
-from modelops_pipelines.cli.output import json_option, show_rows
+from modelops_pipelines.cli.output import echo, json_option, show_rows
 from modelops_pipelines.cli.project import project_settings
 from modelops_pipelines.core.errors import ConflictError, ModelOpsError
 from modelops_pipelines.store.settings import Settings
@@ -28,8 +28,8 @@ def init(folder: Path) -> None:
         raise ConflictError(f"{folder} is not empty", "Choose a new folder")
     with as_file(files("modelops_pipelines.cli") / "templates" / "project") as template:
         shutil.copytree(template, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    click.echo(f"Created {folder}. Next:\n  cd {folder}\n  python sample_data.py", err=True)
-    click.echo("  modelops train tumours --data data.csv\n  modelops up", err=True)
+    echo(f"Created {folder}. Next:\n  cd {folder}\n  python sample_data.py", err=True)
+    echo("  modelops train tumours --data data.csv\n  modelops up", err=True)
 
 
 @click.command()

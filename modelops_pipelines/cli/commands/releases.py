@@ -8,7 +8,7 @@ from functools import partial
 
 import click
 
-from modelops_pipelines.cli.output import json_option, show_change, show_rows, show_value
+from modelops_pipelines.cli.output import echo, json_option, show_change, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores, require_endpoint
 from modelops_pipelines.core.release.admission import is_readable
 from modelops_pipelines.core.release.deployment_states import STATUSES
@@ -112,7 +112,7 @@ def rollback(
         run = partial(releases.roll_back, stores, spec, to=to, actor=actor(), reason=reason)
     preview = run(dry_run=True)
     if not dry_run:
-        click.echo(preview.sentence, err=True)
+        echo(preview.sentence, err=True)
         _confirm_second_rollback(stores, endpoint, asks=not (undo or yes or to is not None))
     show_change(preview if dry_run else run(), as_json=as_json)
 
@@ -154,7 +154,7 @@ def deployments(endpoint: str | None, status: str | None, limit: int, cursor: st
         return
     show_rows(page.items, as_json=False, empty="There are no such deployments.")
     if page.next_cursor:
-        click.echo(f"more: --cursor {page.next_cursor}", err=True)
+        echo(f"more: --cursor {page.next_cursor}", err=True)
 
 
 def _gate_of(event: Event) -> str | None:
@@ -175,7 +175,7 @@ def _confirm_second_rollback(stores: Stores, endpoint: str, *, asks: bool) -> No
     offer = offer_of_undo(stores.deployments.events(endpoint), endpoint) if asks else None
     if offer is None:
         return
-    click.echo(f"The newest release is a rollback already. {offer}", err=True)
+    echo(f"The newest release is a rollback already. {offer}", err=True)
     if sys.stdin.isatty():
         click.confirm("Roll back further?", abort=True, err=True)
 
@@ -196,6 +196,6 @@ def _show_live(endpoint: str, events: Sequence[Event], moment: datetime, *, as_j
         shown = {"endpoint": endpoint, "at": moment, "generation": state.generation, "status": state.status}
         show_value({**shown, "variants": rows}, as_json=True)
     elif state.status != "active":
-        click.echo(f"{endpoint} was {state.status}")
+        echo(f"{endpoint} was {state.status}")
     else:
         show_rows(rows, as_json=False, empty=f"{endpoint} served no version at that time.")

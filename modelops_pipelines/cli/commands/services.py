@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from modelops_pipelines.cli.output import echo
 from modelops_pipelines.cli.project import open_stores, project_settings
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
 from modelops_pipelines.platforms.service import RUNNING
@@ -38,7 +39,7 @@ def up(workers: int | None, *, mlflow: bool) -> None:
     with running(settings, Path.cwd()) as platform:
         stores.database.secret()
         platform.require_startable(["gateway", "dagster", *(["mlflow"] if mlflow else [])])
-        click.echo("Starting ...", err=True)
+        echo("Starting ...", err=True)
         _start_gateway_first(platform)
         platform.start_dagster()
         if mlflow:
@@ -63,7 +64,7 @@ def gateway(workers: int | None) -> None:
     """Run the gateway alone: it serves the desired state, with or without Dagster."""
     if workers is not None:
         os.environ[ENVIRONMENT["workers"]] = str(workers)
-    click.echo(f"The gateway will listen on {project_settings().gateway_url}/docs; press Ctrl-C to stop.", err=True)
+    echo(f"The gateway will listen on {project_settings().gateway_url}/docs; press Ctrl-C to stop.", err=True)
     os.execv(sys.executable, GATEWAY)  # noqa: S606 - our own interpreter, no shell
 
 
@@ -81,7 +82,7 @@ def demo(home: str, *, full: bool, serve: bool) -> None:
 
 def serve_until_interrupted(platform: LocalPlatform) -> None:
     """Print the addresses once all services answer, and keep the services running until Ctrl-C."""
-    supervisor = Supervisor(platform, lambda sentence: click.echo(sentence, err=True))
+    supervisor = Supervisor(platform, lambda sentence: echo(sentence, err=True))
     was_up = False
     try:
         while True:
@@ -90,8 +91,8 @@ def serve_until_interrupted(platform: LocalPlatform) -> None:
                 was_up = True
                 for service in platform.services:
                     if service.url:
-                        click.echo(f"  {service.name:<8} {service.url}{'/docs' if service.name == 'gateway' else ''}")
-                click.echo("Up. Press Ctrl-C to stop.")
+                        echo(f"  {service.name:<8} {service.url}{'/docs' if service.name == 'gateway' else ''}")
+                echo("Up. Press Ctrl-C to stop.")
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        click.echo("Stopping ...", err=True)
+        echo("Stopping ...", err=True)

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from modelops_pipelines.cli.output import json_option, show_change, show_value
+from modelops_pipelines.cli.output import echo, json_option, show_change, show_value
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 
@@ -48,7 +48,7 @@ def end(endpoint: str, reason: str, *, as_json: bool) -> None:
     stores = open_stores()
     change = end_shadow(stores, endpoint_named(stores, endpoint), actor=actor(), reason=reason)
     if not change.changed and not as_json:
-        click.echo(f"{endpoint} has no shadow; nothing changed")
+        echo(f"{endpoint} has no shadow; nothing changed")
         return
     show_change(change, as_json=as_json)
 
@@ -84,6 +84,6 @@ def compare(endpoint: str, most: int, deadline: float, *, as_json: bool) -> None
     stores = open_stores()
     compared = compare_shadow(stores, endpoint_named(stores, endpoint), most, deadline=deadline)
     if compared is None:
-        click.echo(f"{endpoint} has no shadow", err=True)
+        echo(f"{endpoint} has no shadow", err=True)
         return
     show_value(asdict(compared), as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT, EXIT_TRANSIENT
-from modelops_pipelines.cli.output import json_option, show_value
+from modelops_pipelines.cli.output import echo, json_option, show_value
 from modelops_pipelines.cli.project import open_stores
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, describe_verdict
@@ -31,7 +31,7 @@ def train(endpoint: str, data: Path, *, as_json: bool) -> None:
 
     stores = open_stores()
     version = train_first(stores, endpoint_named(stores, endpoint), _frame(data))
-    click.echo(
+    echo(
         f"Registered version {version.version}. Deploy it with: modelops deploy {endpoint} {version.version}", err=True
     )
     show_value(vars(version), as_json=as_json)
@@ -64,7 +64,7 @@ def evaluate(endpoint: str, version: str, *, as_json: bool) -> None:
     stores = open_stores()
     gate = evaluate_version(stores, endpoint_named(stores, endpoint), version).record
     _show_gate(gate, as_json=as_json)
-    click.echo(f"version {version}: {describe_verdict(gate.verdict, gate.numbers)}", err=True)
+    echo(f"version {version}: {describe_verdict(gate.verdict, gate.numbers)}", err=True)
     sys.exit(_EXIT_CODES.get(gate.verdict, 0))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from modelops_pipelines.cli.gateway_client import Body, post
-from modelops_pipelines.cli.output import as_text, json_option
+from modelops_pipelines.cli.output import as_text, echo, json_option
 from modelops_pipelines.cli.project import open_stores
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, NotReadyError, UnknownError
@@ -64,7 +64,7 @@ def snippet(endpoint: str, *, curl: bool) -> None:
     state = _serving(stores, spec)
     body = example_body(required_version(stores.deployments, spec.model_name, str(state.champion)))
     url, snippet_of = prediction_url(stores.settings.gateway_url, endpoint), curl_snippet if curl else python_snippet
-    click.echo(snippet_of(url, body, with_key=bool(stores.keys.list())), nl=False)
+    echo(snippet_of(url, body, with_key=bool(stores.keys.list())), nl=False)
 
 
 def _serving(stores: Stores, spec: EndpointSpec) -> DesiredState:
@@ -112,10 +112,10 @@ def _from_text(given: str, what: str = "--row") -> Body:
 def _show(answer: dict[str, Any], *, as_json: bool) -> None:
     """Print the answer: as JSON, or one prediction per line with the rest on stderr."""
     if as_json:
-        click.echo(as_text(answer))
+        echo(as_text(answer))
         return
     for prediction in answer["predictions"]:
-        click.echo(json.dumps(prediction, ensure_ascii=False))
+        echo(json.dumps(prediction, ensure_ascii=False))
     version, role = answer["model_version"], answer["variant"]
     summary = f"Version {version} ({role}) answered; logged as a test request with id {answer['request_id']}."
-    click.echo(summary, err=True)
+    echo(summary, err=True)

@@ -253,14 +253,11 @@ def _unknown_categories(usual: Usual, values: Coded) -> Mask:
 
 
 def describe_anomaly(column: str, channel: Channel, share: float, usual: Usual, values: Floats | Coded) -> str:
-    """Describe the anomaly of some values, of shape (n,)."""
+    """Describe the anomaly of some values, of shape (n,), without a category: alerts keep this, and no erasure."""
     if channel == "missing":
         return f"{column}: {share:.0%} of the values are missing, usually at most {usual.missing:.0%}"
     if isinstance(values, Coded):
-        unknown = Counter(values.codes[_unknown_categories(usual, values)].tolist())
-        most = max(unknown, key=lambda code: (unknown[code], values.names[code]))
-        words = f"of the values have unknown categories, such as {values.names[most][:40]!r}"
-        return f"{column}: {share:.0%} {words}"
+        return f"{column}: {share:.0%} of the values have unknown categories"
     middle = float(np.median(values[_present(values)]))
     words = f"of the values are outside {usual.low:.4g} to {usual.high:.4g}, the usual range of the days before"
     return f"{column}: {share:.0%} {words} (median now {middle:.4g})"

@@ -337,4 +337,10 @@ STATE = (
         ),
         ("id",),
     ),
+    Table(
+        "erased_requests",
+        "Requests whose predictions were erased: later labels and feedback that refer to them are not stored.",
+        (_ENDPOINT, text("digest", "SHA-256 of the request id")),
+        ("endpoint", "digest"),
+    ),
 )

@@ -12,6 +12,7 @@ import orjson
 
 from modelops_pipelines.core.capture.spool_records import SHARED
 from modelops_pipelines.core.errors import ModelOpsError, OverloadError
+from modelops_pipelines.core.foreign_text import error_trace
 from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
 from modelops_pipelines.core.models.typed_columns import check_rows, typed_columns
 from modelops_pipelines.core.release.desired_state import Variant
@@ -172,7 +173,9 @@ class Predictor:
         exchange.status, exchange.error = status_of(error), code_of(error)
         if exchange.status == INTERNAL_ERROR:
             more = {"request_id": exchange.request.text, "endpoint": exchange.spec.name}
-            _LOG.error(error.message, exc_info=cause, extra=more)
+            if cause is not None:
+                more["exception"] = error_trace(cause, exchange.rows.columns.values() if exchange.rows else ())
+            _LOG.error(error.message, extra=more)
         return _error_answer(error, exchange.request.text)
 
     async def _capture_exchange(

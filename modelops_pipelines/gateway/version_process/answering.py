@@ -1,25 +1,28 @@
 """What runs in a version's process: it loads the version, then answers on each of its channels in turn."""
 
+import logging
 import os
 import pickle
 import socket
 import threading
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError
+from modelops_pipelines.core.foreign_text import LONGEST, error_trace, is_ours, type_name
 from modelops_pipelines.gateway.json_logging import log_as_json
 from modelops_pipelines.operations.model_runtime.loading import Proven, load_and_prove, load_proven
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
+from modelops_pipelines.operations.model_runtime.quoted_output import quote_output, take_output
+from modelops_pipelines.operations.model_runtime.rows_under_way import RowsUnderWay, rows_under_way
 from modelops_pipelines.operations.models.messages import encode_array, receive, send
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 ENDING = (SystemExit, KeyboardInterrupt, MemoryError, RecursionError)
 """What a model raises when it means to end its process, or has used up its memory or stack."""
-_LONGEST = 20_000
+_MODEL_LOG = logging.getLogger("modelops.model")
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ def answer_lanes(lanes: Sequence[socket.socket]) -> None:
     """Load the version that the first message names, tell how it predicts, and answer until the worker is gone."""
     _, content = receive(lanes[0])
     order: Order = pickle.loads(content)  # noqa: S301 - the worker wrote it
-    log_as_json(f"{order.worker}/{order.spec.name}/{order.version.version}")
+    log_as_json(f"{order.worker}/{order.spec.name}/{order.version.version}", take_output())
+    quote_output(_MODEL_LOG.info)
     try:
         path, proven = _load(order)
     except BaseException as error:  # noqa: BLE001 - a model's code may raise anything, to end the process too
@@ -74,18 +78,19 @@ def _answer_all(lane: socket.socket, path: PredictionPath) -> None:
 def _reply(path: PredictionPath, content: bytes) -> tuple[Mapping[str, Any], bytes]:
     try:
         columns, params = pickle.loads(content)  # noqa: S301 - as above
-        return encode_array(path.predict(columns) if params is None else path.predict_with(columns, params))
     except BaseException as error:  # noqa: BLE001 - as above
         return _failure(error), b""
+    with RowsUnderWay(columns):
+        try:
+            return encode_array(path.predict(columns) if params is None else path.predict_with(columns, params))
+        except BaseException as error:  # noqa: BLE001 - as above
+            return _failure(error), b""
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    """Return an exception as a reply: ours by its kind, a model's with its traceback for the log."""
-    if isinstance(error, ModelOpsError):
-        return {"kind": "refused", "error": type(error).__name__, "message": error.message, "remedy": error.remedy}
-    try:
-        text = "".join(traceback.format_exception(error))[-_LONGEST:]
-    except Exception:  # noqa: BLE001 - an exception of the model's own may fail when it is shown
-        text = type(error).__name__
-    text = text.encode(errors="replace").decode()
-    return {"kind": "failed", "error": type(error).__name__, "text": text, "ending": isinstance(error, ENDING)}
+    """Return an exception as a reply: ours by its kind, a model's with its quoted traceback for the log."""
+    if isinstance(error, ModelOpsError) and is_ours(error):
+        message, remedy = (text[: 4 * LONGEST] for text in (error.message, error.remedy))
+        return {"kind": "refused", "error": type(error).__name__, "message": message, "remedy": remedy}
+    text = error_trace(error, rows_under_way())
+    return {"kind": "failed", "error": type_name(error), "text": text, "ending": isinstance(error, ENDING)}

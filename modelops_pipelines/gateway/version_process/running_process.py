@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from modelops_pipelines.core import errors
 from modelops_pipelines.core.errors import ModelError, ModelOpsError
+from modelops_pipelines.core.foreign_text import LONGEST_TRACE, QuotedError
 from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launched, Launcher
@@ -26,8 +27,8 @@ LOAD_SECONDS = 100.0
 _PICKLE = 5
 
 
-class RemoteError(Exception):
-    """What a model raised in its process; the text is its traceback there.
+class RemoteError(QuotedError):
+    """What a model raised in its process; the text is its traceback there, quoted.
 
     ``ending`` says that it meant to end the process, or has used up its memory or stack.
     """
@@ -178,6 +179,6 @@ def _error_of(head: Mapping[str, Any]) -> Exception:
             kind = getattr(errors, str(head["error"]), ModelError)
             is_ours = isinstance(kind, type) and issubclass(kind, ModelOpsError)
             return (kind if is_ours else ModelError)(str(head["message"]), str(head["remedy"]))
-        return RemoteError(str(head["text"]), str(head["error"])[:100], ending=head["ending"] is True)
+        return RemoteError(str(head["text"])[:LONGEST_TRACE], str(head["error"])[:100], ending=head["ending"] is True)
     except LookupError as error:
         raise ReplyError("an error without its parts") from error

@@ -19,6 +19,7 @@ from modelops_pipelines.store.filesystem.files import exclusive, sync_everything
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.spool import segments as spool
+from modelops_pipelines.store.state.capture.erased_requests import ErasedRequests
 from modelops_pipelines.store.state.capture.ingest_progress import Progress
 from modelops_pipelines.store.stores import Stores
 
@@ -112,10 +113,15 @@ def _chunks(segments: Iterable[spool.Segment]) -> Iterator[list[spool.Segment]]:
 
 
 def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.Table) -> pa.Table:
-    """Return the rows without those whose content id the table or an earlier row already has."""
+    """Return the rows without those whose content id the table or an earlier row already has.
+
+    Nor those about a prediction that was erased.
+    """
     key = table.key[0]
     if table.name == STREAMS["predictions"].name or not len(rows):
         return rows
+    erased = ErasedRequests(stores.database).among(spec.name, rows.column("prediction_id").to_pylist())
+    rows = rows.filter(pa.array([not one for one in erased], pa.bool_()))
     ids: list[str] = rows.column(key).to_pylist()
     dates = sorted(set(rows.column("date").to_pylist()))
     with stores.lake.query(spec.name, [table], dates) as connected:

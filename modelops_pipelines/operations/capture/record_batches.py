@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelops_pipelines.core.capture.spool_records import prediction_columns, response_columns
+from modelops_pipelines.core.foreign_text import error_text
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.timestamps import out_of_bounds
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
@@ -80,7 +81,7 @@ def _add(
             return f"column(s) {', '.join(sorted(unknown))} are not declared"
         checked = {name: _checked(added.get(name), schema.field(name), rows) for name in columns}
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, pa.ArrowException) as error:
-        return f"does not fit the table: {type(error).__name__}: {error}"
+        return f"does not fit the table: {error_text(error)}"
     for name, values in checked.items():
         columns[name] += values
     return None

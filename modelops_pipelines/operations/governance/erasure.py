@@ -1,12 +1,11 @@
 """Erases a user: every row of the user, and every copy of these rows on the disk, exactly once and for good.
 
-A row is the user's by its ``user_id``; labels and feedback on the user's predictions are erased with it, and rejects
-that name the user. A comment in which another person mentions the user, or a feature that happens to hold the id, is
-not found. Training sets that are already frozen hold no user's id and stay as they are; those that hold rows of the
-user are recorded.
+A row is the user's by its ``user_id``. With it are erased labels and feedback on the user's predictions, also those
+that arrive later, rejects that name the user, and what was derived from these rows. A comment in which another person
+mentions the user, or a feature that happens to hold the id, is not found. Training sets that are already frozen hold no
+user's id and stay as they are; those that hold rows of the user are recorded.
 """
 
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,15 +21,21 @@ import pyarrow.compute as pc
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import BusyError, InputError
-from modelops_pipelines.core.tables.derivations import lake_tables
 from modelops_pipelines.core.tables.lake import FEEDBACK, INFERENCE_LOG, LABELS, REJECTS, SHADOW_LOG, STREAMS
 from modelops_pipelines.core.windows import text, window_of
 from modelops_pipelines.operations.capture.ingest import ingest, ingest_lock, record_progress
+from modelops_pipelines.operations.governance.derived_traces import (
+    DERIVED,
+    remove_derived,
+    remove_references,
+    remove_reports,
+)
 from modelops_pipelines.operations.improve.training_sets import ROW_ID, frozen_table
 from modelops_pipelines.operations.lake.incremental import derive_lock
 from modelops_pipelines.store.filesystem.files import exclusive, write_atomically
 from modelops_pipelines.store.lake.eraser import LakeEraser
 from modelops_pipelines.store.spool import segments as spool
+from modelops_pipelines.store.state.capture.erased_requests import ErasedRequests
 from modelops_pipelines.store.state.capture.erasures import Erasure, Erasures, subject_of
 from modelops_pipelines.store.stores import Stores
 
@@ -41,7 +46,6 @@ MARK = "erasure"
 PATIENCE_SECONDS = 20.0
 _HEADER_LENGTH = 200  # the gateway truncates a caller's header there
 _PAUSE_SECONDS = 0.2
-_REPORT = re.compile(r"drift-(\d{4}-\d\d-\d\d)T\d\d\.html")
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,17 @@ class Erased:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What to erase: the rows as filters, by table, their present number, and the windows that they belong to."""
+    """What to erase: the rows as filters, by table, their present number, and the windows that they belong to.
+
+    ``requests`` are the erased predictions' requests; ``first_by_version`` has the first event time of each version.
+    """
 
     filters: Mapping[str, pc.Expression]
     rows: Mapping[str, int]
     windows: frozenset[datetime]
     training_sets: Mapping[str, int]
+    requests: frozenset[str]
+    first_by_version: Mapping[str, datetime]
 
 
 def erase_user(
@@ -87,15 +96,17 @@ def erase_user(
 
 def _erase(stores: Stores, spec: EndpointSpec, forms: Sequence[str], erasure: Erasure) -> Erased:
     erasures, eraser = Erasures(stores.database), LakeEraser(stores.settings.lake)
-    plan = _plan(stores, eraser, spec, forms)
-    erasures.record(erasure.id, plan.rows, plan.training_sets)
-    _record_in_frozen_sets(eraser, erasure, plan.training_sets)
-    stores.touched_windows.mark(spec.name, [MARK], plan.windows)
-    deleted = {name: eraser.delete(spec.name, name, plan.filters[name]) for name in ERASED_TABLES}
     with _exclusive_access(stores, spec):
+        plan = _plan(stores, eraser, spec, forms)
+        erasures.record(erasure.id, plan.rows, plan.training_sets)
+        _record_in_frozen_sets(eraser, erasure, plan.training_sets)
+        stores.touched_windows.mark(spec.name, [MARK], plan.windows)
+        ErasedRequests(stores.database).add(spec.name, plan.requests)
+        remove_references(stores, eraser, spec, plan.first_by_version, MARK)
+        deleted = {name: eraser.delete(spec.name, name, plan.filters[name]) for name in ERASED_TABLES}
         for name in ERASED_TABLES:
             eraser.purge(spec.name, name)
-    _refresh_derived(stores, spec)
+        _refresh_derived(stores, eraser, spec)
     known = erasures.record(erasure.id, deleted, {})
     erasures.finish(erasure.id, stores.now())
     return Erased(spec.name, known.rows, known.training_sets)
@@ -132,8 +143,12 @@ def _forms(user: str) -> list[str]:
 
 def _plan(stores: Stores, eraser: LakeEraser, spec: EndpointSpec, forms: Sequence[str]) -> _Plan:
     mine = pc.field("user_id").isin(list(forms))
-    ids = eraser.find(spec.name, INFERENCE_LOG.name, mine, ["prediction_id"]).column("prediction_id").to_pylist()
-    about_mine = pc.field("prediction_id").isin(pa.array(ids, pa.string()))
+    logged = eraser.find(
+        spec.name, INFERENCE_LOG.name, mine, ["prediction_id", "request_id", "event_time", "model_version"]
+    )
+    ids = logged.column("prediction_id").to_pylist()
+    left = _about_erased(stores, eraser, spec)
+    about_mine = pc.field("prediction_id").isin(pa.array([*ids, *left], pa.string()))
     filters = {
         LABELS.name: about_mine,
         FEEDBACK.name: mine | about_mine,
@@ -146,7 +161,36 @@ def _plan(stores: Stores, eraser: LakeEraser, spec: EndpointSpec, forms: Sequenc
     times = {moment for name in ERASED_TABLES if name != REJECTS.name for moment in found[name].unique().to_pylist()}
     windows = frozenset(window_of(moment, spec.window) for moment in times)
     rows = {name: len(column) for name, column in found.items()}
-    return _Plan(filters, rows, windows, _frozen_sets(stores, eraser, spec, ids))
+    return _Plan(
+        filters,
+        rows,
+        windows,
+        _frozen_sets(stores, eraser, spec, ids),
+        frozenset(logged.column("request_id").to_pylist()),
+        _first_by_version(logged),
+    )
+
+
+def _about_erased(stores: Stores, eraser: LakeEraser, spec: EndpointSpec) -> list[str]:
+    """Return the predictions, of any erased user, about which something was stored meanwhile."""
+    erased = ErasedRequests(stores.database)
+    if not erased.has_any(spec.name):
+        return []
+    found: set[str] = set()
+    for name in (LABELS.name, FEEDBACK.name, SHADOW_LOG.name):
+        found |= set(eraser.find(spec.name, name, pc.scalar(value=True), ["prediction_id"]).column(0).to_pylist())
+    ids = sorted(found)
+    return [
+        one for one, erased in zip(ids, ErasedRequests(stores.database).among(spec.name, ids), strict=True) if erased
+    ]
+
+
+def _first_by_version(logged: pa.Table) -> dict[str, datetime]:
+    firsts: dict[str, datetime] = {}
+    for version, moment in zip(*(logged.column(n).to_pylist() for n in ("model_version", "event_time")), strict=True):
+        if version is not None:
+            firsts[version] = min(moment, firsts.get(version, moment))
+    return firsts
 
 
 def _names_user(forms: Sequence[str]) -> pc.Expression:
@@ -173,14 +217,11 @@ def _record_in_frozen_sets(eraser: LakeEraser, erasure: Erasure, sets: Mapping[s
         write_atomically(path, orjson.dumps([*others, mine], option=orjson.OPT_INDENT_2))
 
 
-def _refresh_derived(stores: Stores, spec: EndpointSpec) -> None:
-    """Remove reports that show erased rows, mark the derived tables' windows, and count the rows again."""
+def _refresh_derived(stores: Stores, eraser: LakeEraser, spec: EndpointSpec) -> None:
+    """Remove what was derived from erased rows, mark its windows to be computed again, and count the rows again."""
     touched = stores.touched_windows.pending(spec.name, MARK)
-    days = {window.date().isoformat() for window in touched.windows}
-    for path in (stores.settings.reports / spec.name).glob("drift-*.html"):
-        match = _REPORT.fullmatch(path.name)
-        if match and match[1] in days:
-            path.unlink()
+    remove_derived(eraser, spec, touched.windows)
+    remove_reports(stores, spec, touched.windows)
     stores.touched_windows.clear(spec.name, MARK, touched, dependents=sorted(_consumers(spec)))
     record_progress(stores, spec, None)
 
@@ -191,11 +232,13 @@ def _consumers(spec: EndpointSpec) -> set[str]:
 
 @contextmanager
 def _exclusive_access(stores: Stores, spec: EndpointSpec) -> Iterator[None]:
-    """Block this endpoint's ingests and recomputations, so that no file is removed while they read it."""
+    """Block this endpoint's ingests and recomputations: no file is removed while they read it, and nothing is added.
+
+    What they read before the erasure, they have written before it.
+    """
     with ExitStack() as held:
         for stream in STREAMS:
             held.enter_context(ingest_lock(stores, spec, stream))
-        for table in lake_tables():
-            if table.name in {*_consumers(spec), SHADOW_LOG.name}:
-                held.enter_context(derive_lock(stores, spec, table))
+        for table in (*DERIVED, SHADOW_LOG):
+            held.enter_context(derive_lock(stores, spec, table))
         yield

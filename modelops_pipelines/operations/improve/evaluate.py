@@ -15,6 +15,7 @@ from modelops_pipelines.core.evaluation.gate import NOT_ENOUGH, GateResult
 from modelops_pipelines.core.evaluation.paired_comparison import Rows, judge, log_loss, squared_error
 from modelops_pipelines.core.evaluation.plausibility import Truth
 from modelops_pipelines.core.evaluation.sanity_checks import Answered
+from modelops_pipelines.core.foreign_text import error_text, quoted
 from modelops_pipelines.core.models.classes import how_to_state, match_class, why_unknown
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.operations.improve.champions import champion_to_beat
@@ -169,8 +170,11 @@ def _named(labels: list[Any], champion: ModelVersion) -> list[Any]:
 def _output(version: _Version, frame: "pd.DataFrame") -> Any:
     try:
         return version.predict(frame)
-    except Exception as error:  # a model is the user's code: any error is reported with its type
-        raise PredictionError(f"the model raised {type(error).__name__}: {error}", "Fix the model") from error
+    except Exception as error:  # noqa: BLE001 - a model is the user's code: any error is reported with its type
+        values = [frame[name].tolist() for name in frame if frame[name].dtype == object]
+        raise PredictionError(f"the model raised {error_text(error, values)}", "Fix the model") from quoted(
+            error, values
+        )
 
 
 def _check_answers(champion: _Version, candidate: _Version, labels: list[Any]) -> _Version:

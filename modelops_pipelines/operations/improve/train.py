@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
+from modelops_pipelines.core.foreign_text import error_text, quoted
 from modelops_pipelines.core.ids import content_id
 from modelops_pipelines.core.improve.training_context import TrainingContext
 from modelops_pipelines.core.models.class_names import class_name
@@ -102,10 +103,11 @@ def _train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Tra
     context = TrainingContext(spec.name, spec.task, spec.label, features)
     try:
         model = trainer(frame, context)
-    except Exception as error:  # a trainer is the user's code: any error is reported with its type
+    except Exception as error:  # noqa: BLE001 - a trainer is the user's code: any error is reported with its type
+        values = [frame[name].tolist() for name in frame if frame[name].dtype == object]
         raise ModelError(
-            f"The trainer of {spec.name!r} raised {type(error).__name__}: {error}", "Fix the trainer"
-        ) from error
+            f"The trainer of {spec.name!r} raised {error_text(error, values)}", "Fix the trainer"
+        ) from quoted(error, values)
     inputs = as_model_input(frame[list(features)])
     reference = _reference(spec, record, rows, model, inputs)
     logged = stores.registry.log(

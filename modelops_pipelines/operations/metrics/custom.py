@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec, Metric
+from modelops_pipelines.core.foreign_text import QuotedError, error_text
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, recompute
@@ -28,6 +29,10 @@ from modelops_pipelines.store.lake.reader import connection
 from modelops_pipelines.store.stores import Stores
 
 Compute = Callable[[pa.Table], object]
+
+
+class MetricError(QuotedError, ValueError):
+    """A metric that is none, in words of ours."""
 
 
 def measure_custom(stores: Stores, spec: EndpointSpec, backfill: Range | None = None) -> Recomputed:
@@ -68,8 +73,8 @@ def _computation(metric: Metric) -> Compute:
     try:
         return _of_file(str(metric.sql)) if metric.function is None else _of_function(metric.function)
     except (OSError, ImportError, AttributeError, ValueError) as error:
-        message = f"the metric cannot be loaded: {type(error).__name__}: {error}"
-        return lambda _: _raise(ValueError(message))
+        message = f"the metric cannot be loaded: {error_text(error)}"
+        return lambda _: _raise(MetricError(message))
 
 
 def _of_file(named: str) -> Compute:
@@ -84,13 +89,13 @@ def _of_file(named: str) -> Compute:
 
 
 def only_value(connected: duckdb.DuckDBPyConnection, query: str) -> object:
-    """Return the single value of one SELECT; raises ValueError for any other result, duckdb.Error when it fails."""
+    """Return the single value of one SELECT; raises MetricError for any other result, duckdb.Error when it fails."""
     statements = connected.extract_statements(query)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise ValueError("the file is not one SELECT")
+        raise MetricError("the file is not one SELECT")
     found = connected.execute(statements[0]).fetchall()
     if len(found) != 1 or len(found[0]) != 1:
-        raise ValueError(f"the query returns {len(found)} row(s); it must return one row with one number")
+        raise MetricError(f"the query returns {len(found)} row(s); it must return one row with one number")
     value: object = found[0][0]
     return value
 
@@ -107,8 +112,7 @@ def _value(compute: Compute, rows: pa.Table) -> dict[str, Any]:
     try:
         value = compute(rows)
     except Exception as error:  # noqa: BLE001 - a metric is the user's code: any error becomes the reason
-        message = str(error).strip().partition("\n")[0]
-        return {"value": None, "reason": f"{type(error).__name__}: {message}"[:500]}
+        return {"value": None, "reason": error_text(error)}
     return _number(value)
 
 
@@ -118,7 +122,7 @@ def _number(value: object) -> dict[str, Any]:
     try:
         number = float(value)  # type: ignore[arg-type] # anything but a number raises
     except (TypeError, ValueError):
-        return {"value": None, "reason": f"the metric returned {str(value)[:100]!r}, which is not a number"}
+        return {"value": None, "reason": f"the metric returned a {type(value).__name__}, which is not a number"}
     if not math.isfinite(number):
         return {"value": None, "reason": f"the metric returned {number}, which is not finite"}
     return {"value": number, "reason": None}

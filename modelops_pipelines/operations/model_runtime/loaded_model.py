@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import CrashError, ModelOpsError, NotReadyError, PredictionError
+from modelops_pipelines.core.errors import CrashError, NotReadyError, PredictionError
+from modelops_pipelines.core.foreign_text import is_ours
 from modelops_pipelines.core.models.output_forms import as_rows, unanswered_rows
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.operations.model_runtime.parameters import Parameters
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
 from modelops_pipelines.operations.model_runtime.probes import pad_rows
+from modelops_pipelines.operations.model_runtime.rows_under_way import RowsUnderWay
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 
@@ -113,10 +115,11 @@ class Model:
 
     def _answer(self, rows: Rows) -> Outcome:
         try:
-            output = as_rows(self._predict(rows), rows.count, self.version.classes)
-        except ModelOpsError:
-            raise
+            with RowsUnderWay(rows.columns):
+                output = as_rows(self._predict(rows), rows.count, self.version.classes)
         except (Exception, SystemExit) as error:  # a model's code may raise anything; its text stays in the log
+            if is_ours(error):
+                raise
             raise PredictionError(
                 f"Version {self.version.version} failed on this input", "See the gateway's log for this request id"
             ) from error

@@ -15,6 +15,7 @@ import orjson
 from modelops_pipelines.core.capture.spool_records import prediction_columns, prediction_record
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, ModelError, ModelOpsError, PredictionError
+from modelops_pipelines.core.foreign_text import error_text
 from modelops_pipelines.core.models.output_kinds import SCORES, UNKNOWN
 from modelops_pipelines.operations.model_runtime.answers import render_answer
 from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
@@ -28,7 +29,6 @@ SIZES = (1, 2, 3, 5, 16)
 BESIDE = (1, 3, 2, 1)
 """Rows of the requests that are tried merged into one batch."""
 SUM_TOLERANCE = 0.02
-_LONGEST = 300
 _MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 _ID = "0" * 40
 
@@ -47,7 +47,7 @@ def prepare(model: Any, version: ModelVersion, spec: EndpointSpec, folder: Path)
     try:
         path = choose_path(model, folder, version.inputs, row_wise=row_wise, classes=version.classes)
     except (Exception, SystemExit) as error:  # a model's code may raise anything, and differ from call to call
-        problem = f"{_name(version)} failed while its prediction path was chosen ({_text_of(error)})"
+        problem = f"{_name(version)} failed while its prediction path was chosen ({error_text(error)})"
         raise ModelError(problem, "Correct the model") from error
     chosen = replace(slow, path=path)
     return chosen if (path.name, path.merging) == ("mlflow", None) else prove(chosen, folder)
@@ -143,7 +143,7 @@ class _Tried:
         remedy = "Log a version that can predict its input example"
         if not own:
             remedy = "Log it with an input example that it can predict: input_example=frame.head(5)"
-        return ModelError(f"{name} fails on {where}: {_text_of(cause or error)}", remedy)
+        return ModelError(f"{name} fails on {where}: {error_text(cause or error, self.rows.columns.values())}", remedy)
 
 
 def _render_and_log(model: Model, rows: Rows, outcome: Outcome) -> None:
@@ -217,12 +217,6 @@ def _same(one: Outcome | Exception, other: Outcome | Exception) -> bool:
     parts = ([found.output, found.predictions, found.scores] for found in (one, other))
     first, second = (orjson.dumps(part, option=orjson.OPT_SERIALIZE_NUMPY) for part in parts)
     return first == second
-
-
-def _text_of(error: BaseException) -> str:
-    """Return an error's type and text, on one line, shortened."""
-    text = " ".join(str(error).split())[:_LONGEST]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _name(version: ModelVersion) -> str:

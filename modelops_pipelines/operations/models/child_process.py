@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from modelops_pipelines.core.errors import ModelError, ModelOpsError, PredictionError
+from modelops_pipelines.operations.model_runtime.quoted_output import quote_output, take_output
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 FAULT, OUTPUT = "fault.json", "output.txt"
@@ -75,7 +76,12 @@ def end_child(child: subprocess.Popen[bytes]) -> None:
 
 
 def limit_child(arguments: Sequence[str]) -> None:
-    """In the child: end it after so many seconds, in case its parent is gone, and lower its priority if asked to."""
+    """In the child: end it after so many seconds, in case its parent is gone, and lower its priority if asked to.
+
+    What it prints is quoted from now on.
+    """
+    output = take_output()
+    quote_output(lambda line: output.write(f"{line}\n"))
     signal.setitimer(signal.ITIMER_REAL, float(arguments[1]))
     if LOW_PRIORITY in arguments[2:]:
         os.nice(NICENESS)

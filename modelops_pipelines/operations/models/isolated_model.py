@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
+from modelops_pipelines.core.foreign_text import LONGEST, QuotedError
+from modelops_pipelines.operations.model_runtime.quoted_output import quote_warnings
 from modelops_pipelines.operations.models.child_process import child_environment, end_child
 from modelops_pipelines.operations.models.messages import ReplyError, decode_array, receive, send
 from modelops_pipelines.store.registry import model_loader
@@ -38,6 +40,7 @@ def load_model(version: ModelVersion, spec: EndpointSpec) -> Any:
     """
     if model_loader.runs_own_code(version):
         return IsolatedModel(version, spec)
+    quote_warnings()
     return model_loader.load_model(version, spec, data_only=True)
 
 
@@ -78,7 +81,7 @@ class IsolatedModel:
     def predict(self, frame: "pd.DataFrame") -> Any:
         """Return the model's output as an array.
 
-        What the model raises is raised here with its class's name and its text; so is the end of its process.
+        What the model raises is a QuotedError here, with its type and text; the end of its process ChildProcessError.
         """
         try:
             send(self._channel, {}, pickle.dumps(frame))
@@ -86,10 +89,10 @@ class IsolatedModel:
             if head["kind"] != "failed":
                 self.seconds = float(head["seconds"])
                 return decode_array(head, body)
-            name, text = str(head["error"]), str(head["text"])
+            text = str(head["text"])[:LONGEST]
         except (OSError, EOFError, ReplyError, LookupError, TypeError, ValueError) as error:
             raise ChildProcessError(self._why(error)) from error
-        raise _named(name, text)
+        raise QuotedError(text)
 
     def _why(self, error: Exception) -> str:
         if isinstance(error, TimeoutError):
@@ -107,13 +110,6 @@ def milliseconds(model: Any, frame: "pd.DataFrame") -> float:
     model.predict(frame)
     took = model.seconds if isinstance(model, IsolatedModel) and model.seconds else time.perf_counter() - started
     return 1000 * took
-
-
-def _named(name: str, text: str) -> Exception:
-    """Return an exception of this name: whoever reports it reports the model's own."""
-    kind = type(name if name.isidentifier() else "Exception", (RuntimeError,), {})
-    error: Exception = kind(text)
-    return error
 
 
 def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:

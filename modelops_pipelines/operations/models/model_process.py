@@ -12,16 +12,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelops_pipelines.core.errors import ModelOpsError
+from modelops_pipelines.core.foreign_text import error_text
 from modelops_pipelines.core.models.output_forms import as_rows
+from modelops_pipelines.operations.model_runtime.quoted_output import quote_output, take_output
 from modelops_pipelines.operations.models.messages import encode_array, receive, send
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.registry.version_classes import for_endpoint, learned
 
-_LONGEST = 500
-
 
 def main(channel: socket.socket) -> None:
     """Load the version of the first message, then answer one frame after the other until the channel is closed."""
+    output = take_output()
+    quote_output(lambda line: output.write(f"{line}\n"))
     _, order = receive(channel)
     version, spec = pickle.loads(order)  # noqa: S301 - our own code wrote it
     try:
@@ -38,16 +40,17 @@ def main(channel: socket.socket) -> None:
 
 
 def _answer(model: Any, classes: Sequence[str] | None, content: bytes) -> tuple[Mapping[str, Any], bytes]:
+    values: list[Any] = []
     try:
         frame = pickle.loads(content)  # noqa: S301 - as above
+        values = [frame[name].tolist() for name in frame if frame[name].dtype == object]
         started = time.perf_counter()
         answered = model.predict(frame)
         seconds = time.perf_counter() - started
         output = as_rows(answered, len(frame), classes)
         head, body = encode_array(output)
     except BaseException as error:  # noqa: BLE001 - a model's code may raise anything, to end the process too
-        text = str(error)[:_LONGEST].encode(errors="replace").decode()
-        return {"kind": "failed", "error": type(error).__name__, "text": text}, b""
+        return {"kind": "failed", "text": error_text(error, values)}, b""
     return {**head, "seconds": seconds}, body
 
 

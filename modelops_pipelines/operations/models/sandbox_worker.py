@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, ModelError
+from modelops_pipelines.core.foreign_text import error_text
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.operations.models.child_process import limit_child, write_fault
 from modelops_pipelines.operations.models.sandbox import ANSWERS, ROWS
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 FAILURES = 400
 """Batches on which a model may raise before failed batches are no longer halved."""
-_LONGEST = 500
 _NARROW = {"float": "float32", "integer": "int32"}
 _WHOLE = {"int": "int64", "bool": "bool"}
 Interpreted = tuple[list[Answer | None], list[float] | None]
@@ -142,7 +142,7 @@ class _Answers:
             self.answer(start, size // 2)
             self.answer(start + size // 2, size - size // 2)
             return
-        message = f"{type(error).__name__}: {error}"[:_LONGEST]
+        message = error_text(error, _texts(self.rows.slice(start, size)))
         self._extend([None] * size, [None] * size, [message] * size, [None] * size)
 
     def _extend(
@@ -156,6 +156,10 @@ class _Answers:
         self.scores += scores
         self.errors += errors
         self.milliseconds += milliseconds
+
+
+def _texts(rows: pa.Table) -> list[list[Any]]:
+    return [column.to_pylist() for column in rows.columns if not pa.types.is_primitive(column.type)]
 
 
 def _narrow(model: Any) -> dict[str, str]:

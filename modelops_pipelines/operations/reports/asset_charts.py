@@ -15,6 +15,7 @@ from modelops_pipelines.operations.drift.reference_hours import reference_before
 from modelops_pipelines.operations.lake.queries import newest
 from modelops_pipelines.operations.metrics.traffic import sum_traffic
 from modelops_pipelines.operations.reports.charts import as_markdown, distribution, over_time
+from modelops_pipelines.operations.reports.known_values import Known, known_values
 from modelops_pipelines.operations.reports.svg import Form
 from modelops_pipelines.operations.reports.time_series import (
     DRIFT_COLUMNS,
@@ -94,7 +95,8 @@ def draw_profiles(stores: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, s
     names = {row["column"] for row in rows if row["model_version"] == version}
     chosen = sorted(names, key=lambda name: (-weights.get(name, 0.0), name))
     about = f"{window:%d %b %H:%M} and its reference"
-    drawn = distributions(stores, spec, version, window, chosen, about, PROFILED)
+    known = known_values(stores, spec, counts)
+    drawn = distributions(stores, spec, version, window, chosen, about, PROFILED, known)
     return {f"top_{n}_distribution": as_markdown(picture) for n, picture in enumerate(drawn.values(), start=1)}
 
 
@@ -104,7 +106,8 @@ def draw_drift(stores: Stores, spec: EndpointSpec, rows: Rows) -> dict[str, str]
     drifted = by_drift(rows_of_busiest_version(list(map(dict, last))))[:TOP_COLUMNS]
     window, version = drifted[0]["window_start"], drifted[0]["model_version"]
     names = [row["column"] for row in drifted]
-    sides = distributions(stores, spec, version, window, names, f"{window:%d %b %H:%M} and its reference")
+    about, known = f"{window:%d %b %H:%M} and its reference", known_values(stores, spec, [version])
+    sides = distributions(stores, spec, version, window, names, about, known=known)
     past = [r for r in newest(stores, spec, DRIFT, WINDOWS, DRIFT_COLUMNS) if r["model_version"] == version]
     drawn = {}
     for place, row in enumerate(drifted, start=1):
@@ -122,17 +125,20 @@ def distributions(
     names: Sequence[str],
     about: str = "",
     most: int = TOP_COLUMNS,
+    known: Known | None = None,
 ) -> dict[str, str]:
     """Draw the first ``most`` columns of a window with the reference that judges them, by name.
 
     Text columns have no chart, nor have columns that one side lacks. A title is the column's name, then ``about``.
+    Categories that are not ``known`` are drawn as one, where that is given.
     """
     current = stored_profiles(stores, spec, [window]).get((window, version), {})
     reference = reference_before(stores, spec, version, window)
     drawn: dict[str, str] = {}
     for name in names:
         if name in current and name in reference and len(drawn) < most:
-            picture = distribution(current[name], reference[name], f"{name}: {about}" if about else name)
+            shown = None if known is None else known.get(name, frozenset())
+            picture = distribution(current[name], reference[name], f"{name}: {about}" if about else name, shown)
             drawn |= {name: picture} if picture else {}
     return drawn
 

@@ -6,15 +6,17 @@ Each is self-contained, has a descriptive title, and a tooltip for each bar and 
 import base64
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from html import unescape
 from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 
+from modelops_pipelines.core.escaping import markdown
 from modelops_pipelines.core.profiles.profile import Floats, Profile
 from modelops_pipelines.operations.reports import svg
 from modelops_pipelines.operations.reports.svg import BLUE, BOTTOM, GREY, LEFT, RED, RIGHT, TOP, Form, figure
@@ -45,14 +47,18 @@ class _Bars:
     solid: bool
 
 
-def distribution(current: Profile, reference: Profile, title: str) -> str:
+def distribution(current: Profile, reference: Profile, title: str, known: Collection[str] | None = None) -> str:
     """Return a chart of both sides' shares of values, the reference in grey; "" for a kind without a chart (text).
 
     Numeric: bars of equal width, so that heights are densities, from the profile's bins, within which values are taken
     as evenly spread. They cover the 1st to the 99th percentile of both sides together; values beyond are a bar at
-    either end. Categorical: the CATEGORIES with the greatest share on either side, and the others as one.
+    either end. Categorical: the CATEGORIES with the greatest share on either side, and the others as one; so are those
+    that are not ``known``, where that is given.
     """
-    draw: Mapping[str, Callable[[Profile, Profile], str]] = {"numeric": _numeric, "categorical": _categorical}
+    draw: Mapping[str, Callable[[Profile, Profile], str]] = {
+        "numeric": _numeric,
+        "categorical": partial(_categorical, known=known),
+    }
     if current.bins.kind not in draw:
         return ""
     shares = [one.missing / one.n if one.n else 0.0 for one in (reference, current)]
@@ -105,8 +111,11 @@ def over_time(
 def as_markdown(picture: str) -> str:
     """Return an SVG as Markdown with the image embedded, for Dagster's metadata; "" for no chart."""
     title = unescape(picture.partition("<title>")[2].partition("</title>")[0])
-    alt = "".join(f"\\{c}" if c in "[]\\`*_<>!&" else c for c in " ".join(title.split()))
-    return f"![{alt}](data:image/svg+xml;base64,{base64.b64encode(picture.encode()).decode()})" if picture else ""
+    return (
+        f"![{markdown(title)}](data:image/svg+xml;base64,{base64.b64encode(picture.encode()).decode()})"
+        if picture
+        else ""
+    )
 
 
 def _empty(message: str) -> str:
@@ -197,10 +206,11 @@ def _outline(tall: Floats, starts: Sequence[float], width: float) -> list[tuple[
     return [corner for height, x in pairs for corner in ((x, BOTTOM - height), (x + width, BOTTOM - height))]
 
 
-def _categorical(current: Profile, reference: Profile) -> str:
+def _categorical(current: Profile, reference: Profile, known: Collection[str] | None) -> str:
     """Draw horizontal bars with their names: the reference as grey blocks, the window as slim bars on them."""
     now, then = (_shares(one) for one in (current, reference))
-    order = sorted({*now, *then} - {OTHER}, key=lambda name: (-max(now.get(name, 0), then.get(name, 0)), name))
+    named = {*now, *then} - {OTHER} if known is None else {*now, *then} & {*known}
+    order = sorted(named, key=lambda name: (-max(now.get(name, 0), then.get(name, 0)), name))
     rows = [(name, now.get(name, 0.0), then.get(name, 0.0)) for name in order[:CATEGORIES]]
     rest = [max(0.0, 1 - sum(shares)) for shares in ([row[1] for row in rows], [row[2] for row in rows])]
     rows += [(OTHER, rest[0], rest[1])] if max(rest) > _ROUNDING else []

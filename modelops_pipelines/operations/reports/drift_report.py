@@ -20,6 +20,7 @@ import pyarrow as pa
 from modelops_pipelines.core.drift.ranking import by_drift
 from modelops_pipelines.core.endpoints.spec import DRIFTED_SHARES, EndpointSpec
 from modelops_pipelines.core.errors import EvidenceError
+from modelops_pipelines.core.foreign_text import error_text
 from modelops_pipelines.core.profiles.profile import LARGEST
 from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.core.windows import text, window_of
@@ -132,7 +133,7 @@ def _draw_possible(
     try:
         return _draw(current, reference, share), {}
     except Exception as error:  # noqa: BLE001 - Evidently may fail on unusual data: the other columns are still drawn
-        problem = f"Evidently fails on it ({type(error).__name__}: {error})"[:200]
+        problem = f"Evidently fails on it ({error_text(error)})"[:200]
     if len(current.columns) == 1:
         return None, {current.columns[0]: problem}
     failed: dict[str, str] = {}

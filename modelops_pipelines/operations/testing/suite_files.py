@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.errors import Fault, InputError, UnknownError
+from modelops_pipelines.core.escaping import csv_text, from_csv_text
 from modelops_pipelines.core.evaluation.suites import (
     CASE,
     EXPECTATIONS,
@@ -72,10 +73,10 @@ def write_suite_file(path: Path, features: Sequence[str], cases: Sequence[Case])
     used = [name for name in EXPECTATIONS if any(getattr(case, name) is not None for case in cases)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([CASE, *features, *used])
+    writer.writerow([csv_text(name) for name in (CASE, *features, *used)])
     for case in cases:
         values = [*(case.features.get(name) for name in features), *(getattr(case, name) for name in used)]
-        writer.writerow([case.name, *map(_format_value, values)])
+        writer.writerow([csv_text(one) for one in (case.name, *map(_format_value, values))])
     write_atomically(path, text.getvalue().encode())
 
 
@@ -90,7 +91,7 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
         raise InputError(f"The suite {path} is not UTF-8 text (byte {error.start})", "Save it as UTF-8") from error
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     try:
-        lines = [(reader.line_num, line) for line in reader if line]
+        lines = [(reader.line_num, [from_csv_text(cell) for cell in line]) for line in reader if line]
     except csv.Error as error:
         message = f"{path}:{reader.line_num}: the line cannot be read ({error})"
         raise InputError(message, "Close each quote that opens a field, and double the quotes within it") from error

@@ -5,8 +5,10 @@ Two files per version. ``<version>.json`` has the bins, the profiles of the whol
 artefacts of the version's run in the registry.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -17,6 +19,7 @@ from modelops_pipelines.core.profiles.profile import ColumnBins, Profile
 from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.lake.profile_rows import Hours, from_rows
 
+_LAST_WINDOW = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC$")
 REFERENCE_FILE, HOURS_FILE = "reference.json", "reference_hours.parquet"
 
 
@@ -32,6 +35,12 @@ class Reference:
     profiles: Mapping[str, Profile]
     importance: Mapping[str, float] = field(default_factory=dict)
     hours: pa.Table | None = None
+
+    @property
+    def last_window(self) -> datetime | None:
+        """The last window of the log that it was taken from; None for a training set's."""
+        found = _LAST_WINDOW.search(self.source)
+        return datetime.strptime(found[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC) if found else None
 
     @property
     def bins(self) -> dict[str, ColumnBins]:
@@ -83,6 +92,11 @@ class References:
         if not paths[REFERENCE_FILE].exists():
             return None
         return Reference.from_files({name: path.read_bytes() for name, path in paths.items() if path.exists()})
+
+    def remove(self, model_name: str, version: str) -> None:
+        """Remove a version's reference; the JSON file, by which it is found, goes first."""
+        for path in self._paths(model_name, version).values():
+            path.unlink(missing_ok=True)
 
     def _paths(self, model_name: str, version: str) -> dict[str, Path]:
         folder = self._folder / model_name

@@ -26,7 +26,7 @@ from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import Project, cancer_frame, make_project, train_first
 from tests.support.waiting import wait_until
 
-SECRET = "a secret in /etc/shadow"
+SECRET = "a secret of the host that must stay here"
 FRAGILE_YAML = """\
 type: modelops_pipelines.ModelEndpoint
 attributes:
@@ -64,7 +64,7 @@ def fragile(_frame: Any, _context: Any) -> Any:
     class Fragile(mlflow.pyfunc.PythonModel):  # local, so that it is pickled by value
         def predict(self, context, model_input, params=None):  # noqa: ARG002 - MLflow's own signature; hints would be taken for a signature
             if (model_input["mean_radius"] < 0).any():
-                raise ValueError("a secret in /etc/shadow")
+                raise ValueError("a secret of the host that must stay here")
             return model_input["mean_radius"].gt(15).map({True: "malignant", False: "benign"}).to_numpy()
 
     return Fragile()

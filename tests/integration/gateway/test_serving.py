@@ -171,7 +171,7 @@ def test_a_version_that_fails_on_its_example_is_refused_and_the_worker_goes_on_f
         names = json.loads(whole)["columns"]
         example.write_text(json.dumps({"columns": names, "data": [[None] * len(names)]}))
         record_as_foreign(trained, second)
-        assert_refused(trained, second, "fails on its own input example (1 row): ValueError: Input X contains NaN")
+        assert_refused(trained, second, "fails on its own input example (1 row): ValueError: Input … contains NaN")
         example.write_text(whole)
         record_as_foreign(trained, second)
         deploy(trained.stores, trained.spec, second.version, actor="test", reason="mended", force=True)

@@ -16,6 +16,7 @@ from modelops_pipelines.operations.governance.erasure import MARK
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.store.lake.eraser import LakeEraser
+from modelops_pipelines.store.state.capture.erased_requests import ErasedRequests
 from modelops_pipelines.store.state.capture.erasures import Erasures
 from modelops_pipelines.store.state.capture.touched_windows import TouchedWindows
 from tests.support.project import Project
@@ -30,14 +31,15 @@ STEPS: dict[str, tuple[Any, str, int]] = {
     "starting": (Erasures, "start", 1),
     "taking in": (erasing, "_ingest_pending", 1),
     "ingesting": (erasing, "ingest", 3),
-    "looking": (LakeEraser, "find", 6),
+    "looking": (LakeEraser, "find", 21),
     "recording": (Erasures, "record", 2),
     "telling": (erasing, "_record_in_frozen_sets", 1),
     "marking": (TouchedWindows, "mark", 1),
-    "deleting": (LakeEraser, "delete", 4),
+    "remembering": (ErasedRequests, "add", 1),
+    "deleting": (LakeEraser, "delete", 14),
     "deleting a day": (LakeEraser, "_delete_on", 9),
     "syncing": (LakeEraser, "_sync", 9),
-    "purging": (LakeEraser, "purge", 4),
+    "purging": (LakeEraser, "purge", 14),
     "checkpointing": (DeltaTable, "create_checkpoint", 4),
     "removing a file": (Path, "unlink", 25),
     "renewing": (erasing, "_refresh_derived", 1),

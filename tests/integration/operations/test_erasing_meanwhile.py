@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from modelops_pipelines.core.errors import BusyError
-from modelops_pipelines.core.tables.lake import INFERENCE_LOG, LABELS
+from modelops_pipelines.core.tables.lake import FEEDBACK, INFERENCE_LOG, LABELS
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.governance.erasure import erase_user
 from modelops_pipelines.operations.release import commands as releases
@@ -22,7 +22,7 @@ from modelops_pipelines.store.spool import segments as spool
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
 from modelops_pipelines.store.state.capture.erasures import Erasures
 from modelops_pipelines.store.stores import Stores
-from tests.fakes.records import START, label_row, request_record, write_segment
+from tests.fakes.records import START, feedback_row, label_row, request_record, write_segment
 from tests.support.gateway import running_gateway
 from tests.support.project import Project, cancer_frame, make_project, rows_of, train_first
 from tests.worlds.erasing import CORE, DAYS, OTHERS, USER, World, assert_erased, erase, hits, rows
@@ -150,3 +150,81 @@ def test_a_day_that_another_engine_changes_meanwhile_is_written_anew(
     deleted = eraser.delete("cancer", LABELS.name, pc.field("prediction_id") == f"{world.others[0]['id']}-0")
     assert (deleted, raced) in [(1, [True]), (2, [True])]
     assert f"{world.others[0]['id']}-0" not in {row["prediction_id"] for row in rows(project, LABELS)}
+
+
+def test_what_is_said_later_of_an_erased_prediction_is_not_stored(copied: tuple[Project, World]) -> None:
+    project, world = copied
+    erase(project)
+    said = [label_row(one, 1, "0", START) for one in (world.mine[0], world.others[0])]
+    write_segment(project.stores, "cancer", "labels", "w7", [{"rows": said}])
+    told = [feedback_row(one, 1, 2, "up") for one in (world.mine[0], world.others[0])]
+    write_segment(project.stores, "cancer", "feedback", "w7", [{"rows": told}])
+    for stream in ("labels", "feedback"):
+        done = ingest(project.stores, project.spec, stream)
+        assert (1, 1) == (done.rows, done.repeated)
+    assert [] == _about(project, world.mine)
+    assert 0 == sum(erase(project).rows.values())
+
+
+def test_what_was_said_in_another_way_of_an_erased_prediction_goes_with_the_next_erasure(
+    copied: tuple[Project, World],
+) -> None:
+    project, world = copied
+    erase(project)
+    late = label_row(world.mine[0], 0, "0", START)
+    table = project.stores.lake.table("cancer", LABELS.name)
+    assert table is not None
+    row = {**table.to_pyarrow_table().slice(0, 1).to_pylist()[0], "prediction_id": late["prediction_id"]}
+    write_deltalake(table, pa.Table.from_pylist([row], schema=table.to_pyarrow_table().schema), mode="append")
+    assert 1 == len(_about(project, world.mine))
+    assert 1 == erase(project).rows["labels"]
+    assert [] == _about(project, world.mine)
+
+
+def test_a_person_who_is_erased_under_her_own_traffic_leaves_no_label_and_the_next_erasure_finds_the_rest(
+    copied: tuple[Project, World],
+) -> None:
+    project, _ = copied
+    ending = threading.Event()
+    threads = [threading.Thread(target=keep_asking, args=(project, n, ending)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        erase(project)
+        assert [] == _orphans(project)
+    ending.set()
+    for thread in threads:
+        thread.join()
+    erase(project)
+    assert [] == _orphans(project)
+    assert not [row for row in rows(project, INFERENCE_LOG) if CORE in (row["user_id"] or "")]
+    assert 0 == sum(erase(project).rows.values())
+
+
+def keep_asking(project: Project, number: int, ending: threading.Event) -> None:
+    """Ask as the user, say at once what was true of this and of the request before, and ingest, as fast as it goes."""
+    stores = Stores(project.stores.settings)
+    before: list[dict[str, Any]] = []
+    for count in range(1000):
+        if ending.is_set():
+            return
+        at = START + timedelta(days=count % DAYS, minutes=40)
+        record = request_record("cancer", 5000 * (number + 1) + count, at, 2, user=USER)
+        write_segment(stores, "cancer", "predictions", f"asker{number}", [record], number=count + 1)
+        ingest(stores, project.spec, "predictions")
+        said = [label_row(one, row, "1", at) for row, one in enumerate([record, *before])]
+        write_segment(stores, "cancer", "labels", f"asker{number}", [{"rows": said}], number=count + 1)
+        ingest(stores, project.spec, "labels")
+        before = [record]
+
+
+def _about(project: Project, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the labels and feedback about these requests."""
+    ids = {record["id"] for record in records}
+    return [row for table in (LABELS, FEEDBACK) for row in rows(project, table) if row["prediction_id"][:-2] in ids]
+
+
+def _orphans(project: Project) -> list[str]:
+    """Return the predictions that have a label, and no row in the log: read first, for rows go before their labels."""
+    labelled = {row["prediction_id"] for row in rows(project, LABELS)}
+    return sorted(labelled - {row["prediction_id"] for row in rows(project, INFERENCE_LOG)})

@@ -91,7 +91,7 @@ def test_no_row_is_no_answer(project: Project, plain: ModelVersion) -> None:
 def test_the_rows_that_a_model_raises_on_are_found(project: Project, strange: ModelVersion) -> None:
     said = predict_in_sandbox(strange, project.spec, rows(300, r7=moody.RAISE, r250=moody.RAISE))
     assert {7, 250} == {index for index, error in enumerate(said.errors) if error is not None}
-    assert "ValueError: 1 of 1 radii make no sense" == said.errors[7]
+    assert "ValueError: … of … radii make no sense" == said.errors[7]
     assert (None, None, None) == (said.predictions[7], said.scores[7], said.milliseconds[7])
     assert said.predictions[8] in {"0", "1"}
 

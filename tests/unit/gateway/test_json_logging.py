@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from modelops_pipelines.gateway import json_logging
 from modelops_pipelines.gateway.json_logging import JsonFormatter
 
 
@@ -33,11 +34,24 @@ def test_an_exception_whose_text_is_no_unicode_is_one_line_too() -> None:
     record.exc_info = (ValueError, ValueError("\ud800\n"), None)
     line = JsonFormatter("w1").format(record)
     told = json.loads(line)
-    assert ("r1", "ValueError: \ud800\n") == (told["request_id"], told["exception"])
+    assert ("r1", "ValueError") == (told["request_id"], told["exception"].splitlines()[-1])
     assert "\n" not in line
 
 
+def test_what_others_log_is_quoted_and_bounded_and_what_they_add_is_left_out() -> None:
+    record = _record("the model's words: ['Atlantis']" + "x" * 2**22, {"customer": "Atlantis"})
+    record.pathname, record.name = "elsewhere.py", "logging.Atlantis"
+    told = json.loads(JsonFormatter("w1").format(record))
+    assert ("logging", "the model's words: …") == (told["logger"], told["message"])
+    assert "customer" not in told
+
+
+def test_what_we_log_is_bounded() -> None:
+    line = JsonFormatter("w1").format(_record("long " * 2**20, {"cause": "long " * 2**20}))
+    assert len(line) < 20_000
+
+
 def _record(message: str, more: dict[str, Any]) -> logging.LogRecord:
-    record = logging.makeLogRecord({"msg": message, "levelname": "WARNING", **more})
+    record = logging.makeLogRecord({"msg": message, "levelname": "WARNING", "pathname": json_logging.__file__, **more})
     record.name = "modelops.test"
     return record

@@ -19,7 +19,7 @@ from modelops_pipelines.core.errors import BusyError, SchemaError, SettingsError
 from modelops_pipelines.store.filesystem.files import exclusive
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES, metadata
 
-REVISION = "0007"
+REVISION = "0015"
 BUSY_SECONDS = 30
 _READ_ONLY = "modelops_read_only"
 _REVISIONS = sa.Table(

@@ -5,7 +5,10 @@ A folder without a project is refused before anything is created in it.
 
 import getpass
 import os
+from datetime import UTC, datetime
 from pathlib import Path
+
+import click
 
 from modelops_pipelines.core.errors import SettingsError
 from modelops_pipelines.store.settings import Settings, load_settings
@@ -41,3 +44,12 @@ def require_endpoint(stores: Stores, name: str) -> None:
     from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 
     endpoint_named(stores, name)
+
+
+def parse_moment(given: str) -> datetime:
+    """Parse a time; without an offset it is UTC. Raises UsageError for anything else."""
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise click.UsageError(f"{given!r} is not a time: give for example 2026-03-01T12:00:00Z") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.registry.drift_references import References
     from modelops_pipelines.store.registry.synced_aliases import SyncedAliases
     from modelops_pipelines.store.state.access.api_keys import Keys
+    from modelops_pipelines.store.state.alerting.acceptances import Acceptances
     from modelops_pipelines.store.state.alerting.alerts import Alerts
     from modelops_pipelines.store.state.alerting.verdicts import Verdicts
     from modelops_pipelines.store.state.capture.ingest_progress import IngestProgress
@@ -61,6 +62,13 @@ class Stores:
         from modelops_pipelines.store.state.alerting.alerts import Alerts
 
         return Alerts(self.database)
+
+    @cached_property
+    def acceptances(self) -> "Acceptances":
+        """Changed values that were accepted as the new normal."""
+        from modelops_pipelines.store.state.alerting.acceptances import Acceptances
+
+        return Acceptances(self.database)
 
     @cached_property
     def verdicts(self) -> "Verdicts":

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from modelops_pipelines.cli.output import json_option, show_rows, show_value
-from modelops_pipelines.cli.project import open_stores
+from modelops_pipelines.cli.project import actor, open_stores, parse_moment
 from modelops_pipelines.core.alerting.alerts import with_states
 from modelops_pipelines.core.drift.ranking import by_drift
 from modelops_pipelines.core.endpoints import reserved_metrics as shown_metrics
@@ -38,6 +38,7 @@ _DRIFT = (
     "model_version",
     "column",
     "drifted",
+    "since",
     "severity",
     "statistic",
     "value",
@@ -118,13 +119,61 @@ def _segment_row(row: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
     return {name: row[name] for name in names if row[name] is not None}
 
 
-@click.command()
+class _ShownByDefault(click.Group):
+    """A group whose command ``show`` may be left out: ``modelops drift ENDPOINT``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_ShownByDefault)
+def drift() -> None:
+    """Show drift verdicts ('show' may be left out), or accept drifted values as the new normal."""
+
+
+@drift.command("accept")
+@click.argument("endpoint")
+@click.option("--column", "columns", multiple=True, help="A column to accept; may be repeated. By default all drifted.")
+@click.option("--since", help="Start of the new normal, as ISO 8601. By default when the drift of each column began.")
+@click.option("--reason", required=True, help="Why the new values are normal; recorded.")
+@json_option
+def accept(endpoint: str, columns: tuple[str, ...], since: str | None, reason: str, *, as_json: bool) -> None:
+    """Accept the drifted values of ENDPOINT as the new normal: later windows are compared with them.
+
+    A drift alert stays open until the values are back, a version trained on them serves, or they are accepted. Verdicts
+    on earlier windows do not change. A verdict needs four days of the new normal.
+    """
+    from modelops_pipelines.operations.alerting.accept_drift import accept_drift, acceptance_rows
+
+    stores = open_stores()
+    spec = endpoint_named(stores, endpoint)
+    start = None if since is None else parse_moment(since)
+    accepted = accept_drift(stores, spec, actor=actor(), reason=reason, columns=columns, since=start)
+    show_rows(acceptance_rows(accepted), as_json=as_json, empty="")
+
+
+@drift.command("accepted")
+@click.argument("endpoint")
+@json_option
+def list_accepted(endpoint: str, *, as_json: bool) -> None:
+    """List what was accepted as the new normal of ENDPOINT: columns, since when, by whom and why."""
+    from modelops_pipelines.operations.alerting.accept_drift import acceptance_rows
+
+    stores = open_stores()
+    endpoint_named(stores, endpoint)
+    rows = acceptance_rows(stores.acceptances.of(endpoint))
+    show_rows(rows, as_json=as_json, empty=f"Nothing was accepted as the new normal of endpoint {endpoint!r}.")
+
+
+@drift.command("show")
 @click.argument("endpoint")
 @_windows
 @_hours
 @click.option("--drifted", is_flag=True, help="Show drifted columns only.")
 @json_option
-def drift(endpoint: str, windows: int | None, hours: int | None, *, drifted: bool, as_json: bool) -> None:
+def show_drift(endpoint: str, windows: int | None, hours: int | None, *, drifted: bool, as_json: bool) -> None:
     """Show the drift verdicts of ENDPOINT's newest windows: one row per column, newest window and worst drift first."""
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)

@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import click
 
 from modelops_pipelines.cli.output import echo, json_option, show_change, show_rows, show_value
-from modelops_pipelines.cli.project import actor, open_stores, require_endpoint
+from modelops_pipelines.cli.project import actor, open_stores, parse_moment, require_endpoint
 from modelops_pipelines.core.release.admission import is_readable
 from modelops_pipelines.core.release.deployment_states import STATUSES
 from modelops_pipelines.core.release.event_log import Event, live_at
@@ -130,7 +130,7 @@ def history(endpoint: str, at: str | None, *, as_json: bool) -> None:
     if not events:
         require_endpoint(stores, endpoint)
     if at is not None:
-        _show_live(endpoint, events, _moment(at), as_json=as_json)
+        _show_live(endpoint, events, parse_moment(at), as_json=as_json)
         return
     names = ("number", "at", "actor", "action", "from_version", "to_version", "generation", "reason")
     rows = [{**{name: getattr(event, name) for name in names}, "gate": _gate_of(event)} for event in events]
@@ -178,15 +178,6 @@ def _confirm_second_rollback(stores: Stores, endpoint: str, *, asks: bool) -> No
     echo(f"The newest release is a rollback already. {offer}", err=True)
     if sys.stdin.isatty():
         click.confirm("Roll back further?", abort=True, err=True)
-
-
-def _moment(given: str) -> datetime:
-    """Parse a time; without an offset it is UTC."""
-    try:
-        moment = datetime.fromisoformat(given)
-    except ValueError as error:
-        raise click.UsageError(f"{given!r} is not a time: give for example 2026-03-01T12:00:00Z") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _show_live(endpoint: str, events: Sequence[Event], moment: datetime, *, as_json: bool) -> None:

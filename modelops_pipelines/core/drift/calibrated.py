@@ -57,6 +57,15 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A channel's effect in a window, and the effect that is ordinary for a window of its size."""
+
+    channel: Channel
+    effect: float
+    ordinary: float
+
+
+@dataclass(frozen=True)
 class CalibratedVerdict(ColumnVerdict):
     """The verdict on a column, with the numbers of the flagged ``channel`` of largest effect, else the distribution.
 
@@ -65,7 +74,7 @@ class CalibratedVerdict(ColumnVerdict):
     column would have been flagged in this window, ``effect`` is ``value`` in floors, and ``most`` is the largest value
     of a reference window compared with the other days. ``flagged`` is about this window alone and ``channels`` lists
     all flagged channels; ``drifted`` means that it is flagged repeatedly or gross. Both are None when nothing could be
-    judged, and ``reason`` says why. ``n`` counts rows, ``days`` the reference days.
+    judged, and ``reason`` says why. ``n`` counts rows, ``days`` the reference days. ``measured`` has every channel.
     """
 
     p_value: float | None
@@ -75,6 +84,7 @@ class CalibratedVerdict(ColumnVerdict):
     flagged: bool | None
     days: int
     channels: tuple[Channel, ...] = ()
+    measured: tuple[Measured, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,10 @@ class _Test:
     @property
     def effect(self) -> float:
         return self.value / self.floor
+
+    @property
+    def measured(self) -> Measured:
+        return Measured(self.channel, self.effect, math.sqrt(self.scale) / self.floor)
 
     @property
     def p_value(self) -> float:
@@ -268,6 +282,7 @@ def _verdict(column: _Column, bars: Mapping[int, float], rules: Calibration) -> 
         flagged=bool(flagged) if judged else None,
         days=column.days,
         channels=tuple(test.channel for test in flagged),
+        measured=tuple(test.measured for test in column.tests),
     )
 
 

@@ -52,10 +52,6 @@ KNOWN = 0.01
 """Share of the rows from which a category is known, regardless of the number of hours."""
 
 
-LASTING = 7
-"""Days in a row after which a fault is the new normal."""
-
-
 @dataclass(frozen=True)
 class Usual:
     """The usual values of a column on the days before.
@@ -96,19 +92,6 @@ def pieces_of(before: int, rows: int) -> tuple[Places, bool]:
     bounds = [first + PIECE * number for number in range(count)]
     preceding = [max(0, first - PIECE)] if first else []
     return np.array([*preceding, *bounds, end], np.intp), bool(first)
-
-
-def lasting_days(failed: Iterable[int], judged: Iterable[int]) -> frozenset[int]:
-    """Return the days of faults that lasted LASTING days in a row, from the days with faults and the judged days.
-
-    Days are numbers; a day that was not judged does not interrupt a fault.
-    """
-    faulty, found, run = set(failed), set[int](), list[int]()
-    for day in sorted({*faulty, *judged}):
-        run = [*run, day] if day in faulty else []
-        if run and day - run[0] + 1 >= LASTING:
-            found.update(run)
-    return frozenset(found)
 
 
 def usual_of(history: Stack) -> Usual | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from modelops_pipelines.core.drift.eligible import EVERYTHING, Eligible
 from modelops_pipelines.core.profiles.profile import Profile
 from modelops_pipelines.core.profiles.profile_stack import Stack
 
@@ -23,11 +24,13 @@ SATURDAY = 5
 class Matching:
     """How reference spans are chosen.
 
-    They are in the last ``days`` before the window, on days of the same class (Monday to Friday, or weekend). With too
-    few of these there is no verdict: compared with working days, every first weekend would raise an alarm.
+    They are in the last ``days`` ``eligible`` days before the window, on days of the same class (Monday to Friday, or
+    weekend). With too few of these there is no verdict: compared with working days, every first weekend would raise an
+    alarm.
     """
 
     days: int = 28
+    eligible: Eligible = EVERYTHING
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +112,9 @@ def reference_of(
 
     The spans are those of ``reference_spans`` of the same class of weekday that end before the ``prior`` window.
     """
-    starts, days, alike = reference_spans(start, end, matching.days, prior)
+    day, eligible = start // DAY, matching.eligible
+    starts, days, alike = reference_spans(start, end, day - eligible.first_day(day, matching.days), prior)
+    alike &= eligible.allows(starts, end - start)
     low, high = np.searchsorted(at, starts), np.searchsorted(at, starts + (end - start))
     rows = np.append(0.0, np.cumsum(hourly.n))
     filled = (rows[high] > rows[low]) & alike

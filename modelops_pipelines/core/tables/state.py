@@ -259,6 +259,21 @@ STATE = (
         ("endpoint", "rule", "window"),
     ),
     Table(
+        "drift_acceptances",
+        "Changed values that a person accepted as the new normal: drift is judged against them from then on.",
+        (
+            integer("id", "its number"),
+            _ENDPOINT,
+            text("column", "a feature, prediction or score"),
+            moment("since", "start of the first window of the new normal"),
+            moment("until", "end of the last window that was judged before; later ones are judged by it"),
+            text("actor", "who accepted them"),
+            text("reason", "why"),
+            _AT,
+        ),
+        ("id",),
+    ),
+    Table(
         "training_sets",
         "Records of the immutable training sets.",
         (

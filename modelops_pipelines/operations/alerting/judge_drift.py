@@ -36,11 +36,16 @@ def _drift_verdict(spec: EndpointSpec, rule: AlertRule, window: datetime, rows: 
         return not_judged(rule, text(window), 0, "no reference to compare with yet")
     mine = rows_of_busiest_version(rows)
     judged = [row for row in mine if row["drifted"] is not None]
-    if not judged:
-        return not_judged(rule, text(window), mine[0]["n"], str(mine[0]["reason"]))
+    lasting = [row for row in mine if row["drifted"] is None and row["since"] is not None]
     drifted = sorted((row for row in judged if row["drifted"]), key=_severity_rank, reverse=True)
-    share, limit = len(drifted) / len(judged), drift_limit(spec, rule)
-    passed = not drifted if limit is None else share < limit
+    limit = drift_limit(spec, rule)
+    if not judged:
+        return not_judged(rule, text(window), mine[0]["n"], str((lasting or mine)[0]["reason"]))
+    passed = _passes(len(drifted), len(judged), limit)
+    if passed and lasting and not _passes(len(drifted) + len(lasting), len(judged) + len(lasting), limit):
+        why = f"{lasting[0]['column']} has drifted since {text(lasting[0]['since'])[:16]}Z: {lasting[0]['reason']}"
+        return not_judged(rule, text(window), mine[0]["n"], why)
+    share = len(drifted) / len(judged)
     allowed = "none allowed" if limit is None else f"share {share:.2f}, limit {limit:g}"
     message = f"{len(drifted)} of {len(judged)} columns drifted ({allowed}) on {text(window)[:16]}"
     if drifted:
@@ -48,6 +53,10 @@ def _drift_verdict(spec: EndpointSpec, rule: AlertRule, window: datetime, rows: 
         message += "; ".join(_describe_column(row) for row in drifted[:NAMED])
     severity = "error" if any(row["severity"] == "high" for row in drifted) else severity_of(rule)
     return Verdict(rule.name, rule.kind, severity, passed, share, limit, mine[0]["n"], text(window), message)
+
+
+def _passes(drifted: int, judged: int, limit: float | None) -> bool:
+    return not drifted if limit is None else drifted / judged < limit
 
 
 def _describe_column(row: dict[str, object]) -> str:
@@ -58,7 +67,8 @@ def _describe_column(row: dict[str, object]) -> str:
     weight = f", importance {importance:.2f}" if isinstance(importance, float) else ""
     channel = f" {row['channel']}" if row["channel"] not in {None, "distribution"} else f" {row['statistic']}"
     severity = f", {row['severity']}" if row["severity"] else ""
-    return f"{row['column']}{channel}{number}{limit}{weight}{severity}"
+    since = f", since {text(row['since'])[:16]}Z" if isinstance(row["since"], datetime) else ""
+    return f"{row['column']}{channel}{number}{limit}{weight}{severity}{since}"
 
 
 def _severity_rank(row: dict[str, object]) -> tuple[int, float]:

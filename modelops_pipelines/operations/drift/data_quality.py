@@ -5,9 +5,9 @@ unusual pieces of a version's requests in a row, the second in the window: a sin
 window depends on the log alone, not on the order in which its rows arrived.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -16,17 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelops_pipelines.core.drift.data_quality import (
-    LASTING,
     PIECE,
     Channel,
     Mask,
     Usual,
     anomalies,
     describe_anomaly,
-    lasting_days,
     pieces_of,
     usual_of,
 )
+from modelops_pipelines.core.drift.eligible import Eligible, without
+from modelops_pipelines.core.drift.episodes import Accepted
 from modelops_pipelines.core.drift.seasonal_reference import DAY
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.profiles.profile import Floats
@@ -42,7 +42,7 @@ from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Wi
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.lake.parquet_scan import read_files
-from modelops_pipelines.store.lake.profile_rows import hour_of
+from modelops_pipelines.store.lake.profile_rows import date_of, hour_of
 from modelops_pipelines.store.stores import Stores
 
 MOST_CHUNKS = 50
@@ -91,26 +91,26 @@ def _dependent_windows(stores: Stores, spec: EndpointSpec, windows: Windows, _: 
 
 
 def _stored(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime, names: Sequence[str]) -> pa.Table:
-    files = stores.lake.files(spec.name, DATA_QUALITY.name, dates_of(windows_between(start, end, "day")))
-    return read_files(files, DATA_QUALITY, names)
+    return _of_dates(stores, spec, dates_of(windows_between(start, end, "day")), names)
+
+
+def _of_dates(stores: Stores, spec: EndpointSpec, dates: Sequence[date], names: Sequence[str]) -> pa.Table:
+    return read_files(stores.lake.files(spec.name, DATA_QUALITY.name, dates), DATA_QUALITY, names)
 
 
 def _check_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
     rows: list[Row] = []
     failures = Failures.stored(stores, spec, windows)
-    end = windows[-1] + LENGTH[spec.window]
-    for version, history in histories(stores, spec, window_of(windows[0], "day"), end).items():
+    start, end = window_of(windows[0], "day"), windows[-1] + LENGTH[spec.window]
+    for version, history in histories(stores, spec, start, end, earlier=failures.dates).items():
         pasts: dict[int, Past] = {}
         for window in windows:
             day = hour_of(window) // DAY
             if day not in pasts:
-                pasts = {
-                    day: Past.before(
-                        day, history.recent, spec.drift.days, partial(failures.excluded_hours, version, day)
-                    )
-                }
+                eligible = partial(failures.eligible, version, hour_of(window))
+                pasts = {day: Past.before(day, history.recent, spec.drift.days, eligible)}
             log, before = _log(stores, spec, version, window)
-            past = pasts[day].until(window, history.recent)
+            past = pasts[day].until(window, history.recent).without(failures.accepted_lately(window))
             checked = list(rows_of(window, version, log, before, past))
             failures.add(checked, spec.window)
             rows += checked
@@ -119,33 +119,42 @@ def _check_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetim
 
 @dataclass
 class Failures:
-    """The faults found so far, in days and hours since 1970.
+    """The hours (since 1970) of the faults found so far, by version and column, each with the start of its window.
 
-    ``failed``: by version and column each window that failed: its day, its first hour and its last. ``judged``: by
-    version the days that had a verdict.
+    They are no reference, until they are ``accepted``. ``dates`` are those that can be a reference.
     """
 
     failed: dict[tuple[str, str], list[tuple[int, int, int]]] = field(default_factory=dict)
-    judged: dict[str, set[int]] = field(default_factory=dict)
+    accepted: Sequence[Accepted] = ()
+    dates: Sequence[date] = ()
 
     @classmethod
     def stored(cls, stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> "Failures":
-        """Return the stored faults of the days before the windows that are recomputed."""
-        found, among = cls(), set(windows)
-        start = windows[0] - timedelta(days=spec.drift.days + LASTING)
-        known = _stored(stores, spec, start, windows[-1], _KNOWN)
-        for rows in _by_window(known.filter(known.column("passed").is_valid()).to_pylist()).values():
+        """Return the stored faults of the days that may be a reference of the windows that are recomputed."""
+        accepted = [
+            Accepted(one.column, hour_of(one.since), hour_of(one.until)) for one in stores.acceptances.of(spec.name)
+        ]
+        found, start, days = cls(accepted=accepted), hour_of(windows[0]), spec.drift.days
+        first, last = start // DAY, hour_of(windows[-1]) // DAY
+        wanted, read = set(range(first - days, last + 1)), set[int]()
+        while unread := wanted - read:
+            found._read(stores, spec, sorted(unread), set(windows))
+            read |= unread
+            wanted |= {one for key in found.failed for one in found.eligible(key[0], start, key[1]).period(first, days)}
+        return replace(found, dates=[date_of(day) for day in sorted(wanted)])
+
+    def _read(self, stores: Stores, spec: EndpointSpec, days: Sequence[int], among: Container[datetime]) -> None:
+        known = _of_dates(stores, spec, [date_of(day) for day in days], _KNOWN)
+        failing = known.filter(known.column("passed").is_valid()).to_pylist()
+        for rows in _by_window(failing).values():
             if rows[0]["window_start"] not in among:
-                found.add(rows, spec.window)
-        return found
+                self.add(rows, spec.window)
 
     def add(self, rows: Sequence[Row], size: str) -> None:
         """Add a window's rows of the table, in order."""
         if not rows or rows[0]["passed"] is None:
             return
         version, window = rows[0]["model_version"], rows[0]["window_start"]
-        day = hour_of(window) // DAY
-        self.judged.setdefault(version, set()).add(day)
         starts = [hour_of(row["first_event"]) for row in rows]
         ends = [*starts[1:], hour_of(window + LENGTH[size]) - 1]
         found: dict[str, tuple[int, int]] = {}
@@ -154,13 +163,19 @@ class Failures:
                 for column in {line.partition("\t")[0] for line in row["flags"].splitlines()}:
                     found[column] = found.get(column, (start - 1, end))[0], end
         for column, (first, last) in found.items():
-            self.failed.setdefault((version, column), []).append((day, first, last))
+            self.failed.setdefault((version, column), []).append((hour_of(window), first, last + 1))
 
-    def excluded_hours(self, version: str, day: int, column: str) -> list[int]:
-        """Return the hours before a day in which a column had a fault: what is usual is computed without them."""
-        failed = [one for one in self.failed.get((version, column), ()) if one[0] < day]
-        usual = lasting_days((one[0] for one in failed), (one for one in self.judged.get(version, ()) if one < day))
-        return [hour for of, first, last in failed if of not in usual for hour in range(first, last + 1)]
+    def eligible(self, version: str, hour: int, column: str) -> Eligible:
+        """Return which hours are a column's reference for the windows of a day: none in which it had a fault."""
+        day = hour // DAY
+        failed = [(first, end) for of, first, end in self.failed.get((version, column), ()) if of // DAY < day]
+        known = (one.until for one in self.accepted if one.column == column and one.until <= hour)
+        return Eligible.of(without(failed, max(known, default=None)))
+
+    def accepted_lately(self, window: datetime) -> set[str]:
+        """Return the columns that were accepted in the day before a window: what is usual does not yet hold them."""
+        hour = hour_of(window)
+        return {one.column for one in self.accepted if one.until <= hour < one.until + DAY}
 
 
 def _by_window(rows: Iterable[Row]) -> dict[tuple[datetime, str], list[Row]]:
@@ -184,18 +199,23 @@ class Past:
     ends: Mapping[str, int]
 
     @classmethod
-    def before(cls, day: int, recent: Columns, days: int, excluded: Callable[[str], Sequence[int]]) -> "Past":
-        """Return what was usual in ``days`` before a day (since 1970), without each column's excluded hours."""
+    def before(cls, day: int, recent: Columns, days: int, eligible: Callable[[str], Eligible]) -> "Past":
+        """Return what was usual in the ``days`` eligible days before a day (since 1970)."""
         end, usual, ends, most = day * DAY, dict[str, Usual](), dict[str, int](), 0
         for name, of in recent.items():
-            past = of.within(end - DAY * days, end)
-            kept = np.flatnonzero(~np.isin(past.at, excluded(name)))
+            allowed = eligible(name)
+            past = of.within(DAY * allowed.first_day(day, days), end)
+            kept = np.flatnonzero(allowed.allows(past.at, 1))
             known = len(np.unique(past.at[kept] // DAY))
             most = max(most, known)
             settled = kept[: _settled(past.stack.n[kept])]
             if known >= FEWEST_DAYS and (found := usual_of(past.stack.take(settled))):
                 usual[name], ends[name] = found, int(past.at[settled[-1]]) + 1
         return cls(usual, most, ends)
+
+    def without(self, columns: Container[str]) -> "Past":
+        """Return this without some columns, which are not judged then."""
+        return replace(self, usual={name: one for name, one in self.usual.items() if name not in columns})
 
     def until(self, window: datetime, recent: Columns) -> "Past":
         """Return what was usual up to a window: widened by the hours since ``ends``."""

@@ -1,6 +1,6 @@
 """Detects drift of each window from stored profiles alone: the log is not read again."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -17,6 +17,7 @@ from modelops_pipelines.core.drift.calibrated import (
     judge_calibrated,
 )
 from modelops_pipelines.core.drift.distances import jensen_shannon, missing_shift, wasserstein
+from modelops_pipelines.core.drift.episodes import Span
 from modelops_pipelines.core.drift.evidently import judge_evidently
 from modelops_pipelines.core.drift.fixed_thresholds import ColumnVerdict, judge_fixed
 from modelops_pipelines.core.drift.seasonal_reference import WEEK
@@ -25,8 +26,9 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.profiles.profile import Profile
 from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.core.windows import LENGTH, windows_between
+from modelops_pipelines.operations.drift.episodes import COLUMNS, Episodes, episode_row
 from modelops_pipelines.operations.drift.profiles import stored_profiles
-from modelops_pipelines.operations.drift.reference_hours import windowed_histories
+from modelops_pipelines.operations.drift.reference_hours import History, windowed_histories
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.lake.parquet_scan import read_files
@@ -46,14 +48,16 @@ MISSING_FLOOR = 0.02
 
 
 def detect_drift(stores: Stores, spec: EndpointSpec, backfill: Range | None = None) -> Recomputed:
-    """Bring ``drift`` up to date; where a window's flags change, the windows that they confirm are judged again too."""
+    """Bring ``drift`` up to date.
+
+    Where a window's flags change, or the drift that it belongs to, the windows that depend on it are judged again too.
+    """
 
     def compute(windows: Windows) -> pa.Table:
         return pa.Table.from_pylist(judged_windows(stores, spec, windows), schema=arrow_schema(DRIFT))
 
-    return recompute(
-        stores, spec, DRIFT, compute, backfill=backfill, dependents=partial(_dependent_windows, stores, spec)
-    )
+    dependents = partial(_dependent_windows, stores, spec)
+    return recompute(stores, spec, DRIFT, compute, backfill=backfill, dependents=dependents, until_unchanged=True)
 
 
 def judged_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
@@ -75,27 +79,40 @@ def judged_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetim
 
 def _calibrated(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
     """Compare windows with their season, and their flags with those of the window before."""
-    length, minimum = LENGTH[spec.window], spec.drift.minimum
-    rules = Calibration(minimum=minimum, least=min(minimum, Calibration.least), level=LEVELS[spec.window])
-    flagged = _Flagged(stores, spec)
+    length, flagged = LENGTH[spec.window], _Flagged(stores, spec)
     rows: list[Row] = []
     for run in runs(windows, timedelta(days=spec.drift.days)):
-        for version, history in windowed_histories(stores, spec, run[0], run[-1] + length).items():
+        episodes = Episodes(stores, spec, run[0], run)
+        for version, history in windowed_histories(stores, spec, run[0], run[-1] + length, episodes).items():
             for window in run:
-                start, end = hour_of(window), hour_of(window + length)
-                if not any(hours.between(start, end).n.sum() for hours in history.served.values()):
-                    continue
-                seasons = history.season(start, end)
-                current = {name: one.current for name, one in seasons.items()}
-                reference = {name: one.reference for name, one in seasons.items()}
-                before = confirming_flags(seasons, partial(flagged.of, version))
-                verdicts = judge_calibrated(current, reference, rules, before)
-                flagged.judged[window, version] = flags_of(verdicts)
-                for one in verdicts:
-                    own = int(history.served[one.column].between(start, end).n.sum()) if one.column in seasons else 0
-                    verdict = vars(one) | {"channels": ",".join(one.channels) or None, "n_window": own}
-                    rows.append(_row(window, version, history.reference, history.described, verdict, spec))
+                rows += _judged_window(spec, version, history, window, flagged, episodes)
     return sorted(rows, key=lambda row: (row["window_start"], row["model_version"], row["column"]))
+
+
+def _judged_window(
+    spec: EndpointSpec, version: str, history: History, window: datetime, flagged: "_Flagged", episodes: Episodes
+) -> Iterator[Row]:
+    """Yield a version's rows of a window; none where it has no data."""
+    start, end = hour_of(window), hour_of(window + LENGTH[spec.window])
+    if not any(hours.between(start, end).n.sum() for hours in history.served.values()):
+        return
+    seasons = history.season(start, end)
+    current = {name: one.current for name, one in seasons.items()}
+    reference = {name: one.reference for name, one in seasons.items()}
+    before = confirming_flags(seasons, partial(flagged.of, version))
+    verdicts = judge_calibrated(current, reference, _rules(spec), before)
+    flagged.judged[window, version] = flags_of(verdicts)
+    for judged in verdicts:
+        prior = seasons[judged.column].prior if judged.column in seasons else None
+        one, episode = episodes.follow(version, judged, Span(start, end, prior))
+        own = int(history.served[one.column].between(start, end).n.sum()) if one.column in seasons else 0
+        verdict = vars(one) | {"channels": ",".join(one.channels) or None, "n_window": own} | episode_row(episode)
+        yield _row(window, version, history.reference, history.described, verdict, spec)
+
+
+def _rules(spec: EndpointSpec) -> Calibration:
+    minimum = spec.drift.minimum
+    return Calibration(minimum=minimum, least=min(minimum, Calibration.least), level=LEVELS[spec.window])
 
 
 class _Flagged:
@@ -129,14 +146,15 @@ def runs(windows: Sequence[datetime], gap: timedelta) -> list[list[datetime]]:
 
 
 def _dependent_windows(stores: Stores, spec: EndpointSpec, windows: Windows, rows: pa.Table) -> list[datetime]:
-    """Return the stored windows, other than these, that may depend on flags which have changed.
+    """Return the stored windows, other than these, that may depend on flags or episodes which have changed.
 
     Call it before the rows are written. Rows seldom arrive in another order than that of their windows.
     """
     if spec.drift.method != "calibrated":
         return []
-    was = _stored_flags(stores, spec, dates_of(windows))
-    now = _flags_by_window(rows.select(_FLAGS).to_pylist())
+    files = stores.lake.files(spec.name, DRIFT.name, dates_of(windows))
+    was = _flags_and_episodes(read_files(files, DRIFT, (*_FLAGS, *COLUMNS)).to_pylist())
+    now = _flags_and_episodes(rows.select((*_FLAGS, *COLUMNS)).to_pylist())
     among = set(windows)
     changed = [key[0] for key in {*was, *now} if key[0] in among and was.get(key) != now.get(key)]
     if not changed:
@@ -146,6 +164,17 @@ def _dependent_windows(stores: Stores, spec: EndpointSpec, windows: Windows, row
     files = stores.lake.files(spec.name, DRIFT.name, days)
     later = set(read_files(files, DRIFT, ["window_start"]).column("window_start").unique().to_pylist()) - among
     return sorted(one for one in later if any(timedelta(0) < one - window <= CONFIRMS for window in changed))
+
+
+def _flags_and_episodes(rows: Sequence[Row]) -> dict[tuple[datetime, str], Any]:
+    """Return by window and version its flags, and its columns that are in an episode of drift."""
+    found: dict[tuple[datetime, str], Any] = {key: (flags, ()) for key, flags in _flags_by_window(rows).items()}
+    for row in rows:
+        if row["since"] is not None:
+            key = row["window_start"], row["model_version"]
+            flags, episodes = found.get(key, ((), ()))
+            found[key] = flags, tuple(sorted([*episodes, (row["column"], *(row[name] for name in COLUMNS))], key=str))
+    return found
 
 
 def _stored_flags(stores: Stores, spec: EndpointSpec, days: Sequence[date]) -> FlagsByWindow:

@@ -91,12 +91,14 @@ def stored_windows(stores: Stores, spec: EndpointSpec, start: datetime, end: dat
     return (stored_days if spec.window == "day" else stored_hours)(stores, spec, start, end)
 
 
-def stored_days(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> Stored:
-    """Return per version its reference, and the days from ``start`` up to ``end``, by column.
+def stored_days(
+    stores: Stores, spec: EndpointSpec, start: datetime, end: datetime, earlier: Sequence[date] = ()
+) -> Stored:
+    """Return per version its reference, and the days from ``start`` up to ``end`` and some ``earlier``, by column.
 
     Only days without a stored sum are summed from their hours; the result is identical.
     """
-    dates = dates_of(windows_between(start, end, "day"))
+    dates = _with_earlier(windows_between(start, end, "day"), earlier)
     months = _rows(stores, spec, DAILY_PROFILES, _months(dates))
     rows = months.filter(pc.is_in(months.column("window_start").cast(pa.date32()), pa.array(dates, pa.date32())))
     known = {day.astimezone(UTC).date() for day in rows.column("window_start").unique().to_pylist()}
@@ -109,14 +111,25 @@ def stored_days(stores: Stores, spec: EndpointSpec, start: datetime, end: dateti
     return {version: (reference, dict(sorted(days.items()))) for version, (reference, days) in sorted(found.items())}
 
 
-def stored_hours(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> Stored:
-    """Return per version its reference, and the stored hours of [start, end) on that reference's bins, by column."""
-    rows = _rows(stores, spec, PROFILES, dates_of(windows_between(start, end, "day")))
+def stored_hours(
+    stores: Stores, spec: EndpointSpec, start: datetime, end: datetime, earlier: Sequence[date] = ()
+) -> Stored:
+    """Return per version its reference, and its hours of [start, end) and of ``earlier`` dates, by column.
+
+    All are on that reference's bins.
+    """
+    dates = _with_earlier(windows_between(start, end, "day"), earlier)
+    first = min([hour_of(start), *(hour_of(datetime(day.year, day.month, day.day, tzinfo=UTC)) for day in earlier)])
     found: Stored = {}
-    for version, (reference, hours) in _by_version(stores, spec, rows).items():
-        within = {name: of.within(hour_of(start), hour_of(end)) for name, of in hours.items()}
+    for version, (reference, hours) in _by_version(stores, spec, _rows(stores, spec, PROFILES, dates)).items():
+        within = {name: of.within(first, hour_of(end)) for name, of in hours.items()}
         found[version] = reference, {name: of for name, of in within.items() if len(of.at)}
     return found
+
+
+def _with_earlier(windows: Sequence[datetime], earlier: Sequence[date]) -> list[date]:
+    first = min(windows, default=None)
+    return sorted({*dates_of(windows), *(day for day in earlier if first is None or day < first.date())})
 
 
 def monitored_bins(spec: EndpointSpec, reference: Reference) -> dict[str, ColumnBins]:

@@ -3,13 +3,14 @@
 Daily windows are compared with days: a day's stored sum is read in place of its 24 hours.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from functools import cache, partial
 
 import numpy as np
 
+from modelops_pipelines.core.drift.eligible import EVERYTHING, Eligible
 from modelops_pipelines.core.drift.seasonal_reference import (
     DAY,
     WEEK,
@@ -23,12 +24,18 @@ from modelops_pipelines.core.drift.seasonal_reference import (
 from modelops_pipelines.core.endpoints.spec import DriftPolicy, EndpointSpec
 from modelops_pipelines.core.profiles.profile import Profile
 from modelops_pipelines.core.windows import LENGTH
+from modelops_pipelines.operations.drift.episodes import Episodes
 from modelops_pipelines.operations.drift.profiles import monitored_bins, stored_days, stored_hours
 from modelops_pipelines.store.lake.profile_rows import Hours, hour_of, moment_of
 from modelops_pipelines.store.registry.drift_references import Reference
 from modelops_pipelines.store.stores import Stores
 
 Columns = dict[str, Hours]
+Eligibility = Callable[[str, int], Eligible]
+
+
+def _everything(_column: str, _hour: int) -> Eligible:
+    return EVERYTHING
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +43,7 @@ class History:
     """A version's hours by column: those it has ``served``, those of its training set before them, and both.
 
     Or its days, with ``by_hour`` to get the same history by hour: a window that is widened begins within a day.
+    ``eligible`` returns which hours of a column may be a reference for the window that starts at an hour.
     """
 
     reference: Reference
@@ -44,6 +52,7 @@ class History:
     recent: Columns
     policy: DriftPolicy
     by_hour: "Callable[[], History] | None" = None
+    eligible: Eligibility = field(default=_everything)
 
     @property
     def reference_hours(self) -> Columns:
@@ -65,7 +74,8 @@ class History:
             hours = fine.served[name]
             first = widened(hours.at, hours.stack, start, end, self.policy.minimum)
             prior = prior_window(hours.at, first, end - start)
-            found[name] = Season(first, end, hours.total(first, end), fine.reference_of(name, first, end, prior), prior)
+            reference = fine.reference_of(name, first, end, prior, start)
+            found[name] = Season(first, end, hours.total(first, end), reference, prior)
         return found
 
     def _fine_enough(self, name: str, start: int, end: int) -> "History":
@@ -74,41 +84,74 @@ class History:
         large = len(within) > 0 and within.n.sum() >= self.policy.minimum
         return self if large or self.by_hour is None else self.by_hour()
 
-    def reference_of(self, name: str, start: int, end: int, prior: int | None) -> SeasonReference:
-        """Return a column's reference of [start, end): the season before it, or before the training set's end."""
-        hours = self.reference_hours[name] if name in self.reference_hours else self.served[name].none()
-        if self.policy.reference == "training" and len(hours.at):
-            back = max(0, start - int(hours.at[-1]) - 1) // WEEK * WEEK  # the same hour of the same weekday
+    def reference_of(
+        self, name: str, start: int, end: int, prior: int | None, window: int | None = None
+    ) -> SeasonReference:
+        """Return a column's reference of [start, end): the season before it, or before the training set's end.
+
+        Values that were accepted since are in no training set: they are compared with the windows since then.
+        ``window`` is where the window starts that was widened to ``start``.
+        """
+        eligible = self.eligible(name, start if window is None else window)
+        known = self.reference_hours if eligible.since is None else self.recent
+        hours = known[name] if name in known else self.served[name].none()
+        if self.policy.reference == "training" and eligible.since is None:
+            eligible = EVERYTHING
+            back = max(0, start - int(hours.at[-1]) - 1) // WEEK * WEEK if len(hours.at) else 0  # the same weekday
             start, end, prior = start - back, end - back, prior if prior is None else prior - back
-        return reference_of(hours.at, hours.stack, start, end, Matching(self.policy.days), prior)
+        return reference_of(hours.at, hours.stack, start, end, Matching(self.policy.days, eligible), prior)
 
 
-def histories(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> dict[str, History]:
+def histories(
+    stores: Stores,
+    spec: EndpointSpec,
+    start: datetime,
+    end: datetime,
+    episodes: Episodes | None = None,
+    earlier: Sequence[date] = (),
+) -> dict[str, History]:
     """Return per version the hours to judge in [start, end) and their reference.
 
-    The reference is the hours served since ``days`` before ``start``, after those of the training set; only the
-    training set's when the endpoint's drift policy says so.
+    The reference is the hours served since ``days`` before ``start``, after those of the training set, and those before
+    a drift that lasts, or of ``earlier`` dates; only the training set's when the endpoint's drift policy says so.
     """
-    served = stored_hours(stores, spec, start - timedelta(days=spec.drift.days), end)
+    dates = [*_dates(episodes), *earlier]
+    served = stored_hours(stores, spec, start - timedelta(days=spec.drift.days), end, dates)
     found = {}
     for version, (reference, hours) in served.items():
         trained = _trained(spec, reference)
-        found[version] = History(reference, hours, trained, _after(hours, trained), spec.drift)
+        eligible = _eligibility(episodes, version)
+        found[version] = History(reference, hours, trained, _after(hours, trained), spec.drift, eligible=eligible)
     return found
 
 
-def windowed_histories(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime) -> dict[str, History]:
+def windowed_histories(
+    stores: Stores, spec: EndpointSpec, start: datetime, end: datetime, episodes: Episodes | None = None
+) -> dict[str, History]:
     """Return ``histories`` in the endpoint's own windows: daily where these are days."""
     if spec.window != "day":
-        return histories(stores, spec, start, end)
-    by_hour = cache(partial(histories, stores, spec, start, end))
+        return histories(stores, spec, start, end, episodes)
+    by_hour = cache(partial(histories, stores, spec, start, end, episodes))
     found = {}
-    for version, (reference, days) in stored_days(stores, spec, start - timedelta(days=spec.drift.days), end).items():
+    since = start - timedelta(days=spec.drift.days)
+    for version, (reference, days) in stored_days(stores, spec, since, end, _dates(episodes)).items():
         trained = _trained(spec, reference)
         before = {name: hours.by_day() for name, hours in trained.items()}
         recent = _after(_shared_days(stores, spec, version, days, trained), _after(days, before))
-        found[version] = History(reference, days, before, recent, spec.drift, partial(_history_of, by_hour, version))
+        hourly = partial(_history_of, by_hour, version)
+        eligible = _eligibility(episodes, version)
+        found[version] = History(reference, days, before, recent, spec.drift, hourly, eligible)
     return found
+
+
+def _dates(episodes: Episodes | None) -> Sequence[date]:
+    return [] if episodes is None else episodes.dates
+
+
+def _eligibility(episodes: Episodes | None, version: str) -> Eligibility:
+    if episodes is None:
+        return _everything
+    return lambda column, hour: episodes.eligible((version, column), hour)
 
 
 def _history_of(found: Callable[[], dict[str, History]], version: str) -> History:
@@ -144,7 +187,8 @@ def reference_before(stores: Stores, spec: EndpointSpec, version: str, window: d
     The whole training set's profile where there are none, or where the endpoint's method compares with it.
     """
     end = window + LENGTH[spec.window]
-    found = windowed_histories(stores, spec, window, end).get(version)
+    episodes = Episodes(stores, spec, window, ())
+    found = windowed_histories(stores, spec, window, end, episodes).get(version)
     if found is None:
         return {}
     whole = dict(found.reference.profiles)

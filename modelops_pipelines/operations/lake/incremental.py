@@ -55,6 +55,7 @@ def recompute(
     backfill: Range | None = None,
     after_write: Callable[[Windows, pa.Table], None] | None = None,
     dependents: Callable[[Windows, pa.Table], Sequence[datetime]] | None = None,
+    until_unchanged: bool = False,
 ) -> Recomputed:
     """Compute the table's changed windows and replace them; mark them for the tables that are derived from this one.
 
@@ -63,7 +64,7 @@ def recompute(
 
     ``after_write`` is called with windows and their rows once these are durable, and before their marks are cleared.
     ``dependents`` is called with them before they are written, and returns the table's other windows that depend on
-    them: these are marked at once, and computed afterwards.
+    them: these are marked at once, and computed afterwards; with ``until_unchanged`` those that depend on these too.
 
     The marks are read before the data is opened and cleared after the result is durable, so that a run that is killed
     leaves its windows marked, and rows that arrive meanwhile mark theirs again.
@@ -93,7 +94,13 @@ def recompute(
         not_due = () if backfill is not None else [window for window in whole if window not in due]
         stores.touched_windows.clear(spec.name, table.name, touched, spec.dependents(table.name), not_due)
     done = Recomputed(table.name, touched.windows, written)
-    return done.followed_by(recompute(stores, spec, table, compute, after_write=after_write)) if again else done
+    if not again:
+        return done
+    more = dependents if until_unchanged else None
+    next_ = recompute(
+        stores, spec, table, compute, after_write=after_write, dependents=more, until_unchanged=until_unchanged
+    )
+    return done.followed_by(next_)
 
 
 def _windows_of(backfill: Range, spec: EndpointSpec, now: datetime) -> tuple[datetime, ...]:

@@ -6,7 +6,7 @@ skipped.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -196,3 +196,8 @@ def hour_of(moment: datetime) -> int:
 def moment_of(hour: int) -> datetime:
     """Return the start of an hour, given as hours since 1970 UTC."""
     return datetime.fromtimestamp(hour * 3600, UTC)
+
+
+def date_of(day: int) -> date:
+    """Return a date, given as days since 1970."""
+    return date(1970, 1, 1) + timedelta(days=day)

@@ -88,10 +88,14 @@ class Lake:
         found: list[str] = delta.file_uris(file_pruning_predicate=f"date IN ({days})" if days else None)
         return sorted(unquote(uri) for uri in found)  # deltalake writes a blank in the home's path as %20
 
+    def dates(self, endpoint: str, table: str) -> list[date]:
+        """Return the table's partitions, in order."""
+        found = (_PARTITION.search(file) for file in self.files(endpoint, table))
+        return sorted({date.fromisoformat(match[1]) for match in found if match})
+
     def last_date(self, endpoint: str, table: str) -> date | None:
         """Return the table's newest partition; None if it has no rows."""
-        found = (_PARTITION.search(file) for file in self.files(endpoint, table))
-        return max((date.fromisoformat(match[1]) for match in found if match), default=None)
+        return max(self.dates(endpoint, table), default=None)
 
     @contextmanager
     def query(

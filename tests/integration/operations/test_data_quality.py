@@ -1,6 +1,7 @@
 """Pieces of the newest requests through the real stores, and large windows in memory."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from modelops_pipelines.core.drift.eligible import EVERYTHING
+from modelops_pipelines.core.drift.episodes import Accepted
 from modelops_pipelines.core.profiles.profile import fit_bins, profile
 from modelops_pipelines.core.profiles.profile_stack import Stack
 from modelops_pipelines.core.tables.lake import DATA_QUALITY
@@ -40,12 +43,14 @@ def project(two_weeks: Project, tmp_path: Path) -> Iterator[Project]:
     made.stores.database.close()
 
 
-def past(rows: int = 100, days: int = 10, *, left_out: Any = lambda _: ()) -> Past:
+def past(rows: int = 100, days: int = 10) -> Past:
     """Return ten days of a column around 60."""
     parts = [RNG.normal(60, 5, rows) for _ in range(24 * days)]
     bins = fit_bins("x", np.concatenate(parts), "numeric")
     at = np.arange(24 * (DAY - days), 24 * DAY)
-    return Past.before(DAY, {"x": Hours(at, Stack.of(bins, [profile(part, bins) for part in parts]))}, 28, left_out)
+    return Past.before(
+        DAY, {"x": Hours(at, Stack.of(bins, [profile(part, bins) for part in parts]))}, 28, lambda _: EVERYTHING
+    )
 
 
 def log_of(values: Any) -> pa.Table:
@@ -112,7 +117,7 @@ def test_the_last_rows_of_the_days_before_do_not_say_what_is_usual() -> None:
     parts[-1], parts[-2] = np.full(100, 15.0), np.append(parts[-2][:70], [15.0] * 30)
     bins = fit_bins("x", np.concatenate(parts[:200]), "numeric")
     hours = Hours(np.arange(24 * (DAY - 10), 24 * DAY), Stack.of(bins, [profile(part, bins) for part in parts]))
-    seen = Past.before(DAY, {"x": hours}, 28, lambda _: ())
+    seen = Past.before(DAY, {"x": hours}, 28, lambda _: EVERYTHING)
     assert not all(row["passed"] for row in rows(np.append(RNG.normal(60, 5, 2), np.full(200, 15.0)), seen))
 
 
@@ -127,14 +132,23 @@ def failures(days: Any, column: str = "x") -> Failures:
     return found
 
 
-def test_what_failed_is_left_out_for_as_long_as_is_looked_back_unless_it_lasted_a_week() -> None:
+def test_what_failed_is_no_reference_however_long_it_lasts() -> None:
     first = 24 * (DAY - 28)
-    assert [first + 9, first + 10, first + 11] == failures([-28]).excluded_hours("1", DAY, "x")
-    assert failures([-28]).excluded_hours("1", DAY, "y") == []
-    assert failures([-28]).excluded_hours("2", DAY, "x") == []
-    assert failures([-28]).excluded_hours("1", DAY - 28, "x") == []
-    assert failures(range(-20, -13)).excluded_hours("1", DAY, "x") == []
-    assert len(failures(range(-20, -14)).excluded_hours("1", DAY, "x")) == 18
+    assert ((first + 9, first + 12),) == failures([-28]).eligible("1", 24 * DAY, "x").excluded
+    assert failures([-28]).eligible("1", 24 * DAY, "y") == EVERYTHING
+    assert failures([-28]).eligible("2", 24 * DAY, "x") == EVERYTHING
+    assert failures([-28]).eligible("1", 24 * (DAY - 28), "x") == EVERYTHING
+    lasting = failures(range(-20, 0)).eligible("1", 24 * DAY, "x")
+    assert len(lasting.excluded) == 20
+    assert DAY - 20 - 28 == lasting.first_day(DAY, 28)
+
+
+def test_what_was_accepted_is_a_reference_again_a_day_later() -> None:
+    found = replace(failures(range(-20, 0)), accepted=[Accepted("x", 24 * (DAY - 30), 24 * DAY)])
+    assert found.eligible("1", 24 * DAY, "x") == EVERYTHING
+    assert len(found.eligible("1", 24 * DAY - 24, "x").excluded) == 19
+    assert {"x"} == found.accepted_lately(WINDOW)
+    assert set() == found.accepted_lately(WINDOW + 24 * HOUR)
 
 
 def verdict(project: Project, at: datetime) -> bool | None:

@@ -16,7 +16,6 @@ from modelops_pipelines.core.drift.data_quality import (
     Usual,
     anomalies,
     describe_anomaly,
-    lasting_days,
     pieces_of,
     usual_of,
 )
@@ -294,11 +293,3 @@ def fails(row: int, window: int, start: int, share: float) -> bool:
     at = bounds + first - before
     odd = [b - max(a, start) >= share * (b - a) for a, b in pairwise(at)]
     return any(a and b for a, b in pairwise(odd))
-
-
-def test_a_fault_of_a_week_without_a_break_is_usual_and_one_that_comes_back_is_not() -> None:
-    assert lasting_days(range(3, 10), range(20)) == frozenset(range(3, 10))
-    assert lasting_days(range(3, 9), range(20)) == frozenset()
-    assert lasting_days({1, 2, 3, 5, 6, 7, 8, 9}, range(20)) == frozenset()
-    assert lasting_days({1, 2, 3, 4, 5, 8}, {0, 1, 2, 3, 4, 5, 8, 9}) == frozenset({1, 2, 3, 4, 5, 8})
-    assert lasting_days([], []) == frozenset()

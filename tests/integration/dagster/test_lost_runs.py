@@ -14,12 +14,16 @@ from dagster import DagsterRunStatus
 from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
+from modelops_pipelines.assets.improve import REASON_TAG
 from modelops_pipelines.platforms.marked_processes import VARIABLE, Mark
 from modelops_pipelines.sensors.alerts import REPORT_TAG
+from modelops_pipelines.sensors.common import KIND_TAG, RETRAINING_ASSETS
 from modelops_pipelines.sensors.lost_runs import NAMELESS_SECONDS, end_lost_runs
+from modelops_pipelines.sensors.retraining import KIND
 from modelops_pipelines.sensors.run_requests import LONGEST_PAUSE, REQUEST_TAG, ask_again
 from modelops_pipelines.sensors.shadow import SHADOW_TAG, _last_was_lost
 from modelops_pipelines.store.filesystem.process_identity import identity_of, is_gone
+from tests.support.project import CANCER_YAML
 from tests.support.waiting import wait_until
 from tests.worlds.dagster_project import START, World, world
 
@@ -185,7 +189,8 @@ def test_the_next_loss_after_a_success_counts_as_the_first(instance: dg.DagsterI
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("world")) as one:
+    yaml = f"{CANCER_YAML}  retraining: {{min_new_labels: 10, cooldown: 7d}}\n"
+    with world(tmp_path_factory.mktemp("world"), yaml=yaml) as one:
         yield one
 
 
@@ -198,6 +203,20 @@ def test_new_data_is_asked_for_again_after_its_run_was_lost(made: World) -> None
     assert again.tags == request.tags
 
 
+def test_a_retraining_whose_run_was_lost_is_asked_for_again_within_its_cool_down(made: World) -> None:
+    assert isinstance(made.tick("retraining").skip_message, str)
+    request = dg.RunRequest(
+        run_key="retrain cancer at 1", tags={"endpoint": "cancer", KIND_TAG: KIND, REASON_TAG: "drift"}
+    )
+    lost = lose(made.instance, ask_again(made.instance, request, time.time()), RunFailureReason.UNEXPECTED_TERMINATION)
+    (again,) = made.tick("retraining").run_requests
+    assert again.run_key == f"retrain cancer at 1, again after run {lost}"
+    assert again.tags.items() >= request.tags.items()
+    assert [key.path[-1] for key in again.asset_selection] == [*RETRAINING_ASSETS]
+    run_with(made.instance, DagsterRunStatus.SUCCESS, **{key.replace("/", "__"): v for key, v in again.tags.items()})
+    assert made.tick("retraining").run_requests == []
+
+
 def test_a_shadow_and_a_drift_report_whose_run_was_lost_are_asked_for_again(made: World) -> None:
     shadow = dg.RunRequest(run_key="shadow", tags={SHADOW_TAG: "cancer"})
     report = dg.RunRequest(run_key="report", tags={REPORT_TAG: "true", "modelops/reason": "a feature drifts"})
@@ -207,7 +226,8 @@ def test_a_shadow_and_a_drift_report_whose_run_was_lost_are_asked_for_again(made
         assert _last_was_lost(context, "cancer")
     lost = lose(made.instance, report, RunFailureReason.UNEXPECTED_TERMINATION)
     (again,) = made.tick("alerts").run_requests
-    assert (again.run_key, again.tags) == (f"drift report, again after run {lost}", report.tags)
+    assert again.run_key == f"drift report, again after run {lost}"
+    assert again.tags.items() >= report.tags.items()
 
 
 # The launcher

@@ -9,11 +9,12 @@ import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 from dagster._core.events import JobFailureData, RunFailureReason
 
+from modelops_pipelines.platforms.marked_processes import process_with_argument
 from modelops_pipelines.sensors.common import TICK_SECONDS
 
 GONE = "Its process is gone: it was killed, or the machine stopped"
 UNDER_WAY = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
-NAMELESS_SECONDS = 30.0
+NAMELESS_SECONDS = 15.0
 """A run's process is named in its tags at once; one that has no name after so long was killed as it began."""
 
 
@@ -49,15 +50,21 @@ def end_lost_runs(instance: DagsterInstance, now: float) -> list[DagsterRun]:
 
 
 def _is_lost(instance: DagsterInstance, record: RunRecord, now: float) -> bool:
-    """Return whether no process is behind a run any more. A command of Dagster runs its own, without a launch."""
-    from modelops_pipelines.resources.run_launcher import has_ended
+    """Return whether no process is behind a run any more. A command of Dagster runs its own, without a launch.
 
-    ended = has_ended(record.dagster_run)
+    A process that the daemon started and could not name, for it was killed in between, has the run's id in its command.
+    """
+    from modelops_pipelines.resources.run_launcher import has_ended, name_process
+
+    run_id, ended = record.dagster_run.run_id, has_ended(record.dagster_run)
     if ended is not None:
         return ended
     if now - record.update_timestamp.timestamp() < NAMELESS_SECONDS:
         return False
-    return instance.get_run_stats(record.dagster_run.run_id).launch_time is not None
+    if (pid := process_with_argument(run_id)) is not None:
+        name_process(instance, run_id, pid)
+        return False
+    return instance.get_run_stats(run_id).launch_time is not None
 
 
 def _end(instance: DagsterInstance, run_id: str) -> DagsterRun | None:

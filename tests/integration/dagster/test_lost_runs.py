@@ -16,6 +16,7 @@ from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
 from modelops_pipelines.assets.improve import REASON_TAG
 from modelops_pipelines.platforms.marked_processes import VARIABLE, Mark
+from modelops_pipelines.resources.run_launcher import PROCESS_TAG
 from modelops_pipelines.sensors.alerts import REPORT_TAG
 from modelops_pipelines.sensors.common import KIND_TAG, RETRAINING_ASSETS
 from modelops_pipelines.sensors.lost_runs import NAMELESS_SECONDS, end_lost_runs
@@ -120,12 +121,26 @@ def test_a_run_of_another_host_is_gone_when_another_up_has_the_home(
 def test_a_launch_that_was_killed_before_it_named_its_process_is_ended_after_a_while(
     instance: dg.DagsterInstance,
 ) -> None:
-    run_id = run_with(instance, DagsterRunStatus.NOT_STARTED)
-
-    event = dg.DagsterEvent(event_type_value=dg.DagsterEventType.PIPELINE_STARTING.value, job_name="nothing")
-    instance.report_dagster_event(event, run_id)
+    run_id = launched(instance)
     assert ended(instance) == set()
     assert ended(instance, NAMELESS_SECONDS + 1) == {run_id}
+
+
+def test_a_process_that_its_daemon_could_not_name_any_more_is_found_and_named(instance: dg.DagsterInstance) -> None:
+    run_id = launched(instance)
+    process = subprocess.Popen([*SLEEPS, run_id])
+    assert ended(instance, NAMELESS_SECONDS + 1) == set()
+    assert after(instance, run_id).tags[PROCESS_TAG] == identity_of(process.pid)
+    process.kill()
+    process.wait()
+    assert ended(instance) == {run_id}
+
+
+def launched(instance: dg.DagsterInstance) -> str:
+    run_id = run_with(instance, DagsterRunStatus.NOT_STARTED)
+    event = dg.DagsterEvent(event_type_value=dg.DagsterEventType.PIPELINE_STARTING.value, job_name="nothing")
+    instance.report_dagster_event(event, run_id)
+    return run_id
 
 
 def test_a_run_that_a_command_of_dagster_runs_itself_and_one_of_another_launcher_are_left_alone(

@@ -78,7 +78,7 @@ def daemon_command(workspace: Path) -> list[str]:
 def _entries(source: Path) -> Sequence[Mapping[str, Any]]:
     try:
         loaded = yaml.safe_load(source.read_text())
-        return [_entry(*one, source.parent) for entry in loaded["load_from"] for one in entry.items()]
+        return [_entry(kind, given, source.parent) for entry in loaded["load_from"] for kind, given in entry.items()]
     except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError) as error:
         problem = " ".join(str(error).split())
         raise SettingsError(

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
-from dagster._core.events import JobFailureData, RunFailureReason
+from dagster._core.events import EngineEventData, JobFailureData, RunFailureReason
 from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
 from modelops_pipelines.assets.improve import REASON_TAG
@@ -29,6 +29,7 @@ from tests.support.waiting import wait_until
 from tests.worlds.dagster_project import START, World, world
 
 OURS = {"run_launcher": {"module": "modelops_pipelines.resources.run_launcher", "class": "LocalRunLauncher"}}
+DEFAULT = {"run_launcher": {"module": "dagster.core.launcher", "class": "DefaultRunLauncher"}}
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 UNDER_WAY = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
@@ -141,6 +142,19 @@ def launched(instance: dg.DagsterInstance) -> str:
     event = dg.DagsterEvent(event_type_value=dg.DagsterEventType.PIPELINE_STARTING.value, job_name="nothing")
     instance.report_dagster_event(event, run_id)
     return run_id
+
+
+def test_a_run_of_dagster_s_default_launcher_is_known_by_the_process_that_its_events_name(
+    alive: str, dead: str, tmp_path: Path
+) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides=DEFAULT) as other:
+        runs, lost = (run_with(other, DagsterRunStatus.STARTED, endpoint="e") for _ in range(2))
+        theirs, nameless = (run_with(other, DagsterRunStatus.STARTED, **tags) for tags in ({}, {"endpoint": "e"}))
+        for run_id, process in ((runs, alive), (lost, dead), (theirs, dead)):
+            data = EngineEventData.in_process(int(process.split(":")[1]))
+            other.report_engine_event("Started process for run", after(other, run_id), data)
+        assert ended(other) == {lost}
+        assert [after(other, run_id).status for run_id in (runs, theirs, nameless)] == [DagsterRunStatus.STARTED] * 3
 
 
 def test_a_run_that_a_command_of_dagster_runs_itself_and_one_of_another_launcher_are_left_alone(

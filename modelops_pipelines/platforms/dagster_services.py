@@ -55,7 +55,7 @@ def write_workspace(source: Path, home: Path) -> Workspace:
             entries.append(entry)
             continue
         name = f"{CODE_SERVER}-{len(servers) + 1}" if servers else CODE_SERVER
-        socket, location = _socket(home, name), _location(kind, entry[kind], source.parent)
+        socket, location = _socket(home, name), entry[kind]
         servers.append(CodeServer(name, socket, _command(kind, location, socket)))
         about = {"location_name": location["location_name"], "socket": str(socket), "host": "localhost"}
         entries.append({"grpc_server": {**about, "additional_metadata": _metadata(location)}})
@@ -78,13 +78,17 @@ def daemon_command(workspace: Path) -> list[str]:
 def _entries(source: Path) -> Sequence[Mapping[str, Any]]:
     try:
         loaded = yaml.safe_load(source.read_text())
-        return [dict(entry.items()) for entry in loaded["load_from"]]
-    except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
+        return [_entry(kind, given, source.parent) for entry in loaded["load_from"] for kind, given in entry.items()]
+    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError) as error:
         problem = " ".join(str(error).split())
         raise SettingsError(
             f"{source} is no workspace of Dagster ({problem})",
             "Correct the file: load_from lists locations, such as python_module: modelops_pipelines.definitions",
         ) from error
+
+
+def _entry(kind: str, given: Any, folder: Path) -> Mapping[str, Any]:
+    return {kind: _location(kind, given, folder) if kind in _KINDS else given}
 
 
 def _location(kind: str, given: Any, folder: Path) -> dict[str, Any]:

@@ -78,3 +78,12 @@ def commands_of_children(parent: int) -> list[str]:
             if (entry / "stat").read_text().rpartition(")")[2].split()[1] == str(parent):
                 found.append((entry / "cmdline").read_text(errors="replace").replace("\0", " "))
     return found
+
+
+def process_with_argument(part: str) -> int | None:
+    """Return the id of a process that runs and whose command line holds this text, or None."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if part in (entry / "cmdline").read_text(errors="replace"):
+                return int(entry.name)
+    return None

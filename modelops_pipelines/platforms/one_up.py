@@ -1,7 +1,7 @@
 """Only one ``modelops up`` runs on a home; what it runs, and how that is, stands in a file that ``doctor`` reads."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +61,14 @@ def read_states(home: Path) -> dict[str, Any] | None:
         return None if gone else {"process": process_id(known["owner"]), "services": known["services"]}
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def sentence_of(service: Mapping[str, Any]) -> str:
+    """Return a service's state, as ``read_states`` gives it, in words."""
+    said = f"{service['name']} {service['state']} since {service['since']}"
+    if service["ended_times"]:
+        said += f", ended {service['ended_times']} time(s), last: {service['last_end']}"
+    return said
 
 
 def _already(home: Path) -> ConflictError:

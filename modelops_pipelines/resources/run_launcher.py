@@ -59,8 +59,7 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-        tags = {PROCESS_TAG: identity_of(process.pid), OWNER_TAG: owner_of_this_process() or ""}
-        self._instance.add_run_tags(run.run_id, tags)
+        name_process(self._instance, run.run_id, process.pid)
 
     def terminate(self, run_id: str) -> bool:
         """Ask the run's process to end, and return whether there was a run to end."""
@@ -74,6 +73,11 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         with suppress(ProcessLookupError):
             os.kill(process_id(run.tags[PROCESS_TAG]), signal.SIGTERM)
         return True
+
+
+def name_process(instance: DagsterInstance, run_id: str, pid: int) -> None:
+    """Name a run's process in the run's tags."""
+    instance.add_run_tags(run_id, {PROCESS_TAG: identity_of(pid), OWNER_TAG: owner_of_this_process() or ""})
 
 
 def has_ended(run: DagsterRun) -> bool | None:

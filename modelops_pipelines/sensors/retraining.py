@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import dagster as dg
+from dagster import RunsFilter
 
 from modelops_pipelines.assets.improve import REASON_TAG
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
@@ -17,6 +18,7 @@ from modelops_pipelines.sensors.common import (
     is_running,
     sensor_result,
 )
+from modelops_pipelines.sensors.run_requests import REQUEST_TAG, was_lost
 
 KIND = "retraining"
 
@@ -36,11 +38,14 @@ def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         with project.stores() as stores:
             for spec in specs:
                 decision = decide_retraining(stores, spec)
-                if decision.start and is_running(context, spec.name, KIND):
+                lost = _lost_request(context, spec)
+                if (decision.start or lost) and is_running(context, spec.name, KIND):
                     reasons.append(f"{spec.name}: {decision.reason}; a retraining is in progress")
+                elif lost:
+                    requests.append(lost)
                 elif decision.start:
                     watermark = stores.ingest_progress.of(spec.name).watermark
-                    requests.append(_request(spec.name, decision.reason, str(watermark)))
+                    requests.append(_request(spec.name, decision.reason, f"retrain {spec.name} {watermark}"))
                 else:
                     reasons.append(f"{spec.name}: {decision.reason}")
         return sensor_result(context, requests, reasons)
@@ -48,9 +53,24 @@ def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
     return retraining
 
 
-def _request(endpoint: str, reason: str, watermark: str) -> dg.RunRequest:
+def _lost_request(context: dg.SensorEvaluationContext, spec: EndpointSpec) -> dg.RunRequest | None:
+    """Return the request of the endpoint's newest retraining when its run was killed; one that began counts as due.
+
+    Its start is on record already, so the cool-down alone would put the next one off.
+    """
+    if spec.retraining is None or not spec.retraining.automatic:
+        return None
+    wanted = RunsFilter(tags={ENDPOINT_TAG: spec.name, KIND_TAG: KIND})
+    for record in filter(was_lost, context.instance.get_run_records(wanted, limit=1)):
+        tags = record.dagster_run.tags
+        if REQUEST_TAG in tags:
+            return _request(spec.name, tags.get(REASON_TAG, "its run was killed"), tags[REQUEST_TAG])
+    return None
+
+
+def _request(endpoint: str, reason: str, key: str) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=f"retrain {endpoint} {watermark}",
+        run_key=key,
         asset_selection=assets_of(endpoint, RETRAINING_ASSETS),
         tags={ENDPOINT_TAG: endpoint, REASON_TAG: reason, KIND_TAG: KIND},
     )

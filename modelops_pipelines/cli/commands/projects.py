@@ -12,7 +12,7 @@ import click
 from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT
 from modelops_pipelines.cli.output import echo, json_option, show_rows
 from modelops_pipelines.cli.project import project_settings
-from modelops_pipelines.core.errors import ConflictError, ModelOpsError
+from modelops_pipelines.core.errors import ConflictError, ModelOpsError, NotReadyError
 from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.stores import Stores
 
@@ -49,6 +49,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         "endpoints": _endpoints,
         "disk": _disk,
         "spool": _spool,
+        "services": _services,
         "gateway": _port("gateway_port"),
         "dagster": _port("dagster_port"),
         "mlflow": _port("mlflow_port"),
@@ -111,6 +112,21 @@ def _spool(settings: Settings) -> str:
     sealed = list(settings.spool.glob("*/*/*/*.jsonl"))
     size = sum(path.stat().st_size for path in sealed)
     return f"{len(sealed)} sealed segment(s) not ingested yet, {size / 2**20:.1f} MiB"
+
+
+def _services(settings: Settings) -> str:
+    from modelops_pipelines.platforms.one_up import read_states, sentence_of
+    from modelops_pipelines.platforms.service import WAITING
+
+    up = read_states(settings.home)
+    if up is None:
+        return "modelops up does not run"
+    waiting = [one["name"] for one in up["services"] if one["state"] == WAITING]
+    said = "; ".join([f"modelops up is process {up['process']}", *map(sentence_of, up["services"])])
+    if waiting:
+        logs = ", ".join(str(settings.home / "logs" / f"{name}.log") for name in waiting)
+        raise NotReadyError(said, f"Correct what the log says: {logs}")
+    return said
 
 
 def _port(name: str) -> Callable[[Settings], str]:

@@ -42,6 +42,15 @@ def is_gone(owner: str) -> bool | None:
     return bool(stat) and (stat[_STATE] in _ENDED or stat[_STARTED] != started)
 
 
+def runs_since(pid: int) -> float | None:
+    """Return when a process of this host started, in seconds since the epoch; None when it has ended."""
+    stat = _stat(pid)
+    if not stat or stat[_STATE] in _ENDED:
+        return None
+    booted = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+    return int(booted.split()[1]) + int(stat[_STARTED]) / os.sysconf("SC_CLK_TCK")
+
+
 def process_id(owner: str) -> int:
     """Return the process id in a name made by ``this_process``."""
     return int(owner.split(":")[1])

@@ -53,7 +53,7 @@ TABLES = {
     "key_usage",
     "shadow_log",
 }
-SENSORS = {"new_data", "alerts", "retraining", "promotion", "trials", "shadows"}
+SENSORS = {"new_data", "alerts", "retraining", "promotion", "trials", "shadows", "lost_runs"}
 SHARED = """\
 import dagster as dg
 from modelops_pipelines.components.model_endpoint import ModelEndpoint, shared_definitions

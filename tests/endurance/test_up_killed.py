@@ -1,0 +1,105 @@
+"""Processes of a real `modelops up` are killed under load: serving goes on, nothing is lost, nothing stays blocked."""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.endurance.killed_up import UP, WARDEN, KilledUp
+from tests.support.command_line import new_user
+from tests.support.waiting import wait_until
+
+SEED = int(os.environ.get("MODELOPS_KILL_SEED", "20261129"))
+SERVES_SECONDS, LOGGED_SECONDS = 120, 240
+"""How long is waited at most; what it took is printed: 5 s and 60 s are what is aimed at on a machine of its own."""
+SERVICES = ["gateway", "dagster-code", "dagster-daemon", "dagster", "mlflow", "dagster-run", UP, WARDEN]
+SERVING = {"gateway", UP}
+ALL = "all at once"
+
+
+def kills(number: int, chance: random.Random) -> Iterator[list[str]]:
+    """Yield what is killed: all at once first, then those that serving does not need; then each, pairs and all."""
+    yield [ALL]
+    yield ["dagster-daemon", "mlflow", "dagster-code"]
+    left: list[list[str]] = []
+    for _ in range(number - 2):
+        if not left:
+            left = [[ALL], *([name] for name in SERVICES), *(chance.sample(SERVICES, 2) for _ in range(6))]
+            chance.shuffle(left)
+        yield left.pop()
+
+
+@pytest.fixture
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledUp]:
+    user = new_user(tmp_path_factory.mktemp("killed up"))
+    user.run("train", "tumours", "--data", "data.csv")
+    made = KilledUp(user, random.Random(SEED))
+    try:
+        made.wait_until_up()
+        made.user.run("deploy", "tumours", "1")
+        made.client.start()
+        yield made
+    finally:
+        made.end()
+
+
+def test_serving_goes_on_and_no_row_is_lost_whoever_is_killed(killed: KilledUp, pytestconfig: pytest.Config) -> None:
+    took: list[tuple[str, float, float]] = []
+    for services in kills(int(pytestconfig.getoption("--up-kills")), killed.chance):
+        started = put_under_way(killed)
+        failed = killed.client.failed
+        at = time.monotonic()
+        victims = killed.kill_all() if services == [ALL] else killed.kill(services)
+        assert victims or services == ["dagster-run"]
+        killed.start_again()
+        wait_until(killed.serves, SERVES_SECONDS)
+        serving = time.monotonic() - at
+        if not SERVING & {*services} and services != [ALL]:
+            assert killed.client.failed == failed, "serving depends on none of them"
+        acknowledged = set(killed.client.acknowledged)
+        wait_until(lambda acknowledged=acknowledged: not acknowledged & killed.missing(), LOGGED_SECONDS)
+        took.append((" and ".join(services), serving, time.monotonic() - at))
+        print(f"{took[-1][0]}: serves after {serving:.1f} s, all in the log after {took[-1][2]:.1f} s", flush=True)
+        wait_until(lambda started=started: not killed.blocked() and is_over(killed, started), LOGGED_SECONDS)
+        assert killed.orphans() == []
+        killed.wait_until_up()
+    tell(took, len(killed.client.acknowledged))
+    see_that_nothing_is_blocked(killed)
+    killed.end()
+    assert killed.family() == {UP: [killed.process.pid]}
+
+
+def put_under_way(killed: KilledUp) -> list[str]:
+    """Have a retraining and a deploy under way beside the ingest of the load, for a random moment."""
+    version = "1" if killed.chance.random() < 0.5 else "2"
+    wanted = [killed.launch("retrain"), killed.launch("deploy", version=version, force=True, reason="test")]
+    time.sleep(killed.chance.uniform(0.0, 8.0))
+    return [run for run in wanted if run is not None]
+
+
+def is_over(killed: KilledUp, started: list[str]) -> bool:
+    """Return whether Dagster takes none of the runs for one under way."""
+    runs = killed.runs()
+    return bool(runs) and all(run not in runs or runs[run]["status"] in ("SUCCESS", "FAILURE") for run in started)
+
+
+def tell(took: list[tuple[str, float, float]], acknowledged: int) -> None:
+    """Print what it took: how often more than 5 s and 60 s, and the longest."""
+    late, unlogged = sum(one[1] > 5 for one in took), sum(one[2] > 60 for one in took)
+    longest = max(one[1] for one in took), max(one[2] for one in took)
+    print(
+        f"{len(took)} kills, {acknowledged} acknowledged requests, none lost; serving back after over 5 s: {late} times "
+        f"(longest {longest[0]:.1f} s); in the log after over 60 s: {unlogged} times (longest {longest[1]:.1f} s)"
+    )
+
+
+def see_that_nothing_is_blocked(killed: KilledUp) -> None:
+    """Deploy by the command line, and have a retraining and a deploy of Dagster succeed."""
+    killed.user.run("deploy", "tumours", "1", "--force", "--reason", "test")
+    for job, config in (("retrain", {}), ("deploy", {"version": "1", "force": True, "reason": "test"})):
+        run = killed.launch(job, **config)
+        assert run is not None
+        wait_until(lambda run=run: killed.runs().get(run, {}).get("status") in ("SUCCESS", "FAILURE"), LOGGED_SECONDS)
+        assert killed.runs()[run]["status"] == "SUCCESS", job

@@ -119,8 +119,8 @@ def test_an_idle_connection_is_kept_longer_than_proxies_keep_theirs(project: Pro
     with gateway_of(project, 1) as gateway, socket.create_connection(_address(gateway)) as caller:
         caller.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         caller.settimeout(SECONDS)
-        assert caller.recv(65536).startswith(b"HTTP/1.1 200")
-        assert b"" == caller.recv(65536)  # closed by the setting, not after uvicorn's five seconds
+        answer = b"".join(iter(lambda: caller.recv(65536), b""))  # to the end: it is closed by the setting
+        assert answer.startswith(b"HTTP/1.1 200")
 
 
 def _address(gateway: RunningGateway) -> tuple[str, int]:
@@ -165,7 +165,10 @@ def _rows() -> dict[str, Any]:
 
 
 def _error_code(gateway: RunningGateway) -> str | None:
-    body = gateway.client.post(PREDICT, json=_rows()).json()
+    try:
+        body = gateway.client.post(PREDICT, json=_rows()).json()
+    except httpx.TransportError:  # the connection was to the worker that was killed
+        return None
     return None if "error" not in body else str(body["error"]["code"])
 
 

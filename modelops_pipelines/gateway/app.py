@@ -15,6 +15,8 @@ from modelops_pipelines.gateway.json_logging import log_as_json
 from modelops_pipelines.gateway.routes.application import make_application
 from modelops_pipelines.gateway.routes.feedback import Responses
 from modelops_pipelines.gateway.routes.health import WATCH_SECONDS, Health
+from modelops_pipelines.gateway.supervision.board import Board
+from modelops_pipelines.gateway.supervision.supervisor import Place
 from modelops_pipelines.gateway.worker.ended_workers import cause_of, describe_left, ends_file
 from modelops_pipelines.gateway.worker.request_marks import RequestMarks, left_behind
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -28,23 +30,31 @@ _PREDICTION = re.compile(r"/(?:endpoints/([^/]+)/(invocations|infer)|v2/models/(
 class Gateway:
     """One worker: an ASGI application with its own serving state and spool."""
 
-    def __init__(self, stores: Stores) -> None:
-        """Read the endpoints and prepare the spool; the lifespan's start-up loads the models."""
+    def __init__(self, stores: Stores, place: Place, board: Board) -> None:
+        """Read the endpoints and prepare the spool; ``start`` loads the models.
+
+        ``board`` says how many workers serve. Raises BusyError while another process has the place's slot.
+        """
         settings = stores.settings
-        slot = claim_slot(settings.home / "locks", settings.gateway_port, settings.workers)
-        worker = f"{socket.gethostname()[:40]}-{slot}-{secrets.token_hex(4)}"
+        claim_slot(settings.home / "locks", settings.gateway_port, place.slot)
+        worker = f"{socket.gethostname()[:40]}-{place.number}-{secrets.token_hex(4)}"
         log_as_json(worker)
         secret = stores.database.secret()
         keyring = Keyring()
         self.serving = Serving(stores, keyring, worker)
         self._capture = Capture(settings.spool, worker, settings.seal_after_seconds)
-        self._limiter = Limiter(slot, settings.workers, settings.global_limit, settings.limits_url)
+        self._limiter = Limiter(place.number, settings.workers, settings.global_limit, settings.limits_url)
         self._predictor = Predictor(self.serving, keyring, self._limiter, self._capture, secret)
-        self._health = Health(stores, self.serving, self._capture)
-        self._marks = settings.home / "locks" / f"requests.{settings.gateway_port}.{slot}"
+        self._health = Health(stores, self.serving, self._capture, board)
+        self._marks = settings.home / "locks" / f"requests.{settings.gateway_port}.{place.slot}"
         self._ends = ends_file(settings)
         responses = Responses(self._capture, secret)
         self._routes = make_application(stores, self.serving, keyring, responses, self._health)
+
+    def start(self) -> None:
+        """Load what is to be served and follow the state; raises ModelOpsError when that cannot begin."""
+        self.serving.start()
+        self.serving.repeat("watch", self._health.watch, WATCH_SECONDS)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI scope."""
@@ -60,8 +70,6 @@ class Gateway:
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
-        self.serving.start()
-        self.serving.repeat("watch", self._health.watch, WATCH_SECONDS)
         await self._finish_ended_worker()
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -1,139 +1,114 @@
-"""Run the gateway: uvicorn with one or more workers, on loopback by default."""
+"""Run the gateway: a supervisor and one or more workers with uvicorn, on loopback by default."""
 
 import errno
 import gc
 import importlib
-import multiprocessing
 import os
-import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelops_pipelines.core.errors import ModelOpsError, PermanentError, SettingsError
 from modelops_pipelines.gateway.access.keyring import require_safe_binding
-from modelops_pipelines.gateway.worker.ended_workers import ends_file, note_end
-from modelops_pipelines.store.filesystem.process_identity import end_with_parent
+from modelops_pipelines.gateway.json_logging import log_as_json
+from modelops_pipelines.gateway.worker.ended_workers import ends_file
+from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:
-    import uvicorn
+    from uvicorn.server import Server
 
-    from modelops_pipelines.gateway.app import Gateway
+    from modelops_pipelines.gateway.supervision.board import Board
+    from modelops_pipelines.gateway.supervision.child import Problem
+    from modelops_pipelines.gateway.supervision.supervisor import Place
+    from modelops_pipelines.store.state.installation import Mark
 
 SWITCH_SECONDS = 0.0005
 """Python's default of 0.005 s lets a busy event loop delay the capture thread, and so the answers (measured)."""
 DRAIN_SECONDS = 10
+"""How long requests under way may take when the gateway ends, or a worker is replaced."""
+STOP_SECONDS = 30.0
+"""How long a worker may take to end in all, before it is killed."""
 BIND_SECONDS = 1.0
-HEALTHCHECK_SECONDS = 15
-"""A worker that has not answered its supervisor for so long is replaced."""
+PERMANENT, TRANSIENT = 3, 4
 PRELOADED = ("modelops_pipelines.gateway.app", "mlflow.sklearn", "sklearn.ensemble", "skops.io")
-SUPERVISED_SIGNALS = (
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGTTIN,
-    signal.SIGTTOU,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGTERM,
-)
-"""What only the supervisor handles; a fork inherits its handlers."""
 
 
 def serve(stores: Stores) -> None:
     """Serve until the process receives SIGTERM or SIGINT.
 
-    The workers share one listening socket; one that dies is replaced. Raises SettingsError when the port is in
-    use, or when the address is not loopback and no API key exists.
+    The workers share one listening socket; one that ends is replaced. Raises SettingsError when the port is in use, or
+    when the address is not loopback and no API key exists; and the error for which no worker can start.
     """
     settings = stores.settings
     require_safe_binding(settings.host, has_keys=bool(stores.keys.list()))
+    known = stores.database.installation.mark()
     listener = bind(settings.host, settings.gateway_port)
-    os.environ |= settings.environment()  # the workers read their settings from it
+    os.environ |= settings.environment()  # versions' own processes read their settings from it
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of forests compete with the workers for cores (measured)
-    import uvicorn
-
-    config = uvicorn.Config(
-        "modelops_pipelines.gateway.server:application",
-        factory=True,
-        workers=settings.workers,
-        log_config=None,
-        lifespan="on",
-        access_log=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-        timeout_worker_healthcheck=HEALTHCHECK_SECONDS,
-    )
     stores.database.close()
-    _supervise(config, listener, ends_file(settings))
+    _preload()
+    from modelops_pipelines.gateway.supervision.board import Board
+    from modelops_pipelines.gateway.supervision.supervisor import Servers, Supervisor
+
+    log_as_json("supervisor")
+    board = Board()
+    servers = Servers(
+        worker=lambda place: lambda: _worker(settings, known, place, board, listener),
+        stand_in=lambda problem: lambda: _stand_in(settings, problem, listener),
+    )
+    problem = Supervisor(settings.workers, servers, listener, board, ends_file(settings)).run(STOP_SECONDS)
+    if problem is not None:
+        sys.stderr.write(f"modelops gateway: {problem.text}\n")
+        sys.exit(PERMANENT)
 
 
-def _supervise(config: "uvicorn.Config", listener: socket.socket, ends: Path) -> None:
-    """Run the workers, one too, in processes of their own: whatever ends a worker, it is replaced.
+def _preload() -> None:
+    """Import the heavy packages before the workers are forked, while there is one thread.
 
-    They are forked from this process, which has imported the heavy packages and has one thread: a dead worker is
-    replaced in a second instead of five, and the workers share the memory of the imported modules.
+    A dead worker is replaced in a second instead of five, and the workers share the memory of the imported modules.
     """
-    import uvicorn._subprocess
-    from uvicorn.config import STARTUP_FAILURE
-    from uvicorn.supervisors import Multiprocess
-
     for name in PRELOADED:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # a collection in a worker would touch, and so copy, what the imports made
-    uvicorn._subprocess.spawn = _Workers(ends)  # type: ignore[assignment]  # noqa: SLF001 - it has no setting for this
-    supervisor = Multiprocess(config, sockets=[listener])
-    supervisor.run()
-    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
-        sys.exit(STARTUP_FAILURE)
 
 
-class _Workers:
-    """What uvicorn's supervisor starts its workers with, in place of the context ``spawn``."""
-
-    def __init__(self, ends: Path) -> None:
-        """Note in this file how each worker ended, for the one that takes its place."""
-        self._ends = ends
-        self._started: list[Any] = []
-
-    def Process(self, target: Any, kwargs: dict[str, Any]) -> Any:  # noqa: N802 - the name in multiprocessing
-        for process in [one for one in self._started if one.exitcode is not None]:
-            note_end(self._ends, process.pid, process.exitcode)
-            self._started.remove(process)
-        arguments = (os.getpid(), target, kwargs)
-        process = multiprocessing.get_context("fork").Process(target=_run_worker, args=arguments)
-        self._started.append(process)
-        return process
-
-
-def _run_worker(supervisor: int, target: Callable[..., None], kwargs: Mapping[str, Any]) -> None:
-    """Be a worker; its launcher is forked first, while this process has one thread."""
-    from uvicorn.config import STARTUP_FAILURE
-
-    from modelops_pipelines.gateway.version_process.launcher import fork_launcher
-
-    end_with_parent(supervisor)
-    for number in SUPERVISED_SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    fork_launcher()
-    try:
-        target(**kwargs)
-    except ModelOpsError as error:  # a worker that cannot begin would be replaced for ever
-        sys.stderr.write(f"modelops gateway: {error}\n")
-        sys.exit(STARTUP_FAILURE)
-
-
-def application() -> "Gateway":
-    """Return the worker's application; uvicorn calls this in each worker process."""
+def _worker(
+    settings: Settings, known: "Mark | None", place: "Place", board: "Board", listener: socket.socket
+) -> "Server":
+    """Return a worker's server; raises StateError when the home has vanished since the gateway started."""
     from modelops_pipelines.gateway.app import Gateway
 
     sys.setswitchinterval(SWITCH_SECONDS)
-    return Gateway(Stores())
+    gateway = Gateway(Stores(settings, known), place, board)
+    gateway.start()
+    return _server(gateway, settings, listener)
+
+
+def _stand_in(settings: Settings, problem: "Problem", listener: socket.socket) -> "Server":
+    from modelops_pipelines.gateway.supervision.stand_in import StandIn
+
+    log_as_json("stand-in")
+    return _server(StandIn(problem.code), settings, listener)
+
+
+def _server(application: Any, settings: Settings, listener: socket.socket) -> "Server":
+    import uvicorn
+
+    from modelops_pipelines.gateway.supervision.graceful_server import GracefulServer
+
+    config = uvicorn.Config(
+        application,
+        log_config=None,
+        lifespan="on",
+        access_log=False,
+        proxy_headers=False,
+        timeout_keep_alive=settings.keep_alive_seconds,  # type: ignore[arg-type]  # a number of seconds, whole or not
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    return GracefulServer(config, listener)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -167,7 +142,7 @@ def main() -> None:
         serve(Stores())
     except ModelOpsError as error:
         sys.stderr.write(f"modelops gateway: {error}\n")
-        sys.exit(3 if isinstance(error, PermanentError) else 4)
+        sys.exit(PERMANENT if isinstance(error, PermanentError) else TRANSIENT)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "mlflow_port": "MODELOPS_MLFLOW_PORT",
     "seal_after_seconds": "MODELOPS_SEAL_AFTER_SECONDS",
     "workers": "MODELOPS_WORKERS",
+    "keep_alive_seconds": "MODELOPS_KEEP_ALIVE_SECONDS",
     "global_limit": "MODELOPS_GLOBAL_LIMIT",
     "limits_url": "MODELOPS_LIMITS_URL",
 }
@@ -48,6 +49,7 @@ class Settings:
     mlflow_port: int = 5000
     seal_after_seconds: float = 10.0
     workers: int = 1
+    keep_alive_seconds: float = 90.0
     global_limit: str | None = None
     limits_url: str | None = None
 

@@ -181,7 +181,12 @@ STATE = (
     Table(
         "workers",
         "The gateway's live worker processes.",
-        (text("worker", "its name"), text("address", "where it listens"), moment("heartbeat", "last heartbeat")),
+        (
+            text("worker", "its name"),
+            text("address", "where it listens"),
+            moment("heartbeat", "last heartbeat, by the worker's clock"),
+            text("process?", "host, process id and start of the process; null for a worker of a release before 0.3"),
+        ),
         ("worker",),
     ),
     Table(

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from modelops_pipelines.core.capture.health import Check
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
+from modelops_pipelines.gateway.supervision.board import Board
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.operations.alerting.capture_watch import capture_health, watch_capture
 from modelops_pipelines.operations.alerting.configuration_watch import watch_configurations
@@ -29,9 +30,9 @@ PROBE_SECONDS = 2.0
 class Health:
     """The health checks of this worker; ``watch`` runs those that are too slow for a request."""
 
-    def __init__(self, stores: Stores, serving: Serving, capture: Capture) -> None:
+    def __init__(self, stores: Stores, serving: Serving, capture: Capture, board: Board) -> None:
         """Check nothing yet: the first ``watch`` or ``report`` does."""
-        self._stores, self._serving, self._capture = stores, serving, capture
+        self._stores, self._serving, self._capture, self._board = stores, serving, capture, board
         self._registry_ok_at: float | None = None
         self._registry_fault: str | None = None
 
@@ -71,11 +72,19 @@ class Health:
             "champions": {"ok": not unloaded, "not_loaded": unloaded},
             "versions": self._versions(),
             "configurations": self._configurations(),
+            "workers": self._workers(),
         }
 
     def _unloaded(self) -> dict[str, str]:
         """Return the active endpoints without a loaded champion, with the reason."""
         return {one.spec.name: str(one.unserved) for one in self._serving.endpoints() if one.unserved is not None}
+
+    def _workers(self) -> dict[str, Any]:
+        """Return how many workers of this gateway serve, and why one cannot start."""
+        workers = self._board.read()
+        if workers is None:
+            return {"ok": True, "wanted": self._serving.workers, "serving": None, "problem": None}
+        return {"ok": workers.serving >= workers.wanted, **vars(workers)}
 
     def _versions(self) -> dict[str, Any]:
         """Return the endpoints whose version this worker cannot serve, with the reason."""

@@ -12,7 +12,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,6 +35,7 @@ from modelops_pipelines.gateway.version_process.launcher import Launcher
 from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, survives
 from modelops_pipelines.operations.model_runtime.loaded_model import Rows
 from modelops_pipelines.operations.release.trials.crashes import contain_crashes, resolve_crashes, version_before
+from modelops_pipelines.store.filesystem.files import reserve
 from modelops_pipelines.store.stores import Stores
 
 RECENT = ESTABLISHED_WITHIN + timedelta(minutes=1)
@@ -253,8 +253,7 @@ def _map_bell(folder: Path) -> mmap.mmap:
     folder.mkdir(parents=True, exist_ok=True)
     opened = os.open(folder / "crashes.bell", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        with suppress(OSError):
-            os.truncate(opened, _BELL)
+        reserve(opened, _BELL)
         return mmap.mmap(opened, _BELL)
     finally:
         os.close(opened)

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import orjson
 
+from modelops_pipelines.store.filesystem.files import reserve
+
 SLOTS, SLOT_BYTES = 1024, 1024
 FREE, WAITING, IN_MODEL, ANSWERED = 0, 1, 2, 3
 _HEADER = struct.Struct("!q36s")
@@ -75,7 +77,7 @@ class RequestMarks:
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            os.truncate(opened, _START + SLOTS * SLOT_BYTES)
+            reserve(opened, _START + SLOTS * SLOT_BYTES)
             self._map = mmap.mmap(opened, _START + SLOTS * SLOT_BYTES)
         finally:
             os.close(opened)

@@ -5,20 +5,27 @@ serves the last known state, and ``/health`` reports its age.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import ModelOpsError, UnknownError
+from modelops_pipelines.core.errors import (
+    BusyError,
+    ModelOpsError,
+    StateError,
+    UnavailableError,
+    UnknownError,
+)
 from modelops_pipelines.core.release.deployment_states import LIVE
 from modelops_pipelines.core.release.deployment_states import STOPPED as REPLACED
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
 from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
+from modelops_pipelines.gateway.worker.acknowledgements import Acknowledgements
+from modelops_pipelines.gateway.worker.background_tasks import BackgroundTasks
 from modelops_pipelines.gateway.worker.class_names import is_behind, renamed, with_recorded_classes
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.ended_workers import crashes_left
@@ -28,6 +35,7 @@ from modelops_pipelines.gateway.worker.request_marks import LeftBehind
 from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint, not_loaded_error
 from modelops_pipelines.gateway.worker.version_processes import CHECK_SECONDS, VersionProcesses
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
+from modelops_pipelines.store.filesystem.process_identity import this_process
 from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores
 
@@ -37,6 +45,8 @@ CLASSES_SECONDS = 2.0
 RESIDENT = 4
 RETRY_SECONDS = 10.0
 CRASH_SECONDS = 0.5
+NEVER_DEPLOYED = 0
+"""The generation of an endpoint without a desired state; one whose state vanished serves on."""
 _LOG = logging.getLogger("modelops.gateway")
 
 
@@ -55,12 +65,13 @@ class Serving:
         self.crashes = CrashBook(stores, worker)
         self._processes = VersionProcesses(self.crashes, worker)
         self.configurations = EndpointConfigurations(stores.settings, self._served, self._load, self._rename)
+        self._acknowledgements = Acknowledgements(stores, worker)
+        self._process = this_process()
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
         self._classes_at: float | None = None
         self._reported: dict[str, str] = {}
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._tasks = BackgroundTasks()
         self._read_yaml()
 
     def start(self) -> None:
@@ -78,9 +89,7 @@ class Serving:
 
     def stop(self) -> None:
         """End the threads and remove this worker from the list of live workers."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(timeout=5)
+        self._tasks.stop()
         self._processes.close()
         self.crashes.close()
         self._shared.clear(time.time())
@@ -119,16 +128,7 @@ class Serving:
 
     def repeat(self, name: str, step: Callable[[], None], pause: float) -> None:
         """Call ``step`` every ``pause`` seconds in its own thread until ``stop``; exceptions are logged."""
-        thread = threading.Thread(target=self._run_until_stop, args=(name, step, pause), name=name, daemon=True)
-        thread.start()
-        self._threads.append(thread)
-
-    def _run_until_stop(self, name: str, step: Callable[[], None], pause: float) -> None:
-        while not self._stop.wait(pause):
-            try:
-                step()
-            except Exception:  # noqa: BLE001 - a thread that ends would stop following the desired state
-                _LOG.exception("Background task %s failed; it runs again in %g s", name, pause)
+        self._tasks.repeat(name, step, pause)
 
     def live(self, endpoint: str, now: float, window: int) -> dict[str, Any]:
         """Return the metrics of all workers over the last ``window`` seconds; raises UnknownError."""
@@ -137,8 +137,10 @@ class Serving:
 
     def _heartbeat(self) -> None:
         self._shared.publish([(served.spec.name, served.live) for served in self.endpoints()], time.time())
-        self._stores.deployments.heartbeat(self.worker, self._stores.settings.gateway_url, self._stores.now())
+        address, now = self._stores.settings.gateway_url, self._stores.now()
+        self._stores.deployments.heartbeat(self.worker, address, now, self._process)
         self._heartbeat_at = time.time()
+        self._acknowledgements.resend()
 
     def _read_keys(self) -> None:
         self._keyring.refresh(self._stores.keys)
@@ -176,7 +178,7 @@ class Serving:
             self._failed.pop(state.endpoint, None)
             self._keep_previous(changed)
             self._classes_at = None
-        if state.generation > served.state.generation and self._is_due(state):
+        if state.generation not in (NEVER_DEPLOYED, served.state.generation) and self._is_due(state):
             self._apply(served, state)
         self.configurations.keep(self._served[state.endpoint], state)
 
@@ -210,6 +212,8 @@ class Serving:
         name, error = state.endpoint, None
         try:
             loaded = {v.version: self._load(served, v.version) for v in state.answering}
+        except (BusyError, UnavailableError, StateError):  # it says nothing of the version: the next attempt tells
+            raise
         except ModelOpsError as failure:
             error = str(failure)
             self._failed[name] = (state.generation, time.monotonic())
@@ -234,7 +238,7 @@ class Serving:
             unproven = next((why for batcher in loaded.values() if (why := batcher.model.unproven)), None)
             if unproven is not None:
                 self._failures[name] = unproven
-        self._stores.deployments.acknowledge(self.worker, name, state.generation, error, self._stores.now())
+        self._acknowledgements.send(name, state.generation, error)
         if error is None:
             self._keep_previous(self._served[name])
             self._classes_at = None

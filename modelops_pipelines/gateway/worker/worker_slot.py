@@ -1,6 +1,5 @@
-"""The number of a gateway worker: the first slot whose file lock is free. The system frees a dead worker's lock."""
+"""The slot of files of a gateway worker, held by a file lock. The system frees a dead worker's lock."""
 
-import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -11,24 +10,19 @@ PATIENCE_SECONDS = 10.0
 _held: list[FileLock] = []
 
 
-def claim_slot(folder: Path, port: int, workers: int) -> int:
-    """Return this process's number, from 0, among the gateway's workers at this port, held until the process ends.
+def claim_slot(folder: Path, port: int, slot: int) -> None:
+    """Hold a worker's slot of files, at this port, until the process ends.
 
-    Raises BusyError when other processes hold every slot for PATIENCE_SECONDS.
+    Raises BusyError when another process holds it for PATIENCE_SECONDS: the workers of a gateway that was killed end a
+    moment after it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        for slot in range(workers):
-            lock = FileLock(folder / f"gateway.{port}.{slot}.lock")
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                continue
-            _held.append(lock)
-            return slot
-        time.sleep(0.1)
-    raise BusyError(
-        f"{workers} gateway worker(s) are already running at port {port}",
-        "Stop that gateway, or set MODELOPS_GATEWAY_PORT to another port",
-    )
+    lock = FileLock(folder / f"gateway.{port}.{slot}.lock")
+    try:
+        lock.acquire(timeout=PATIENCE_SECONDS)
+    except Timeout as error:
+        raise BusyError(
+            f"A worker of another gateway at port {port} is still running",
+            "Stop that gateway, or set MODELOPS_GATEWAY_PORT to another port",
+        ) from error
+    _held.append(lock)

@@ -10,7 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, ModelOpsError
+from modelops_pipelines.core.errors import (
+    AcknowledgementError,
+    BusyError,
+    ConflictError,
+    ModelOpsError,
+    UnavailableError,
+)
 from modelops_pipelines.core.release.deployment_states import (
     DEPLOYING,
     FAILED,
@@ -239,8 +245,14 @@ def _await_workers(
     """
     deadline = time.monotonic() + DEPLOY_SECONDS
     while True:
-        acknowledged = stores.deployments.acknowledgements(spec.name, stores.now())
-        check(acknowledged)
+        try:
+            acknowledged = stores.deployments.acknowledgements(spec.name, stores.now())
+            check(acknowledged)
+        except (BusyError, UnavailableError):  # the change is made: its result is read again
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+            continue
         waiting = [worker for worker in acknowledged if worker.generation < generation]
         if not waiting:
             return len(acknowledged)

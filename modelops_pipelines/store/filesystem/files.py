@@ -26,6 +26,17 @@ def sync_everything() -> None:
     os.sync()
 
 
+def reserve(descriptor: int, size: int) -> None:
+    """Give a file this many bytes on the disk; raises OSError when it is full.
+
+    A file that was only made longer has no bytes yet: to write them through a mapping, on a full disk, ends a process.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.pwrite(descriptor, bytes(size), 0)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write the file atomically and durably, and create its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,13 +5,15 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from modelops_pipelines.core.access.api_keys import Grant
-from modelops_pipelines.operations.release.commands import deploy, roll_back
+from modelops_pipelines.operations.release.commands import deploy, roll_back, start, stop
+from modelops_pipelines.store.stores import Stores
 from tests.support.gateway import RunningGateway, running_gateway, worker_pids
 from tests.support.project import Project, cancer_frame, make_project, rows_of, train_first
 from tests.support.waiting import wait_until
@@ -57,6 +59,47 @@ def test_a_worker_that_is_killed_is_started_anew_in_its_slot(running: tuple[Proj
     slots = sorted(worker.rsplit("-", 2)[1] for worker in _workers(project))
     assert [str(slot) for slot in range(WORKERS)] == slots
     assert 200 == _fresh(gateway).status_code
+
+
+@pytest.mark.parametrize("seconds", [-10, 10, 3600])
+def test_a_command_with_another_clock_finds_every_worker(
+    running: tuple[Project, RunningGateway], seconds: float
+) -> None:
+    project, _ = running
+    stores = ClockAhead(project.stores.settings)
+    stores.ahead = timedelta(seconds=seconds)
+    other = "2" if "1" == project.stores.deployments.desired("cancer").champion else "1"
+    done = deploy(stores, project.spec, other, actor="test", reason="test", force=True)
+    assert (other, WORKERS) == (done.to_version, done.workers)
+
+
+class ClockAhead(Stores):
+    """Stores of a process whose clock differs from the workers'."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+def test_a_change_that_no_worker_can_acknowledge_at_first_stands_once_they_can(
+    running: tuple[Project, RunningGateway],
+) -> None:
+    project, gateway = running
+    failing = "CREATE TRIGGER no BEFORE INSERT ON acknowledgements BEGIN SELECT RAISE(ABORT, 'it fails'); END"
+    _run_sql(project, failing)
+    with ThreadPoolExecutor(1) as pool:
+        stopping = pool.submit(stop, project.stores, project.spec, actor="test", reason="test")
+        wait_until(lambda: gateway.log.read_text().count("is acknowledged again in a second") >= WORKERS, 30)
+        assert not stopping.done()
+        _run_sql(project, "DROP TRIGGER no")
+        assert WORKERS == stopping.result(30).workers
+    assert WORKERS == start(project.stores, project.spec, actor="test", reason="test").workers
+
+
+def _run_sql(project: Project, statement: str) -> None:
+    with project.stores.database.begin() as connected:
+        connected.execute(sa.text(statement))
 
 
 def test_a_key_is_good_and_no_more_good_on_every_worker_within_a_second(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,9 +16,9 @@ from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, 
 from modelops_pipelines.core.release.event_log import GENESIS, Event, describe_state
 from modelops_pipelines.store.state.database import Database, moment, to_micros
 from modelops_pipelines.store.state.release import deployment_attempts as attempts
+from modelops_pipelines.store.state.release.worker_liveness import Liveness
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
-ALIVE = timedelta(seconds=5)
 _VERSIONS = STATE_TABLES["model_versions"]
 _DESIRED = STATE_TABLES["desired_state"]
 _EVENTS = STATE_TABLES["events"]
@@ -61,6 +61,7 @@ class Deployments:
     def __init__(self, database: Database) -> None:
         """Share the database with the other stores."""
         self._database = database
+        self._liveness = Liveness()
 
     def record_version(self, version: ModelVersion) -> None:
         """Record what serving needs of a version; a second call replaces the record."""
@@ -226,11 +227,12 @@ class Deployments:
             rows = connected.execute(sa.select(_EVENTS).order_by(_EVENTS.c.number)).mappings().all()
         return [(_event(row), row["hash"]) for row in rows]
 
-    def heartbeat(self, worker: str, address: str, now: datetime) -> None:
-        """Record a heartbeat of the worker."""
+    def heartbeat(self, worker: str, address: str, now: datetime, process: str | None = None) -> None:
+        """Record a heartbeat of the worker; ``process`` is its identity, from ``process_identity.this_process``."""
+        values = {"address": address, "heartbeat": to_micros(now), "process": process}
         with self._database.begin() as connected:
             connected.execute(_WORKERS.delete().where(_WORKERS.c.worker == worker))
-            connected.execute(_WORKERS.insert().values(worker=worker, address=address, heartbeat=to_micros(now)))
+            connected.execute(_WORKERS.insert().values(worker=worker, **values))
 
     def leave(self, worker: str) -> None:
         """Delete the worker and its acknowledgements."""
@@ -248,13 +250,20 @@ class Deployments:
                 )
             )
 
+    def acknowledged(self, worker: str) -> dict[str, tuple[int, str | None]]:
+        """Return what the worker has acknowledged: generation and error by endpoint."""
+        query = sa.select(_ACKS.c.endpoint, _ACKS.c.generation, _ACKS.c.error).where(_ACKS.c.worker == worker)
+        with self._database.read() as connected:
+            return {row.endpoint: (row.generation, row.error) for row in connected.execute(query)}
+
     def acknowledgements(self, endpoint: str, now: datetime) -> list[Acknowledgement]:
         """Return the acknowledgements of the endpoint by all live workers; generation 0 without one."""
         join = _WORKERS.outerjoin(_ACKS, sa.and_(_ACKS.c.worker == _WORKERS.c.worker, _ACKS.c.endpoint == endpoint))
-        query = sa.select(_WORKERS.c.worker, _ACKS.c.generation, _ACKS.c.error).select_from(join)
+        query = sa.select(_WORKERS, _ACKS.c.generation, _ACKS.c.error).select_from(join)
         with self._database.read() as connected:
-            rows = connected.execute(query.where(_WORKERS.c.heartbeat >= to_micros(now - ALIVE))).all()
-        return [Acknowledgement(worker, generation or 0, error) for worker, generation, error in rows]
+            rows = connected.execute(query).all()
+        live = [row for row in rows if self._liveness.is_live(row.worker, row.process, row.heartbeat, now)]
+        return [Acknowledgement(row.worker, row.generation or 0, row.error) for row in live]
 
 
 class StaleStateError(Exception):

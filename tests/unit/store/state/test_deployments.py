@@ -12,15 +12,18 @@ import sqlalchemy as sa
 from modelops_pipelines.core.errors import UnknownError
 from modelops_pipelines.core.release.desired_state import DesiredState, Variant, variants_of
 from modelops_pipelines.core.release.event_log import Event, broken_link
+from modelops_pipelines.store.filesystem.process_identity import this_process
 from modelops_pipelines.store.state.database import Database
+from modelops_pipelines.store.state.release import worker_liveness
 from modelops_pipelines.store.state.release.deployments import (
-    ALIVE,
     Deployments,
     ModelVersion,
     StaleStateError,
     required_version,
 )
+from modelops_pipelines.store.state.release.worker_liveness import ALIVE
 
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 VERSION = ModelVersion("m", "1", "/files", {"x": "float", "a": "text"}, None, "abc", None, NOW)
 
@@ -161,3 +164,34 @@ def test_only_live_workers_count_and_one_that_said_nothing_is_at_generation_0(de
     assert {0} == {one.generation for one in deployments.acknowledgements("b", NOW)}
     deployments.leave("good")
     assert ["silent"] == [one.worker for one in deployments.acknowledgements("a", NOW)]
+
+
+@pytest.mark.parametrize("skew", [-HOUR, -10 * SECOND, 10 * SECOND, HOUR], ids=str)
+def test_a_worker_of_this_host_lives_as_long_as_its_process_whatever_the_clocks_say(
+    deployments: Deployments, skew: timedelta
+) -> None:
+    process = this_process().rpartition(":")[0] + ":1"  # one that had this id before
+    deployments.heartbeat("lives", "http://l", NOW, this_process())
+    deployments.heartbeat("ended", "http://e", NOW, process)
+    assert ["lives"] == [one.worker for one in deployments.acknowledgements("a", NOW + skew)]
+
+
+@pytest.mark.parametrize(("skew", "lives"), [(-30 * SECOND, True), (30 * SECOND, True), (HOUR, False)], ids=str)
+def test_the_clock_of_another_host_may_differ_somewhat(
+    deployments: Deployments, skew: timedelta, *, lives: bool
+) -> None:
+    deployments.heartbeat("elsewhere", "http://e", NOW, "another-host:1:1")
+    assert lives == bool(deployments.acknowledgements("a", NOW + skew))
+
+
+def test_a_worker_whose_heart_stands_still_does_not_count(
+    deployments: Deployments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = [0.0]
+    monkeypatch.setattr(worker_liveness.time, "monotonic", lambda: passed[0])
+    deployments.heartbeat("stuck", "http://s", NOW, this_process())
+    found = []
+    for passed[0] in (0.0, 4.9, 5.1):
+        found.append(bool(deployments.acknowledgements("a", NOW)))
+    deployments.heartbeat("stuck", "http://s", NOW + SECOND, this_process())
+    assert [True, True, False, True] == [*found, bool(deployments.acknowledgements("a", NOW))]

@@ -1,0 +1,39 @@
+"""What a worker acknowledges of the desired state: it stands, or it is sent again.
+
+A deploy waits for it. One that failed once, or was lost with the state that a backup replaced, would make a change that
+has taken effect fail.
+"""
+
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from modelops_pipelines.core.errors import ModelOpsError
+from modelops_pipelines.store.stores import Stores
+
+_LOG = logging.getLogger("modelops.gateway")
+
+
+class Acknowledgements:
+    """The acknowledgements of one worker."""
+
+    def __init__(self, stores: Stores, worker: str) -> None:
+        """Have acknowledged nothing yet."""
+        self._stores, self._worker = stores, worker
+        self._due: dict[str, tuple[int, str | None]] = {}
+
+    def send(self, endpoint: str, generation: int, error: str | None) -> None:
+        """Record the generation of an endpoint that the worker serves, or why it cannot; ``resend`` if that fails."""
+        self._due[endpoint] = generation, error
+        try:
+            self._stores.deployments.acknowledge(self._worker, endpoint, generation, error, self._stores.now())
+        except (ModelOpsError, SQLAlchemyError) as failure:
+            _LOG.warning("Generation %d of %s is acknowledged again in a second: %s", generation, endpoint, failure)
+
+    def resend(self) -> None:
+        """Record again what is not recorded, or no longer; called every second."""
+        due = dict(self._due)
+        recorded = self._stores.deployments.acknowledged(self._worker)
+        for endpoint, what in due.items():
+            if recorded.get(endpoint) != what and self._due[endpoint] == what:
+                self.send(endpoint, *what)

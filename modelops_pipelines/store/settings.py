@@ -67,6 +67,11 @@ class Settings:
         return self.home / "mlartifacts"
 
     @property
+    def models(self) -> Path:
+        """The folder of the copies that versions are loaded from: ``models/<hash of the files>``."""
+        return self.home / "models"
+
+    @property
     def reports(self) -> Path:
         """The folder of HTML reports."""
         return self.home / "reports"

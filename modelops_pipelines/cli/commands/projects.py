@@ -46,6 +46,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         "home": _home,
         "state": _state,
         "history": _history,
+        "serving": _serving,
         "endpoints": _endpoints,
         "disk": _disk,
         "spool": _spool,
@@ -58,6 +59,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield {"check": name, "ok": True, "found": check(settings)}
         except ModelOpsError as error:
             yield {"check": name, "ok": False, "found": str(error)}
+        except Exception as error:  # noqa: BLE001 - whatever stops a check is what it has found
+            yield {"check": name, "ok": False, "found": f"The check itself failed ({type(error).__name__}: {error})"}
 
 
 def _home(settings: Settings) -> str:
@@ -74,17 +77,15 @@ def _state(settings: Settings) -> str:
 
 
 def _history(settings: Settings) -> str:
-    from modelops_pipelines.core.release.event_log import broken_link
+    from modelops_pipelines.operations.governance.history_check import check_history
 
-    stores = Stores(settings)
-    events = stores.deployments.sealed_events()
-    broken = broken_link(events, stores.deployments.head())
-    if broken is not None:
-        raise ConflictError(
-            f"The history fails its hash check from event {broken} on: events were changed or removed",
-            "Compare the history with a backup of the state database",
-        )
-    return f"{len(events)} event(s), all hashes are valid"
+    return check_history(Stores(settings))
+
+
+def _serving(settings: Settings) -> str:
+    from modelops_pipelines.operations.governance.history_check import check_state
+
+    return check_state(Stores(settings))
 
 
 def _endpoints(settings: Settings) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.models.classes import TAG, missing_classes
 from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
+from modelops_pipelines.operations.versions.copies import clean_copies, with_files
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
 
@@ -15,6 +16,8 @@ def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVers
     Raises UnknownError when the registry has no such version, SchemaError when its inputs clash with the endpoint.
     """
     found = stores.deployments.version(spec.model_name, version)
+    if found is not None:
+        found = with_files(stores, found)
     if found is None:
         from modelops_pipelines.operations.drift.references import (
             adopt_reference,  # loads the profiles' code, which most commands do not need
@@ -24,6 +27,7 @@ def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVers
         check_inputs(stores, spec, found.inputs)
         adopt_reference(stores, found)
         stores.deployments.record_version(found)
+        clean_copies(stores)
     elif found.classes_from == TAG or missing_classes(
         spec.task, version, found.classes or spec.classes or None, found.output
     ):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -21,7 +22,7 @@ from modelops_pipelines.core.errors import ModelError, UnknownError
 from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, SCORES, UNKNOWN
 from modelops_pipelines.store.filesystem.files import exclusive
-from modelops_pipelines.store.registry.file_hashes import hash_files
+from modelops_pipelines.store.registry.model_copies import ModelCopies
 from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES, describe_files, why_unsafe
 from modelops_pipelines.store.registry.version_classes import recorded_classes, tagged_classes
 from modelops_pipelines.store.settings import Settings
@@ -42,6 +43,7 @@ COLUMN_TYPES = {
 TRAINING_SET_TAG = "modelops.training_set"
 TRAINER_TAG = "modelops.trainer"
 STAGE_TAG = "modelops.stage"
+_LOCAL_SCHEMES = ("", "file")
 REFERENCE_FILES = ("reference.json", "reference_hours.parquet")
 
 
@@ -64,6 +66,7 @@ class Registry:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self._artifacts = settings.artifacts
+        self._copies = ModelCopies(settings.models)
         self._client = mlflow.MlflowClient(settings.registry_uri, settings.registry_uri)
         self._uri = settings.registry_uri
         with exclusive(settings.home / "locks" / "registry.lock", "the registry's set-up"):
@@ -103,25 +106,21 @@ class Registry:
         return self.describe(model_name, str(created.version))
 
     def describe(self, model_name: str, version: str) -> ModelVersion:
-        """Return what serving needs of a registered version, with its files' hash; executes none of its code.
+        """Return what serving needs of a registered version, with its files copied to the home; executes none of them.
 
         Raises UnknownError when the registry has no such version, ModelError when its files are not a servable model.
         """
         try:
             found = self._client.get_model_version(model_name, version)
-            folder = mlflow.artifacts.download_artifacts(
-                artifact_uri=self._client.get_model_version_download_uri(model_name, version),
-                tracking_uri=self._uri,
-            )
+            folder, files_hash = self._copied(model_name, version)
         except MlflowException as error:
             raise _no_version(model_name, version, error) from error
-        files_hash = hash_files(Path(folder))
-        described = describe_files(Path(folder))
-        of = _declared(described, Path(folder), found)
+        described = describe_files(folder)
+        of = _declared(described, folder, found)
         return ModelVersion(
             model_name=model_name,
             version=str(found.version),
-            artifact_uri=str(Path(folder).resolve()),
+            artifact_uri=str(folder),
             inputs=of.inputs,
             classes=of.classes,
             training_set=found.tags.get(TRAINING_SET_TAG),
@@ -132,6 +131,21 @@ class Registry:
             trained_here=False,
             classes_from=of.classes_from,
         )
+
+    def _copied(self, model_name: str, version: str) -> tuple[Path, str]:
+        """Copy a version's files to the home; return the copy's folder and its files' hash. Raises ModelError."""
+        uri = self._client.get_model_version_download_uri(model_name, version)
+        with self._copies.draft() as draft:
+            target = None if urlsplit(uri).scheme in _LOCAL_SCHEMES else str(draft)
+            try:
+                found = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=target, tracking_uri=self._uri)
+            except OSError as error:
+                raise ModelError(
+                    f"The files of version {version} of model {model_name!r} cannot be read from the registry "
+                    f"({error})",
+                    "Restore them there, or use another version",
+                ) from error
+            return self._copies.keep(Path(found))
 
     def tagged_classes(self, model_name: str, version: str) -> list[str] | None:
         """Return the classes in the version's tag now, or None; raises ModelError for a malformed tag, UnknownError."""

@@ -47,6 +47,7 @@ _ANSWERING = frozenset({"predict", "predict_proba", "predict_log_proba", "predic
 
 def runs_own_code(version: ModelVersion) -> bool:
     """Return whether a version's files could execute code; raises ModelError when its MLmodel file is unreadable."""
+    require_files(version)
     return why_unsafe(describe_files(version.folder)) is not None
 
 
@@ -58,6 +59,7 @@ def load_model(version: ModelVersion, spec: EndpointSpec, *, data_only: bool = F
     load, or could execute code and are not accepted: by their hash in ``accept_pickles``, or, with ``allow_pickle``,
     because this installation trained the model. ``data_only`` refuses files that could execute code even then.
     """
+    require_files(version)
     folder = Path(mkdtemp(prefix="modelops-model-"))
     try:
         copy_files(version.folder, folder)
@@ -72,6 +74,17 @@ def load_model(version: ModelVersion, spec: EndpointSpec, *, data_only: bool = F
     else:  # the model's own code may read its files at prediction time
         weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
     return model
+
+
+def require_files(version: ModelVersion) -> None:
+    """Raise ModelError, with what to do, when a version's files are not where they were recorded."""
+    if not version.folder.is_dir():
+        raise ModelError(
+            f"The files of version {version.version} of model {version.model_name!r} are gone: {version.folder} does "
+            "not exist",
+            f"Deploy version {version.version} again, which fetches them from MLflow; where they are gone from there "
+            "too, deploy another version, or roll back",
+        )
 
 
 def why_unsafe(described: dict[str, Any]) -> str | None:

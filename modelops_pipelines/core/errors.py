@@ -29,6 +29,7 @@ An error's message names the thing, the cause and the fix. Errors do not depend 
         ├── OverloadError         too many concurrent requests, or the deadline passed in the queue
         ├── NotReadyError         no model is loaded for the endpoint yet
         ├── BusyError             another process holds the lock
+        ├── RegistryError         the model registry does not answer
         └── AcknowledgementError  a worker did not load the desired state in time
 """
 
@@ -137,6 +138,10 @@ class NotReadyError(TransientError):
 
 class BusyError(TransientError):
     """Another process holds the lock."""
+
+
+class RegistryError(TransientError):
+    """The model registry does not answer."""
 
 
 class AcknowledgementError(TransientError):

@@ -13,7 +13,7 @@ from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT
 from modelops_pipelines.cli.output import json_option, show_rows
 from modelops_pipelines.cli.project import project_settings
 from modelops_pipelines.core.errors import ConflictError, ModelOpsError
-from modelops_pipelines.store.settings import Settings
+from modelops_pipelines.store.settings import Settings, own_registry
 from modelops_pipelines.store.stores import Stores
 
 LOW_DISK = 0.10
@@ -47,6 +47,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         "state": _state,
         "history": _history,
         "serving": _serving,
+        "registry": _registry,
         "endpoints": _endpoints,
         "disk": _disk,
         "spool": _spool,
@@ -86,6 +87,19 @@ def _serving(settings: Settings) -> str:
     from modelops_pipelines.operations.governance.history_check import check_state
 
     return check_state(Stores(settings))
+
+
+def _registry(settings: Settings) -> str:
+    from modelops_pipelines.store.registry.availability import registry_fault, shown_uri, unreachable
+
+    shown = shown_uri(settings.registry_uri)
+    is_new = settings.registry_uri == own_registry(settings.home) and not (settings.home / "mlflow.db").exists()
+    if is_new:
+        return f"{shown} is made at the first training or deploy"
+    fault = registry_fault(settings.registry_uri)
+    if fault is not None:
+        raise unreachable(settings.registry_uri, fault)
+    return f"{shown} answers"
 
 
 def _endpoints(settings: Settings) -> str:

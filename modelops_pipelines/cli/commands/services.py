@@ -10,7 +10,7 @@ import click
 
 from modelops_pipelines.cli.project import open_stores, project_settings
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
-from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS
+from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS, is_server
 
 START_SECONDS = 180.0
 POLL_SECONDS = 0.5
@@ -35,7 +35,9 @@ def up(workers: int | None, *, mlflow: bool) -> None:
     with running(settings, Path.cwd()) as platform:
         platform.start_gateway()
         platform.start_dagster()
-        if mlflow:
+        if mlflow and is_server(settings.registry_uri):
+            click.echo(f"  mlflow   {settings.registry_uri} (a server of its own: it is not started here)", err=True)
+        elif mlflow:
             platform.start_mlflow()
         click.echo("Starting ...", err=True)
         platform.wait(platform.services, START_SECONDS)

@@ -22,10 +22,12 @@ from modelops_pipelines.core.errors import ModelError, UnknownError
 from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, SCORES, UNKNOWN
 from modelops_pipelines.store.filesystem.files import exclusive
+from modelops_pipelines.store.registry.availability import registry_fault, unreachable
+from modelops_pipelines.store.registry.guarded_client import GuardedClient, answering
 from modelops_pipelines.store.registry.model_copies import ModelCopies
 from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES, describe_files, why_unsafe
 from modelops_pipelines.store.registry.version_classes import recorded_classes, tagged_classes
-from modelops_pipelines.store.settings import Settings
+from modelops_pipelines.store.settings import Settings, is_server
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 if TYPE_CHECKING:
@@ -62,13 +64,22 @@ class Registry:
     """Registered models, their versions and aliases."""
 
     def __init__(self, settings: Settings) -> None:
-        """Connect; a new SQLite store is created under a lock, because concurrent set-ups fail."""
+        """Connect; a new SQLite store is created under a lock, because concurrent set-ups fail.
+
+        Raises RegistryError, as every method does, when the registry does not answer.
+        """
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self._artifacts = settings.artifacts
         self._copies = ModelCopies(settings.models)
-        self._client = mlflow.MlflowClient(settings.registry_uri, settings.registry_uri)
         self._uri = settings.registry_uri
+        if is_server(self._uri):
+            fault = registry_fault(self._uri)
+            if fault is not None:
+                raise unreachable(self._uri, fault)
+        self._client: Any = GuardedClient(self._uri)
+        if is_server(self._uri):
+            return
         with exclusive(settings.home / "locks" / "registry.lock", "the registry's set-up"):
             self._client.search_experiments(max_results=1)
 
@@ -94,7 +105,7 @@ class Registry:
         mlflow.set_tracking_uri(self._uri)
         mlflow.set_registry_uri(self._uri)
         experiment_id = self._experiment(experiment)
-        with mlflow.start_run(experiment_id=experiment_id, run_name=f"train {experiment}") as run:
+        with answering(self._uri), mlflow.start_run(experiment_id=experiment_id, run_name=f"train {experiment}") as run:
             mlflow.set_tags({TRAINING_SET_TAG: training_set, TRAINER_TAG: trainer})
             mlflow.log_metrics(dict(metrics or {}))
             _log_files(reference or {})
@@ -138,7 +149,8 @@ class Registry:
         with self._copies.draft() as draft:
             target = None if urlsplit(uri).scheme in _LOCAL_SCHEMES else str(draft)
             try:
-                found = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=target, tracking_uri=self._uri)
+                with answering(self._uri):
+                    found = mlflow.artifacts.download_artifacts(uri, dst_path=target, tracking_uri=self._uri)
             except OSError as error:
                 raise ModelError(
                     f"The files of version {version} of model {model_name!r} cannot be read from the registry "

@@ -112,7 +112,11 @@ class Registry:
             logged = _log_model(model, frame, task, allow_pickle=allow_pickle)
             self._ensure_model(model_name)
             created = self._client.create_model_version(
-                model_name, logged.model_uri, run.info.run_id, tags={TRAINING_SET_TAG: training_set}
+                model_name,
+                logged.model_uri,
+                run.info.run_id,
+                tags={TRAINING_SET_TAG: training_set},
+                model_id=logged.model_id,
             )
         return self.describe(model_name, str(created.version))
 
@@ -184,7 +188,7 @@ class Registry:
 
     def versions_below(self, model_name: str, below: int | None, limit: int) -> list[ListedVersion]:
         """Return at most ``limit`` versions, newest first, with numbers under ``below``."""
-        of_model = f"name='{_checked_name(model_name)}'"
+        of_model = _of_model(model_name)
         query = of_model if below is None else f"{of_model} AND version_number < {below}"
         found = self._client.search_model_versions(query, limit, order_by=["version_number DESC"])
         return [_listed(one) for one in found]
@@ -198,13 +202,13 @@ class Registry:
 
     def versions(self, model_name: str) -> list[str]:
         """Return the model's versions, oldest first."""
-        found = self._client.search_model_versions(f"name='{_checked_name(model_name)}'", max_results=10_000)
+        found = self._client.search_model_versions(_of_model(model_name), max_results=10_000)
         return sorted((str(version.version) for version in found), key=int)
 
     def aliases(self, model_name: str) -> dict[str, str]:
         """Return the model's aliases with their versions; none for a model that is not registered."""
         try:
-            found: Mapping[str, str] = self._client.get_registered_model(_checked_name(model_name)).aliases
+            found: Mapping[str, str] = self._client.get_registered_model(model_name).aliases
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return {}
@@ -373,7 +377,7 @@ def _output(described: Mapping[str, Any]) -> str:
     return SCORES if kind.startswith(("float", "double")) else LABELS
 
 
-def _checked_name(model_name: str) -> str:
-    if "'" in model_name:
-        raise UnknownError(f"{model_name!r} is not a valid model name", "Use the name of a registered model")
-    return model_name
+def _of_model(model_name: str) -> str:
+    """Return MLflow's filter for the versions of a model; no accepted name has both kinds of quotes."""
+    quote = '"' if "'" in model_name else "'"
+    return f"name={quote}{model_name}{quote}"

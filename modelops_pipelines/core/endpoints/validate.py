@@ -76,14 +76,15 @@ def _name_issues(spec: EndpointSpec) -> Iterator[Issue]:
         yield Issue("model_name", problem, "Remove '/', ':', surrounding spaces, and the version")
     elif not _is_model_name(spec.model_name):
         problem = f"{spec.model_name[:80]!r} is not a model name that every command can use"
-        fix = f"Use up to {_LONGEST_MODEL_NAME} bytes, without backslashes, unprintable characters, or two kinds of quotes"
+        limit = f"up to {_LONGEST_MODEL_NAME} bytes, not dots alone"
+        fix = f"Use {limit}, without backslashes, unprintable characters, or two kinds of quotes"
         yield Issue("model_name", problem, fix)
 
 
 def _is_model_name(text: str) -> bool:
     """Return whether the name can be part of a path, a filter and a printed line."""
     plain = text.isprintable() and "\\" not in text and not ("'" in text and '"' in text)
-    return plain and text not in (".", "..") and len(text.encode()) <= _LONGEST_MODEL_NAME
+    return plain and bool(text.strip(".")) and len(text.encode()) <= _LONGEST_MODEL_NAME
 
 
 def _better_name(name: str) -> str:

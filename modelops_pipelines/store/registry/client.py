@@ -100,7 +100,7 @@ class Registry:
         """Log a trained model with signature, input example and training-set hash; register and return its version.
 
         ``frame`` has the features of some training rows. Raises ModelError when the model cannot be stored in a
-        format that the endpoint accepts.
+        format that the endpoint accepts, or MLflow refuses it.
         """
         mlflow.set_tracking_uri(self._uri)
         mlflow.set_registry_uri(self._uri)
@@ -110,15 +110,21 @@ class Registry:
             mlflow.log_metrics(dict(metrics or {}))
             _log_files(reference or {})
             logged = _log_model(model, frame, task, allow_pickle=allow_pickle)
-            self._ensure_model(model_name)
-            created = self._client.create_model_version(
-                model_name,
-                logged.model_uri,
-                run.info.run_id,
-                tags={TRAINING_SET_TAG: training_set},
-                model_id=logged.model_id,
-            )
+            created = self._register(model_name, logged, run.info.run_id, training_set)
         return self.describe(model_name, str(created.version))
+
+    def _register(self, model_name: str, logged: Any, run_id: str, training_set: str) -> Any:
+        tags = {TRAINING_SET_TAG: training_set}
+        try:
+            self._ensure_model(model_name)
+            return self._client.create_model_version(
+                model_name, logged.model_uri, run_id, tags=tags, model_id=logged.model_id
+            )
+        except MlflowException as error:
+            raise ModelError(
+                f"MLflow refuses a version of model {model_name!r} ({error.message[:300]})",
+                "Correct what it says: MLflow's server and client may be of different releases",
+            ) from error
 
     def describe(self, model_name: str, version: str) -> ModelVersion:
         """Return what serving needs of a registered version, with its files copied to the home; executes none of them.

@@ -13,7 +13,7 @@ from modelops_pipelines.store.registry.client import _of_model
 from tests.support.command_line import modelops
 from tests.support.project import CANCER_YAML, cancer_frame, make_project, train_first
 
-NAMES = ["o'neil %_*?[a] ünï-#&=;,.~|<b>`$x`", 'the "best" {one} \u540d @1 OR name=1 --', "-rf", "..."]
+NAMES = ["o'neil %_*?[a] ünï-#&=;,.~|<b>`$x`", 'the "best" {one} \u540d @1 OR name=1 --', "-rf", "..a"]
 REFUSED = [
     "a\nb",
     "a\tb",
@@ -60,7 +60,7 @@ def test_every_command_works_with_an_accepted_name(name: str, tmp_path_factory: 
     }
     registry = project.stores.registry
     assert (["1", "2"], "2") == (registry.versions(name), registry.aliases(name)["champion"])
-    assert [] == [path for path in project.stores.settings.home.glob("*.json")]
+    assert [] == list(project.stores.settings.home.glob("*.json"))
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -72,10 +72,12 @@ def test_a_name_that_some_command_could_not_use_is_refused_at_the_first(name: st
 @given(st.text(min_size=1, max_size=60))
 @example("'")
 @example('"')
-def test_mlflow_reads_the_filter_of_every_accepted_name_as_that_name(name: str) -> None:
+def test_mlflow_accepts_every_accepted_name_and_reads_its_filter_as_that_name(name: str) -> None:
     from mlflow.utils.search_utils import SearchModelVersionUtils
+    from mlflow.utils.validation import _validate_model_name
 
     if not _is_refused(name):
+        _validate_model_name(name)
         [parsed] = SearchModelVersionUtils.parse_search_filter(_of_model(name))
         assert name == parsed["value"]
 

@@ -47,6 +47,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         "state": _state,
         "history": _history,
         "serving": _serving,
+        "models": _models,
         "registry": _registry,
         "endpoints": _endpoints,
         "disk": _disk,
@@ -87,6 +88,12 @@ def _serving(settings: Settings) -> str:
     from modelops_pipelines.operations.governance.history_check import check_state
 
     return check_state(Stores(settings))
+
+
+def _models(settings: Settings) -> str:
+    from modelops_pipelines.operations.versions.copies import check_copies
+
+    return check_copies(Stores(settings))
 
 
 def _registry(settings: Settings) -> str:

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from modelops_pipelines.core.errors import ModelError
+from modelops_pipelines.core.errors import ConflictError, ModelError
+from modelops_pipelines.operations.endpoints.configurations import configured
+from modelops_pipelines.store.registry.file_hashes import hash_files
 from modelops_pipelines.store.registry.model_loader import require_files
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
@@ -60,6 +62,34 @@ def servable(stores: Stores, version: ModelVersion) -> ModelVersion:
     except ModelError:
         require_files(version)
         return version
+
+
+def check_copies(stores: Stores) -> str:
+    """Return what was found right of the files of the versions that endpoints serve; raises ConflictError otherwise."""
+    models = {spec.name: spec.model_name for spec in configured(stores.settings)}
+    served = {
+        (state.endpoint, models[state.endpoint], variant.version)
+        for state in stores.deployments.all_desired()
+        if state.endpoint in models
+        for variant in state.variants
+    }
+    versions = [(endpoint, stores.deployments.version(model, version)) for endpoint, model, version in sorted(served)]
+    lost = [(endpoint, one) for endpoint, one in versions if one is not None and not _has_its_files(one)]
+    if lost:
+        endpoint, version = lost[0]
+        raise ConflictError(
+            f"The files of version {version.version} of model {version.model_name!r}, which endpoint {endpoint!r} "
+            f"serves, are gone or were changed: {version.folder}",
+            f"Fetch them from MLflow: modelops deploy {endpoint} {version.version}",
+        )
+    return f"the files of {len(served)} served version(s) are as they were recorded"
+
+
+def _has_its_files(version: ModelVersion) -> bool:
+    try:
+        return version.files_hash in (None, hash_files(version.folder))
+    except (ModelError, OSError):
+        return False
 
 
 def clean_copies(stores: Stores) -> list[str]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from modelops_pipelines.core.errors import ModelError
+from modelops_pipelines.core.errors import ConflictError, ModelError
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.operations.versions.copies import clean_copies, servable, with_copy, with_files
+from modelops_pipelines.operations.versions.copies import check_copies, clean_copies, servable, with_copy, with_files
 from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.registry.file_hashes import hash_files
 from modelops_pipelines.store.registry.model_copies import FORGOTTEN_SECONDS, ModelCopies
@@ -169,3 +169,13 @@ def _age(folder: Path) -> None:
 
 def _kept(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_doctor_s_check_tells_of_the_files_of_a_served_version_alone(trained: Project) -> None:
+    first, second = two_versions(trained)
+    deploy_version(trained, first)
+    damage(second.folder)
+    assert "the files of 1 served version(s) are as they were recorded" == check_copies(trained.stores)
+    damage(first.folder)
+    with pytest.raises(ConflictError, match="The files of version 1 of model 'tumours'.*are gone or were changed"):
+        check_copies(trained.stores)

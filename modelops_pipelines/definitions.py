@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from modelops_pipelines.components.model_endpoint import endpoint_definitions, shared_definitions
+from modelops_pipelines.components.model_endpoint import endpoint_definitions, fault_definitions, shared_definitions
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
 from modelops_pipelines.store.settings import load_settings
 
@@ -11,11 +11,10 @@ from modelops_pipelines.store.settings import load_settings
 def defs() -> dg.Definitions:
     """Return the definitions of every endpoint of the project in the current folder.
 
-    A file with a fault is logged, and is that endpoint's affair: the configuration that it served with last defines its
-    assets. Raises OnboardingError only when the folder does not exist.
+    A file with a fault is shown as an asset of its own, and is that endpoint's affair: the configuration that it served
+    with last defines its other assets. Raises OnboardingError only when the folder does not exist.
     """
     found = read_configurations(load_settings())
-    for fault in found.faulty:
-        dg.get_dagster_logger("modelops").warning("Endpoint %s: %s", fault.name, fault.problem)
-    specs = found.specs
-    return dg.Definitions.merge(*(endpoint_definitions(spec) for spec in specs), shared_definitions(specs))
+    faults = [fault_definitions(fault) for fault in found.faulty]
+    endpoints = [endpoint_definitions(spec) for spec in found.specs]
+    return dg.Definitions.merge(*endpoints, *faults, shared_definitions(found.specs))

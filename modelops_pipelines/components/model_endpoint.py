@@ -1,5 +1,7 @@
 """One YAML file defines one endpoint's assets and checks; ``shared_definitions`` builds what all endpoints share."""
 
+import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +21,7 @@ from modelops_pipelines.assets.metrics import (
 )
 from modelops_pipelines.assets.shadow import shadow_log_for
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.endpoints.validate import is_name
 from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.jobs.alias_sync import reconcile_job, reconcile_schedule
 from modelops_pipelines.jobs.canary import trial_job
@@ -26,6 +29,8 @@ from modelops_pipelines.jobs.evaluate import evaluate_job
 from modelops_pipelines.jobs.releases import release_jobs
 from modelops_pipelines.jobs.retrain import retrain_job
 from modelops_pipelines.jobs.suites import testing_job
+from modelops_pipelines.operations.endpoints.configurations import Faulty
+from modelops_pipelines.operations.endpoints.kept import kept_of
 from modelops_pipelines.operations.endpoints.load import endpoint_from_attributes, read_endpoint
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.alerts import alerts_sensor
@@ -36,7 +41,10 @@ from modelops_pipelines.sensors.new_data import new_data_sensor
 from modelops_pipelines.sensors.promotion import promotion_sensor
 from modelops_pipelines.sensors.retraining import retraining_sensor
 from modelops_pipelines.sensors.shadow import shadow_sensor
+from modelops_pipelines.store.settings import load_settings
 
+_LOG = logging.getLogger("modelops")
+_NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_]")
 Factory = Callable[[EndpointSpec], dg.AssetsDefinition]
 _CAPTURED: tuple[Factory, ...] = (inference_log_for, labels_for, feedback_for)
 DERIVED_ASSETS: dict[str, Factory] = {
@@ -83,20 +91,52 @@ class ModelEndpoint(dg.Component):
         return cls(context.resolution_context.at_path("attributes").resolve_value(values))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Return the endpoint's assets, with their checks and resource; raises OnboardingError."""
+        """Return the endpoint's assets, with their checks and resource.
+
+        Of a component with faults, they are those of the configuration that it served with last, beside an asset that
+        tells the faults: no other component is harmed.
+        """
         path = Path(context.path)
         file = path / "defs.yaml" if path.is_dir() else path
+        resources = dg.Definitions(resources=RESOURCES)
         try:
-            spec = self.spec(str(file))
-        except OnboardingError:
-            if file.is_file():
-                read_endpoint(file)  # raises the same issues with the file's line numbers
-            raise
-        return dg.Definitions.merge(endpoint_definitions(spec), dg.Definitions(resources=RESOURCES))
+            return dg.Definitions.merge(endpoint_definitions(self.spec(str(file))), resources)
+        except OnboardingError as error:
+            fault = self._fault(file, _with_lines(file, error))
+        kept = [endpoint_definitions(fault.spec)] if fault.spec else []
+        return dg.Definitions.merge(fault_definitions(fault), *kept, resources)
+
+    def _fault(self, file: Path, error: OnboardingError) -> Faulty:
+        name = str(self.attributes.get("name"))
+        if not is_name(name):
+            return Faulty(None, file, error.faults)
+        kept = kept_of(load_settings(), name)
+        return Faulty(name, file, error.faults, kept.spec if kept else None)
 
     def spec(self, file: str = "defs.yaml") -> EndpointSpec:
         """Return the checked endpoint; raises OnboardingError that names ``file``."""
         return endpoint_from_attributes(self.attributes, file)
+
+
+def _with_lines(file: Path, error: OnboardingError) -> OnboardingError:
+    """Return the same faults with the file's own line numbers, where it can be read."""
+    try:
+        read_endpoint(file)
+    except OnboardingError as read:
+        return read if file.is_file() else error
+    return error
+
+
+def fault_definitions(fault: Faulty) -> dg.Definitions:
+    """Return an asset, materialised by nothing, that shows the faults of an endpoint's file in Dagster; logged too."""
+    _LOG.error("Endpoint %s: %s", fault.name, fault.problem)
+    shown = fault.endpoint or _NOT_IN_KEYS.sub("_", fault.path.stem) or "file"
+    spec = dg.AssetSpec(
+        [shown, "faulty_yaml"],
+        description=f"{fault.path}: {fault.problem}",
+        metadata={"file": dg.MetadataValue.path(str(fault.path)), "faults": len(fault.faults)},
+    )
+    return dg.Definitions(assets=[spec])
 
 
 def endpoint_definitions(spec: EndpointSpec) -> dg.Definitions:

@@ -31,6 +31,7 @@ An error's message names the thing, the cause and the fix. Errors do not depend 
         ├── NotReadyError         no model is loaded for the endpoint yet
         ├── BusyError             another process holds the lock
         ├── UnavailableError      the state database does not answer, or its disk is full
+        ├── RegistryError         the model registry does not answer
         └── AcknowledgementError  a worker did not load the desired state in time
 """
 
@@ -147,6 +148,10 @@ class BusyError(TransientError):
 
 class UnavailableError(TransientError):
     """The state database does not answer, or its disk is full."""
+
+
+class RegistryError(TransientError):
+    """The model registry does not answer."""
 
 
 class AcknowledgementError(TransientError):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from modelops_pipelines.core.access.rates import rate_problem
 from modelops_pipelines.core.errors import SettingsError
@@ -28,6 +29,8 @@ ENVIRONMENT = {
     "global_limit": "MODELOPS_GLOBAL_LIMIT",
     "limits_url": "MODELOPS_LIMITS_URL",
 }
+_SERVER_SCHEMES = ("http", "https")
+_REGISTRY_SCHEMES = ("sqlite", "file", "postgresql", "mysql", "mssql", *_SERVER_SCHEMES)
 LIMITS_SCHEMES = ("redis://", "rediss://", "unix://")
 LOOPBACK = "127.0.0.1"
 MOST_WORKERS = 256
@@ -69,6 +72,11 @@ class Settings:
         return self.home / "mlartifacts"
 
     @property
+    def models(self) -> Path:
+        """The folder of the copies that versions are loaded from: ``models/<hash of the files>``."""
+        return self.home / "models"
+
+    @property
     def reports(self) -> Path:
         """The folder of HTML reports."""
         return self.home / "reports"
@@ -97,8 +105,9 @@ def load_settings(folder: Path | None = None, environment: Mapping[str, str] | N
     endpoints = (root / str(given.pop("endpoints", "endpoints"))).resolve()
     suites = (root / str(given.pop("suites", endpoints.parent / "suites"))).resolve()
     state_url = str(given.pop("state_url", f"sqlite:///{home / 'state.db'}"))
-    registry_uri = str(given.pop("registry_uri", f"sqlite:///{home / 'mlflow.db'}"))
+    registry_uri = str(given.pop("registry_uri", own_registry(home)))
     numbers = {name: _number(name, given.pop(name)) for name in list(given) if name.endswith(_NUMBERS)}
+    _check_registry(registry_uri)
     _check_limits(given)
     rest: dict[str, Any] = {**given, **numbers}
     return Settings(home, endpoints, suites, state_url, registry_uri, **rest)
@@ -152,6 +161,33 @@ def _range(name: str) -> tuple[float, float, str]:
     if name == "workers":
         return 1, MOST_WORKERS, f"a number of processes, 1 to {MOST_WORKERS}"
     return 0, sys.float_info.max, "a number of seconds"
+
+
+def own_registry(home: Path) -> str:
+    """Return the address of the registry in the home, which is used unless another one is set."""
+    return f"sqlite:///{home / 'mlflow.db'}"
+
+
+def is_server(registry_uri: str) -> bool:
+    """Return whether the registry is an MLflow server, rather than a database that this installation opens."""
+    return urlsplit(registry_uri).scheme in _SERVER_SCHEMES
+
+
+def _check_registry(uri: str) -> None:
+    """Raise SettingsError for an address that is no registry's; the message never contains a password."""
+    try:
+        parts = urlsplit(uri)
+        scheme = parts.scheme.partition("+")[0]
+        is_known = scheme in _REGISTRY_SCHEMES and (scheme not in _SERVER_SCHEMES or bool(parts.hostname))
+    except ValueError:
+        is_known = False
+    if not is_known:
+        shown = uri.partition("@")[2] or uri
+        raise SettingsError(
+            f"The setting registry_uri is not the address of an MLflow server or database ({shown!r})",
+            f"Set {ENVIRONMENT['registry_uri']} to http://HOST:PORT of an MLflow server, or to a database such as "
+            "sqlite:////absolute/path/mlflow.db",
+        )
 
 
 def _check_limits(given: Mapping[str, Any]) -> None:

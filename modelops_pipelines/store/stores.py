@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.lake.writer import LakeWriter
     from modelops_pipelines.store.registry.client import Registry
     from modelops_pipelines.store.registry.drift_references import References
+    from modelops_pipelines.store.registry.model_copies import ModelCopies
     from modelops_pipelines.store.registry.synced_aliases import SyncedAliases
     from modelops_pipelines.store.state.access.api_keys import Keys
     from modelops_pipelines.store.state.alerting.acceptances import Acceptances
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.state.installation import Mark
     from modelops_pipelines.store.state.release.crashes import Crashes
     from modelops_pipelines.store.state.release.deployments import Deployments
+    from modelops_pipelines.store.state.release.event_notes import EventNotes
     from modelops_pipelines.store.state.release.suite_runs import VersionTests
     from modelops_pipelines.store.state.release.trials import Trials
 
@@ -54,7 +56,14 @@ class Stores:
         """Desired state, versions, workers, events."""
         from modelops_pipelines.store.state.release.deployments import Deployments
 
-        return Deployments(self.database)
+        return Deployments(self.database, self.event_notes)
+
+    @cached_property
+    def event_notes(self) -> "EventNotes":
+        """The second record of the history."""
+        from modelops_pipelines.store.state.release.event_notes import EventNotes
+
+        return EventNotes(self.settings.home / "history.log")
 
     @cached_property
     def alerts(self) -> "Alerts":
@@ -174,6 +183,13 @@ class Stores:
         from modelops_pipelines.store.registry.client import Registry
 
         return Registry(self.settings)
+
+    @cached_property
+    def model_copies(self) -> "ModelCopies":
+        """The copies that versions are loaded from."""
+        from modelops_pipelines.store.registry.model_copies import ModelCopies
+
+        return ModelCopies(self.settings.models)
 
     @cached_property
     def references(self) -> "References":

@@ -16,7 +16,7 @@ import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.endpoints.load import read_endpoint
-from modelops_pipelines.store.settings import load_settings
+from modelops_pipelines.store.settings import is_server, load_settings
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support.once import made_once
@@ -129,7 +129,7 @@ def projects_have_a_registry() -> Iterator[None]:
 def put_blank_registry(project: Project) -> None:
     """Give the project MLflow's database as its migrations leave it, where it has none yet."""
     registry = _registry_file(project)
-    if not registry.exists():
+    if not is_server(project.stores.settings.registry_uri) and not registry.exists():
         registry.parent.mkdir(mode=0o700, exist_ok=True)
         registry.write_bytes(_blank_registry())
 

@@ -1,6 +1,8 @@
 """Versions to deploy, and what is said of one that a worker cannot serve."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,10 +41,26 @@ def register_as_own(project: Project, spec: EndpointSpec, model: Any, frame: "pd
 
 
 def record_as_foreign(project: Project, version: ModelVersion) -> ModelVersion:
-    """Record the version's files as they are now, as a first deploy does with what others registered."""
+    """Register the version's files as they are now, and record them as a first deploy does with what others register."""
+    registered = registered_folder(project, version)
+    shutil.rmtree(registered)
+    shutil.copytree(version.folder, registered, symlinks=True)
     foreign = project.stores.registry.describe(version.model_name, version.version)
     project.stores.deployments.record_version(foreign)
     return foreign
+
+
+def registered_folder(project: Project, version: ModelVersion) -> Path:
+    """Return the folder where MLflow keeps the version's files; those that are loaded are a copy."""
+    import mlflow  # takes seconds, and most tests have no registry
+
+    uri = project.stores.settings.registry_uri
+    client = mlflow.MlflowClient(uri, uri)
+    return Path(
+        mlflow.artifacts.download_artifacts(
+            artifact_uri=client.get_model_version_download_uri(version.model_name, version.version), tracking_uri=uri
+        )
+    )
 
 
 def deploy_version(project: Project, version: ModelVersion) -> None:

@@ -13,7 +13,7 @@ from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT
 from modelops_pipelines.cli.output import echo, json_option, show_rows
 from modelops_pipelines.cli.project import project_settings
 from modelops_pipelines.core.errors import ConflictError, ModelOpsError, NotReadyError
-from modelops_pipelines.store.settings import Settings
+from modelops_pipelines.store.settings import Settings, own_registry
 from modelops_pipelines.store.stores import Stores
 
 LOW_DISK = 0.10
@@ -46,6 +46,9 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         "home": _home,
         "state": _state,
         "history": _history,
+        "serving": _serving,
+        "models": _models,
+        "registry": _registry,
         "endpoints": _endpoints,
         "disk": _disk,
         "spool": _spool,
@@ -59,6 +62,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield {"check": name, "ok": True, "found": check(settings)}
         except ModelOpsError as error:
             yield {"check": name, "ok": False, "found": str(error)}
+        except Exception as error:  # noqa: BLE001 - whatever stops a check is what it has found
+            yield {"check": name, "ok": False, "found": f"The check itself failed ({type(error).__name__}: {error})"}
 
 
 def _home(settings: Settings) -> str:
@@ -76,17 +81,34 @@ def _state(settings: Settings) -> str:
 
 
 def _history(settings: Settings) -> str:
-    from modelops_pipelines.core.release.event_log import broken_link
+    from modelops_pipelines.operations.governance.history_check import check_history
 
-    stores = Stores(settings)
-    events = stores.deployments.sealed_events()
-    broken = broken_link(events, stores.deployments.head())
-    if broken is not None:
-        raise ConflictError(
-            f"The history fails its hash check from event {broken} on: events were changed or removed",
-            "Compare the history with a backup of the state database",
-        )
-    return f"{len(events)} event(s), all hashes are valid"
+    return check_history(Stores(settings))
+
+
+def _serving(settings: Settings) -> str:
+    from modelops_pipelines.operations.governance.history_check import check_state
+
+    return check_state(Stores(settings))
+
+
+def _models(settings: Settings) -> str:
+    from modelops_pipelines.operations.versions.copies import check_copies
+
+    return check_copies(Stores(settings))
+
+
+def _registry(settings: Settings) -> str:
+    from modelops_pipelines.store.registry.availability import registry_fault, shown_uri, unreachable
+
+    shown = shown_uri(settings.registry_uri)
+    is_new = settings.registry_uri == own_registry(settings.home) and not (settings.home / "mlflow.db").exists()
+    if is_new:
+        return f"{shown} is made at the first training or deploy"
+    fault = registry_fault(settings.registry_uri)
+    if fault is not None:
+        raise unreachable(settings.registry_uri, fault)
+    return f"{shown} answers"
 
 
 def _endpoints(settings: Settings) -> str:

@@ -10,6 +10,8 @@ import click
 
 from modelops_pipelines.cli.output import echo, json_option, show_change, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores, parse_moment, require_endpoint
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import RegistryError
 from modelops_pipelines.core.release.admission import is_readable
 from modelops_pipelines.core.release.deployment_states import STATUSES
 from modelops_pipelines.core.release.event_log import Event, live_at
@@ -48,7 +50,7 @@ def deploy(
     )
     show_change(change, as_json=as_json)  # before the aliases: the change holds even if MLflow fails
     if not dry_run:
-        releases.sync_registry(stores, spec)
+        _sync_registry(stores, spec)
 
 
 @click.command()
@@ -68,7 +70,7 @@ def promote(endpoint: str, version: str, reason: str, *, force: bool, dry_run: b
     change = releases.promote(stores, spec, version, force=force, actor=actor(), reason=reason, dry_run=dry_run)
     show_change(change, as_json=as_json)  # before the aliases: the change holds even if MLflow fails
     if not dry_run:
-        releases.sync_registry(stores, spec)
+        _sync_registry(stores, spec)
 
 
 @click.command()
@@ -166,6 +168,16 @@ def _gate_of(event: Event) -> str | None:
 def _require_reason(reason: str, *, force: bool) -> None:
     if force and not is_readable(reason):
         raise click.UsageError("--force requires --reason, which the history records")
+
+
+def _sync_registry(stores: Stores, spec: EndpointSpec) -> None:
+    """Write to MLflow what is live; while it does not answer, say that the aliases follow later: the change holds."""
+    from modelops_pipelines.operations.release.commands import sync_registry
+
+    try:
+        sync_registry(stores, spec)
+    except RegistryError as error:
+        click.echo(f"{error.message}: its aliases follow when it does, within ten minutes of Dagster", err=True)
 
 
 def _confirm_second_rollback(stores: Stores, endpoint: str, *, asks: bool) -> None:

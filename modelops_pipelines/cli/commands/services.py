@@ -13,7 +13,7 @@ from modelops_pipelines.cli.project import open_stores, project_settings
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
 from modelops_pipelines.platforms.service import RUNNING
 from modelops_pipelines.platforms.supervision import Supervisor
-from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS
+from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS, is_server
 
 FIRST_SECONDS = 15.0
 POLL_SECONDS = 0.1
@@ -42,7 +42,9 @@ def up(workers: int | None, *, mlflow: bool) -> None:
         echo("Starting ...", err=True)
         _start_gateway_first(platform)
         platform.start_dagster()
-        if mlflow:
+        if mlflow and is_server(settings.registry_uri):
+            echo(f"  mlflow   {settings.registry_uri} (a server of its own: it is not started here)", err=True)
+        elif mlflow:
             platform.start_mlflow()
         serve_until_interrupted(platform)
 

@@ -24,6 +24,7 @@ from modelops_pipelines.core.endpoints.validate_monitoring import monitoring_iss
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _OWNER = re.compile(r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 _TRAINER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_LONGEST_MODEL_NAME = 200
 _NOT_IN_MODEL_NAMES = re.compile(r"[/:]|\s$|^\s")
 _LARGEST_SHARE = 100
 PLANNED_TASKS = ("llm",)
@@ -73,6 +74,17 @@ def _name_issues(spec: EndpointSpec) -> Iterator[Issue]:
     if _NOT_IN_MODEL_NAMES.search(spec.model_name):
         problem = f"'{spec.model_name}' is not a valid registered model name"
         yield Issue("model_name", problem, "Remove '/', ':', surrounding spaces, and the version")
+    elif not _is_model_name(spec.model_name):
+        problem = f"{spec.model_name[:80]!r} is not a model name that every command can use"
+        limit = f"up to {_LONGEST_MODEL_NAME} bytes, not dots alone"
+        fix = f"Use {limit}, without backslashes, unprintable characters, or two kinds of quotes"
+        yield Issue("model_name", problem, fix)
+
+
+def _is_model_name(text: str) -> bool:
+    """Return whether the name can be part of a path, a filter and a printed line."""
+    plain = text.isprintable() and "\\" not in text and not ("'" in text and '"' in text)
+    return plain and bool(text.strip(".")) and len(text.encode()) <= _LONGEST_MODEL_NAME
 
 
 def _better_name(name: str) -> str:

@@ -4,15 +4,9 @@ A worker is ready when it can answer and capture. Without the state database or 
 known state, reports that state's age, and is degraded.
 """
 
-import sqlite3
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
-
-import sqlalchemy as sa
 
 from modelops_pipelines.core.capture.health import Check
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
@@ -20,6 +14,7 @@ from modelops_pipelines.gateway.supervision.board import Board
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.operations.alerting.capture_watch import capture_health, watch_capture
 from modelops_pipelines.operations.alerting.configuration_watch import watch_configurations
+from modelops_pipelines.store.registry.availability import registry_fault
 from modelops_pipelines.store.stores import Stores
 
 STALE_SECONDS = 10.0
@@ -117,21 +112,6 @@ class Health:
         found = [check for name in names for check in capture_health(settings, name, now).checks]
         kinds = {check.name: [other for other in found if other.name == check.name] for check in found}
         return {f"capture_{kind}": _worst(checks) for kind, checks in kinds.items()}
-
-
-def registry_fault(uri: str) -> str | None:
-    """Return the name of the error when the registry does not answer, else None; without MLflow's slow client."""
-    try:
-        if uri.startswith("sqlite:"):
-            path = sa.make_url(uri).database
-            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=PROBE_SECONDS)) as connected:
-                connected.execute("SELECT 1 FROM registered_models LIMIT 1")
-        elif uri.startswith(("http://", "https://")):
-            with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=PROBE_SECONDS):  # noqa: S310 - as set
-                pass
-    except (OSError, urllib.error.URLError, sqlite3.Error) as error:
-        return type(error).__name__
-    return None
 
 
 def _worst(checks: Sequence[Check]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from modelops_pipelines.gateway.worker.request_marks import LeftBehind
 from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint, not_loaded_error
 from modelops_pipelines.gateway.worker.version_processes import CHECK_SECONDS, VersionProcesses
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
+from modelops_pipelines.operations.versions.copies import servable
 from modelops_pipelines.store.filesystem.process_identity import this_process
 from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores
@@ -250,7 +251,7 @@ class Serving:
         """
         if version in served.loaded:
             return served.loaded[version]
-        found = required_version(self._stores.deployments, served.spec.model_name, version)
+        found = servable(self._stores, required_version(self._stores.deployments, served.spec.model_name, version))
         deploying = any(attempt.version == version for attempt in self._stores.deployments.unsettled(served.spec.name))
         has_served = self._has_served(served.spec.name, version)
         if replaced is not None:

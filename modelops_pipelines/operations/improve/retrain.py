@@ -6,6 +6,7 @@ A step's record is stored before the next step starts, so that Dagster can run e
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 from modelops_pipelines.core.alerting.alerts import OPEN
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
@@ -17,6 +18,7 @@ from modelops_pipelines.operations.improve.champions import check_challenges
 from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.improve.train import train
 from modelops_pipelines.operations.improve.training_sets import build_training_set
+from modelops_pipelines.store.settings import is_server
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.state.improve.training_sets import TrainingSet
 from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -98,10 +100,12 @@ def train_candidate(stores: Stores, spec: EndpointSpec) -> Step[ModelVersion]:
         raise ConflictError(f"Endpoint {spec.name!r} has no training set to train on", _remedy(spec, [TRAINING_SET]))
     version = train(stores, spec, sets[-1])
     stores.retrainings.finish(spec.name, sets[-1].content_hash, version.version)
-    url = f"http://{stores.settings.host}:{stores.settings.mlflow_port}"
+    settings = stores.settings
+    own = f"http://{settings.host}:{settings.mlflow_port}"
+    url = settings.registry_uri.rstrip("/") if is_server(settings.registry_uri) else own
     numbers = {
         "version": version.version,
-        "model": f"{url}/#/models/{version.model_name}/versions/{version.version}",
+        "model": f"{url}/#/models/{quote(version.model_name, safe='')}/versions/{version.version}",
         "run_id": version.run_id,
         "training_set": version.training_set,
     }

@@ -29,6 +29,7 @@ from modelops_pipelines.operations.improve.training_sets import (
     trained_part,
 )
 from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
+from modelops_pipelines.operations.versions.copies import clean_copies
 from modelops_pipelines.store.registry.drift_references import Reference
 from modelops_pipelines.store.state.improve.training_sets import TrainingSet
 from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -126,6 +127,7 @@ def _train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Tra
     version = replace(logged, trained_here=True)
     stores.references.write(spec.model_name, version.version, reference)
     stores.deployments.record_version(version)
+    clean_copies(stores)
     return version
 
 

@@ -29,7 +29,11 @@ from modelops_pipelines.core.release.deployment_states import (
 )
 from modelops_pipelines.core.release.desired_state import WHOLE, DesiredState
 from modelops_pipelines.core.release.event_log import ROLLBACK
-from modelops_pipelines.operations.release.offline_proof import prove_after_gateway_left, prove_without_gateway
+from modelops_pipelines.operations.release.offline_proof import (
+    prove_after_gateway_left,
+    prove_without_gateway,
+    try_for_preview,
+)
 from modelops_pipelines.operations.release.plan import Plan, event_of
 from modelops_pipelines.operations.release.settle import revert_deployment, serving_error, settle, update_deployment
 from modelops_pipelines.store.filesystem.process_identity import this_process
@@ -70,7 +74,7 @@ class Change:
         if self.became not in (None, LIVE, DEPLOYING):
             return f"{self.endpoint}: deployment {self.deployment_id} was requested before; it is {self.became}"
         if not self.changed and not self.dry_run:
-            return f"{self.endpoint}: version {self.to_version} is already live; nothing changed"
+            return f"{self.endpoint}: version {self.to_version} is already live; {self.note or 'nothing changed'}"
         done = (
             f"{self.action} {self.from_version or 'nothing'} -> {self.to_version} "
             f"({self.share} % of the traffic, generation {self.generation})"
@@ -115,7 +119,7 @@ def change(
         before = stores.deployments.desired(spec.name)
         plan = decide(before)
         if request.dry_run:
-            return _preview(before, plan, version)
+            return _preview(stores, spec, before, plan, version)
         if plan is None:
             _await_running_deployments(stores, spec)
             return _unchanged(before, version)
@@ -305,7 +309,11 @@ def _await_running_deployments(stores: Stores, spec: EndpointSpec) -> None:
             _await_deployment(stores, spec, attempt)
 
 
-def _preview(before: DesiredState, plan: Plan | None, version: str | None) -> Change:
+def _preview(
+    stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Plan | None, version: str | None
+) -> Change:
+    if plan is not None:
+        try_for_preview(stores, spec, plan)
     planned = _unchanged(before, version) if plan is None else _completed(before, plan, None, 0, 0.0)
     return replace(planned, dry_run=True)
 

@@ -4,6 +4,7 @@ Each decides from what is served now; ``apply`` makes the change.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError
@@ -63,7 +64,7 @@ def deploy(  # noqa: PLR0913 - the parts of a deploy
     stopped endpoint, SchemaError when its inputs clash with the endpoint, ModelError when its classes do.
     """
     require_reason(reason, force=force)
-    require_servable(stores, spec, version)
+    learned = require_servable(stores, spec, version)
 
     def decide(state: DesiredState) -> Plan | None:
         after = desired_state.deploy(state, version, share)
@@ -74,7 +75,8 @@ def deploy(  # noqa: PLR0913 - the parts of a deploy
             evidence |= admit(stores, spec, state, version, reason=reason, force=force)
         return Plan(DEPLOY, after, version, share, evidence, note=forced_note(evidence))
 
-    return change(stores, spec, decide, ChangeRequest(actor, reason, key, dry_run), version)
+    made = change(stores, spec, decide, ChangeRequest(actor, reason, key, dry_run), version)
+    return made if made.changed or made.note else replace(made, note=learned)
 
 
 def promote(

@@ -26,6 +26,15 @@ def prove_without_gateway(stores: Stores, spec: EndpointSpec, plan: Plan) -> boo
     return True
 
 
+def try_for_preview(stores: Stores, spec: EndpointSpec, plan: Plan) -> None:
+    """Have the version that a dry run would deploy prove itself in a separate process.
+
+    Nothing is recorded. Raises ModelError as the deploy itself would.
+    """
+    if plan.is_deployment and plan.action not in (ROLLBACK, UNDO):
+        try_version(required_version(stores.deployments, spec.model_name, plan.to_version), spec)
+
+
 def prove_after_gateway_left(stores: Stores, spec: EndpointSpec, plan: Plan, attempt: Deployment) -> None:
     """Have a version prove itself when the workers ended that should have served it; on failure the state is restored.
 

@@ -10,8 +10,10 @@ from modelops_pipelines.store.registry.version_classes import for_endpoint
 from modelops_pipelines.store.stores import Stores
 
 
-def require_servable(stores: Stores, spec: EndpointSpec, version: str) -> None:
-    """Read and record the version, and raise the error of one that the endpoint cannot serve.
+def require_servable(stores: Stores, spec: EndpointSpec, version: str) -> str:
+    """Read and record the version; return what was learned of a known one, empty if nothing was.
+
+    Raises the error of one that the endpoint cannot serve.
 
     Of the first one, the configuration is kept, for when the endpoint's file gets a fault. Raises UnknownError,
     SchemaError, ModelError, and ConflictError for a version of another model than that of the versions served.
@@ -20,11 +22,16 @@ def require_servable(stores: Stores, spec: EndpointSpec, version: str) -> None:
     served = kept.spec if kept else None
     if served is not None:
         require_same_model(served, spec, stores.deployments.desired(spec.name))
-    for_endpoint(known_version(stores, spec, version), spec)
+    before = stores.deployments.version(spec.model_name, version)
+    found = known_version(stores, spec, version)
+    for_endpoint(found, spec)
     if kept is None:
         path = read_configurations(stores.settings).paths.get(spec.name)
         if path is not None:
             keep(stores.settings, spec, path)
+    if before is None or before.classes == found.classes:
+        return ""
+    return f"its classes are now {', '.join(found.classes or []) or 'unknown'}, read from MLflow's tag"
 
 
 def require_same_model(served: EndpointSpec, wanted: EndpointSpec, state: DesiredState) -> None:

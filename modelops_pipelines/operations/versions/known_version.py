@@ -1,12 +1,17 @@
 """Returns the record of a version of an endpoint's model, whoever trained it."""
 
+import logging
 from dataclasses import replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import RegistryError
 from modelops_pipelines.core.models.classes import TAG, missing_classes
 from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
+from modelops_pipelines.operations.versions.copies import clean_copies, with_files
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
+
+_LOG = logging.getLogger("modelops")
 
 
 def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVersion:
@@ -15,6 +20,8 @@ def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVers
     Raises UnknownError when the registry has no such version, SchemaError when its inputs clash with the endpoint.
     """
     found = stores.deployments.version(spec.model_name, version)
+    if found is not None:
+        found = with_files(stores, found)
     if found is None:
         from modelops_pipelines.operations.drift.references import (
             adopt_reference,  # loads the profiles' code, which most commands do not need
@@ -24,6 +31,7 @@ def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVers
         check_inputs(stores, spec, found.inputs)
         adopt_reference(stores, found)
         stores.deployments.record_version(found)
+        clean_copies(stores)
     elif found.classes_from == TAG or missing_classes(
         spec.task, version, found.classes or spec.classes or None, found.output
     ):
@@ -32,8 +40,15 @@ def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVers
 
 
 def _read_tag_again(stores: Stores, found: ModelVersion) -> None:
-    """Record the classes of the version's tag, which may have been set or corrected since the version was recorded."""
-    tagged = stores.registry.tagged_classes(found.model_name, found.version)
+    """Record the classes of the version's tag, which may have been set or corrected since the version was recorded.
+
+    While the registry does not answer, those that are recorded hold.
+    """
+    try:
+        tagged = stores.registry.tagged_classes(found.model_name, found.version)
+    except RegistryError as error:
+        _LOG.warning("The classes of version %s are those recorded before: %s", found.version, error.message)
+        return
     if tagged != found.classes:
         source = None if tagged is None else TAG
         stores.deployments.record_classes(replace(found, classes=tagged, classes_from=source))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -22,11 +23,13 @@ from modelops_pipelines.core.errors import ModelError, UnknownError
 from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, SCORES, UNKNOWN
 from modelops_pipelines.store.filesystem.files import exclusive
-from modelops_pipelines.store.registry.file_hashes import hash_files
+from modelops_pipelines.store.registry.availability import registry_fault, unreachable
+from modelops_pipelines.store.registry.guarded_client import GuardedClient, answering
+from modelops_pipelines.store.registry.model_copies import ModelCopies
 from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES, describe_files, why_unsafe
 from modelops_pipelines.store.registry.skops_files import judge
 from modelops_pipelines.store.registry.version_classes import recorded_classes, tagged_classes
-from modelops_pipelines.store.settings import Settings
+from modelops_pipelines.store.settings import Settings, is_server
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ COLUMN_TYPES = {
 TRAINING_SET_TAG = "modelops.training_set"
 TRAINER_TAG = "modelops.trainer"
 STAGE_TAG = "modelops.stage"
+_LOCAL_SCHEMES = ("", "file")
 REFERENCE_FILES = ("reference.json", "reference_hours.parquet")
 
 
@@ -62,12 +66,22 @@ class Registry:
     """Registered models, their versions and aliases."""
 
     def __init__(self, settings: Settings) -> None:
-        """Connect; a new SQLite store is created under a lock, because concurrent set-ups fail."""
+        """Connect; a new SQLite store is created under a lock, because concurrent set-ups fail.
+
+        Raises RegistryError, as every method does, when the registry does not answer.
+        """
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self._artifacts = settings.artifacts
-        self._client = mlflow.MlflowClient(settings.registry_uri, settings.registry_uri)
+        self._copies = ModelCopies(settings.models)
         self._uri = settings.registry_uri
+        if is_server(self._uri):
+            fault = registry_fault(self._uri)
+            if fault is not None:
+                raise unreachable(self._uri, fault)
+        self._client: Any = GuardedClient(self._uri)
+        if is_server(self._uri):
+            return
         with exclusive(settings.home / "locks" / "registry.lock", "the registry's set-up"):
             self._client.search_experiments(max_results=1)
 
@@ -88,42 +102,48 @@ class Registry:
         """Log a trained model with signature, input example and training-set hash; register and return its version.
 
         ``frame`` has the features of some training rows. Raises ModelError when the model cannot be stored in a
-        format that the endpoint accepts.
+        format that the endpoint accepts, or MLflow refuses it.
         """
         mlflow.set_tracking_uri(self._uri)
         mlflow.set_registry_uri(self._uri)
         experiment_id = self._experiment(experiment)
-        with mlflow.start_run(experiment_id=experiment_id, run_name=f"train {experiment}") as run:
+        with answering(self._uri), mlflow.start_run(experiment_id=experiment_id, run_name=f"train {experiment}") as run:
             mlflow.set_tags({TRAINING_SET_TAG: training_set, TRAINER_TAG: trainer})
             mlflow.log_metrics(dict(metrics or {}))
             _log_files(reference or {})
             logged = _log_model(model, frame, task, allow_pickle=allow_pickle)
-            self._ensure_model(model_name)
-            created = self._client.create_model_version(
-                model_name, logged.model_uri, run.info.run_id, tags={TRAINING_SET_TAG: training_set}
-            )
+            created = self._register(model_name, logged, run.info.run_id, training_set)
         return self.describe(model_name, str(created.version))
 
+    def _register(self, model_name: str, logged: Any, run_id: str, training_set: str) -> Any:
+        tags = {TRAINING_SET_TAG: training_set}
+        try:
+            self._ensure_model(model_name)
+            return self._client.create_model_version(
+                model_name, logged.model_uri, run_id, tags=tags, model_id=logged.model_id
+            )
+        except MlflowException as error:
+            raise ModelError(
+                f"MLflow refuses a version of model {model_name!r} ({error.message[:300]})",
+                "Correct what it says: MLflow's server and client may be of different releases",
+            ) from error
+
     def describe(self, model_name: str, version: str) -> ModelVersion:
-        """Return what serving needs of a registered version, with its files' hash; executes none of its code.
+        """Return what serving needs of a registered version, with its files copied to the home; executes none of them.
 
         Raises UnknownError when the registry has no such version, ModelError when its files are not a servable model.
         """
         try:
             found = self._client.get_model_version(model_name, version)
-            folder = mlflow.artifacts.download_artifacts(
-                artifact_uri=self._client.get_model_version_download_uri(model_name, version),
-                tracking_uri=self._uri,
-            )
+            folder, files_hash = self._copied(model_name, version)
         except MlflowException as error:
             raise _no_version(model_name, version, error) from error
-        files_hash = hash_files(Path(folder))
-        described = describe_files(Path(folder))
-        of = _declared(described, Path(folder), found)
+        described = describe_files(folder)
+        of = _declared(described, folder, found)
         return ModelVersion(
             model_name=model_name,
             version=str(found.version),
-            artifact_uri=str(Path(folder).resolve()),
+            artifact_uri=str(folder),
             inputs=of.inputs,
             classes=of.classes,
             training_set=found.tags.get(TRAINING_SET_TAG),
@@ -134,6 +154,22 @@ class Registry:
             trained_here=False,
             classes_from=of.classes_from,
         )
+
+    def _copied(self, model_name: str, version: str) -> tuple[Path, str]:
+        """Copy a version's files to the home; return the copy's folder and its files' hash. Raises ModelError."""
+        uri = self._client.get_model_version_download_uri(model_name, version)
+        with self._copies.draft() as draft:
+            target = None if urlsplit(uri).scheme in _LOCAL_SCHEMES else str(draft)
+            try:
+                with answering(self._uri):
+                    found = mlflow.artifacts.download_artifacts(uri, dst_path=target, tracking_uri=self._uri)
+            except OSError as error:
+                raise ModelError(
+                    f"The files of version {version} of model {model_name!r} cannot be read from the registry "
+                    f"({error})",
+                    "Restore them there, or use another version",
+                ) from error
+            return self._copies.keep(Path(found))
 
     def tagged_classes(self, model_name: str, version: str) -> list[str] | None:
         """Return the classes in the version's tag now, or None; raises ModelError for a malformed tag, UnknownError."""
@@ -160,7 +196,7 @@ class Registry:
 
     def versions_below(self, model_name: str, below: int | None, limit: int) -> list[ListedVersion]:
         """Return at most ``limit`` versions, newest first, with numbers under ``below``."""
-        of_model = f"name='{_checked_name(model_name)}'"
+        of_model = _of_model(model_name)
         query = of_model if below is None else f"{of_model} AND version_number < {below}"
         found = self._client.search_model_versions(query, limit, order_by=["version_number DESC"])
         return [_listed(one) for one in found]
@@ -174,13 +210,13 @@ class Registry:
 
     def versions(self, model_name: str) -> list[str]:
         """Return the model's versions, oldest first."""
-        found = self._client.search_model_versions(f"name='{_checked_name(model_name)}'", max_results=10_000)
+        found = self._client.search_model_versions(_of_model(model_name), max_results=10_000)
         return sorted((str(version.version) for version in found), key=int)
 
     def aliases(self, model_name: str) -> dict[str, str]:
         """Return the model's aliases with their versions; none for a model that is not registered."""
         try:
-            found: Mapping[str, str] = self._client.get_registered_model(_checked_name(model_name)).aliases
+            found: Mapping[str, str] = self._client.get_registered_model(model_name).aliases
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return {}
@@ -354,7 +390,7 @@ def _output(described: Mapping[str, Any]) -> str:
     return SCORES if kind.startswith(("float", "double")) else LABELS
 
 
-def _checked_name(model_name: str) -> str:
-    if "'" in model_name:
-        raise UnknownError(f"{model_name!r} is not a valid model name", "Use the name of a registered model")
-    return model_name
+def _of_model(model_name: str) -> str:
+    """Return MLflow's filter for the versions of a model; no accepted name has both kinds of quotes."""
+    quote = '"' if "'" in model_name else "'"
+    return f"name={quote}{model_name}{quote}"

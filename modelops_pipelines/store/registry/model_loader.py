@@ -51,6 +51,7 @@ def runs_own_code(version: ModelVersion) -> bool:
 
     Raises ModelError when its MLmodel file is unreadable.
     """
+    require_files(version)
     return why_unsafe(describe_files(version.folder), version.folder) is not None
 
 
@@ -62,6 +63,7 @@ def load_model(version: ModelVersion, spec: EndpointSpec, *, data_only: bool = F
     load, or could execute code and are not accepted: by their hash in ``accept_pickles``, or, with ``allow_pickle``,
     because this installation trained the model. ``data_only`` refuses files that could execute code even then.
     """
+    require_files(version)
     folder = Path(mkdtemp(prefix="modelops-model-"))
     try:
         copy_files(version.folder, folder)
@@ -84,6 +86,17 @@ def why_unsafe(described: dict[str, Any], folder: Path) -> str | None:
     ``described`` is its MLmodel file, ``folder`` where its files are.
     """
     return _why_undescribed(described) or why_outside(folder)
+
+
+def require_files(version: ModelVersion) -> None:
+    """Raise ModelError, with what to do, when a version's files are not where they were recorded."""
+    if not version.folder.is_dir():
+        raise ModelError(
+            f"The files of version {version.version} of model {version.model_name!r} are gone: {version.folder} does "
+            "not exist",
+            f"Deploy version {version.version} again, which fetches them from MLflow; where they are gone from there "
+            "too, deploy another version, or roll back",
+        )
 
 
 def _why_undescribed(described: dict[str, Any]) -> str | None:

@@ -12,16 +12,18 @@ import pytest
 from dagster.components.testing import create_defs_folder_sandbox
 
 from modelops_pipelines import ModelEndpoint
-from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.definitions import defs
+from modelops_pipelines.operations.endpoints.kept import keep
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import RETRAINING_ASSETS
 from modelops_pipelines.store.stores import Stores
+from tests.fakes.faulty_files import FAULTS, NOT_TOLD
 from tests.support.gateway import running_gateway
 from tests.support.paths import ROOT
-from tests.support.project import CANCER_YAML, cancer_frame, rows_of
+from tests.support.project import CANCER_YAML, cancer_frame, make_project, rows_of
 from tests.worlds.dagster_project import MONITORING, START, World, checks_of, failure_of, send, wait_for_segments, world
 
 GOLDEN = Path(__file__).parent / "flights_definitions.txt"
@@ -255,24 +257,73 @@ def test_a_component_takes_every_attribute_from_python_too() -> None:
         ("  label_horizon: soon\n", "defs.yaml:11: label_horizon: "),
     ],
 )
-def test_a_wrong_component_is_refused_by_file_line_culprit_and_fix(line: str, said: str) -> None:
+def test_a_wrong_component_is_told_by_file_line_culprit_and_fix_and_harms_no_other(line: str, said: str) -> None:
     yaml = CANCER_YAML.replace("  task: binary_classification\n", line) if "task" in line else CANCER_YAML + line
     with create_defs_folder_sandbox() as sandbox:
         (sandbox.defs_folder_path / "one").mkdir()
         (sandbox.defs_folder_path / "one" / "defs.yaml").write_text(yaml)
-        with pytest.raises(Exception, match=r"defs\.yaml") as raised, sandbox.build_all_defs():
-            pass
-    cause = raised.value.__cause__
-    assert isinstance(cause, OnboardingError)
-    assert said in str(cause)
+        (sandbox.defs_folder_path / "two").mkdir()
+        (sandbox.defs_folder_path / "two" / "defs.yaml").write_text(DIABETES_YAML)
+        with sandbox.build_all_defs() as built:
+            dg.Definitions.validate_loadable(built)
+            assert said in _shown_fault(built, "cancer")
+            assert dg.AssetKey(["diabetes", "inference_log"]) in built.resolve_all_asset_keys()
 
 
-def test_a_wrong_yaml_stops_the_code_location_with_our_message(tmp_path: Path) -> None:
-    with (
-        pytest.raises(OnboardingError, match=r"endpoint\.yaml:5: task: 'binary' is not a valid value"),
-        world(tmp_path, yaml=CANCER_YAML.replace("binary_classification", "binary")),
-    ):
-        pass
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - NOT_TOLD))
+def test_a_faulty_file_is_shown_in_dagster_and_harms_no_other_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    project = make_project(tmp_path / "project")
+    other = project.folder / "endpoints" / "other.yaml"
+    other.write_text(CANCER_YAML.replace("cancer", "other"))
+    FAULTS[fault](other)
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+    built = defs()
+    dg.Definitions.validate_loadable(built)
+    assert str(other) in _shown_fault(built, "other")
+    assert dg.AssetKey(["cancer", "inference_log"]) in built.resolve_all_asset_keys()
+    assert dg.AssetKey(["other", "inference_log"]) not in built.resolve_all_asset_keys()
+
+
+def test_an_endpoint_that_served_keeps_its_assets_while_its_file_is_faulty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path / "project")
+    path = project.folder / "endpoints" / "endpoint.yaml"
+    keep(project.stores.settings, project.spec, path)
+    path.write_text("attributes: [")
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+    built = defs()
+    dg.Definitions.validate_loadable(built)
+    assert "the configuration that it served with last is in force" in _shown_fault(built, "cancer")
+    assert dg.AssetKey(["cancer", "candidate"]) in built.resolve_all_asset_keys()
+
+
+def test_the_alert_sensor_tells_of_a_faulty_file_and_of_its_mending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path / "project")
+    path = project.folder / "endpoints" / "endpoint.yaml"
+    keep(project.stores.settings, project.spec, path)
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+    built = defs()
+    sensor = built.resolve_sensor_def("alerts")
+    with dg.DagsterInstance.ephemeral() as instance:
+        for content, expected in (("attributes: [", ["configuration"]), (CANCER_YAML, ["configuration"]), (None, [])):
+            if content is not None:
+                path.write_text(content)
+            context = dg.build_sensor_context(instance, resources={"project": ProjectResource()})
+            sensor(context)
+            assert expected == [alert.kind for alert in project.stores.alerts.find("cancer", "open")]
+
+
+def _shown_fault(built: dg.Definitions, endpoint: str) -> str:
+    spec = next(one for one in built.resolve_all_asset_specs() if one.key == dg.AssetKey([endpoint, "faulty_yaml"]))
+    return str(spec.description)
 
 
 def test_what_is_wrong_with_a_step_reads_as_our_message(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.errors import SettingsError
+from modelops_pipelines.core.errors import ModelError, SettingsError
 from modelops_pipelines.core.release.event_log import champions
 from modelops_pipelines.core.tables.lake import STREAMS
 from modelops_pipelines.gateway.server import bind
@@ -19,7 +19,7 @@ from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import Project, cancer_frame, make_project, rows_of, train_first
-from tests.support.versions import assert_refused, deploy_version, record_as_foreign, two_versions
+from tests.support.versions import assert_refused, deploy_version, record_as_foreign, registered_folder, two_versions
 from tests.support.waiting import wait_until
 
 ROWS = rows_of(cancer_frame().head(3))
@@ -143,12 +143,23 @@ def test_a_deploy_swaps_the_version_under_a_running_gateway(trained: Project) ->
     assert (shown["generation"], shown["variants"]) == (2, [{"version": "2", "role": "champion", "share": 100}])
 
 
-def test_a_version_whose_files_are_gone_is_refused_and_the_previous_one_keeps_serving(trained: Project) -> None:
+def test_a_version_whose_files_are_gone_everywhere_is_refused_before_anything_changes(trained: Project) -> None:
     first, second = two_versions(trained)
     deploy_version(trained, first)
     shutil.rmtree(second.artifact_uri)
+    shutil.rmtree(registered_folder(trained, second))
+    with pytest.raises(ModelError, match="The files of version 2 of model 'tumours' cannot be read from the registry"):
+        deploy_version(trained, second)
+    assert trained.stores.deployments.desired("cancer").champion == "1"
+
+
+def test_a_version_that_cannot_be_loaded_is_refused_and_the_previous_one_keeps_serving(trained: Project) -> None:
+    first, second = two_versions(trained)
+    deploy_version(trained, first)
+    next(second.folder.glob("*.skops")).write_bytes(b"damaged")
+    record_as_foreign(trained, second)
     with running_gateway(trained) as gateway:
-        assert_refused(trained, second, "has no readable MLmodel file")
+        assert_refused(trained, second, "cannot be loaded (BadZipFile: File is not a zip file)")
         assert gateway.predict(ROWS).json()["model_version"] == "1"
         assert gateway.client.get("/health/ready").status_code == 200
     events = trained.stores.deployments.events("cancer")

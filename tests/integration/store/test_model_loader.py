@@ -22,6 +22,7 @@ from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from tests.fakes import hostile_models as malice
 from tests.support.project import Project, cancer_frame, make_project
+from tests.support.versions import registered_folder
 
 FRAME = cancer_frame()
 FEATURES = FRAME.drop(columns=["benign"])
@@ -123,7 +124,7 @@ def test_what_nothing_executes_does_no_harm(
 def test_a_skops_file_that_changed_after_it_was_recorded_is_refused(
     project: Project, folder: Path, marker: Path, *, switch: bool
 ) -> None:
-    version = _recorded(project, folder)
+    version = _loaded_from(folder, _recorded(project, folder))
     malice.a_pickle(folder)
     spec = replace(project.spec, allow_pickle=switch, accept_pickles=(hash_files(folder),))
     message = f"has changed since it was recorded: .* was {version.files_hash} and is now {hash_files(folder)}"
@@ -133,7 +134,7 @@ def test_a_skops_file_that_changed_after_it_was_recorded_is_refused(
 
 
 def test_any_changed_byte_is_found(project: Project, folder: Path) -> None:
-    version = _recorded(project, folder)
+    version = _loaded_from(folder, _recorded(project, folder))
     example = folder / "input_example.json"
     example.write_text(example.read_text() + " ")
     with pytest.raises(ModelError, match="has changed since it was recorded"):
@@ -141,9 +142,9 @@ def test_any_changed_byte_is_found(project: Project, folder: Path) -> None:
 
 
 def test_a_model_that_is_gone_is_told(project: Project, folder: Path) -> None:
-    version = _recorded(project, folder)
+    version = _loaded_from(folder, _recorded(project, folder))
     shutil.rmtree(folder)
-    with pytest.raises(ModelError, match="has no readable MLmodel file"):
+    with pytest.raises(ModelError, match=r"The files of version \d+ of model 'tumours' are gone"):
         load_model(version, project.spec)
 
 
@@ -191,7 +192,7 @@ def test_to_load_a_model_by_its_name_elsewhere_changes_nothing_for_us(project: P
     version = _version(project, "2")
     mlflow.set_registry_uri(project.stores.settings.registry_uri)
     mlflow.pyfunc.load_model("models:/tumours/2")
-    assert (Path(version.artifact_uri) / "registered_model_meta").exists()
+    assert (registered_folder(project, version) / "registered_model_meta").exists()
     assert load_model(version, project.spec).predict(FEATURES).shape == (569, 2)
 
 
@@ -202,7 +203,7 @@ def test_what_is_loaded_is_what_was_judged_even_when_it_is_swapped_meanwhile(
         copy_files(source, target)
         malice.skops_vouching_for_itself(source)
 
-    version = _recorded(project, folder)
+    version = _loaded_from(folder, _recorded(project, folder))
     monkeypatch.setattr(model_files, "copy_files", swapped_after)
     assert load_model(version, project.spec).predict(FEATURES).shape == (569, 2)
     assert not marker.exists()
@@ -253,6 +254,11 @@ def test_a_link_within_the_folder_is_the_file_that_it_leads_to(folder: Path, tmp
     copy_files(folder, copy)
     assert not (copy / "model.skops").is_symlink()
     assert hash_files(copy) == hash_files(folder) != before
+
+
+def _loaded_from(folder: Path, version: ModelVersion) -> ModelVersion:
+    """Return the version as one that is loaded from this folder, not from its copy."""
+    return replace(version, artifact_uri=str(folder))
 
 
 def _recorded(

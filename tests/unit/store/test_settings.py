@@ -52,3 +52,22 @@ def test_a_wrong_setting_is_refused_by_its_name(tmp_path: Path, environment: dic
         load_settings(tmp_path, environment)
     assert message in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", ["htp://x", "http://", "x", "ftp://host/x", "http:/host", "://", "postgres ql://x"])
+def test_an_address_that_is_no_registry_s_is_refused(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(SettingsError, match="The setting registry_uri is not the address of an MLflow server"):
+        load_settings(tmp_path, {"MODELOPS_REGISTRY_URI": uri})
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://host:5000", "https://host/mlflow", "sqlite:////a.db", "postgresql+psycopg://u:p@h/d", "mysql://h/d"]
+)
+def test_an_address_of_a_registry_is_taken(tmp_path: Path, uri: str) -> None:
+    assert uri == load_settings(tmp_path, {"MODELOPS_REGISTRY_URI": uri}).registry_uri
+
+
+def test_a_refused_registry_s_password_is_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(tmp_path, {"MODELOPS_REGISTRY_URI": "postgrs://user:secret@host/db"})
+    assert "secret" not in str(refused.value)

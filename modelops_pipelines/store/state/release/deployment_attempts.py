@@ -78,6 +78,12 @@ def by_id(connected: sa.Connection, deployment_id: str) -> Deployment | None:
     return None if row is None else _attempt(row)
 
 
+def generations(connected: sa.Connection) -> list[tuple[str, int | None]]:
+    """Return the endpoint and the generation of each deployment; None of one that changed nothing."""
+    rows = connected.execute(sa.select(_ATTEMPTS.c.endpoint, _ATTEMPTS.c.generation))
+    return [(row.endpoint, row.generation) for row in rows]
+
+
 def page(
     connected: sa.Connection,
     *,

@@ -13,20 +13,20 @@ from modelops_pipelines.core.models.output_kinds import UNKNOWN
 from modelops_pipelines.core.release.admission import way_in
 from modelops_pipelines.core.release.deployment_states import Acknowledgement, Deployment
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, EndpointStatus, Variant
-from modelops_pipelines.core.release.event_log import GENESIS, Event, describe_state
+from modelops_pipelines.core.release.event_log import Event, describe_state
 from modelops_pipelines.store.state.database import Database, moment, to_micros
 from modelops_pipelines.store.state.release import deployment_attempts as attempts
+from modelops_pipelines.store.state.release.event_notes import EventNotes
+from modelops_pipelines.store.state.release.event_rows import HEAD, NOTED, append_event, read_events
 from modelops_pipelines.store.state.release.worker_liveness import Liveness
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
 _VERSIONS = STATE_TABLES["model_versions"]
 _DESIRED = STATE_TABLES["desired_state"]
-_EVENTS = STATE_TABLES["events"]
 _WORKERS = STATE_TABLES["workers"]
 _ACKS = STATE_TABLES["acknowledgements"]
 _ARCHIVED = STATE_TABLES["archived_versions"]
 _SETTINGS = STATE_TABLES["settings"]
-HEAD = "seal of the newest event"
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,9 @@ class ModelVersion:
 class Deployments:
     """The store of desired state, versions, workers and events. Each write is one transaction."""
 
-    def __init__(self, database: Database) -> None:
-        """Share the database with the other stores."""
-        self._database = database
-        self._liveness = Liveness()
+    def __init__(self, database: Database, notes: EventNotes | None = None) -> None:
+        """Share the database with the other stores; each event is noted in the second record too."""
+        self._database, self._notes, self._liveness = database, notes, Liveness()
 
     def record_version(self, version: ModelVersion) -> None:
         """Record what serving needs of a version; a second call replaces the record."""
@@ -76,6 +75,18 @@ class Deployments:
         with self._database.begin() as connected:
             same = _same_version(version.model_name, version.version)
             connected.execute(_VERSIONS.update().where(same).values(**values))
+
+    def record_files(self, version: ModelVersion) -> None:
+        """Record where the files of a recorded version are now."""
+        with self._database.begin() as connected:
+            same = _same_version(version.model_name, version.version)
+            connected.execute(_VERSIONS.update().where(same).values(artifact_uri=version.artifact_uri))
+
+    def model_names(self) -> list[str]:
+        """Return the models with recorded versions."""
+        query = sa.select(_VERSIONS.c.model_name).distinct().order_by(_VERSIONS.c.model_name)
+        with self._database.read() as connected:
+            return list(connected.scalars(query))
 
     def classes(self, model_name: str) -> dict[str, list[str] | None]:
         """Return the classes of each recorded version of the model; None where they are unknown."""
@@ -127,26 +138,25 @@ class Deployments:
             if _desired(connected, before.endpoint).generation != before.generation:
                 raise StaleStateError
             _refuse_archived(connected, model_name, variants)
-            at = _append(connected, event)
-            after = DesiredState(before.endpoint, before.generation + 1, tuple(variants), status, at)
-            _write_desired(connected, after, at)
+            linked = append_event(connected, event)
+            after = DesiredState(before.endpoint, before.generation + 1, tuple(variants), status, linked.at)
+            _write_desired(connected, after, linked.at)
             if attempt is not None and not attempts.write(connected, *attempt):
                 raise StaleStateError
-            attempts.supersede(connected, after, attempt[1] if attempt else None, at)
+            attempts.supersede(connected, after, attempt[1] if attempt else None, linked.at)
+        self._note(linked)
         return after
 
     def note(self, event: Event) -> None:
         """Append an event that does not change the desired state."""
         with self._database.begin() as connected:
-            _append(connected, event)
+            linked = append_event(connected, event)
+        self._note(linked)
 
     def events(self, endpoint: str | None = None) -> list[Event]:
         """Return an endpoint's events, or all of them, oldest first."""
-        query = sa.select(_EVENTS).order_by(_EVENTS.c.number)
-        if endpoint is not None:
-            query = query.where(_EVENTS.c.endpoint == endpoint)
         with self._database.read() as connected:
-            return [_event(row) for row in connected.execute(query).mappings()]
+            return [event for event, _ in read_events(connected, endpoint)]
 
     def head(self) -> str | None:
         """Return the hash of the newest event, which is stored apart from the events; None before the first."""
@@ -202,9 +212,10 @@ class Deployments:
                 _refuse_serving(_desired(connected, endpoint), version)
                 for attempt in attempts.unsettled(connected, endpoint):
                     _refuse_serving(DesiredState(endpoint, 0, attempt.variants_before), version)
-            at = _append(connected, _with_current_state(connected, event))
-            row = {"at": to_micros(at), "actor": event.actor, "reason": event.reason}
+            linked = append_event(connected, _with_current_state(connected, event))
+            row = {"at": to_micros(linked.at), "actor": event.actor, "reason": event.reason}
             connected.execute(_ARCHIVED.insert().values(model_name=model_name, version=version, **row))
+        self._note(linked)
         return True
 
     def restore(self, model_name: str, version: str, event: Event) -> bool:
@@ -212,7 +223,8 @@ class Deployments:
         with self._database.begin() as connected:
             if not connected.execute(_ARCHIVED.delete().where(_archived(model_name, version))).rowcount:
                 return False
-            _append(connected, _with_current_state(connected, event))
+            linked = append_event(connected, _with_current_state(connected, event))
+        self._note(linked)
         return True
 
     def archived(self, model_name: str) -> set[str]:
@@ -221,11 +233,32 @@ class Deployments:
         with self._database.read() as connected:
             return set(connected.scalars(query))
 
-    def sealed_events(self) -> list[tuple[Event, str]]:
-        """Return all events with their stored hashes."""
+    def all_archived(self) -> dict[str, set[str]]:
+        """Return the archived versions by model."""
+        found: dict[str, set[str]] = {}
         with self._database.read() as connected:
-            rows = connected.execute(sa.select(_EVENTS).order_by(_EVENTS.c.number)).mappings().all()
-        return [(_event(row), row["hash"]) for row in rows]
+            for row in connected.execute(sa.select(_ARCHIVED.c.model_name, _ARCHIVED.c.version)):
+                found.setdefault(row.model_name, set()).add(row.version)
+        return found
+
+    def deployed_generations(self) -> list[tuple[str, int | None]]:
+        """Return the endpoint and the generation of each recorded deployment."""
+        with self._database.read() as connected:
+            return attempts.generations(connected)
+
+    def sealed_events(self) -> list[tuple[Event, str]]:
+        """Return all events with their stored hashes; raises SchemaError for a damaged one."""
+        with self._database.read() as connected:
+            return read_events(connected)
+
+    def are_noted(self) -> bool:
+        """Return whether events have been noted in the second record."""
+        with self._database.read() as connected:
+            return connected.scalar(sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == NOTED)) is not None
+
+    def _note(self, event: Event) -> None:
+        if self._notes is not None:
+            self._notes.add(event.number, event.hash)
 
     def heartbeat(self, worker: str, address: str, now: datetime, process: str | None = None) -> None:
         """Record a heartbeat of the worker; ``process`` is its identity, from ``process_identity.this_process``."""
@@ -280,20 +313,6 @@ def required_version(deployments: Deployments, model_name: str, version: str) ->
             "Register it, or use an existing version",
         )
     return found
-
-
-def _append(connected: sa.Connection, event: Event) -> datetime:
-    """Append the event with its hash, no earlier than the previous event; return its time."""
-    query = sa.select(_EVENTS.c.number, _EVENTS.c.hash, _EVENTS.c.at).order_by(_EVENTS.c.number.desc()).limit(1)
-    last = connected.execute(query).first()
-    number, previous = (1, GENESIS) if last is None else (last.number + 1, last.hash)
-    at = event.at if last is None else max(event.at, moment(last.at))
-    linked = Event(**{**event.__dict__, "number": number, "previous_hash": previous, "at": at})
-    values = {**linked.__dict__, "at": to_micros(at), "evidence": dict(linked.evidence), "hash": linked.hash}
-    connected.execute(_EVENTS.insert().values(**values))
-    connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == HEAD))
-    connected.execute(_SETTINGS.insert().values(name=HEAD, value=linked.hash))
-    return at
 
 
 def _write_desired(connected: sa.Connection, state: DesiredState, at: datetime) -> None:
@@ -358,8 +377,3 @@ def _desired_row(row: RowMapping) -> DesiredState:
 
 def _version(row: RowMapping) -> ModelVersion:
     return ModelVersion(**{**row, "registered_at": moment(row["registered_at"])})
-
-
-def _event(row: RowMapping) -> Event:
-    values = {name: value for name, value in row.items() if name != "hash"}
-    return Event(**{**values, "at": moment(row["at"])})

@@ -244,24 +244,3 @@ def test_the_part_is_a_table_of_its_own(project: Project) -> None:
     train_first(project.stores, project.spec, given())
     for one in project.stores.training_sets.of("cancer"):
         assert project.stores.lake.path("cancer", frozen_table(one.content_hash)).exists()
-
-
-OUT_OF_BOUNDS = {
-    "0001-01-01T00:00:00Z": "before 1970",
-    "1969-12-31T23:59:59Z": "before 1970",
-    "2262-01-01T00:00:00Z": "after 2261",
-    "9999-12-31T23:59:59Z": "after 2261",
-}
-
-
-@pytest.mark.parametrize("row", [0, 7])
-@pytest.mark.parametrize(("time", "fault"), OUT_OF_BOUNDS.items())
-def test_a_row_of_a_time_that_no_window_can_be_of_is_refused_by_its_number(
-    project: Project, row: int, time: str, fault: str
-) -> None:
-    times = pd.Series([datetime(2026, 3, 1, tzinfo=UTC)] * ROWS, dtype="datetime64[us, UTC]")
-    times[row] = pd.Timestamp(datetime.fromisoformat(time)).as_unit("us")
-    frame = given().reset_index(drop=True).assign(event_time=times)
-    with pytest.raises(InputError, match=f"Row {row} of the data has an event_time {fault}"):
-        freeze_frame(project.stores, project.spec, frame)
-    assert [] == project.stores.training_sets.of("cancer")

@@ -17,7 +17,6 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import EvidenceError, InputError
 from modelops_pipelines.core.evaluation.gate import GateConfig, is_evaluation_day
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
-from modelops_pipelines.core.timestamps import EARLIEST, LATEST, out_of_bounds
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.state.improve.training_sets import TrainingSet
@@ -207,21 +206,7 @@ def _times(frame: "pd.DataFrame") -> pa.Array:
     if EVENT_TIME not in frame.columns:
         return pa.nulls(len(frame), pa.timestamp("us", "UTC"))
     times = pa.array(_read_times(frame[EVENT_TIME]), from_pandas=True)
-    cut = times.cast(pa.timestamp("us", "UTC"), safe=False)  # pandas' nanoseconds are cut to microseconds
-    _check_bounds(cut)
-    return cut
-
-
-def _check_bounds(times: pa.Array) -> None:
-    """Raise InputError that names the first row whose time is out of bounds."""
-    within = pc.and_(pc.greater_equal(times, pa.scalar(EARLIEST)), pc.less(times, pa.scalar(LATEST)))
-    row = pc.index(within, value=False).as_py()
-    if row >= 0:
-        fault = out_of_bounds(times[row].as_py())
-        raise InputError(
-            f"Row {row} of the data has an {EVENT_TIME} {fault}",
-            f"Correct it, or leave it empty: times are from {EARLIEST.year} to {LATEST.year - 1}",
-        )
+    return times.cast(pa.timestamp("us", "UTC"), safe=False)  # pandas' nanoseconds are cut to microseconds
 
 
 def _read_times(column: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -28,7 +28,7 @@ def to_frame(columns: Columns, inputs: Mapping[str, str], narrow: Narrow) -> "pd
     import pandas as pd
 
     return pd.DataFrame(
-        {name: _array(name, columns[name], narrow.get(name, _NUMPY[kind])) for name, kind in inputs.items()}
+        {name: typed_array(name, columns[name], narrow.get(name, _NUMPY[kind])) for name, kind in inputs.items()}
     )
 
 
@@ -46,11 +46,12 @@ def to_array(columns: Columns, inputs: Mapping[str, str], narrow: Narrow) -> NDA
     does not fit into the 32 bits of an input that ``narrow`` names.
     """
     for name, kind in narrow.items():
-        _array(name, columns[name], kind)
+        typed_array(name, columns[name], kind)
     return np.array([columns[name] for name in inputs], dtype=np.float64).T
 
 
-def _array(name: str, values: list[Any], kind: str) -> NDArray[Any]:
+def typed_array(name: str, values: list[Any], kind: str) -> NDArray[Any]:
+    """Return a column's values as an array of a NumPy type; raises InputError for a number that does not fit."""
     if kind == "datetime64[ns]":
         values = [None if value is None else value.replace(tzinfo=None) for value in values]
     try:

@@ -18,6 +18,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, ModelError
 from modelops_pipelines.core.foreign_text import error_text
 from modelops_pipelines.core.models.predictions import Answer, interpret
+from modelops_pipelines.operations.model_runtime.frames import typed_array
 from modelops_pipelines.operations.models.child_process import limit_child, write_fault
 from modelops_pipelines.operations.models.sandbox import ANSWERS, ROWS
 from modelops_pipelines.operations.models.trial import REQUEST
@@ -75,7 +76,7 @@ def answer(model: Any, version: ModelVersion, spec: EndpointSpec, rows: pa.Table
 def model_frame(rows: pa.Table, inputs: Mapping[str, str], narrow: Mapping[str, str]) -> "pd.DataFrame":
     """Return the rows as a DataFrame of the signature's types, as the gateway makes it.
 
-    Raises InputError for a null where the type allows none.
+    Raises InputError for a null where the type allows none, and for a number that does not fit into 32 bits.
     """
     import pandas as pd
 
@@ -88,8 +89,10 @@ def model_frame(rows: pa.Table, inputs: Mapping[str, str], narrow: Mapping[str, 
             columns[name] = column.cast(pa.timestamp("ns", "UTC")).cast(pa.timestamp("ns")).to_pandas()
         elif kind == "text":
             columns[name] = pd.Series(column.to_pylist(), dtype="object")
+        elif name in narrow:
+            columns[name] = typed_array(name, column.to_pylist(), narrow[name])
         else:
-            columns[name] = column.to_pandas().astype(narrow.get(name, _WHOLE.get(kind, "float64")))
+            columns[name] = column.to_pandas().astype(_WHOLE.get(kind, "float64"))
     return pd.DataFrame(columns)
 
 

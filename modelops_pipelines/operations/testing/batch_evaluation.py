@@ -87,6 +87,7 @@ def _read(path: Path, version: ModelVersion) -> pa.Table:
             table = pyarrow.csv.read_csv(path, convert_options=options)
         else:
             table = pq.read_table(path)
+        _check_given_once(path, table.column_names, version)
         for name, kind in types.items():
             if name in table.column_names:
                 table = table.set_column(table.column_names.index(name), name, table.column(name).cast(kind))
@@ -99,6 +100,12 @@ def _read(path: Path, version: ModelVersion) -> pa.Table:
             f"{path} lacks the column(s) {', '.join(missing)}, which version {version.version} takes", "Add them"
         )
     return table
+
+
+def _check_given_once(path: Path, columns: Sequence[str], version: ModelVersion) -> None:
+    twice = [name for name in version.inputs if columns.count(name) > 1]
+    if twice:
+        raise InputError(f"{path} has the column(s) {', '.join(twice)} more than once", "Keep one of each")
 
 
 def _labels(table: pa.Table, spec: EndpointSpec, path: Path, classes: Sequence[str] | None) -> pa.Array:

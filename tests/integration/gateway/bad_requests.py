@@ -121,6 +121,7 @@ BAD_ROWS: dict[str, tuple[Any, Expected]] = {
     ),
 }
 
+TOO_EARLY = ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999999Z", "1970-01-01T00:00:00+00:01"]
 BAD_TIMES: dict[str, tuple[str, str, str, str]] = {
     "where replay is not allowed": (
         "fragile",
@@ -134,6 +135,15 @@ BAD_TIMES: dict[str, tuple[str, str, str, str]] = {
         f"X-Event-Time {FUTURE} is in the future",
         "Send a time at most 5 minutes ahead of the gateway's clock",
     ),
+    **{
+        f"of {given}": (
+            "cancer",
+            given,
+            f"X-Event-Time {given} is before 1970",
+            "Send a time from 1970-01-01T00:00:00Z on",
+        )
+        for given in TOO_EARLY
+    },
     **{
         what: (
             "cancer",
@@ -219,6 +229,14 @@ BAD_RESPONSES: dict[str, tuple[str, Any, Expected]] = {
             "Send a time at most 5 minutes ahead of the gateway's clock",
         ),
     ),
+    **{
+        f"a label of {given}": (
+            "cancer/labels",
+            _label("{cancer}-0", labelled_at=given),
+            (422, "input", f"labelled_at {given} is before 1970", "Send a time from 1970-01-01T00:00:00Z on"),
+        )
+        for given in TOO_EARLY
+    },
     "no label": (
         "cancer/labels",
         {"labels": []},

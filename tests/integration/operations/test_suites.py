@@ -301,6 +301,9 @@ def test_a_file_without_labels_is_answered_and_one_that_does_not_fit_is_refused(
     path.write_text("mean_radius\n1\n")
     with pytest.raises(InputError, match=r"lacks the column\(s\) mean_texture, mean_smoothness, mean_concavity"):
         evaluate_file(project.stores, project.spec, "1", path)
+    path.write_text("mean_radius,mean_texture,mean_smoothness,mean_concavity,mean_texture\n1,2,3,4,5\n")
+    with pytest.raises(InputError, match=r"has the column\(s\) mean_texture more than once"):
+        evaluate_file(project.stores, project.spec, "1", path)
     with pytest.raises(InputError, match="is neither CSV nor Parquet"):
         evaluate_file(project.stores, project.spec, "1", tmp_path / "rows.txt")
 

@@ -3,10 +3,12 @@
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.operations.model_runtime.frames import to_array, to_frame
+from modelops_pipelines.operations.models.sandbox_worker import model_frame
 
 WIDE = {"x": "float", "n": "int"}
 FITS: dict[str, list[Any]] = {
@@ -39,11 +41,16 @@ def test_a_number_that_fits_into_32_bits_is_never_infinite(kind: str, value: Any
     assert to_array(given, inputs, narrow)[0, 0] == value or value is None
 
 
-@pytest.mark.parametrize("convert", [to_frame, to_array])
+def to_sandbox(given: dict[str, list[Any]], inputs: dict[str, str], narrow: dict[str, str]) -> Any:
+    """Return the frame of a version that is judged apart from the gateway, from the log's columns."""
+    return model_frame(pa.table({name: pa.array(values) for name, values in given.items()}), inputs, narrow)
+
+
+@pytest.mark.parametrize("convert", [to_frame, to_array, to_sandbox])
 @pytest.mark.parametrize("row", [0, 2])
 @pytest.mark.parametrize(("kind", "value"), [(kind, one) for kind, values in DOES_NOT_FIT.items() for one in values])
 def test_a_number_that_does_not_is_refused_by_feature_and_row(convert: Any, row: int, kind: str, value: Any) -> None:
-    given: list[Any] = [1, 1, 1]
+    given: list[Any] = [1, 1, 1] if kind == "int32" else [1.0, 1.0, 1.0]
     given[row] = value
     with pytest.raises(InputError) as raised:
         convert(*columns(kind, given))

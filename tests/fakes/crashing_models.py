@@ -143,15 +143,13 @@ def native(project: Project, spec: EndpointSpec) -> ModelVersion:
     nodes["left_child"][left], nodes["right_child"][left] = 2**40, 2**40
     state["nodes"] = nodes
     tree.tree_.__setstate__(state)
-    logged = project.stores.registry.log(
+    registry = project.stores.registry
+    logged = registry.log(
+        registry.prepare(tree, pd.DataFrame({"x": [1.0] * 30}), spec.task, allow_pickle=False),
         model_name=spec.model_name,
         experiment=spec.name,
-        model=tree,
-        frame=pd.DataFrame({"x": [1.0] * 30}),
         training_set="none",
         trainer="none",
-        task=spec.task,
-        allow_pickle=False,
     )
     project.stores.deployments.record_version(logged)
     return logged

@@ -32,3 +32,17 @@ def mixed(frame: Any, context: Any) -> Any:
     columns = make_column_transformer((encoder, words), remainder="passthrough")
     model = make_pipeline(columns, HistGradientBoostingClassifier(max_iter=10, random_state=context.seed))
     return model.fit(frame[list(context.features)], frame[context.label])
+
+
+def clock(frame: Any, context: Any) -> Any:
+    """Return what answers with the seconds of the time ``at``, as numbers of a time are made: from its integers."""
+    import mlflow
+
+    assert context.features == ("at",)
+    assert str(frame["at"].dtype) == "datetime64[ns]"
+
+    class Clock(mlflow.pyfunc.PythonModel):  # local, so that it is pickled by value
+        def predict(self, context, model_input, params=None):  # noqa: ARG002 - MLflow's own signature
+            return (model_input["at"].astype("int64") / 1e9).to_numpy()
+
+    return Clock()

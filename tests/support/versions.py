@@ -25,15 +25,13 @@ def two_versions(trained: Project) -> tuple[ModelVersion, ModelVersion]:
 
 def register_as_own(project: Project, spec: EndpointSpec, model: Any, frame: "pd.DataFrame") -> ModelVersion:
     """Register a model, with the frame as its example, and record it as trained by the project; return its version."""
-    logged = project.stores.registry.log(
+    registry = project.stores.registry
+    logged = registry.log(
+        registry.prepare(model, frame, spec.task, allow_pickle=True),
         model_name=spec.model_name,
         experiment=spec.name,
-        model=model,
-        frame=frame,
         training_set="none",
         trainer="none",
-        task=spec.task,
-        allow_pickle=True,
     )
     version = replace(logged, trained_here=True)
     project.stores.deployments.record_version(version)

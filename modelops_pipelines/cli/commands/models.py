@@ -140,7 +140,8 @@ def cases(endpoint: str, name: str, rows: int, tolerance: float | None, *, overw
 @json_option
 def evaluate(endpoint: str, version: str, file: Path, output: Path | None, deadline: float, *, as_json: bool) -> None:
     """Predict the rows of FILE (CSV or Parquet) with VERSION; with a label column, compute metrics."""
-    from modelops_pipelines.operations.testing.batch_evaluation import check_format, evaluate_file, write_answers
+    from modelops_pipelines.operations.testing.batch_evaluation import evaluate_file, write_answers
+    from modelops_pipelines.operations.testing.batch_files import check_format
 
     if output is not None:
         check_format(output)

@@ -8,8 +8,7 @@ import click
 
 from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT, EXIT_TRANSIENT
 from modelops_pipelines.cli.output import echo, json_option, show_value
-from modelops_pipelines.cli.project import open_stores
-from modelops_pipelines.core.errors import InputError
+from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, describe_verdict
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 
@@ -24,13 +23,28 @@ _EXIT_CODES = {FAIL: EXIT_PERMANENT, NOT_ENOUGH: EXIT_TRANSIENT}
 @click.option(
     "--data", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="A CSV or Parquet file."
 )
+@click.option(
+    "--replace-first-frame",
+    "reason",
+    metavar="REASON",
+    help="Let later training sets start from this file instead of the first one; the history records the reason.",
+)
 @json_option
-def train(endpoint: str, data: Path, *, as_json: bool) -> None:
-    """Train ENDPOINT's first version on a file of features and the label, and register it."""
-    from modelops_pipelines.operations.improve.train import train_first
+def train(endpoint: str, data: Path, reason: str | None, *, as_json: bool) -> None:
+    """Train ENDPOINT's first version on a file of features and the label, and register it.
+
+    Later training sets are the rows of the first such file, and the labelled rows of the log. Times without a zone are
+    UTC. Nothing is written when the file, or what the trainer makes of it, is refused.
+    """
+    from modelops_pipelines.operations.improve.train import replace_first_frame, train_first
+    from modelops_pipelines.operations.improve.training_files import read_frame
 
     stores = open_stores()
-    version = train_first(stores, endpoint_named(stores, endpoint), _frame(data))
+    spec, frame = endpoint_named(stores, endpoint), read_frame(data)
+    if reason is None:
+        version = train_first(stores, spec, frame)
+    else:
+        version = replace_first_frame(stores, spec, frame, actor=actor(), reason=reason)
     echo(
         f"Registered version {version.version}. Deploy it with: modelops deploy {endpoint} {version.version}", err=True
     )
@@ -70,14 +84,3 @@ def evaluate(endpoint: str, version: str, *, as_json: bool) -> None:
 
 def _show_gate(gate: "Gate", *, as_json: bool) -> None:
     show_value({"version": gate.version, "verdict": gate.verdict, **dict(gate.numbers)}, as_json=as_json)
-
-
-def _frame(path: Path) -> object:
-    if path.suffix not in (".csv", ".parquet"):
-        raise InputError(f"{path} is neither CSV nor Parquet", "Give a .csv or a .parquet file")
-    import pandas as pd
-
-    try:
-        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except (ValueError, OSError) as error:  # what pandas and Arrow raise for a bad file
-        raise InputError(f"{path} cannot be read as {path.suffix[1:]} ({error})", "Correct the file") from error

@@ -9,7 +9,7 @@ from modelops_pipelines.core.ids import MAX_ROWS
 
 Columns = dict[str, list[Any]]
 _WITHOUT_NULL = frozenset({"int", "bool"})
-_FIRST_YEAR, _LAST_YEAR = 1678, 2261
+FIRST_YEAR, LAST_YEAR = 1678, 2261
 
 
 def typed_columns(columns: Mapping[str, list[Any]], inputs: Mapping[str, str]) -> Columns:
@@ -86,7 +86,7 @@ def _time(value: Any) -> datetime:
     """Return the time in UTC; raises ValueError outside the years 1678 to 2261, the range of pandas."""
     given = datetime.fromisoformat(_text(value))
     moment = given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
-    if _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+    if FIRST_YEAR <= moment.year <= LAST_YEAR:
         return moment
     raise ValueError
 
@@ -97,5 +97,5 @@ _NAMES = {
     "int": "an integer",
     "text": "text",
     "bool": "true or false",
-    "timestamp": f"a time in ISO 8601 from {_FIRST_YEAR} to {_LAST_YEAR}",
+    "timestamp": f"a time in ISO 8601 from {FIRST_YEAR} to {LAST_YEAR}",
 }

@@ -16,6 +16,8 @@ DEPLOY, PROMOTE, ROLLBACK, WITHDRAW, DELETE = "deploy", "promote", "rollback", "
 UNDO = "undo"
 START = "start"
 """The undo of a rollback: what the rollback removed serves again."""
+REPLACE_FRAME = "replace first frame"
+"""Another frame of a user's became the one that later training sets start from. It changes nothing that serves."""
 _GROWING = (DEPLOY, PROMOTE)
 _RELEASES = (*_GROWING, ROLLBACK, UNDO, WITHDRAW, DELETE)
 
@@ -112,6 +114,22 @@ def guard_withdrawal(events: Sequence[Event], version: str) -> Event | None:
         if event.action == ROLLBACK and "guard" in event.evidence and event.evidence.get("withdrawn") == version
     )
     return next(withdrawn, None)
+
+
+def served_versions(events: Iterable[Event]) -> set[str]:
+    """Return the versions that serve or served; not those of deployments that were reverted, which answered nobody."""
+    releases = [event for event in events if event.action in _RELEASES]
+    return {
+        event.to_version
+        for event, after in zip(releases, [*releases, None][1:], strict=True)
+        if event.action in (*_GROWING, ROLLBACK, UNDO) and not _reverts(after, event)
+    }
+
+
+def _reverts(event: Event | None, before: Event) -> bool:
+    """Return whether an event is the automatic revert of the one before it."""
+    automatic = event is not None and bool(event.evidence.get("automatic")) and "guard" not in event.evidence
+    return automatic and event is not None and event.evidence.get("withdrawn") == before.to_version
 
 
 def _line_of(events: Iterable[Event]) -> _Line:

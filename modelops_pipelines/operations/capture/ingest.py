@@ -13,7 +13,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import REJECTS, STREAMS
 from modelops_pipelines.core.windows import window_of
-from modelops_pipelines.operations.capture.record_batches import Batch, to_batch
+from modelops_pipelines.operations.capture.record_batches import Batch, held_columns, to_batch
 from modelops_pipelines.operations.lake.endpoint_tables import stream_table
 from modelops_pipelines.store.filesystem.files import exclusive, sync_everything
 from modelops_pipelines.store.lake import sql
@@ -76,7 +76,8 @@ def _ingest_chunk(
     rejected = _write_rejects(stores, spec, f"{stream}/{worker}", last, batch)
     fresh = batch.rows_after(stores.lake.committed(spec.name, table.name, worker))
     rows = _without_repeats(stores, spec, table, fresh)
-    if len(rows) and not stores.writer.append_once(spec.name, table, rows, worker, last):
+    held, kept = held_columns(table, rows)
+    if len(rows) and not stores.writer.append_once(spec.name, held, kept, worker, last):
         rows = rows.slice(0, 0)
     if len(fresh) < len(batch.rows) or len(rejected) < len(batch.rejects):
         sync_everything()

@@ -1,7 +1,7 @@
 """Turns spool records into Arrow rows; a record that fits no row becomes a reject with its reason."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from modelops_pipelines.core.capture.spool_records import prediction_columns, response_columns
 from modelops_pipelines.core.foreign_text import error_text
 from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.lake import INFERENCE_LOG, SYSTEM_COLUMNS
 from modelops_pipelines.core.timestamps import out_of_bounds
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.spool.segments import Line, Segment, read_lines
@@ -58,6 +59,22 @@ def to_batch(table: Table, stream: str, segments: Sequence[Segment], now: dateti
             if fault:
                 rejects.append(_reject(stream, segment, line, fault, now))
     return Batch(pa.table([pa.array(columns[f.name], f.type) for f in schema], schema=schema), rejects)
+
+
+def held_columns(table: Table, rows: pa.Table) -> tuple[Table, pa.Table]:
+    """Return the log's declaration and rows without the features that no row has a value of; other tables as they are.
+
+    The stored table then has columns of features that were logged only: a version that never answered fixes no type.
+    """
+    if table.name != INFERENCE_LOG.name:
+        return table, rows
+    empty = {
+        one.name
+        for one in table.columns
+        if one.name not in SYSTEM_COLUMNS and rows.column(one.name).null_count == len(rows)
+    }
+    columns = tuple(one for one in table.columns if one.name not in empty)
+    return replace(table, columns=columns), rows.drop_columns(sorted(empty))
 
 
 def _add(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import ModelError
+from modelops_pipelines.core.errors import InputError, ModelError
 from modelops_pipelines.core.foreign_text import error_text, quoted
 from modelops_pipelines.core.ids import content_id
 from modelops_pipelines.core.improve.training_context import TrainingContext
@@ -19,14 +19,20 @@ from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.classes import MODEL, YAML, agree
 from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, UNKNOWN
 from modelops_pipelines.core.models.predictions import interpret
+from modelops_pipelines.core.release.event_log import REPLACE_FRAME, Event
 from modelops_pipelines.operations.drift.references import SAMPLE_ROWS, answers_of, make_reference, reference_hours
 from modelops_pipelines.operations.improve.feature_importance import importance_of
 from modelops_pipelines.operations.improve.training_sets import (
     EVENT_TIME,
+    UnfrozenSet,
     as_frame,
-    freeze_frame,
+    base_rows,
+    content_hash,
+    first_frame,
+    freeze,
     read_training_set,
-    trained_part,
+    set_of,
+    trained_rows,
 )
 from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
 from modelops_pipelines.operations.versions.copies import clean_copies
@@ -46,22 +52,57 @@ def train_first(
 ) -> ModelVersion:
     """Train the endpoint's first version on a user's own frame, which becomes the base of later training sets.
 
-    Rows of evaluation days are frozen with the others and not trained on, as in every later set.
+    Rows of evaluation days are frozen with the others and not trained on, as in every later set. Nothing is written
+    when the frame, or what the trainer makes of it, is refused.
     """
-    base = freeze_frame(stores, spec, frame)
-    return train(stores, spec, trained_part(stores, spec, base), trainer)
+    rows = base_rows(spec, frame)
+    base = set_of(stores, spec, rows, None)
+    part = trained_rows(spec, rows)
+    trained = base if part is rows else set_of(stores, spec, part, base.record.content_hash)
+
+    def freeze_both() -> None:
+        for unfrozen in (base, *([] if trained is base else [trained])):
+            freeze(stores, unfrozen)
+
+    return _train(stores, spec, trained, trainer or load_trainer(spec), freeze_both)
+
+
+def replace_first_frame(
+    stores: Stores,
+    spec: EndpointSpec,
+    frame: "pd.DataFrame",
+    trainer: Trainer | None = None,
+    *,
+    actor: str,
+    reason: str,
+) -> ModelVersion:
+    """Train on a user's frame as ``train_first`` does, and let later training sets start from this frame.
+
+    The history records it, with both frames' hashes. Raises InputError without a reason, and what ``train_first``
+    raises: then the frame before stays.
+    """
+    if not reason.strip():
+        raise InputError("To replace the first frame needs a reason", "Say why the frame before was wrong")
+    before = first_frame(stores, spec)
+    version = train_first(stores, spec, frame, trainer)
+    chosen = content_hash(base_rows(spec, frame).combine_chunks())
+    if before is not None and chosen != before.content_hash:
+        evidence = {"frame": chosen, "replaced": before.content_hash}
+        state = stores.deployments.desired(spec.name)
+        parts = (0, spec.name, stores.now(), actor, REPLACE_FRAME, state.champion, version.version)
+        stores.deployments.note(Event(*parts, state.generation, reason, evidence))
+    return version
 
 
 def train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Trainer | None = None) -> ModelVersion:
     """Train on a frozen set; return the registered version.
 
     The same set and the same trainer return the version that already exists, so that a run killed after it trained
-    does not train twice. Raises ModelError when the trainer cannot be loaded, raises, or returns nothing usable.
+    does not train twice. Raises ModelError when the trainer cannot be loaded, raises, or returns nothing usable, and
+    SchemaError when the version's inputs clash with the endpoint: then no version is registered.
     """
-    chosen = trainer or load_trainer(spec)
-    identity = content_id(record.content_hash, source_of(chosen))
-    existing = _already_trained(stores, spec, record, identity)
-    return existing or _train(stores, spec, record, chosen, identity)
+    unfrozen = UnfrozenSet(record, read_training_set(stores, record))
+    return _train(stores, spec, unfrozen, trainer or load_trainer(spec), lambda: None)
 
 
 def load_trainer(spec: EndpointSpec) -> Trainer:
@@ -97,38 +138,48 @@ def _already_trained(stores: Stores, spec: EndpointSpec, record: TrainingSet, id
     return None
 
 
-def _train(stores: Stores, spec: EndpointSpec, record: TrainingSet, trainer: Trainer, identity: str) -> ModelVersion:
-    rows = read_training_set(stores, record)
-    frame = as_frame(spec, rows)
-    features = tuple(name for name in frame.columns if name != spec.label)
-    context = TrainingContext(spec.name, spec.task, spec.label, features)
-    try:
-        model = trainer(frame, context)
-    except Exception as error:  # noqa: BLE001 - a trainer is the user's code: any error is reported with its type
-        values = [frame[name].tolist() for name in frame if frame[name].dtype == object]
-        raise ModelError(
-            f"The trainer of {spec.name!r} raised {error_text(error, values)}", "Fix the trainer"
-        ) from quoted(error, values)
-    inputs = as_model_input(frame[list(features)])
-    reference = _reference(spec, record, rows, model, inputs)
+def _train(
+    stores: Stores, spec: EndpointSpec, of: UnfrozenSet, trainer: Trainer, keep: Callable[[], None]
+) -> ModelVersion:
+    """Return the version that exists, or train and register one; ``keep`` is called once nothing can refuse it."""
+    identity = content_id(of.record.content_hash, source_of(trainer))
+    existing = _already_trained(stores, spec, of.record, identity)
+    if existing is not None:
+        keep()
+        return existing
+    model, inputs = _fit(spec, of, trainer)
+    reference = _reference(spec, of.record, of.rows, model, inputs)
+    prepared = stores.registry.prepare(model, inputs, spec.task, allow_pickle=spec.allow_pickle)
+    check_inputs(stores, spec, prepared.inputs)
     logged = stores.registry.log(
+        prepared,
         model_name=spec.model_name,
         experiment=spec.name,
-        model=model,
-        frame=inputs,
-        training_set=record.content_hash,
+        training_set=of.record.content_hash,
         trainer=identity,
-        task=spec.task,
-        allow_pickle=spec.allow_pickle,
         reference=reference.to_files(),
-        metrics={"rows": float(record.rows)},
+        metrics={"rows": float(of.record.rows)},
+        before_registering=keep,
     )
-    check_inputs(stores, spec, logged.inputs)
     version = replace(logged, trained_here=True)
     stores.references.write(spec.model_name, version.version, reference)
     stores.deployments.record_version(version)
     clean_copies(stores)
     return version
+
+
+def _fit(spec: EndpointSpec, of: UnfrozenSet, trainer: Trainer) -> tuple[Any, "pd.DataFrame"]:
+    """Return the fitted model and its inputs; raises ModelError when the trainer raises."""
+    frame = as_frame(spec, of.rows)
+    features = tuple(name for name in frame.columns if name != spec.label)
+    try:
+        model = trainer(frame, TrainingContext(spec.name, spec.task, spec.label, features))
+    except Exception as error:  # noqa: BLE001 - a trainer is the user's code: any error is reported with its type
+        values = [frame[name].tolist() for name in frame if frame[name].dtype == object]
+        raise ModelError(
+            f"The trainer of {spec.name!r} raised {error_text(error, values)}", "Fix the trainer"
+        ) from quoted(error, values)
+    return model, as_model_input(frame[list(features)])
 
 
 def as_model_input(frame: "pd.DataFrame") -> "pd.DataFrame":

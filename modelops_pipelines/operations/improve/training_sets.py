@@ -14,11 +14,13 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import EvidenceError, InputError
+from modelops_pipelines.core.errors import EvidenceError, InputError, SchemaError
 from modelops_pipelines.core.evaluation.gate import GateConfig, is_evaluation_day
+from modelops_pipelines.core.release.event_log import REPLACE_FRAME
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
-from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
+from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table, refuse_clashes
 from modelops_pipelines.store.lake import sql
+from modelops_pipelines.store.lake.utc_times import STORED, as_given_to_models, as_stored, stored_times, times_of_texts
 from modelops_pipelines.store.state.improve.training_sets import TrainingSet
 from modelops_pipelines.store.stores import Stores
 
@@ -75,7 +77,7 @@ def evaluation_rows(stores: Stores, spec: EndpointSpec) -> pa.Table:
     if not held_out:
         return logged
     held_out = held_out.select([name for name in logged.column_names if name in held_out.column_names])
-    return pa.concat_tables([held_out, logged], promote_options="permissive").select(logged.column_names)
+    return _joined(held_out, logged).select(logged.column_names)
 
 
 def build_training_set(stores: Stores, spec: EndpointSpec, gate: GateConfig | None = None) -> TrainingSet:
@@ -90,48 +92,73 @@ def build_training_set(stores: Stores, spec: EndpointSpec, gate: GateConfig | No
             f"No prediction of endpoint {spec.name!r} has a label yet", "Send labels: POST /endpoints/{endpoint}/labels"
         )
     base, provided = _provided_rows(stores, spec)
-    base_rows = [] if provided is None else [split_provided(provided, spec, gate).training]
-    rows = pa.concat_tables([*base_rows, logged], promote_options="permissive")
-    return _freeze(stores, spec, rows, None if base is None else base.content_hash)
+    rows = logged if provided is None else _joined(split_provided(provided, spec, gate).training, logged)
+    return freeze(stores, set_of(stores, spec, rows, None if base is None else base.content_hash))
 
 
 def freeze_frame(stores: Stores, spec: EndpointSpec, frame: "pd.DataFrame") -> TrainingSet:
-    """Freeze a user's own frame (features, the label, and event_time when there is one) as the base set.
+    """Freeze a user's own frame as a base set; raises what ``base_rows`` raises."""
+    return freeze(stores, set_of(stores, spec, base_rows(spec, frame), None))
 
-    Raises InputError when the label is missing or a system column's name is used for something else.
+
+def base_rows(spec: EndpointSpec, frame: "pd.DataFrame") -> pa.Table:
+    """Return a user's own frame (features, the label, and event_time when there is one) as rows; nothing is written.
+
+    Raises InputError when the label is missing, a column holds values that no column of the lake can, or a time is out
+    of range; SchemaError when a column has a system column's name.
     """
     if spec.label not in frame.columns:
         columns = ", ".join(map(str, frame.columns))
         raise InputError(
             f"The data has no column {spec.label!r}, the label (it has: {columns})", "Add or rename the column"
         )
+    names = [str(name) for name in frame.columns if name not in (EVENT_TIME, spec.label)]
+    refuse_clashes(spec, names)
     known = frame[frame[spec.label].notna()].reset_index(drop=True)
-    names = [str(name) for name in known.columns if name not in (EVENT_TIME, spec.label)]
     numbered = {ROW_ID: [f"{PROVIDED}{index}" for index in range(len(known))]}
     rows = pa.table(numbered).append_column(EVENT_TIME, _times(known))
     for name in [*names, spec.label]:
-        rows = rows.append_column(name, pa.array(known[name], from_pandas=True))
-    return _freeze(stores, spec, _label_as_text(rows, spec), None)
+        rows = rows.append_column(name, _column(known, name))
+    return _label_as_text(as_stored(rows), spec)
+
+
+def _column(frame: "pd.DataFrame", name: str) -> pa.Array:
+    try:
+        return pa.array(frame[name], from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError):  # its text shows values
+        message = f"The column {name!r} holds values of several types, or of one that cannot be stored"
+        raise InputError(message, "Give it one type: numbers, text, booleans or times") from None
+
+
+def first_frame(stores: Stores, spec: EndpointSpec) -> TrainingSet | None:
+    """Return the set that later training sets start from: the first frame, or the one that replaced it; else None."""
+    sets = [known for known in stores.training_sets.of(spec.name) if known.base_hash is None]
+    events = stores.deployments.events(spec.name) if len(sets) > 1 else []
+    chosen = next((event.evidence["frame"] for event in reversed(events) if event.action == REPLACE_FRAME), None)
+    return next((known for known in sets if known.content_hash == chosen), sets[0] if sets else None)
 
 
 def trained_part(stores: Stores, spec: EndpointSpec, base: TrainingSet) -> TrainingSet:
-    """Freeze the rows of a base set that are trained on, as a set of their own, so that a version names its rows.
-
-    When no row is held out, this is the base itself.
-    """
+    """Freeze the rows of a base set that are trained on, as a set of their own; the base itself if all are."""
     rows = read_training_set(stores, base)
+    part = trained_rows(spec, rows)
+    return base if part is rows else freeze(stores, set_of(stores, spec, part, base.content_hash))
+
+
+def trained_rows(spec: EndpointSpec, rows: pa.Table) -> pa.Table:
+    """Return the rows of a base that are trained on: those of evaluation days are held out, where enough remain."""
     due, split = _split_by_day(rows, spec.gate), split_provided(rows, spec, spec.gate)
     if not len(due.evaluation):
-        return base
+        return rows
     if not len(split.evaluation):
         message = (
             "%s: all rows are trained on: without the evaluation days too few (%d of %d) or not all classes remain"
         )
         _LOG.warning(message, spec.name, len(due.training), len(rows))
-        return base
+        return rows
     message = "%s: %d of %d rows fall on evaluation days: held out of training, used to evaluate versions"
     _LOG.warning(message, spec.name, len(split.evaluation), len(rows))
-    return _freeze(stores, spec, split.training, base.content_hash)
+    return split.training
 
 
 def read_training_set(stores: Stores, record: TrainingSet) -> pa.Table:
@@ -141,12 +168,15 @@ def read_training_set(stores: Stores, record: TrainingSet) -> pa.Table:
     table: pa.Table = DeltaTable(
         str(stores.lake.path(record.endpoint, frozen_table(record.content_hash)))
     ).to_pyarrow_table()
-    return table.sort_by([("position", "ascending")]).drop_columns(["position"])
+    return as_stored(table.sort_by([("position", "ascending")]).drop_columns(["position"]))
 
 
 def as_frame(spec: EndpointSpec, rows: pa.Table) -> "pd.DataFrame":
-    """Return training rows as a trainer gets them: features, and the label as a number where all labels are."""
-    frame = rows.drop_columns([ROW_ID, EVENT_TIME]).to_pandas()
+    """Return training rows as a trainer gets them: features, and the label as a number where all labels are.
+
+    Times are as a model gets them in serving: nanoseconds in UTC, without a zone.
+    """
+    frame = as_given_to_models(rows.drop_columns([ROW_ID, EVENT_TIME])).to_pandas()
     if spec.task != "regression":
         labels = frame[spec.label].astype(str)
         numeric = labels.str.fullmatch(r"-?\d+").all()
@@ -168,18 +198,51 @@ def _split_by_day(rows: pa.Table, gate: GateConfig) -> LabelledRows:
     return LabelledRows(rows.filter(pc.invert(held_out)), rows.filter(held_out))
 
 
+def _joined(provided: pa.Table, logged: pa.Table) -> pa.Table:
+    """Return a user's rows and then the log's; raises SchemaError for a feature that is of two types in them.
+
+    A feature that the log has no value of has the type of the user's rows.
+    """
+    unknown = [name for name in provided.column_names if _is_unknown(logged, name)]
+    try:
+        return pa.concat_tables([provided, logged.drop_columns(unknown)], promote_options="permissive")
+    except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+        differ = [
+            f"{name} ({provided.schema.field(name).type} and {logged.schema.field(name).type})"
+            for name in provided.column_names
+            if name in logged.column_names and provided.schema.field(name).type != logged.schema.field(name).type
+        ]
+        raise SchemaError(
+            f"Feature(s) have another type in the first frame than in the log: {', '.join(differ)}",
+            "Replace the first frame: modelops train ENDPOINT --data FILE --replace-first-frame REASON",
+        ) from error
+
+
+def _is_unknown(logged: pa.Table, name: str) -> bool:
+    return name in logged.column_names and logged.column(name).null_count == len(logged)
+
+
 def _provided_rows(stores: Stores, spec: EndpointSpec) -> tuple[TrainingSet | None, pa.Table | None]:
     """Return the base set and the rows in it that a user provided.
 
     Rows that a base took from the log are read from the log again: once, and without those erased since.
     """
-    base = next((known for known in stores.training_sets.of(spec.name) if known.base_hash is None), None)
+    base = first_frame(stores, spec)
     rows = None if base is None else read_training_set(stores, base)
     provided = None if rows is None else rows.filter(pc.starts_with(rows.column(ROW_ID), PROVIDED))
     return (base, provided) if provided is not None and len(provided) else (None, None)
 
 
-def _freeze(stores: Stores, spec: EndpointSpec, rows: pa.Table, base: str | None) -> TrainingSet:
+@dataclass(frozen=True)
+class UnfrozenSet:
+    """A training set that is not written yet: its record and its rows."""
+
+    record: TrainingSet
+    rows: pa.Table
+
+
+def set_of(stores: Stores, spec: EndpointSpec, rows: pa.Table, base: str | None) -> UnfrozenSet:
+    """Return rows as a training set; nothing is written."""
     progress = stores.ingest_progress.of(spec.name)
     rows = rows.combine_chunks()
     record = TrainingSet(
@@ -191,8 +254,14 @@ def _freeze(stores: Stores, spec: EndpointSpec, rows: pa.Table, base: str | None
         watermark=progress.watermark,
         at=stores.now(),
     )
+    return UnfrozenSet(record, rows)
+
+
+def freeze(stores: Stores, unfrozen: UnfrozenSet) -> TrainingSet:
+    """Write a training set's rows, then its record; return the record."""
+    record, rows = unfrozen.record, unfrozen.rows
     numbered = rows.append_column("position", pa.array(range(len(rows)), pa.int64()))
-    stores.writer.write_whole(spec.name, frozen_table(record.content_hash), numbered)
+    stores.writer.write_whole(record.endpoint, frozen_table(record.content_hash), numbered)
     stores.training_sets.record(record)
     return record
 
@@ -202,24 +271,18 @@ def frozen_table(content: str) -> str:
     return f"training_sets/{content}"
 
 
-def _times(frame: "pd.DataFrame") -> pa.Array:
-    if EVENT_TIME not in frame.columns:
-        return pa.nulls(len(frame), pa.timestamp("us", "UTC"))
-    times = pa.array(_read_times(frame[EVENT_TIME]), from_pandas=True)
-    return times.cast(pa.timestamp("us", "UTC"), safe=False)  # pandas' nanoseconds are cut to microseconds
-
-
-def _read_times(column: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return the column with texts parsed as times, as in a CSV file; a time without a zone is UTC."""
+def _times(frame: "pd.DataFrame") -> pa.ChunkedArray:
     import pandas as pd
 
-    if not pd.api.types.is_object_dtype(column) and not pd.api.types.is_string_dtype(column):
-        return column
-    try:
-        return pd.to_datetime(column, utc=True, format="ISO8601")
-    except (ValueError, TypeError) as error:
-        message = f"The column {EVENT_TIME!r} cannot be read as times: {error}"
-        raise InputError(message, "Write times as 2026-03-01T12:00:00Z") from error
+    if EVENT_TIME not in frame.columns:
+        return pa.chunked_array([pa.nulls(len(frame), STORED)])
+    column = frame[EVENT_TIME]
+    if pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column):
+        column = times_of_texts(EVENT_TIME, column)
+    if not pd.api.types.is_datetime64_any_dtype(column):
+        message = f"The column {EVENT_TIME!r} cannot be read as times: it has the type {column.dtype}"
+        raise InputError(message, "Write times as 2026-03-01T12:00:00Z")
+    return stored_times(EVENT_TIME, pa.chunked_array([pa.array(column, from_pandas=True)]))
 
 
 def _label_as_text(rows: pa.Table, spec: EndpointSpec) -> pa.Table:

@@ -1,21 +1,53 @@
 """The columns of an endpoint's tables: the declarations, with the features of its model's versions."""
 
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import SchemaError
+from modelops_pipelines.core.release.event_log import served_versions
 from modelops_pipelines.core.tables.columns import ColumnType, Table
-from modelops_pipelines.core.tables.lake import STREAMS, SYSTEM_COLUMNS, inference_log, typed_for
+from modelops_pipelines.core.tables.lake import INFERENCE_LOG, STREAMS, SYSTEM_COLUMNS, inference_log, typed_for
 from modelops_pipelines.operations.endpoints.configurations import configured
 from modelops_pipelines.store.stores import Stores
 
 
 def feature_types(stores: Stores, spec: EndpointSpec) -> dict[str, ColumnType]:
-    """Return every feature that any recorded version of the endpoint's model takes, with its column type."""
+    """Return every feature that any recorded version of the endpoint's model takes, with its column type.
+
+    Where versions differ, the type is that of those that serve or served; among others the newest version's.
+    """
+    types: dict[str, ColumnType] = {}
+    differ = False
+    for version in stores.deployments.versions(spec.model_name):
+        inputs = cast("dict[str, ColumnType]", version.inputs)
+        differ = differ or any(types.get(name, kind) != kind for name, kind in inputs.items())
+        types |= inputs
+    return types | _served_types(stores, spec) if differ else types
+
+
+def _served_types(stores: Stores, spec: EndpointSpec) -> dict[str, ColumnType]:
+    """Return the features of the versions that serve or served on the endpoint; no other version fixes a type."""
+    served = served_versions(stores.deployments.events(spec.name))
     types: dict[str, ColumnType] = {}
     for version in stores.deployments.versions(spec.model_name):
-        types |= cast("dict[str, ColumnType]", version.inputs)
+        if version.version in served:
+            types |= cast("dict[str, ColumnType]", version.inputs)
     return types
+
+
+def _logged_types(stores: Stores, spec: EndpointSpec) -> dict[str, ColumnType]:
+    """Return the features that the endpoint's log has values of; none without a log."""
+    import pyarrow as pa
+
+    from modelops_pipelines.store.lake.arrow_schemas import ARROW  # loads Arrow, which most commands do not need
+
+    delta = stores.lake.table(spec.name, INFERENCE_LOG.name)
+    if delta is None:
+        return {}
+    kinds = {str(kind): name for name, kind in ARROW.items() if name != "json"}
+    columns = pa.schema(delta.schema().to_arrow())
+    return {one.name: kinds[str(one.type)] for one in columns if one.name not in SYSTEM_COLUMNS}
 
 
 def known_features(stores: Stores) -> dict[str, list[str]]:
@@ -38,14 +70,12 @@ def stream_table(stores: Stores, spec: EndpointSpec, stream: str) -> Table:
     return log_table(stores, spec) if stream == "predictions" else typed_for(STREAMS[stream], spec.task)
 
 
-def check_inputs(stores: Stores, spec: EndpointSpec, inputs: dict[str, str]) -> None:
-    """Refuse a version whose features clash with system columns, miss declared ones, or change a column's type."""
-    clashes = sorted(set(inputs) & (SYSTEM_COLUMNS | {spec.label}))
-    if clashes:
-        raise SchemaError(
-            f"Feature(s) {', '.join(clashes)} of model {spec.model_name!r} are named like a system column or the label",
-            "Rename them in the model's signature",
-        )
+def check_inputs(stores: Stores, spec: EndpointSpec, inputs: Mapping[str, str]) -> None:
+    """Refuse a version whose features clash with system columns, miss declared ones, or change a column's type.
+
+    Raises SchemaError. Only versions that serve or served, and the log, fix a type.
+    """
+    refuse_clashes(spec, inputs)
     for key, wanted in (("features", spec.features), ("segments", spec.segments)):
         missing = sorted(set(wanted) - set(inputs))
         if missing:
@@ -53,8 +83,28 @@ def check_inputs(stores: Stores, spec: EndpointSpec, inputs: dict[str, str]) -> 
                 f"Endpoint {spec.name!r} monitors feature(s) {', '.join(missing)} that the model does not take",
                 f"Correct {key!r} in the endpoint's YAML, or the model's signature",
             )
-    known = feature_types(stores, spec)
+    check_types(stores, spec, inputs)
+
+
+def refuse_clashes(spec: EndpointSpec, features: Iterable[str]) -> None:
+    """Raise SchemaError for a feature that is named like a system column or the label."""
+    clashes = sorted(set(features) & (SYSTEM_COLUMNS | {spec.label}))
+    if clashes:
+        raise SchemaError(
+            f"Feature(s) {', '.join(clashes)} of model {spec.model_name!r} are named like a system column or the label",
+            "Rename them in the data, or in the model's signature",
+        )
+
+
+def check_types(stores: Stores, spec: EndpointSpec, inputs: Mapping[str, str]) -> None:
+    """Refuse a version that changes the type of a feature of a version that serves or served, or of the log."""
+    known = _served_types(stores, spec)
+    if set(inputs) - set(known):
+        known = {**_logged_types(stores, spec), **known}
     changed = sorted(name for name in inputs if name in known and known[name] != inputs[name])
     if changed:
         types = ", ".join(f"{name} ({known[name]} before, {inputs[name]} now)" for name in changed)
-        raise SchemaError(f"The type of feature(s) changed: {types}", "Keep the feature's type, or rename the feature")
+        raise SchemaError(
+            f"The type of feature(s) changed since a version of endpoint {spec.name!r} served: {types}",
+            "Keep the feature's type, or rename the feature",
+        )

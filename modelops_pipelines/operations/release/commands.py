@@ -175,14 +175,14 @@ def archive(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, rea
 
     ``restore`` reverses it. Raises UnknownError, and ConflictError while an endpoint serves it or has it on trial.
     """
-    known_version(stores, spec, version)
+    known_version(stores, spec, version, fits=False)
     event = _version_event(stores, spec, "archive", version, actor, reason)
     return stores.deployments.archive(spec.model_name, version, _endpoints_of(stores, spec), event)
 
 
 def restore(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str) -> bool:
     """Make an archived version deployable again; False when it was not archived."""
-    known_version(stores, spec, version)
+    known_version(stores, spec, version, fits=False)
     event = _version_event(stores, spec, "restore", version, actor, reason)
     return stores.deployments.restore(spec.model_name, version, event)
 

@@ -16,13 +16,12 @@ from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.classes import match_class
 from modelops_pipelines.operations.metrics.quality import JUDGED, quality_of
 from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_in_sandbox
+from modelops_pipelines.operations.testing.batch_files import check_format, read_rows
 from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.lake.arrow_schemas import ARROW
-from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
-FORMATS = (".csv", ".parquet")
 _NOT_METRICS = frozenset(
     ("window_start", "model_version", "segment", "segment_value", "date", "feedback", "complaints", "score_counts")
 )
@@ -49,7 +48,7 @@ def evaluate_file(stores: Stores, spec: EndpointSpec, version: str, path: Path, 
     and what ``predict_in_sandbox`` raises.
     """
     known = known_version(stores, spec, version)
-    table = _read(path, known)
+    table = read_rows(path, known)
     predicted = predict_in_sandbox(known, spec, table, deadline)
     errors = [error for error in predicted.errors if error is not None]
     label = _labels(table, spec, path, predicted.classes) if spec.label in table.column_names else None
@@ -72,49 +71,13 @@ def write_answers(answers: pa.Table, path: Path) -> None:
     write_atomically(path, sink.getvalue().to_pybytes())
 
 
-def check_format(path: Path) -> None:
-    """Raise InputError for a file that is neither CSV nor Parquet by its suffix."""
-    if path.suffix not in FORMATS:
-        raise InputError(f"{path} is neither CSV nor Parquet", "Give a .csv or a .parquet file")
-
-
-def _read(path: Path, version: ModelVersion) -> pa.Table:
-    check_format(path)
-    types = {name: ARROW[kind] for name, kind in version.inputs.items()}  # type: ignore[index]
-    try:
-        if path.suffix == ".csv":
-            options = pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
-            table = pyarrow.csv.read_csv(path, convert_options=options)
-        else:
-            table = pq.read_table(path)
-        _check_given_once(path, table.column_names, version)
-        for name, kind in types.items():
-            if name in table.column_names:
-                table = table.set_column(table.column_names.index(name), name, table.column(name).cast(kind))
-    except (OSError, pa.ArrowException) as error:
-        message = f"{path} cannot be read as version {version.version}'s features ({error})"
-        raise InputError(message, "Correct the file") from error
-    missing = [name for name in version.inputs if name not in table.column_names]
-    if missing:
-        raise InputError(
-            f"{path} lacks the column(s) {', '.join(missing)}, which version {version.version} takes", "Add them"
-        )
-    return table
-
-
-def _check_given_once(path: Path, columns: Sequence[str], version: ModelVersion) -> None:
-    twice = [name for name in version.inputs if columns.count(name) > 1]
-    if twice:
-        raise InputError(f"{path} has the column(s) {', '.join(twice)} more than once", "Keep one of each")
-
-
 def _labels(table: pa.Table, spec: EndpointSpec, path: Path, classes: Sequence[str] | None) -> pa.Array:
     values = table.column(spec.label).to_pylist()
     try:
         if spec.task == "regression":
             return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    except ValueError as error:
-        raise InputError(f"{path} has a label that is not a number ({error})", "Correct the file") from error
+    except (ValueError, TypeError):  # its text shows the label
+        raise InputError(f"{path} has a label that is not a number", "Correct the file") from None
     return pa.array([None if value is None else _class(value, path, classes) for value in values], pa.string())
 
 

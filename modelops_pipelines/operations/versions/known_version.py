@@ -6,7 +6,7 @@ from dataclasses import replace
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import RegistryError
 from modelops_pipelines.core.models.classes import TAG, missing_classes
-from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
+from modelops_pipelines.operations.lake.endpoint_tables import check_inputs, check_types
 from modelops_pipelines.operations.versions.copies import clean_copies, with_files
 from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
 from modelops_pipelines.store.stores import Stores
@@ -14,10 +14,11 @@ from modelops_pipelines.store.stores import Stores
 _LOG = logging.getLogger("modelops")
 
 
-def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVersion:
-    """Return the version, read from the registry when it is not recorded here yet; it fits the endpoint's tables.
+def known_version(stores: Stores, spec: EndpointSpec, version: str, *, fits: bool = True) -> ModelVersion:
+    """Return the version, read from the registry when it is not recorded here yet.
 
-    Raises UnknownError when the registry has no such version, SchemaError when its inputs clash with the endpoint.
+    With ``fits`` it fits the endpoint's tables as they are now. Raises UnknownError when the registry has no such
+    version, SchemaError when its inputs clash with the endpoint.
     """
     found = stores.deployments.version(spec.model_name, version)
     if found is not None:
@@ -28,11 +29,15 @@ def known_version(stores: Stores, spec: EndpointSpec, version: str) -> ModelVers
         )
 
         found = stores.registry.describe(spec.model_name, version)
-        check_inputs(stores, spec, found.inputs)
+        if fits:
+            check_inputs(stores, spec, found.inputs)
         adopt_reference(stores, found)
         stores.deployments.record_version(found)
         clean_copies(stores)
-    elif found.classes_from == TAG or missing_classes(
+        return required_version(stores.deployments, spec.model_name, version)
+    if fits:
+        check_types(stores, spec, found.inputs)
+    if found.classes_from == TAG or missing_classes(
         spec.task, version, found.classes or spec.classes or None, found.output
     ):
         _read_tag_again(stores, found)

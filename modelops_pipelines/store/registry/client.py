@@ -1,11 +1,9 @@
 """The model registry: MLflow, on SQLite in the home or on a server. Imported only by code that needs models."""
 
-import io
-import json
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,17 +15,16 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 
 import mlflow
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature, infer_signature
 
 from modelops_pipelines.core.errors import ModelError, UnknownError
-from modelops_pipelines.core.models.class_names import class_name
-from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, SCORES, UNKNOWN
+from modelops_pipelines.core.models.output_kinds import LABELS
 from modelops_pipelines.store.filesystem.files import exclusive
 from modelops_pipelines.store.registry.availability import registry_fault, unreachable
 from modelops_pipelines.store.registry.guarded_client import GuardedClient, answering
 from modelops_pipelines.store.registry.model_copies import ModelCopies
-from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES, describe_files, why_unsafe
-from modelops_pipelines.store.registry.skops_files import judge
+from modelops_pipelines.store.registry.model_loader import describe_files, why_unsafe
+from modelops_pipelines.store.registry.prepared_models import PreparedModel, prepare
+from modelops_pipelines.store.registry.signatures import inputs_of, output_of
 from modelops_pipelines.store.registry.version_classes import recorded_classes, tagged_classes
 from modelops_pipelines.store.settings import Settings, is_server
 from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -35,15 +32,6 @@ from modelops_pipelines.store.state.release.deployments import ModelVersion
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMN_TYPES = {
-    "double": "float",
-    "float": "float",
-    "long": "int",
-    "integer": "int",
-    "string": "text",
-    "boolean": "bool",
-    "datetime": "timestamp",
-}
 TRAINING_SET_TAG = "modelops.training_set"
 TRAINER_TAG = "modelops.trainer"
 STAGE_TAG = "modelops.stage"
@@ -85,24 +73,29 @@ class Registry:
         with exclusive(settings.home / "locks" / "registry.lock", "the registry's set-up"):
             self._client.search_experiments(max_results=1)
 
-    def log(  # noqa: PLR0913 - the parts of a version
-        self,
-        *,
-        model_name: str,
-        experiment: str,
-        model: Any,
-        frame: "pd.DataFrame",
-        training_set: str,
-        trainer: str,
-        task: str,
-        allow_pickle: bool,
-        reference: Mapping[str, bytes] | None = None,
-        metrics: Mapping[str, float] | None = None,
-    ) -> ModelVersion:
-        """Log a trained model with signature, input example and training-set hash; register and return its version.
+    def prepare(self, model: Any, frame: "pd.DataFrame", task: str, *, allow_pickle: bool) -> PreparedModel:
+        """Return a trained model as it will be logged, with its inputs; nothing is written.
 
         ``frame`` has the features of some training rows. Raises ModelError when the model cannot be stored in a
         format that the endpoint accepts, or MLflow refuses it.
+        """
+        return prepare(model, frame, task, allow_pickle=allow_pickle)
+
+    def log(
+        self,
+        prepared: PreparedModel,
+        *,
+        model_name: str,
+        experiment: str,
+        training_set: str,
+        trainer: str,
+        reference: Mapping[str, bytes] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        before_registering: Callable[[], object] = lambda: None,
+    ) -> ModelVersion:
+        """Log a prepared model with signature, input example and training-set hash; register and return its version.
+
+        ``before_registering`` is called once the model's files are stored: when storing them fails, it is not.
         """
         mlflow.set_tracking_uri(self._uri)
         mlflow.set_registry_uri(self._uri)
@@ -111,7 +104,8 @@ class Registry:
             mlflow.set_tags({TRAINING_SET_TAG: training_set, TRAINER_TAG: trainer})
             mlflow.log_metrics(dict(metrics or {}))
             _log_files(reference or {})
-            logged = _log_model(model, frame, task, allow_pickle=allow_pickle)
+            logged = prepared.log()
+            before_registering()
             created = self._register(model_name, logged, run.info.run_id, training_set)
         return self.describe(model_name, str(created.version))
 
@@ -279,59 +273,6 @@ def _log_files(files: Mapping[str, bytes]) -> None:
             mlflow.log_artifacts(folder)
 
 
-def _log_model(model: Any, frame: "pd.DataFrame", task: str, *, allow_pickle: bool) -> Any:
-    example = frame.head(5)
-    common: dict[str, Any] = {"name": "model", "input_example": example}
-    if not hasattr(model, "get_params"):
-        if not allow_pickle:
-            raise ModelError(
-                f"The trainer returned a {type(model).__name__}, which only pickle can store",
-                "Return a scikit-learn estimator, or set 'allow_pickle: true' in the endpoint's YAML",
-            )
-        signature = infer_signature(example, model.predict(None, example))
-        return mlflow.pyfunc.log_model(python_model=model, signature=signature, pip_requirements=["mlflow"], **common)
-    function = "predict_proba" if task != "regression" and hasattr(model, "predict_proba") else "predict"
-    classes = [class_name(value) for value in model.classes_.tolist()] if hasattr(model, "classes_") else None
-    return mlflow.sklearn.log_model(
-        model,
-        signature=_signature(example, getattr(model, function)(example)),
-        pyfunc_predict_fn=function,
-        metadata={"classes": classes},
-        pip_requirements=_requirements(),
-        **_format(model, allow_pickle=allow_pickle),
-        **common,
-    )
-
-
-def _format(model: Any, *, allow_pickle: bool) -> dict[str, Any]:
-    import skops.io
-
-    stored = skops.io.dumps(model)
-    unknown = set(skops.io.get_untrusted_types(data=stored))
-    reason = judge(io.BytesIO(stored))
-    if unknown <= TRUSTED_TYPES and (reason is None or allow_pickle):
-        return {"serialization_format": "skops", "skops_trusted_types": sorted(unknown)}
-    if allow_pickle:
-        return {"serialization_format": "cloudpickle"}
-    foreign = sorted(unknown - TRUSTED_TYPES)
-    raise ModelError(
-        f"The trained model contains types that skops does not trust: {', '.join(foreign)}"
-        if foreign
-        else f"The trained model is not safe to load: {reason}",
-        "Train without them, or set 'allow_pickle: true' in the endpoint's YAML",
-    )
-
-
-def _signature(example: "pd.DataFrame", output: Any) -> ModelSignature:
-    return infer_signature(example, output)
-
-
-def _requirements() -> list[str]:
-    from importlib.metadata import version
-
-    return [f"{package}=={version(package)}" for package in ("mlflow", "scikit-learn", "skops", "numpy", "pandas")]
-
-
 @dataclass(frozen=True)
 class _Declared:
     """What a version's files and tags say of its signature and classes."""
@@ -347,47 +288,14 @@ def _declared(described: dict[str, Any], folder: Path, found: Any) -> _Declared:
     name, version = str(found.name), str(found.version)
     what = f"{name} version {version}"
     try:
-        inputs = _inputs(described, what)
+        inputs = inputs_of(described, what)
         data = why_unsafe(described, folder) is None
         classes, source, named = recorded_classes(described, folder, found.tags, name, version, data=data)
-        return _Declared(inputs, classes, source, LABELS if named else _output(described))
+        return _Declared(inputs, classes, source, LABELS if named else output_of(described))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(
             f"Model {what} has a malformed MLmodel file ({type(error).__name__})", "Log the model again"
         ) from error
-
-
-def _inputs(described: Mapping[str, Any], what: str) -> dict[str, str]:
-    """Return the signature's inputs as column types, in order."""
-    signature = described.get("signature") or {}
-    columns: Sequence[Mapping[str, Any]] = json.loads(signature.get("inputs") or "[]")
-    inputs: dict[str, str] = {}
-    for column in columns:
-        kind = COLUMN_TYPES.get(str(column.get("type")))
-        if kind is None or "name" not in column:
-            raise ModelError(
-                f"Model {what} has an input {column.get('name', '(without a name)')!r} of type {column.get('type')!r}",
-                f"Log it with a signature of named columns of type {', '.join(COLUMN_TYPES)}",
-            )
-        inputs[str(column["name"])] = kind
-    if not inputs:
-        raise ModelError(f"Model {what} has no signature", "Log it with signature=infer_signature(inputs, predictions)")
-    return inputs
-
-
-def _output(described: Mapping[str, Any]) -> str:
-    """Return the kind of the version's output, from its flavour and its signature's outputs."""
-    flavors = described.get("flavors") or {}
-    if (flavors.get("python_function") or {}).get("predict_fn") == "predict_proba":
-        return PROBABILITIES
-    outputs: list[Mapping[str, Any]] = json.loads((described.get("signature") or {}).get("outputs") or "[]")
-    if len(outputs) != 1:
-        return PROBABILITIES if len(outputs) > 1 else UNKNOWN
-    tensor = outputs[0].get("tensor-spec") or {}
-    shape, kind = tensor.get("shape") or [-1], str(tensor.get("dtype") or outputs[0].get("type"))
-    if len(shape) > 1 and shape[1] != 1:
-        return PROBABILITIES
-    return SCORES if kind.startswith(("float", "double")) else LABELS
 
 
 def _of_model(model_name: str) -> str:

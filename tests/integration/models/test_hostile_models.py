@@ -44,7 +44,7 @@ def _as_pickle(folder: Path, payload: bytes) -> str:
 def _as_swapped_file(folder: Path, payload: bytes) -> str:
     """Put the pickle in the place of the skops file."""
     _sklearn_file(folder).write_bytes(payload)
-    return "cannot be loaded"
+    return "its skops file cannot be judged (BadZipFile)"
 
 
 def _as_folder_of_its_own(folder: Path, payload: bytes) -> str:

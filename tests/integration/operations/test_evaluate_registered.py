@@ -67,15 +67,13 @@ def register_elsewhere(project: Project, frame: Any) -> None:
     class Context:
         seed, label, features = 0, "benign", tuple(name for name in frame.columns if name != "benign")
 
-    project.stores.registry.log(
+    registry, features = project.stores.registry, frame[list(Context.features)]
+    registry.log(
+        registry.prepare(logistic(frame, Context), features, project.spec.task, allow_pickle=False),
         model_name=project.spec.model_name,
         experiment="elsewhere",
-        model=logistic(frame, Context),
-        frame=frame[list(Context.features)],
         training_set="none of ours",
         trainer="none",
-        task=project.spec.task,
-        allow_pickle=False,
     )
 
 

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,9 +56,15 @@ def serve(stores: Stores) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of forests compete with the workers for cores (measured)
     import uvicorn
 
+    from modelops_pipelines.gateway.connections.bounds import Connections, allow_open_files, bounds_of
+    from modelops_pipelines.gateway.connections.http_connection import HttpConnection
+
+    allow_open_files(settings.connections)
     config = uvicorn.Config(
         "modelops_pipelines.gateway.server:application",
         factory=True,
+        http=partial(HttpConnection, Connections(bounds_of(settings))),  # type: ignore[arg-type] # it makes the protocol
+        ws="none",
         workers=settings.workers,
         log_config=None,
         lifespan="on",

@@ -14,6 +14,8 @@ from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS
 
 START_SECONDS = 180.0
 POLL_SECONDS = 0.5
+READ_ONLY = "DAGSTER_WEBSERVER_READ_ONLY"
+"""Dagster's page asks for no key: where the gateway does, it starts nothing and changes nothing, unless this is 0."""
 STEADY_SECONDS, LONGEST_PAUSE = 60.0, 30.0
 
 
@@ -31,6 +33,8 @@ def up(workers: int | None, *, mlflow: bool) -> None:
     """Run the gateway, Dagster and MLflow of the project in this folder until Ctrl-C."""
     stores = open_stores()
     stores.database.secret()
+    if stores.keys.list():
+        os.environ.setdefault(READ_ONLY, "1")
     settings = replace(stores.settings, workers=workers or stores.settings.workers)
     with running(settings, Path.cwd()) as platform:
         platform.start_gateway()

@@ -9,11 +9,13 @@ An error's message names the thing, the cause and the fix. Errors do not depend 
     ├── PermanentError            a retry gives the same result
     │   ├── OnboardingError       one or more faults in endpoints' YAML
     │   ├── SettingsError         the project's own settings or home
-    │   ├── InputError            a request's body or a command's argument is invalid is invalid
+    │   ├── InputError            a request's body or a command's argument is invalid
     │   │   ├── MalformedError    a body that does not parse
+    │   │   ├── MediaTypeError    a body of another content type than the route takes
     │   │   └── TooLargeError     a body over the limit
+    │   │       └── HeaderError   a request's header over the limit
     │   ├── UnauthenticatedError  the API key is missing, unknown, expired or revoked
-    │   ├── ForbiddenError        the API key lacks the required role or scope
+    │   ├── ForbiddenError        the API key lacks the role or scope, or the request comes from a foreign page
     │   ├── UnknownError          no endpoint, version, prediction or table has this name
     │   ├── ConflictError         the current state does not allow the request
     │   │   └── GateError         a promotion of a version that has not passed the gate
@@ -28,6 +30,7 @@ An error's message names the thing, the cause and the fix. Errors do not depend 
         ├── CaptureError          the spool cannot be written, so no answer is sent
         ├── LimitError            rate limit exceeded
         ├── OverloadError         too many concurrent requests, or the deadline passed in the queue
+        ├── SlowRequestError      a request that does not arrive in time
         ├── NotReadyError         no model is loaded for the endpoint yet
         ├── BusyError             another process holds the lock
         ├── UnavailableError      the state database does not answer, or its disk is full
@@ -69,8 +72,16 @@ class MalformedError(InputError):
     """A body that does not parse."""
 
 
+class MediaTypeError(InputError):
+    """A body of another content type than the route takes."""
+
+
 class TooLargeError(InputError):
     """A body over the limit."""
+
+
+class HeaderError(TooLargeError):
+    """A request's header over the limit."""
 
 
 class UnauthenticatedError(PermanentError):
@@ -78,7 +89,7 @@ class UnauthenticatedError(PermanentError):
 
 
 class ForbiddenError(PermanentError):
-    """The API key lacks the required role or scope."""
+    """The API key lacks the required role or scope, or the request comes from a foreign page."""
 
 
 class UnknownError(PermanentError):
@@ -136,6 +147,10 @@ class LimitError(TransientError):
 
 class OverloadError(TransientError):
     """Too many concurrent requests, or the request's deadline passed while it was queued."""
+
+
+class SlowRequestError(TransientError):
+    """A request that does not arrive in time."""
 
 
 class NotReadyError(TransientError):

@@ -8,7 +8,9 @@ from typing import Any
 
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.access.limiter import Limiter
-from modelops_pipelines.gateway.hot_path.asgi import serve_prediction
+from modelops_pipelines.gateway.access.origins import Origins
+from modelops_pipelines.gateway.hot_path.answers import error_answer
+from modelops_pipelines.gateway.hot_path.asgi import send_answer, serve_prediction
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.hot_path.predict import Predictor
 from modelops_pipelines.gateway.json_logging import log_as_json
@@ -42,6 +44,7 @@ class Gateway:
         secret = stores.database.secret()
         keyring = Keyring()
         self.serving = Serving(stores, keyring, worker)
+        self._origins = Origins(keyring, settings.host, settings.allowed_hosts)
         self._capture = Capture(settings.spool, worker, settings.seal_after_seconds)
         self._limiter = Limiter(place.number, settings.workers, settings.global_limit, settings.limits_url)
         self._predictor = Predictor(self.serving, keyring, self._limiter, self._capture, secret)
@@ -61,8 +64,12 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
+        refusal = self._origins.refusal(scope["headers"])
+        if refusal is not None:
+            await send_answer(send, error_answer(refusal, None))
+            return
         match = _PREDICTION.fullmatch(scope.get("path", ""))
-        if match and scope["type"] == "http" and scope["method"] == "POST":
+        if match and scope["method"] == "POST":
             name, infer = match[1] or match[3], match[2] != "invocations"
             await serve_prediction(self._predictor, name, scope, receive, send, infer=infer)
         else:

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modelops_pipelines.core.errors import ModelOpsError, PermanentError, SettingsError
@@ -97,10 +98,15 @@ def _stand_in(settings: Settings, problem: "Problem", listener: socket.socket) -
 def _server(application: Any, settings: Settings, listener: socket.socket) -> "Server":
     import uvicorn
 
+    from modelops_pipelines.gateway.connections.bounds import Connections, allow_open_files, bounds_of
+    from modelops_pipelines.gateway.connections.http_connection import HttpConnection
     from modelops_pipelines.gateway.supervision.graceful_server import GracefulServer
 
+    allow_open_files(settings.connections)
     config = uvicorn.Config(
         application,
+        http=partial(HttpConnection, Connections(bounds_of(settings))),  # type: ignore[arg-type] # it makes the protocol
+        ws="none",
         log_config=None,
         lifespan="on",
         access_log=False,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from modelops_pipelines.core.access.hosts import read_hosts
 from modelops_pipelines.core.access.rates import rate_problem
 from modelops_pipelines.core.errors import SettingsError
 
@@ -28,13 +29,27 @@ ENVIRONMENT = {
     "keep_alive_seconds": "MODELOPS_KEEP_ALIVE_SECONDS",
     "global_limit": "MODELOPS_GLOBAL_LIMIT",
     "limits_url": "MODELOPS_LIMITS_URL",
+    "allowed_hosts": "MODELOPS_ALLOWED_HOSTS",
+    "connections": "MODELOPS_CONNECTIONS",
+    "header_kib": "MODELOPS_HEADER_KIB",
+    "bodies_mib": "MODELOPS_BODIES_MIB",
+    "request_seconds": "MODELOPS_REQUEST_SECONDS",
+    "idle_seconds": "MODELOPS_IDLE_SECONDS",
 }
 _SERVER_SCHEMES = ("http", "https")
 _REGISTRY_SCHEMES = ("sqlite", "file", "postgresql", "mysql", "mssql", *_SERVER_SCHEMES)
 LIMITS_SCHEMES = ("redis://", "rediss://", "unix://")
 LOOPBACK = "127.0.0.1"
 MOST_WORKERS = 256
-_NUMBERS = ("_port", "_seconds", "workers")
+_NUMBERS = ("_port", "_seconds", "workers", "connections", "_kib", "_mib")
+_WHOLE = {
+    "workers": (1, MOST_WORKERS, "a number of processes"),
+    "connections": (10, 100_000, "a number of connections"),
+    "header_kib": (8, 1024, "a number of KiB"),
+    "bodies_mib": (1, 1024 * 1024, "a number of MiB"),
+}
+"""Least, most and kind of each whole number that is no port."""
+_LEAST_SECONDS = {"request_seconds": 1.0, "idle_seconds": 1.0}
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,12 @@ class Settings:
     keep_alive_seconds: float = 90.0
     global_limit: str | None = None
     limits_url: str | None = None
+    allowed_hosts: str | None = None
+    connections: int = 1000
+    header_kib: int = 64
+    bodies_mib: int = 256
+    request_seconds: float = 60.0
+    idle_seconds: float = 15.0
 
     @property
     def lake(self) -> Path:
@@ -109,6 +130,7 @@ def load_settings(folder: Path | None = None, environment: Mapping[str, str] | N
     numbers = {name: _number(name, given.pop(name)) for name in list(given) if name.endswith(_NUMBERS)}
     _check_registry(registry_uri)
     _check_limits(given)
+    _check_hosts(given)
     rest: dict[str, Any] = {**given, **numbers}
     return Settings(home, endpoints, suites, state_url, registry_uri, **rest)
 
@@ -158,9 +180,25 @@ def _number(name: str, value: object) -> float:
 def _range(name: str) -> tuple[float, float, str]:
     if name.endswith("_port"):
         return 0, 65535, "a port"
-    if name == "workers":
-        return 1, MOST_WORKERS, f"a number of processes, 1 to {MOST_WORKERS}"
-    return 0, sys.float_info.max, "a number of seconds"
+    if name in _WHOLE:
+        least, most, kind = _WHOLE[name]
+        return least, most, f"{kind}, {least} to {most}"
+    return _LEAST_SECONDS.get(name, 0.0), sys.float_info.max, "a number of seconds"
+
+
+def _check_hosts(given: dict[str, Any]) -> None:
+    """Raise SettingsError for a name that is none; TOML may give a list of names."""
+    hosts = given.get("allowed_hosts")
+    if hosts is None:
+        return
+    given["allowed_hosts"] = text = ", ".join(map(str, hosts)) if isinstance(hosts, list) else str(hosts)
+    try:
+        read_hosts(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"The setting allowed_hosts names {str(error)!r}, which is no host",
+            f"Set {ENVIRONMENT['allowed_hosts']} to names, such as ml.example.com, or ml.example.com:8443",
+        ) from error
 
 
 def own_registry(home: Path) -> str:

@@ -17,6 +17,8 @@ from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS, is_serv
 
 FIRST_SECONDS = 15.0
 POLL_SECONDS = 0.1
+READ_ONLY = "DAGSTER_WEBSERVER_READ_ONLY"
+"""Dagster's page asks for no key: where the gateway does, it starts nothing and changes nothing, unless this is 0."""
 
 
 workers_option = click.option(
@@ -38,6 +40,8 @@ def up(workers: int | None, *, mlflow: bool) -> None:
     settings = replace(stores.settings, workers=workers or stores.settings.workers)
     with running(settings, Path.cwd()) as platform:
         stores.database.secret()
+        if stores.keys.list():
+            os.environ.setdefault(READ_ONLY, "1")
         platform.require_startable(["gateway", "dagster", *(["mlflow"] if mlflow else [])])
         echo("Starting ...", err=True)
         _start_gateway_first(platform)

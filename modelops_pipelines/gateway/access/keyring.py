@@ -93,6 +93,11 @@ class Keyring:
                 self._snapshot = _Snapshot(generation, {key.key_id: _Bearer(key, _caller(key)) for key in found})
 
     @property
+    def generation(self) -> int | None:
+        """The generation of the keys in memory; None before the first refresh."""
+        return None if self._snapshot is None else self._snapshot.generation
+
+    @property
     def is_open(self) -> bool:
         """Whether no key is required, because none was ever created."""
         return self._snapshot is not None and not self._snapshot.bearers

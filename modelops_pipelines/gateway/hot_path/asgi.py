@@ -4,7 +4,9 @@ from typing import Any
 
 from modelops_pipelines.core.errors import TooLargeError
 from modelops_pipelines.gateway.bodies.headers import DisconnectedError, read_call
-from modelops_pipelines.gateway.hot_path.predict import MIB, Answer, Predictor
+from modelops_pipelines.gateway.connections.http_connection import READ_SECONDS
+from modelops_pipelines.gateway.hot_path.answers import Answer
+from modelops_pipelines.gateway.hot_path.predict import MIB, Predictor
 
 _JSON = (b"content-type", b"application/json")
 
@@ -15,7 +17,8 @@ async def serve_prediction(
     """Answer one ASGI prediction request; send nothing when the caller disconnects before the body is complete."""
     call = read_call(scope["headers"])
 
-    async def body(most: int) -> bytes:
+    async def body(most: int, seconds: float) -> bytes:
+        scope[READ_SECONDS] = seconds
         if call.length is not None and call.length > most:
             raise _too_large(most)
         return await _read_body(receive, most)
@@ -24,7 +27,7 @@ async def serve_prediction(
         answer = await predictor.answer(endpoint, call, body, infer=infer)
     except DisconnectedError:
         return
-    await _send(send, answer)
+    await send_answer(send, answer)
 
 
 async def _read_body(receive: Any, most: int) -> bytes:
@@ -45,7 +48,8 @@ def _too_large(most: int) -> TooLargeError:
     return TooLargeError(f"The body is over {most // MIB} MiB", "Send fewer rows per request")
 
 
-async def _send(send: Any, answer: Answer) -> None:
+async def send_answer(send: Any, answer: Answer) -> None:
+    """Send a response."""
     length = (b"content-length", str(len(answer.content)).encode())
     extra = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": [_JSON, length, *extra]})

@@ -3,37 +3,36 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-import orjson
-
 from modelops_pipelines.core.capture.spool_records import SHARED
-from modelops_pipelines.core.errors import ModelOpsError, OverloadError
+from modelops_pipelines.core.errors import ModelOpsError, OverloadError, TooLargeError
 from modelops_pipelines.core.foreign_text import error_trace
 from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
 from modelops_pipelines.core.models.typed_columns import check_rows, typed_columns
 from modelops_pipelines.core.release.desired_state import Variant
 from modelops_pipelines.core.timestamps import to_micros
-from modelops_pipelines.gateway.access.keyring import Keyring
+from modelops_pipelines.gateway.access.keyring import Caller, Keyring
 from modelops_pipelines.gateway.access.limiter import Limiter
+from modelops_pipelines.gateway.bodies.content_types import is_csv_type
 from modelops_pipelines.gateway.bodies.csv import read_csv
-from modelops_pipelines.gateway.bodies.headers import Call, DisconnectedError, event_time_of
+from modelops_pipelines.gateway.bodies.headers import Call, event_time_of
 from modelops_pipelines.gateway.bodies.mlflow_json import read_json
 from modelops_pipelines.gateway.bodies.open_inference import PROTOCOL_PARAMETERS, read_infer
+from modelops_pipelines.gateway.hot_path.answers import Answer, error_answer, rendered
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.hot_path.prediction_record import OK, Exchange, record_of
 from modelops_pipelines.gateway.hot_path.random_bytes import Entropy
-from modelops_pipelines.gateway.http.errors import INTERNAL, UNAVAILABLE, body_of, code_of, headers_of, status_of
+from modelops_pipelines.gateway.http.errors import INTERNAL, UNAVAILABLE, code_of, status_of
 from modelops_pipelines.gateway.worker.ended_workers import call_of
 from modelops_pipelines.gateway.worker.live_metrics import Judged
 from modelops_pipelines.gateway.worker.replays import Replay
 from modelops_pipelines.gateway.worker.request_marks import LeftBehind, Mark, RequestMarks, UnderWay, digest_of
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.state_follower import Serving
-from modelops_pipelines.operations.model_runtime.answers import render_answer
 from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
 
 INTERNAL_ERROR = 500
@@ -43,18 +42,11 @@ TIMED_ROWS = 1000
 MIB = 1024 * 1024
 LARGE_BODY = MIB // 4
 """A larger body is parsed in a thread: on the event loop it would delay other requests by milliseconds or more."""
-CSV_TYPES = frozenset({"text/csv", "application/csv"})
-Body = Callable[[int], Awaitable[bytes]]
+Body = Callable[[int, float], Awaitable[bytes]]
+"""Reads a body of at most so many bytes, in at most so many seconds."""
+STALE_SECONDS = 0.1
+"""After so long a worker may have learned of another state; a body that took no longer is as good as its header."""
 _LOG = logging.getLogger("modelops.gateway")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The response: status, JSON content, extra headers."""
-
-    status: int
-    content: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Predictor:
@@ -87,20 +79,24 @@ class Predictor:
             await self._capture_exchange(exchange, served, Answer(INTERNAL_ERROR, b""), failed=is_own)
 
     async def answer(self, endpoint: str, call: Call, body: Body, *, infer: bool) -> Answer:
-        """Return the answer. ``body(n)`` reads up to n bytes; ``infer`` selects the Open Inference Protocol.
+        """Return the answer; ``infer`` selects the Open Inference Protocol.
 
+        Key and endpoint are judged before the body is read, so that a stranger's is not, and again when it has come.
         Unauthorised requests and requests to an unknown endpoint are not logged; every other request is, also failed
         ones. Raises DisconnectedError when the caller disconnects before the body is complete.
         """
         try:
-            caller = self._keyring.authenticate(call.key, call.received)
-            caller.require("predict", endpoint)
+            generation = self._keyring.generation
+            caller, served = self._admit(endpoint, call, call.received)
+            content = await _read_body(body, served)
+            if generation != self._keyring.generation or time.perf_counter() - call.started > STALE_SECONDS:
+                caller, _ = self._admit(endpoint, call, datetime.now(UTC))
             served = self._serving.endpoint(endpoint)
         except ModelOpsError as error:
-            return _error_answer(error, None)
+            return error_answer(error, None)
         exchange = Exchange(call, served.spec, caller.key_id, call.is_test or caller.mode == "test", call.client)
         try:
-            answer = await self._try(exchange, served, body, infer=infer)
+            answer = await self._try(exchange, served, content, infer=infer)
             exchange.milliseconds = (time.perf_counter() - call.started) * 1000
             if exchange.status >= INTERNAL_ERROR:
                 await _replay(exchange, served)
@@ -109,15 +105,22 @@ class Predictor:
             if exchange.mark is not None:
                 exchange.mark.remove()
 
-    async def _try(self, exchange: Exchange, served: ServedEndpoint, body: Body, *, infer: bool) -> Answer:
+    def _admit(self, endpoint: str, call: Call, now: datetime) -> tuple[Caller, ServedEndpoint]:
+        """Return who calls, and the endpoint; raises UnauthenticatedError, ForbiddenError or UnknownError."""
+        caller = self._keyring.authenticate(call.key, now)
+        caller.require("predict", endpoint)
+        return caller, self._serving.endpoint(endpoint)
+
+    async def _try(
+        self, exchange: Exchange, served: ServedEndpoint, content: bytes | TooLargeError, *, infer: bool
+    ) -> Answer:
         """Predict, or turn any exception into an error answer."""
+        if isinstance(content, TooLargeError):
+            return self._failure_answer(exchange, content, content.__cause__)
         try:
-            content = await body(served.spec.limits.body_mib * MIB)
             await self._check_limits(exchange)
             with served.admit(self._serving.workers):
                 return await self._predict(exchange, served, content, infer=infer)
-        except DisconnectedError:
-            raise
         except ModelOpsError as error:
             return self._failure_answer(exchange, error, error.__cause__)
         except Exception as error:  # noqa: BLE001 - any error becomes a JSON answer; its details go to the log only
@@ -132,15 +135,16 @@ class Predictor:
             self._limiter.check(*limited)
 
     async def _predict(self, exchange: Exchange, served: ServedEndpoint, content: bytes, *, infer: bool) -> Answer:
+        is_csv = is_csv_type(exchange.call.content_type, csv=not infer)
         event_time = event_time_of(exchange.call, served.spec)
         exchange.variant, batcher = served.choose(exchange.call.sticky)
-        read = partial(_read_rows, exchange, content, batcher.model, infer=infer)
+        read = partial(_read_rows, exchange, content, batcher.model, infer=infer, is_csv=is_csv)
         rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
         exchange.mark = self._mark(exchange, str(rows.digest), own_process=batcher.model.path.own_process)
         exchange.rows = rows = replace(rows, mark=exchange.mark)
-        outcome = await _in_time(batcher.submit(rows), served)
+        outcome = await _in_time(batcher.submit(rows), served, exchange.call.started)
         exchange.request = self._request_id(exchange, event_time, rows.count)
-        answer = Answer(OK, _render(exchange, outcome, exchange.request.text, infer=infer))
+        answer = Answer(OK, rendered(exchange, outcome, exchange.request.text, infer=infer))
         exchange.outcome = outcome
         return answer
 
@@ -176,7 +180,7 @@ class Predictor:
             if cause is not None:
                 more["exception"] = error_trace(cause, exchange.rows.columns.values() if exchange.rows else ())
             _LOG.error(error.message, extra=more)
-        return _error_answer(error, exchange.request.text)
+        return error_answer(error, exchange.request.text)
 
     async def _capture_exchange(
         self, exchange: Exchange, served: ServedEndpoint, answer: Answer, *, failed: bool = True
@@ -191,7 +195,7 @@ class Predictor:
         try:
             await self._capture.write(served.spec.name, "predictions", record_of(exchange, request))
         except ModelOpsError as error:
-            answer = _error_answer(error, request.text)
+            answer = error_answer(error, request.text)
         took = (time.perf_counter() - call.started) * 1000 if call.started else exchange.milliseconds
         served.live.add(time.time(), request.rows, answer.status, took, _judged(exchange, failed=failed))
         if answer.status == OK:
@@ -251,7 +255,16 @@ async def _replay(exchange: Exchange, served: ServedEndpoint) -> None:
         exchange.error = f"{exchange.error}{SHARED}"
 
 
-def _read_rows(exchange: Exchange, content: bytes, model: Model, *, infer: bool) -> Rows:
+async def _read_body(body: Body, served: ServedEndpoint) -> bytes | TooLargeError:
+    """Return the body, or the error of one that is too large: that of an authorised caller is logged."""
+    limits = served.spec.limits
+    try:
+        return await body(limits.body_mib * MIB, limits.deadline.total_seconds())
+    except TooLargeError as error:
+        return error
+
+
+def _read_rows(exchange: Exchange, content: bytes, model: Model, *, infer: bool, is_csv: bool) -> Rows:
     """Return the body's rows in the signature's types, with its parameters and its hash; raises InputError."""
     inputs = model.version.inputs
     names = list(inputs)
@@ -261,7 +274,7 @@ def _read_rows(exchange: Exchange, content: bytes, model: Model, *, infer: bool)
         request = read_infer(content, names)
         columns, count, params = request.columns, request.rows, request.params
         exchange.client = request.id or exchange.client
-    elif exchange.call.content_type in CSV_TYPES:
+    elif is_csv:
         columns, count = read_csv(content, inputs)
     else:
         columns, count, params = read_json(content, names)
@@ -269,10 +282,11 @@ def _read_rows(exchange: Exchange, content: bytes, model: Model, *, infer: bool)
     return Rows(typed_columns(columns, inputs), count, model.parameters.check(params, ignored), digest_of(content))
 
 
-async def _in_time(future: "asyncio.Future[Outcome]", served: ServedEndpoint) -> Outcome:
-    """Wait for the outcome; raises OverloadError at the endpoint's deadline."""
+async def _in_time(future: "asyncio.Future[Outcome]", served: ServedEndpoint, started: float) -> Outcome:
+    """Wait for the outcome; raises OverloadError at the endpoint's deadline, which began with the request's header."""
     seconds = served.spec.limits.deadline.total_seconds()
-    timer = asyncio.get_running_loop().call_later(seconds, _expire, future, seconds)
+    left = started + seconds - time.perf_counter()
+    timer = asyncio.get_running_loop().call_later(left, _expire, future, seconds)
     try:
         return await future
     finally:
@@ -286,22 +300,3 @@ def _expire(future: "asyncio.Future[Outcome]", seconds: float) -> None:
             "Try again later, or raise 'limits: {deadline: ...}' in the endpoint's YAML",
         )
         future.set_exception(error)
-
-
-def _render(exchange: Exchange, outcome: Outcome, request_id: str, *, infer: bool) -> bytes:
-    """Return the response body; raises PredictionError for an output that JSON cannot represent."""
-    variant = exchange.variant
-    return render_answer(
-        outcome.output,
-        endpoint=exchange.spec.name,
-        version=variant.version if variant else "",
-        variant=variant.role if variant else "",
-        request_id=request_id,
-        client=exchange.client,
-        infer=infer,
-        unanswered=outcome.unanswered,
-    )
-
-
-def _error_answer(error: ModelOpsError, request_id: str | None) -> Answer:
-    return Answer(status_of(error), orjson.dumps(body_of(error, request_id)), headers_of(error))

@@ -25,6 +25,7 @@ _FOR_CALLERS = (
     errors.CaptureError,
     errors.LimitError,
     errors.OverloadError,
+    errors.SlowRequestError,
     errors.NotReadyError,
 )
 _LOG = logging.getLogger("modelops.gateway")

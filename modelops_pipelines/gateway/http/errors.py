@@ -6,7 +6,9 @@ from modelops_pipelines.core import errors
 
 STATUS: dict[type[errors.ModelOpsError], int] = {
     errors.MalformedError: 400,
+    errors.MediaTypeError: 415,
     errors.TooLargeError: 413,
+    errors.HeaderError: 431,
     errors.InputError: 422,
     errors.UnauthenticatedError: 401,
     errors.ForbiddenError: 403,
@@ -16,6 +18,7 @@ STATUS: dict[type[errors.ModelOpsError], int] = {
     errors.PredictionError: 500,
     errors.LimitError: 429,
     errors.OverloadError: 503,
+    errors.SlowRequestError: 408,
     errors.NotReadyError: 503,
     errors.CaptureError: 503,
     errors.StateError: 503,

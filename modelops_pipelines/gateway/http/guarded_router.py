@@ -1,7 +1,7 @@
 """The only way to add a route to the FastAPI application: with its required role, or marked as public.
 
-The key is checked before the body is read. The error statuses of a route are declared with it, so that the OpenAPI
-document lists them.
+The key is checked before the body is read, and again when it has come. The error statuses of a route are declared with
+it, so that the OpenAPI document lists them.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -15,7 +15,7 @@ from fastapi.security import APIKeyHeader
 from starlette.requests import ClientDisconnect
 
 from modelops_pipelines.core.access.api_keys import ROLES
-from modelops_pipelines.core.errors import MalformedError, TooLargeError
+from modelops_pipelines.core.errors import MalformedError, MediaTypeError, TooLargeError
 from modelops_pipelines.gateway.access.keyring import HEADER, Caller, Keyring
 from modelops_pipelines.gateway.http.response_models import error_responses
 
@@ -24,6 +24,7 @@ Access = Literal["predict", "read", "operate", "admin", "public"]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 Register = Callable[[Handler], Handler]
 Handle = Callable[[Request], Awaitable[Response]]
+JSON = "application/json"
 MAX_BODY_BYTES = 8 * 1024 * 1024
 NAME_LENGTH = 100
 _SCHEME = APIKeyHeader(name=HEADER, scheme_name="api_key", auto_error=False)
@@ -123,13 +124,13 @@ def declared_roles(app: FastAPI) -> Mapping[str, Access]:
 
 def _common_error_statuses(method: str, path: str, role: Access) -> set[int]:
     """Return the error statuses that every route of this method, path and role may return."""
-    found = {500, 503}
+    found = {400, 403, 500, 503}
     if role != PUBLIC:
-        found |= {401, 403, 429}
+        found |= {401, 429}
     if "{" in path:
         found |= {404, 422}
     if method == "POST":
-        found |= {400, 413, 422}
+        found |= {408, 413, 415, 422}
     return found
 
 
@@ -142,11 +143,25 @@ def _guarded_route_class(guard: Callable[[Request], None], *, reads_body: bool) 
 
             async def guarded(request: Request) -> Response:
                 guard(request)
-                return await handle(await _read_body(request) if reads_body else request)
+                if not reads_body:
+                    return await handle(request)
+                _require_json(request)
+                whole = await _read_body(request)
+                guard(request)  # the key may have been revoked while the body came
+                return await handle(whole)
 
             return guarded
 
     return GuardedRoute
+
+
+def _require_json(request: Request) -> None:
+    """Raise MediaTypeError for a body of any type but JSON, or of none: a foreign page's form could send those."""
+    given = request.headers.get("content-type", "")
+    name = given.partition(";")[0].strip().lower()
+    if name != JSON and not (name.startswith("application/") and name.endswith("+json")):
+        what = f"is {given[:80]!r}" if given else "is missing"
+        raise MediaTypeError(f"The header Content-Type {what}", f"Send the header Content-Type: {JSON}")
 
 
 async def _read_body(request: Request) -> Request:

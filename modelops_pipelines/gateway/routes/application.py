@@ -2,6 +2,7 @@
 
 import re
 import time
+from importlib.metadata import version
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Response
@@ -52,7 +53,8 @@ def make_application(
     stores: Stores, serving: Serving, keyring: Keyring, responses: Responses, health: Health
 ) -> FastAPI:
     """Return the application with all routes and their roles; it documents the prediction routes as well."""
-    app = FastAPI(title="modelops gateway", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    title, release = "modelops gateway", version("modelops_pipelines")
+    app = FastAPI(title=title, version=release, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     router = Router(app, keyring)
     add_error_handlers(app)
     _add_endpoint_routes(router, serving, stores)

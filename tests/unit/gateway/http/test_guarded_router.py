@@ -1,5 +1,7 @@
 """Routes are added with a role or not at all, guarded before their body is read, and documented as they are."""
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,10 +25,17 @@ class Kept:
     """A store of these keys, for a keyring."""
 
     def __init__(self, *keys: Key) -> None:
-        self._keys = keys
+        self._keys, self._generation = keys, 1
+
+    def generation(self) -> int:
+        return self._generation
 
     def snapshot(self) -> tuple[int, tuple[Key, ...]]:
-        return 1, self._keys
+        return self._generation, self._keys
+
+    def revoke(self) -> None:
+        self._keys = tuple(replace(key, revoked_at=datetime.now(UTC)) for key in self._keys)
+        self._generation += 1
 
 
 class Message(BaseModel):
@@ -129,6 +138,24 @@ def test_a_body_that_cannot_be_taken_is_refused_in_the_one_shape(body: bytes, ex
     assert expected == code(ask(app, "POST", "/endpoints/cancer/things", content=body, headers=json))
 
 
+def test_a_key_that_is_revoked_while_the_body_comes_is_refused() -> None:
+    kept, keyring = Kept(KEY), Keyring()
+    keyring.refresh(kept)  # type: ignore[arg-type]
+    app = FastAPI()
+    add_error_handlers(app)
+    Router(app, keyring).post("/endpoints/{endpoint}/things", role="read")(_take)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"text"'
+        kept.revoke()
+        keyring.refresh(kept)  # type: ignore[arg-type]
+        yield b': "hello"}'
+
+    headers = {"content-type": "application/json", **HEADERS}
+    answer = ask(app, "POST", "/endpoints/cancer/things", content=body(), headers=headers)
+    assert (401, "unauthenticated") == code(answer)
+
+
 def test_a_body_without_a_length_is_counted_as_it_comes() -> None:
     app, router = application()
     router.post("/endpoints/{endpoint}/things", role="read")(_take)
@@ -180,10 +207,11 @@ def test_each_route_declares_what_it_may_refuse_with() -> None:
     router.get("/things", role="read")(lambda: None)
     router.post("/endpoints/{endpoint}/things", role="predict", error_statuses=(409,))(_take)
     paths = app.openapi()["paths"]
-    assert set(paths["/public"]["get"]["responses"]) == {"200", "500", "503"}
-    assert set(paths["/things"]["get"]["responses"]) == {"200", "401", "403", "429", "500", "503"}
+    assert set(paths["/public"]["get"]["responses"]) == {"200", "400", "403", "500", "503"}
+    assert set(paths["/things"]["get"]["responses"]) == {"200", "400", "401", "403", "429", "500", "503"}
     responses = paths["/endpoints/{endpoint}/things"]["post"]["responses"]
-    assert set(responses) == {"200", "400", "401", "403", "404", "409", "413", "422", "429", "500", "503"}
+    refusals = {"400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "500", "503"}
+    assert set(responses) == {"200", *refusals}
     shapes = {str(said["content"]["application/json"]["schema"]) for status, said in responses.items() if status > "3"}
     assert shapes == {"{'$ref': '#/components/schemas/ErrorBody'}"}
     assert "security" not in paths["/public"]["get"]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from modelops_pipelines.core.errors import ModelOpsError, PermanentError, SettingsError
 from modelops_pipelines.gateway.access.keyring import require_safe_binding
 from modelops_pipelines.gateway.worker.ended_workers import ends_file, note_end
+from modelops_pipelines.store.filesystem.scratch import remove_abandoned
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def serve(stores: Stores) -> None:
     settings = stores.settings
     require_safe_binding(settings.host, has_keys=bool(stores.keys.list()))
     listener = bind(settings.host, settings.gateway_port)
+    remove_abandoned()
     os.environ |= settings.environment()  # the workers read their settings from it
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of forests compete with the workers for cores (measured)
     import uvicorn

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from modelops_pipelines.core.errors import ModelError, UnknownError
 from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, SCORES, UNKNOWN
 from modelops_pipelines.store.filesystem.files import exclusive
+from modelops_pipelines.store.filesystem.scratch import scratch_folder
 from modelops_pipelines.store.registry.file_hashes import hash_files
 from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES, describe_files, why_unsafe
 from modelops_pipelines.store.registry.version_classes import recorded_classes, tagged_classes
@@ -234,11 +234,11 @@ def _no_version(model_name: str, version: str, error: MlflowException) -> Unknow
 
 def _log_files(files: Mapping[str, bytes]) -> None:
     """Log files by name among the artefacts of the active run."""
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         for name, content in files.items():
-            (Path(folder) / name).write_bytes(content)
+            (folder / name).write_bytes(content)
         if files:
-            mlflow.log_artifacts(folder)
+            mlflow.log_artifacts(str(folder))
 
 
 def _log_model(model: Any, frame: "pd.DataFrame", task: str, *, allow_pickle: bool) -> Any:

@@ -5,16 +5,15 @@ model could trust itself. The check here reads the MLmodel file as data, before 
 loads only if the hash of its files is accepted; see docs/decisions/0005.
 """
 
-import shutil
 import weakref
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import yaml
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
+from modelops_pipelines.store.filesystem.scratch import Scratch
 from modelops_pipelines.store.registry.file_hashes import MLMODEL, copy_files, hash_files
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
@@ -58,19 +57,20 @@ def load_model(version: ModelVersion, spec: EndpointSpec, *, data_only: bool = F
     load, or could execute code and are not accepted: by their hash in ``accept_pickles``, or, with ``allow_pickle``,
     because this installation trained the model. ``data_only`` refuses files that could execute code even then.
     """
-    folder = Path(mkdtemp(prefix="modelops-model-"))
+    scratch = Scratch()
+    folder = scratch.path
     try:
         copy_files(version.folder, folder)
         danger = _judge(folder, version, spec)
         _require_data(version, danger if data_only else None)
         model = _load(folder, version)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        scratch.remove()
         raise
     if danger is None:
-        shutil.rmtree(folder, ignore_errors=True)
+        scratch.remove()
     else:  # the model's own code may read its files at prediction time
-        weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
+        weakref.finalize(model, scratch.remove)
     return model
 
 

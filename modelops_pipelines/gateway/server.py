@@ -14,6 +14,7 @@ from modelops_pipelines.core.errors import ModelOpsError, PermanentError, Settin
 from modelops_pipelines.gateway.access.keyring import require_safe_binding
 from modelops_pipelines.gateway.json_logging import log_as_json
 from modelops_pipelines.gateway.worker.ended_workers import ends_file
+from modelops_pipelines.store.filesystem.scratch import remove_abandoned
 from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.stores import Stores
 
@@ -46,6 +47,7 @@ def serve(stores: Stores) -> None:
     require_safe_binding(settings.host, has_keys=bool(stores.keys.list()))
     known = stores.database.installation.mark()
     listener = bind(settings.host, settings.gateway_port)
+    remove_abandoned()
     os.environ |= settings.environment()  # versions' own processes read their settings from it
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of forests compete with the workers for cores (measured)
     stores.database.close()

@@ -6,7 +6,6 @@ launcher runs no model, so it lives as long as its worker; when the worker ends,
 
 import os
 import selectors
-import shutil
 import signal
 import socket
 import struct
@@ -15,10 +14,10 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from tempfile import mkdtemp
 from typing import NoReturn
 
 from modelops_pipelines.store.filesystem.process_identity import end_with_parent
+from modelops_pipelines.store.filesystem.scratch import Scratch
 
 LANES = 8
 """Channels to a version's process, and so the most predictions that it makes at a time."""
@@ -128,7 +127,7 @@ class _Children:
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._running: dict[int, tuple[socket.socket, str]] = {}
+        self._running: dict[int, tuple[socket.socket, Scratch]] = {}
         self._wake, told = socket.socketpair()
         for one in (self._wake, told):
             one.setblocking(False)
@@ -148,9 +147,9 @@ class _Children:
                     self._reap()
                 if self._control in ready and not self._obey():
                     break
-        for pid, (_, folder) in self._running.items():
+        for pid, (_, scratch) in self._running.items():
             _kill(pid)
-            shutil.rmtree(folder, ignore_errors=True)
+            scratch.remove()
 
     def _obey(self) -> bool:
         """Carry out one command; False when the worker is gone."""
@@ -166,16 +165,16 @@ class _Children:
 
     def _fork(self, sockets: list[socket.socket]) -> None:
         *lanes, status = sockets
-        folder = mkdtemp(prefix="modelops-version-")
+        scratch = Scratch()
         launcher = os.getpid()
         pid = os.fork()
         if pid == 0:
             for one in (self._control, self._wake, self._told, status, *(known for known, _ in self._running.values())):
                 one.close()
-            _answer(lanes, folder, launcher)
+            _answer(lanes, str(scratch.path), launcher)
         for lane in lanes:
             lane.close()
-        self._running[pid] = status, folder
+        self._running[pid] = status, scratch
         with suppress(OSError):
             status.sendall(_NUMBER.pack(pid))
 
@@ -184,10 +183,10 @@ class _Children:
             found, ended = os.waitpid(pid, os.WNOHANG)
             if not found:
                 continue
-            status, folder = self._running.pop(pid)
+            status, scratch = self._running.pop(pid)
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)  # processes that the model started
-            shutil.rmtree(folder, ignore_errors=True)
+            scratch.remove()
             with status, suppress(OSError):
                 status.sendall(_NUMBER.pack(ended))
 

@@ -5,8 +5,6 @@ The child process is ``evaluation_worker.py``; it records the verdict in the sta
 
 import json
 from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from modelops_pipelines.core import errors
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
@@ -14,6 +12,7 @@ from modelops_pipelines.core.errors import BusyError, ConflictError, ModelOpsErr
 from modelops_pipelines.operations.improve.champions import check_challenges
 from modelops_pipelines.operations.models.child_process import FAULT, run_child
 from modelops_pipelines.store.filesystem.files import exclusive
+from modelops_pipelines.store.filesystem.scratch import scratch_folder
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.stores import Stores
 
@@ -41,8 +40,7 @@ def evaluate_in_process(stores: Stores, spec: EndpointSpec, version: str, deadli
 
 
 def _run(stores: Stores, spec: EndpointSpec, version: str, deadline: float) -> None:
-    with TemporaryDirectory(prefix="modelops-evaluate-") as created:
-        folder = Path(created)
+    with scratch_folder() as folder:
         environment = stores.settings.environment()
         code = run_child(CHILD, folder, deadline, [spec.name, version], low_priority=True, environment=environment)
         if (folder / FAULT).exists():

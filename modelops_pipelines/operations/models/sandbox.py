@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
@@ -18,6 +17,7 @@ from modelops_pipelines.core.errors import ModelError, PredictionError, SchemaEr
 from modelops_pipelines.core.models.predictions import Answer
 from modelops_pipelines.operations.models.child_process import read_fault, run_child, why_ended
 from modelops_pipelines.operations.models.trial import REQUEST, request_of
+from modelops_pipelines.store.filesystem.scratch import scratch_folder
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 DEADLINE = 120.0
@@ -74,8 +74,7 @@ def predict_in_sandbox(
         message = f"Version {version.version} takes feature(s) {', '.join(missing)}, which the rows do not have"
         raise SchemaError(message, "Add the missing features")
     started = time.monotonic()
-    with TemporaryDirectory(prefix="modelops-predict-") as created:
-        folder = Path(created)
+    with scratch_folder() as folder:
         _write_request(folder, version, spec, rows, batches or _equal_batches(len(rows)))
         exit_code = run_child(CHILD, folder, deadline, low_priority=low_priority)
         if exit_code is None:

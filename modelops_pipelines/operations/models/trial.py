@@ -5,14 +5,13 @@ The child process is ``trial_worker.py``. A crash or a hang of the model is a re
 
 import json
 from dataclasses import asdict
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.models.child_process import read_fault, run_child, why_ended
+from modelops_pipelines.store.filesystem.scratch import scratch_folder
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 DEADLINE = 100.0
@@ -34,8 +33,7 @@ def try_version(version: ModelVersion, spec: EndpointSpec, deadline: float = DEA
         Proven,
     )  # loads NumPy, which most commands do not need
 
-    with TemporaryDirectory(prefix="modelops-trial-") as created:
-        folder = Path(created)
+    with scratch_folder() as folder:
         (folder / REQUEST).write_text(json.dumps(request_of(version, spec)))
         exit_code = run_child(CHILD, folder, deadline)
         name = f"Version {version.version} of {version.model_name!r}"

@@ -39,6 +39,9 @@ class Suite:
     cases: tuple[Case, ...]
 
 
+_LINE_END = "\r\n"
+
+
 def suite_path(folder: Path, endpoint: str, suite: str) -> Path:
     """Return the path of a suite; raises InputError for an invalid name."""
     if not _NAME.fullmatch(suite):
@@ -71,19 +74,24 @@ def read_suite_file(path: Path, types: Mapping[str, str], task: str) -> Suite:
 def write_suite_file(path: Path, features: Sequence[str], cases: Sequence[Case]) -> None:
     """Write a suite atomically; expectations that no case has get no column."""
     used = [name for name in EXPECTATIONS if any(getattr(case, name) is not None for case in cases)]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([csv_text(name) for name in (CASE, *features, *used)])
+    lines = [_csv_line((CASE, *features, *used))]
     for case in cases:
         values = [*(case.features.get(name) for name in features), *(getattr(case, name) for name in used)]
-        writer.writerow([csv_text(one) for one in (case.name, *map(_format_value, values))])
-    write_atomically(path, text.getvalue().encode())
+        lines.append(_csv_line((case.name, *map(_format_value, values))))
+    write_atomically(path, "".join(lines).encode())
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    """Return a line of a CSV file; a carriage return within a cell is quoted, as a line feed is."""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator=_LINE_END).writerow([csv_text(cell) for cell in cells])
+    return f"{line.getvalue().removesuffix(_LINE_END)}\n"
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
     """Return the lines that are not empty, each with its number."""
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         fix = "Write one, or create one from the log: modelops model cases ENDPOINT NAME --rows N"
         raise UnknownError(f"There is no suite {path} ({error.strerror})", fix) from error

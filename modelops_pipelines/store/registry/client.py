@@ -2,7 +2,6 @@
 
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from modelops_pipelines.core.errors import ModelError, UnknownError
 from modelops_pipelines.core.models.output_kinds import LABELS
 from modelops_pipelines.store.filesystem.files import exclusive
+from modelops_pipelines.store.filesystem.scratch import scratch_folder
 from modelops_pipelines.store.registry.availability import registry_fault, unreachable
 from modelops_pipelines.store.registry.guarded_client import GuardedClient, answering
 from modelops_pipelines.store.registry.model_copies import ModelCopies
@@ -266,11 +266,11 @@ def _no_version(model_name: str, version: str, error: MlflowException) -> Unknow
 
 def _log_files(files: Mapping[str, bytes]) -> None:
     """Log files by name among the artefacts of the active run."""
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         for name, content in files.items():
-            (Path(folder) / name).write_bytes(content)
+            (folder / name).write_bytes(content)
         if files:
-            mlflow.log_artifacts(folder)
+            mlflow.log_artifacts(str(folder))
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,15 @@ can execute code, or touch what is outside of its process, loads only if the has
 docs/decisions/0005 and 0031.
 """
 
-import shutil
 import weakref
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import yaml
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
+from modelops_pipelines.store.filesystem.scratch import Scratch
 from modelops_pipelines.store.registry.file_hashes import MLMODEL, copy_files, hash_files
 from modelops_pipelines.store.registry.skops_files import FILE, why_outside
 from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -64,19 +63,20 @@ def load_model(version: ModelVersion, spec: EndpointSpec, *, data_only: bool = F
     because this installation trained the model. ``data_only`` refuses files that could execute code even then.
     """
     require_files(version)
-    folder = Path(mkdtemp(prefix="modelops-model-"))
+    scratch = Scratch()
+    folder = scratch.path
     try:
         copy_files(version.folder, folder)
         danger = _judge(folder, version, spec)
         _require_data(version, danger if data_only else None)
         model = _load(folder, version)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        scratch.remove()
         raise
     if danger is None:
-        shutil.rmtree(folder, ignore_errors=True)
+        scratch.remove()
     else:  # the model's own code may read its files at prediction time
-        weakref.finalize(model, shutil.rmtree, folder, ignore_errors=True)
+        weakref.finalize(model, scratch.remove)
     return model
 
 

@@ -102,6 +102,26 @@ def test_rows_are_tried_apart_from_a_version_that_serves(made: Made) -> None:
     assert [] == made.ended
 
 
+def test_copies_of_a_model_do_not_outlive_their_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    launcher = Launcher()
+    process = VersionProcess(_order(tmp_path), launcher, lambda *_: None)
+    try:
+        for _ in range(3):
+            before = process.pid
+            for number in _launchers(temporary):
+                os.kill(number, signal.SIGKILL)
+            wait_until(lambda before=before: process.pid not in (None, before), 60)
+            assert [8.0] == process.predict({"x": [4.0]}).tolist()
+            assert 1 == len(list(temporary.glob("modelops-*[!k]")))
+    finally:
+        process.close()
+        launcher.close()
+    wait_until(lambda: not list(temporary.glob("modelops-*[!k]")), 20)
+
+
 @pytest.mark.parametrize(
     ("loading", "why"),
     [
@@ -130,7 +150,8 @@ def _order(folder: Path, loading: str = "") -> Order:
     return Order("test", version, EndpointSpec("odd", "odd", "regression", "y", accept_pickles=(hash_files(model),)))
 
 
-def _launchers() -> list[int]:
+def _launchers(temporary: Path | None = None) -> list[int]:
+    """Return the launchers of this process; those that have this folder for temporary files, if one is given."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -138,6 +159,8 @@ def _launchers() -> list[int]:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except (OSError, ValueError):
             continue
-        if b"version_process.launcher" in told and parent == os.getpid():
+        if b"version_process.launcher" not in told or parent != os.getpid():
+            continue
+        if temporary is None or f"TMPDIR={temporary}".encode() in (folder / "environ").read_bytes():
             found.append(int(folder.name))
     return found

@@ -48,7 +48,10 @@ def trials_sensor(specs: Sequence[EndpointSpec], trial: dg.JobDefinition) -> dg.
 def _time_between(stores: Stores, spec: EndpointSpec, state: DesiredState | None) -> timedelta | None:
     """Return the time between two judgements of the endpoint's trial or probation; None when it has neither."""
     from modelops_pipelines.operations.release.trials.probation import probation_due
+    from modelops_pipelines.operations.release.trials.questions import is_asked
 
+    if state is not None and is_asked(stores, spec.name):
+        return pace(spec.promotion.soak)  # until the answer is known
     if state is None or state.status != ACTIVE:
         return None
     return probation_due(stores, spec, state) if state.challenger is None else pace(spec.promotion.soak)

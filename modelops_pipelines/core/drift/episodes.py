@@ -4,12 +4,13 @@ The windows of an episode are no reference (``core/drift/eligible.py``). Otherwi
 reference within days and its alert would resolve itself, and a mended fault would hide smaller changes for weeks.
 """
 
+import math
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from modelops_pipelines.core.drift.calibrated import CalibratedVerdict, Channel
+from modelops_pipelines.core.drift.calibrated import CalibratedVerdict, Channel, Measured
 from modelops_pipelines.core.drift.eligible import Eligible, without
 
 Key: TypeAlias = tuple[str, str]
@@ -17,21 +18,26 @@ Key: TypeAlias = tuple[str, str]
 
 DAY = 24
 """Hours for which values must be back before a column is not drifted any more."""
+EVIDENCE = math.log(1000)
+"""Logarithm of how much likelier the windows must be if the values are back than if the drift lasts."""
+FADING = 0.3
+"""Weight of the newest window in the drift's mean effect."""
 
 
 @dataclass(frozen=True)
 class Episode:
     """A lasting drift of one column.
 
-    It began with the window that starts at hour ``since`` (since 1970 UTC), in ``channel``. ``level`` is the effect
-    when the channel was last flagged. ``back`` is the start of the first of the newest windows in a row whose values
-    are back, None while the last window's are not.
+    It began with the window that starts at hour ``since`` (since 1970 UTC), in ``channel``. ``level`` is the mean
+    effect of its windows, newer ones weighing more. ``back`` is the start of the newest windows that together speak for
+    values that are back, by ``evidence``; None and 0 while the drift is likelier.
     """
 
     since: int
     channel: Channel
     level: float
     back: int | None = None
+    evidence: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,30 +52,46 @@ class Span:
 def follow(one: CalibratedVerdict, span: Span, before: Episode | None) -> tuple[CalibratedVerdict, Episode | None]:
     """Return a column's verdict on a window, and its episode after the window, from its episode before.
 
-    An episode begins when the column has drifted. In an episode a window needs no second one to be drifted, and one
-    that is not flagged is drifted all the same while its effect is nearer to the last flagged one than to an ordinary
-    window's. Values that have been back for a day are not drifted; the window after ends the episode. A window that
-    cannot be judged changes nothing.
+    An episode begins when the column has drifted. In an episode a window needs no second one to be drifted, and those
+    that are not flagged are drifted all the same until there is ``EVIDENCE`` that their values are back, for a day. The
+    window after that ends the episode. A window without values to compare changes nothing; one that is too small for a
+    verdict may still show that values are back.
     """
-    if one.flagged is None:
-        return one, before
     if before is None:
         return one, _begun(one, span) if one.drifted else None
     if one.flagged:
         return replace(one, drifted=True), _flagged_again(one, before)
     found = next((each for each in one.measured if each.channel == before.channel), None)
     if found is None:
-        return replace(
-            one, drifted=None, reason=f"it had drifted, and has no values to compare ({before.channel})"
-        ), before
-    if found.effect > (before.level + found.ordinary) / 2:
-        reason = f"not back: an effect of {found.effect:.3g} is nearer to the last flagged one than to an ordinary one"
-        return replace(one, drifted=True, reason=reason), replace(before, back=None)
-    back = span.start if before.back is None else before.back
-    if span.end - back < DAY:
-        one = replace(one, drifted=True, reason="it had drifted, and is back for less than a day")
-    ended = span.start > back and span.end - back > DAY
-    return one, None if ended else replace(before, back=back)
+        reason = one.reason or f"no values to compare the {before.channel} with"
+        return replace(one, drifted=None, reason=reason), before
+    after = _unflagged(found, span, before)
+    if after.back is None:
+        reason = f"an effect of {found.effect:.3g} is as in the drift, whose mean is {before.level:.3g}"
+        return replace(one, drifted=True, reason=reason), after
+    if after.evidence < EVIDENCE or span.end - after.back < DAY:
+        return replace(one, drifted=True, reason="it may be back: so far too little evidence, or under a day"), after
+    ended = span.start > after.back and span.end - after.back > DAY
+    return replace(one, drifted=False), None if ended else after
+
+
+def _unflagged(found: Measured, span: Span, before: Episode) -> Episode:
+    """Add the window's log likelihood ratio of values that are back to values that are not; below 0 it starts again.
+
+    Effects vary by about an ordinary one. The windows of a day are not independent: together they count as one. The
+    mean of a drift that was just found is too high by about half an ordinary effect: large ones are found first.
+    """
+    lasting = min(0.0, found.effect - (before.level - found.ordinary / 2))
+    back = max(0.0, found.effect - found.ordinary)
+    ratio = (lasting**2 - back**2) / (2 * found.ordinary**2) * min(1.0, (span.end - span.start) / DAY)
+    evidence = before.evidence + ratio
+    if evidence > 0:
+        return replace(before, back=span.start if before.back is None else before.back, evidence=evidence)
+    return replace(before, back=None, evidence=0.0, level=_mean(before.level, found.effect))
+
+
+def _mean(level: float, effect: float) -> float:
+    return (1 - FADING) * level + FADING * effect
 
 
 def _begun(one: CalibratedVerdict, span: Span) -> Episode:
@@ -80,7 +102,9 @@ def _begun(one: CalibratedVerdict, span: Span) -> Episode:
 def _flagged_again(one: CalibratedVerdict, before: Episode) -> Episode:
     """Follow the channel of the episode while it is flagged, else the one that is."""
     flagged = {found.channel: found for found in one.measured if found.channel in one.channels}
-    leading = flagged.get(before.channel) or max(flagged.values(), key=lambda found: found.effect)
+    if before.channel in flagged:
+        return Episode(before.since, before.channel, _mean(before.level, flagged[before.channel].effect))
+    leading = max(flagged.values(), key=lambda found: found.effect)
     return Episode(before.since, leading.channel, leading.effect)
 
 

@@ -12,6 +12,7 @@ Task = Literal["binary_classification", "multiclass", "regression"]
 Window = Literal["hour", "day"]
 Strategy = Literal["direct", "canary"]
 AliasPolicy = Literal["report", "adopt"]
+UndecidedPolicy = Literal["hold", "advance"]
 DriftMethod = Literal["calibrated", "evidently", "fixed"]
 DriftReference = Literal["rolling", "training"]
 
@@ -19,6 +20,7 @@ TASKS: tuple[str, ...] = get_args(Task)
 WINDOWS: tuple[str, ...] = get_args(Window)
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 ALIAS_POLICIES: tuple[str, ...] = get_args(AliasPolicy)
+UNDECIDED_POLICIES: tuple[str, ...] = get_args(UndecidedPolicy)
 DRIFT_METHODS: tuple[str, ...] = get_args(DriftMethod)
 DRIFT_REFERENCES: tuple[str, ...] = get_args(DriftReference)
 
@@ -64,8 +66,10 @@ class Promotion:
     """How a challenger becomes the champion: ``steps`` are its growing shares of the traffic, in percent.
 
     A canary advances to its next step automatically after ``soak`` at its share, ``minimum`` answered requests there,
-    and no failed guard. With ``automatic`` a passed gate starts the promotion without a person. ``aliases`` says what
-    happens when a person moves MLflow's alias: a report, or a promotion through the gate.
+    and no failed guard. While its quality is undecided it holds its share; after ``ask_after`` there an alert asks a
+    person. With ``undecided: advance`` it advances all the same. With ``automatic`` a passed gate starts the promotion
+    without a person. ``aliases`` says what happens when a person moves MLflow's alias: a report, or a promotion through
+    the gate.
     """
 
     strategy: Strategy = "direct"
@@ -74,6 +78,8 @@ class Promotion:
     soak: timedelta = timedelta(minutes=10)
     minimum: int = 100
     aliases: AliasPolicy = "report"
+    undecided: UndecidedPolicy = "hold"
+    ask_after: timedelta = timedelta(days=1)
 
 
 @dataclass(frozen=True)

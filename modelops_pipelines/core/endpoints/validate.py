@@ -10,6 +10,7 @@ from modelops_pipelines.core.endpoints.spec import (
     DIRECT_STEPS,
     STRATEGIES,
     TASKS,
+    UNDECIDED_POLICIES,
     WINDOWS,
     EndpointSpec,
     Promotion,
@@ -153,6 +154,7 @@ def promotion_issues(promotion: Promotion) -> Iterator[Issue]:
         problem = f"must be at least 1, and is {promotion.minimum}"
         yield Issue("promotion.minimum", problem, "Set the fewest requests per step, such as 100")
     yield from one_of("promotion.aliases", promotion.aliases, ALIAS_POLICIES)
+    yield from one_of("promotion.undecided", promotion.undecided, UNDECIDED_POLICIES)
     yield from one_of("promotion.strategy", promotion.strategy, STRATEGIES)
     if promotion.strategy not in STRATEGIES:
         return

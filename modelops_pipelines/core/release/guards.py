@@ -128,10 +128,13 @@ def pace(soak: timedelta) -> timedelta:
     return min(max(soak / _LOOKS_A_SOAK, QUICKEST), SLOWEST)
 
 
-def judge_trial(legs: Sequence[Leg], losses: Losses | None, policy: Guard, minimum: int) -> Verdict:
+def judge_trial(
+    legs: Sequence[Leg], losses: Losses | None, policy: Guard, minimum: int, *, needs_quality: bool = False
+) -> Verdict:
     """Judge a challenger by all legs of its trial, the current one last.
 
-    FAIL when one guard fails; INCONCLUSIVE while the current leg has fewer than ``minimum`` requests of the challenger;
+    FAIL when one guard fails; INCONCLUSIVE while the current leg has fewer than ``minimum`` requests of the challenger,
+    or with ``needs_quality`` while the labels do not show that its losses are within the tolerance of the champion's;
     else PASS. Each guard separately keeps the policy's false alarm rate.
     """
     verdicts = [_errors(legs, policy), _replays(legs, policy), _slowness(legs, policy)]
@@ -145,6 +148,9 @@ def judge_trial(legs: Sequence[Leg], losses: Losses | None, policy: Guard, minim
     if answered < minimum:
         reason = f"{answered} of {minimum} required requests at this step"
         return Verdict(INCONCLUSIVE, "minimum", reason, numbers)
+    undecided = next((one for one in verdicts if one.guard == "quality" and one.verdict != PASS), None)
+    if needs_quality and undecided is not None:
+        return Verdict(INCONCLUSIVE, undecided.guard, f"held at its share: {undecided.reason}", numbers)
     return Verdict(PASS, "all", f"{answered} requests at this step, and no guard failed", numbers)
 
 

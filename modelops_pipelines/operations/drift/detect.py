@@ -29,6 +29,7 @@ from modelops_pipelines.core.windows import LENGTH, windows_between
 from modelops_pipelines.operations.drift.episodes import COLUMNS, Episodes, episode_row
 from modelops_pipelines.operations.drift.profiles import stored_profiles
 from modelops_pipelines.operations.drift.reference_hours import History, windowed_histories
+from modelops_pipelines.operations.drift.sparse import SparseJudge
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.lake.parquet_scan import read_files
@@ -83,14 +84,15 @@ def _calibrated(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime])
     rows: list[Row] = []
     for run in runs(windows, timedelta(days=spec.drift.days)):
         episodes = Episodes(stores, spec, run[0], run)
+        sparse = SparseJudge(stores, spec, run, episodes)
         for version, history in windowed_histories(stores, spec, run[0], run[-1] + length, episodes).items():
             for window in run:
-                rows += _judged_window(spec, version, history, window, flagged, episodes)
+                rows += _judged_window(spec, version, history, window, flagged, sparse)
     return sorted(rows, key=lambda row: (row["window_start"], row["model_version"], row["column"]))
 
 
 def _judged_window(
-    spec: EndpointSpec, version: str, history: History, window: datetime, flagged: "_Flagged", episodes: Episodes
+    spec: EndpointSpec, version: str, history: History, window: datetime, flagged: "_Flagged", sparse: SparseJudge
 ) -> Iterator[Row]:
     """Yield a version's rows of a window; none where it has no data."""
     start, end = hour_of(window), hour_of(window + LENGTH[spec.window])
@@ -99,12 +101,13 @@ def _judged_window(
     seasons = history.season(start, end)
     current = {name: one.current for name, one in seasons.items()}
     reference = {name: one.reference for name, one in seasons.items()}
-    before = confirming_flags(seasons, partial(flagged.of, version))
-    verdicts = judge_calibrated(current, reference, _rules(spec), before)
+    earlier = partial(flagged.of, version)
+    verdicts = judge_calibrated(current, reference, _rules(spec), confirming_flags(seasons, earlier))
+    verdicts, seasons = sparse.judge(version, start, end, verdicts, seasons, earlier)
     flagged.judged[window, version] = flags_of(verdicts)
     for judged in verdicts:
         prior = seasons[judged.column].prior if judged.column in seasons else None
-        one, episode = episodes.follow(version, judged, Span(start, end, prior))
+        one, episode = sparse.episodes.follow(version, judged, Span(start, end, prior))
         own = int(history.served[one.column].between(start, end).n.sum()) if one.column in seasons else 0
         verdict = vars(one) | {"channels": ",".join(one.channels) or None, "n_window": own} | episode_row(episode)
         yield _row(window, version, history.reference, history.described, verdict, spec)

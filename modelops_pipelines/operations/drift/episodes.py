@@ -17,7 +17,7 @@ from modelops_pipelines.store.lake.parquet_scan import read_files
 from modelops_pipelines.store.lake.profile_rows import date_of, hour_of, moment_of
 from modelops_pipelines.store.stores import Stores
 
-COLUMNS = ("since", "back_since", "lasting_channel", "lasting_effect")
+COLUMNS = ("since", "back_since", "lasting_channel", "lasting_effect", "back_evidence")
 """The columns of ``drift`` that hold an episode."""
 _NAMES = ("window_start", "model_version", "column", "flagged", *COLUMNS)
 LONGEST = 2 * WEEK
@@ -38,20 +38,25 @@ class Episodes(EpisodeLog):
         self._stores, self._spec, self._start = stores, spec, hour_of(start)
         self._end = hour_of(max([start, *judged_now]))
         self._ignored = {hour_of(window) for window in judged_now}
-        self.dates = [date_of(day) for day in sorted(self._read_all())]
+        self._read_days, self._reached = set[int](), 0
+        self.dates: list[date] = []
         """The dates that can be part of a reference of a window from ``start`` on."""
+        self.reach(spec.drift.days)
 
-    def _read_all(self) -> set[int]:
-        """Read the days of the reference, further back where these hold an episode; return the reference's days."""
-        day, days = self._start // DAY, self._spec.drift.days
+    def reach(self, days: int) -> None:
+        """Read what is stored on a reference of as many days, further back where these hold an episode."""
+        if days <= self._reached:
+            return
+        self._reached = days
         if self._end > self._start:  # a drift that is found now may have begun before: its days are replaced by others
             days += LONGEST // DAY
-        wanted, read = set(range(day - days, self._end // DAY + 1)) | self._newest_day(day), set[int]()
-        while unread := wanted - read:
+        day = self._start // DAY
+        wanted = set(range(day - days, self._end // DAY + 1)) | self._newest_day(day)
+        while unread := wanted - self._read_days:
             self._read(sorted(unread))
-            read |= unread
+            self._read_days |= unread
             wanted |= {one for key in self.drifted for one in self.eligible(key, self._start).period(day, days)}
-        return wanted
+        self.dates = [date_of(day) for day in sorted(wanted)]
 
     def _newest_day(self, day: int) -> set[int]:
         """Return the newest day with verdicts before a day: an endpoint may have been silent for months."""
@@ -72,11 +77,12 @@ def episode_row(one: Episode | None) -> dict[str, Any]:
     if one is None:
         return {}
     back = None if one.back is None else moment_of(one.back)
-    return dict(zip(COLUMNS, (moment_of(one.since), back, one.channel, one.level), strict=True))
+    return dict(zip(COLUMNS, (moment_of(one.since), back, one.channel, one.level, one.evidence), strict=True))
 
 
 def _episode(row: Mapping[str, Any]) -> Episode | None:
     if row["since"] is None:
         return None
     back = None if row["back_since"] is None else hour_of(row["back_since"])
-    return Episode(hour_of(row["since"]), row["lasting_channel"], row["lasting_effect"], back)
+    evidence = row["back_evidence"] or 0.0
+    return Episode(hour_of(row["since"]), row["lasting_channel"], row["lasting_effect"], back, evidence)

@@ -20,6 +20,7 @@ from modelops_pipelines.core.endpoints.spec import (
     Retraining,
     Strategy,
     Task,
+    UndecidedPolicy,
     Window,
     default_alerts,
     default_steps,
@@ -185,6 +186,8 @@ def _promotion(at: Section, report: Report) -> Promotion:
         soak=inner.take("soak", duration, Promotion.soak),
         minimum=inner.take("minimum", whole, Promotion.minimum),
         aliases=cast("AliasPolicy", inner.take("aliases", text, str(Promotion.aliases))),
+        undecided=cast("UndecidedPolicy", inner.take("undecided", text, str(Promotion.undecided))),
+        ask_after=inner.take("ask_after", duration, Promotion.ask_after),
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from modelops_pipelines.core.alerting.alerts import OPEN
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, GateError, InputError, UnknownError
 from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.operations.capture.ingest import ingest
@@ -33,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("untried_versions")
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-YAML = f"{CANCER_YAML}  promotion: {{strategy: canary, steps: [20, 50, 100], soak: 10m, minimum: 50}}\n"
+YAML = f"{CANCER_YAML}  promotion: {{strategy: canary, steps: [20, 50, 100], soak: 10m, minimum: 50, undecided: advance}}\n"
 WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}
 RIGHT, WRONG = 0.9, 0.2
 
@@ -68,11 +70,12 @@ def traffic(
     requests: int = 1000,
     errors: float = 0.0,
     user: Callable[[int], str | None] = lambda _: None,
+    labels: float = 1.0,
 ) -> None:
     """Write the requests of the next minute, a share of them answered by version 2 with that score for the truth."""
     stores: Any = project.stores
     chance = random.Random(requests + share)
-    records, labels = [], []
+    records, known_labels = [], []
     for number in range(requests):
         version = "2" if chance.random() * 100 < share else "1"
         at = stores.moment + MINUTE * (number + 0.5) / requests
@@ -87,10 +90,11 @@ def traffic(
         answer = {"p": ["1"], "s": [score if truth == "1" else 1 - score]}
         record = request_record("cancer", number, at, 1, **known, **answer)
         records.append(record)
-        labels.append({"rows": [label_row(record, 0, truth, at)]})
+        if labels == 1 or number < labels * requests:
+            known_labels.append({"rows": [label_row(record, 0, truth, at)]})
     stores.segments += 1
     write_segment(stores, "cancer", "predictions", "w", records, stores.segments)
-    write_segment(stores, "cancer", "labels", "w", labels, stores.segments)
+    write_segment(stores, "cancer", "labels", "w", known_labels, stores.segments)
     for stream in ("predictions", "labels"):
         ingest(stores, project.spec, stream)
     stores.moment += MINUTE
@@ -128,6 +132,80 @@ def test_a_good_canary_goes_through_its_steps_by_itself_each_after_its_soak(proj
     assert ["force", "pass"] == [
         "force" if event.evidence["forced"] else "gate" for event in stores.deployments.events("cancer")[-1:]
     ] + [stores.trials.of("cancer")[-1].verdict]
+
+
+def holding(project: Project, **guard: float) -> EndpointSpec:
+    """Return the endpoint's default: a canary holds while its quality is undecided."""
+    promotion = replace(project.spec.promotion, undecided="hold")
+    return replace(project.spec, promotion=promotion, guard=replace(project.spec.guard, **guard))
+
+
+def open_questions(project: Project) -> list[str]:
+    return [alert.message for alert in project.stores.alerts.find("cancer", OPEN) if alert.rule == "canary"]
+
+
+@pytest.mark.parametrize("labels", [0.0, 0.05])
+def test_a_canary_whose_quality_is_undecided_holds_and_a_person_is_asked_after_a_day(
+    project: Project, labels: float
+) -> None:
+    stores: Any = project.stores
+    spec = holding(project)
+    promote(stores, spec, "2", **WHO, force=True)
+    for _ in range(3):
+        traffic(project, 20, RIGHT, 300, labels=labels)
+        stores.moment += 4 * MINUTE
+        driven = advance_trial(stores, spec)
+        assert driven is not None
+        assert ("inconclusive", "quality", None) == (driven.verdict.verdict, driven.verdict.guard, driven.change)
+        assert "held at its share: quality" in driven.verdict.reason
+    assert 20 == stores.deployments.desired("cancer").share_of("2")
+    assert [] == open_questions(project)
+    stores.moment += timedelta(days=1)
+    for _ in range(2):
+        advance_trial(stores, spec)
+    [asked] = open_questions(project)
+    assert "Version 2 of 'cancer' has been at 20 % for 24 h: held at its share: quality" in asked
+    assert "modelops promote cancer 2" in asked
+    promote(stores, spec, "2", **WHO, force=True)
+    assert 50 == stores.deployments.desired("cancer").share_of("2")
+    advance_trial(stores, spec)
+    assert [] == open_questions(project)
+
+
+def test_a_question_is_withdrawn_when_the_canary_is(project: Project) -> None:
+    stores: Any = project.stores
+    spec = holding(project)
+    promote(stores, spec, "2", **WHO, force=True)
+    traffic(project, 20, RIGHT, 300, labels=0.0)
+    stores.moment += timedelta(days=1)
+    advance_trial(stores, spec)
+    assert 1 == len(open_questions(project))
+    roll_back(stores, spec, **WHO)
+    assert advance_trial(stores, spec) is None
+    assert [] == open_questions(project)
+
+
+def test_a_canary_whose_labels_show_that_it_is_as_good_advances_by_itself(project: Project) -> None:
+    stores: Any = project.stores
+    spec = holding(project, loss=0.5)
+    promote(stores, spec, "2", **WHO, force=True)
+    traffic(project, 20, RIGHT, 3000)
+    stores.moment += 10 * MINUTE
+    driven = advance_trial(stores, spec)
+    assert driven is not None
+    assert ("pass", 50) == (driven.verdict.verdict, stores.deployments.desired("cancer").share_of("2"))
+
+
+def test_a_canary_advances_undecided_where_the_endpoint_says_so(project: Project) -> None:
+    stores: Any = project.stores
+    spec = project.spec
+    promote(stores, spec, "2", **WHO, force=True)
+    traffic(project, 20, RIGHT, 300, labels=0.0)
+    stores.moment += 10 * MINUTE
+    driven = advance_trial(stores, spec)
+    assert driven is not None
+    assert driven.change is not None
+    assert 50 == stores.deployments.desired("cancer").share_of("2")
 
 
 def test_a_canary_whose_newest_verdict_fails_is_held_at_its_share_and_the_trial_says_why(project: Project) -> None:

@@ -31,6 +31,7 @@ from modelops_pipelines.operations.release.admission import is_covered
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import promote
 from modelops_pipelines.operations.release.settle import ABANDONED
+from modelops_pipelines.operations.release.trials.questions import ask_person, withdraw_question
 from modelops_pipelines.operations.release.trials.withdraw import record_verdict, withdraw_version
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.state.release.trials import Experiment
@@ -75,15 +76,18 @@ def advance_trial(stores: Stores, spec: EndpointSpec) -> TrialOutcome | None:
     """Judge the endpoint's trial, then roll back or promote by a step accordingly; None where there is no trial.
 
     Pending rows of the spool are ingested first: a trial does not wait for the hourly monitoring. Only a canary that
-    was started by ``promote`` advances automatically; any challenger that fails a guard is rolled back.
+    was started by ``promote`` advances automatically; any challenger that fails a guard is rolled back. A canary whose
+    quality the labels do not decide holds its share, and an alert asks a person after a while (``questions.py``).
     """
     state = stores.deployments.desired(spec.name)
     if state.challenger is None or state.status != ACTIVE:
+        withdraw_question(stores, spec)
         return None
     for stream in ("predictions", "labels"):
         ingest(stores, spec, stream)
     found = evidence(stores, spec, state)
-    verdict = judge_trial(found.legs, found.losses, spec.guard, spec.promotion.minimum)
+    holds = spec.promotion.undecided == "hold"
+    verdict = judge_trial(found.legs, found.losses, spec.guard, spec.promotion.minimum, needs_quality=holds)
     change, held = None, None
     if verdict.verdict == FAIL and spec.guard.automatic:
         change = withdraw_version(stores, spec, state, state.challenger, verdict, actor=DRIVER)
@@ -96,6 +100,7 @@ def advance_trial(stores: Stores, spec: EndpointSpec) -> TrialOutcome | None:
                 held = str(error)
                 told = replace(verdict, reason=f"{verdict.reason}; held at its share by the gate: {error.message}")
                 record_verdict(stores, spec, state, state.challenger, told)
+    ask_person(stores, spec, state, verdict)
     return TrialOutcome(state.challenger, verdict, change, held)
 
 

@@ -35,7 +35,7 @@ def followed(effects: list[float | None], length: int = DAY, log: EpisodeLog | N
         start = number * length
         now = effect is not None and effect >= 6
         one = verdict(effect or 0.0, flagged=None if effect is None else now, drifted=now and flagged)
-        one = replace(one, drifted=None) if effect is None else one
+        one = replace(one, drifted=None, measured=()) if effect is None else one
         found.append(kept.follow("1", one, Span(start, start + length, start - length))[0].drifted)
         flagged = now
     return found
@@ -72,7 +72,7 @@ def test_windows_that_cannot_be_judged_neither_end_a_drift_nor_begin_one() -> No
     gone = replace(verdict(1.0), measured=(Measured("missing", 0.0, 1.0),))
     one, after = follow(gone, Span(DAY, 2 * DAY), Episode(0, "distribution", 8.0))
     assert (None, Episode(0, "distribution", 8.0)) == (one.drifted, after)
-    assert "no values to compare" in str(one.reason)
+    assert "no values to compare the distribution with" in str(one.reason)
 
 
 def test_a_drift_moves_to_the_channel_that_is_flagged() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import AcknowledgementError, ConflictError, GateError, InputError
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
+from modelops_pipelines.core.release.deployment_states import DEPLOYING, LIVE, MOVES, PENDING, STATUSES, Status
 from modelops_pipelines.core.release.event_log import Event
 from modelops_pipelines.core.release.guards import Verdict
 from modelops_pipelines.operations.release import commands
@@ -31,6 +32,13 @@ REASONS = ("a reason", "a reason", "", " ")
 GUARD_FAILED = Verdict("fail", "errors", "2 % more errors", {"excess": 0.02})
 GUARD_PASSED = Verdict("pass", "all", "no guard failed", {})
 REFUSALS = (ConflictError, InputError, AcknowledgementError)
+
+
+def _reachable(status: Status) -> set[Status]:
+    return {status}.union(*map(_reachable, MOVES[status]))
+
+
+REACHABLE = {status: _reachable(status) for status in STATUSES}
 
 
 class WalkedStores(Stores):
@@ -69,6 +77,7 @@ class Walk:
         self.champion: str | None = None
         self.past: set[str] = set()
         self.seen = 0
+        self.statuses: dict[str, Status] = {}
         self.forces, self.reason = False, ""
         self.done: list[str] = []
         for name in NAMES:
@@ -128,6 +137,21 @@ class Walk:
             self.champion = champion
             self.past = self.past | {champion} if champion else set()
 
+    def check_deployments(self) -> None:
+        """Account for every recorded deployment: it moved as its states allow, and none is left half-way.
+
+        No gateway runs, so a deployment in force may stay on its way: no worker has served it.
+        """
+        recorded = self.stores.deployments.attempts([self.spec.name], limit=10_000)
+        for one in recorded:
+            before = self.statuses.get(one.deployment_id, PENDING)
+            assert one.status in REACHABLE[before], f"a deployment went from {before} to {one.status}"
+            self.statuses[one.deployment_id] = one.status
+        state = self.stores.deployments.desired(self.spec.name)
+        current = {one.version for one in recorded if one.status in (PENDING, DEPLOYING, LIVE)}
+        answering = {one.version for one in state.variants}
+        assert current <= answering, "a deployment is said to be in force, and its version does not answer"
+
     # What is done
 
     def next_step(self) -> str:
@@ -157,6 +181,7 @@ class Walk:
         except REFUSALS:
             self.ways["not possible"] += 1
         self.check()
+        self.check_deployments()
 
     @property
     def who(self) -> dict[str, Any]:

@@ -48,9 +48,9 @@ class LocalPlatform:
 
     def require_startable(self, names: Sequence[str]) -> None:
         """Raise SettingsError unless the services of these names can be started; call it before the first one is."""
+        require_free(self._settings.host, {name: getattr(self._settings, f"{name}_port") for name in names})
         if "dagster" in names:
             self._workspace()
-        require_free(self._settings.host, {name: getattr(self._settings, f"{name}_port") for name in names})
 
     def start_gateway(self) -> Service:
         """Start the gateway; like the other services, raises SettingsError when its port is in use."""

@@ -165,7 +165,10 @@ def test_only_the_processes_of_the_home_the_up_and_the_service_are_ended(tmp_pat
 def test_a_port_that_another_process_holds_is_refused_with_that_process(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SettingsError, match=rf":{port} of mlflow is in use by process {os.getpid()} \(.+\)\. Stop"):
+        told = (
+            rf":{port} of mlflow is in use\. Stop the process that listens there.* It is process {os.getpid()} \(.+\)$"
+        )
+        with pytest.raises(SettingsError, match=told):
             require_free("127.0.0.1", {"gateway": free_port(), "mlflow": port})
 
 

@@ -124,7 +124,7 @@ class KilledUp:
             with suppress(OSError):
                 variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
                 mark = next(one for one in variables if one.startswith(f"{VARIABLE}=".encode())).decode()
-                found.setdefault(mark.split("\t")[2], []).append(pid)
+                found.setdefault(mark.split("\t")[2].partition("#")[0], []).append(pid)
         wardens = [pid for pid in _all_processes() if f"platforms.warden\0{self.home}\t" in _command(pid)]
         return found | ({WARDEN: wardens} if wardens else {})
 

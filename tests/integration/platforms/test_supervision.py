@@ -26,6 +26,11 @@ from tests.support.waiting import wait_until
 CHILD = "import os, subprocess, sys, time; subprocess.Popen({command}, start_new_session=True); time.sleep(600)"
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 PARENT = [sys.executable, "-c", CHILD.format(command=SLEEPS)]
+SPARED = [
+    sys.executable,
+    "-c",
+    "import os, sys, time\nif os.environ.get('MODELOPS_SPARE'): sys.stdin.buffer.read(1) or sys.exit()\ntime.sleep(600)",
+]
 ENDS = [sys.executable, "-c", "raise SystemExit(3)"]
 UP = """\
 import sys, time
@@ -110,6 +115,22 @@ def test_a_service_without_the_process_that_it_needs_is_started_again(platform: 
     os.kill(child, signal.SIGKILL)
     look_until(supervisor, lambda: parent.process.pid != first)
     assert parent.last_end == "a process that it needs is gone"
+
+
+def test_a_spare_process_takes_the_place_of_the_one_that_was_killed(platform: LocalPlatform) -> None:
+    one = platform._start("one", SPARED, has_spare=True)
+    supervisor = Supervisor(platform, lambda _: None)
+    for _ in range(2):
+        look_until(supervisor, lambda: one.spare is not None)
+        assert one.spare is not None
+        first, spare = one.process, one.spare.process
+        os.kill(first.pid, signal.SIGKILL)
+        look_until(supervisor, lambda first=first: one.process is not first)
+        assert one.process is spare
+    os.kill(one.process.pid, signal.SIGKILL)
+    look_until(supervisor, lambda spare=spare: one.process is not spare and one.state == RUNNING)
+    platform.stop()
+    assert family(platform) == set()
 
 
 def family(platform: LocalPlatform) -> set[int]:

@@ -28,8 +28,6 @@ SWITCH_SECONDS = 0.0005
 """Python's default of 0.005 s lets a busy event loop delay the capture thread, and so the answers (measured)."""
 DRAIN_SECONDS = 10
 BIND_SECONDS = 1.0
-SPARE = "MODELOPS_SPARE"
-"""The variable that makes this process a spare one."""
 HEALTHCHECK_SECONDS = 15
 """A worker that has not answered its supervisor for so long is replaced."""
 PRELOADED = ("modelops_pipelines.gateway.app", "mlflow.sklearn", "sklearn.ensemble", "skops.io")
@@ -163,22 +161,9 @@ def bind(host: str, port: int) -> socket.socket:
         return listener
 
 
-def _wait_as_spare() -> None:
-    """Import the heavy packages, and wait for a byte on the standard input before serving; end without one.
-
-    ``modelops up`` keeps such a process: when the gateway is killed, this one serves in a second instead of five.
-    """
-    for name in PRELOADED:
-        importlib.import_module(name)
-    if not sys.stdin.buffer.read(1):
-        sys.exit(0)
-
-
 def main() -> None:
     """Run the gateway of the current folder's project; a ModelOpsError goes to stderr and sets the exit code."""
     try:
-        if os.environ.pop(SPARE, None):
-            _wait_as_spare()
         serve(Stores())
     except ModelOpsError as error:
         sys.stderr.write(f"modelops gateway: {error}\n")

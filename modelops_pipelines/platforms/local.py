@@ -23,8 +23,8 @@ from modelops_pipelines.store.filesystem.process_identity import end_with_parent
 from modelops_pipelines.store.settings import Settings
 
 GATEWAY = [sys.executable, "-m", "modelops_pipelines.gateway.server"]
+SPARE = [sys.executable, "-m", "modelops_pipelines.gateway.spare"]
 WARDEN = [sys.executable, "-m", "modelops_pipelines.platforms.warden"]
-SPARE = "MODELOPS_SPARE"
 NICENESS = 5
 """Predictions come first on a busy machine: other services, and so the runs, have a third of the gateway's weight."""
 STOP_SECONDS = 20.0
@@ -61,7 +61,7 @@ class LocalPlatform:
         """Start the gateway; like the other services, raises SettingsError when its port is in use."""
         self.require_startable(["gateway"])
         url = self._settings.gateway_url
-        return self._start("gateway", GATEWAY, f"{url}/health/live", url=url, has_spare=True)
+        return self._start("gateway", GATEWAY, f"{url}/health/live", url=url, spare_command=SPARE)
 
     def start_dagster(self) -> Service:
         """Start Dagster's code servers, daemon and webserver on the project's workspace; return the webserver."""
@@ -107,11 +107,11 @@ class LocalPlatform:
 
     def renew_spare(self, service: Service) -> bool:
         """Start the spare process of a service that has one, unless it runs; return whether it did."""
-        if not service.has_spare or (service.spare is not None and service.spare.process.poll() is None):
+        if not service.spare_command or (service.spare is not None and service.spare.process.poll() is None):
             return False
         if not service.spare_restarts.is_due(time.monotonic()):
             return False
-        service.spare = self._launch(service.name, service.command, spare=True)
+        service.spare = self._launch(service.name, service.spare_command, stdin=subprocess.PIPE)
         return True
 
     def end_left_over(self) -> int:
@@ -167,18 +167,17 @@ class LocalPlatform:
         logs.mkdir(parents=True, exist_ok=True)
         return logs / f"{name}.log"
 
-    def _launch(self, name: str, command: Sequence[str], *, spare: bool = False) -> Child:
-        """Start a process of a service. A spare one only prepares, and waits for a byte on its standard input."""
+    def _launch(self, name: str, command: Sequence[str], stdin: int = subprocess.DEVNULL) -> Child:
         self._launched += 1
         mark = Mark(self._mark.home, self._mark.owner, f"{name}#{self._launched}").text()
-        own = {VARIABLE: mark, "DAGSTER_HOME": str(self._dagster_home()), **({SPARE: "1"} if spare else {})}
+        own = {VARIABLE: mark, "DAGSTER_HOME": str(self._dagster_home())}
         environment = {**DEFAULTS, **os.environ, **QUIET, **self._settings.environment(), **own}
         with self._log(name).open("ab") as output:
             process = subprocess.Popen(
                 command,
                 cwd=self._folder,
                 env=environment,
-                stdin=subprocess.PIPE if spare else subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

@@ -64,8 +64,8 @@ class Service:
     """A child process, with the address to probe and its log file.
 
     ``probe`` is a URL, ``unix:`` and a socket's path, or empty: then it is up while its process runs. ``needs`` is
-    part of the command of a process that it starts and cannot do without. With ``has_spare``, a second process has
-    loaded all that the service needs and waits to take its place.
+    part of the command of a process that it starts and cannot do without. The process of
+    ``spare_command`` prepares, and waits for a byte on its standard input to take the place of one that ended.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Service:
     command: Sequence[str] = ()
     url: str = ""
     needs: str = ""
-    has_spare: bool = False
+    spare_command: Sequence[str] = ()
     spare: Child | None = None
     spare_restarts: Restarts = field(default_factory=Restarts)
     state: str = STARTING

@@ -26,11 +26,7 @@ from tests.support.waiting import wait_until
 CHILD = "import os, subprocess, sys, time; subprocess.Popen({command}, start_new_session=True); time.sleep(600)"
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 PARENT = [sys.executable, "-c", CHILD.format(command=SLEEPS)]
-SPARED = [
-    sys.executable,
-    "-c",
-    "import os, sys, time\nif os.environ.get('MODELOPS_SPARE'): sys.stdin.buffer.read(1) or sys.exit()\ntime.sleep(600)",
-]
+SPARED = [sys.executable, "-c", "import sys, time; sys.stdin.buffer.read(1) and time.sleep(600)"]
 ENDS = [sys.executable, "-c", "raise SystemExit(3)"]
 UP = """\
 import sys, time
@@ -118,7 +114,7 @@ def test_a_service_without_the_process_that_it_needs_is_started_again(platform: 
 
 
 def test_a_spare_process_takes_the_place_of_the_one_that_was_killed(platform: LocalPlatform) -> None:
-    one = platform._start("one", SPARED, has_spare=True)
+    one = platform._start("one", SLEEPS, spare_command=SPARED)
     supervisor = Supervisor(platform, lambda _: None)
     for _ in range(2):
         look_until(supervisor, lambda: one.spare is not None)

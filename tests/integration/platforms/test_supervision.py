@@ -13,7 +13,7 @@ import pytest
 from modelops_pipelines.core.errors import ConflictError, SettingsError
 from modelops_pipelines.platforms.local import LocalPlatform, running
 from modelops_pipelines.platforms.marked_processes import VARIABLE, Mark, end_marked, marked
-from modelops_pipelines.platforms.one_up import read_states, sentence_of
+from modelops_pipelines.platforms.one_up import read_states, refuse_second, sentence_of
 from modelops_pipelines.platforms.ports import require_free
 from modelops_pipelines.platforms.service import RUNNING, WAITING, Service
 from modelops_pipelines.platforms.supervision import Supervisor
@@ -146,6 +146,8 @@ def test_up_that_is_killed_leaves_no_process_and_the_next_one_may_begin(
     told = rf"already runs on {settings.home} \(process {up.pid}\). Stop that one"
     with pytest.raises(ConflictError, match=told), running(settings, folder):
         pytest.fail("two of them")
+    with pytest.raises(ConflictError, match=told):
+        refuse_second(settings.home)
     wardens = [pid for pid in children(up.pid) if b"platforms.warden" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     assert len(wardens) == 1
     for pid in [*(wardens if also_the_warden else []), up.pid]:

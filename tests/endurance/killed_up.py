@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Client(threading.Thread):
     url: str
     rows: list[dict[str, Any]]
     acknowledged: list[str] = field(default_factory=list)
+    answered_at: list[float] = field(default_factory=list)
     failed: int = 0
     labelled: int = 0
 
@@ -66,9 +67,15 @@ class Client(threading.Thread):
             return
         request = answer.json()["request_id"]
         self.acknowledged.append(request)
+        self.answered_at.append(time.monotonic())
         labels = [{"prediction_id": f"{request}-{place}", "label": int(row["benign"])} for place in range(5)]
         said = client.post("/endpoints/tumours/labels", json={"labels": labels})
         self.labelled += said.status_code == 202
+
+    def longest_silence(self, since: float) -> float:
+        """Return the longest time without an answer since a moment, in seconds."""
+        times = [since, *(at for at in self.answered_at if at > since), time.monotonic()]
+        return max(after - before for before, after in pairwise(times))
 
 
 class KilledUp:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from modelops_pipelines.core.errors import NotReadyError
 
-STEADY_SECONDS, LONGEST_PAUSE = 60.0, 30.0
+STEADY_SECONDS, LONGEST_PAUSE = 10.0, 30.0
 PROBE_SECONDS = 2.0
 STARTING, RUNNING, WAITING = "starting", "running", "waits to start again"
 

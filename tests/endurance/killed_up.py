@@ -81,8 +81,8 @@ class Client(threading.Thread):
 class KilledUp:
     """A project with `modelops up`, which is started again when it was killed."""
 
-    def __init__(self, user: NewUser, chance: random.Random, *options: str) -> None:
-        self.user, self.chance, self.options = user, chance, options
+    def __init__(self, user: NewUser, versions: list[str], chance: random.Random) -> None:
+        self.user, self.versions, self.chance = user, versions, chance
         self.home = user.folder / ".modelops"
         self.log = user.folder / "up.log"
         self.gateway = f"http://127.0.0.1:{user.ports['GATEWAY']}"
@@ -93,7 +93,7 @@ class KilledUp:
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            command = self.user.command("up", *self.options)
+            command = self.user.command("up")
             return subprocess.Popen(
                 command, cwd=self.user.folder, env=self.user.environment, stdout=log, stderr=log, start_new_session=True
             )

@@ -11,20 +11,25 @@ from tests.endurance.killed_up import UP, WARDEN, KilledUp
 from tests.support.command_line import new_user
 from tests.support.waiting import wait_until
 
-SEED = int(os.environ.get("MODELOPS_KILL_SEED", "20261129"))
+GIVEN_SEED = os.environ.get("MODELOPS_KILL_SEED")
+SEED = int(GIVEN_SEED or "20261129")
 SERVES_SECONDS, LOGGED_SECONDS = 120, 240
 """How long is waited at most; what it took is printed: 5 s and 60 s are what is aimed at on a machine of its own."""
 SERVICES = ["gateway", "dagster-code", "dagster-daemon", "dagster", "mlflow", "dagster-run", UP, WARDEN]
 SERVING = {"gateway", UP}
 ALL = "all at once"
+FEW = 3
 
 
 def kills(number: int, chance: random.Random) -> Iterator[list[str]]:
-    """Yield what is killed: all at once first, then those that serving does not need; then each, pairs and all."""
-    yield [ALL]
-    yield ["dagster-daemon", "mlflow", "dagster-code"]
+    """Yield what is killed: all at once first, then those that serving does not need; then each, pairs and all.
+
+    With a seed of one's own, everything is at random.
+    """
+    first = [] if GIVEN_SEED else [[ALL], ["dagster-daemon", "mlflow", "dagster-code"]][:number]
+    yield from first
     left: list[list[str]] = []
-    for _ in range(number - 2):
+    for _ in range(number - len(first)):
         if not left:
             left = [[ALL], *([name] for name in SERVICES), *(chance.sample(SERVICES, 2) for _ in range(6))]
             chance.shuffle(left)
@@ -32,10 +37,12 @@ def kills(number: int, chance: random.Random) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledUp]:
+def killed(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[KilledUp]:
     user = new_user(tmp_path_factory.mktemp("killed up"))
-    user.run("train", "tumours", "--data", "data.csv")
-    made = KilledUp(user, random.Random(SEED))
+    versions = ["1", "2"] if int(pytestconfig.getoption("--up-kills")) > FEW else ["1"]
+    for _ in versions[1:]:
+        user.run("train", "tumours", "--data", "data.csv")  # so that deploys change something
+    made = KilledUp(user, versions, random.Random(SEED))
     try:
         made.wait_until_up()
         made.user.run("deploy", "tumours", "1")
@@ -75,7 +82,7 @@ def test_serving_goes_on_and_no_row_is_lost_whoever_is_killed(killed: KilledUp, 
 
 def put_under_way(killed: KilledUp) -> list[str]:
     """Have a retraining and a deploy under way beside the ingest of the load, for a random moment."""
-    version = "1" if killed.chance.random() < 0.5 else "2"
+    version = killed.chance.choice(killed.versions)
     wanted = [killed.launch("retrain"), killed.launch("deploy", version=version, force=True, reason="test")]
     time.sleep(killed.chance.uniform(0.0, 8.0))
     return [run for run in wanted if run is not None]

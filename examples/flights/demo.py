@@ -26,6 +26,7 @@ from modelops_pipelines.operations.improve.train import load_trainer, train, tra
 from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.platforms.local import LocalPlatform, running
+from modelops_pipelines.platforms.one_up import refuse_second
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.spool.segments import pending_segments
 from modelops_pipelines.store.stores import Stores
@@ -202,6 +203,7 @@ def _fresh_settings(home: Path) -> Any:
     if home.exists() and any(home.iterdir()):
         if not (home / MARK).exists():
             raise ConflictError(f"{home} exists and was not created by the demo", "Choose another folder with --home")
+        refuse_second(home.resolve())
         shutil.rmtree(home)
     home.mkdir(parents=True, exist_ok=True)
     (home / MARK).touch()

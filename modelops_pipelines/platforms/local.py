@@ -10,19 +10,23 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from modelops_pipelines.core.errors import NotReadyError, SettingsError
 from modelops_pipelines.platforms.dagster_services import daemon_command, webserver_command, write_workspace
 from modelops_pipelines.platforms.marked_processes import VARIABLE, Mark, end_marked, marked
 from modelops_pipelines.platforms.one_up import only_one_up
 from modelops_pipelines.platforms.ports import require_free
-from modelops_pipelines.platforms.service import RUNNING, Service
+from modelops_pipelines.platforms.service import RUNNING, Child, Service
 from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.filesystem.process_identity import end_with_parent, this_process
 from modelops_pipelines.store.settings import Settings
 
 GATEWAY = [sys.executable, "-m", "modelops_pipelines.gateway.server"]
+SPARE = [sys.executable, "-m", "modelops_pipelines.gateway.spare"]
 WARDEN = [sys.executable, "-m", "modelops_pipelines.platforms.warden"]
+NICENESS = 5
+"""Predictions come first on a busy machine: other services, and so the runs, have a third of the gateway's weight."""
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.2
 QUIET = {
@@ -44,19 +48,20 @@ class LocalPlatform:
         self._settings, self._folder, self.home = settings, folder, settings.home
         self._mark = Mark(settings.home, this_process())
         self._warden: subprocess.Popen[bytes] | None = None
+        self._launched = 0
         self.services: list[Service] = []
 
     def require_startable(self, names: Sequence[str]) -> None:
         """Raise SettingsError unless the services of these names can be started; call it before the first one is."""
+        require_free(self._settings.host, {name: getattr(self._settings, f"{name}_port") for name in names})
         if "dagster" in names:
             self._workspace()
-        require_free(self._settings.host, {name: getattr(self._settings, f"{name}_port") for name in names})
 
     def start_gateway(self) -> Service:
         """Start the gateway; like the other services, raises SettingsError when its port is in use."""
         self.require_startable(["gateway"])
         url = self._settings.gateway_url
-        return self._start("gateway", GATEWAY, f"{url}/health/live", url=url)
+        return self._start("gateway", GATEWAY, f"{url}/health/live", url=url, spare_command=SPARE)
 
     def start_dagster(self) -> Service:
         """Start Dagster's code servers, daemon and webserver on the project's workspace; return the webserver."""
@@ -90,11 +95,24 @@ class LocalPlatform:
             service.enter(RUNNING)
 
     def start_again(self, service: Service) -> None:
-        """Start a service that has ended, as it was started before; what is left of it is killed first."""
+        """Start a service that has ended, as it was started before; what is left of it is killed first.
+
+        Where it has a spare process, that one takes its place, and is ready at once.
+        """
         service.signal(signal.SIGKILL)
-        end_marked(self._mark_of(service.name))
+        end_marked(service.child.mark)
         service.process.wait()
-        service.process = self._launch(service.name, service.log, service.command)
+        spare, service.spare = service.spare, None
+        service.child = spare if spare is not None and spare.begin() else self._launch(service.name, service.command)
+
+    def renew_spare(self, service: Service) -> bool:
+        """Start the spare process of a service that has one, unless it runs; return whether it did."""
+        if not service.spare_command or (service.spare is not None and service.spare.process.poll() is None):
+            return False
+        if not service.spare_restarts.is_due(time.monotonic()):
+            return False
+        service.spare = self._launch(service.name, service.spare_command, stdin=subprocess.PIPE)
+        return True
 
     def end_left_over(self) -> int:
         """End what is left of an earlier ``up`` of this home; return how many processes that were."""
@@ -113,6 +131,7 @@ class LocalPlatform:
     def stop(self) -> None:
         """Stop all services: by signal, and by force after STOP_SECONDS. Runs under way may finish until then."""
         for service in self.services:
+            service.end_spare()
             service.signal(signal.SIGINT if service.name.startswith("dagster") else signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         for service in self.services:
@@ -138,30 +157,33 @@ class LocalPlatform:
             raise SettingsError(f"There is no {workspace}", "Create a project with: modelops init FOLDER")
         return workspace
 
-    def _mark_of(self, name: str) -> str:
-        return Mark(self._mark.home, self._mark.owner, name).text()
-
-    def _start(self, name: str, command: Sequence[str], probe: str = "", url: str = "", needs: str = "") -> Service:
-        logs = self._settings.home / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        log = logs / f"{name}.log"
-        service = Service(name, url, probe, log, self._launch(name, log, command), command, needs)
+    def _start(self, name: str, command: Sequence[str], probe: str = "", **more: Any) -> Service:
+        service = Service(name, probe, self._log(name), self._launch(name, command), command, **more)
         self.services.append(service)
         return service
 
-    def _launch(self, name: str, log: Path, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        own = {VARIABLE: self._mark_of(name), "DAGSTER_HOME": str(self._dagster_home())}
+    def _log(self, name: str) -> Path:
+        logs = self._settings.home / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        return logs / f"{name}.log"
+
+    def _launch(self, name: str, command: Sequence[str], stdin: int = subprocess.DEVNULL) -> Child:
+        self._launched += 1
+        mark = Mark(self._mark.home, self._mark.owner, f"{name}#{self._launched}").text()
+        own = {VARIABLE: mark, "DAGSTER_HOME": str(self._dagster_home())}
         environment = {**DEFAULTS, **os.environ, **QUIET, **self._settings.environment(), **own}
-        with log.open("ab") as output:
-            return subprocess.Popen(
+        with self._log(name).open("ab") as output:
+            process = subprocess.Popen(
                 command,
                 cwd=self._folder,
                 env=environment,
+                stdin=stdin,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=partial(end_with_parent, os.getpid()),  # noqa: PLW1509 - it calls prctl alone
+                preexec_fn=partial(_begin, os.getpid(), 0 if name == "gateway" else NICENESS),  # noqa: PLW1509
             )
+        return Child(process, mark)
 
     def _dagster_home(self) -> Path:
         """Return Dagster's home, with the project's dagster.yaml or, if it has none, the default one."""
@@ -192,6 +214,12 @@ def running(settings: Settings, folder: Path) -> Iterator[LocalPlatform]:
             for number, handler in previous.items():
                 signal.signal(number, handler)
             platform.stop()
+
+
+def _begin(parent: int, niceness: int) -> None:
+    """In the child, before it runs its command: end with the parent, and take the priority. Two system calls alone."""
+    end_with_parent(parent)
+    os.nice(niceness)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

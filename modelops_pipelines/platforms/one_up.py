@@ -36,6 +36,12 @@ def only_one_up(home: Path) -> Iterator[None]:
             states_file(home).unlink(missing_ok=True)
 
 
+def refuse_second(home: Path) -> None:
+    """Raise ConflictError while an ``up``, or a demo, runs on the home."""
+    if read_states(home) is not None:
+        raise _already(home)
+
+
 def write_states(home: Path, services: Sequence[Service]) -> None:
     """Write the services with their states, as this process's."""
     rows = [

@@ -24,9 +24,11 @@ def require_free(host: str, ports: Mapping[str, int]) -> None:
             )
         problem = _problem(host, port)
         if problem is not None:
+            holder = _holder(port)
+            known = f". It is process {holder}" if holder else ""
             raise SettingsError(
                 f"The port {host}:{port} of {name} {problem}",
-                f"Stop the process that listens there, or set MODELOPS_{name.upper()}_PORT to another port",
+                f"Stop the process that listens there, or set MODELOPS_{name.upper()}_PORT to another port{known}",
             )
 
 
@@ -39,10 +41,7 @@ def _problem(host: str, port: int) -> str | None:
             probe.bind(address)
             probe.listen()
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            return f"cannot be bound ({error.strerror or error})"
-        holder = _holder(port)
-        return "is in use" if holder is None else f"is in use by process {holder}"
+        return "is in use" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror or error})"
     return None
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from modelops_pipelines.core.errors import NotReadyError
 
-STEADY_SECONDS, LONGEST_PAUSE = 60.0, 30.0
+STEADY_SECONDS, LONGEST_PAUSE = 10.0, 30.0
 PROBE_SECONDS = 2.0
 STARTING, RUNNING, WAITING = "starting", "running", "waits to start again"
 
@@ -43,26 +43,51 @@ class Restarts:
         return True
 
 
+@dataclass(frozen=True)
+class Child:
+    """A process of a service, and the mark that it and all that it starts carry."""
+
+    process: subprocess.Popen[bytes]
+    mark: str
+
+    def begin(self) -> bool:
+        """Tell a spare process to begin; return whether it could be told."""
+        if self.process.poll() is not None or self.process.stdin is None:
+            return False
+        with suppress(BrokenPipeError), self.process.stdin as told:
+            told.write(b"\n")
+        return True
+
+
 @dataclass
 class Service:
     """A child process, with the address to probe and its log file.
 
     ``probe`` is a URL, ``unix:`` and a socket's path, or empty: then it is up while its process runs. ``needs`` is
-    part of the command of a process that it starts and cannot do without.
+    part of the command of a process that it starts and cannot do without. The process of
+    ``spare_command`` prepares, and waits for a byte on its standard input to take the place of one that ended.
     """
 
     name: str
-    url: str
     probe: str
     log: Path
-    process: subprocess.Popen[bytes]
+    child: Child
     command: Sequence[str] = ()
+    url: str = ""
     needs: str = ""
+    spare_command: Sequence[str] = ()
+    spare: Child | None = None
+    spare_restarts: Restarts = field(default_factory=Restarts)
     state: str = STARTING
     ended_times: int = 0
     last_end: str | None = None
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     restarts: Restarts = field(default_factory=Restarts)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process that does the work."""
+        return self.child.process
 
     def is_up(self) -> bool:
         """Return whether it answers; raises NotReadyError when the process has ended."""
@@ -100,6 +125,13 @@ class Service:
             return False
         self.state, self.since = state, datetime.now(UTC)
         return True
+
+    def end_spare(self) -> None:
+        """End the spare process."""
+        if self.spare is not None:
+            self.spare.process.kill()
+            self.spare.process.communicate()
+            self.spare = None
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the process and what shares its group."""

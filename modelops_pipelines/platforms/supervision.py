@@ -34,6 +34,9 @@ class Supervisor:
                     changed = service.enter(RUNNING) or changed
                 continue
             changed = self._start_again(service) or changed
+        if all(service.state != STARTING for service in self._platform.services):  # they need the machine more
+            for service in self._platform.services:
+                self._platform.renew_spare(service)
         if changed:
             write_states(self._home, self._platform.services)
 

@@ -8,7 +8,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Client(threading.Thread):
     url: str
     rows: list[dict[str, Any]]
     acknowledged: list[str] = field(default_factory=list)
+    answered_at: list[float] = field(default_factory=list)
     failed: int = 0
     labelled: int = 0
 
@@ -66,16 +67,22 @@ class Client(threading.Thread):
             return
         request = answer.json()["request_id"]
         self.acknowledged.append(request)
+        self.answered_at.append(time.monotonic())
         labels = [{"prediction_id": f"{request}-{place}", "label": int(row["benign"])} for place in range(5)]
         said = client.post("/endpoints/tumours/labels", json={"labels": labels})
         self.labelled += said.status_code == 202
+
+    def longest_silence(self, since: float) -> float:
+        """Return the longest time without an answer since a moment, in seconds."""
+        times = [since, *(at for at in self.answered_at if at > since), time.monotonic()]
+        return max(after - before for before, after in pairwise(times))
 
 
 class KilledUp:
     """A project with `modelops up`, which is started again when it was killed."""
 
-    def __init__(self, user: NewUser, chance: random.Random, *options: str) -> None:
-        self.user, self.chance, self.options = user, chance, options
+    def __init__(self, user: NewUser, versions: list[str], chance: random.Random) -> None:
+        self.user, self.versions, self.chance = user, versions, chance
         self.home = user.folder / ".modelops"
         self.log = user.folder / "up.log"
         self.gateway = f"http://127.0.0.1:{user.ports['GATEWAY']}"
@@ -86,7 +93,7 @@ class KilledUp:
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            command = self.user.command("up", *self.options)
+            command = self.user.command("up")
             return subprocess.Popen(
                 command, cwd=self.user.folder, env=self.user.environment, stdout=log, stderr=log, start_new_session=True
             )
@@ -124,7 +131,7 @@ class KilledUp:
             with suppress(OSError):
                 variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
                 mark = next(one for one in variables if one.startswith(f"{VARIABLE}=".encode())).decode()
-                found.setdefault(mark.split("\t")[2], []).append(pid)
+                found.setdefault(mark.split("\t")[2].partition("#")[0], []).append(pid)
         wardens = [pid for pid in _all_processes() if f"platforms.warden\0{self.home}\t" in _command(pid)]
         return found | ({WARDEN: wardens} if wardens else {})
 

@@ -13,7 +13,7 @@ import pytest
 from modelops_pipelines.core.errors import ConflictError, SettingsError
 from modelops_pipelines.platforms.local import LocalPlatform, running
 from modelops_pipelines.platforms.marked_processes import VARIABLE, Mark, end_marked, marked
-from modelops_pipelines.platforms.one_up import read_states, sentence_of
+from modelops_pipelines.platforms.one_up import read_states, refuse_second, sentence_of
 from modelops_pipelines.platforms.ports import require_free
 from modelops_pipelines.platforms.service import RUNNING, WAITING, Service
 from modelops_pipelines.platforms.supervision import Supervisor
@@ -26,6 +26,7 @@ from tests.support.waiting import wait_until
 CHILD = "import os, subprocess, sys, time; subprocess.Popen({command}, start_new_session=True); time.sleep(600)"
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 PARENT = [sys.executable, "-c", CHILD.format(command=SLEEPS)]
+SPARED = [sys.executable, "-c", "import sys, time; sys.stdin.buffer.read(1) and time.sleep(600)"]
 ENDS = [sys.executable, "-c", "raise SystemExit(3)"]
 UP = """\
 import sys, time
@@ -112,6 +113,22 @@ def test_a_service_without_the_process_that_it_needs_is_started_again(platform: 
     assert parent.last_end == "a process that it needs is gone"
 
 
+def test_a_spare_process_takes_the_place_of_the_one_that_was_killed(platform: LocalPlatform) -> None:
+    one = platform._start("one", SLEEPS, spare_command=SPARED)
+    supervisor = Supervisor(platform, lambda _: None)
+    for _ in range(2):
+        look_until(supervisor, lambda: one.spare is not None)
+        assert one.spare is not None
+        first, spare = one.process, one.spare.process
+        os.kill(first.pid, signal.SIGKILL)
+        look_until(supervisor, lambda first=first: one.process is not first)
+        assert one.process is spare
+    os.kill(one.process.pid, signal.SIGKILL)
+    look_until(supervisor, lambda spare=spare: one.process is not spare and one.state == RUNNING)
+    platform.stop()
+    assert family(platform) == set()
+
+
 def family(platform: LocalPlatform) -> set[int]:
     return {pid for pid in marked(Mark(platform.home).text()) if not is_gone(identity_of(pid))}
 
@@ -129,6 +146,8 @@ def test_up_that_is_killed_leaves_no_process_and_the_next_one_may_begin(
     told = rf"already runs on {settings.home} \(process {up.pid}\). Stop that one"
     with pytest.raises(ConflictError, match=told), running(settings, folder):
         pytest.fail("two of them")
+    with pytest.raises(ConflictError, match=told):
+        refuse_second(settings.home)
     wardens = [pid for pid in children(up.pid) if b"platforms.warden" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     assert len(wardens) == 1
     for pid in [*(wardens if also_the_warden else []), up.pid]:
@@ -165,7 +184,10 @@ def test_only_the_processes_of_the_home_the_up_and_the_service_are_ended(tmp_pat
 def test_a_port_that_another_process_holds_is_refused_with_that_process(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SettingsError, match=rf":{port} of mlflow is in use by process {os.getpid()} \(.+\)\. Stop"):
+        told = (
+            rf":{port} of mlflow is in use\. Stop the process that listens there.* It is process {os.getpid()} \(.+\)$"
+        )
+        with pytest.raises(SettingsError, match=told):
             require_free("127.0.0.1", {"gateway": free_port(), "mlflow": port})
 
 

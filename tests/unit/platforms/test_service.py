@@ -13,7 +13,7 @@ def test_a_service_starts_again_at_once_then_with_pauses_that_double_up_to_the_l
     assert [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, LONGEST_PAUSE, LONGEST_PAUSE] == pauses
 
 
-def test_a_service_that_ran_for_a_minute_starts_again_at_once() -> None:
+def test_a_service_that_ran_for_a_while_starts_again_at_once() -> None:
     restarts = Restarts()
     assert restarts.is_due(1000.0)
     assert not restarts.is_due(1001.0)

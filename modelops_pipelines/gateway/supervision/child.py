@@ -55,7 +55,11 @@ class Child:
         self._reports, theirs = multiprocessing.Pipe(duplex=False)
         arguments = (os.getpid(), make_server, theirs, starts_versions)
         self.process = multiprocessing.get_context("fork").Process(target=_serve, args=arguments)
-        self.process.start()
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (*SUPERVISED_SIGNALS, signal.SIGINT))
+        try:  # until the child has handlers of its own, it would take a signal with those of the supervisor
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
         self._heard_at = time.monotonic()
 
@@ -112,6 +116,7 @@ def _serve(supervisor: int, make_server: MakeServer, reports: Connection, starts
     for number in SUPERVISED_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if starts_versions:
         fork_launcher()
     servers: list[Server] = []

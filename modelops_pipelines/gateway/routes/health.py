@@ -58,7 +58,11 @@ class Health:
         endpoints = self._serving.endpoints()
         undeployed = [served.spec.name for served in endpoints if not served.state.variants]
         return {
-            "state": {"ok": age is not None and age < STALE_SECONDS, "age_seconds": age},
+            "state": {
+                "ok": age is not None and age < STALE_SECONDS,
+                "age_seconds": age,
+                "fault": self._serving.state_fault(),
+            },
             "capture": {"ok": failed_at is None, "failed_at": failed_at},
             "endpoints": {"ok": len(undeployed) < len(endpoints), "not_deployed": undeployed},
             "versions": self._versions(),

@@ -115,7 +115,9 @@ def _serve(supervisor: int, make_server: MakeServer, reports: Connection, starts
     end_with_parent(supervisor)
     for number in SUPERVISED_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    told_to_end: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: told_to_end.append(number))
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if starts_versions:
         fork_launcher()
@@ -123,6 +125,7 @@ def _serve(supervisor: int, make_server: MakeServer, reports: Connection, starts
     threading.Thread(target=_report, args=(servers, reports), name="reports", daemon=True).start()
     try:
         servers.append(make_server())
+        servers[0].should_exit |= bool(told_to_end)  # it starts nevertheless: to record what its predecessor left
         servers[0].run()
     except ModelOpsError as error:
         _tell(reports, Problem(str(error), code_of(error), isinstance(error, PermanentError)))

@@ -20,7 +20,7 @@ from modelops_pipelines.gateway.supervision.graceful_server import drop_new_conn
 from modelops_pipelines.gateway.worker.ended_workers import note_end
 
 TICK_SECONDS = 0.25
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0
 _LOG = logging.getLogger("modelops.gateway")
 
 

@@ -61,7 +61,11 @@ class Health:
         undeployed = [one.spec.name for one in endpoints if not one.state.variants and one.spec.name not in unloaded]
         loaded = len(endpoints) - len(undeployed) - len(unloaded)
         return {
-            "state": {"ok": age is not None and age < STALE_SECONDS, "age_seconds": age},
+            "state": {
+                "ok": age is not None and age < STALE_SECONDS,
+                "age_seconds": age,
+                "fault": self._serving.state_fault(),
+            },
             "capture": {"ok": failed_at is None, "failed_at": failed_at},
             "endpoints": {"ok": loaded > 0, "not_deployed": undeployed},
             "champions": {"ok": not unloaded, "not_loaded": unloaded},

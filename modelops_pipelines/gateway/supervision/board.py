@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 _BYTES = 4096
-_MOST_TEXT = 1000
+_MOST_TEXT = 500
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,11 @@ class Child:
         self._reports, theirs = multiprocessing.Pipe(duplex=False)
         arguments = (os.getpid(), make_server, theirs, starts_versions)
         self.process = multiprocessing.get_context("fork").Process(target=_serve, args=arguments)
-        self.process.start()
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (*SUPERVISED_SIGNALS, signal.SIGINT))
+        try:  # until the child has handlers of its own, it would take a signal with those of the supervisor
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
         self._heard_at = time.monotonic()
 
@@ -112,13 +116,17 @@ def _serve(supervisor: int, make_server: MakeServer, reports: Connection, starts
     end_with_parent(supervisor)
     for number in SUPERVISED_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    told_to_end: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: told_to_end.append(number))
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if starts_versions:
         fork_launcher()
     servers: list[Server] = []
     threading.Thread(target=_report, args=(servers, reports), name="reports", daemon=True).start()
     try:
         servers.append(make_server())
+        servers[0].should_exit |= bool(told_to_end)  # it starts nevertheless: to record what its predecessor left
         servers[0].run()
     except ModelOpsError as error:
         _tell(reports, Problem(str(error), code_of(error), isinstance(error, PermanentError)))

@@ -20,7 +20,7 @@ from modelops_pipelines.gateway.supervision.graceful_server import drop_new_conn
 from modelops_pipelines.gateway.worker.ended_workers import note_end
 
 TICK_SECONDS = 0.25
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0
 _LOG = logging.getLogger("modelops.gateway")
 
 
@@ -45,9 +45,10 @@ class Seat:
 
 @dataclass
 class Renewal:
-    """A rolling restart: the seats that are still to be renewed, and the new worker that is starting."""
+    """A rolling restart: the seats that are still to be renewed, and the new worker that is starting for one."""
 
     waiting: list[Seat] = field(default_factory=list)
+    seat: Seat | None = None
     place: Place | None = None
     successor: Child | None = None
 
@@ -80,13 +81,13 @@ class Supervisor:
         self._take_signals()
         while not self._is_told_to_end():
             self._look_after_workers()
-            self._renew_next()
-            self._keep_stand_in()
-            self._publish()
             problem = self._lasting_problem()
             if problem is not None:
                 self._end(patience)
                 return problem
+            self._renew_next()
+            self._keep_stand_in()
+            self._publish()
             self._wait()
         drop_new_connections(self._listener)
         self._end(patience)
@@ -180,8 +181,8 @@ class Supervisor:
             renewal.successor.read_reports()
             problem = renewal.successor.problem or Problem(renewal.successor.describe_end())
             self._give_up(renewal, problem)
-        elif renewal.successor.is_serving and renewal.place is not None:
-            seat = renewal.waiting.pop(0)
+        elif renewal.successor.is_serving and renewal.place is not None and renewal.seat is not None:
+            seat = renewal.seat
             old, seat.worker, seat.place, renewal.successor = seat.worker, renewal.successor, renewal.place, None
             if old is not None:
                 old.terminate()
@@ -190,7 +191,8 @@ class Supervisor:
     def _begin_renewal(self, renewal: Renewal) -> None:
         taken = {seat.place.slot for seat in self._seats}
         slot = min(set(range(len(self._seats) + 1)) - taken)
-        renewal.place = Place(renewal.waiting[0].place.number, slot)
+        renewal.seat = renewal.waiting.pop(0)
+        renewal.place = Place(renewal.seat.place.number, slot)
         started = self._start(f"Worker {renewal.place.number}", self._servers.worker(renewal.place))
         if isinstance(started, Problem):
             self._give_up(renewal, started)

@@ -14,7 +14,8 @@ class BackgroundTasks:
     """The threads of one worker."""
 
     def __init__(self) -> None:
-        """Begin without a task."""
+        """Begin without a task; ``faults`` has what is wrong with those that fail now, by their name."""
+        self.faults: dict[str, str] = {}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -31,18 +32,17 @@ class BackgroundTasks:
             thread.join(timeout=JOIN_SECONDS)
 
     def _run(self, name: str, step: Callable[[], None], pause: float) -> None:
-        """Log an error of ours once until it changes, since it says what is wrong; any other with its traceback."""
-        told: str | None = None
+        """Log what fails once until it changes: every turn would fill the disk that may be why it fails."""
         while not self._stop.wait(pause):
             try:
                 step()
-            except ModelOpsError as error:
-                if told != str(error):
-                    _LOG.error("Background task %s fails, and runs every %g s: %s", name, pause, error)
-                told = str(error)
-            except Exception:  # noqa: BLE001 - a thread that ends would stop following the desired state
-                _LOG.exception("Background task %s failed; it runs again in %g s", name, pause)
+            except Exception as error:  # noqa: BLE001 - a thread that ends would stop following the desired state
+                ours = isinstance(error, ModelOpsError)  # it says itself what is wrong
+                fault = str(error) if ours else f"{type(error).__name__}: {error}"
+                if self.faults.get(name) != fault:
+                    text = "Background task %s fails, and runs again every %g s: %s"
+                    _LOG.error(text, name, pause, fault, exc_info=None if ours else error)
+                self.faults[name] = fault
             else:
-                if told is not None:
+                if self.faults.pop(name, None) is not None:
                     _LOG.warning("Background task %s works again", name)
-                told = None

@@ -173,13 +173,13 @@ class SharedMetrics:
             for second in live.since(self._published_until)
             if second.second <= complete
         ]
-        self._published_until = complete
         if lines:
             self._folder.mkdir(exist_ok=True)
             with self._path().open("ab") as handle:
                 handle.write(b"\n".join(lines) + b"\n")
                 if handle.tell() > ROTATE_BYTES:
                     self._path().replace(self._path().with_suffix(".before"))
+        self._published_until = complete
 
     def read_others(self, endpoint: str, now: float, window: int) -> list[Second]:
         """Return the other workers' counts of the endpoint in the last ``window`` seconds."""

@@ -43,6 +43,7 @@ from modelops_pipelines.store.stores import Stores
 POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 1.0
 CLASSES_SECONDS = 2.0
+FOLLOWING = ("heartbeat", "keys", "sync")
 RESIDENT = 4
 RETRY_SECONDS = 10.0
 CRASH_SECONDS = 0.5
@@ -79,6 +80,7 @@ class Serving:
         """Register this worker, apply the desired state once, then follow it in background threads."""
         self._read_keys()
         self.repeat("keys", self._read_keys, POLL_SECONDS)  # its own thread: a revocation must not wait for loading
+        self._stores.deployments.forget_ended()
         self._heartbeat()
         self.repeat("heartbeat", self._heartbeat, HEARTBEAT_SECONDS)
         self._sync()  # after the first heartbeat: loading may take longer than a worker without one counts as alive
@@ -127,6 +129,10 @@ class Serving:
             return None
         return now - min(self._synced_at, self._heartbeat_at)
 
+    def state_fault(self) -> str | None:
+        """Return what is wrong with the state now, as the tasks that follow it say; None when they work."""
+        return next((why for name in FOLLOWING if (why := self._tasks.faults.get(name)) is not None), None)
+
     def repeat(self, name: str, step: Callable[[], None], pause: float) -> None:
         """Call ``step`` every ``pause`` seconds in its own thread until ``stop``; exceptions are logged."""
         self._tasks.repeat(name, step, pause)
@@ -137,11 +143,11 @@ class Serving:
         return summary([*own, *self._shared.read_others(endpoint, now, window)], window)
 
     def _heartbeat(self) -> None:
-        self._shared.publish([(served.spec.name, served.live) for served in self.endpoints()], time.time())
         address, now = self._stores.settings.gateway_url, self._stores.now()
         self._stores.deployments.heartbeat(self.worker, address, now, self._process)
         self._heartbeat_at = time.time()
         self._acknowledgements.resend()
+        self._shared.publish([(served.spec.name, served.live) for served in self.endpoints()], time.time())
 
     def _read_keys(self) -> None:
         self._keyring.refresh(self._stores.keys)

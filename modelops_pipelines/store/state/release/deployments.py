@@ -14,6 +14,7 @@ from modelops_pipelines.core.release.admission import way_in
 from modelops_pipelines.core.release.deployment_states import Acknowledgement, Deployment
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, EndpointStatus, Variant
 from modelops_pipelines.core.release.event_log import Event, describe_state
+from modelops_pipelines.store.filesystem.process_identity import is_gone
 from modelops_pipelines.store.state.database import Database, moment, to_micros
 from modelops_pipelines.store.state.release import deployment_attempts as attempts
 from modelops_pipelines.store.state.release.event_notes import EventNotes
@@ -272,6 +273,14 @@ class Deployments:
         with self._database.begin() as connected:
             connected.execute(_WORKERS.delete().where(_WORKERS.c.worker == worker))
             connected.execute(_ACKS.delete().where(_ACKS.c.worker == worker))
+
+    def forget_ended(self) -> None:
+        """Delete the workers of this host whose process has ended, which could not leave themselves."""
+        with self._database.read() as connected:
+            known = connected.execute(sa.select(_WORKERS.c.worker, _WORKERS.c.process)).all()
+        for worker, process in known:
+            if process is not None and is_gone(process):
+                self.leave(worker)
 
     def acknowledge(self, worker: str, endpoint: str, generation: int, error: str | None, now: datetime) -> None:
         """Record the generation of an endpoint that the worker serves, or why it cannot."""

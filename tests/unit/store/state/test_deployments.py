@@ -174,6 +174,10 @@ def test_a_worker_of_this_host_lives_as_long_as_its_process_whatever_the_clocks_
     deployments.heartbeat("lives", "http://l", NOW, this_process())
     deployments.heartbeat("ended", "http://e", NOW, process)
     assert ["lives"] == [one.worker for one in deployments.acknowledgements("a", NOW + skew)]
+    deployments.acknowledge("ended", "a", 3, None, NOW)
+    deployments.forget_ended()
+    assert {} == deployments.acknowledged("ended")
+    assert ["lives"] == [one.worker for one in deployments.acknowledgements("a", NOW)]
 
 
 @pytest.mark.parametrize(("skew", "lives"), [(-30 * SECOND, True), (30 * SECOND, True), (HOUR, False)], ids=str)

@@ -21,7 +21,8 @@ from modelops_pipelines.operations.endpoints.kept import keep, keep_refusal
 from modelops_pipelines.operations.release.servable import require_same_model
 from modelops_pipelines.store.settings import Settings
 
-RETRY_SECONDS = 10.0
+RETRY_SECONDS, LONGEST_RETRY = 10.0, 600.0
+"""A refused configuration is tried again after these seconds, then after twice as many: each try loads its versions."""
 LOADING_FIELDS = ("model_name", "task", "allow_pickle", "accept_pickles", "row_wise")
 """What a loaded model is valid for."""
 NAMING_FIELDS = ("positive_label", "classes")
@@ -34,7 +35,13 @@ _LOG = logging.getLogger("modelops.gateway")
 class _Proposed:
     spec: EndpointSpec
     problem: str | None = None
+    pause: float = RETRY_SECONDS
     tried_at: float | None = None
+    tried_with: int = 0
+
+    def is_due(self, now: float, generation: int) -> bool:
+        """Return whether it may be tried now (in monotonic seconds), while this generation is served."""
+        return self.tried_at is None or generation != self.tried_with or now - self.tried_at >= self.pause
 
 
 class Reconfigurations:
@@ -66,12 +73,14 @@ class Reconfigurations:
     def attempt(self, served: ServedEndpoint, state: DesiredState) -> ServedEndpoint | None:
         """Return the endpoint with its new configuration and its versions loaded.
 
-        None without one, when it is refused, and while it was in the last RETRY_SECONDS. Its versions are those that it
-        serves now; of ``state`` where it serves none yet.
+        None without one, when it is refused, and for some time after. Its versions are those that it serves now; of
+        ``state`` where it serves none yet.
         """
         proposed, now = self._proposed.get(served.spec.name), time.monotonic()
-        if proposed is None or (proposed.tried_at is not None and now - proposed.tried_at < RETRY_SECONDS):
+        if proposed is None or not proposed.is_due(now, served.state.generation):
             return None
+        proposed.pause = RETRY_SECONDS if proposed.tried_at is None else min(LONGEST_RETRY, 2 * proposed.pause)
+        proposed.tried_at, proposed.tried_with = now, served.state.generation
         target = served.state if served.state.generation else state
         candidate = replace(served, spec=proposed.spec, loaded={})
         try:
@@ -85,12 +94,12 @@ class Reconfigurations:
         return candidate
 
     def _refuse(self, proposed: _Proposed, why: str) -> None:
-        name, proposed.tried_at = proposed.spec.name, time.monotonic()
+        name = proposed.spec.name
         if proposed.problem != why:
             _LOG.error(
                 "Endpoint %s keeps its configuration; the new one was refused, next attempt in %g s: %s",
                 name,
-                RETRY_SECONDS,
+                proposed.pause,
                 why,
             )
             with _tolerated(name):

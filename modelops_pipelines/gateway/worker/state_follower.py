@@ -99,7 +99,7 @@ class Serving:
 
     def endpoints(self) -> list[ServedEndpoint]:
         """Return all endpoints, sorted by name."""
-        return [self._served[name] for name in sorted(self._served)]
+        return [served for _, served in sorted(self._served.items())]  # a copy: another thread may remove one
 
     def failure(self, endpoint: str) -> str | None:
         """Return why this worker cannot serve what it should, or could not until it was reverted; None if it can."""
@@ -165,6 +165,7 @@ class Serving:
         try:
             self._bring_up_to_date(served, state)
         except Exception:  # noqa: BLE001 - whatever it is, it is this endpoint's affair alone
+            self._failed[state.endpoint] = (state.generation, time.monotonic())
             _LOG.exception("Endpoint %s could not be brought up to date; it is tried again", state.endpoint)
             return False
         return True

@@ -177,5 +177,5 @@ def test_doctor_s_check_tells_of_the_files_of_a_served_version_alone(trained: Pr
     damage(second.folder)
     assert "the files of 1 served version(s) are as they were recorded" == check_copies(trained.stores)
     damage(first.folder)
-    with pytest.raises(ConflictError, match="The files of version 1 of model 'tumours'.*are gone or were changed"):
+    with pytest.raises(ConflictError, match=r"The files of version 1 of model 'tumours'.*are gone or were changed"):
         check_copies(trained.stores)

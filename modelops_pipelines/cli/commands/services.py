@@ -10,6 +10,7 @@ import click
 
 from modelops_pipelines.cli.project import open_stores, project_settings
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
+from modelops_pipelines.store.registry.availability import shown_uri
 from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS, is_server
 
 START_SECONDS = 180.0
@@ -32,12 +33,13 @@ def up(workers: int | None, *, mlflow: bool) -> None:
     stores = open_stores()
     stores.database.secret()
     settings = replace(stores.settings, workers=workers or stores.settings.workers)
+    if mlflow and is_server(settings.registry_uri):
+        click.echo(f"MLflow is not started: the registry is the server {shown_uri(settings.registry_uri)}", err=True)
+        mlflow = False
     with running(settings, Path.cwd()) as platform:
         platform.start_gateway()
         platform.start_dagster()
-        if mlflow and is_server(settings.registry_uri):
-            click.echo(f"  mlflow   {settings.registry_uri} (a server of its own: it is not started here)", err=True)
-        elif mlflow:
+        if mlflow:
             platform.start_mlflow()
         click.echo("Starting ...", err=True)
         platform.wait(platform.services, START_SECONDS)

@@ -10,7 +10,6 @@ import click
 
 from modelops_pipelines.cli.project import open_stores, project_settings
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
-from modelops_pipelines.store.registry.availability import shown_uri
 from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS, is_server
 
 START_SECONDS = 180.0
@@ -34,6 +33,8 @@ def up(workers: int | None, *, mlflow: bool) -> None:
     stores.database.secret()
     settings = replace(stores.settings, workers=workers or stores.settings.workers)
     if mlflow and is_server(settings.registry_uri):
+        from modelops_pipelines.store.registry.availability import shown_uri
+
         click.echo(f"MLflow is not started: the registry is the server {shown_uri(settings.registry_uri)}", err=True)
         mlflow = False
     with running(settings, Path.cwd()) as platform:

@@ -37,7 +37,7 @@ class EndpointConfigurations:
         self._settings, self._served, self._rename = settings, served, rename
         self._yaml = YamlFollower(settings)
         self._reconfigurations = Reconfigurations(settings, load)
-        self._kept: dict[str, EndpointSpec] = {}
+        self._kept: dict[str, tuple[EndpointSpec, str | None]] = {}
 
     def read(self) -> list[EndpointSpec]:
         """Take over what has changed, and return the new endpoints with the configuration to begin with.
@@ -73,10 +73,11 @@ class EndpointConfigurations:
         """Keep the configuration that the endpoint serves with, for when its file gets a fault."""
         name, path = served.spec.name, self._yaml.found.paths.get(served.spec.name)
         serves = bool(served.state.variants) or not state.variants
-        if path is None or not serves or self._reconfigurations.has(name) or self._kept.get(name) == served.spec:
+        in_force = (served.spec, served.unproven)
+        if path is None or not serves or self._reconfigurations.has(name) or self._kept.get(name) == in_force:
             return
-        keep_in_force(self._settings, served.spec, path)
-        self._kept[name] = served.spec
+        keep_in_force(self._settings, served.spec, path, served.unproven)
+        self._kept[name] = in_force
 
     def _take(self, spec: EndpointSpec) -> EndpointSpec | None:
         """Take over one configuration; return the one to begin with where the endpoint is new."""

@@ -119,10 +119,10 @@ def same(old: EndpointSpec, new: EndpointSpec, names: Sequence[str]) -> bool:
     return all(getattr(old, name) == getattr(new, name) for name in names)
 
 
-def keep_in_force(settings: Settings, spec: EndpointSpec, path: Path) -> None:
+def keep_in_force(settings: Settings, spec: EndpointSpec, path: Path, unproven: str | None) -> None:
     """Keep the configuration that is in force; while that cannot be written, the one before is kept, and told."""
     with _tolerated(spec.name):
-        keep(settings, spec, path)
+        keep(settings, spec, path, unproven)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import ModelOpsError, UnknownError
+from modelops_pipelines.core.errors import ModelError, ModelOpsError, UnknownError
 from modelops_pipelines.core.release.deployment_states import LIVE
 from modelops_pipelines.core.release.deployment_states import STOPPED as REPLACED
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
@@ -55,7 +55,7 @@ class Serving:
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
         self.crashes = CrashBook(stores, worker)
         self._processes = VersionProcesses(self.crashes, worker)
-        self.configurations = EndpointConfigurations(stores.settings, self._served, self._load, self._rename)
+        self.configurations = EndpointConfigurations(stores.settings, self._served, self._load, self._renamed)
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
         self._classes_at: float | None = None
@@ -194,10 +194,13 @@ class Serving:
             self._served[served.spec.name] = with_recorded_classes(served, recorded)
         self._classes_at = time.monotonic()
 
+    def _renamed(self, served: ServedEndpoint, spec: EndpointSpec) -> ServedEndpoint:
+        return renamed(served, spec, self._stores.deployments.versions(spec.model_name))
+
     def _rename(self, served: ServedEndpoint, spec: EndpointSpec) -> ServedEndpoint:
         """Return the endpoint with its answers named as its YAML says, or as before where YAML and version differ."""
         try:
-            return renamed(served, spec, self._stores.deployments.versions(spec.model_name))
+            return self._renamed(served, spec)
         except ModelOpsError as error:
             self._report(spec.name, f"its live versions keep the names of their classes: {error}")
             return replace(served, spec=spec)
@@ -241,18 +244,24 @@ class Serving:
             self._keep_previous(self._served[name])
             self._classes_at = None
 
-    def _load(self, served: ServedEndpoint, version: str, replaced: Batcher | None = None) -> Batcher:
+    def _load(
+        self, served: ServedEndpoint, version: str, replaced: Batcher | None = None, *, anew: bool = False
+    ) -> Batcher:
         """Return the version from memory, or load it and have it prove that it answers; raises ModelError.
 
-        With another configuration than that of ``replaced``, it may be no worse than that: prove itself, if that does.
+        With a new configuration (``anew``) it may be no worse than ``replaced``: prove itself, if that does. A version
+        that is deployed while the newest configuration is refused is refused with it.
         """
         if version in served.loaded:
             return served.loaded[version]
         found = servable(self._stores, required_version(self._stores.deployments, served.spec.model_name, version))
         deploying = any(attempt.version == version for attempt in self._stores.deployments.unsettled(served.spec.name))
         has_served = self._has_served(served.spec.name, version)
-        if replaced is not None:
-            deploying, has_served = replaced.model.classes_fault is None, replaced.model.unproven is not None
+        if deploying and not has_served and (why := self.configurations.refusal(served)) is not None:
+            raise ModelError(f"The endpoint's YAML cannot be served with: {why}", "Correct it, then deploy again")
+        if anew:
+            deploying = replaced is None or replaced.model.classes_fault is None
+            has_served = replaced is not None and replaced.model.unproven is not None
         model, own = self._processes.load(found, served.spec, strict=deploying, has_served=has_served)
         if own != found:
             self._stores.deployments.record_classes(own)

@@ -57,12 +57,15 @@ def list_endpoints(*, as_json: bool) -> None:
 
 
 def _configuration_problem(stores: Stores, spec: EndpointSpec, fault: Faulty | None) -> str | None:
-    """Return why the configuration in the endpoint's file is not in force; None when it is."""
+    """Return why the file's configuration is not in force, or what is wrong with a version served with it, or None."""
     if fault is not None:
         return fault.problem
     kept = kept_of(stores.settings, spec.name)
     refusal = kept.refusal_of(spec) if kept else None
-    return f"its configuration was refused, and the one before is in force: {refusal}" if refusal else None
+    if refusal is not None:
+        return f"its configuration was refused, and the one before is in force: {refusal}"
+    unproven = kept.unproven if kept else None
+    return f"the version that it serves does not prove itself: {unproven}" if unproven else None
 
 
 def _faulty_row(fault: Faulty, live: Mapping[str, DesiredState], *, as_json: bool) -> dict[str, Any]:

@@ -38,6 +38,11 @@ def up(workers: int | None, *, mlflow: bool) -> None:
     """
     stores = open_stores()
     settings = replace(stores.settings, workers=workers or stores.settings.workers)
+    if mlflow and is_server(settings.registry_uri):
+        from modelops_pipelines.store.registry.availability import shown_uri
+
+        echo(f"MLflow is not started: the registry is the server {shown_uri(settings.registry_uri)}", err=True)
+        mlflow = False
     with running(settings, Path.cwd()) as platform:
         stores.database.secret()
         if stores.keys.list():
@@ -46,9 +51,7 @@ def up(workers: int | None, *, mlflow: bool) -> None:
         echo("Starting ...", err=True)
         _start_gateway_first(platform)
         platform.start_dagster()
-        if mlflow and is_server(settings.registry_uri):
-            echo(f"  mlflow   {settings.registry_uri} (a server of its own: it is not started here)", err=True)
-        elif mlflow:
+        if mlflow:
             platform.start_mlflow()
         serve_until_interrupted(platform)
 

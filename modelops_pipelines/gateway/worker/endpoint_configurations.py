@@ -9,6 +9,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.core.release.desired_state import DesiredState
 from modelops_pipelines.gateway.worker.reconfigurations import (
     NAMING_FIELDS,
@@ -33,11 +34,14 @@ class EndpointConfigurations:
     def __init__(
         self, settings: Settings, served: MutableMapping[str, ServedEndpoint], load: Load, rename: Rename
     ) -> None:
-        """Change the worker's endpoints, ``served``, in place; ``rename`` names an endpoint's answers anew."""
+        """Change the worker's endpoints, ``served``, in place.
+
+        ``rename`` names an endpoint's answers anew; it raises ModelError where its versions and the spec differ.
+        """
         self._settings, self._served, self._rename = settings, served, rename
         self._yaml = YamlFollower(settings)
         self._reconfigurations = Reconfigurations(settings, load)
-        self._kept: dict[str, EndpointSpec] = {}
+        self._kept: dict[str, tuple[EndpointSpec, str | None]] = {}
 
     def read(self) -> list[EndpointSpec]:
         """Take over what has changed, and return the new endpoints with the configuration to begin with.
@@ -62,21 +66,23 @@ class EndpointConfigurations:
         problems = {fault.name: fault.problem for fault in self._yaml.found.faulty}
         return problems | {name: f"{before}: {why}" for name, why in refused.items()}
 
-    def reconfigured(self, served: ServedEndpoint, state: DesiredState) -> ServedEndpoint | None:
-        """Return the endpoint with a new configuration that is due, its versions loaded; None without, or if refused.
+    def refusal(self, served: ServedEndpoint) -> str | None:
+        """Return why the endpoint's newest configuration was refused; None when it was not, or is the one given."""
+        return self._reconfigurations.refusal(served)
 
-        Its versions are those that it serves now; of ``state`` where it serves none yet.
-        """
+    def reconfigured(self, served: ServedEndpoint, state: DesiredState) -> ServedEndpoint | None:
+        """Return the endpoint with a new configuration, the state's versions loaded with it; None unless one is due."""
         return self._reconfigurations.attempt(served, state)
 
     def keep(self, served: ServedEndpoint, state: DesiredState) -> None:
         """Keep the configuration that the endpoint serves with, for when its file gets a fault."""
         name, path = served.spec.name, self._yaml.found.paths.get(served.spec.name)
         serves = bool(served.state.variants) or not state.variants
-        if path is None or not serves or self._reconfigurations.has(name) or self._kept.get(name) == served.spec:
+        in_force = (served.spec, served.unproven)
+        if path is None or not serves or self._reconfigurations.has(name) or self._kept.get(name) == in_force:
             return
-        keep_in_force(self._settings, served.spec, path)
-        self._kept[name] = served.spec
+        keep_in_force(self._settings, served.spec, path, served.unproven)
+        self._kept[name] = in_force
 
     def _take(self, spec: EndpointSpec) -> EndpointSpec | None:
         """Take over one configuration; return the one to begin with where the endpoint is new."""
@@ -86,9 +92,15 @@ class EndpointConfigurations:
         if needs_loading_again(current, spec, served):
             self._reconfigurations.propose(spec)
             return current if served is None else None
-        self._reconfigurations.drop(spec.name)
         if served is None:
+            self._reconfigurations.drop(spec.name)
             return spec
-        named_anew = not same(current, spec, NAMING_FIELDS)
-        self._served[spec.name] = self._rename(served, spec) if named_anew else replace(served, spec=spec)
+        try:
+            named_anew = not same(current, spec, NAMING_FIELDS)
+            changed = self._rename(served, spec) if named_anew else replace(served, spec=spec)
+        except ModelOpsError:  # it is refused for it when it is tried
+            self._reconfigurations.propose(spec)
+        else:
+            self._reconfigurations.drop(spec.name)
+            self._served[spec.name] = changed
         return None

@@ -48,6 +48,12 @@ class ServedEndpoint:
         variant = self.state.choose(sticky)
         return variant, self.loaded[variant.version]
 
+    @property
+    def unproven(self) -> str | None:
+        """Why a version that answers does not prove itself; None when each does."""
+        answering = (self.loaded[variant.version].model for variant in self.state.answering)
+        return next((model.unproven for model in answering if model.unproven is not None), None)
+
     def unserved_error(self) -> ModelOpsError:
         """Return the error that says why no variant may answer: not loaded, stopped, deleted, or nothing deployed."""
         if self.unserved is not None and not self.state.variants:

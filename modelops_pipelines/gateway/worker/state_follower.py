@@ -13,6 +13,7 @@ from typing import Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import (
     BusyError,
+    ModelError,
     ModelOpsError,
     StateError,
     UnavailableError,
@@ -47,6 +48,7 @@ FOLLOWING = ("heartbeat", "keys", "sync")
 RESIDENT = 4
 RETRY_SECONDS = 10.0
 CRASH_SECONDS = 0.5
+STATE_FAULTS = BusyError, UnavailableError, StateError
 NEVER_DEPLOYED = 0
 """The generation of an endpoint without a desired state; one whose state vanished serves on."""
 _LOG = logging.getLogger("modelops.gateway")
@@ -66,7 +68,7 @@ class Serving:
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
         self.crashes = CrashBook(stores, worker)
         self._processes = VersionProcesses(self.crashes, worker)
-        self.configurations = EndpointConfigurations(stores.settings, self._served, self._load, self._rename)
+        self.configurations = EndpointConfigurations(stores.settings, self._served, self._load, self._renamed)
         self._acknowledgements = Acknowledgements(stores, worker)
         self._process = this_process()
         self._synced_at: float | None = None
@@ -110,7 +112,7 @@ class Serving:
 
     def endpoints(self) -> list[ServedEndpoint]:
         """Return all endpoints, sorted by name."""
-        return [self._served[name] for name in sorted(self._served)]
+        return [served for _, served in sorted(self._served.items())]  # a copy: another thread may remove one
 
     def failure(self, endpoint: str) -> str | None:
         """Return why this worker cannot serve what it should, or could not until it was reverted; None if it can."""
@@ -172,7 +174,10 @@ class Serving:
         """Bring one endpoint up to date; what goes wrong with it stops no other, and False is returned."""
         try:
             self._bring_up_to_date(served, state)
+        except STATE_FAULTS:  # no endpoint's affair: the next attempt tells
+            raise
         except Exception:  # noqa: BLE001 - whatever it is, it is this endpoint's affair alone
+            self._failed[state.endpoint] = (state.generation, time.monotonic())
             _LOG.exception("Endpoint %s could not be brought up to date; it is tried again", state.endpoint)
             return False
         return True
@@ -201,10 +206,13 @@ class Serving:
             self._served[served.spec.name] = with_recorded_classes(served, recorded)
         self._classes_at = time.monotonic()
 
+    def _renamed(self, served: ServedEndpoint, spec: EndpointSpec) -> ServedEndpoint:
+        return renamed(served, spec, self._stores.deployments.versions(spec.model_name))
+
     def _rename(self, served: ServedEndpoint, spec: EndpointSpec) -> ServedEndpoint:
         """Return the endpoint with its answers named as its YAML says, or as before where YAML and version differ."""
         try:
-            return renamed(served, spec, self._stores.deployments.versions(spec.model_name))
+            return self._renamed(served, spec)
         except ModelOpsError as error:
             self._report(spec.name, f"its live versions keep the names of their classes: {error}")
             return replace(served, spec=spec)
@@ -219,7 +227,7 @@ class Serving:
         name, error = state.endpoint, None
         try:
             loaded = {v.version: self._load(served, v.version) for v in state.answering}
-        except (BusyError, UnavailableError, StateError):  # it says nothing of the version: the next attempt tells
+        except STATE_FAULTS:  # they say nothing of the version
             raise
         except ModelOpsError as failure:
             error = str(failure)
@@ -250,18 +258,24 @@ class Serving:
             self._keep_previous(self._served[name])
             self._classes_at = None
 
-    def _load(self, served: ServedEndpoint, version: str, replaced: Batcher | None = None) -> Batcher:
+    def _load(
+        self, served: ServedEndpoint, version: str, replaced: Batcher | None = None, *, anew: bool = False
+    ) -> Batcher:
         """Return the version from memory, or load it and have it prove that it answers; raises ModelError.
 
-        With another configuration than that of ``replaced``, it may be no worse than that: prove itself, if that does.
+        With a new configuration (``anew``) it may be no worse than ``replaced``: prove itself, if that does. A version
+        that is deployed while the newest configuration is refused is refused with it.
         """
         if version in served.loaded:
             return served.loaded[version]
         found = servable(self._stores, required_version(self._stores.deployments, served.spec.model_name, version))
         deploying = any(attempt.version == version for attempt in self._stores.deployments.unsettled(served.spec.name))
         has_served = self._has_served(served.spec.name, version)
-        if replaced is not None:
-            deploying, has_served = replaced.model.classes_fault is None, replaced.model.unproven is not None
+        if deploying and not has_served and (why := self.configurations.refusal(served)) is not None:
+            raise ModelError(f"The endpoint's YAML cannot be served with: {why}", "Correct it, then deploy again")
+        if anew:
+            deploying = replaced is None or replaced.model.classes_fault is None
+            has_served = replaced is not None and replaced.model.unproven is not None
         model, own = self._processes.load(found, served.spec, strict=deploying, has_served=has_served)
         if own != found:
             self._stores.deployments.record_classes(own)

@@ -20,13 +20,15 @@ from modelops_pipelines.store.settings import Settings
 class Kept:
     """An endpoint's configuration as it served last, and its file relative to the endpoints' folder.
 
-    ``refused`` is a later configuration that no worker could serve with, and ``why``.
+    ``refused`` is a later configuration that no worker could serve with, and ``why``. ``unproven`` is why a
+    version that is served with it does not prove itself.
     """
 
     file: str
     attributes: dict[str, Any]
     refused: dict[str, Any] | None = None
     why: str | None = None
+    unproven: str | None = None
 
     @property
     def spec(self) -> EndpointSpec | None:
@@ -41,9 +43,9 @@ class Kept:
         return self.why if self.refused is not None and self.refused == _attributes(spec) else None
 
 
-def keep(settings: Settings, spec: EndpointSpec, file: Path) -> None:
+def keep(settings: Settings, spec: EndpointSpec, file: Path, unproven: str | None = None) -> None:
     """Keep the configuration that the endpoint serves with now; an equal one is not written again."""
-    made = Kept(_relative(file, settings), _attributes(spec))
+    made = Kept(_relative(file, settings), _attributes(spec), unproven=unproven)
     if made != kept_of(settings, spec.name):
         _write(settings, spec.name, made)
 
@@ -64,7 +66,9 @@ def kept_of(settings: Settings, endpoint: str) -> Kept | None:
     """Return the configuration that the endpoint served with last; None without a readable one."""
     try:
         values = json.loads(_path(settings, endpoint).read_bytes())
-        return Kept(str(values["file"]), dict(values["attributes"]), values["refused"], values["why"])
+        return Kept(
+            str(values["file"]), dict(values["attributes"]), values["refused"], values["why"], values.get("unproven")
+        )
     except (OSError, ValueError, TypeError, LookupError):
         return None
 

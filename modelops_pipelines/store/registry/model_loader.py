@@ -92,8 +92,8 @@ def require_files(version: ModelVersion) -> None:
     """Raise ModelError, with what to do, when a version's files are not where they were recorded."""
     if not version.folder.is_dir():
         raise ModelError(
-            f"The files of version {version.version} of model {version.model_name!r} are gone: {version.folder} does "
-            "not exist",
+            f"The files of version {version.version} of model {version.model_name!r} are gone (folder "
+            f"{version.folder.name!r})",
             f"Deploy version {version.version} again, which fetches them from MLflow; where they are gone from there "
             "too, deploy another version, or roll back",
         )

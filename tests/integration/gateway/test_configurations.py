@@ -17,6 +17,7 @@ from tests.fakes.faulty_files import FAULTS, NOT_TOLD
 from tests.fakes.model_kinds import add_endpoint, echo, put_live_as_it_is, typed
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first
+from tests.support.versions import record_as_foreign, register_as_own
 from tests.support.waiting import wait_until
 
 SECONDS = 30
@@ -218,3 +219,25 @@ def test_a_gateway_starts_with_every_fault_at_once_and_serves_by_what_served_las
             assert 200 == gateway.predict([ROW]).status_code
             problems = gateway.client.get("/health").json()["checks"]["configurations"]["problems"]
             assert len(TOLD) + (content != CANCER_YAML) == len(problems)
+
+
+def test_a_version_and_the_configuration_that_only_it_can_be_served_with_go_live_together(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    spec = add_endpoint(project, "typed", "  allow_pickle: true\n", task="multiclass")
+    put_live_as_it_is(project, spec, typed(), echo())
+    second = record_as_foreign(project, register_as_own(project, spec, echo(), typed()))
+    path = project.folder / "endpoints" / "typed.yaml"
+    with running_gateway(project) as gateway:
+        row = gateway.client.get("/endpoints/typed/example").json()["dataframe_records"][0]
+        path.write_text(path.read_text().replace("allow_pickle: true", f"accept_pickles: [{second.files_hash}]"))
+        wait_until(lambda: "typed" in _problems(gateway), SECONDS)
+        with asked_all_along(gateway, "typed", row) as statuses:
+            deploy(project.stores, read_endpoint(path), second.version, actor="test", reason="test", force=True)
+            wait_until(lambda: not _problems(gateway), SECONDS)
+        assert {200} == set(statuses)
+        assert second.version == gateway.client.get("/endpoints/typed").json()["version"]
+
+
+def _problems(gateway: RunningGateway) -> dict[str, str]:
+    found: dict[str, str] = gateway.client.get("/health").json()["checks"]["configurations"]["problems"]
+    return found

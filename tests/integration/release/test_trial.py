@@ -115,7 +115,9 @@ def test_the_cause_and_the_remedy_reach_the_one_who_deploys_to_a_running_gateway
     assert "log" not in refused.value.remedy
 
 
-def test_a_version_that_served_before_is_served_on_although_it_does_not_prove_itself(project: Project) -> None:
+def test_a_version_that_served_before_is_served_on_although_it_does_not_prove_itself(
+    project: Project, command: Command
+) -> None:
     version = train_first(project)
     deploy(project.stores, project.spec, version.version, **WHO)
     with running_gateway(project):
@@ -127,6 +129,7 @@ def test_a_version_that_served_before_is_served_on_although_it_does_not_prove_it
     with running_gateway(project) as gateway:
         assert 200 == gateway.predict(rows_of(cancer_frame().head(2))).status_code
         assert "mlflow" == gateway.client.get("/endpoints/cancer").json()["way"]["path"]
+        wait_until(lambda: "does not prove itself" in command("endpoint", "list").stdout, 30)
 
 
 def test_a_rollback_without_a_gateway_does_not_try_what_served_before(project: Project) -> None:

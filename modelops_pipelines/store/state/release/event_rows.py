@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
 
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.release.event_log import GENESIS, Event
@@ -43,7 +43,7 @@ def read_events(connected: sa.Connection, endpoint: str | None = None) -> list[t
     return [_event(row) for row in connected.execute(query).mappings()]
 
 
-def _event(row: Mapping[str, Any]) -> tuple[Event, str]:
+def _event(row: RowMapping) -> tuple[Event, str]:
     try:
         values = {name: value for name, value in row.items() if name != "hash"}
         event = Event(**{**values, "at": moment(row["at"]), "evidence": json.loads(row["evidence"])})

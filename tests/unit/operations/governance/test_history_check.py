@@ -114,13 +114,6 @@ def _empty(project: Project) -> None:
     run(project, *(f"DELETE FROM {table}" for table in tables), "DELETE FROM settings WHERE name LIKE '%event%'")
 
 
-def _new_database(project: Project) -> None:
-    project.stores.database.close()
-    for path in project.stores.settings.home.glob("state.db*"):
-        path.unlink()
-    project.stores = Stores(project.stores.settings)
-
-
 def _without_notes(project: Project) -> None:
     project.stores.event_notes.path.unlink()
 
@@ -164,7 +157,6 @@ FOUND: dict[str, tuple[Callable[[Project], None], str]] = {
         "event(s) were removed or rewritten",
     ),
     "every row": (_empty, "10 event(s) were removed or rewritten"),
-    "the database": (_new_database, "10 event(s) were removed or rewritten"),
     "the second record": (_without_notes, "history.log, is missing or empty"),
     "evidence that is no JSON": (
         _sql("UPDATE events SET evidence = '{' WHERE number = 2"),

@@ -30,7 +30,10 @@ class PreparedModel:
     arguments: Mapping[str, Any]
 
     def log(self) -> Any:
-        """Log the model in the active run; return what MLflow says of it. Raises ModelError for one that no file holds."""
+        """Log the model in the active run; return what MLflow says of it.
+
+        Raises ModelError for a model that cannot be stored in a file.
+        """
         import mlflow
 
         logger = mlflow.sklearn.log_model if self.is_estimator else mlflow.pyfunc.log_model

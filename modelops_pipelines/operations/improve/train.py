@@ -169,7 +169,7 @@ def _train(
 
 
 def _fit(spec: EndpointSpec, of: UnfrozenSet, trainer: Trainer) -> tuple[Any, "pd.DataFrame"]:
-    """Return the fitted model and its inputs; raises ModelError when the trainer raises."""
+    """Return the fitted model and its inputs; raises ModelError when the trainer raises, or returns no model."""
     frame = as_frame(spec, of.rows)
     features = tuple(name for name in frame.columns if name != spec.label)
     try:
@@ -179,6 +179,11 @@ def _fit(spec: EndpointSpec, of: UnfrozenSet, trainer: Trainer) -> tuple[Any, "p
         raise ModelError(
             f"The trainer of {spec.name!r} raised {error_text(error, values)}", "Fix the trainer"
         ) from quoted(error, values)
+    if not hasattr(model, "predict"):
+        raise ModelError(
+            f"The trainer of {spec.name!r} returned a {type(model).__name__}, which cannot predict",
+            "Return a fitted scikit-learn estimator, or a model of MLflow's pyfunc",
+        )
     return model, as_model_input(frame[list(features)])
 
 

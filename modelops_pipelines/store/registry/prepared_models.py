@@ -1,6 +1,7 @@
 """A trained model before it is logged: its format and signature, or the reason why no endpoint could serve it."""
 
 import io
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models import ModelSignature
 
+_UNSTORABLE = (TypeError, AttributeError, pickle.PicklingError)
 _PACKAGES = ("mlflow", "scikit-learn", "skops", "numpy", "pandas")
 
 
@@ -28,11 +30,22 @@ class PreparedModel:
     arguments: Mapping[str, Any]
 
     def log(self) -> Any:
-        """Log the model in the active run; return what MLflow says of it."""
+        """Log the model in the active run; return what MLflow says of it.
+
+        Raises ModelError for a model that cannot be stored in a file.
+        """
         import mlflow
 
         logger = mlflow.sklearn.log_model if self.is_estimator else mlflow.pyfunc.log_model
-        return logger(name="model", **self.arguments)
+        try:
+            return logger(name="model", **self.arguments)
+        except (mlflow.MlflowException, TypeError, pickle.PicklingError) as error:
+            if isinstance(error, mlflow.MlflowException) and not isinstance(error.__cause__, _UNSTORABLE):
+                raise
+            raise ModelError(
+                f"The trained model cannot be stored in a file ({type(error).__name__})",
+                "Return a model without open files, locks or connections",
+            ) from error
 
 
 def prepare(model: Any, frame: "pd.DataFrame", task: str, *, allow_pickle: bool) -> PreparedModel:

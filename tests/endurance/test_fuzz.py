@@ -59,7 +59,7 @@ class World:
         """Start what was stopped: what is stopped answers nothing that could be judged."""
         if sent.path.endswith("/stop") and answer.is_success:
             path = sent.path.removesuffix("stop") + "start"
-            self.gateway.client.post(path, headers={"X-API-Key": self.known.key})
+            self.gateway.client.post(path, json={}, headers={"X-API-Key": self.known.key})
 
 
 @pytest.fixture(scope="module")

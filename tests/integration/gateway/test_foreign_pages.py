@@ -103,6 +103,11 @@ def test_the_name_in_the_setting_is_a_host_beside_loopback(asked: Asked, request
         assert (200 if is_known or not asked.judges_host else 403) == status, host
 
 
+def test_no_page_can_frame_the_page_that_executes(asked: Asked) -> None:
+    answer = asked.gateway.client.get("/docs", headers={"X-API-Key": asked.key} if asked.key else {})
+    assert (200, "DENY") == (answer.status_code, answer.headers["x-frame-options"])
+
+
 def test_a_page_of_a_name_in_the_setting_may_call(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", MODELOPS_ALLOWED_HOSTS="ml.example.com")
     with running_gateway(project, ready=False) as gateway:

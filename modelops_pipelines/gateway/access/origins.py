@@ -28,7 +28,7 @@ class Origins:
         """Know loopback, the address that the gateway listens on, and the names of the setting ``allowed_hosts``."""
         self._keyring = keyring
         self._known: KnownHosts = known_hosts(host, read_hosts(allowed or ""))
-        self._served: set[bytes] = set()
+        self._served: set[bytes | None] = {None}  # a browser always sends a Host
 
     def refusal(self, headers: Headers) -> ModelOpsError | None:
         """Return why the request is refused; None for what may go on to its route.
@@ -39,22 +39,22 @@ class Origins:
         given = dict(headers)
         if len(given) < len(headers) and (twice := _sent_twice(headers)) is not None:
             return MalformedError(f"The header {twice} is in the request twice", "Send it once")
-        host, origin = given.get(b"host", b""), given.get(b"origin")
+        host, origin = given.get(b"host"), given.get(b"origin")
         if host not in self._served and (self._keyring.is_open or self._known.allowed) and not self._serves(host):
             return ForbiddenError(
-                f"This gateway is not {host.decode('latin-1')[:SHOWN]!r}, the request's Host",
+                f"This gateway is not {(host or b'').decode('latin-1')[:SHOWN]!r}, the request's Host",
                 "Call it as localhost, or name the host in MODELOPS_ALLOWED_HOSTS",
             )
-        if origin is not None and not self._known.trusts(origin.decode("latin-1"), host.decode("latin-1")):
+        if origin is not None and not self._known.trusts(origin.decode("latin-1"), (host or b"").decode("latin-1")):
             return ForbiddenError(
                 f"A page of {origin.decode('latin-1')[:SHOWN]!r} may not call this gateway",
                 "Call it from a program, or name the page's host in MODELOPS_ALLOWED_HOSTS",
             )
         return None
 
-    def _serves(self, host: bytes) -> bool:
+    def _serves(self, host: bytes | None) -> bool:
         """Return whether the Host is one of this gateway's names; few are, so these are remembered."""
-        serves = self._known.serves(host.decode("latin-1"))
+        serves = self._known.serves((host or b"").decode("latin-1"))
         if serves and len(self._served) < SHOWN:
             self._served.add(host)
         return serves

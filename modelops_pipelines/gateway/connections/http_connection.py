@@ -4,6 +4,8 @@ Beyond uvicorn's own (0.54): a header, the requests that wait, the bodies of all
 takes to arrive are bounded; trailers are read and ignored; an offered upgrade is declined, and its request answered.
 """
 
+import socket
+import struct
 from typing import Any
 
 import httptools
@@ -27,9 +29,13 @@ MOST_WAITING = 16
 MOST_FIELDS = 200
 LINGER_TICKS = 4
 """How long a refused caller may take to read why; a connection that is closed at once loses the answer."""
+DROPPED_BYTES = 16 * 1024 * 1024
+"""How much of what a refused caller still sends is read, so that it comes to read the answer."""
 SPARE = 100
 """Connections beyond the bound that are told so before they are closed."""
 FIELD_BYTES = 4
+_AT_ONCE = struct.pack("ii", 1, 0)
+"""So the system gives up, too, what it still holds for a caller that does not read."""
 _HOP_BY_HOP = frozenset({b"upgrade", b"http2-settings"})
 
 
@@ -48,7 +54,7 @@ class HttpConnection(HttpToolsProtocol):
         self._begun_at = self._heard_at = connections.tick
         self._is_refused = False
         self._ends_at: int | None = None
-        self._unread, self._unread_since = 0, 0
+        self._unread = self._unread_since = self._dropped_bytes = 0
 
     # The transport's events
 
@@ -72,6 +78,7 @@ class HttpConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived; what a refused caller still sends is thrown away."""
         if self._is_refused:
+            self._drop(len(data))
             return
         self._unset_keepalive_if_required()
         self._heard_at = self._all.tick
@@ -126,7 +133,7 @@ class HttpConnection(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = self._is_arriving = self._has_begun = True
         self._is_chunked = False
-        self._head_bytes = self._fields = self._silent_bytes = 0
+        self._head_bytes = self._fields = self._silent_bytes = self._dropped_bytes = 0
         self._begun_at = self._heard_at
 
     def on_url(self, url: bytes) -> None:
@@ -164,6 +171,7 @@ class HttpConnection(HttpToolsProtocol):
         self._silent_bytes = 0
         cycle = self.cycle
         if cycle.response_complete:
+            self._drop(len(body))
             return
         cycle.body += body
         self._held_bytes += len(body)
@@ -203,6 +211,7 @@ class HttpConnection(HttpToolsProtocol):
         if unread == 0 or unread != self._unread:
             self._unread, self._unread_since = unread, tick
         elif tick - self._unread_since > self._bounds.request_ticks:
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             self.transport.abort()
         if self._ends_at is not None and tick > self._ends_at:
             self.transport.abort()
@@ -235,6 +244,11 @@ class HttpConnection(HttpToolsProtocol):
     def _header_error(self) -> HeaderError:
         most = f"{self._bounds.header_bytes // 1024} KiB or {MOST_FIELDS} fields"
         return HeaderError(f"The request's header is over {most}", "Send less, or raise MODELOPS_HEADER_KIB")
+
+    def _drop(self, size: int) -> None:
+        self._dropped_bytes += size
+        if self._dropped_bytes > DROPPED_BYTES:
+            self.transport.abort()
 
     def _release(self) -> None:
         self._all.held_bytes -= self._held_bytes

@@ -15,7 +15,7 @@ from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS
 START_SECONDS = 180.0
 POLL_SECONDS = 0.5
 READ_ONLY = "DAGSTER_WEBSERVER_READ_ONLY"
-"""Dagster's page asks for no key: where the gateway does, it starts nothing and changes nothing, unless this is 0."""
+"""Dagster's own variable. Its page asks for no key, so it must not change what the gateway asks one for."""
 STEADY_SECONDS, LONGEST_PAUSE = 60.0, 30.0
 
 
@@ -32,9 +32,8 @@ workers_option = click.option(
 def up(workers: int | None, *, mlflow: bool) -> None:
     """Run the gateway, Dagster and MLflow of the project in this folder until Ctrl-C."""
     stores = open_stores()
+    protect_dagster_page(has_keys=bool(stores.keys.list()))
     stores.database.secret()
-    if stores.keys.list():
-        os.environ.setdefault(READ_ONLY, "1")
     settings = replace(stores.settings, workers=workers or stores.settings.workers)
     with running(settings, Path.cwd()) as platform:
         platform.start_gateway()
@@ -44,6 +43,12 @@ def up(workers: int | None, *, mlflow: bool) -> None:
         click.echo("Starting ...", err=True)
         platform.wait(platform.services, START_SECONDS)
         serve_until_interrupted(platform)
+
+
+def protect_dagster_page(*, has_keys: bool) -> None:
+    """Have Dagster's page be read-only where the gateway asks for keys, unless the environment says otherwise."""
+    if has_keys:
+        os.environ.setdefault(READ_ONLY, "1")
 
 
 @click.command()

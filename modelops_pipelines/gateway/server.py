@@ -70,6 +70,7 @@ def serve(stores: Stores) -> None:
         lifespan="on",
         access_log=False,
         proxy_headers=False,
+        server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         timeout_worker_healthcheck=HEALTHCHECK_SECONDS,
     )

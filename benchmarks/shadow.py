@@ -163,7 +163,7 @@ def _worker(project: Project, *, hangs: bool) -> Iterator[tuple[Path, int]]:
 def _load(project: Project, connections: int, seconds: float) -> dict[str, float]:
     port = project.environment["MODELOPS_GATEWAY_PORT"]
     body = json.dumps({"dataframe_records": rows_of(cancer_frame().head(1))}).encode()
-    headers = {"Host": "x", "Content-Type": "application/json", "Content-Length": str(len(body))}
+    headers = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": str(len(body))}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     request = project.folder / "request.http"
     request.write_bytes(f"POST /endpoints/cancer/invocations HTTP/1.1\r\n{head}\r\n".encode() + body)

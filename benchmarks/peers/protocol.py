@@ -52,7 +52,7 @@ class Ask:
     @property
     def wire(self) -> bytes:
         """The request as bytes of HTTP/1.1."""
-        own = {"Host": "x", "Content-Type": "application/json", "Content-Length": str(len(self.body))}
+        own = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": str(len(self.body))}
         lines = [f"POST {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in {**own, **self.headers}.items())]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + self.body
 

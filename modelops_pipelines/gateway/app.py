@@ -9,6 +9,7 @@ from typing import Any
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.access.limiter import Limiter
 from modelops_pipelines.gateway.access.origins import Origins
+from modelops_pipelines.gateway.bodies.headers import read_call
 from modelops_pipelines.gateway.hot_path.answers import error_answer
 from modelops_pipelines.gateway.hot_path.asgi import send_answer, serve_prediction
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
@@ -64,14 +65,15 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        refusal = self._origins.refusal(scope["headers"])
+        given = dict(scope["headers"])
+        refusal = self._origins.refusal(given, scope["headers"])
         if refusal is not None:
             await send_answer(send, error_answer(refusal, None))
             return
         match = _PREDICTION.fullmatch(scope.get("path", ""))
         if match and scope["method"] == "POST":
             name, infer = match[1] or match[3], match[2] != "invocations"
-            await serve_prediction(self._predictor, name, scope, receive, send, infer=infer)
+            await serve_prediction(self._predictor, name, read_call(given), scope, receive, send, infer=infer)
         else:
             await self._routes(scope, receive, send)
 

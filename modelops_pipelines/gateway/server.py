@@ -113,6 +113,7 @@ def _server(application: Any, settings: Settings, listener: socket.socket) -> "S
         lifespan="on",
         access_log=False,
         proxy_headers=False,
+        server_header=False,
         timeout_keep_alive=settings.keep_alive_seconds,  # type: ignore[arg-type]  # a number of seconds, whole or not
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )

@@ -183,7 +183,9 @@ def _range(name: str) -> tuple[float, float, str]:
     if name in _WHOLE:
         least, most, kind = _WHOLE[name]
         return least, most, f"{kind}, {least} to {most}"
-    return _LEAST_SECONDS.get(name, 0.0), sys.float_info.max, "a number of seconds"
+    if name in _LEAST_SECONDS:
+        return _LEAST_SECONDS[name], sys.float_info.max, f"a number of seconds, from {_LEAST_SECONDS[name]:g}"
+    return 0, sys.float_info.max, "a number of seconds"
 
 
 def _check_hosts(given: dict[str, Any]) -> None:

@@ -59,7 +59,7 @@ class World:
         """Start what was stopped: what is stopped answers nothing that could be judged."""
         if sent.path.endswith("/stop") and answer.is_success:
             path = sent.path.removesuffix("stop") + "start"
-            self.gateway.client.post(path, headers={"X-API-Key": self.known.key})
+            self.gateway.client.post(path, json={}, headers={"X-API-Key": self.known.key})
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_bytes_that_are_hardly_a_request(world: World, requests: int) -> None:
     @many(requests, "bytes")
     @given(raw(world.known))
     def run(sent: bytes) -> None:
-        answer = _exchange(world, sent).decode("latin-1").replace("\r\nserver: uvicorn\r\n", "\r\n")
+        answer = _exchange(world, sent).decode("latin-1")
         assert answer[:10] in {"", *(f"HTTP/1.1 {digit}" for digit in "1234")}, (sent, answer)
         assert leaks(answer, sent.decode("latin-1")) == [], (sent, answer)
 

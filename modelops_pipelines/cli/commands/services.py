@@ -18,7 +18,7 @@ from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS, is_serv
 FIRST_SECONDS = 15.0
 POLL_SECONDS = 0.1
 READ_ONLY = "DAGSTER_WEBSERVER_READ_ONLY"
-"""Dagster's page asks for no key: where the gateway does, it starts nothing and changes nothing, unless this is 0."""
+"""Dagster's own variable. Its page asks for no key, so it must not change what the gateway asks one for."""
 
 
 workers_option = click.option(
@@ -45,8 +45,7 @@ def up(workers: int | None, *, mlflow: bool) -> None:
         mlflow = False
     with running(settings, Path.cwd()) as platform:
         stores.database.secret()
-        if stores.keys.list():
-            os.environ.setdefault(READ_ONLY, "1")
+        protect_dagster_page(has_keys=bool(stores.keys.list()))
         platform.require_startable(["gateway", "dagster", *(["mlflow"] if mlflow else [])])
         echo("Starting ...", err=True)
         _start_gateway_first(platform)
@@ -65,6 +64,12 @@ def _start_gateway_first(platform: LocalPlatform) -> None:
     deadline = time.monotonic() + FIRST_SECONDS
     while time.monotonic() < deadline and (gateway.process.poll() or 0) >= 0 and not gateway.is_up():
         time.sleep(POLL_SECONDS)
+
+
+def protect_dagster_page(*, has_keys: bool) -> None:
+    """Have Dagster's page be read-only where the gateway asks for keys, unless the environment says otherwise."""
+    if has_keys:
+        os.environ.setdefault(READ_ONLY, "1")
 
 
 @click.command()

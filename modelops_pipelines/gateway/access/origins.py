@@ -4,7 +4,7 @@ While no key is required, only who may call protects the gateway, and a browser 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from modelops_pipelines.core.access.hosts import KnownHosts, known_hosts, read_hosts
 from modelops_pipelines.core.errors import ForbiddenError, MalformedError, ModelOpsError
@@ -18,7 +18,6 @@ SINGLE = frozenset(
     }
 )  # fmt: skip
 """Headers that the gateway reads; two of one would let a caller and a proxy in front of it mean different things."""
-Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Origins:
@@ -28,38 +27,37 @@ class Origins:
         """Know loopback, the address that the gateway listens on, and the names of the setting ``allowed_hosts``."""
         self._keyring = keyring
         self._known: KnownHosts = known_hosts(host, read_hosts(allowed or ""))
-        self._served: set[bytes] = set()
+        self._served: set[bytes | None] = {None}  # a browser always sends a Host
 
-    def refusal(self, headers: Headers) -> ModelOpsError | None:
-        """Return why the request is refused; None for what may go on to its route.
+    def refusal(self, given: Mapping[bytes, bytes], sent: Sequence[tuple[bytes, bytes]]) -> ModelOpsError | None:
+        """Return why the request is refused; None for what may go on to its route. ``given`` are the headers by name.
 
         Host is judged while no key is required, and always where the setting names hosts: DNS rebinding gains nothing
         from a gateway that asks for a key.
         """
-        given = dict(headers)
-        if len(given) < len(headers) and (twice := _sent_twice(headers)) is not None:
+        if len(given) < len(sent) and (twice := _sent_twice(sent)) is not None:
             return MalformedError(f"The header {twice} is in the request twice", "Send it once")
-        host, origin = given.get(b"host", b""), given.get(b"origin")
+        host, origin = given.get(b"host"), given.get(b"origin")
         if host not in self._served and (self._keyring.is_open or self._known.allowed) and not self._serves(host):
             return ForbiddenError(
-                f"This gateway is not {host.decode('latin-1')[:SHOWN]!r}, the request's Host",
+                f"This gateway is not {(host or b'').decode('latin-1')[:SHOWN]!r}, the request's Host",
                 "Call it as localhost, or name the host in MODELOPS_ALLOWED_HOSTS",
             )
-        if origin is not None and not self._known.trusts(origin.decode("latin-1"), host.decode("latin-1")):
+        if origin is not None and not self._known.trusts(origin.decode("latin-1"), (host or b"").decode("latin-1")):
             return ForbiddenError(
                 f"A page of {origin.decode('latin-1')[:SHOWN]!r} may not call this gateway",
                 "Call it from a program, or name the page's host in MODELOPS_ALLOWED_HOSTS",
             )
         return None
 
-    def _serves(self, host: bytes) -> bool:
+    def _serves(self, host: bytes | None) -> bool:
         """Return whether the Host is one of this gateway's names; few are, so these are remembered."""
-        serves = self._known.serves(host.decode("latin-1"))
+        serves = self._known.serves((host or b"").decode("latin-1"))
         if serves and len(self._served) < SHOWN:
             self._served.add(host)
         return serves
 
 
-def _sent_twice(headers: Headers) -> str | None:
-    counts = Counter(name for name, _ in headers)
+def _sent_twice(sent: Sequence[tuple[bytes, bytes]]) -> str | None:
+    counts = Counter(name for name, _ in sent)
     return next((name.decode() for name in sorted(SINGLE) if counts[name] > 1), None)

@@ -4,6 +4,8 @@ Beyond uvicorn's own (0.54): a header, the requests that wait, the bodies of all
 takes to arrive are bounded; trailers are read and ignored; an offered upgrade is declined, and its request answered.
 """
 
+import socket
+import struct
 from typing import Any
 
 import httptools
@@ -24,12 +26,16 @@ from modelops_pipelines.gateway.http.errors import body_of, headers_of, status_o
 READ_SECONDS = "modelops.read_seconds"
 """The key of an ASGI scope under which a route sets how long its request may take to arrive, in seconds."""
 MOST_WAITING = 16
-MOST_FIELDS = 200
 LINGER_TICKS = 4
 """How long a refused caller may take to read why; a connection that is closed at once loses the answer."""
+DROPPED_BYTES = 16 * 1024 * 1024
+"""How much of what a refused caller still sends is read, so that it comes to read the answer."""
 SPARE = 100
 """Connections beyond the bound that are told so before they are closed."""
-FIELD_BYTES = 4
+FIELD_BYTES = 128
+"""What a field takes in memory beside its text."""
+_AT_ONCE = struct.pack("ii", 1, 0)
+"""So the system gives up, too, what it still holds for a caller that does not read."""
 _HOP_BY_HOP = frozenset({b"upgrade", b"http2-settings"})
 
 
@@ -43,12 +49,12 @@ class HttpConnection(HttpToolsProtocol):
         self._in_head = True
         self._declined: tuple[bytes, str] | None = None
         self._keeps_alive = self._is_chunked = self._is_used_up = False
-        self._head_bytes = self._fields = self._silent_bytes = self._held_bytes = 0
+        self._head_bytes = self._silent_bytes = self._held_bytes = 0
         self._is_arriving, self._has_begun = True, False
         self._begun_at = self._heard_at = connections.tick
         self._is_refused = False
         self._ends_at: int | None = None
-        self._unread, self._unread_since = 0, 0
+        self._unread = self._unread_since = self._dropped_bytes = 0
 
     # The transport's events
 
@@ -72,6 +78,7 @@ class HttpConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived; what a refused caller still sends is thrown away."""
         if self._is_refused:
+            self._drop(len(data))
             return
         self._unset_keepalive_if_required()
         self._heard_at = self._all.tick
@@ -83,7 +90,7 @@ class HttpConnection(HttpToolsProtocol):
         rest = data
         while rest and not self._is_refused:
             rest = self._parse(rest)
-        if self._silent_bytes > self._bounds.header_bytes and not self._is_refused:
+        if max(self._silent_bytes, self._head_bytes) > self._bounds.header_bytes and not self._is_refused:
             self._refuse(self._header_error())
 
     def _parse(self, data: bytes) -> bytes:
@@ -126,26 +133,29 @@ class HttpConnection(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = self._is_arriving = self._has_begun = True
         self._is_chunked = False
-        self._head_bytes = self._fields = self._silent_bytes = 0
+        self._head_bytes = self._silent_bytes = self._dropped_bytes = 0
         self._begun_at = self._heard_at
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the request's target."""
-        self._count_head(len(url))
-        super().on_url(url)
+        self._head_bytes += len(url)
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer, which comes after the body, is counted and ignored."""
-        self._fields += 1
-        self._count_head(len(name) + len(value) + FIELD_BYTES)
+        self._head_bytes += len(name) + len(value) + FIELD_BYTES
         if self._in_head:
-            super().on_header(name, value)
+            name = name.lower()
+            self.headers.append((name, value))
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
 
     def on_headers_complete(self) -> None:
         """Start the request, unless it offers an upgrade: then it is parsed again without the offer."""
-        method = self.parser.get_method()
-        if self.parser.should_upgrade() and method != b"CONNECT":
-            self._declined = method, self.parser.get_http_version()
+        if self._head_bytes > self._bounds.header_bytes:
+            raise self._header_error()
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._declined = self.parser.get_method(), self.parser.get_http_version()
             return
         if len(self.pipeline) >= MOST_WAITING:
             raise OverloadError("Too many requests wait on one connection", "Wait for the answers")
@@ -164,6 +174,7 @@ class HttpConnection(HttpToolsProtocol):
         self._silent_bytes = 0
         cycle = self.cycle
         if cycle.response_complete:
+            self._drop(len(body))
             return
         cycle.body += body
         self._held_bytes += len(body)
@@ -185,9 +196,11 @@ class HttpConnection(HttpToolsProtocol):
             return
         self._is_arriving = self._has_begun = False
         self._in_head, self._is_used_up = True, self._is_chunked
+        cycle = self.cycle
         if self.expect_100_continue:
-            self.cycle.keep_alive = self._keeps_alive
-        super().on_message_complete()
+            cycle.keep_alive = self._keeps_alive
+        cycle.more_body = False
+        cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """Give back what the answered requests held."""
@@ -203,6 +216,7 @@ class HttpConnection(HttpToolsProtocol):
         if unread == 0 or unread != self._unread:
             self._unread, self._unread_since = unread, tick
         elif tick - self._unread_since > self._bounds.request_ticks:
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             self.transport.abort()
         if self._ends_at is not None and tick > self._ends_at:
             self.transport.abort()
@@ -226,15 +240,14 @@ class HttpConnection(HttpToolsProtocol):
         remedy = "Send it faster, or in parts; see MODELOPS_REQUEST_SECONDS and the endpoint's deadline"
         self._refuse(SlowRequestError(f"The request did not arrive within {waited:.0f} s", remedy))
 
-    def _count_head(self, size: int) -> None:
-        self._silent_bytes = 0
-        self._head_bytes += size
-        if self._head_bytes > self._bounds.header_bytes or self._fields > MOST_FIELDS:
-            raise self._header_error()
-
     def _header_error(self) -> HeaderError:
-        most = f"{self._bounds.header_bytes // 1024} KiB or {MOST_FIELDS} fields"
+        most = f"{self._bounds.header_bytes // 1024} KiB, with {FIELD_BYTES} bytes for each field"
         return HeaderError(f"The request's header is over {most}", "Send less, or raise MODELOPS_HEADER_KIB")
+
+    def _drop(self, size: int) -> None:
+        self._dropped_bytes += size
+        if self._dropped_bytes > DROPPED_BYTES:
+            self.transport.abort()
 
     def _release(self) -> None:
         self._all.held_bytes -= self._held_bytes

@@ -3,7 +3,7 @@
 from typing import Any
 
 from modelops_pipelines.core.errors import TooLargeError
-from modelops_pipelines.gateway.bodies.headers import DisconnectedError, read_call
+from modelops_pipelines.gateway.bodies.headers import Call, DisconnectedError
 from modelops_pipelines.gateway.connections.http_connection import READ_SECONDS
 from modelops_pipelines.gateway.hot_path.answers import Answer
 from modelops_pipelines.gateway.hot_path.predict import MIB, Predictor
@@ -12,10 +12,9 @@ _JSON = (b"content-type", b"application/json")
 
 
 async def serve_prediction(
-    predictor: Predictor, endpoint: str, scope: Any, receive: Any, send: Any, *, infer: bool
+    predictor: Predictor, endpoint: str, call: Call, scope: Any, receive: Any, send: Any, *, infer: bool
 ) -> None:
     """Answer one ASGI prediction request; send nothing when the caller disconnects before the body is complete."""
-    call = read_call(scope["headers"])
 
     async def body(most: int, seconds: float) -> bytes:
         scope[READ_SECONDS] = seconds

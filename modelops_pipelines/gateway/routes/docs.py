@@ -26,7 +26,7 @@ def add_docs_routes(router: Router, app: FastAPI) -> None:
     @router.get("/docs", role="read", include_in_schema=False)
     def docs() -> HTMLResponse:
         """Show Swagger UI with the OpenAPI document embedded, so that the page needs no key to fetch it."""
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url="/openapi.json",
             title=app.title,
             swagger_js_url="/docs/static/swagger-ui-bundle.js",
@@ -34,6 +34,8 @@ def add_docs_routes(router: Router, app: FastAPI) -> None:
             swagger_favicon_url="/docs/static/favicon-32x32.png",
             swagger_ui_parameters={"spec": for_page(app.openapi())},
         )
+        page.headers["x-frame-options"] = "DENY"  # in a foreign page's frame a click could be led to "Execute"
+        return page
 
     @router.get("/docs/static/{name}", role=PUBLIC, include_in_schema=False)
     def static(name: str) -> FileResponse:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 
@@ -101,6 +102,16 @@ def test_the_name_in_the_setting_is_a_host_beside_loopback(asked: Asked, request
     for host, is_known in (("127.0.0.1", True), ("ml.example.com:8443", named), ("evil.example", False)):
         status = asked.gateway.client.get("/health/live", headers={"Host": host}).status_code
         assert (200 if is_known or not asked.judges_host else 403) == status, host
+
+
+def test_the_document_has_the_version_of_the_package(asked: Asked) -> None:
+    document = asked.gateway.client.get("/openapi.json", headers={"X-API-Key": asked.key} if asked.key else {}).json()
+    assert version("modelops_pipelines") == document["info"]["version"]
+
+
+def test_no_page_can_frame_the_page_that_executes(asked: Asked) -> None:
+    answer = asked.gateway.client.get("/docs", headers={"X-API-Key": asked.key} if asked.key else {})
+    assert (200, "DENY") == (answer.status_code, answer.headers["x-frame-options"])
 
 
 def test_a_page_of_a_name_in_the_setting_may_call(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class Guarded:
         return self.send(route.method, route.path, self.keys[key], route.body)
 
     def send(self, method: str, path: str, key: str | None, body: Any = None) -> httpx.Response:
-        headers = {} if key is None else {"X-API-Key": key}
+        headers = {"Content-Type": "application/json"} | ({} if key is None else {"X-API-Key": key})
         return self.gateway.client.request(method, path, headers=headers, json=body)
 
 
@@ -262,7 +262,7 @@ def test_a_rollback_by_http_is_done_when_it_is_answered_and_the_history_says_by_
         assert gateway.client.get(E, headers=headers).json()["variants"][0]["version"] == "1"
         event = project.stores.deployments.events("cancer")[-1]
         assert ("oncall", "rollback", "it drifts") == (event.actor, event.action, event.reason)
-        again = gateway.client.post(f"{E}/rollback", headers=headers)
+        again = gateway.client.post(f"{E}/rollback", json={}, headers=headers)
         assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
         assert "modelops rollback cancer --undo --reason TEXT" in again.json()["error"]["remedy"]
         undo = {"undo": True, "reason": "it was the season"}

@@ -11,6 +11,12 @@ GUARDS = {
     "MODELOPS_WORKERS": "3",
     "MODELOPS_GLOBAL_LIMIT": "1000/minute; 50/second",
     "MODELOPS_LIMITS_URL": "redis://:secret@127.0.0.1:6379/0",
+    "MODELOPS_ALLOWED_HOSTS": "ml.example.com, gate.example:8443",
+    "MODELOPS_CONNECTIONS": "50",
+    "MODELOPS_HEADER_KIB": "16",
+    "MODELOPS_BODIES_MIB": "32",
+    "MODELOPS_REQUEST_SECONDS": "2.5",
+    "MODELOPS_IDLE_SECONDS": "1.5",
 }
 WRONG = {
     "no worker": ({"MODELOPS_WORKERS": "0"}, "The setting workers is '0'. Set MODELOPS_WORKERS to a number of"),
@@ -24,6 +30,12 @@ WRONG = {
         {"MODELOPS_GLOBAL_LIMIT": "0/day"},
         "'0/day' allows no request. Correct MODELOPS_GLOBAL_LIMIT",
     ),
+    "no host": ({"MODELOPS_ALLOWED_HOSTS": "a.example, *"}, "The setting allowed_hosts names '*', which is no host"),
+    "too few connections": ({"MODELOPS_CONNECTIONS": "9"}, "MODELOPS_CONNECTIONS to a number of connections, 10 to"),
+    "no header": ({"MODELOPS_HEADER_KIB": "0"}, "Set MODELOPS_HEADER_KIB to a number of KiB, 8 to 1024"),
+    "no body": ({"MODELOPS_BODIES_MIB": "0"}, "Set MODELOPS_BODIES_MIB to a number of MiB, 1 to"),
+    "no time": ({"MODELOPS_REQUEST_SECONDS": "0.5"}, "Set MODELOPS_REQUEST_SECONDS to a number of seconds, from 1"),
+    "no pause": ({"MODELOPS_IDLE_SECONDS": "0"}, "Set MODELOPS_IDLE_SECONDS to a number of seconds, from 1"),
     "no Redis": ({"MODELOPS_LIMITS_URL": "http://:secret@x"}, "starts with redis:// or rediss:// or unix://"),
 }
 
@@ -38,6 +50,11 @@ def test_a_child_process_gets_the_same_settings(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, GUARDS)
     assert GUARDS.items() <= settings.environment().items()
     assert settings == load_settings(tmp_path, settings.environment())
+
+
+def test_hosts_may_be_a_list_in_the_project(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.modelops]\nallowed_hosts = ["a.example", "b.example:1"]\n')
+    assert "a.example, b.example:1" == load_settings(tmp_path, {}).allowed_hosts
 
 
 def test_guards_can_be_set_in_the_project(tmp_path: Path) -> None:

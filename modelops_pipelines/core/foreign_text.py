@@ -24,12 +24,13 @@ _READ = 4000  # characters of a text that are looked at
 _FIRST_FRAMES, _LAST_FRAMES = 5, 15
 _CHAIN = 5
 _SHORTEST = 3  # letters: shorter words may be values, as F or NY
+_ENCLOSED = re.compile(r"['\"`\[\](){}<>=]")
 _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]{1,2}\b)?")  # with its 's or n't
 _OWN_CODE = __file__.removesuffix("core/foreign_text.py")
 COMMON = frozenset(
     _WORD.findall("""
-    a all allowed already an and any are argument arguments array arrays as at attribute axis base be between bool
-    by call called can cannot catalog column columns contains convert could data decode dimension dimensions
+    a all allowed already an and any are argument arguments array arrays as at attribute axis base be between binder
+    bool by call called can cannot catalog column columns contains convert could data decode dimension dimensions
     division does dtype empty encode error expected failed false feature features file float for found from function
     generator given got has have if in index indices infinity input inputs int integer invalid is it iterable key
     keyword label length list literal match memory method mismatch missing model module most must name names nan
@@ -92,7 +93,7 @@ def type_name(error: BaseException) -> str:
     """Return the name of an exception's type; ``Exception`` for one that no module has, and that anything may name."""
     kind = type(error)
     if getattr(builtins, kind.__name__, None) is kind:
-        return kind.__name__
+        return str(kind.__name__)
     found: object = sys.modules.get(kind.__module__)
     for part in kind.__qualname__.split("."):
         found = getattr(found, part, None)
@@ -116,12 +117,16 @@ def is_own_code(file: str) -> bool:
     return file.startswith(_OWN_CODE)
 
 
-def _last_code(error: BaseException) -> Iterator[CodeType]:
-    trace, last = error.__traceback__, None
+def _last_code(error: BaseException) -> list[CodeType]:
+    """Return the function that raised an error; nothing for one that was not raised."""
+    return [trace.tb_frame.f_code for trace in _traces(error)][-1:]
+
+
+def _traces(error: BaseException) -> Iterator[TracebackType]:
+    trace = error.__traceback__
     while trace is not None:
-        trace, last = trace.tb_next, trace.tb_frame.f_code
-    if last is not None:
-        yield last
+        yield trace
+        trace = trace.tb_next
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -136,31 +141,25 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _trace_of(error: BaseException, rows: list[object]) -> str:
     if isinstance(error, QuotedError):
         return _text_of(error)
-    places = list(_places(error.__traceback__))
+    places = list(_places(error))
     if len(places) > _FIRST_FRAMES + _LAST_FRAMES:
         left_out = f"  ... {len(places) - _FIRST_FRAMES - _LAST_FRAMES} more"
         places = [*places[:_FIRST_FRAMES], left_out, *places[-_LAST_FRAMES:]]
     return "\n".join(["Traceback (most recent call last):", *places, error_text(error, rows)])
 
 
-def _places(trace: TracebackType | None) -> Iterator[str]:
+def _places(error: BaseException) -> Iterator[str]:
     """Yield file, line and source of each frame; a frame without a file of source may be named after anything."""
-    while trace is not None:
+    for trace in _traces(error):
         code = trace.tb_frame.f_code
         line = linecache.getline(code.co_filename, trace.tb_lineno).strip()[:200]
         yield f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}\n    {line}' if line else "  ..."
-        trace = trace.tb_next
 
 
 def _words_of_trace(error: BaseException) -> frozenset[str]:
     """Return the words of the code that an exception went through, and of what it was raised in place of."""
-    found: set[str] = set()
-    for one in _chain(error):
-        trace = one.__traceback__
-        while trace is not None:
-            found |= _words_of(trace.tb_frame.f_code)
-            trace = trace.tb_next
-    return frozenset(found)
+    traces = (trace for one in _chain(error) for trace in _traces(one))
+    return frozenset[str]().union(*(_words_of(trace.tb_frame.f_code) for trace in traces))
 
 
 @lru_cache(maxsize=4096)
@@ -183,12 +182,12 @@ def _texts(constants: Iterable[object]) -> Iterator[str]:
 
 
 def _is_own(token: str, allowed: frozenset[str], values: frozenset[str]) -> bool:
+    """Return whether all words of a token are the code's; in quotes or brackets, a COMMON one may be a value."""
     words = [word.casefold() for word in _WORD.findall(token)]
-    plain = bool(words) and not any(
-        letter.isdigit() or letter in "_\\/@" or not letter.isprintable() for letter in token
-    )
-    return plain and all(
-        word in COMMON or (len(word) >= _SHORTEST and word in allowed and word not in values) for word in words
+    odd = any(letter.isdigit() or letter in "_\\/@" or not letter.isprintable() for letter in token)
+    common = frozenset() if _ENCLOSED.search(_WORD.sub("", token)) else COMMON
+    return bool(words and not odd) and all(
+        word in common or (len(word) >= _SHORTEST and word in allowed and word not in values) for word in words
     )
 
 

@@ -27,6 +27,7 @@ from modelops_pipelines.store.filesystem.files import write_atomically
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _MAX_FAULTS_SHOWN = 20
 _BOOLS = {"true": True, "false": False, "1": True, "0": False}
+_LINE_END = "\r\n"
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,6 @@ class Suite:
     path: Path
     features: tuple[str, ...]
     cases: tuple[Case, ...]
-
-
-_LINE_END = "\r\n"
 
 
 def suite_path(folder: Path, endpoint: str, suite: str) -> Path:

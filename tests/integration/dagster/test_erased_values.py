@@ -8,17 +8,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modelops_pipelines.core.tables.lake import DATA_QUALITY, PROFILES, QUALITY_METRICS
+from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, DATA_QUALITY, PROFILES, QUALITY_METRICS
 from modelops_pipelines.operations.governance.erasure import erase_user
 from modelops_pipelines.operations.reports.health_page import write_health_page
+from modelops_pipelines.resources.project import ProjectResource
 from tests.fakes.records import VERSION, feedback_row, label_row, request_record, write_segment
 from tests.support.project import CANCER_YAML
-from tests.worlds.dagster_project import World, world
+from tests.worlds.dagster_project import World, failure_of, world
 
-YAML = CANCER_YAML.replace("method: fixed", "method: calibrated") + "  segments: [c]\n"
+YAML = (
+    CANCER_YAML.replace("method: fixed", "method: calibrated").replace("trainers:logistic", "speaking:train")
+    + "  segments: [c]\n  metrics: [{name: m, function: tests.fakes.speaking:measure}]\n"
+)
 CITY, NUMBER, USER = "Zorroville", 77007725.25, "u-4711"
 NEEDLES = (CITY, "77007725", "7.7007725", "7.701e+07")
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -54,6 +60,30 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
+def test_what_a_library_a_metric_or_a_trainer_says_is_in_no_run_of_dagsters(made: World) -> None:
+    failed = _arrow_fails.execute_in_process(
+        instance=made.instance, resources={"project": ProjectResource()}, raise_on_error=False
+    )
+    assert "ArrowInvalid" in failure_of(failed)
+    trained = made.run("retrain")
+    assert not trained.success
+    with made.project.stores.lake.query("cancer", [CUSTOM_METRICS]) as connected:
+        reasons = {row[0] for row in connected.sql("SELECT reason FROM custom_metrics").fetchall()}
+    assert {"ValueError: could not convert string to float: …"} == reasons
+    assert [] == _holders(made.project.folder.parent / "dagster")
+
+
+@dg.op
+def _cast(project: ProjectResource) -> None:
+    with project.stores():
+        pa.array([CITY]).cast(pa.int64())
+
+
+@dg.job
+def _arrow_fails() -> None:
+    _cast()
+
+
 def test_nothing_that_only_she_had_is_left_and_everything_is_computed_again(made: World) -> None:
     home, dagster = made.project.stores.settings.home, made.project.folder.parent / "dagster"
     assert [] == _holders(dagster)
@@ -64,9 +94,9 @@ def test_nothing_that_only_she_had_is_left_and_everything_is_computed_again(made
     assert "health.html" in held
     (erased,) = erase_user(made.project.stores, USER, [made.project.spec], "test", patience=5)
     assert (360, 180, 3) == tuple(erased.rows[name] for name in ("inference_log", "labels", "feedback"))
-    assert [] == _holders(home)
+    assert [] == _holders(home, "training_sets")  # a frozen one stays
     assert made.materialise().success
-    assert [] == _holders(home) + _holders(dagster)
+    assert [] == _holders(home, "training_sets") + _holders(dagster)
     counted = made.project.stores.lake.rows("cancer", QUALITY_METRICS.name)
     assert counted >= 3
     assert made.project.stores.lake.rows("cancer", DATA_QUALITY.name) > 0
@@ -75,9 +105,10 @@ def test_nothing_that_only_she_had_is_left_and_everything_is_computed_again(made
     assert ("a", "b") == tuple(sorted(reference.bins["c"].categories))
 
 
-def _holders(folder: Path) -> list[str]:
+def _holders(folder: Path, besides: str = "") -> list[str]:
     """Return the files that hold one of the values: in their bytes, in what Parquet packs, in SQLite, in pictures."""
-    return [str(path) for path in sorted(folder.rglob("*")) if path.is_file() and _holds(path)]
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and _holds(path)]
+    return [str(path) for path in found if besides not in path.parts]
 
 
 def _holds(path: Path) -> bool:

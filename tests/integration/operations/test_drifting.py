@@ -151,7 +151,7 @@ def test_a_renamed_category_is_told_and_an_ordinary_hour_is_not(project: Project
     derive(project)
     first, second = judge_rules(project.stores, project.spec, ["data_quality"], [at, at + HOUR])
     assert (True, False) == (first.passed, second.passed)
-    assert "c: 71% of the values have unknown categories, such as 'A'" in second.message
+    assert "c: 71% of the values have unknown categories" in second.message
 
 
 def test_chunks_go_on_over_windows_and_are_the_same_when_computed_again(project: Project) -> None:

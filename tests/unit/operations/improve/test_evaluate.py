@@ -159,7 +159,7 @@ def test_a_candidate_that_is_worse_for_one_segment_fails_by_its_name(made: Proje
     [
         ("4", "version 4: The model returned a probability outside 0 to 1"),
         ("5", "the candidate returns classes without scores; the champion returns scores"),
-        ("6", "version 6: the model raised KeyError: 'no such column'"),
+        ("6", "version 6: the model raised KeyError: … such column'"),
     ],
 )
 def test_a_candidate_that_cannot_answer_fails_and_says_why(made: Project, version: str, reason: str) -> None:

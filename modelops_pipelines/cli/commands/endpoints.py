@@ -10,6 +10,7 @@ from modelops_pipelines.cli.output import echo, json_option, show_change, show_r
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import DesiredState
+from modelops_pipelines.operations.alerting.rule_states import unmonitored
 from modelops_pipelines.operations.endpoints.configurations import Faulty, read_configurations
 from modelops_pipelines.operations.endpoints.kept import kept_of
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
@@ -29,7 +30,10 @@ def endpoint() -> None:
 @endpoint.command("list")
 @json_option
 def list_endpoints(*, as_json: bool) -> None:
-    """List the endpoints and the versions that each serves, with the problem of one that does not serve."""
+    """List the endpoints and the versions that each serves, with the problem of one that does not serve.
+
+    The last column says why drift is not judged, and what that needs.
+    """
     stores = open_stores()
     live = {state.endpoint: state for state in stores.deployments.all_desired()}
     configurations = read_configurations(stores.settings)
@@ -47,6 +51,7 @@ def list_endpoints(*, as_json: bool) -> None:
                 "status": found.status,
                 "generation": state.generation,
                 "problem": found.problem or _configuration_problem(stores, spec, configurations.fault_of(spec.name)),
+                "drift_unmonitored": unmonitored(stores, spec),
                 **({"to_add": to_add(stores, spec, state)} if as_json else {}),
             }
         )
@@ -95,6 +100,7 @@ def show(name: str, *, as_json: bool) -> None:
         "generation": state.generation,
         "status": found.status,
         "problem": found.problem or _configuration_problem(stores, spec, fault),
+        "drift_unmonitored": unmonitored(stores, spec),
         "variants": [vars(variant) for variant in state.variants],
     }
     show_value({**describe(spec), **live, "to_add": to_add(stores, spec, state)}, as_json=as_json)

@@ -1,7 +1,7 @@
 """Episodes of drift: a column that drifted stays drifted until its values are back, or the new ones are accepted.
 
-The windows of an episode are no reference (``core/drift/eligible.py``). Otherwise a permanent step would become its own
-reference within days and its alert would resolve itself, and a mended fault would hide smaller changes for weeks.
+The windows of an episode are no reference (``Eligible``). Otherwise a permanent step would become its own reference
+within days and its alert would resolve itself, and a mended fault would hide smaller changes for weeks.
 """
 
 import math
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from modelops_pipelines.core.drift.calibrated import CalibratedVerdict, Channel, Measured
-from modelops_pipelines.core.drift.eligible import Eligible, without
+from modelops_pipelines.core.drift.seasonal_reference import Eligible, without
 
 Key: TypeAlias = tuple[str, str]
 """A version and a column."""
@@ -59,23 +59,27 @@ def follow(one: CalibratedVerdict, span: Span, before: Episode | None) -> tuple[
     """
     if before is None:
         return one, _begun(one, span) if one.drifted else None
-    if one.flagged:
-        return replace(one, drifted=True), _flagged_again(one, before)
     found = next((each for each in one.measured if each.channel == before.channel), None)
+    if one.flagged and before.channel not in one.channels:
+        return replace(one, drifted=True), _moved(one, before)
     if found is None:
         reason = one.reason or f"no values to compare the {before.channel} with"
         return replace(one, drifted=None, reason=reason), before
-    after = _unflagged(found, span, before)
-    if after.back is None:
+    after = _weighed(found, span, before)
+    if one.flagged:
+        one = replace(one, drifted=True)
+    elif after.back is None:
         reason = f"an effect of {found.effect:.3g} is as in the drift, whose mean is {before.level:.3g}"
-        return replace(one, drifted=True, reason=reason), after
-    if after.evidence < EVIDENCE or span.end - after.back < DAY:
-        return replace(one, drifted=True, reason="it may be back: so far too little evidence, or under a day"), after
-    ended = span.start > after.back and span.end - after.back > DAY
-    return replace(one, drifted=False), None if ended else after
+        one = replace(one, drifted=True, reason=reason)
+    elif after.evidence < EVIDENCE or span.end - after.back < DAY:
+        one = replace(one, drifted=True, reason="it may be back: so far too little evidence, or under a day")
+    else:
+        ended = span.start > after.back and span.end - after.back > DAY
+        return replace(one, drifted=False), None if ended else after
+    return one, after
 
 
-def _unflagged(found: Measured, span: Span, before: Episode) -> Episode:
+def _weighed(found: Measured, span: Span, before: Episode) -> Episode:
     """Add the window's log likelihood ratio of values that are back to values that are not; below 0 it starts again.
 
     Effects vary by about an ordinary one. The windows of a day are not independent: together they count as one. The
@@ -99,12 +103,10 @@ def _begun(one: CalibratedVerdict, span: Span) -> Episode:
     return Episode(since, one.channel, one.effect or 0.0)
 
 
-def _flagged_again(one: CalibratedVerdict, before: Episode) -> Episode:
-    """Follow the channel of the episode while it is flagged, else the one that is."""
-    flagged = {found.channel: found for found in one.measured if found.channel in one.channels}
-    if before.channel in flagged:
-        return Episode(before.since, before.channel, _mean(before.level, flagged[before.channel].effect))
-    leading = max(flagged.values(), key=lambda found: found.effect)
+def _moved(one: CalibratedVerdict, before: Episode) -> Episode:
+    """Follow the flagged channel of the largest effect, when that of the episode is not flagged."""
+    flagged = [found for found in one.measured if found.channel in one.channels]
+    leading = max(flagged, key=lambda found: found.effect)
     return Episode(before.since, leading.channel, leading.effect)
 
 

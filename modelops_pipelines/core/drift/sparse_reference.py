@@ -6,8 +6,15 @@ are since 1970 UTC.
 
 import numpy as np
 
-from modelops_pipelines.core.drift.eligible import EVERYTHING, Eligible
-from modelops_pipelines.core.drift.seasonal_reference import DAY, Hours, Season, SeasonReference, prior_window
+from modelops_pipelines.core.drift.seasonal_reference import (
+    DAY,
+    EVERYTHING,
+    Eligible,
+    Hours,
+    Season,
+    SeasonReference,
+    prior_window,
+)
 from modelops_pipelines.core.profiles.profile_stack import Stack
 
 LEAST = 30

@@ -294,7 +294,7 @@ CUSTOM_METRICS = Table(
 )
 DATA_QUALITY = Table(
     "data_quality",
-    "Each window's rows in chunks of 66, compared with the days before: units, ranges, categories, nulls.",
+    "Each window's rows in chunks of 66, compared with the days before: units, ranges, categories, nulls, dead feeds.",
     (
         *_WINDOW,
         integer("chunk", "number of the chunk in the window, from 0"),
@@ -302,7 +302,7 @@ DATA_QUALITY = Table(
         integer("n", "rows", "rows"),
         column("bool", "passed?", "the verdict; null with a reason"),
         text("column?", "the most anomalous column"),
-        text("channel?", "kind of anomaly: range, category or missing"),
+        text("channel?", "kind of anomaly: range, category, missing or constant"),
         number("value?", "share of its values that are anomalous"),
         text("flags?", "all anomalies of the chunk, one per line: column, tab, channel"),
         text("reason?", "the anomaly found, or why there is no verdict"),

@@ -1,7 +1,7 @@
 """Judges alert rules on the derived tables, window by window; the verdicts are stored and raise alerts."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from modelops_pipelines.core.alerting.alerts import Verdict
 from modelops_pipelines.core.endpoints.spec import SERVICE_ALERT_OVER, AlertRule, EndpointSpec
+from modelops_pipelines.core.metrics.skill_evidence import SkillEvidence, skill_evidence
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.derivations import derivation_of, judged_table, rule_kinds
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, ESTIMATED_QUALITY, SERVICE_METRICS, WHOLE
@@ -150,7 +151,29 @@ def _quality_verdict(spec: EndpointSpec, rule: AlertRule, window: datetime, judg
     value = rows[0].get(str(rule.metric))
     if value is None:
         return not_judged(rule, text(window), labelled, str(rows[0]["reason"]))
-    return threshold_verdict(rule, text(window), value, labelled, "labelled rows")
+    verdict = threshold_verdict(rule, text(window), value, labelled, "labelled rows")
+    if rule.metric == "brier_skill":
+        return _with_evidence(rule, verdict, _skill_evidence(spec, judged, rows[0]["model_version"]))
+    return verdict
+
+
+def _with_evidence(rule: AlertRule, verdict: Verdict, found: SkillEvidence) -> Verdict:
+    """Return a verdict on Brier skill that fails only when the whole interval does: chance alone fails no rule."""
+    if found.lack or found.upper is None:
+        return not_judged(rule, verdict.window, verdict.n, found.lack or "the metric is undefined on this window")
+    if verdict.passed or rule.below is None or found.upper < rule.below:
+        return verdict
+    message = f"{verdict.message}; but its interval reaches {found.upper:.3g}, which is not below {rule.below:g}"
+    return replace(verdict, passed=True, message=message)
+
+
+def _skill_evidence(spec: EndpointSpec, judged: pa.Table, version: str) -> SkillEvidence:
+    mine = pc.equal(judged.column("model_version"), version)
+    both = pc.and_(pc.is_valid(judged.column("label")), pc.is_valid(judged.column("score")))
+    rows = judged.filter(pc.and_(mine, both))
+    positive = pc.equal(rows.column("label").cast(pa.string()), str(spec.positive_label))
+    scores = rows.column("score").to_numpy(zero_copy_only=False)
+    return skill_evidence(scores, positive.to_numpy(zero_copy_only=False))
 
 
 def _pairs(judged: pa.Table, version: str, metric: str) -> int:

@@ -5,13 +5,14 @@ unusual pieces of a version's requests in a row, the second in the window: a sin
 window depends on the log alone, not on the order in which its rows arrived.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,21 +20,21 @@ from modelops_pipelines.core.drift.data_quality import (
     PIECE,
     Channel,
     Mask,
-    Usual,
     anomalies,
     describe_anomaly,
+    effective_callers,
+    enough_callers,
     pieces_of,
-    usual_of,
 )
-from modelops_pipelines.core.drift.eligible import Eligible, without
-from modelops_pipelines.core.drift.episodes import Accepted
-from modelops_pipelines.core.drift.seasonal_reference import DAY
+from modelops_pipelines.core.drift.seasonal_reference import DAY, Eligible
+from modelops_pipelines.core.drift.usual_values import Usual, usual_of
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.profiles.profile import Floats
 from modelops_pipelines.core.profiles.quantiles import Places
 from modelops_pipelines.core.tables.lake import DATA_QUALITY
 from modelops_pipelines.core.windows import LENGTH, window_of, windows_between
 from modelops_pipelines.operations.drift.detect import runs
+from modelops_pipelines.operations.drift.faults import Failures, stored_checks
 from modelops_pipelines.operations.drift.hourly_profiles import row_values
 from modelops_pipelines.operations.drift.reference_hours import Columns, histories
 from modelops_pipelines.operations.drift.references import ANSWERS, monitored_columns
@@ -41,8 +42,7 @@ from modelops_pipelines.operations.lake.endpoint_tables import feature_types, lo
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
-from modelops_pipelines.store.lake.parquet_scan import read_files
-from modelops_pipelines.store.lake.profile_rows import date_of, hour_of
+from modelops_pipelines.store.lake.profile_rows import hour_of
 from modelops_pipelines.store.stores import Stores
 
 MOST_CHUNKS = 50
@@ -53,7 +53,6 @@ LOOK_BACK = (timedelta(days=1), timedelta(days=7))
 """How far back these rows are searched: the second span where the first holds too few."""
 FEWEST_DAYS = 4
 """Days of history that a verdict needs."""
-_KNOWN = ("window_start", "model_version", "chunk", "first_event", "passed", "flags")
 Row = dict[str, Any]
 
 
@@ -91,11 +90,7 @@ def _dependent_windows(stores: Stores, spec: EndpointSpec, windows: Windows, _: 
 
 
 def _stored(stores: Stores, spec: EndpointSpec, start: datetime, end: datetime, names: Sequence[str]) -> pa.Table:
-    return _of_dates(stores, spec, dates_of(windows_between(start, end, "day")), names)
-
-
-def _of_dates(stores: Stores, spec: EndpointSpec, dates: Sequence[date], names: Sequence[str]) -> pa.Table:
-    return read_files(stores.lake.files(spec.name, DATA_QUALITY.name, dates), DATA_QUALITY, names)
+    return stored_checks(stores, spec, dates_of(windows_between(start, end, "day")), names)
 
 
 def _check_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> list[Row]:
@@ -115,75 +110,6 @@ def _check_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetim
             failures.add(checked, spec.window)
             rows += checked
     return rows
-
-
-@dataclass
-class Failures:
-    """The hours (since 1970) of the faults found so far, by version and column, each with the start of its window.
-
-    They are no reference, until they are ``accepted``. ``dates`` are those that can be a reference.
-    """
-
-    failed: dict[tuple[str, str], list[tuple[int, int, int]]] = field(default_factory=dict)
-    accepted: Sequence[Accepted] = ()
-    dates: Sequence[date] = ()
-
-    @classmethod
-    def stored(cls, stores: Stores, spec: EndpointSpec, windows: Sequence[datetime]) -> "Failures":
-        """Return the stored faults of the days that may be a reference of the windows that are recomputed."""
-        accepted = [
-            Accepted(one.column, hour_of(one.since), hour_of(one.until)) for one in stores.acceptances.of(spec.name)
-        ]
-        found, start, days = cls(accepted=accepted), hour_of(windows[0]), spec.drift.days
-        first, last = start // DAY, hour_of(windows[-1]) // DAY
-        wanted, read = set(range(first - days, last + 1)), set[int]()
-        while unread := wanted - read:
-            found._read(stores, spec, sorted(unread), set(windows))
-            read |= unread
-            wanted |= {one for key in found.failed for one in found.eligible(key[0], start, key[1]).period(first, days)}
-        return replace(found, dates=[date_of(day) for day in sorted(wanted)])
-
-    def _read(self, stores: Stores, spec: EndpointSpec, days: Sequence[int], among: Container[datetime]) -> None:
-        known = _of_dates(stores, spec, [date_of(day) for day in days], _KNOWN)
-        failing = known.filter(known.column("passed").is_valid()).to_pylist()
-        for rows in _by_window(failing).values():
-            if rows[0]["window_start"] not in among:
-                self.add(rows, spec.window)
-
-    def add(self, rows: Sequence[Row], size: str) -> None:
-        """Add a window's rows of the table, in order."""
-        if not rows or rows[0]["passed"] is None:
-            return
-        version, window = rows[0]["model_version"], rows[0]["window_start"]
-        starts = [hour_of(row["first_event"]) for row in rows]
-        ends = [*starts[1:], hour_of(window + LENGTH[size]) - 1]
-        found: dict[str, tuple[int, int]] = {}
-        for row, start, end in zip(rows, starts, ends, strict=True):
-            if not row["passed"]:
-                for column in {line.partition("\t")[0] for line in row["flags"].splitlines()}:
-                    found[column] = found.get(column, (start - 1, end))[0], end
-        for column, (first, last) in found.items():
-            self.failed.setdefault((version, column), []).append((hour_of(window), first, last + 1))
-
-    def eligible(self, version: str, hour: int, column: str) -> Eligible:
-        """Return which hours are a column's reference for the windows of a day: none in which it had a fault."""
-        day = hour // DAY
-        failed = [(first, end) for of, first, end in self.failed.get((version, column), ()) if of // DAY < day]
-        known = (one.until for one in self.accepted if one.column == column and one.until <= hour)
-        return Eligible.of(without(failed, max(known, default=None)))
-
-    def accepted_lately(self, window: datetime) -> set[str]:
-        """Return the columns that were accepted in the day before a window: what is usual does not yet hold them."""
-        hour = hour_of(window)
-        return {one.column for one in self.accepted if one.until <= hour < one.until + DAY}
-
-
-def _by_window(rows: Iterable[Row]) -> dict[tuple[datetime, str], list[Row]]:
-    """Return rows of the table by window and version, in order."""
-    found: dict[tuple[datetime, str], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: (row["window_start"], row["chunk"])):
-        found.setdefault((row["window_start"], row["model_version"]), []).append(row)
-    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,10 +170,17 @@ def _log(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> 
     return rows, before
 
 
+def _callers(log: pa.Table) -> npt.NDArray[np.int64]:
+    """Return a number for who sent each row."""
+    coded = pc.dictionary_encode(log.column("caller_of_row")).combine_chunks()
+    indices = coded.indices if isinstance(coded, pa.DictionaryArray) else coded.chunk(0).indices
+    return np.asarray(pc.fill_null(indices, -1), np.int64)
+
+
 def rows_of(window: datetime, version: str, log: pa.Table, before: int, past: Past) -> Iterator[Row]:
     """Yield a window's rows of the table: one per piece, or one for several adjacent pieces.
 
-    ``log`` has its rows after some rows ``before`` it, in order: event_time, sampled, and the columns.
+    ``log`` has its rows after some rows ``before`` it, in order: event_time, sampled, caller_of_row, and the columns.
     """
     if before == len(log):
         return
@@ -285,7 +218,8 @@ class _Found:
                 found = anomalies(usual, values, all_rows if name in ANSWERS else sampled, bounds[:-1])
                 shares |= {(name, channel): of for channel, of in found.items() if not np.isnan(of).all()}
         unusual = {key: ~np.isnan(of) for key, of in shares.items()}
-        lasting = {key: np.concatenate([[False], of[1:] & of[:-1]]) for key, of in unusual.items()}
+        enough = enough_callers(effective_callers(_callers(log), bounds[:-1]))
+        lasting = {key: np.concatenate([[False], of[1:] & of[:-1]]) & enough for key, of in unusual.items()}
         own = int(preceded)
         return cls(
             past,

@@ -10,10 +10,11 @@ from functools import cache, partial
 
 import numpy as np
 
-from modelops_pipelines.core.drift.eligible import EVERYTHING, Eligible
 from modelops_pipelines.core.drift.seasonal_reference import (
     DAY,
+    EVERYTHING,
     WEEK,
+    Eligible,
     Matching,
     Season,
     SeasonReference,

@@ -77,19 +77,20 @@ def answered_of_windows(table: Table, names: Sequence[str]) -> str:
 def answered_until(table: Table, names: Sequence[str]) -> str:
     """Return the query of a version's rows in a window, in order of time, and of the last ``most`` before it.
 
-    Parameters: version, start (how far back at most), window, end, most.
+    ``caller_of_row`` is who sent a row: the user, else the session, else the request alone. Parameters: version, start
+    (how far back at most), window, end, most.
     """
     ordered = list(dict.fromkeys(["prediction_id", *names]))
     of_version = (
-        f"SELECT event_time, {_HAS_FEATURES} AS sampled, {columns_of(table, ordered)} FROM inference_log "
-        f"WHERE {_ANSWERED} AND model_version = $version"
+        f"SELECT event_time, {_HAS_FEATURES} AS sampled, coalesce(user_id, session_id, request_id) AS caller_of_row, "
+        f"{columns_of(table, ordered)} FROM inference_log WHERE {_ANSWERED} AND model_version = $version"
     )
     earlier = (
         f"{of_version} AND event_time >= $start AND event_time < $window "
         "ORDER BY event_time DESC, prediction_id DESC LIMIT $most"
     )
     return (
-        f"SELECT event_time, sampled, {columns_of(table, names)} FROM (({earlier}) UNION ALL "
+        f"SELECT event_time, sampled, caller_of_row, {columns_of(table, names)} FROM (({earlier}) UNION ALL "
         f"({of_version} AND event_time >= $window AND event_time < $end)) ORDER BY event_time, prediction_id"
     )
 

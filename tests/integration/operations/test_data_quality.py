@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from modelops_pipelines.core.drift.eligible import EVERYTHING
 from modelops_pipelines.core.drift.episodes import Accepted
+from modelops_pipelines.core.drift.seasonal_reference import EVERYTHING
 from modelops_pipelines.core.profiles.profile import fit_bins, profile
 from modelops_pipelines.core.profiles.profile_stack import Stack
 from modelops_pipelines.core.tables.lake import DATA_QUALITY
@@ -19,11 +19,11 @@ from modelops_pipelines.operations.alerting.judge_rules import judge_rules
 from modelops_pipelines.operations.drift.data_quality import (
     BEFORE,
     MOST_CHUNKS,
-    Failures,
     Past,
     check_data_quality,
     rows_of,
 )
+from modelops_pipelines.operations.drift.faults import Failures
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.store.lake.profile_rows import Hours, hour_of
@@ -57,7 +57,8 @@ def log_of(values: Any) -> pa.Table:
     """Return rows of a log a tenth of a second apart, BEFORE of them before the window."""
     times = [WINDOW + timedelta(seconds=(n - BEFORE) / 10) for n in range(len(values))]
     event_time = pa.array(times, pa.timestamp("us", "UTC"))
-    return pa.table({"event_time": event_time, "sampled": [True] * len(values), "x": values})
+    callers = [str(n) for n in range(len(values))]
+    return pa.table({"event_time": event_time, "sampled": [True] * len(values), "caller_of_row": callers, "x": values})
 
 
 def rows(values: Any, of: Past) -> list[dict[str, Any]]:
@@ -106,7 +107,9 @@ def test_an_odd_piece_alone_raises_nothing_and_is_shown() -> None:
 def test_a_window_of_a_million_rows_is_looked_at_at_once() -> None:
     values = np.full(BEFORE + 1_000_000, 60.0)
     event_time = pa.repeat(pa.scalar(WINDOW, pa.timestamp("us", "UTC")), len(values))
-    log = pa.table({"event_time": event_time, "sampled": pa.repeat(True, len(values)), "x": values})
+    callers = pa.array(np.arange(len(values)) // 2).cast(pa.string())
+    sampled = pa.repeat(True, len(values))
+    log = pa.table({"event_time": event_time, "sampled": sampled, "caller_of_row": callers, "x": values})
     found = list(rows_of(WINDOW, "1", log, BEFORE, past()))
     assert len(found) <= MOST_CHUNKS
     assert all(row["passed"] for row in found)

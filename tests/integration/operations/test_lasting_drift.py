@@ -16,6 +16,7 @@ from modelops_pipelines.core.profiles.profile import fit_bins, profile
 from modelops_pipelines.core.tables.lake import DRIFT, PROFILES
 from modelops_pipelines.operations.alerting.accept_drift import accept_drift
 from modelops_pipelines.operations.alerting.judge_rules import judge_table
+from modelops_pipelines.operations.alerting.rule_states import unmonitored
 from modelops_pipelines.operations.drift.detect import detect_drift
 from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.store.lake.profile_rows import hour_of, joined_rows
@@ -198,3 +199,28 @@ def test_late_requests_that_end_a_drift_change_the_days_after_it(project: Projec
     assert {day(STEP + 3)} == {row["since"] for row in late if row["drifted"]}
     detect_drift(project.stores, project.spec, Range(day(STEP), day(STEP + 20)))
     assert stored(project, DRIFT) == late
+
+
+@pytest.mark.parametrize("rows", [4, 20, 100])
+def test_a_step_of_five_sigma_is_told_of_few_rows_a_day_and_an_ordinary_day_is_not(project: Project, rows: int) -> None:
+    days = 160 if rows < 10 else 60
+    serve(project, range(days), rows=rows)
+    serve(project, range(days, days + 25), 5.0, rows=rows)
+    judge(project, range(days - 20, days + 25))
+    found = drifted(project)
+    assert not any(found[number] for number in range(days - 20, days))
+    assert not any(drifted(project, "steady").values())
+    assert found[days + 24] is True
+    assert [OPEN] == alerts(project)
+
+
+def test_an_endpoint_with_too_few_rows_says_what_monitoring_needs(project: Project) -> None:
+    serve(project, range(60), rows=1)
+    judge(project, range(50, 60))
+    told = unmonitored(project.stores, project.spec)
+    assert told is not None
+    assert told.startswith("not monitored: ")
+    assert "gross changes need 30 rows in 14 days, others 500 in a week" in told
+    serve(project, range(60, 120), rows=50)
+    judge(project, range(110, 120))
+    assert "gross changes only, and there is none" in str(unmonitored(project.stores, project.spec))

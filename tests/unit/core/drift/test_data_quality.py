@@ -6,19 +6,20 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.drift.data_quality import (
-    FEWEST,
     PIECE,
-    Usual,
     anomalies,
     describe_anomaly,
+    effective_callers,
+    enough_callers,
     pieces_of,
-    usual_of,
 )
+from modelops_pipelines.core.drift.usual_values import FEWEST, Usual, usual_of
 from modelops_pipelines.core.profiles.categorical import Coded
 from modelops_pipelines.core.profiles.profile import ColumnBins, fit_bins, profile
 from modelops_pipelines.core.profiles.profile_stack import Stack
@@ -293,3 +294,63 @@ def fails(row: int, window: int, start: int, share: float) -> bool:
     at = bounds + first - before
     odd = [b - max(a, start) >= share * (b - a) for a, b in pairwise(at)]
     return any(a and b for a, b in pairwise(odd))
+
+
+def prices(rng: np.random.Generator, n: int) -> npt.NDArray[np.float64]:
+    return np.exp(rng.normal(3, 1, n))
+
+
+def usual_prices(broken: int = 0) -> Usual:
+    """Return what is usual of ten days of prices, with some hours in which all were missing."""
+    parts = [prices(np.random.default_rng(hour), 80) for hour in range(240)]
+    for hour in range(100, 100 + broken):
+        parts[hour] = np.full(80, np.nan)
+    bins = fit_bins("price", np.concatenate(parts), "numeric")
+    found = usual_of(Stack.of(bins, [profile(part, bins) for part in parts]))
+    assert found is not None
+    return found
+
+
+BROKEN = {
+    "a hundredth": (lambda x: x / 100, "range"),
+    "zeros": (lambda x: x * 0, "range"),
+    "a flipped sign": (lambda x: -x, "range"),
+    "a dead feed": (lambda x: x * 0 + 20, "constant"),
+    "nothing": (lambda x: x * np.nan, "missing"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+@pytest.mark.parametrize("hours", [0, 1, 2])
+def test_broken_prices_are_unusual_whatever_an_hour_long_ago_was_like(fault: str, hours: int) -> None:
+    change, channel = BROKEN[fault]
+    usual, rng = usual_prices(hours), np.random.default_rng(9_000)
+    starts, counted = np.arange(0, 660, 66), np.ones(660, np.bool_)
+    ordinary = anomalies(usual, prices(rng, 660), counted, starts)
+    assert all(np.isnan(of).all() for of in ordinary.values())
+    found = anomalies(usual, change(prices(rng, 660)), counted, starts)
+    assert not np.isnan(found[channel]).any()  # type: ignore[index]
+
+
+def test_a_value_that_is_mostly_zero_is_not_a_dead_feed() -> None:
+    rng = np.random.default_rng(3)
+    parts = [np.where(rng.random(80) < 0.8, 0.0, rng.random(80)) for _ in range(240)]
+    bins = fit_bins("discount", np.concatenate(parts), "numeric")
+    usual = usual_of(Stack.of(bins, [profile(part, bins) for part in parts]))
+    assert usual is not None
+    assert np.isnan(anomalies(usual, np.zeros(66), np.ones(66, np.bool_), np.array([0]))["constant"]).all()
+
+
+def test_the_effective_number_of_callers_counts_each_by_its_rows() -> None:
+    callers = np.array([*range(66), *[7] * 66, *[8] * 33, *[9] * 33])
+    starts = np.array([0, 66, 132])
+    assert [66, pytest.approx(132**2 / (65 + 67**2)), pytest.approx(132**2 / (66**2 + 2 * 33**2))] == list(
+        effective_callers(callers, starts)
+    )
+
+
+def test_one_large_order_is_no_fault_of_a_shop_and_a_batch_may_be_one() -> None:
+    shop = np.array([60.0, 58.0, 1.4, 1.0, 1.2, 59.0, 60.0])
+    assert [True, True, False, False, False, True, True] == enough_callers(shop).tolist()
+    assert enough_callers(np.array([1.0, 1.0, 2.0])).tolist()[2] is True
+    assert enough_callers(np.ones(5)).all()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from modelops_pipelines.core.drift.calibrated import CalibratedVerdict, Measured
-from modelops_pipelines.core.drift.eligible import EVERYTHING, Eligible, without
 from modelops_pipelines.core.drift.episodes import Accepted, Episode, EpisodeLog, Span, follow
+from modelops_pipelines.core.drift.seasonal_reference import EVERYTHING, Eligible, without
 
 DAY = 24
 KEY = ("1", "x")

@@ -20,9 +20,9 @@ _MEASURES = {
 
 def service_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of traffic, errors and latency."""
-    shown = ("window_start", "model_version", "variant", "requests", "predictions", "unanswered")
-    shown = (*shown, "client_errors", "server_errors")
-    return derived_asset(spec, Derived(SERVICE_METRICS, measure_service, (*shown, "errors"), draw_traffic))
+    counted = ("requests", "predictions", "unanswered", "client_errors", "server_errors", "errors")
+    shown = ("window_start", "model_version", "variant", *counted)
+    return derived_asset(spec, Derived(SERVICE_METRICS, measure_service, shown, draw_traffic))
 
 
 def quality_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:

@@ -145,11 +145,10 @@ def describe_anomaly(column: str, channel: Channel, share: float, usual: Usual, 
     """Describe the anomaly of some values, of shape (n,), without a category: alerts keep this, and no erasure."""
     if channel == "missing":
         return f"{column}: {share:.0%} of the values are missing, usually at most {usual.missing:.0%}"
-    if isinstance(values, Coded) and channel == "category":
-        return f"{column}: {share:.0%} of the values have unknown categories"
     if channel == "constant":
-        words = f"of the values are equal, usually at most {usual.constant:.0%}"
-        return f"{column}: {share:.0%} {words}"
+        return f"{column}: {share:.0%} of the values are equal, usually at most {usual.constant:.0%}"
+    if isinstance(values, Coded):
+        return f"{column}: {share:.0%} of the values have unknown categories"
     middle = float(np.median(values[_present(values)]))
     words = f"of the values are outside {usual.low:.4g} to {usual.high:.4g}, the usual range of the days before"
     return f"{column}: {share:.0%} {words} (median now {middle:.4g})"

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from modelops_pipelines.core.errors import SettingsError
 
 CODE_SERVER = "dagster-code"
@@ -47,6 +45,8 @@ def write_workspace(source: Path, home: Path) -> Workspace:
 
     Entries of other kinds, such as ``grpc_server``, are kept. Raises SettingsError when the file cannot be read.
     """
+    import yaml
+
     servers: list[CodeServer] = []
     entries: list[Mapping[str, Any]] = []
     for entry in _entries(source):
@@ -76,6 +76,8 @@ def daemon_command(workspace: Path) -> list[str]:
 
 
 def _entries(source: Path) -> Sequence[Mapping[str, Any]]:
+    import yaml
+
     try:
         loaded = yaml.safe_load(source.read_text())
         return [_entry(kind, given, source.parent) for entry in loaded["load_from"] for kind, given in entry.items()]

@@ -94,9 +94,7 @@ class KilledUp:
     def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             command = self.user.command("up")
-            return subprocess.Popen(
-                command, cwd=self.user.folder, env=self.user.environment, stdout=log, stderr=log, start_new_session=True
-            )
+            return subprocess.Popen(command, cwd=self.user.folder, env=self.user.environment, stdout=log, stderr=log)
 
     def start_again(self) -> None:
         """Start `up` again if it was killed."""

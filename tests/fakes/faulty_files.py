@@ -30,6 +30,10 @@ def _wrong_value(path: Path) -> None:
     path.write_text(path.read_text().replace("window: hour", "window: fortnight"))
 
 
+def _misspelt_type(path: Path) -> None:
+    path.write_text(path.read_text().replace("ModelEndpoint", "ModelEndpiont"))
+
+
 FAULTS: dict[str, Callable[[Path], None]] = {
     "an unknown key": _unknown_key,
     "a wrong value": _wrong_value,
@@ -40,7 +44,7 @@ FAULTS: dict[str, Callable[[Path], None]] = {
     "not text": _write(b"type: \xff\xfe\x00"),
     "nested too deeply": _write(DEEP),
     "a year 0": _write("type: modelops_pipelines.ModelEndpoint\nattributes: {name: 0000-00-00}\n"),
-    "a misspelt type": _write("type: modelops_pipelines.ModelEndpiont\nattributes: {name: x}\n"),
+    "a misspelt type": _misspelt_type,
     "a link to nowhere": _replace(lambda path: path.symlink_to("nowhere.yaml")),
     "a link to itself": _replace(lambda path: path.symlink_to(path.name)),
     "a folder": _replace(lambda path: path.mkdir()),

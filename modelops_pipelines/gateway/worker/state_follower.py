@@ -188,7 +188,8 @@ class Serving:
         if changed is not None:
             self._served[state.endpoint] = served = changed
             self._failed.pop(state.endpoint, None)
-            self._keep_previous(changed)
+            if state.generation == changed.state.generation:  # else the new state's own follows
+                self._keep_previous(changed)
             self._classes_at = None
         if state.generation not in (NEVER_DEPLOYED, served.state.generation) and self._is_due(state):
             self._apply(served, state)

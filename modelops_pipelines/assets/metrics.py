@@ -20,9 +20,9 @@ _MEASURES = {
 
 def service_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of traffic, errors and latency."""
-    shown = ("window_start", "model_version", "variant", "requests", "predictions", "unanswered")
-    shown = (*shown, "client_errors", "server_errors")
-    return derived_asset(spec, Derived(SERVICE_METRICS, measure_service, (*shown, "errors"), draw_traffic))
+    rows = ("window_start", "model_version", "variant", "requests", "predictions", "unanswered")
+    shown = (*rows, "client_errors", "server_errors", "errors")
+    return derived_asset(spec, Derived(SERVICE_METRICS, measure_service, shown, draw_traffic))
 
 
 def quality_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:

@@ -13,7 +13,7 @@ TIME_LENGTH = 40
 def _plain(value: Any) -> Any:
     """Raise one error for what is no label, where each type of the union would raise its own."""
     if not isinstance(value, bool | int | float | str):
-        kind = "null" if value is None else {list: "a list", dict: "an object"}.get(type(value), "something else")
+        kind = "null" if value is None else "a list" if isinstance(value, list) else "an object"
         raise PydanticCustomError("label_type", f"The label is {kind}, and must be a text, a number, true or false")
     if isinstance(value, str) and len(value) > LABEL_LENGTH:
         raise PydanticCustomError("label_length", f"The label has {len(value)} characters, and may have {LABEL_LENGTH}")

@@ -20,8 +20,8 @@ _MEASURES = {
 
 def service_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     """Return the asset of traffic, errors and latency."""
-    counted = ("requests", "predictions", "unanswered", "client_errors", "server_errors", "errors")
-    shown = ("window_start", "model_version", "variant", *counted)
+    rows = ("window_start", "model_version", "variant", "requests", "predictions", "unanswered")
+    shown = (*rows, "client_errors", "server_errors", "errors")
     return derived_asset(spec, Derived(SERVICE_METRICS, measure_service, shown, draw_traffic))
 
 

@@ -56,7 +56,7 @@ def distribution(current: Profile, reference: Profile, title: str, known: Collec
     that are not ``known``, where that is given.
     """
     draw: Mapping[str, Callable[[Profile, Profile], str]] = {
-        "numeric": _numeric,
+        "numeric": partial(_numeric, known=known),
         "categorical": partial(_categorical, known=known),
     }
     if current.bins.kind not in draw:
@@ -122,8 +122,10 @@ def _empty(message: str) -> str:
     return svg.text(svg.WIDTH / 2, 110, message, anchor="middle")
 
 
-def _numeric(current: Profile, reference: Profile) -> str:
-    return _columns(_value_bars(current, reference) or _density_bars(current, reference))
+def _numeric(current: Profile, reference: Profile, known: Collection[str] | None) -> str:
+    """Draw numbers; without any value that is known, where that is given, no bar is of a single value."""
+    by_value = _value_bars(current, reference) if known is None or known else None
+    return _columns(by_value or _density_bars(current, reference))
 
 
 def _value_bars(current: Profile, reference: Profile) -> _Bars | None:

@@ -15,6 +15,7 @@ from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.improve.evaluate import _load_and_predict
 from modelops_pipelines.operations.release.commands import deploy, known_version
+from modelops_pipelines.store.filesystem.scratch import PREFIX
 from modelops_pipelines.store.registry import model_loader as model_files
 from modelops_pipelines.store.registry.client import TRAINER_TAG, TRAINING_SET_TAG
 from modelops_pipelines.store.registry.file_hashes import copy_files, hash_files
@@ -218,11 +219,11 @@ def test_the_copy_is_for_this_user_only_and_goes_with_the_model(
     load_model(_version(project, "2"), project.spec)
     with pytest.raises(ModelError):
         load_model(_version(project, "1"), project.spec)
-    assert [] == list(copies.iterdir())
+    assert [] == list(copies.glob(f"{PREFIX}*"))
     model = load_model(_version(project, "1"), replace(project.spec, allow_pickle=True))
-    assert [0o700] == [copy.stat().st_mode & 0o777 for copy in copies.iterdir()]
+    assert [0o700] == [copy.stat().st_mode & 0o777 for copy in copies.glob(f"{PREFIX}*")]
     del model
-    assert [] == list(copies.iterdir())
+    assert [] == list(copies.glob(f"{PREFIX}*"))
 
 
 def test_the_hash_follows_every_name_and_byte_and_nothing_else(folder: Path, tmp_path: Path) -> None:

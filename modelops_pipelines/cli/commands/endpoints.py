@@ -7,12 +7,11 @@ import click
 from modelops_pipelines.cli.output import json_option, show_change, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.release.desired_state import DesiredState
-from modelops_pipelines.operations.alerting.rule_states import unmonitored
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.endpoints.missing import to_add
 from modelops_pipelines.operations.lake.endpoint_tables import known_features
-from modelops_pipelines.operations.release.endpoint_status import endpoint_status
+from modelops_pipelines.operations.release.endpoint_status import endpoint_status, unmonitored
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
 

@@ -65,8 +65,6 @@ def anomalies(usual: Usual, values: Floats | Coded, counted: Mask, starts: Place
     present = _sums(here, starts)
     gone = _share(n - present, n)
     found: dict[Channel, Floats] = {"missing": np.where(gone >= usual.missing + GAPS, gone, np.nan)}
-    equal = _share(_most_frequent(values, here, starts), present) if usual.constant <= MOST_CONSTANT else gone * 0
-    found["constant"] = np.where(equal >= min(1.0, usual.constant + CONSTANT), equal, np.nan)
     if isinstance(values, Coded):
         if usual.known is not None:
             unknown = _share(_sums(_unknown_categories(usual, values) & here, starts), present)
@@ -78,6 +76,8 @@ def anomalies(usual: Usual, values: Floats | Coded, counted: Mask, starts: Place
             pieces = zip(np.split(values, starts[1:]), np.split(here, starts[1:]), strict=True)
             beyond = _beyond(usual, (part[mask] for part, mask in pieces))
         found["range"] = np.where(beyond >= BEYOND, beyond, np.nan)
+    equal = _share(_most_frequent(values, here, starts), present) if usual.constant <= MOST_CONSTANT else gone * 0
+    found["constant"] = np.where(equal >= min(1.0, usual.constant + CONSTANT), equal, np.nan)
     return found
 
 

@@ -13,7 +13,14 @@ from modelops_pipelines.core.drift.calibrated import (
     judge_calibrated,
 )
 from modelops_pipelines.core.drift.seasonal_reference import Season
-from modelops_pipelines.core.drift.sparse_reference import FEWEST_BLOCKS, LEAST, LENGTHS, LONGEST, sparse_season
+from modelops_pipelines.core.drift.sparse_reference import (
+    FEWEST_BLOCKS,
+    FEWEST_DAYS,
+    LEAST,
+    LENGTHS,
+    LONGEST,
+    sparse_season,
+)
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.drift.episodes import Episodes
@@ -86,5 +93,5 @@ def _explained(one: CalibratedVerdict, minimum: int, *, judged: bool) -> Calibra
         return one
     if judged:
         return replace(one, reason=f"gross changes only, and there is none in {one.n} rows: others need {minimum}")
-    needs = f"gross changes need {LEAST} rows in {LENGTHS[-1]} days, others {minimum} in a week"
-    return replace(one, reason=f"not monitored: {one.reason}; {needs}")
+    gross = f"gross changes need {LEAST} rows in {LENGTHS[-1]} days, and {FEWEST_DAYS} days before"
+    return replace(one, reason=f"not monitored: {one.reason}; {gross}; others need {minimum} in a week")

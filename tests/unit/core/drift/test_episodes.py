@@ -64,7 +64,7 @@ def test_a_drift_is_over_when_two_days_in_a_row_are_back() -> None:
 def test_hours_must_be_back_for_a_day() -> None:
     ordinary = [1.0] * 30
     assert [False, True, *[True] * 23, *[False] * 7] == followed([8, 8, *ordinary], length=1)
-    assert [False, *[True] * 42] == followed([8, 8, *ordinary[:20], 8, *ordinary[:20]], length=1)
+    assert [False, *[True] * 63] == followed([8, 8, *ordinary[:20], *[8] * 22, *ordinary[:20]], length=1)
 
 
 def test_windows_that_cannot_be_judged_neither_end_a_drift_nor_begin_one() -> None:

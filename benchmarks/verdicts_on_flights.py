@@ -110,7 +110,9 @@ class Year:
         """All flights as rows of the log."""
         columns = {name: pa.array(self.frame[name], from_pandas=True) for name in FEATURES}
         times = pa.array(self.frame["departs_at"], pa.timestamp("us", "UTC"))
-        return pa.table({"event_time": times, "sampled": np.ones(len(self.frame), np.bool_), **columns})
+        callers = pa.array(np.arange(len(self.frame))).cast(pa.string())
+        known = {"event_time": times, "sampled": np.ones(len(self.frame), np.bool_), "caller_of_row": callers}
+        return pa.table({**known, **columns})
 
     @cached_property
     def recent(self) -> dict[str, Hours]:
@@ -120,7 +122,7 @@ class Year:
     def past(self, day: int, columns: Sequence[str], failures: Failures) -> Past:
         """Return the 28 days before a day, without failed chunks."""
         recent = {name: self.recent[name] for name in columns}
-        return Past.before(day, recent, 28, partial(failures.excluded_hours, "1", day))
+        return Past.before(day, recent, 28, partial(failures.eligible, "1", 24 * day))
 
     def checked(self, window: int, past: Past, end: int, start: int | None = None) -> list[Row]:
         """Return the rows of ``data_quality`` of a window, from its first hour up to a flight.

@@ -10,14 +10,13 @@ from modelops_pipelines.cli.output import echo, json_option, show_change, show_r
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import DesiredState
-from modelops_pipelines.operations.alerting.rule_states import unmonitored
 from modelops_pipelines.operations.endpoints.configurations import Faulty, read_configurations
 from modelops_pipelines.operations.endpoints.kept import kept_of
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.endpoints.missing import to_add
 from modelops_pipelines.operations.lake.endpoint_tables import known_features
-from modelops_pipelines.operations.release.endpoint_status import endpoint_status
+from modelops_pipelines.operations.release.endpoint_status import endpoint_status, unmonitored
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
 
@@ -78,7 +77,7 @@ def _faulty_row(fault: Faulty, live: Mapping[str, DesiredState], *, as_json: boo
     state = live.get(fault.name, DesiredState(fault.name))
     row: dict[str, Any] = {"endpoint": fault.name, "model": None, "task": None, "champion": state.champion}
     row |= {"challenger": state.challenger, "status": "invalid", "generation": state.generation}
-    return {**row, "problem": fault.problem, **({"to_add": None} if as_json else {})}
+    return {**row, "problem": fault.problem, "drift_unmonitored": None, **({"to_add": None} if as_json else {})}
 
 
 def _tell(endpoint: str, missing: str | None) -> None:

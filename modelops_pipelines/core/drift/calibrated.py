@@ -58,11 +58,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Measured:
-    """A channel's effect in a window, and the effect that is ordinary for a window of its size."""
+    """A channel's effect in a window, the effect that is ordinary for a window of its size, and its p-value."""
 
     channel: Channel
     effect: float
     ordinary: float
+    p_value: float
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class _Test:
 
     @property
     def measured(self) -> Measured:
-        return Measured(self.channel, self.effect, math.sqrt(self.scale) / self.floor)
+        return Measured(self.channel, self.effect, math.sqrt(self.scale) / self.floor, self.p_value)
 
     @property
     def p_value(self) -> float:

@@ -64,8 +64,6 @@ def anomalies(usual: Usual, values: Floats | Coded, counted: Mask, starts: Place
     present = _sums(here, starts)
     gone = _share(n - present, n)
     found: dict[Channel, Floats] = {"missing": np.where(gone >= usual.missing + GAPS, gone, np.nan)}
-    equal = _share(_most_frequent(values, here, starts), present) if usual.constant <= MOST_CONSTANT else gone * 0
-    found["constant"] = np.where(equal >= min(1.0, usual.constant + CONSTANT), equal, np.nan)
     if isinstance(values, Coded):
         if usual.known is not None:
             unknown = _share(_sums(_unknown_categories(usual, values) & here, starts), present)
@@ -77,6 +75,9 @@ def anomalies(usual: Usual, values: Floats | Coded, counted: Mask, starts: Place
             pieces = zip(np.split(values, starts[1:]), np.split(here, starts[1:]), strict=True)
             beyond = _beyond(usual, (part[mask] for part, mask in pieces))
         found["range"] = np.where(beyond >= BEYOND, beyond, np.nan)
+        if usual.constant <= MOST_CONSTANT:
+            equal = _share(_most_frequent(values, here, starts), present)
+            found["constant"] = np.where(equal >= min(1.0, usual.constant + CONSTANT), equal, np.nan)
     return found
 
 
@@ -94,10 +95,9 @@ def _beyond(usual: Usual, pieces: Iterable[Floats]) -> Floats:
     return np.array(found)
 
 
-def _most_frequent(values: Floats | Coded, here: Mask, starts: Places) -> Floats:
+def _most_frequent(values: Floats, here: Mask, starts: Places) -> Floats:
     """Return how often the most frequent value of each chunk is in it."""
-    keys = values.codes if isinstance(values, Coded) else values
-    parts = zip(np.split(keys, starts[1:]), np.split(here, starts[1:]), strict=True)
+    parts = zip(np.split(values, starts[1:]), np.split(here, starts[1:]), strict=True)
     return np.array([float(np.unique(part[mask], return_counts=True)[1].max(initial=0)) for part, mask in parts])
 
 

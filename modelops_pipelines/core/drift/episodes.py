@@ -18,8 +18,13 @@ Key: TypeAlias = tuple[str, str]
 
 DAY = 24
 """Hours for which values must be back before a column is not drifted any more."""
-EVIDENCE = math.log(1000)
+EVIDENCE = math.log(100)
 """Logarithm of how much likelier the windows must be if the values are back than if the drift lasts."""
+APART = 3.0
+"""Ordinary effects from which on a drift is told from an ordinary window by its effect."""
+SHAPE = 0.2
+"""P-values of windows of a small drift have the density SHAPE p^(SHAPE - 1): about half of them are below 0.03."""
+LEAST_P = 1e-12
 FADING = 0.3
 """Weight of the newest window in the drift's mean effect."""
 
@@ -82,13 +87,16 @@ def follow(one: CalibratedVerdict, span: Span, before: Episode | None) -> tuple[
 def _weighed(found: Measured, span: Span, before: Episode) -> Episode:
     """Add the window's log likelihood ratio of values that are back to values that are not; below 0 it starts again.
 
-    Effects vary by about an ordinary one. The windows of a day are not independent: together they count as one. The
-    mean of a drift that was just found is too high by about half an ordinary effect: large ones are found first.
+    The ratio is that of the effects, which vary by about an ordinary one; their mean in a drift that was just found is
+    too high by about half of that. Where the drift is of few ordinary effects, as on days of another kind, it is that
+    of the p-values. The windows of a day are not independent: together they count as one.
     """
-    lasting = min(0.0, found.effect - (before.level - found.ordinary / 2))
-    back = max(0.0, found.effect - found.ordinary)
-    ratio = (lasting**2 - back**2) / (2 * found.ordinary**2) * min(1.0, (span.end - span.start) / DAY)
-    evidence = before.evidence + ratio
+    if before.level >= APART * found.ordinary:
+        lasting = min(0.0, found.effect - (before.level - found.ordinary / 2))
+        ratio = (lasting**2 - max(0.0, found.effect - found.ordinary) ** 2) / (2 * found.ordinary**2)
+    else:
+        ratio = (1 - SHAPE) * math.log(max(found.p_value, LEAST_P)) - math.log(SHAPE)
+    evidence = before.evidence + ratio * min(1.0, (span.end - span.start) / DAY)
     if evidence > 0:
         return replace(before, back=span.start if before.back is None else before.back, evidence=evidence)
     return replace(before, back=None, evidence=0.0, level=_mean(before.level, found.effect))

@@ -1,7 +1,6 @@
 """The reference of an endpoint with few requests: spans of days, long enough to hold a few dozen rows.
 
-A window is judged for gross changes alone then: seasons are not matched, and their differences count as ordinary. Hours
-are since 1970 UTC.
+Seasons are not matched then, and their differences count as ordinary. Hours are since 1970 UTC.
 """
 
 import numpy as np
@@ -31,19 +30,25 @@ LONGEST = (BLOCKS + 2) * LENGTHS[-1]
 
 
 def sparse_season(
-    at: Hours, hourly: Stack, start: int, end: int, before: tuple[Hours, Stack], eligible: Eligible = EVERYTHING
+    at: Hours,
+    hourly: Stack,
+    start: int,
+    end: int,
+    before: tuple[Hours, Stack],
+    eligible: Eligible = EVERYTHING,
+    least: int = LEAST,
 ) -> Season | None:
-    """Return the shortest span up to ``end`` with enough rows, and spans before it as its reference.
+    """Return the shortest span up to ``end`` with ``least`` rows, and spans before it as its reference.
 
     ``at`` (ascending, of shape (m,)) has the hours of ``hourly``, and ``before`` those that the reference is taken
     from. The span just before is no reference: if it was the first of a drift, it would hide the second. None when no
-    span has enough rows.
+    span has as many rows.
     """
     rows = np.append(0.0, np.cumsum(hourly.n))
     for days in LENGTHS:
         first = min(start, end - days * DAY)
         low, high = np.searchsorted(at, [first, end])
-        if rows[high] - rows[low] >= LEAST:
+        if rows[high] - rows[low] >= least:
             current = hourly.take(np.arange(low, high)).total()
             reference = _blocks(*before, first, days, eligible)
             return Season(first, end, current, reference, prior_window(at, first, end - start))

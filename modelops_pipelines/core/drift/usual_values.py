@@ -39,8 +39,7 @@ class Usual:
 
     ``low``, ``high`` and ``room`` (the margin around them) are in the column's unit, None without numbers; ``known``
     are the known categories, None if these cannot be determined; ``rare`` is the share of values of other categories,
-    and ``missing`` the share of missing values; ``constant`` is the share of values in the fullest bin or category, and
-    ``least`` and ``greatest`` are the values that are out of range, in any case, below and above.
+    and ``missing`` the share of missing values; ``constant`` is the share of numbers in the fullest bin.
     """
 
     kind: Kind
@@ -106,10 +105,10 @@ def _without_wild(shares: Floats) -> float:
 
 
 def _constant(history: Stack, spans: Places) -> float:
-    """Return the share of the fullest bin, or category, in a span; 1 for free text."""
-    if history.bins.kind == "text":
+    """Return the share of the fullest bin in a span; 1 for strings."""
+    if history.bins.kind != "numeric":
         return 1.0
-    counts = np.column_stack([np.add.reduceat(history.counts, spans, axis=0), np.add.reduceat(history.other, spans)])
+    counts = np.add.reduceat(history.counts, spans, axis=0)
     n = counts.sum(axis=1)
     return _without_wild(counts[n > 0].max(axis=1) / n[n > 0]) if n.any() else 1.0
 

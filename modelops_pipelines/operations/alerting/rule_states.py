@@ -17,9 +17,3 @@ def newest_verdicts(stores: Stores, spec: EndpointSpec) -> Sequence[Verdict]:
     return [
         stored.get(rule.name) or not_judged(rule, "", 0, "no window of it has been judged yet") for rule in spec.alerts
     ]
-
-
-def unmonitored(stores: Stores, spec: EndpointSpec) -> str | None:
-    """Return why drift of the endpoint's newest window is not judged, and what that needs; None where it is."""
-    found = [one for one in newest_verdicts(stores, spec) if one.kind == "drift" and one.passed is None]
-    return found[0].message.removeprefix("not judged: ") if found else None

@@ -1,11 +1,13 @@
-"""Judges columns of endpoints with few requests for gross changes: what a window of a season is too small for."""
+"""Judges columns of endpoints with few requests, whose windows are too small for a season, by spans of days."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 from modelops_pipelines.core.drift.calibrated import (
+    LEVELS,
     CalibratedVerdict,
     Calibration,
     Flags,
@@ -13,7 +15,14 @@ from modelops_pipelines.core.drift.calibrated import (
     judge_calibrated,
 )
 from modelops_pipelines.core.drift.seasonal_reference import Season
-from modelops_pipelines.core.drift.sparse_reference import FEWEST_BLOCKS, LEAST, LENGTHS, LONGEST, sparse_season
+from modelops_pipelines.core.drift.sparse_reference import (
+    FEWEST_BLOCKS,
+    FEWEST_DAYS,
+    LEAST,
+    LENGTHS,
+    LONGEST,
+    sparse_season,
+)
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.drift.episodes import Episodes
@@ -41,36 +50,35 @@ class SparseJudge:
     ) -> tuple[list[CalibratedVerdict], dict[str, Season]]:
         """Return the verdicts on a window [start, end) and the seasons that they are from.
 
-        Columns that could not be judged because the window is small are judged for gross changes.
+        Columns that could not be judged because the window is small are judged by longer spans, and for gross changes
+        by the shortest span with a few dozen rows.
         """
         minimum = self.spec.drift.minimum
-        few = [one.column for one in verdicts if one.flagged is None and one.column in seasons and one.n < minimum]
+        small = {name for name, one in seasons.items() if one.current.n < minimum or one.start < start}
+        few = [one.column for one in verdicts if one.flagged is None and one.column in small]
         if not few:
             return list(verdicts), dict(seasons)
-        found = self._seasons(version, few, start, end)
-        rules = Calibration(minimum=minimum + 1, least=min(LEAST, minimum), days=FEWEST_BLOCKS)
-        judged = judge_calibrated(
-            {name: one.current for name, one in found.items()},
-            {name: one.reference for name, one in found.items()},
-            rules,
-            confirming_flags(found, flagged),
-        )
-        better = {one.column: one for one in judged if one.measured}
-        now = [better.get(one.column, one) for one in verdicts]
-        shown = [_explained(one, minimum, judged=one.column in better) if one.column in few else one for one in now]
-        return shown, {**seasons, **{name: found[name] for name in better}}
+        gross = Calibration(minimum=sys.maxsize, least=min(LEAST, minimum), days=FEWEST_BLOCKS)
+        fine = Calibration(minimum=minimum, least=minimum, days=FEWEST_BLOCKS, level=LEVELS[self.spec.window])
+        best: dict[str, tuple[CalibratedVerdict, Season]] = {}
+        for rules in (fine, gross):
+            found = self._seasons(version, few, start, end, rules.least)
+            judged = _judged(found, rules, confirming_flags(found, flagged))
+            best |= {one.column: (one, found[one.column]) for one in judged if one.flagged or one.column not in best}
+        now = [best[one.column][0] if one.column in best else one for one in verdicts]
+        shown = [_explained(one, minimum, judged=one.column in best) if one.column in few else one for one in now]
+        return shown, {**seasons, **{name: season for name, (_, season) in best.items()}}
 
-    def _seasons(self, version: str, columns: Sequence[str], start: int, end: int) -> dict[str, Season]:
+    def _seasons(self, version: str, columns: Sequence[str], start: int, end: int, least: int) -> dict[str, Season]:
         history = self._longer.get(version)
-        if history is None:
-            return {}
-        found = {name: self._season(history, version, name, start, end) for name in columns if name in history.served}
-        return {name: season for name, season in found.items() if season is not None}
-
-    def _season(self, history: History, version: str, name: str, start: int, end: int) -> Season | None:
-        served, recent = history.served[name], history.recent.get(name, history.served[name])
-        eligible = self.episodes.eligible((version, name), start)
-        return sparse_season(served.at, served.stack, start, end, (recent.at, recent.stack), eligible)
+        found: dict[str, Season] = {}
+        for name in columns if history is not None else ():
+            if history is not None and name in history.served and history.served[name].between(start, end).n.sum():
+                served, recent = history.served[name], history.recent.get(name, history.served[name])
+                eligible, before = self.episodes.eligible((version, name), start), (recent.at, recent.stack)
+                season = sparse_season(served.at, served.stack, start, end, before, eligible, least)
+                found |= {} if season is None else {name: season}
+        return found
 
     @cached_property
     def _longer(self) -> dict[str, History]:
@@ -80,11 +88,18 @@ class SparseJudge:
         return windowed_histories(self.stores, longer, self.run[0], end, self.episodes)
 
 
+def _judged(found: Mapping[str, Season], rules: Calibration, before: Flags) -> list[CalibratedVerdict]:
+    """Judge the columns for which there are values to compare."""
+    current = {name: one.current for name, one in found.items()}
+    reference = {name: one.reference for name, one in found.items()}
+    return [one for one in judge_calibrated(current, reference, rules, before) if one.measured]
+
+
 def _explained(one: CalibratedVerdict, minimum: int, *, judged: bool) -> CalibratedVerdict:
     """Say in a verdict that is None what is monitored, and what is needed."""
     if one.flagged is not None:
         return one
     if judged:
         return replace(one, reason=f"gross changes only, and there is none in {one.n} rows: others need {minimum}")
-    needs = f"gross changes need {LEAST} rows in {LENGTHS[-1]} days, others {minimum} in a week"
-    return replace(one, reason=f"not monitored: {one.reason}; {needs}")
+    gross = f"gross changes need {LEAST} rows in {LENGTHS[-1]} days, and {FEWEST_DAYS} days before"
+    return replace(one, reason=f"not monitored: {one.reason}; {gross}; others need {minimum} in a week")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.deployment_states import FAILED, Deployment
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState
 from modelops_pipelines.store.stores import Stores
@@ -42,6 +43,17 @@ def endpoint_status(stores: Stores, state: DesiredState) -> EndpointStatus:
         serves = bool(reports) and all(one.generation >= state.generation for one in reports)
         return EndpointStatus(ACTIVE) if serves else EndpointStatus(PENDING, "no gateway worker has served it yet")
     return EndpointStatus(ACTIVE, problem)
+
+
+def unmonitored(stores: Stores, spec: EndpointSpec) -> str | None:
+    """Return why drift of the endpoint's newest window is not judged, and what that needs; None where it is."""
+    rules = [rule.name for rule in spec.alerts if rule.kind == "drift"]
+    if not rules:
+        return "no alert rule judges drift"
+    newest = stores.verdicts.newest(spec.name).get(rules[0])
+    if newest is None:
+        return "no window has been judged yet"
+    return newest.message.removeprefix("not judged: ") if newest.passed is None else None
 
 
 def _newest(stores: Stores, endpoint: str) -> Deployment | None:

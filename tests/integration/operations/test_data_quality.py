@@ -82,7 +82,7 @@ def test_hours_since_then_widen_what_is_usual_and_a_fault_that_they_began_does_n
 @pytest.mark.parametrize("start", [-150, -66, -20, 0, 1, 65, 66, 5_000, 19_999])
 def test_a_fault_is_found_within_two_hundred_requests_however_full_the_window_is(start: int) -> None:
     values = RNG.normal(60, 5, BEFORE + max(start, 0) + 200)
-    values[max(0, BEFORE + start) :] = 15.0
+    values[max(0, BEFORE + start) :] = RNG.normal(15, 0.1, len(values) - max(0, BEFORE + start))
     found = rows(values, past())
     assert len(found) <= MOST_CHUNKS
     assert list(range(len(found))) == [row["chunk"] for row in found]
@@ -96,7 +96,7 @@ def test_a_fault_is_found_within_two_hundred_requests_however_full_the_window_is
 
 def test_an_odd_piece_alone_raises_nothing_and_is_shown() -> None:
     values = RNG.normal(60, 5, BEFORE + 6_600)
-    values[BEFORE + 660 : BEFORE + 726] = 15.0
+    values[BEFORE + 660 : BEFORE + 726] = RNG.normal(15, 0.1, 66)
     found = rows(values, past())
     assert all(row["passed"] for row in found)
     [odd] = [row for row in found if row["flags"]]

@@ -16,9 +16,9 @@ from modelops_pipelines.core.profiles.profile import fit_bins, profile
 from modelops_pipelines.core.tables.lake import DRIFT, PROFILES
 from modelops_pipelines.operations.alerting.accept_drift import accept_drift
 from modelops_pipelines.operations.alerting.judge_rules import judge_table
-from modelops_pipelines.operations.alerting.rule_states import unmonitored
 from modelops_pipelines.operations.drift.detect import detect_drift
 from modelops_pipelines.operations.lake.incremental import Range
+from modelops_pipelines.operations.release.endpoint_status import unmonitored
 from modelops_pipelines.store.lake.profile_rows import hour_of, joined_rows
 from modelops_pipelines.store.registry.drift_references import Reference
 from tests.fakes.hourly_profiles import HourlyProfile, to_rows
@@ -220,7 +220,7 @@ def test_an_endpoint_with_too_few_rows_says_what_monitoring_needs(project: Proje
     told = unmonitored(project.stores, project.spec)
     assert told is not None
     assert told.startswith("not monitored: ")
-    assert "gross changes need 30 rows in 14 days, others 500 in a week" in told
+    assert "gross changes need 30 rows in 14 days, and 14 days before" in told
     serve(project, range(60, 120), rows=50)
     judge(project, range(110, 120))
     assert "gross changes only, and there is none" in str(unmonitored(project.stores, project.spec))

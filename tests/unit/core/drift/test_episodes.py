@@ -20,7 +20,7 @@ def verdict(
 ) -> CalibratedVerdict:
     """Return a verdict on x; an ordinary window's effect is 1."""
     channels = ("distribution",) if flagged else ()
-    measured = (Measured("distribution", effect, 1.0),)
+    measured = (Measured("distribution", effect, 1.0, math.exp(-effect)),)
     shown: dict[str, Any] = {"statistic": "wasserstein", "value": effect / 20, "threshold": 0.1, "reason": None}
     counts: dict[str, Any] = {"n": 900, "n_reference": 9_000, "missing": 0.0, "missing_reference": 0.0, "days": 20}
     judged: dict[str, Any] = {"p_value": None, "channel": "distribution", "effect": effect, "most": None}
@@ -64,19 +64,21 @@ def test_a_drift_is_over_when_two_days_in_a_row_are_back() -> None:
 def test_hours_must_be_back_for_a_day() -> None:
     ordinary = [1.0] * 30
     assert [False, True, *[True] * 23, *[False] * 7] == followed([8, 8, *ordinary], length=1)
-    assert [False, *[True] * 42] == followed([8, 8, *ordinary[:20], 8, *ordinary[:20]], length=1)
+    assert [False, *[True] * 63] == followed([8, 8, *ordinary[:20], *[8] * 22, *ordinary[:20]], length=1)
 
 
 def test_windows_that_cannot_be_judged_neither_end_a_drift_nor_begin_one() -> None:
     assert [False, True, None, None, True, False, None, False, False] == followed([8, 8, None, None, 8, 1, None, 1, 8])
-    gone = replace(verdict(1.0), measured=(Measured("missing", 0.0, 1.0),))
+    gone = replace(verdict(1.0), measured=(Measured("missing", 0.0, 1.0, 1.0),))
     one, after = follow(gone, Span(DAY, 2 * DAY), Episode(0, "distribution", 8.0))
     assert (None, Episode(0, "distribution", 8.0)) == (one.drifted, after)
     assert "no values to compare the distribution with" in str(one.reason)
 
 
 def test_a_drift_moves_to_the_channel_that_is_flagged() -> None:
-    now = verdict(1.0, flagged=True, measured=(Measured("missing", 9.0, 1.0), Measured("distribution", 1.0, 1.0)))
+    now = verdict(
+        1.0, flagged=True, measured=(Measured("missing", 9.0, 1.0, 1e-9), Measured("distribution", 1.0, 1.0, 0.4))
+    )
     one, after = follow(replace(now, channels=("missing",)), Span(DAY, 2 * DAY), Episode(0, "distribution", 8.0))
     assert (True, Episode(0, "missing", 9.0)) == (one.drifted, after)
 

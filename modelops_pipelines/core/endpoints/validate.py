@@ -85,7 +85,7 @@ def _name_issues(spec: EndpointSpec) -> Iterator[Issue]:
 def _is_model_name(text: str) -> bool:
     """Return whether the name can be part of a path, a filter and a printed line."""
     plain = text.isprintable() and "\\" not in text and not ("'" in text and '"' in text)
-    return plain and bool(text.strip(".")) and len(text.encode()) <= _LONGEST_MODEL_NAME
+    return plain and bool(text.strip(".")) and not text.startswith("..") and len(text.encode()) <= _LONGEST_MODEL_NAME
 
 
 def _better_name(name: str) -> str:

@@ -157,7 +157,7 @@ class Registry:
             try:
                 with answering(self._uri):
                     found = mlflow.artifacts.download_artifacts(uri, dst_path=target, tracking_uri=self._uri)
-            except OSError as error:
+            except (OSError, MlflowException) as error:
                 raise ModelError(
                     f"The files of version {version} of model {model_name!r} cannot be read from the registry "
                     f"({error})",

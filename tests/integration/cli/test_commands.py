@@ -12,6 +12,7 @@ from modelops_pipelines.cli.main import COMMANDS
 from tests.support.command_line import Loop, modelops, refused
 from tests.support.gateway import running_gateway
 from tests.support.project import Project, cancer_frame, make_project, train_first
+from tests.support.versions import record_as_foreign
 from tests.support.waiting import wait_until
 from tests.worlds.served import ERROR
 
@@ -236,8 +237,8 @@ def test_a_version_that_no_worker_can_serve_ends_with_4_and_the_old_one_stays(fr
     train_first(fresh)
     broken = train_first(fresh, cancer_frame().head(400))
     modelops(fresh, "deploy", "cancer", "1")
-    for path in Path(broken.artifact_uri).glob("*.skops"):
-        path.write_bytes(b"damaged")
+    next(broken.folder.glob("*.skops")).write_bytes(b"damaged")
+    record_as_foreign(fresh, broken)
     with running_gateway(fresh):
         wait_until(lambda: fresh.stores.deployments.acknowledgements("cancer", fresh.stores.now()), 10)
         done = modelops(fresh, "deploy", "cancer", broken.version, "--force", "--reason", "a test")

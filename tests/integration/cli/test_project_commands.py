@@ -39,7 +39,7 @@ def test_doctor_tells_of_a_home_that_cannot_be_written(fresh: Project) -> None:
     done = modelops(fresh, "doctor", "--json", MODELOPS_HOME=str(fresh.folder / "file" / "home"))
     wrong = {finding["check"]: finding["found"] for finding in done.json if not finding["ok"]}
     assert done.code == 3
-    assert list(wrong) == ["home", "state", "history", "serving"]
+    assert list(wrong) == ["home", "state", "history", "serving", "models"]
     assert "is not writable (Not a directory). Give this user write access to it, or set MODELOPS_HOME" in wrong["home"]
 
 

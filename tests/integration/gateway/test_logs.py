@@ -3,9 +3,8 @@
 import json
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +18,7 @@ from tests.fakes import model_kinds as kinds
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import Project
 from tests.support.request_forms import rows_of
+from tests.support.versions import record_as_foreign
 
 PICKLE = "  allow_pickle: true\n  limits: {body_mib: 1}\n"
 FORGED = "sk_live_4710_forged"
@@ -149,6 +149,8 @@ def test_every_line_is_an_object_that_tells_when_how_bad_who_and_which_request(r
 def _deploy_a_broken_version(running: Running) -> None:
     frame = kinds.training(kinds.mixed(30, seed=2))
     version = trainers.train_first(running.project.stores, running.spec, frame, moody)
-    (Path(version.artifact_uri) / "MLmodel").write_text("{")
+    next(version.folder.glob("*.pkl")).write_bytes(b"damaged")
+    foreign = record_as_foreign(running.project, version)
+    running.project.stores.deployments.record_version(replace(foreign, trained_here=True))
     with pytest.raises(AcknowledgementError):
         deploy(running.project.stores, running.spec, version.version, actor="test", reason="test", force=True)

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from modelops_pipelines.core.access.api_keys import Grant
 from tests.support.gateway import RunningGateway, running_gateway, worker_pids
@@ -218,7 +219,8 @@ def test_when_no_worker_can_start_again_callers_are_told_until_one_can(project: 
 
 
 def test_a_gateway_that_can_never_start_ends_with_what_is_wrong(project: Project) -> None:
-    path = project.folder / "endpoints" / "endpoint.yaml"
-    path.write_text("type: modelops_pipelines.ModelEndpoint\nattributes: 3\n")
-    with pytest.raises(AssertionError, match=r"(?s)the gateway ended.*modelops gateway: "), running_gateway(project):
+    with project.stores.database.begin() as connected:
+        connected.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    said = r"(?s)the gateway ended.*modelops gateway: The state database is at revision 9999"
+    with pytest.raises(AssertionError, match=said), running_gateway(project):
         pass

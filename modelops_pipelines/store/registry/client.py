@@ -156,14 +156,15 @@ class Registry:
             target = None if urlsplit(uri).scheme in _LOCAL_SCHEMES else str(draft)
             try:
                 with answering(self._uri):
-                    found = mlflow.artifacts.download_artifacts(uri, dst_path=target, tracking_uri=self._uri)
+                    found = Path(mlflow.artifacts.download_artifacts(uri, dst_path=target, tracking_uri=self._uri))
+                found.stat()  # MLflow returns the path of a local folder that is not there
             except (OSError, MlflowException) as error:
                 raise ModelError(
                     f"The files of version {version} of model {model_name!r} cannot be read from the registry "
                     f"({error})",
                     "Restore them there, or use another version",
                 ) from error
-            return self._copies.keep(Path(found))
+            return self._copies.keep(found)
 
     def tagged_classes(self, model_name: str, version: str) -> list[str] | None:
         """Return the classes in the version's tag now, or None; raises ModelError for a malformed tag, UnknownError."""

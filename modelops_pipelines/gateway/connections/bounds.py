@@ -1,12 +1,10 @@
 """The bounds of connections, and what all connections of a worker hold together; a clock that ticks beside them."""
 
 import asyncio
-import ctypes
 import logging
 import math
 import resource
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,8 +17,6 @@ REPORT_TICKS = 120
 OTHER_FILES = 500
 """Files that a worker may have open beside its connections: the spool, databases, models, pipes."""
 KIB, MIB = 1024, 1024 * 1024
-MANY_BYTES = 32 * MIB
-"""After bodies of so much together their memory is given back; of less it is kept for the next ones."""
 _LOG = logging.getLogger("modelops.gateway")
 
 
@@ -75,7 +71,7 @@ class Connections:
         """Hold none yet."""
         self.bounds = bounds
         self.open: set[Watched] = set()
-        self.held_bytes = self._most_held_bytes = 0
+        self.held_bytes = 0
         self.tick = 0
         self._is_ticking = False
         self._refused: Counter[str] = Counter()
@@ -87,11 +83,6 @@ class Connections:
         if not self._is_ticking:
             self._is_ticking = True
             loop.call_later(TICK_SECONDS, self._advance, loop)
-
-    def hold(self, size: int) -> None:
-        """Count bytes of a body that has come, or with a negative size of one that is answered."""
-        self.held_bytes += size
-        self._most_held_bytes = max(self._most_held_bytes, self.held_bytes)
 
     def note_refusal(self, error: ModelOpsError) -> None:
         """Count a refused connection; the counts are logged at most once in REPORT_TICKS."""
@@ -105,10 +96,6 @@ class Connections:
             connection.on_tick(self.tick)
         if self._refused and self.tick - self._reported_at >= REPORT_TICKS:
             self._report()
-        if self.held_bytes == 0 and self._most_held_bytes > MANY_BYTES:
-            self._most_held_bytes = 0
-            with suppress(AttributeError):  # not every system's C library has it
-                ctypes.CDLL(None).malloc_trim(0)
         self._is_ticking = bool(self.open)
         if self._is_ticking:
             loop.call_later(TICK_SECONDS, self._advance, loop)

@@ -178,7 +178,7 @@ class HttpConnection(HttpToolsProtocol):
             return
         cycle.body += body
         self._held_bytes += len(body)
-        self._all.hold(len(body))
+        self._all.held_bytes += len(body)
         # The only body is bounded by its route; of several the one that is too much is refused.
         if self._all.held_bytes > self._bounds.body_bytes and self._all.held_bytes > self._held_bytes:
             raise OverloadError(
@@ -250,9 +250,8 @@ class HttpConnection(HttpToolsProtocol):
             self.transport.abort()
 
     def _release(self) -> None:
-        if self._held_bytes:
-            self._all.hold(-self._held_bytes)
-            self._held_bytes = 0
+        self._all.held_bytes -= self._held_bytes
+        self._held_bytes = 0
 
     def _refuse(self, error: ModelOpsError) -> None:
         """Answer with the error where an answer may still be given, and take nothing more from this connection."""
@@ -264,7 +263,7 @@ class HttpConnection(HttpToolsProtocol):
             return
         was_answered = cycle is not None and not self._in_head and (cycle.response_started or bool(self.pipeline))
         if cycle is not None and not cycle.response_complete:
-            cycle.disconnected = True
+            cycle.disconnected, cycle.body = True, bytearray()
             cycle.message_event.set()
         self._release()
         if was_answered or self.transport.is_closing():

@@ -232,4 +232,4 @@ def test_markdown_holds_the_picture_and_its_title_with_nothing_that_means_someth
     found = re.fullmatch(r"!\[(.*)\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", as_markdown(picture))
     assert found is not None
     assert picture == base64.b64decode(found[2]).decode()
-    assert r"a \[b\](c) \`d\` \*e\* \<f\> \& g, latest 1" == found[1]
+    assert r"a \[b\]\(c\) \`d\` \*e\* \<f\> \& g, latest 1" == found[1]

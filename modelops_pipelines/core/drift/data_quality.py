@@ -154,6 +154,7 @@ def describe_anomaly(column: str, channel: Channel, share: float, usual: Usual, 
     if channel == "constant":
         words = f"of the values are equal, usually at most {usual.constant:.0%}"
         return f"{column}: {share:.0%} {words}"
-    middle = float(np.median(values[_present(values)]))
+    numbers = np.asarray(values, np.float64)
+    middle = float(np.median(numbers[_present(numbers)]))
     words = f"of the values are outside {usual.low:.4g} to {usual.high:.4g}, the usual range of the days before"
     return f"{column}: {share:.0%} {words} (median now {middle:.4g})"

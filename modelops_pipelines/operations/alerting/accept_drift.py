@@ -84,7 +84,7 @@ def _earliest(found: dict[str, datetime], column: str, at: datetime) -> None:
 def _judged_until(stores: Stores, spec: EndpointSpec) -> datetime:
     """Return the end of the newest window with a verdict on drift, or the start of a newer one with requests."""
     ends: list[datetime] = [row["window_start"] + LENGTH[spec.window] for row in newest(stores, spec, DRIFT, 1)]
-    starts = [row["window_start"] for row in newest(stores, spec, DATA_QUALITY, 1)]
+    starts: list[datetime] = [row["window_start"] for row in newest(stores, spec, DATA_QUALITY, 1)]
     return max(ends + starts)
 
 

@@ -146,7 +146,7 @@ def describe_anomaly(column: str, channel: Channel, share: float, usual: Usual, 
     """Describe the anomaly of some values, of shape (n,)."""
     if channel == "missing":
         return f"{column}: {share:.0%} of the values are missing, usually at most {usual.missing:.0%}"
-    if isinstance(values, Coded) and channel == "category":
+    if isinstance(values, Coded):
         unknown = Counter(values.codes[_unknown_categories(usual, values)].tolist())
         most = max(unknown, key=lambda code: (unknown[code], values.names[code]))
         words = f"of the values have unknown categories, such as {values.names[most][:40]!r}"
@@ -154,7 +154,6 @@ def describe_anomaly(column: str, channel: Channel, share: float, usual: Usual, 
     if channel == "constant":
         words = f"of the values are equal, usually at most {usual.constant:.0%}"
         return f"{column}: {share:.0%} {words}"
-    numbers = np.asarray(values, np.float64)
-    middle = float(np.median(numbers[_present(numbers)]))
+    middle = float(np.median(values[_present(values)]))
     words = f"of the values are outside {usual.low:.4g} to {usual.high:.4g}, the usual range of the days before"
     return f"{column}: {share:.0%} {words} (median now {middle:.4g})"

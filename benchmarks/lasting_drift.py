@@ -1,6 +1,6 @@
 """Alerts on drift that lasts, day by day: kept, resolved, found again; and false alarms on steady days.
 
-``python -m benchmarks.lasting_drift [--seeds 20] [--days 42]`` (about ten minutes). Two kinds of worlds that nothing
+``python -m benchmarks.lasting_drift [--seeds 20] [--days 42]`` (two CPU minutes). Two kinds of worlds that nothing
 was tuned on: ``worlds/shop.py`` and ``worlds/machines.py``. The rule is the default one: any drifted column, resolved
 by two passes in a row; the verdicts and the reference are the product's (``core/drift``). Each change starts on a day
 of its own in each seed, after 35 ordinary days, and is measured in standard deviations of the column's rows.

@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import cached_property
 
 from modelops_pipelines.core.drift.calibrated import (
-    LEVELS,
     CalibratedVerdict,
     Calibration,
     Flags,
@@ -50,8 +49,8 @@ class SparseJudge:
     ) -> tuple[list[CalibratedVerdict], dict[str, Season]]:
         """Return the verdicts on a window [start, end) and the seasons that they are from.
 
-        Columns that could not be judged because the window is small are judged by longer spans, and for gross changes
-        by the shortest span with a few dozen rows.
+        Columns that could not be judged because the window is small are judged for gross changes, by the shortest span
+        with a few dozen rows.
         """
         minimum = self.spec.drift.minimum
         small = {name for name, one in seasons.items() if one.current.n < minimum or one.start < start}
@@ -59,12 +58,10 @@ class SparseJudge:
         if not few:
             return list(verdicts), dict(seasons)
         gross = Calibration(minimum=sys.maxsize, least=min(LEAST, minimum), days=FEWEST_BLOCKS)
-        fine = Calibration(minimum=minimum, least=minimum, days=FEWEST_BLOCKS, level=LEVELS[self.spec.window])
         best: dict[str, tuple[CalibratedVerdict, Season]] = {}
-        for rules in (fine, gross):
-            found = self._seasons(version, few, start, end, rules.least)
-            judged = _judged(found, rules, confirming_flags(found, flagged))
-            best |= {one.column: (one, found[one.column]) for one in judged if one.flagged or one.column not in best}
+        found = self._seasons(version, few, start, end, gross.least)
+        for one in _judged(found, gross, confirming_flags(found, flagged)):
+            best[one.column] = one, found[one.column]
         now = [best[one.column][0] if one.column in best else one for one in verdicts]
         shown = [_explained(one, minimum, judged=one.column in best) if one.column in few else one for one in now]
         return shown, {**seasons, **{name: season for name, (_, season) in best.items()}}

@@ -52,10 +52,12 @@ def serve(stores: Stores) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of forests compete with the workers for cores (measured)
     stores.database.close()
     _preload()
+    from modelops_pipelines.gateway.connections.bounds import allow_open_files
     from modelops_pipelines.gateway.supervision.board import Board
     from modelops_pipelines.gateway.supervision.supervisor import Servers, Supervisor
 
     log_as_json("supervisor")
+    allow_open_files(settings.connections)
     board = Board()
     servers = Servers(
         worker=lambda place: lambda: _worker(settings, known, place, board, listener),
@@ -100,11 +102,10 @@ def _stand_in(settings: Settings, problem: "Problem", listener: socket.socket) -
 def _server(application: Any, settings: Settings, listener: socket.socket) -> "Server":
     import uvicorn
 
-    from modelops_pipelines.gateway.connections.bounds import Connections, allow_open_files, bounds_of
+    from modelops_pipelines.gateway.connections.bounds import Connections, bounds_of
     from modelops_pipelines.gateway.connections.http_connection import HttpConnection
     from modelops_pipelines.gateway.supervision.graceful_server import GracefulServer
 
-    allow_open_files(settings.connections)
     config = uvicorn.Config(
         application,
         http=partial(HttpConnection, Connections(bounds_of(settings))),  # type: ignore[arg-type] # it makes the protocol

@@ -28,9 +28,9 @@ from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.worker.acknowledgements import Acknowledgements
 from modelops_pipelines.gateway.worker.background_tasks import BackgroundTasks
 from modelops_pipelines.gateway.worker.class_names import is_behind, renamed, with_recorded_classes
+from modelops_pipelines.gateway.worker.configuration.endpoint_configurations import EndpointConfigurations
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.ended_workers import crashes_left
-from modelops_pipelines.gateway.worker.endpoint_configurations import EndpointConfigurations
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
 from modelops_pipelines.gateway.worker.request_marks import LeftBehind
 from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint, not_loaded_error

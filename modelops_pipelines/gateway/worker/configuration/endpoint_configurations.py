@@ -11,7 +11,7 @@ from dataclasses import replace
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.core.release.desired_state import DesiredState
-from modelops_pipelines.gateway.worker.reconfigurations import (
+from modelops_pipelines.gateway.worker.configuration.reconfigurations import (
     NAMING_FIELDS,
     Load,
     Reconfigurations,
@@ -19,8 +19,8 @@ from modelops_pipelines.gateway.worker.reconfigurations import (
     needs_loading_again,
     same,
 )
+from modelops_pipelines.gateway.worker.configuration.yaml_follower import YamlFollower
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
-from modelops_pipelines.gateway.worker.yaml_follower import YamlFollower
 from modelops_pipelines.operations.endpoints.kept import forget, kept_of
 from modelops_pipelines.store.settings import Settings
 

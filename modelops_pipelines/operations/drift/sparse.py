@@ -71,7 +71,8 @@ class SparseJudge:
         found: dict[str, Season] = {}
         for name in columns if history is not None else ():
             if history is not None and name in history.served and history.served[name].between(start, end).n.sum():
-                served, recent = history.served[name], history.recent.get(name, history.served[name])
+                served = history.served[name]
+                recent = history.reference_hours.get(name, served.none())
                 eligible, before = self.episodes.eligible((version, name), start), (recent.at, recent.stack)
                 season = sparse_season(served.at, served.stack, start, end, before, eligible, least)
                 found |= {} if season is None else {name: season}

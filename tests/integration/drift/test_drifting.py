@@ -16,6 +16,7 @@ from modelops_pipelines.core.tables.lake import DAILY_PROFILES, DATA_QUALITY, DR
 from modelops_pipelines.operations.alerting.judge_rules import judge_rules
 from modelops_pipelines.operations.drift import detect as drifting
 from modelops_pipelines.operations.drift import reference_hours as history
+from modelops_pipelines.operations.drift import sparse
 from modelops_pipelines.operations.drift.data_quality import check_data_quality
 from modelops_pipelines.operations.drift.detect import detect_drift, judged_windows
 from modelops_pipelines.operations.drift.profiles import profile_windows
@@ -233,7 +234,7 @@ def test_days_are_judged_from_their_sums_exactly_as_from_their_hours(
 
     profile_windows(project.stores, of_days, Range(start, start + timedelta(days=16)))
     with monkeypatch.context() as patched:
-        for module in (drifting, history):
+        for module in (drifting, history, sparse):
             patched.setattr(module, "windowed_histories", histories)
         expected = judged()
     assert [True, True, trained, trained] == [any(row["value"] is not None for row in rows) for rows in expected[0]]

@@ -71,7 +71,7 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         changes: list[AlertChange] = []
         with project.stores() as stores:
             changes += watch_capture(stores, specs, stores.now())  # also when every gateway is down
-            problems = configuration_problems(stores.settings, read_configurations(stores.settings))
+            problems = configuration_problems(read_configurations(stores.settings))
             changes += watch_configurations(stores, problems, stores.now())
             for record in records:
                 for endpoint, verdict in _verdicts(context, record, names).items():

@@ -34,11 +34,14 @@ def is_running(context: dg.SensorEvaluationContext, endpoint: str, kind: str | N
 
 
 def sensor_result(
-    context: dg.SensorEvaluationContext, requests: list[dg.RunRequest], reasons: list[str]
+    context: dg.SensorEvaluationContext,
+    requests: list[dg.RunRequest],
+    reasons: list[str],
+    *,
+    after_faults: bool = False,
 ) -> dg.SensorResult | dg.SkipReason:
-    """Return the run requests, or without any a skip reason per endpoint."""
-    return (
-        dg.SensorResult(run_requests=[ask_again(context.instance, request, time.time()) for request in requests])
-        if requests
-        else dg.SkipReason("; ".join(reasons) or "there are no endpoints")
-    )
+    """Return the run requests, or without any a skip reason per endpoint; ``after_faults`` as in ``ask_again``."""
+    if not requests:
+        return dg.SkipReason("; ".join(reasons) or "there are no endpoints")
+    again = [ask_again(context.instance, one, time.time(), after_faults=after_faults) for one in requests]
+    return dg.SensorResult(run_requests=again)

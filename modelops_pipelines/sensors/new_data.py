@@ -41,7 +41,7 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
                     newest = f"pending {stores.touched_windows.newest(spec.name)}, {pending} in all"
                     identity = content_id(*segments) if segments else newest
                     requests.append(_request(spec, identity, len(segments), pending))
-        return sensor_result(context, requests, reasons)
+        return sensor_result(context, requests, reasons, after_faults=True)
 
     return new_data
 

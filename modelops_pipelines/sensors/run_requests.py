@@ -1,7 +1,7 @@
-"""What asks for a run again after one that failed through no fault of its own, such as a killed process.
+"""What asks for a run again after one that failed, as that whose process was killed.
 
-Dagster starts no second run for the key of a request. A run that fails by its own fault is not asked for again: it
-would fail again.
+Dagster starts no second run for the key of a request. A run that failed by its own fault is asked for again only where
+what it should do stays due, and after long pauses: what was at fault may have been mended meanwhile.
 """
 
 from itertools import takewhile
@@ -22,23 +22,37 @@ NO_FAULT = {
 }
 """Why a run failed through no fault of its own."""
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 600.0
+FIRST_PAUSE_OF_FAULTS, LONGEST_PAUSE_OF_FAULTS = 60.0, 3600.0
 REMEMBERED = 20
 
 
-def ask_again(instance: DagsterInstance, request: dg.RunRequest, now: float) -> dg.RunRequest:
+def ask_again(
+    instance: DagsterInstance, request: dg.RunRequest, now: float, *, after_faults: bool = False
+) -> dg.RunRequest:
     """Return the request with a key of its own when the last run that it led to failed through no fault of its own.
 
     Dagster starts no second run for a key. The second run comes at once, each further one after a pause that doubles,
-    up to ten minutes: what kills its process every time does not keep the machine busy.
+    up to ten minutes: what kills its process every time does not keep the machine busy. With ``after_faults`` a run
+    that failed by its own fault is asked for again too, after one minute, two, four, up to an hour.
     """
     key = str(request.run_key)
     tagged = request.with_replaced_attrs(tags={**request.tags, REQUEST_TAG: key})
     records = instance.get_run_records(RunsFilter(tags={REQUEST_TAG: key}), limit=REMEMBERED)
     losses = len(list(takewhile(was_lost, records)))
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (losses - 2)) if losses > 1 else 0.0
-    if losses == 0 or (records[0].end_time or 0.0) + pause > now:
+    failures = len(list(takewhile(_failed, records))) if after_faults else 0
+    if losses == 0 == failures:
+        return tagged
+    if losses:
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (losses - 2)) if losses > 1 else 0.0
+    else:
+        pause = min(LONGEST_PAUSE_OF_FAULTS, FIRST_PAUSE_OF_FAULTS * 2 ** (failures - 1))
+    if (records[0].end_time or 0.0) + pause > now:
         return tagged
     return tagged.with_replaced_attrs(run_key=f"{key}, again after run {records[0].dagster_run.run_id}")
+
+
+def _failed(record: RunRecord) -> bool:
+    return record.dagster_run.status == DagsterRunStatus.FAILURE
 
 
 def was_lost(record: RunRecord) -> bool:

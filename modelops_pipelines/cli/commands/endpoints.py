@@ -10,7 +10,7 @@ from modelops_pipelines.cli.output import echo, json_option, show_change, show_r
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import DesiredState
-from modelops_pipelines.operations.endpoints.configurations import Faulty, read_configurations
+from modelops_pipelines.operations.endpoints.configurations import Configurations, Faulty, read_configurations
 from modelops_pipelines.operations.endpoints.kept import kept_of
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
@@ -49,7 +49,7 @@ def list_endpoints(*, as_json: bool) -> None:
                 "challenger": state.challenger,
                 "status": found.status,
                 "generation": state.generation,
-                "problem": found.problem or _configuration_problem(stores, spec, configurations.fault_of(spec.name)),
+                "problem": found.problem or _configuration_problem(stores, spec, configurations),
                 "drift_unmonitored": unmonitored(stores, spec),
                 **({"to_add": to_add(stores, spec, state)} if as_json else {}),
             }
@@ -60,14 +60,14 @@ def list_endpoints(*, as_json: bool) -> None:
     show_rows(rows, as_json=as_json, empty=f"There are no endpoints in {stores.settings.endpoints}: add a YAML file.")
 
 
-def _configuration_problem(stores: Stores, spec: EndpointSpec, fault: Faulty | None) -> str | None:
+def _configuration_problem(stores: Stores, spec: EndpointSpec, found: Configurations) -> str | None:
     """Return why the file's configuration is not in force, or what is wrong with a version served with it, or None."""
+    fault, refusal = found.fault_of(spec.name), found.refused.get(spec.name)
     if fault is not None:
         return fault.problem
-    kept = kept_of(stores.settings, spec.name)
-    refusal = kept.refusal_of(spec) if kept else None
     if refusal is not None:
         return f"its configuration was refused, and the one before is in force: {refusal}"
+    kept = kept_of(stores.settings, spec.name)
     unproven = kept.unproven if kept else None
     return f"the version that it serves does not prove itself: {unproven}" if unproven else None
 
@@ -94,11 +94,10 @@ def show(name: str, *, as_json: bool) -> None:
     state = stores.deployments.desired(name)
     spec = endpoint_named(stores, name)
     found = endpoint_status(stores, state)
-    fault = read_configurations(stores.settings).fault_of(name)
     live = {
         "generation": state.generation,
         "status": found.status,
-        "problem": found.problem or _configuration_problem(stores, spec, fault),
+        "problem": found.problem or _configuration_problem(stores, spec, read_configurations(stores.settings)),
         "drift_unmonitored": unmonitored(stores, spec),
         "variants": [vars(variant) for variant in state.variants],
     }

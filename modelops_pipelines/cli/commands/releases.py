@@ -44,7 +44,7 @@ def deploy(
 
     _require_reason(reason, force=force)
     stores = open_stores()
-    spec = endpoint_named(stores, endpoint)
+    spec = endpoint_named(stores, endpoint, newest=True)  # a version goes live with the configuration made for it
     change = releases.deploy(
         stores, spec, version, share=share, actor=actor(), reason=reason, key=key, force=force, dry_run=dry_run
     )

@@ -40,7 +40,7 @@ def train(endpoint: str, data: Path, reason: str | None, *, as_json: bool) -> No
     from modelops_pipelines.operations.improve.training_files import read_frame
 
     stores = open_stores()
-    spec, frame = endpoint_named(stores, endpoint), read_frame(data)
+    spec, frame = endpoint_named(stores, endpoint, newest=True), read_frame(data)
     if reason is None:
         version = train_first(stores, spec, frame)
     else:

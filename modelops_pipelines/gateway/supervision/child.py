@@ -105,6 +105,12 @@ class Child:
         self.is_serving = False
         self.process.kill()
 
+    def abort(self) -> None:
+        """End one that is stuck, by the signal of a process that ends itself: what it had in hand is at fault."""
+        self.is_serving = False
+        if self.process.pid is not None and self.process.exitcode is None:
+            os.kill(self.process.pid, signal.SIGABRT)
+
     def close(self) -> None:
         """Free what belongs to a child that has ended."""
         self._reports.close()

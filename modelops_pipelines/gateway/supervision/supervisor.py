@@ -124,7 +124,7 @@ class Supervisor:
         for child in self._children():
             if child.exit_code is None and child.is_stuck():
                 _LOG.error("%s has reported nothing for too long and is replaced", child.name)
-                child.kill()
+                child.abort()
         for seat in self._seats:
             if seat.worker is not None and seat.worker.exit_code is not None:
                 self._free(seat, seat.worker)

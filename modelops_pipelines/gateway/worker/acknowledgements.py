@@ -30,10 +30,14 @@ class Acknowledgements:
         except (ModelOpsError, SQLAlchemyError) as failure:
             _LOG.warning("Generation %d of %s is acknowledged again in a second: %s", generation, endpoint, failure)
 
+    def forget(self, endpoint: str) -> None:
+        """Send nothing of an endpoint again: the state has another past than what was acknowledged, from a backup."""
+        self._due.pop(endpoint, None)
+
     def resend(self) -> None:
         """Record again what is not recorded, or no longer; called every second."""
         due = dict(self._due)
         recorded = self._stores.deployments.acknowledged(self._worker)
         for endpoint, what in due.items():
-            if recorded.get(endpoint) != what and self._due[endpoint] == what:
+            if recorded.get(endpoint) != what and self._due.get(endpoint) == what:
                 self.send(endpoint, *what)

@@ -191,7 +191,9 @@ class Serving:
             if state.generation == changed.state.generation:  # else the new state's own follows
                 self._keep_previous(changed)
             self._classes_at = None
-        if state.generation not in (NEVER_DEPLOYED, served.state.generation) and self._is_due(state):
+        if state.generation < served.state.generation:
+            self._acknowledgements.forget(state.endpoint)
+        if state.generation != NEVER_DEPLOYED and state != served.state and self._is_due(state):
             self._apply(served, state)
         self.configurations.keep(self._served[state.endpoint], state)
 

@@ -12,19 +12,15 @@ from modelops_pipelines.core.errors import BusyError
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, alerts_lock, apply_verdicts
 from modelops_pipelines.operations.endpoints.configurations import Configurations
-from modelops_pipelines.operations.endpoints.kept import kept_of
-from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.stores import Stores
 
 CONFIGURATION = "configuration"
 
 
-def configuration_problems(settings: Settings, found: Configurations) -> dict[str, str]:
+def configuration_problems(found: Configurations) -> dict[str, str]:
     """Return the endpoints, or files, whose newest configuration is not in force, with the reason."""
-    kept = {spec.name: (spec, kept_of(settings, spec.name)) for spec in found.specs}
-    refused = {name: known.refusal_of(spec) for name, (spec, known) in kept.items() if known is not None}
     before = "its configuration was refused, and the one before is in force"
-    told = {name: f"{before}: {why}" for name, why in refused.items() if why is not None}
+    told = {name: f"{before}: {why}" for name, why in found.refused.items()}
     return told | {fault.name: fault.problem for fault in found.faulty}
 
 

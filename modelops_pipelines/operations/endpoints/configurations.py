@@ -1,11 +1,13 @@
-"""The configuration of each endpoint that is in force: its file's, or the last that served while the file has a fault.
+"""The configuration of each endpoint that is in force: its file's, or the last that served while the file's cannot.
+
+A file's cannot while it has a fault, or since the gateway has refused it.
 
 A fault of one file is that endpoint's alone: every other endpoint is as its own file says.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
@@ -41,11 +43,15 @@ class Faulty:
 
 @dataclass(frozen=True)
 class Configurations:
-    """The endpoints with a configuration in force, and the files with faults; ``paths`` are those without."""
+    """The endpoints with a configuration in force, and the files with faults; ``paths`` are those without.
+
+    ``refused`` has why the gateway refused a file's configuration, where the one before is in force.
+    """
 
     specs: tuple[EndpointSpec, ...]
     faulty: tuple[Faulty, ...]
     paths: Mapping[str, Path]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> set[str]:
@@ -58,15 +64,17 @@ class Configurations:
 
 
 def read_configurations(
-    settings: Settings, known_features: Mapping[str, Collection[str]] | None = None
+    settings: Settings, known_features: Mapping[str, Collection[str]] | None = None, *, newest: bool = False
 ) -> Configurations:
     """Return the configurations in force; raises OnboardingError only when the endpoints' folder does not exist.
+
+    With ``newest`` a file's own configuration is returned though it was refused: for who tries it.
 
     ``known_features`` is by the endpoint's name. The name of several files belongs to the one that has served by it;
     while none has, it is a fault of that endpoint.
     """
     files = read_files(settings.endpoints, known_features)
-    kept = dict(all_kept(settings)) if _are_disturbed(files) else {}
+    kept = dict(all_kept(settings)) if not newest or _are_disturbed(files) else {}
     claims: defaultdict[str | None, list[EndpointFile]] = defaultdict(list)
     for one in files:
         for name in _endpoints_of(one, kept, settings.endpoints):
@@ -74,18 +82,22 @@ def read_configurations(
     faulty = [Faulty(None, one.path, one.faults) for one in claims.pop(None, [])]
     specs: list[EndpointSpec] = []
     paths: dict[str, Path] = {}
+    refused: dict[str, str] = {}
     for name, group in claims.items():
         known = kept.get(str(name))
         owner = _owner(group, known, settings.endpoints)
         if owner is not None and owner.spec is not None and not owner.faults:
-            specs.append(owner.spec)
+            why = known.refusal_of(owner.spec) if known is not None and not newest else None
+            before = known.spec if known is not None and why is not None else None
+            specs.append(before or owner.spec)
             paths[owner.spec.name] = owner.path
+            refused |= {owner.spec.name: why} if before is not None and why is not None else {}
         else:
             own = Faulty(name, (owner or group[0]).path, _faults(owner, group), known.spec if known else None)
             faulty.append(own)
             specs += [own.spec] if own.spec else []
         faulty += [Faulty(None, one.path, (one.repeats(owner),)) for one in group if owner not in (None, one)]
-    return Configurations(tuple(specs), tuple(faulty), paths)
+    return Configurations(tuple(specs), tuple(faulty), paths, refused)
 
 
 def configured(settings: Settings) -> tuple[EndpointSpec, ...]:

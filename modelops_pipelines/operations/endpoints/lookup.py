@@ -10,13 +10,14 @@ from modelops_pipelines.store.stores import Stores
 _LOG = logging.getLogger("modelops")
 
 
-def endpoint_named(stores: Stores, name: str) -> EndpointSpec:
+def endpoint_named(stores: Stores, name: str, *, newest: bool = False) -> EndpointSpec:
     """Return the endpoint of that name, whatever is wrong with others.
 
-    While its own file has a fault, it is the configuration that it served with last, and a warning says so. Raises
-    OnboardingError with that file's faults where it never served, UnknownError, naming those that exist.
+    While its own file has a fault, or was refused, it is the configuration that it served with last, and a warning says
+    so; ``newest`` is for who makes a version for the refused one. Raises OnboardingError with that file's faults where
+    it never served, UnknownError, naming those that exist.
     """
-    found = read_configurations(stores.settings)
+    found = read_configurations(stores.settings, newest=newest)
     fault = found.fault_of(name)
     spec = next((spec for spec in found.specs if spec.name == name), None)
     if spec is None and fault is not None:
@@ -30,4 +31,6 @@ def endpoint_named(stores: Stores, name: str) -> EndpointSpec:
         )
     if fault is not None:
         _LOG.warning("Endpoint %s: %s", name, fault.problem)
+    if name in found.refused:
+        _LOG.warning("Endpoint %s: its YAML was refused, the one before is in force: %s", name, found.refused[name])
     return spec

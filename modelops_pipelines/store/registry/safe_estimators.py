@@ -194,6 +194,7 @@ PARAMETERS: dict[str, Callable[[str, Any], bool]] = {
     "response_method": _one_of(*_METHODS),
     "stack_method_": _one_of(*_METHODS),
     "strip_accents": _one_of(None, "ascii", "unicode"),
+    "token_pattern": _one_of(None, r"(?u)\b\w\w+\b", r"(?u)\b\w+\b"),
     "tokenizer": _one_of(None),
 }
 """For each parameter or attribute that decides what is touched or called: whether an estimator of this name may have

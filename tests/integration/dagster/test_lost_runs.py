@@ -207,6 +207,19 @@ def test_a_run_that_failed_by_its_own_fault_is_not_asked_for_again(
     assert ask_again(instance, wanted, time.time() + 3600).run_key == wanted.run_key
 
 
+def test_what_stays_due_is_asked_for_again_after_faults_too_and_less_and_less_often(
+    instance: dg.DagsterInstance,
+) -> None:
+    wanted = dg.RunRequest(run_key="stays due", tags={})
+    lose(instance, ask_again(instance, wanted, time.time(), after_faults=True), RunFailureReason.STEP_FAILURE)
+    for pause in (60, 120, 240):
+        now = time.time()
+        assert ask_again(instance, wanted, now + pause - 20, after_faults=True).run_key == wanted.run_key
+        again = ask_again(instance, wanted, now + pause + 20, after_faults=True)
+        assert again.run_key != wanted.run_key
+        lose(instance, again, RunFailureReason.STEP_FAILURE)
+
+
 def test_the_next_loss_after_a_success_counts_as_the_first(instance: dg.DagsterInstance) -> None:
     wanted = dg.RunRequest(run_key="in between", tags={})
     for _ in range(3):

@@ -196,6 +196,17 @@ def test_a_file_that_is_written_anew_leaves_its_endpoint_where_it_is(world: Worl
     assert {200} == set(statuses)
 
 
+def test_a_file_with_another_name_is_its_endpoint_s_when_it_gets_a_fault(world: World) -> None:
+    renamed = world.file.rename(world.file.with_name("renamed.yaml"))
+    settings = world.project.stores.settings
+    wait_until(lambda: (kept := kept_of(settings, "cancer")) is not None and kept.file == "renamed.yaml", SECONDS)
+    with asked_all_along(world.gateway, "cancer", ROW) as statuses:
+        renamed.write_text("attributes: [")
+        wait_until(lambda: world.problem("cancer") is not None, SECONDS)
+        threading.Event().wait(3)
+    assert {200} == set(statuses)
+
+
 def test_an_endpoint_whose_file_is_removed_is_removed(world: World) -> None:
     extra = world.project.folder / "endpoints" / "extra.yaml"
     extra.write_text(CANCER_YAML.replace("cancer", "extra"))

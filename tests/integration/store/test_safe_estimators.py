@@ -44,7 +44,6 @@ _REVIEWED = {
     "pos_label": "a class",
     "scoring": "used by the fit only",
     "threshold": "a factor and 'mean' or 'median', parsed",
-    "token_pattern": "a regular expression",
     "transform_input": "names of metadata for the fit",
     "verbose_feature_names_out": "a format of names",
 }

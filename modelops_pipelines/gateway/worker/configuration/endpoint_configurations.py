@@ -7,6 +7,7 @@ configuration that cannot load, is that endpoint's affair alone.
 import logging
 from collections.abc import Callable, MutableMapping
 from dataclasses import replace
+from pathlib import Path
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError
@@ -41,7 +42,8 @@ class EndpointConfigurations:
         self._settings, self._served, self._rename = settings, served, rename
         self._yaml = YamlFollower(settings)
         self._reconfigurations = Reconfigurations(settings, load)
-        self._kept: dict[str, tuple[EndpointSpec, str | None]] = {}
+        self._kept: dict[str, tuple[EndpointSpec, str | None, Path | None]] = {}
+        self._told: dict[str, str] = {}
 
     def read(self) -> list[EndpointSpec]:
         """Take over what has changed, and return the new endpoints with the configuration to begin with.
@@ -50,14 +52,21 @@ class EndpointConfigurations:
         endpoints' folder does not exist at the first call.
         """
         found = self._yaml.read()
-        for fault in found.faulty if found else ():
-            _LOG.warning("Endpoint %s: %s", fault.name, fault.problem)
+        if found is not None:
+            self._tell({fault.name: fault.problem for fault in found.faulty})
         for name in self._yaml.removed(list(self._served)):
             del self._served[name]
             self._reconfigurations.drop(name)
             self._kept.pop(name, None)
             forget(self._settings, name)
         return [begun for spec in (found.specs if found else ()) if (begun := self._take(spec)) is not None]
+
+    def _tell(self, problems: dict[str, str]) -> None:
+        """Log each problem once, until it is another one."""
+        for name, problem in problems.items():
+            if self._told.get(name) != problem:
+                _LOG.warning("Endpoint %s: %s", name, problem)
+        self._told = problems
 
     def problems(self) -> dict[str, str]:
         """Return the endpoints, or files, whose newest configuration is not in force, with the reason."""
@@ -78,7 +87,7 @@ class EndpointConfigurations:
         """Keep the configuration that the endpoint serves with, for when its file gets a fault."""
         name, path = served.spec.name, self._yaml.found.paths.get(served.spec.name)
         serves = bool(served.state.variants) or not state.variants
-        in_force = (served.spec, served.unproven)
+        in_force = (served.spec, served.unproven, path)
         if path is None or not serves or self._reconfigurations.has(name) or self._kept.get(name) == in_force:
             return
         keep_in_force(self._settings, served.spec, path, served.unproven)

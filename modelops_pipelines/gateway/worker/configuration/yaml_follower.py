@@ -39,7 +39,7 @@ class YamlFollower:
             return None
         first, self._signature, self._read_at = self._signature is None, signature, time.monotonic()
         try:
-            self.found = read_configurations(self._settings)
+            self.found = read_configurations(self._settings, newest=True)
         except OnboardingError:
             if first:
                 raise

@@ -1,6 +1,7 @@
 """The stored API keys, and a counter that tells workers at low cost when to reload them."""
 
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -167,6 +168,7 @@ def _generation(connected: sa.Connection) -> int:
 
 
 def _increment_generation(connected: sa.Connection) -> None:
-    generation = _generation(connected) + 1
+    """Give the keys another generation: one that they had in no earlier state, from which a backup may come."""
+    generation = max(_generation(connected) + 1, time.time_ns() // 1000)
     connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == GENERATION))
     connected.execute(_SETTINGS.insert().values(name=GENERATION, value=str(generation)))

@@ -54,6 +54,17 @@ def test_one_that_was_lost_or_is_of_a_backup_is_sent_again(stores: Stores, loss:
     assert {"a": (2, None)} == stores.deployments.acknowledged("w")
 
 
+def test_what_is_forgotten_is_not_sent_again_before_it_is_acknowledged_anew(stores: Stores) -> None:
+    acknowledgements = Acknowledgements(stores, "w")
+    acknowledgements.send("a", 1, None)
+    run(stores, "DELETE FROM acknowledgements")
+    acknowledgements.forget("a")
+    acknowledgements.resend()
+    assert {} == stores.deployments.acknowledged("w")
+    acknowledgements.send("a", 1, None)
+    assert {"a": (1, None)} == stores.deployments.acknowledged("w")
+
+
 def test_what_stands_is_not_written_again(stores: Stores) -> None:
     acknowledgements = Acknowledgements(stores, "w")
     acknowledgements.send("a", 2, None)

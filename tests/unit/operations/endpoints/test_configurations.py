@@ -154,6 +154,20 @@ def test_a_refused_configuration_is_told_until_the_file_says_something_else(stor
     assert kept.refusal_of(spec) is None
 
 
+def test_what_the_gateway_refused_is_in_force_for_nobody_but_who_tries_it(stores: Stores) -> None:
+    keep_all(stores)
+    served = endpoint_named(stores, "two")
+    file_of(stores, "two").write_text(YAML.format(name="two").replace("binary_classification", "regression"))
+    assert "regression" == endpoint_named(stores, "two").task
+    keep_refusal(stores.settings, read_endpoint(file_of(stores, "two")), "it answers a matrix")
+    found = read_configurations(stores.settings)
+    assert (served, {"two": "it answers a matrix"}) == (endpoint_named(stores, "two"), found.refused)
+    assert ["one", "three", "two"] == names(found)
+    assert "regression" == endpoint_named(stores, "two", newest=True).task
+    file_of(stores, "two").write_text(YAML.format(name="two"))
+    assert ({}, served) == (read_configurations(stores.settings).refused, endpoint_named(stores, "two"))
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", json.dumps({"file": "two.yaml", "attributes": {"name": 3}})])
 def test_a_damaged_record_of_a_configuration_is_none(stores: Stores, content: str) -> None:
     keep_all(stores)

@@ -14,6 +14,7 @@ from modelops_pipelines.gateway.http.errors import INTERNAL, STATE, body_of, hea
 
 BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED = 400, 404, 405
 BUSY = errors.BusyError("The gateway's state store is busy", "Try again in a moment")
+REGISTRY = errors.RegistryError("The model registry does not answer", "Try again in a moment")
 _FOR_CALLERS = (
     errors.InputError,
     errors.UnauthenticatedError,
@@ -67,6 +68,8 @@ def _for_caller(error: ModelOpsError, request: Request) -> ModelOpsError:
         return errors.AcknowledgementError(error.message.partition(": ")[0], error.remedy)
     if isinstance(error, errors.StateError):
         return STATE
+    if isinstance(error, errors.RegistryError):
+        return REGISTRY
     return BUSY if isinstance(error, errors.TransientError) else INTERNAL
 
 

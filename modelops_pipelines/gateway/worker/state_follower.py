@@ -267,14 +267,15 @@ class Serving:
         """Return the version from memory, or load it and have it prove that it answers; raises ModelError.
 
         With a new configuration (``anew``) it may be no worse than ``replaced``: prove itself, if that does. A version
-        that is deployed while the newest configuration is refused is refused with it.
+        that is deployed beside a live one while the newest configuration is refused is refused with it.
         """
         if version in served.loaded:
             return served.loaded[version]
         found = servable(self._stores, required_version(self._stores.deployments, served.spec.model_name, version))
         deploying = any(attempt.version == version for attempt in self._stores.deployments.unsettled(served.spec.name))
         has_served = self._has_served(served.spec.name, version)
-        if deploying and not has_served and (why := self.configurations.refusal(served)) is not None:
+        is_beside = deploying and not has_served and bool(served.state.variants)
+        if is_beside and (why := self.configurations.refusal(served)) is not None:
             raise ModelError(f"The endpoint's YAML cannot be served with: {why}", "Correct it, then deploy again")
         if anew:
             deploying = replaced is None or replaced.model.classes_fault is None

@@ -10,6 +10,7 @@ import pytest
 from deltalake.exceptions import DeltaError
 from sqlalchemy.exc import OperationalError
 
+from modelops_pipelines.core.errors import UnavailableError
 from modelops_pipelines.core.tables.lake import INFERENCE_LOG, REJECTS
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.lake.endpoint_tables import log_table
@@ -114,7 +115,7 @@ def test_a_full_disk_under_the_lake_fails_the_ingest_and_the_next_one_ends_it_ex
 def ingested(project: Project) -> bool:
     try:
         ingest(project.stores, project.spec, "predictions")
-    except (OSError, DeltaError, OperationalError):
+    except (OSError, DeltaError, OperationalError, UnavailableError):
         return False
         return False
     return True

@@ -1,9 +1,8 @@
-"""What the log and its labels say of a version on trial, and what follows; A/B tests on the same evidence."""
+"""What the log and its labels say of a version on trial, and what follows."""
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,93 +10,26 @@ import pytest
 
 from modelops_pipelines.core.alerting.alerts import OPEN
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import ConflictError, EvidenceError, GateError, InputError, UnknownError
+from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.core.release.desired_state import variants_of
-from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.release.commands import archive, deploy, promote, roll_back, start, stop
 from modelops_pipelines.operations.release.trials import canary as trials
 from modelops_pipelines.operations.release.trials.ab_tests import (
-    BETTER,
-    UNDECIDED,
-    Terms,
     end_experiment,
-    experiment_named,
-    result_of,
     start_experiment,
 )
 from modelops_pipelines.operations.release.trials.canary import advance_trial, evidence, spans_of
 from modelops_pipelines.store.state.improve.gates import Gate
-from modelops_pipelines.store.stores import Stores
-from tests.fakes.records import VERSION, label_row, request_record, write_segment
-from tests.support.project import CANCER_YAML, Project, make_project
+from tests.support.project import Project
+from tests.worlds.trials import MINUTE, NOW, RIGHT, WHO, WRONG, on_trial, traffic
 
 pytestmark = pytest.mark.usefixtures("untried_versions")
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-YAML = f"{CANCER_YAML}  promotion: {{strategy: canary, steps: [20, 50, 100], soak: 10m, minimum: 50, undecided: advance}}\n"
-WHO: dict[str, Any] = {"actor": "ann", "reason": "a test"}
-RIGHT, WRONG = 0.9, 0.2
-
-
-class Clocked(Stores):
-    """Real stores whose clock a test sets."""
-
-    moment = NOW
-    segments = 0
-
-    def now(self) -> datetime:
-        """Return the time."""
-        return self.moment
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    """Return a project with version 1 live, whose clock stands still."""
-    made = make_project(tmp_path / "project", YAML)
-    made.stores = Clocked(made.stores.settings)
-    for number in ("1", "2", "3"):
-        made.stores.deployments.record_version(replace(VERSION, version=number))
-    deploy(made.stores, made.spec, "1", **WHO, force=True)
-    yield made
-    made.stores.database.close()
-
-
-def traffic(
-    project: Project,
-    share: int,
-    quality: float,
-    requests: int = 1000,
-    errors: float = 0.0,
-    user: Callable[[int], str | None] = lambda _: None,
-    labels: float = 1.0,
-) -> None:
-    """Write the requests of the next minute, a share of them answered by version 2 with that score for the truth."""
-    stores: Any = project.stores
-    chance = random.Random(requests + share)
-    records, known_labels = [], []
-    for number in range(requests):
-        version = "2" if chance.random() * 100 < share else "1"
-        at = stores.moment + MINUTE * (number + 0.5) / requests
-        truth = str(chance.randrange(2))
-        score = quality if version == "2" else RIGHT
-        score = score + chance.uniform(-0.08, 0.08)
-        known = {"version": version, "variant": "champion" if version == "1" else "challenger", "user": user(number)}
-        if version == "2" and chance.random() < errors:
-            failed = {"status": 500, "error": "prediction", "f": {}, "p": None, "s": None}
-            records.append(request_record("cancer", number, at, 1, **known, **failed))
-            continue
-        answer = {"p": ["1"], "s": [score if truth == "1" else 1 - score]}
-        record = request_record("cancer", number, at, 1, **known, **answer)
-        records.append(record)
-        if labels == 1 or number < labels * requests:
-            known_labels.append({"rows": [label_row(record, 0, truth, at)]})
-    stores.segments += 1
-    write_segment(stores, "cancer", "predictions", "w", records, stores.segments)
-    write_segment(stores, "cancer", "labels", "w", known_labels, stores.segments)
-    for stream in ("predictions", "labels"):
-        ingest(stores, project.spec, stream)
-    stores.moment += MINUTE
+    with on_trial(tmp_path / "project") as made:
+        yield made
 
 
 def test_wrong_answers_with_labels_take_a_canary_back(project: Project) -> None:
@@ -339,78 +271,3 @@ def test_the_legs_of_a_trial_are_its_shares_and_what_came_before_an_interruption
         (span.share, (span.since - NOW) // MINUTE, (span.until - NOW) // MINUTE) for span in spans
     ]
     assert [50] == [leg.share for leg in evidence(stores, project.spec, stores.deployments.desired("cancer")).legs]
-
-
-def test_an_ab_test_tells_the_better_version_and_ends_by_decision(project: Project) -> None:
-    stores: Any = project.stores
-    start_experiment(stores, project.spec, "2", name="bolder", terms=Terms(planned=500), **WHO)
-    assert variants_of("1", "2", 50) == stores.deployments.desired("cancer").variants
-    experiment = experiment_named(stores, project.spec)
-    early = result_of(stores, project.spec, experiment)
-    assert (UNDECIDED, None) == (early.verdict, early.describe()["loss"]["challenger"])
-    with pytest.raises(EvidenceError, match="does not show that version 2 is better: undecided"):
-        end_experiment(stores, project.spec, "promote", **WHO)
-    traffic(project, 50, 0.99 - 0.08)
-    result = result_of(stores, project.spec, experiment)
-    told = result.describe()
-    assert told["upper"] < told["difference"] or result.interval is not None
-    assert 1000 == sum(told["requests"].values())
-    assert BETTER == result.verdict
-    with pytest.raises(GateError, match="it was never evaluated"):
-        end_experiment(stores, project.spec, "promote", actor="ann", reason="it pays")
-    passed = Gate("cancer", "2", "1", "rows", project.spec.gate.hash, "pass", {"reason": "better"}, stores.now())
-    stores.gates.record(passed)
-    made = end_experiment(stores, project.spec, "promote", actor="ann", reason="it pays")
-    assert stores.deployments.events("cancer")[-1].evidence["forced"] is False
-    assert (made.to_version, variants_of("2")) == ("2", stores.deployments.desired("cancer").variants)
-    ended = experiment_named(stores, project.spec, "bolder")
-    assert ("promote", stores.now()) == (ended.decision, ended.ended_at)
-    with pytest.raises(ConflictError, match="has already ended: promote"):
-        end_experiment(stores, project.spec, "keep", name="bolder", **WHO)
-
-
-def test_an_ab_test_of_a_much_worse_version_says_so_and_keeping_takes_it_back(project: Project) -> None:
-    spec = replace(project.spec, guard=replace(project.spec.guard, automatic=False))
-    start_experiment(project.stores, spec, "2", name="worse", **WHO)
-    traffic(project, 50, WRONG)
-    experiment = experiment_named(project.stores, spec)
-    assert "challenger worse" == result_of(project.stores, spec, experiment).verdict
-    end_experiment(project.stores, spec, "keep", **WHO)
-    assert variants_of("1") == project.stores.deployments.desired("cancer").variants
-
-
-def test_a_guard_ends_an_ab_test_that_harms(project: Project) -> None:
-    start_experiment(project.stores, project.spec, "2", name="harm", **WHO)
-    traffic(project, 50, WRONG)
-    advance_trial(project.stores, project.spec)
-    assert "rolled back" == experiment_named(project.stores, project.spec).decision
-    assert variants_of("1") == project.stores.deployments.desired("cancer").variants
-
-
-def test_an_ab_test_is_never_taken_a_step_further_by_the_driver(project: Project) -> None:
-    stores: Any = project.stores
-    start_experiment(stores, project.spec, "2", name="still", **WHO)
-    traffic(project, 50, RIGHT)
-    stores.moment += 60 * MINUTE
-    driven = advance_trial(stores, project.spec)
-    assert driven is not None
-    assert ("pass", None) == (driven.verdict.verdict, driven.change)
-
-
-def test_what_cannot_be_an_ab_test_is_refused_and_the_same_again_is_the_same(project: Project) -> None:
-    stores, spec = project.stores, project.spec
-    with pytest.raises(UnknownError, match="has no A/B test"):
-        experiment_named(stores, spec)
-    with pytest.raises(InputError, match="error rate of 2"):
-        start_experiment(stores, spec, "2", name="x", terms=Terms(error_rate=2), **WHO)
-    with pytest.raises(ConflictError, match="no champion other than version 1 to compare it with"):
-        start_experiment(stores, spec, "1", name="x", **WHO)
-    start_experiment(stores, spec, "2", name="x", **WHO)
-    assert not start_experiment(stores, spec, "2", name="x", **WHO).changed
-    with pytest.raises(ConflictError, match="A/B test 'x' is already running on endpoint 'cancer'"):
-        start_experiment(stores, spec, "3", name="y", **WHO)
-    with pytest.raises(ConflictError, match="is already running with version 2"):
-        start_experiment(stores, spec, "3", name="x", **WHO)
-    end_experiment(stores, spec, "keep", **WHO)
-    with pytest.raises(ConflictError, match="An A/B test named 'x' exists already"):
-        start_experiment(stores, spec, "2", name="x", **WHO)

@@ -19,6 +19,7 @@ WITHIN = {
     errors.SettingsError,
     errors.SchemaError,
     errors.ModelError,
+    errors.RegistryError,
     errors.OnboardingError,
     errors.BusyError,
     errors.StateError,

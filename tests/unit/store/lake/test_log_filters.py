@@ -27,7 +27,9 @@ def file(tmp_path: Path) -> str:
     """Return a file with a row of every kind."""
     names = ("status", "source", "sampled", "truncated", "model_version")
     rows = [
-        dict(zip(names, case, strict=True)) | {"prediction_id": f"{n}", "event_time": START + timedelta(minutes=n)}
+        dict(zip(names, case, strict=True))
+        | {"prediction_id": f"{n}", "event_time": START + timedelta(minutes=n)}
+        | {"user_id": None, "session_id": None, "request_id": f"{n}"}
         for n, case in enumerate(CASES)
     ]
     kinds = {"event_time": pa.timestamp("us", "UTC"), "status": pa.int64()}
@@ -52,4 +54,4 @@ def test_the_rows_that_count_are_those_of_the_queries(file: str, size: int, vers
         for name, rows in by_version(answered(batch)):
             kept = set(with_features(rows).column("prediction_id").to_pylist())
             found += [(one, one in kept) for one in rows.column("prediction_id").to_pylist() if name == version]
-    assert [(name, sampled) for _, sampled, name in expected] == found
+    assert [(name, sampled) for _, sampled, _, name in expected] == found

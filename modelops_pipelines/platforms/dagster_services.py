@@ -70,6 +70,16 @@ def webserver_command(workspace: Path, host: str, port: int) -> list[str]:
     return [sys.executable, "-m", "dagster_webserver", *options]
 
 
+def make_storage_command() -> list[str]:
+    """Return the command that makes the databases of ``DAGSTER_HOME``, or migrates them."""
+    code = (
+        "from dagster import DagsterInstance\n"
+        "with DagsterInstance.get() as instance:\n"
+        "    instance.run_storage, instance.event_log_storage, instance.schedule_storage\n"
+    )
+    return [sys.executable, "-c", code]
+
+
 def daemon_command(workspace: Path) -> list[str]:
     """Return the command of Dagster's daemon."""
     return [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace), "--log-level", "warning"]

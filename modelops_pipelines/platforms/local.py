@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.errors import NotReadyError, SettingsError
-from modelops_pipelines.platforms.dagster_services import daemon_command, webserver_command, write_workspace
+from modelops_pipelines.platforms.dagster_services import (
+    daemon_command,
+    make_storage_command,
+    webserver_command,
+    write_workspace,
+)
 from modelops_pipelines.platforms.marked_processes import VARIABLE, Mark, end_marked, marked
 from modelops_pipelines.platforms.one_up import only_one_up
 from modelops_pipelines.platforms.ports import require_free
@@ -68,11 +73,25 @@ class LocalPlatform:
         self.require_startable(["dagster"])
         host, port = self._settings.host, self._settings.dagster_port
         workspace = write_workspace(self._workspace(), self._dagster_home())
+        self._make_dagster_storage()
         for server in workspace.code_servers:
             self._start(server.name, server.command, f"unix:{server.socket}", needs=" api grpc ")
         self._start("dagster-daemon", daemon_command(workspace.file))
         url = f"http://{host}:{port}"
         return self._start("dagster", webserver_command(workspace.file, host, port), f"{url}/server_info", url=url)
+
+    def _make_dagster_storage(self) -> None:
+        """Make Dagster's databases before its processes start: they would make them at the same time, and spoil them.
+
+        Raises NotReadyError when that fails.
+        """
+        made = self._dagster_home() / "storage.made"
+        if made.exists():
+            return
+        name = "dagster-storage"
+        if self._launch(name, make_storage_command()).process.wait() != 0:
+            raise NotReadyError("Dagster's databases cannot be made", f"See {self._log(name)}")
+        made.touch()
 
     def start_mlflow(self) -> Service:
         """Start MLflow's server on the project's registry."""

@@ -228,7 +228,7 @@ def test_without_its_state_database_a_worker_serves_on_and_says_how_old_its_stat
     with running_gateway(project) as gateway:
         other = sqlite3.connect(project.stores.settings.home / "state.db", isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
-        wait_until(lambda: gateway.client.get("/health").status_code == 503, 30)
+        wait_until(lambda: not gateway.client.get("/health").json()["checks"]["state"]["ok"], 30)
         body = gateway.client.get("/health").json()
         answered = gateway.predict(ROWS)
         other.execute("ROLLBACK")

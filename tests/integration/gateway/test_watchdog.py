@@ -92,7 +92,7 @@ def test_rows_that_the_previous_champion_fails_too_roll_nothing_back_and_rows_th
     deploy(stores, running.spec, running.versions[FRAGILE], **WHO, force=True)
     deploy(stores, running.spec, version, **WHO, force=True)
     before = _errors(running)
-    time.sleep(2)  # the second of the change is in no count
+    time.sleep(5)  # the second of the change is in no count, and a busy worker takes some to begin the watch
     for _ in range(60):
         assert 500 == running.gateway.predict([{"x": 2.0}], "guarded").status_code
     wait_until(lambda: _errors(running) >= before + 60, 30)

@@ -19,7 +19,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.timestamps import EPOCH
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.alerting.capture_watch import watch_capture
-from modelops_pipelines.operations.alerting.configuration_watch import configuration_problems, watch_configurations
+from modelops_pipelines.operations.alerting.configuration_watch import watch_configurations
 from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, raise_alerts
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
 from modelops_pipelines.resources.project import ProjectResource
@@ -71,7 +71,7 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         changes: list[AlertChange] = []
         with project.stores() as stores:
             changes += watch_capture(stores, specs, stores.now())  # also when every gateway is down
-            problems = configuration_problems(read_configurations(stores.settings))
+            problems = read_configurations(stores.settings).problems
             changes += watch_configurations(stores, problems, stores.now())
             for record in records:
                 for endpoint, verdict in _verdicts(context, record, names).items():

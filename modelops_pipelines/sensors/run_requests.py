@@ -4,6 +4,7 @@ Dagster starts no second run for the key of a request. A run that failed by its 
 what it should do stays due, and after long pauses: what was at fault may have been mended meanwhile.
 """
 
+from collections.abc import Sequence
 from itertools import takewhile
 
 import dagster as dg
@@ -38,17 +39,19 @@ def ask_again(
     key = str(request.run_key)
     tagged = request.with_replaced_attrs(tags={**request.tags, REQUEST_TAG: key})
     records = instance.get_run_records(RunsFilter(tags={REQUEST_TAG: key}), limit=REMEMBERED)
-    losses = len(list(takewhile(was_lost, records)))
-    failures = len(list(takewhile(_failed, records))) if after_faults else 0
-    if losses == 0 == failures:
-        return tagged
-    if losses:
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (losses - 2)) if losses > 1 else 0.0
-    else:
-        pause = min(LONGEST_PAUSE_OF_FAULTS, FIRST_PAUSE_OF_FAULTS * 2 ** (failures - 1))
-    if (records[0].end_time or 0.0) + pause > now:
+    pause = _pause_after(records, after_faults=after_faults)
+    if pause is None or (records[0].end_time or 0.0) + pause > now:
         return tagged
     return tagged.with_replaced_attrs(run_key=f"{key}, again after run {records[0].dagster_run.run_id}")
+
+
+def _pause_after(records: Sequence[RunRecord], *, after_faults: bool) -> float | None:
+    """Return how many seconds after the end of the newest run to ask again; None when it is not asked for again."""
+    losses = len(list(takewhile(was_lost, records)))
+    if losses:
+        return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (losses - 2)) if losses > 1 else 0.0
+    failures = len(list(takewhile(_failed, records))) if after_faults else 0
+    return min(LONGEST_PAUSE_OF_FAULTS, FIRST_PAUSE_OF_FAULTS * 2 ** (failures - 1)) if failures else None
 
 
 def _failed(record: RunRecord) -> bool:

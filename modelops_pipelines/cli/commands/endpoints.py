@@ -62,11 +62,9 @@ def list_endpoints(*, as_json: bool) -> None:
 
 def _configuration_problem(stores: Stores, spec: EndpointSpec, found: Configurations) -> str | None:
     """Return why the file's configuration is not in force, or what is wrong with a version served with it, or None."""
-    fault, refusal = found.fault_of(spec.name), found.refused.get(spec.name)
-    if fault is not None:
-        return fault.problem
-    if refusal is not None:
-        return f"its configuration was refused, and the one before is in force: {refusal}"
+    problem = found.problems.get(spec.name)
+    if problem is not None:
+        return problem
     kept = kept_of(stores.settings, spec.name)
     unproven = kept.unproven if kept else None
     return f"the version that it serves does not prove itself: {unproven}" if unproven else None

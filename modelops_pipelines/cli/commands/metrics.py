@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from modelops_pipelines.cli.output import json_option, show_rows, show_value
+from modelops_pipelines.cli.output import echo, json_option, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores, parse_moment
 from modelops_pipelines.core.alerting.alerts import with_states
 from modelops_pipelines.core.drift.ranking import by_drift
@@ -204,7 +204,7 @@ def report(endpoint: str, output: Path | None, *, as_json: bool) -> None:
     path = write_health_page(stores, spec)
     if not has_requests(stores, spec):
         where = f"in the home {stores.settings.home}; MODELOPS_HOME names another"
-        click.echo(f"The page is empty: no requests to {endpoint!r} were measured {where}.", err=True)
+        echo(f"The page is empty: no requests to {endpoint!r} were measured {where}.", err=True)
     if output is not None:
         write_atomically(output, path.read_bytes())
     show_value({"report": str(output or path)}, as_json=as_json)

@@ -177,7 +177,7 @@ def _sync_registry(stores: Stores, spec: EndpointSpec) -> None:
     try:
         sync_registry(stores, spec)
     except RegistryError as error:
-        click.echo(f"{error.message}: its aliases follow when it does, within ten minutes of Dagster", err=True)
+        echo(f"{error.message}: its aliases follow when it does, within ten minutes of Dagster", err=True)
 
 
 def _confirm_second_rollback(stores: Stores, endpoint: str, *, asks: bool) -> None:

@@ -11,17 +11,9 @@ from modelops_pipelines.core.endpoints.validate import is_name
 from modelops_pipelines.core.errors import BusyError
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, alerts_lock, apply_verdicts
-from modelops_pipelines.operations.endpoints.configurations import Configurations
 from modelops_pipelines.store.stores import Stores
 
 CONFIGURATION = "configuration"
-
-
-def configuration_problems(found: Configurations) -> dict[str, str]:
-    """Return the endpoints, or files, whose newest configuration is not in force, with the reason."""
-    before = "its configuration was refused, and the one before is in force"
-    told = {name: f"{before}: {why}" for name, why in found.refused.items()}
-    return told | {fault.name: fault.problem for fault in found.faulty}
 
 
 def watch_configurations(stores: Stores, problems: Mapping[str, str], now: datetime) -> list[AlertChange]:

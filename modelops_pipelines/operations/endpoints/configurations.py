@@ -58,9 +58,20 @@ class Configurations:
         """The endpoints that have a file, with or without a fault."""
         return {spec.name for spec in self.specs} | {one.endpoint for one in self.faulty if one.endpoint}
 
+    @property
+    def problems(self) -> dict[str, str]:
+        """The endpoints, or files, whose newest configuration is not in force, with the reason."""
+        refused = {name: describe_refusal(why) for name, why in self.refused.items()}
+        return refused | {fault.name: fault.problem for fault in self.faulty}
+
     def fault_of(self, endpoint: str) -> Faulty | None:
         """Return the faults of the endpoint's file; None without any."""
         return next((one for one in self.faulty if one.endpoint == endpoint), None)
+
+
+def describe_refusal(why: str) -> str:
+    """Return in words that the gateway refused a configuration, and what is in force."""
+    return f"its configuration was refused, and the one before is in force: {why}"
 
 
 def read_configurations(

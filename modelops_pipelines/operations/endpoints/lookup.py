@@ -29,8 +29,6 @@ def endpoint_named(stores: Stores, name: str, *, newest: bool = False) -> Endpoi
         raise UnknownError(
             f"There is no endpoint {name!r} (known: {known}{also})", "Correct the name, or add the endpoint's YAML"
         )
-    if fault is not None:
-        _LOG.warning("Endpoint %s: %s", name, fault.problem)
-    if name in found.refused:
-        _LOG.warning("Endpoint %s: its YAML was refused, the one before is in force: %s", name, found.refused[name])
+    if name in found.problems:
+        _LOG.warning("Endpoint %s: %s", name, found.problems[name])
     return spec

@@ -22,6 +22,7 @@ from modelops_pipelines.gateway.worker.configuration.reconfigurations import (
 )
 from modelops_pipelines.gateway.worker.configuration.yaml_follower import YamlFollower
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.operations.endpoints.configurations import describe_refusal
 from modelops_pipelines.operations.endpoints.kept import forget, kept_of
 from modelops_pipelines.store.settings import Settings
 
@@ -53,7 +54,7 @@ class EndpointConfigurations:
         """
         found = self._yaml.read()
         if found is not None:
-            self._tell({fault.name: fault.problem for fault in found.faulty})
+            self._tell(found.problems)
         for name in self._yaml.removed(list(self._served)):
             del self._served[name]
             self._reconfigurations.drop(name)
@@ -70,10 +71,8 @@ class EndpointConfigurations:
 
     def problems(self) -> dict[str, str]:
         """Return the endpoints, or files, whose newest configuration is not in force, with the reason."""
-        before = "its configuration was refused, and the one before is in force"
         refused = self._reconfigurations.problems()
-        problems = {fault.name: fault.problem for fault in self._yaml.found.faulty}
-        return problems | {name: f"{before}: {why}" for name, why in refused.items()}
+        return self._yaml.found.problems | {name: describe_refusal(why) for name, why in refused.items()}
 
     def refusal(self, served: ServedEndpoint) -> str | None:
         """Return why the endpoint's newest configuration was refused; None when it was not, or is the one given."""

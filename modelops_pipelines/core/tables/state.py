@@ -241,7 +241,10 @@ STATE = (
             column("timestamp", "resolved_at?", "when it was resolved"),
             text("opened_window", "start of the first window that failed"),
             text("data_window", "start of the last window that failed"),
-            text("kind", "what the rule judges: error_rate, drift, quality, ...; capture, crashes, pipeline, registry"),
+            text(
+                "kind",
+                "what the rule judges: error_rate, drift, quality, ...; capture, crashes, pipeline, registry, storage",
+            ),
         ),
         ("id",),
     ),

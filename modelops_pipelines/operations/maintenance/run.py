@@ -23,7 +23,7 @@ def run_tasks(
     Raises BusyError when another run of maintenance holds the home for more than ``patience`` seconds.
     """
     with _alone(stores, patience=patience, dry_run=dry_run):
-        return [_outcome(stores, task, now, dry_run=dry_run) for task in tasks]
+        return [_noted(stores, _outcome(stores, task, now, dry_run=dry_run), dry_run=dry_run) for task in tasks]
 
 
 def require_success(outcomes: Iterable[Outcome]) -> None:
@@ -53,6 +53,13 @@ def _alone(stores: Stores, *, patience: float, dry_run: bool) -> Iterator[None]:
         return
     with exclusive(stores.settings.home / "locks" / "maintenance.lock", "maintenance", patience):
         yield
+
+
+def _noted(stores: Stores, outcome: Outcome, *, dry_run: bool) -> Outcome:
+    """Record when the task ended, and how: a task that does not succeed for days opens an alert."""
+    if not dry_run:
+        stores.maintenance_ends.note(outcome.task, stores.now(), outcome.error)
+    return outcome
 
 
 def _outcome(stores: Stores, task: Task, now: datetime, *, dry_run: bool) -> Outcome:

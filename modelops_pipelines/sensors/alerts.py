@@ -20,6 +20,7 @@ from modelops_pipelines.core.timestamps import EPOCH
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.alerting.capture_watch import watch_capture
 from modelops_pipelines.operations.alerting.configuration_watch import watch_configurations
+from modelops_pipelines.operations.alerting.home_watch import watch_home
 from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, raise_alerts
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
 from modelops_pipelines.resources.project import ProjectResource
@@ -73,6 +74,7 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
             changes += watch_capture(stores, specs, stores.now())  # also when every gateway is down
             problems = read_configurations(stores.settings).problems
             changes += watch_configurations(stores, problems, stores.now())
+            changes += watch_home(stores, stores.now())
             for record in records:
                 for endpoint, verdict in _verdicts(context, record, names).items():
                     changes += raise_alerts(stores, endpoint, [verdict], source=record.dagster_run.run_id)

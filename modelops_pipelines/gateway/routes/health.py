@@ -14,6 +14,7 @@ from modelops_pipelines.gateway.supervision.board import Board
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.operations.alerting.capture_watch import capture_health, watch_capture
 from modelops_pipelines.operations.alerting.configuration_watch import watch_configurations
+from modelops_pipelines.operations.alerting.home_watch import watch_home
 from modelops_pipelines.store.registry.availability import registry_fault
 from modelops_pipelines.store.stores import Stores
 
@@ -32,11 +33,12 @@ class Health:
         self._registry_fault: str | None = None
 
     def watch(self) -> None:
-        """Check the registry, and open or resolve alerts on capture and configurations, every WATCH_SECONDS."""
+        """Check the registry; open or resolve alerts on capture, configurations and the home, every WATCH_SECONDS."""
         self._check_registry()
         specs = [served.spec for served in self._serving.endpoints()]
         watch_capture(self._stores, specs, self._stores.now())
         watch_configurations(self._stores, self._serving.configurations.problems(), self._stores.now())
+        watch_home(self._stores, self._stores.now())
 
     def is_ready(self) -> bool:
         """Return whether this worker can answer and capture."""

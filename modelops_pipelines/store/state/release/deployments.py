@@ -234,6 +234,12 @@ class Deployments:
         with self._database.read() as connected:
             return set(connected.scalars(query))
 
+    def archived_at(self, model_name: str) -> dict[str, datetime]:
+        """Return the model's archived versions, and when each was archived."""
+        query = sa.select(_ARCHIVED.c.version, _ARCHIVED.c.at).where(_ARCHIVED.c.model_name == model_name)
+        with self._database.read() as connected:
+            return {row.version: moment(row.at) for row in connected.execute(query)}
+
     def all_archived(self) -> dict[str, set[str]]:
         """Return the archived versions by model."""
         found: dict[str, set[str]] = {}

@@ -1,0 +1,6 @@
+"""All tasks of maintenance, in the order in which they run."""
+
+from modelops_pipelines.operations.maintenance.home.tasks import HOME_TASKS
+from modelops_pipelines.operations.maintenance.tasks import Task
+
+TASKS: tuple[Task, ...] = (*HOME_TASKS,)

@@ -35,6 +35,7 @@ ENVIRONMENT = {
     "bodies_mib": "MODELOPS_BODIES_MIB",
     "request_seconds": "MODELOPS_REQUEST_SECONDS",
     "idle_seconds": "MODELOPS_IDLE_SECONDS",
+    "models_mib": "MODELOPS_MODELS_MIB",
 }
 _SERVER_SCHEMES = ("http", "https")
 _REGISTRY_SCHEMES = ("sqlite", "file", "postgresql", "mysql", "mssql", *_SERVER_SCHEMES)
@@ -47,6 +48,7 @@ _WHOLE = {
     "connections": (10, 100_000, "a number of connections"),
     "header_kib": (8, 1024, "a number of KiB"),
     "bodies_mib": (1, 1024 * 1024, "a number of MiB"),
+    "models_mib": (1, 1024 * 1024 * 1024, "a number of MiB"),
 }
 """Least, most and kind of each whole number that is no port."""
 _LEAST_SECONDS = {"request_seconds": 1.0, "idle_seconds": 1.0}
@@ -76,6 +78,7 @@ class Settings:
     bodies_mib: int = 256
     request_seconds: float = 60.0
     idle_seconds: float = 15.0
+    models_mib: int | None = None
 
     @property
     def lake(self) -> Path:

@@ -85,11 +85,12 @@ class EndpointConfigurations:
     def keep(self, served: ServedEndpoint, state: DesiredState) -> None:
         """Keep the configuration that the endpoint serves with, for when its file gets a fault."""
         name, path = served.spec.name, self._yaml.found.paths.get(served.spec.name)
-        serves = bool(served.state.variants) or not state.variants
+        serves = (bool(served.state.variants) or not state.variants) and not served.is_deploying
         in_force = (served.spec, served.unproven, path)
         if path is None or not serves or self._reconfigurations.has(name) or self._kept.get(name) == in_force:
             return
-        keep_in_force(self._settings, served.spec, path, served.unproven)
+        known = None if served.is_proven else kept_of(self._settings, name)
+        keep_in_force(self._settings, served.spec, path, known.unproven if known else served.unproven)
         self._kept[name] = in_force
 
     def _take(self, spec: EndpointSpec) -> EndpointSpec | None:

@@ -1,6 +1,6 @@
 """The state of serving: desired state, workers, versions, and the event log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,8 @@ _WORKERS = STATE_TABLES["workers"]
 _ACKS = STATE_TABLES["acknowledgements"]
 _ARCHIVED = STATE_TABLES["archived_versions"]
 _SETTINGS = STATE_TABLES["settings"]
+AT_ONCE = 400
+"""Versions that one query asks for: SQLite takes a bounded number of parameters."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,31 @@ class Deployments:
         with self._database.read() as connected:
             return {row.version: row.classes for row in connected.execute(query)}
 
+    def all_classes(self) -> dict[str, dict[str, list[str] | None]]:
+        """Return the classes of each recorded version of every model; None where they are unknown."""
+        query = sa.select(_VERSIONS.c.model_name, _VERSIONS.c.version, _VERSIONS.c.classes)
+        found: dict[str, dict[str, list[str] | None]] = {}
+        with self._database.read() as connected:
+            for model_name, version, classes in connected.execute(query):
+                found.setdefault(model_name, {})[version] = classes
+        return found
+
     def version(self, model_name: str, version: str) -> ModelVersion | None:
         """Return the version, or None when it was never recorded here."""
         with self._database.read() as connected:
             row = connected.execute(sa.select(_VERSIONS).where(_same_version(model_name, version))).mappings().first()
         return None if row is None else _version(row)
+
+    def find_versions(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], ModelVersion]:
+        """Return the recorded ones of these versions (model name, version), however many they are."""
+        both, pairs = sa.tuple_(_VERSIONS.c.model_name, _VERSIONS.c.version), sorted(wanted)
+        found: dict[tuple[str, str], ModelVersion] = {}
+        with self._database.read() as connected:
+            for start in range(0, len(pairs), AT_ONCE):
+                query = sa.select(_VERSIONS).where(both.in_(pairs[start : start + AT_ONCE]))
+                versions = [_version(row) for row in connected.execute(query).mappings()]
+                found |= {(version.model_name, version.version): version for version in versions}
+        return found
 
     def versions(self, model_name: str) -> list[ModelVersion]:
         """Return the model's versions, oldest first."""
@@ -111,6 +133,12 @@ class Deployments:
         """Return the endpoint's desired state; generation 0 when it never served."""
         with self._database.read() as connected:
             return _desired(connected, endpoint)
+
+    def desired_mark(self) -> tuple[object, ...]:
+        """Return what differs after any change of a desired state by this package; a fraction of reading them all."""
+        columns = sa.func.count(), sa.func.sum(_DESIRED.c.generation), sa.func.max(_DESIRED.c.at)
+        with self._database.read() as connected:
+            return tuple(connected.execute(sa.select(*columns)).one())
 
     def all_desired(self) -> list[DesiredState]:
         """Return every endpoint's desired state."""

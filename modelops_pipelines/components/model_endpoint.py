@@ -19,6 +19,7 @@ from modelops_pipelines.assets.metrics import (
     quality_metrics_for,
     service_metrics_for,
 )
+from modelops_pipelines.assets.monitoring import MonitoredTable, monitoring_of
 from modelops_pipelines.assets.shadow import shadow_log_for
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.endpoints.validate import is_name
@@ -46,8 +47,9 @@ from modelops_pipelines.store.settings import load_settings
 _LOG = logging.getLogger("modelops")
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_]")
 Factory = Callable[[EndpointSpec], dg.AssetsDefinition]
-_CAPTURED: tuple[Factory, ...] = (inference_log_for, labels_for, feedback_for)
-DERIVED_ASSETS: dict[str, Factory] = {
+TableFactory = Callable[[EndpointSpec], MonitoredTable]
+_CAPTURED: tuple[TableFactory, ...] = (inference_log_for, labels_for, feedback_for)
+DERIVED_ASSETS: dict[str, TableFactory] = {
     "service_metrics": service_metrics_for,
     "profiles": profiles_for,
     "drift": drift_for,
@@ -141,9 +143,10 @@ def fault_definitions(fault: Faulty) -> dg.Definitions:
 
 def endpoint_definitions(spec: EndpointSpec) -> dg.Definitions:
     """Return one endpoint's assets with their checks, as its task, metrics and trainer allow."""
-    derived = [DERIVED_ASSETS[derivation.name] for derivation in spec.derivations]
-    factories = (*_CAPTURED, *derived, *_ON_DEMAND, *(_RETRAINING if spec.trainer else ()))
-    return dg.Definitions(assets=[factory(spec) for factory in factories])
+    tables = (*_CAPTURED, *(DERIVED_ASSETS[derivation.name] for derivation in spec.derivations))
+    monitoring = monitoring_of(spec, [table(spec) for table in tables])
+    others = (*_ON_DEMAND, *(_RETRAINING if spec.trainer else ()))
+    return dg.Definitions(assets=[monitoring, *(factory(spec) for factory in others)])
 
 
 def shared_definitions(specs: Sequence[EndpointSpec]) -> dg.Definitions:

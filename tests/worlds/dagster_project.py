@@ -45,9 +45,7 @@ class World:
         return job.execute_in_process(
             instance=self.instance,
             asset_selection=[dg.AssetKey([endpoint, name]) for name in chosen],
-            run_config={"ops": {f"{endpoint}__{name}": {"config": dict(config)} for name in chosen}}
-            if config
-            else None,
+            run_config={"ops": {f"{endpoint}__monitoring": {"config": dict(config)}}} if config else None,
             tags=None if by_hand else {"endpoint": endpoint},
             raise_on_error=False,
         )
@@ -120,6 +118,12 @@ def wait_for_segments(project: Project, *endpoints: str) -> None:
 def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
     """Return the run's check evaluations by the checks' names."""
     return {said.check_name: said for said in result.get_asset_check_evaluations()}
+
+
+def shown_of(result: dg.ExecuteInProcessResult, asset: str) -> dg.AssetMaterialization:
+    """Return what the run's only materialization of an asset shows."""
+    [event] = [one for one in result.get_asset_materialization_events() if one.asset_key.path[-1] == asset]
+    return event.materialization
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:

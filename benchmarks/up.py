@@ -4,10 +4,11 @@
 deployed version. It prints:
 
 * the seconds from the start of ``up`` to the first prediction, to Dagster's first page, to its loaded code location,
-  and to MLflow's first page;
+  and to MLflow's first page, and the CPU seconds of all its processes until then, which a busy machine changes less;
 * the processes and their memory (PSS: what processes share counts once) after ``--settle`` seconds;
 * the CPU of each service a minute, and how the home has grown, while nothing calls it for ``--minutes``. MB a day are
-  **extrapolated** from these minutes; the hourly run is left out when no full hour falls into them.
+  **extrapolated** from these minutes; the hourly run is left out when no full hour falls into them. SQLite's journals
+  are left out: they are written over and over, and do not grow.
 """
 
 import argparse
@@ -53,7 +54,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="modelops-up-") as folder:
         project = _project(Path(folder) / "project")
         with _up(project, mlflow=not given.no_mlflow) as (process, started):
-            times = _first_answers(project, started, mlflow=not given.no_mlflow)
+            times = _first_answers(project, process.pid, started, mlflow=not given.no_mlflow)
             time.sleep(given.settle)
             before, sizes, at = _seen(process.pid), _sizes(project.home), time.monotonic()
             time.sleep(given.minutes * 60)
@@ -111,8 +112,8 @@ def _up(project: Project, *, mlflow: bool) -> Iterator[tuple[subprocess.Popen[by
         process.wait(timeout=60)
 
 
-def _first_answers(project: Project, started: float, *, mlflow: bool) -> dict[str, float]:
-    """Return the seconds from the start to each first good answer."""
+def _first_answers(project: Project, root: int, started: float, *, mlflow: bool) -> dict[str, tuple[float, float]]:
+    """Return the seconds from the start to each first good answer, and the CPU seconds until then."""
     body = json.dumps({"dataframe_records": [ROW]}).encode()
     waited: dict[str, Callable[[], bool]] = {
         "first prediction": lambda: _answers(f"{project.url('gateway')}/endpoints/tumours/invocations", body),
@@ -121,11 +122,11 @@ def _first_answers(project: Project, started: float, *, mlflow: bool) -> dict[st
     }
     if mlflow:
         waited["MLflow's first page"] = lambda: _answers(project.url("mlflow"))
-    times: dict[str, float] = {}
+    times: dict[str, tuple[float, float]] = {}
     while set(times) != set(waited):
         for name, answers in waited.items():
             if name not in times and answers():
-                times[name] = time.monotonic() - started
+                times[name] = time.monotonic() - started, Tree(root).cpu_seconds
         if time.monotonic() - started > LONGEST:
             raise TimeoutError(f"no answer within {LONGEST:.0f} s: {sorted(set(waited) - set(times))}")
         time.sleep(POLL_SECONDS)
@@ -180,16 +181,17 @@ def _sizes(home: Path) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for path in home.rglob("*"):
         with suppress(OSError):
-            if path.is_file():
+            if path.is_file() and not path.name.endswith(("-wal", "-shm")):
                 part = path.relative_to(home).parts[0]
                 sizes[part] = sizes.get(part, 0) + path.lstat().st_blocks * 512
     return sizes
 
 
-def _print(times: Mapping[str, float], before: Seen, after: Seen, minutes: float) -> None:
-    print(f"\n{time.strftime('%Y-%m-%d')}; seconds from the start of `modelops up`\n")
-    print(f"| {' | '.join(times)} |\n|{'---|' * len(times)}")
-    print(f"| {' | '.join(f'{seconds:.1f}' for seconds in times.values())} |")
+def _print(times: Mapping[str, tuple[float, float]], before: Seen, after: Seen, minutes: float) -> None:
+    print(f"\n{time.strftime('%Y-%m-%d')}; from the start of `modelops up`\n")
+    print("| until | seconds | CPU s |\n|---|---|---|")
+    for name, (seconds, used) in times.items():
+        print(f"| {name} | {seconds:.1f} | {used:.1f} |")
     print(f"\nidle for {minutes:.1f} minutes\n\n| service | processes | PSS MiB | CPU s a minute |\n|---|---|---|---|")
     for name in sorted(after.bytes, key=lambda one: -after.bytes[one]):
         used = (after.cpu[name] - before.cpu.get(name, 0.0)) / minutes

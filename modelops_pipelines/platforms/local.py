@@ -30,6 +30,7 @@ from modelops_pipelines.store.settings import Settings
 GATEWAY = [sys.executable, "-m", "modelops_pipelines.gateway.server"]
 SPARE = [sys.executable, "-m", "modelops_pipelines.gateway.spare"]
 WARDEN = [sys.executable, "-m", "modelops_pipelines.platforms.warden"]
+MLFLOW = [sys.executable, "-m", "modelops_pipelines.platforms.mlflow_server"]
 NICENESS = 5
 """Predictions come first on a busy machine: other services, and so the runs, have a third of the gateway's weight."""
 STOP_SECONDS = 20.0
@@ -99,7 +100,7 @@ class LocalPlatform:
         host, port = self._settings.host, str(self._settings.mlflow_port)
         store = ["--backend-store-uri", self._settings.registry_uri]
         store += ["--default-artifact-root", self._settings.artifacts.as_uri(), "--no-serve-artifacts"]
-        command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", port, "--workers", "1", *store]
+        command = [*MLFLOW, "--host", host, "--port", port, "--workers", "1", *store]
         url = f"http://{host}:{port}"
         return self._start("mlflow", command, f"{url}/health", url=url)
 

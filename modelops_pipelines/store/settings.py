@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from modelops_pipelines.core.access.hosts import read_hosts
 from modelops_pipelines.core.access.rates import rate_problem
 from modelops_pipelines.core.errors import SettingsError
-from modelops_pipelines.core.maintenance.retention import retention_problem
+from modelops_pipelines.core.maintenance.retention_periods import retention_problem
 
 ENVIRONMENT = {
     "home": "MODELOPS_HOME",

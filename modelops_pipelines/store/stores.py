@@ -9,6 +9,7 @@ from modelops_pipelines.store.settings import Settings, load_settings, prepare_h
 if TYPE_CHECKING:
     from modelops_pipelines.store.filesystem.home_readings import HomeReadings
     from modelops_pipelines.store.filesystem.maintenance_ends import MaintenanceEnds
+    from modelops_pipelines.store.lake.maintenance.pins import Pins
     from modelops_pipelines.store.lake.reader import Lake
     from modelops_pipelines.store.lake.recent_rows import RecentRows
     from modelops_pipelines.store.lake.writer import LakeWriter
@@ -188,6 +189,13 @@ class Stores:
 
         home = self.settings.home
         return MaintenanceEnds(home / "maintenance.json", home / "locks" / "maintenance_ends.lock")
+
+    @cached_property
+    def pins(self) -> "Pins":
+        """Versions of the lake's tables that vacuum keeps readable."""
+        from modelops_pipelines.store.lake.maintenance.pins import Pins
+
+        return Pins(self.settings.home / "pins")
 
     @cached_property
     def lake(self) -> "Lake":

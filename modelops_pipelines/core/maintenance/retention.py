@@ -1,28 +1,45 @@
-"""For how long things are kept, as people write it: a duration, or ``never`` for what is never deleted."""
+"""For how long an endpoint's tables keep their rows, by the date of their events. None is for ever."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import timedelta
 
-from modelops_pipelines.core.durations import parse_duration
+from modelops_pipelines.core.tables.lake import DAILY_PROFILES, PROFILES, STREAMS
 
-NEVER = "never"
-
-
-def retention_problem(text: str) -> str | None:
-    """Return what to write instead of a retention that is none, or None when it is one."""
-    is_known = text == NEVER or parse_duration(text) is not None
-    return None if is_known else "a duration, such as 90d or 12h, up to ten years, or never"
-
-
-def cutoff(text: str, now: datetime) -> datetime | None:
-    """Return the time before which things are past their retention; None when they are kept for ever."""
-    kept = _parsed(text)
-    return None if kept is None else now - kept
+RAW = timedelta(days=400)
+"""The default of what callers sent: a year, and the weeks that it is compared with."""
+SHORTEST = timedelta(days=2)
+"""Younger rows are never deleted, so that a window of the last two days needs no look at what is kept."""
 
 
-def _parsed(text: str) -> timedelta | None:
-    if text == NEVER:
-        return None
-    kept = parse_duration(text)
-    if kept is None:
-        raise ValueError(f"{text!r} is no retention")
-    return kept
+@dataclass(frozen=True)
+class Retention:
+    """How long each table keeps its rows: the captured ones, by their stream or name, and the derived ones.
+
+    ``training_sets`` is for those of archived versions only.
+    """
+
+    predictions: timedelta | None = RAW
+    labels: timedelta | None = RAW
+    feedback: timedelta | None = RAW
+    rejects: timedelta | None = RAW
+    shadow_log: timedelta | None = RAW
+    service_metrics: timedelta | None = None
+    profiles: timedelta | None = None
+    drift: timedelta | None = None
+    data_quality: timedelta | None = None
+    quality_metrics: timedelta | None = None
+    estimated_quality: timedelta | None = None
+    custom_metrics: timedelta | None = None
+    key_usage: timedelta | None = None
+    training_sets: timedelta | None = None
+
+    def of_tables(self) -> Iterator[tuple[str, timedelta]]:
+        """Yield each table of the lake that does not keep its rows for ever, with how long it does."""
+        for field in fields(self):
+            kept: timedelta | None = getattr(self, field.name)
+            if kept is None or field.name == "training_sets":
+                continue
+            yield (STREAMS[field.name].name if field.name in STREAMS else field.name), kept
+            if field.name == PROFILES.name:
+                yield DAILY_PROFILES.name, kept

@@ -3,6 +3,7 @@
 Only for the registry that this installation keeps itself: what an MLflow server of others holds is theirs.
 """
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.store.filesystem.folder_sizes import FolderSize, size_of
 from modelops_pipelines.store.registry.guarded_client import GuardedClient
 
+_OF_MODEL = re.compile(r"models:/(m-[^/]+)")
 _GONE = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 
 
@@ -51,11 +53,12 @@ class VersionRemoval:
         if found is None:
             return None
         run_id = found.run_id if found.run_id and self._is_own(found) else None
-        model = self._model(found.model_id)
+        model_id = found.model_id or _logged_model_of(found.source)
+        model = self._model(model_id)
         run = _known(lambda: self._store.get_run(run_id)) if run_id else None
         locations = [*([model.artifact_location] if model else []), *([run.info.artifact_uri] if run else [])]
-        model_id, kept_run = (found.model_id if model else None), (run_id if run else None)
-        return RegisteredVersion(model_name, version, model_id, kept_run, tuple(locations), tuple(found.aliases or ()))
+        own_model, own_run = (model_id if model else None), (run_id if run else None)
+        return RegisteredVersion(model_name, version, own_model, own_run, tuple(locations), tuple(found.aliases or ()))
 
     def remove(self, version: RegisteredVersion) -> None:
         """Remove all of it, its entry last: after a kill in between it is found, and removed, again.
@@ -95,6 +98,12 @@ class VersionRemoval:
                 folder.rmdir()
             with suppress(OSError):
                 folder.parent.rmdir()
+
+
+def _logged_model_of(source: str | None) -> str | None:
+    """Return the logged model that a version was registered from: MLflow keeps it in the address alone."""
+    match = _OF_MODEL.fullmatch(source or "")
+    return match[1] if match else None
 
 
 def _known(ask: Callable[[], Any]) -> Any:

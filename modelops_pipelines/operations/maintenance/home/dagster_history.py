@@ -13,7 +13,7 @@ from typing import IO
 from modelops_pipelines.core.errors import UnavailableError
 from modelops_pipelines.core.maintenance.effects import Effect
 from modelops_pipelines.core.maintenance.growth import RunCost
-from modelops_pipelines.core.maintenance.retention import cutoff
+from modelops_pipelines.core.maintenance.retention_periods import cutoff
 from modelops_pipelines.operations.maintenance.tasks import audited
 from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.stores import Stores

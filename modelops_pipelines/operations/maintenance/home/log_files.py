@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import groupby
 
 from modelops_pipelines.core.maintenance.effects import Effect
-from modelops_pipelines.core.maintenance.retention import cutoff
+from modelops_pipelines.core.maintenance.retention_periods import cutoff
 from modelops_pipelines.operations.maintenance.tasks import audited
 from modelops_pipelines.store.filesystem.log_rotation import OldLog, beyond_kept, large_logs, older_than, rotate
 from modelops_pipelines.store.stores import Stores

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from modelops_pipelines.core.evaluation.gate import FAIL
 from modelops_pipelines.core.maintenance.effects import Effect
-from modelops_pipelines.core.maintenance.retention import cutoff
+from modelops_pipelines.core.maintenance.retention_periods import cutoff
 from modelops_pipelines.operations.endpoints.configurations import configured
 from modelops_pipelines.operations.maintenance.tasks import audited
 from modelops_pipelines.operations.versions.copies import NEWEST

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from modelops_pipelines.core.maintenance.effects import Effect
-from modelops_pipelines.core.maintenance.retention import cutoff
+from modelops_pipelines.core.maintenance.retention_periods import cutoff
 from modelops_pipelines.operations.maintenance.tasks import audited
 from modelops_pipelines.store.stores import Stores
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from modelops_pipelines.core.maintenance.retention import cutoff, retention_problem
+from modelops_pipelines.core.maintenance.retention_periods import cutoff, retention_problem
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

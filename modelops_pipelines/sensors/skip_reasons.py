@@ -1,0 +1,28 @@
+"""Why a tick starts no run, in a bounded number of words: Dagster keeps the text of each tick, of 17,000 a day."""
+
+from collections.abc import Sequence
+
+MOST_REASONS, MOST_NAMES, MOST_CHARACTERS = 8, 3, 1_000
+
+
+def summary(reasons: Sequence[str]) -> str:
+    """Return the reasons of endpoints (``name: reason``) as one text, the same reason of several endpoints once.
+
+    The reason that most endpoints have comes first; names and reasons that are too many are counted.
+    """
+    names: dict[str, list[str]] = {}
+    for one in reasons:
+        name, _, reason = one.partition(": ")
+        names.setdefault(reason, []).append(name)
+    parts = sorted(names.items(), key=lambda item: -len(item[1]))
+    told = [f"{_listed(who)}: {reason}" for reason, who in parts[:MOST_REASONS]]
+    left = sum(len(who) for _, who in parts[MOST_REASONS:])
+    told += [f"{left} more endpoints have other reasons"] if left else []
+    text = "; ".join(told)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 3]}..."
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} more"

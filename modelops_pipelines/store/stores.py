@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.state.improve.retrainings import Retrainings
     from modelops_pipelines.store.state.improve.training_sets import TrainingSets
     from modelops_pipelines.store.state.installation import Mark
+    from modelops_pipelines.store.state.maintenance.deletions import Deletions
     from modelops_pipelines.store.state.release.crashes import Crashes
     from modelops_pipelines.store.state.release.deployments import Deployments
     from modelops_pipelines.store.state.release.event_notes import EventNotes
@@ -155,6 +156,13 @@ class Stores:
         from modelops_pipelines.store.state.access.api_keys import Keys
 
         return Keys(self.database)
+
+    @cached_property
+    def deletions(self) -> "Deletions":
+        """The audit of what maintenance has deleted."""
+        from modelops_pipelines.store.state.maintenance.deletions import Deletions
+
+        return Deletions(self.database)
 
     @cached_property
     def lake(self) -> "Lake":

@@ -363,4 +363,21 @@ STATE = (
         (_ENDPOINT, text("digest", "SHA-256 of the request id")),
         ("endpoint", "digest"),
     ),
+    Table(
+        "deletions",
+        "What maintenance has deleted: recorded before it begins, finished after it.",
+        (
+            integer("id", "its number"),
+            moment("at", "when it began"),
+            column("timestamp", "finished_at?", "when all of it was gone; null while it runs or after it was killed"),
+            text("kind", "what was deleted: lake rows, lake files, Dagster runs, log files, ..."),
+            text("endpoint?", "the endpoint; null for what belongs to no endpoint"),
+            text("item", "which of them: a table with its partition, a tier, a name"),
+            text("reason", "why"),
+            integer("items", "how many"),
+            integer("bytes", "their size on the disk", "bytes"),
+            column("json", "detail", "further numbers"),
+        ),
+        ("id",),
+    ),
 )

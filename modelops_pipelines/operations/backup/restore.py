@@ -90,3 +90,9 @@ def faults_of(folder: Path, generation: str | None = None) -> tuple[Manifest, Ma
         if fault is not None:
             faults[name] = fault
     return manifest, faults
+
+
+def generations_of(folder: Path) -> list[Manifest]:
+    """Return the manifests in a folder, newest first; raises UnknownError for one without backups, StateError."""
+    target = BackupTarget(folder)
+    return [target.manifest(name) for name in reversed(target.generations())]

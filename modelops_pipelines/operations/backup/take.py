@@ -204,8 +204,8 @@ def _state_file(stores: Stores) -> Path:
     if path is None:
         raise SettingsError(
             "The state database is on a server, and a backup of the home alone would not fit it",
-            "Stop modelops up and the gateways, save the database with its own tools, such as pg_dump, and copy the home "
-            "(docs/backup.md)",
+            "Stop modelops up and the gateways, save the database with its own tools, such as pg_dump, and copy "
+            "the home (docs/backup.md)",
         )
     return path
 

@@ -31,7 +31,7 @@ from modelops_pipelines.store.state.faults import RESTORE, foreign, lost, shown,
 from modelops_pipelines.store.state.installation import Installation, fingerprint_of
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES, metadata
 
-REVISION = "0010"
+REVISION = "0011"
 SEAL = "seal"
 GENERATION = "keys_generation"
 PLACE = "home"

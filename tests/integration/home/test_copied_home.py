@@ -3,38 +3,20 @@
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from modelops_pipelines.operations.improve.evaluate import evaluate
 from modelops_pipelines.operations.release.commands import deploy, roll_back
-from modelops_pipelines.store.settings import load_settings
-from modelops_pipelines.store.stores import Stores
 from tests.support.command_line import modelops
 from tests.support.gateway import running_gateway
-from tests.support.ports import free_port
-from tests.support.project import Project, cancer_frame, copied_project, rows_of, train_first
+from tests.support.homes import home_elsewhere
+from tests.support.project import Project, cancer_frame, rows_of, train_first
 from tests.support.tables import table_rows
 from tests.support.waiting import wait_until
 from tests.support.watched_files import watched
 from tests.worlds.dagster_project import send, wait_for_segments, world_of
-
-
-def home_elsewhere(project: Project, home: Path) -> Project:
-    """Return the project as its user would run it on another home: nothing but the environment says where."""
-    environment = project.environment | {"MODELOPS_HOME": str(home), "MODELOPS_GATEWAY_PORT": str(free_port())}
-    return replace(project, environment=environment, stores=Stores(load_settings(project.folder, environment)))
-
-
-@pytest.fixture
-def origin(served_world: tuple[Project, str], tmp_path: Path) -> Project:
-    """Return a project that has served, and whose registry was opened where it lies."""
-    project = copied_project(served_world[0], tmp_path / "origin")
-    assert ["1", "2"] == project.stores.registry.versions("tumours")
-    project.stores.database.close()
-    return project
 
 
 def test_a_watched_folder_tells_of_every_touch(tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ class TouchedWindows:
             _mark(connected, endpoint, [consumer], postponed)
             _mark(connected, endpoint, dependents, touched.windows)
 
+    def all_of(self, endpoint: str) -> frozenset[tuple[str, datetime]]:
+        """Return the endpoint's pending marks: consumer and window."""
+        query = sa.select(_TOUCHED.c.consumer, _TOUCHED.c.window_start).where(_TOUCHED.c.endpoint == endpoint)
+        with self._database.read() as connected:
+            return frozenset((row.consumer, moment(row.window_start)) for row in connected.execute(query))
+
     def newest(self, endpoint: str) -> int:
         """Return the newest mark of any consumer, 0 without one. It increases whenever a window is marked."""
         query = sa.select(sa.func.max(_TOUCHED.c.id)).where(_TOUCHED.c.endpoint == endpoint)

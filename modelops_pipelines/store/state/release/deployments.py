@@ -19,6 +19,7 @@ from modelops_pipelines.store.state.database import Database, moment, to_micros
 from modelops_pipelines.store.state.release import deployment_attempts as attempts
 from modelops_pipelines.store.state.release.event_notes import EventNotes
 from modelops_pipelines.store.state.release.event_rows import HEAD, NOTED, append_event, read_events
+from modelops_pipelines.store.state.release.version_files import place_of, recorded_place
 from modelops_pipelines.store.state.release.worker_liveness import Liveness
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
@@ -67,7 +68,8 @@ class Deployments:
 
     def record_version(self, version: ModelVersion) -> None:
         """Record what serving needs of a version; a second call replaces the record."""
-        values = {**asdict(version), "registered_at": to_micros(version.registered_at)}
+        place = recorded_place(version.artifact_uri, self._database.home)
+        values = {**asdict(version), "registered_at": to_micros(version.registered_at), "artifact_uri": place}
         with self._database.begin() as connected:
             connected.execute(_VERSIONS.delete().where(_same_version(version.model_name, version.version)))
             connected.execute(_VERSIONS.insert().values(**values))
@@ -81,9 +83,10 @@ class Deployments:
 
     def record_files(self, version: ModelVersion) -> None:
         """Record where the files of a recorded version are now."""
+        place = recorded_place(version.artifact_uri, self._database.home)
         with self._database.begin() as connected:
             same = _same_version(version.model_name, version.version)
-            connected.execute(_VERSIONS.update().where(same).values(artifact_uri=version.artifact_uri))
+            connected.execute(_VERSIONS.update().where(same).values(artifact_uri=place))
 
     def model_names(self) -> list[str]:
         """Return the models with recorded versions."""
@@ -110,7 +113,7 @@ class Deployments:
         """Return the version, or None when it was never recorded here."""
         with self._database.read() as connected:
             row = connected.execute(sa.select(_VERSIONS).where(_same_version(model_name, version))).mappings().first()
-        return None if row is None else _version(row)
+        return None if row is None else self._version(row)
 
     def find_versions(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], ModelVersion]:
         """Return the recorded ones of these versions (model name, version), however many they are."""
@@ -127,7 +130,7 @@ class Deployments:
         """Return the model's versions, oldest first."""
         query = sa.select(_VERSIONS).where(_VERSIONS.c.model_name == model_name).order_by(_VERSIONS.c.registered_at)
         with self._database.read() as connected:
-            return [_version(row) for row in connected.execute(query).mappings()]
+            return [self._version(row) for row in connected.execute(query).mappings()]
 
     def desired(self, endpoint: str) -> DesiredState:
         """Return the endpoint's desired state; generation 0 when it never served."""
@@ -291,6 +294,10 @@ class Deployments:
         with self._database.read() as connected:
             return connected.scalar(sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == NOTED)) is not None
 
+    def _version(self, row: RowMapping) -> ModelVersion:
+        place = place_of(row["artifact_uri"], row["files_hash"], self._database.home)
+        return ModelVersion(**{**row, "registered_at": moment(row["registered_at"]), "artifact_uri": place})
+
     def _note(self, event: Event) -> None:
         if self._notes is not None:
             self._notes.add(event.number, event.hash)
@@ -416,7 +423,3 @@ def _desired(connected: sa.Connection, endpoint: str) -> DesiredState:
 def _desired_row(row: RowMapping) -> DesiredState:
     variants = tuple(Variant(**v) for v in row["variants"])
     return DesiredState(row["endpoint"], row["generation"], variants, row["status"], moment(row["at"]))
-
-
-def _version(row: RowMapping) -> ModelVersion:
-    return ModelVersion(**{**row, "registered_at": moment(row["registered_at"])})

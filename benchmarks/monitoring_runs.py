@@ -208,7 +208,7 @@ class _System:
         """Iterate until all that was captured is ingested and computed."""
         from dagster import DagsterRunStatus, RunsFilter
 
-        from modelops_pipelines.store.spool.segments import pending_segments
+        from modelops_pipelines.store.spool.waiting import pending_segments
 
         while any(pending_segments(stores.settings.spool, name) for name in endpoints):
             self.iterate()

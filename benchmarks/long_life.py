@@ -241,7 +241,9 @@ def _measure(year: Year, steps: Sequence[float], nightly: float) -> Mapping[str,
     queries = sorted(_milliseconds(lambda: _week_of_metrics(year), 20))
     return {
         **named,
-        "lake of one quiet endpoint: files": float(len(_files(home / "lake" / year.quiet[0].name))) if year.quiet else 0,
+        "lake of one quiet endpoint: files": float(len(_files(home / "lake" / year.quiet[0].name)))
+        if year.quiet
+        else 0,
         "lake: MB": _megabytes(files["lake"]),
         "home: MB": _megabytes(_files(home)),
         "state.db: MB": _megabytes([home / "state.db"]),

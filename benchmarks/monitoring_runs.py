@@ -45,16 +45,16 @@ def main() -> None:
         return
     print(f"{time.strftime('%Y-%m-%d')}, CPU seconds\n", flush=True)
     for number in given.endpoints:
-        for name, value in _measured(number).items():
+        for name, value in _measured(number):
             print(f"| {number:,} endpoint(s): {name} | {value} |", flush=True)
 
 
-def _measured(endpoints: int) -> dict[str, Any]:
+def _measured(endpoints: int) -> Iterator[tuple[str, Any]]:
     folder = Path(tempfile.mkdtemp(prefix="modelops-monitoring-"))
     try:
         make_project(folder, endpoints)
-        steps = ["load", "dagster"] if endpoints > MOST_AT_ONCE else ["load", "own", "dagster"]
-        return {name: value for step in steps for name, value in _step(step, folder, endpoints).items()}
+        for step in ["load", "dagster"] if endpoints > MOST_AT_ONCE else ["load", "own", "dagster"]:
+            yield from _step(step, folder, endpoints).items()
     finally:
         shutil.rmtree(folder)
 
@@ -208,7 +208,7 @@ class _System:
         """Iterate until all that was captured is ingested and computed."""
         from dagster import DagsterRunStatus, RunsFilter
 
-        from modelops_pipelines.store.spool.segments import pending_segments
+        from modelops_pipelines.store.spool.waiting import pending_segments
 
         while any(pending_segments(stores.settings.spool, name) for name in endpoints):
             self.iterate()

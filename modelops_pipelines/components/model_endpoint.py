@@ -151,22 +151,30 @@ def endpoint_definitions(spec: EndpointSpec) -> dg.Definitions:
 
 def shared_definitions(specs: Sequence[EndpointSpec]) -> dg.Definitions:
     """Return the jobs, sensors, schedules, resources and the executor that all endpoints share."""
-    names = [spec.name for spec in specs]
-    jobs = release_jobs(names)
-    promote = next(job for job in jobs if job.name == "promote")
-    trial, reconcile = trial_job(names), reconcile_job(specs)
+    jobs = _jobs(specs)
     return dg.Definitions(
-        jobs=[*jobs, retrain_job(names), evaluate_job(names), trial, reconcile, testing_job(names)],
+        jobs=list(jobs.values()),
         sensors=[
             new_data_sensor(specs),
             alerts_sensor(specs),
             retraining_sensor(specs),
-            promotion_sensor(specs, promote),
-            trials_sensor(specs, trial),
+            promotion_sensor(specs, jobs["promote"]),
+            trials_sensor(specs, jobs["trial"]),
             shadow_sensor(specs),
             lost_runs_sensor(),
         ],
-        schedules=[cadence_schedule(specs), reconcile_schedule(reconcile)],
+        schedules=[cadence_schedule(specs), reconcile_schedule(jobs["reconcile"])],
         resources=RESOURCES,
         executor=dg.in_process_executor,
     )
+
+
+def shared_jobs(specs: Sequence[EndpointSpec]) -> dg.Definitions:
+    """Return what a run needs of ``shared_definitions``: without sensors and schedules."""
+    return dg.Definitions(jobs=list(_jobs(specs).values()), resources=RESOURCES, executor=dg.in_process_executor)
+
+
+def _jobs(specs: Sequence[EndpointSpec]) -> dict[str, dg.JobDefinition]:
+    names = [spec.name for spec in specs]
+    more = (retrain_job(names), evaluate_job(names), trial_job(names), reconcile_job(specs), testing_job(names))
+    return {job.name: job for job in (*release_jobs(names), *more)}

@@ -71,7 +71,7 @@ class OpenEventLog(SqliteEventLogStorage):
 
     def dispose(self) -> None:
         """Close all databases."""
-        super().dispose()  # type: ignore[no-untyped-call]
+        super().dispose()
         self._close()
 
     def _close(self) -> None:
@@ -97,7 +97,7 @@ class OpenRuns(SqliteRunStorage):
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "OpenRuns":
         """Return the record."""
         base = config_value.get("base_dir") or _default("history", "")
-        return cast(OpenRuns, cls.from_local(base, inst_data))
+        return cls.from_local(base, inst_data)
 
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
@@ -107,7 +107,7 @@ class OpenRuns(SqliteRunStorage):
 
     def dispose(self) -> None:
         """Close the database."""
-        super().dispose()  # type: ignore[no-untyped-call]
+        super().dispose()
         self._engine.dispose()
 
 
@@ -138,7 +138,7 @@ class OpenSchedules(SqliteScheduleStorage):
 
     def dispose(self) -> None:
         """Close the database."""
-        super().dispose()  # type: ignore[no-untyped-call]
+        super().dispose()
         self._engine.dispose()
 
 

@@ -1,7 +1,7 @@
 """Tags, queries and results that the sensors share. A tick reads folders and the state database only."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
@@ -15,7 +15,7 @@ TICK_SECONDS = 4  # under the daemon's own loop of 5 s, or every second loop is 
 CALM_TICK_SECONDS = 14
 """Between the ticks of what may wait: each costs a tenth of a CPU second, whatever it finds."""
 RETRAINING_ASSETS = ("training_set", "candidate", "evaluation")
-_UNFINISHED = [
+UNFINISHED = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.STARTING,
@@ -32,19 +32,14 @@ def assets_of(endpoint: str, names: Sequence[str]) -> list[dg.AssetKey]:
 def is_running(context: dg.SensorEvaluationContext, endpoint: str, kind: str | None = None) -> bool:
     """Return whether a run of this endpoint (of this kind, if given) is queued or in progress."""
     tags = {ENDPOINT_TAG: endpoint, **({KIND_TAG: kind} if kind else {})}
-    wanted = RunsFilter(tags=tags, statuses=_UNFINISHED)
+    wanted = RunsFilter(tags=tags, statuses=UNFINISHED)
     return bool(context.instance.get_run_records(wanted, limit=1))
 
 
 def sensor_result(
-    context: dg.SensorEvaluationContext,
-    requests: list[dg.RunRequest],
-    reasons: list[str],
-    *,
-    after_faults: bool = False,
+    context: dg.SensorEvaluationContext, requests: list[dg.RunRequest], reasons: Mapping[str, str]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Return the run requests, or without any why not; ``after_faults`` as in ``ask_again``."""
+    """Return the run requests, or without any a skip reason; ``reasons`` are by endpoint."""
     if not requests:
-        return dg.SkipReason(summary(reasons) or "there are no endpoints")
-    again = [ask_again(context.instance, one, time.time(), after_faults=after_faults) for one in requests]
-    return dg.SensorResult(run_requests=again)
+        return dg.SkipReason(summary(reasons))
+    return dg.SensorResult(run_requests=[ask_again(context.instance, one, time.time()) for one in requests])

@@ -1,18 +1,19 @@
 """Why a tick starts no run, in a bounded number of words: Dagster keeps the text of each tick, of 17,000 a day."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 MOST_REASONS, MOST_NAMES, MOST_CHARACTERS = 8, 3, 1_000
 
 
-def summary(reasons: Sequence[str]) -> str:
-    """Return the reasons of endpoints (``name: reason``) as one text, the same reason of several endpoints once.
+def summary(reasons: Mapping[str, str]) -> str:
+    """Return the reasons of endpoints, by their names, as one text, the same reason of several endpoints once.
 
     The reason that most endpoints have comes first; names and reasons that are too many are counted.
     """
+    if not reasons:
+        return "there are no endpoints"
     names: dict[str, list[str]] = {}
-    for one in reasons:
-        name, _, reason = one.partition(": ")
+    for name, reason in reasons.items():
         names.setdefault(reason, []).append(name)
     parts = sorted(names.items(), key=lambda item: -len(item[1]))
     told = [f"{_listed(who)}: {reason}" for reason, who in parts[:MOST_REASONS]]

@@ -14,7 +14,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.definitions import defs
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.store.spool.segments import pending_segments
+from modelops_pipelines.store.spool.waiting import pending_segments
 from tests.support.gateway import RunningGateway
 from tests.support.project import CANCER_YAML, Project, make_project
 from tests.support.waiting import wait_until

@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.long_life [--days 365] [--quiet 100] [--ingests 4] [--dense 96] [--maintenance no]``. The busy
 endpoint answers a request a minute of event time; its labels arrive an hour later, it is retrained each month and
-deployed each week. Each quiet endpoint answers four requests a quarter. The clock is the benchmark's, everything else is
-the product: spool, ingest, derived tables, training, releases, maintenance every night. A day is ingested in
+deployed each week. Each quiet endpoint answers four requests a quarter. The clock is the benchmark's, the rest is the
+product: spool, ingest, derived tables, training, releases, maintenance every night. A day is ingested in
 ``--ingests`` parts, the two days before a measurement in ``--dense`` parts. It measures after a week and at the end:
 files and bytes, CPU of a monitoring step, latency of queries, size of the databases; at last every training set is
 rebuilt and compared with its hash. What is in a temporary folder is removed at the end.
@@ -140,7 +140,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="long-life-", dir=given.folder))
     try:
         year = _begin(folder, given.quiet)
-        found = {day: numbers for day, numbers in _live(year, given)}
+        found = dict(_live(year, given))
         _print(found, _rebuilt(year), year)
     finally:
         shutil.rmtree(folder)

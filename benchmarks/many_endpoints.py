@@ -22,9 +22,10 @@ from typing import Any
 
 from benchmarks.peers.protocol import Launch
 from benchmarks.processes import Running, Tree, running
+from tests.fakes.trainers import logistic
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
-from tests.support.project import Project, cancer_frame, make_project, rows_of, train_first
+from tests.support.project import Project, cancer_frame, make_project, put_blank_registry, rows_of
 
 YAML = """\
 type: modelops_pipelines.ModelEndpoint
@@ -76,9 +77,11 @@ def make_world(folder: Path, count: int) -> Project:
         return project
     from modelops_pipelines.core.release.desired_state import variants_of
     from modelops_pipelines.core.release.event_log import DEPLOY, Event
+    from modelops_pipelines.operations.improve import train as trainers
     from modelops_pipelines.operations.release.commands import deploy
 
-    version = train_first(project)
+    put_blank_registry(project)
+    version = trainers.train_first(project.stores, project.spec, cancer_frame(), logistic)
     deploy(project.stores, project.spec, version.version, actor="benchmark", reason="benchmark")
     deployments = project.stores.deployments
     version = deployments.versions(FIRST)[0]

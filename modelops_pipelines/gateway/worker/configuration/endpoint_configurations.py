@@ -97,7 +97,7 @@ class EndpointConfigurations:
         """Take over one configuration; return the one to begin with where the endpoint is new."""
         served = self._served.get(spec.name)
         kept = kept_of(self._settings, spec.name) if served is None else None
-        current = served.spec if served else (kept.spec if kept else None) or spec
+        current = served.spec if served else (kept.spec if kept and not kept.has(spec) else None) or spec
         if needs_loading_again(current, spec, served):
             self._reconfigurations.propose(spec)
             return current if served is None else None

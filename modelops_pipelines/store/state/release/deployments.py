@@ -129,7 +129,7 @@ class Deployments:
         with self._database.read() as connected:
             for start in range(0, len(pairs), AT_ONCE):
                 query = sa.select(_VERSIONS).where(both.in_(pairs[start : start + AT_ONCE]))
-                versions = [_version(row) for row in connected.execute(query).mappings()]
+                versions = [self._version(row) for row in connected.execute(query).mappings()]
                 found |= {(version.model_name, version.version): version for version in versions}
         return found
 

@@ -224,11 +224,11 @@ def _release(year: Year, day: int) -> None:
 
 def _maintain(year: Year) -> float:
     """Run the night's maintenance; return its CPU seconds."""
-    from modelops_pipelines.operations.maintenance.all_tasks import ALL_TASKS
+    from modelops_pipelines.operations.maintenance.all_tasks import TASKS
     from modelops_pipelines.operations.maintenance.run import require_success, run_tasks
 
     before = _cpu()
-    require_success(run_tasks(year.stores, ALL_TASKS, year.stores.now()))
+    require_success(run_tasks(year.stores, TASKS, year.stores.now()))
     return _cpu() - before
 
 

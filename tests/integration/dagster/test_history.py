@@ -116,12 +116,30 @@ def test_the_newest_run_of_each_endpoint_stays_whatever_its_age(project: Project
     assert {second, other, third} == set(instance.get_run_ids())
 
 
+def test_runs_of_the_routine_that_succeeded_go_sooner(project: Project, instance: dg.DagsterInstance) -> None:
+    def run(**tags: str) -> str:
+        return reconcile.execute_in_process(instance=instance, tags=tags).run_id
+
+    routine = [run(**{"dagster/schedule_name": "reconcile"}) for _ in range(2)]
+    decided, by_hand = run(**{"dagster/sensor_name": "retraining"}), run()
+    young = run(**{"dagster/schedule_name": "reconcile"})
+    age(project, *routine, decided, by_hand, days=4)
+    age(project, young, days=2)
+    assert {("Dagster runs", "reconcile"): 2} == pruned(project.stores)
+    assert {decided, by_hand, young} == set(instance.get_run_ids())
+
+
 def test_history_that_is_kept_for_ever_stays(project: Project, instance: dg.DagsterInstance) -> None:
     runs = [materialised(instance) for _ in range(2)]
     age(project, *runs, days=3000)
     from modelops_pipelines.store.settings import load_settings
 
-    given = {**project.environment, "MODELOPS_RETAIN_RUNS": "never", "MODELOPS_RETAIN_TICKS": "never"}
+    given = {
+        **project.environment,
+        "MODELOPS_RETAIN_RUNS": "never",
+        "MODELOPS_RETAIN_MONITORING": "never",
+        "MODELOPS_RETAIN_TICKS": "never",
+    }
     assert {} == pruned(Stores(load_settings(project.folder, given)))
     assert set(runs) == set(instance.get_run_ids())
 

@@ -85,8 +85,12 @@ class Lake:
 
     def rows_ever(self, endpoint: str, table: str) -> int:
         """Return the table's number of rows, with those that were deleted because they were past their retention."""
+        return self.rows(endpoint, table) + self.rows_retired(endpoint, table)
+
+    def rows_retired(self, endpoint: str, table: str) -> int:
+        """Return the number of rows that were deleted because they were past the table's retention."""
         delta = self.table(endpoint, table)
-        return 0 if delta is None else self.rows(endpoint, table) + (delta.transaction_version(RETIRED_ROWS) or 0)
+        return 0 if delta is None else delta.transaction_version(RETIRED_ROWS) or 0
 
     def kept_from(self, endpoint: str, table: str) -> date | None:
         """Return the first day whose rows were kept by the table's retention; None if it never deleted any."""

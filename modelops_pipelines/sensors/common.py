@@ -7,13 +7,10 @@ import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
 from modelops_pipelines.sensors.run_requests import ask_again
-from modelops_pipelines.sensors.skip_reasons import summary
 
 ENDPOINT_TAG = "endpoint"
 KIND_TAG = "modelops/kind"
 TICK_SECONDS = 4  # under the daemon's own loop of 5 s, or every second loop is skipped
-CALM_TICK_SECONDS = 14
-"""Between the ticks of what may wait: each costs a tenth of a CPU second, whatever it finds."""
 RETRAINING_ASSETS = ("training_set", "candidate", "evaluation")
 _UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -43,8 +40,8 @@ def sensor_result(
     *,
     after_faults: bool = False,
 ) -> dg.SensorResult | dg.SkipReason:
-    """Return the run requests, or without any why not; ``after_faults`` as in ``ask_again``."""
+    """Return the run requests, or without any a skip reason per endpoint; ``after_faults`` as in ``ask_again``."""
     if not requests:
-        return dg.SkipReason(summary(reasons) or "there are no endpoints")
+        return dg.SkipReason("; ".join(reasons) or "there are no endpoints")
     again = [ask_again(context.instance, one, time.time(), after_faults=after_faults) for one in requests]
     return dg.SensorResult(run_requests=again)

@@ -5,6 +5,7 @@ however many endpoints there are, and a file that changes meanwhile is no affair
 """
 
 import os
+import warnings
 
 import dagster as dg
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
@@ -39,7 +40,9 @@ def defs() -> dg.Definitions:
     faults = [fault_definitions(fault) for fault in found.faulty]
     endpoints = [endpoint_definitions(spec) for spec in found.specs]
     built = dg.Definitions.merge(*endpoints, *faults, shared_definitions(found.specs))
-    return built.with_reconstruction_metadata({SNAPSHOT: write_snapshot(settings, found.specs)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return built.with_reconstruction_metadata({SNAPSHOT: write_snapshot(settings, found.specs)})
 
 
 def _defined_for(scope: RunScope, settings: Settings) -> dg.Definitions:

@@ -10,6 +10,8 @@ import click
 
 from modelops_pipelines.cli.output import echo
 from modelops_pipelines.cli.project import open_stores, project_settings
+from modelops_pipelines.operations.endpoints.follower import Follower
+from modelops_pipelines.platforms.code_reloads import CodeReloads
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
 from modelops_pipelines.platforms.service import RUNNING
 from modelops_pipelines.platforms.supervision import Supervisor
@@ -97,10 +99,12 @@ def demo(home: str, *, full: bool, serve: bool) -> None:
 def serve_until_interrupted(platform: LocalPlatform) -> None:
     """Print the addresses once all services answer, and keep the services running until Ctrl-C."""
     supervisor = Supervisor(platform, lambda sentence: echo(sentence, err=True))
+    reloads = CodeReloads(platform, Follower(platform.settings).changed, lambda sentence: echo(sentence, err=True))
     was_up = False
     try:
         while True:
             supervisor.look()
+            reloads.look()
             if not was_up and all(service.state == RUNNING for service in platform.services):
                 was_up = True
                 for service in platform.services:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
+from modelops_pipelines.resources.run_scope import KIND_TAG
 from modelops_pipelines.sensors.run_requests import ask_again
 
 ENDPOINT_TAG = "endpoint"
-KIND_TAG = "modelops/kind"
 TICK_SECONDS = 4  # under the daemon's own loop of 5 s, or every second loop is skipped
 MOST_REASONS, MOST_NAMES = 8, 3
 """Different reasons, and endpoints of each, that a skipped tick shows."""

@@ -28,7 +28,7 @@ from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.platforms.local import LocalPlatform, running
 from modelops_pipelines.platforms.one_up import refuse_second
 from modelops_pipelines.store.settings import load_settings
-from modelops_pipelines.store.spool.segments import pending_segments
+from modelops_pipelines.store.spool.waiting import pending_segments
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:
@@ -131,12 +131,17 @@ class Demo:
             return "windows to recompute"
         if self._runs(f"statuses: {_UNFINISHED}"):
             return "runs in progress"
-        newest = self._runs(f'statuses: [SUCCESS, FAILURE], tags: [{{key: "endpoint", value: "{name}"}}]')
-        if newest and newest[0] not in self.stores.alerts.sources(name):
+        if any(run not in self.stores.alerts.sources(name) for run in self._newest_runs()):
             return "a finished run not yet judged by the alerts sensor"
         if decide_retraining(self.stores, self.spec).start:
             return "a retraining to start"
         return "a promotion to start" if promotable_gate(self.stores, self.spec) else None
+
+    def _newest_runs(self) -> list[str]:
+        """Return the newest finished run of monitoring, and the newest of the other runs of the endpoint."""
+        tags = (("modelops/kind", "monitoring"), ("endpoint", self.spec.name))
+        wanted = [f'statuses: [SUCCESS, FAILURE], tags: [{{key: "{key}", value: "{value}"}}]' for key, value in tags]
+        return [run for one in wanted for run in self._runs(one)]
 
     def _runs(self, wanted: str) -> list[str]:
         url = f"http://{self.stores.settings.host}:{self.stores.settings.dagster_port}/graphql"
@@ -212,6 +217,7 @@ def _fresh_settings(home: Path) -> Any:
     return replace(
         load_settings(),
         home=resolved,
+        ingest_lag_seconds=0.0,
         endpoints=folder / "endpoints",
         state_url=f"sqlite:///{resolved / 'state.db'}",
         registry_uri=f"sqlite:///{resolved / 'mlflow.db'}",

@@ -1,10 +1,9 @@
 """The assets that ingest the spool: the inference log, labels and feedback of one endpoint."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 
-from modelops_pipelines.assets.metadata import asset_options, asset_results, key
+from modelops_pipelines.assets.metadata import asset_spec
+from modelops_pipelines.assets.monitoring import MonitoredTable, Shown
 from modelops_pipelines.core.capture.health import CAPTURE, CaptureHealth
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
@@ -12,47 +11,45 @@ from modelops_pipelines.core.tables.lake import FEEDBACK, INFERENCE_LOG, LABELS
 from modelops_pipelines.operations.alerting.capture_watch import capture_health
 from modelops_pipelines.operations.capture.ingest import IngestReport, ingest
 from modelops_pipelines.operations.capture.join_checks import Joined, join_with_log
-from modelops_pipelines.resources.project import ProjectResource
+from modelops_pipelines.operations.lake.incremental import Range
+from modelops_pipelines.store.stores import Stores
 
 NOTHING_REJECTED, JOINS_THE_LOG = "nothing_rejected", "joins_the_log"
 
 
-def inference_log_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+def inference_log_for(spec: EndpointSpec) -> MonitoredTable:
     """Return the asset of the endpoint's inference log."""
-    return _stream_asset(spec, "predictions", INFERENCE_LOG)
+    return _stream_table(spec, "predictions", INFERENCE_LOG)
 
 
-def labels_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+def labels_for(spec: EndpointSpec) -> MonitoredTable:
     """Return the asset of the endpoint's labels."""
-    return _stream_asset(spec, "labels", LABELS)
+    return _stream_table(spec, "labels", LABELS)
 
 
-def feedback_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+def feedback_for(spec: EndpointSpec) -> MonitoredTable:
     """Return the asset of the endpoint's feedback."""
-    return _stream_asset(spec, "feedback", FEEDBACK)
+    return _stream_table(spec, "feedback", FEEDBACK)
 
 
-def _stream_asset(spec: EndpointSpec, stream: str, table: Table) -> dg.AssetsDefinition:
-    options = asset_options(spec, table.name, kinds=["deltalake", "python"], about=table.about, table=table)
-    asset = options["key"]
+def _stream_table(spec: EndpointSpec, stream: str, table: Table) -> MonitoredTable:
     responses = stream != "predictions"
+    asset = asset_spec(spec, table, kinds=["deltalake", "python"], sources=[INFERENCE_LOG.name] if responses else [])
 
-    @dg.asset(
-        **options,
-        deps=[key(spec, INFERENCE_LOG.name)] if responses else [],
-        check_specs=[dg.AssetCheckSpec(name, asset=asset, description=about) for name, about in _checks(responses)],
-    )
-    def stream_asset(project: ProjectResource) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
-        with project.stores() as stores:
-            report = ingest(stores, spec, stream)
-            joined = join_with_log(stores, spec, stream, report.windows) if responses else None
-            health = capture_health(stores.settings, spec.name, stores.now())
-            total = stores.lake.rows(spec.name, table.name)
-        judged = [_nothing_rejected(report, asset), _joins(joined, asset) if joined else _capture(health, asset)]
+    def compute(stores: Stores, _asked: Range | None) -> Shown:
+        report = ingest(stores, spec, stream)
+        joined = join_with_log(stores, spec, stream, report.windows) if responses else None
+        health = capture_health(stores.settings, spec.name, stores.now())
+        total = stores.lake.rows(spec.name, table.name)
+        judged = [
+            _nothing_rejected(report, asset.key),
+            _joins(joined, asset.key) if joined else _capture(health, asset.key),
+        ]
         checks = [check for check in judged if check is not None]
-        yield from asset_results(asset, _metadata(report, total), checks, _not_judged(report, joined))
+        return Shown(_metadata(report, total), checks, _not_judged(report, joined))
 
-    return stream_asset
+    checks = [dg.AssetCheckSpec(name, asset=asset.key, description=about) for name, about in _checks(responses)]
+    return MonitoredTable(asset, checks, compute)
 
 
 def _checks(responses: bool) -> list[tuple[str, str]]:  # noqa: FBT001 - a private helper

@@ -4,6 +4,7 @@ import dagster as dg
 
 from modelops_pipelines.assets.derived import Derived, derived_asset
 from modelops_pipelines.assets.metadata import asset_options, key
+from modelops_pipelines.assets.monitoring import MonitoredTable
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import DATA_QUALITY, DRIFT, PROFILES
 from modelops_pipelines.operations.drift.data_quality import check_data_quality
@@ -14,19 +15,19 @@ from modelops_pipelines.operations.reports.drift_report import write_drift_repor
 from modelops_pipelines.resources.project import ProjectResource
 
 
-def profiles_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+def profiles_for(spec: EndpointSpec) -> MonitoredTable:
     """Return the asset of hourly column profiles; extreme values are single persons', and not shown."""
     shown = ("window_start", "model_version", "column", "kind", "n", "nulls", "other")
     return derived_asset(spec, Derived(PROFILES, profile_windows, shown, draw_profiles, windows=1))
 
 
-def drift_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+def drift_for(spec: EndpointSpec) -> MonitoredTable:
     """Return the asset of drift verdicts against each version's reference."""
     shown = ("window_start", "column", "statistic", "value", "threshold", "drifted", "severity", "importance", "n")
     return derived_asset(spec, Derived(DRIFT, detect_drift, (*shown, "reason"), draw_drift))
 
 
-def data_quality_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+def data_quality_for(spec: EndpointSpec) -> MonitoredTable:
     """Return the asset of data quality: units, ranges, categories and nulls of the newest requests."""
     chunk = ("window_start", "model_version", "chunk", "first_event", "n", "passed")
     shown = (*chunk, "column", "channel", "value", "reason")

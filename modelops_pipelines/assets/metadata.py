@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -39,6 +40,12 @@ def asset_options(
         "tags": {"endpoint": spec.name},
         "metadata": metadata,
     }
+
+
+def asset_spec(spec: EndpointSpec, table: Table, *, kinds: Sequence[str], sources: Sequence[str]) -> dg.AssetSpec:
+    """Return the asset of a table that is computed from the endpoint's tables of these names."""
+    options = asset_options(spec, table.name, kinds=kinds, about=table.about, table=table)
+    return dg.AssetSpec(**options, deps=[key(spec, name) for name in sources])
 
 
 def key(spec: EndpointSpec, name: str) -> dg.AssetKey:
@@ -152,7 +159,9 @@ def _cell(value: Any) -> str:
     return "" if value is None else markdown(str(value))
 
 
+@cache
 def _schema(table: Table) -> dg.TableSchema:
+    """Return a table's columns for Dagster: the same for all endpoints."""
     return dg.TableSchema(
         [
             dg.TableColumn(

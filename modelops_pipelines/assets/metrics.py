@@ -1,8 +1,7 @@
 """The assets of metrics: traffic, quality by labels, quality estimated before labels, custom metrics."""
 
-import dagster as dg
-
 from modelops_pipelines.assets.derived import Derived, derived_asset
+from modelops_pipelines.assets.monitoring import MonitoredTable
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, ESTIMATED_QUALITY, QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.operations.metrics.custom import measure_custom
@@ -18,27 +17,27 @@ _MEASURES = {
 }
 
 
-def service_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+def service_metrics_for(spec: EndpointSpec) -> MonitoredTable:
     """Return the asset of traffic, errors and latency."""
     rows = ("window_start", "model_version", "variant", "requests", "predictions", "unanswered")
     shown = (*rows, "client_errors", "server_errors", "errors")
     return derived_asset(spec, Derived(SERVICE_METRICS, measure_service, shown, draw_traffic))
 
 
-def quality_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+def quality_metrics_for(spec: EndpointSpec) -> MonitoredTable:
     """Return the asset of quality on labelled predictions."""
     counted = ("window_start", "model_version", "segment", "segment_value", "labelled", "coverage")
     shown = (*counted, *_MEASURES[spec.task], "reason")
     return derived_asset(spec, Derived(QUALITY_METRICS, measure_quality, shown, draw_quality, windows=30))
 
 
-def estimated_quality_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+def estimated_quality_for(spec: EndpointSpec) -> MonitoredTable:
     """Return the asset of quality estimated from scores."""
     shown = ("window_start", "model_version", "predictions", "labelled", "auc", "accuracy", "f1", "log_loss", "reason")
     return derived_asset(spec, Derived(ESTIMATED_QUALITY, estimate_quality, shown, draw_estimate, windows=30))
 
 
-def custom_metrics_for(spec: EndpointSpec) -> dg.AssetsDefinition:
+def custom_metrics_for(spec: EndpointSpec) -> MonitoredTable:
     """Return the asset of the user's custom metrics."""
     shown = ("window_start", "model_version", "metric", "value", "n", "reason")
     return derived_asset(spec, Derived(CUSTOM_METRICS, measure_custom, shown, draw_custom, windows=30))

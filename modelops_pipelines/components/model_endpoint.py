@@ -19,6 +19,7 @@ from modelops_pipelines.assets.metrics import (
     quality_metrics_for,
     service_metrics_for,
 )
+from modelops_pipelines.assets.monitoring import MonitoredTable, monitoring_of
 from modelops_pipelines.assets.shadow import shadow_log_for
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.endpoints.validate import is_name
@@ -47,8 +48,9 @@ from modelops_pipelines.store.settings import load_settings
 _LOG = logging.getLogger("modelops")
 _NOT_IN_KEYS = re.compile(r"[^A-Za-z0-9_]")
 Factory = Callable[[EndpointSpec], dg.AssetsDefinition]
-_CAPTURED: tuple[Factory, ...] = (inference_log_for, labels_for, feedback_for)
-DERIVED_ASSETS: dict[str, Factory] = {
+TableFactory = Callable[[EndpointSpec], MonitoredTable]
+_CAPTURED: tuple[TableFactory, ...] = (inference_log_for, labels_for, feedback_for)
+DERIVED_ASSETS: dict[str, TableFactory] = {
     "service_metrics": service_metrics_for,
     "profiles": profiles_for,
     "drift": drift_for,
@@ -142,32 +144,38 @@ def fault_definitions(fault: Faulty) -> dg.Definitions:
 
 def endpoint_definitions(spec: EndpointSpec) -> dg.Definitions:
     """Return one endpoint's assets with their checks, as its task, metrics and trainer allow."""
-    derived = [DERIVED_ASSETS[derivation.name] for derivation in spec.derivations]
-    factories = (*_CAPTURED, *derived, *_ON_DEMAND, *(_RETRAINING if spec.trainer else ()))
-    return dg.Definitions(assets=[factory(spec) for factory in factories])
+    tables = (*_CAPTURED, *(DERIVED_ASSETS[derivation.name] for derivation in spec.derivations))
+    monitoring = monitoring_of(spec, [table(spec) for table in tables])
+    others = (*_ON_DEMAND, *(_RETRAINING if spec.trainer else ()))
+    return dg.Definitions(assets=[monitoring, *(factory(spec) for factory in others)])
 
 
 def shared_definitions(specs: Sequence[EndpointSpec]) -> dg.Definitions:
     """Return the jobs, sensors, schedules, resources and the executor that all endpoints share."""
-    names = [spec.name for spec in specs]
-    jobs = release_jobs(names)
-    promote = next(job for job in jobs if job.name == "promote")
-    trial, reconcile = trial_job(names), reconcile_job(specs)
+    jobs = _jobs(specs)
     return dg.Definitions(
-        jobs=[
-            *(*jobs, retrain_job(names), evaluate_job(names), trial, reconcile, testing_job(names)),
-            maintenance_job,
-        ],
+        jobs=list(jobs.values()),
         sensors=[
             new_data_sensor(specs),
             alerts_sensor(specs),
             retraining_sensor(specs),
-            promotion_sensor(specs, promote),
-            trials_sensor(specs, trial),
+            promotion_sensor(specs, jobs["promote"]),
+            trials_sensor(specs, jobs["trial"]),
             shadow_sensor(specs),
             lost_runs_sensor(),
         ],
-        schedules=[cadence_schedule(specs), reconcile_schedule(reconcile), *maintenance_schedules()],
+        schedules=[cadence_schedule(specs), reconcile_schedule(jobs["reconcile"]), *maintenance_schedules()],
         resources=RESOURCES,
         executor=dg.in_process_executor,
     )
+
+
+def shared_jobs(specs: Sequence[EndpointSpec]) -> dg.Definitions:
+    """Return what a run needs of ``shared_definitions``: without sensors and schedules."""
+    return dg.Definitions(jobs=list(_jobs(specs).values()), resources=RESOURCES, executor=dg.in_process_executor)
+
+
+def _jobs(specs: Sequence[EndpointSpec]) -> dict[str, dg.JobDefinition]:
+    names = [spec.name for spec in specs]
+    more = (retrain_job(names), evaluate_job(names), trial_job(names), reconcile_job(specs), testing_job(names))
+    return {job.name: job for job in (*release_jobs(names), *more, maintenance_job)}

@@ -23,15 +23,22 @@ class ProjectResource(dg.ConfigurableResource):
     @contextmanager
     def stores(self) -> Iterator[Stores]:
         """Open the project's stores; an error becomes a failure, one of ours with its remedy as metadata."""
-        try:
+        with as_failure():
             yield Stores(load_settings(Path(self.folder) if self.folder else None))
-        except ModelOpsError as error:
-            raise dg.Failure(
-                description=str(error),
-                metadata={"remedy": error.remedy},
-                allow_retries=isinstance(error, TransientError),
-            ) from (quoted(error.__cause__) if error.__cause__ else None)
-        except dg.Failure:
-            raise
-        except Exception as error:  # noqa: BLE001 - any error may quote values
-            raise dg.Failure(description=error_text(error)) from quoted(error)
+
+
+@contextmanager
+def as_failure() -> Iterator[None]:
+    """Have an error of the block be a failure that Dagster may keep."""
+    try:
+        yield
+    except ModelOpsError as error:
+        raise dg.Failure(
+            description=str(error),
+            metadata={"remedy": error.remedy},
+            allow_retries=isinstance(error, TransientError),
+        ) from (quoted(error.__cause__) if error.__cause__ else None)
+    except dg.Failure:
+        raise
+    except Exception as error:  # noqa: BLE001 - any error may quote values
+        raise dg.Failure(description=error_text(error)) from quoted(error)

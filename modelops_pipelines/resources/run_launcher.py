@@ -16,6 +16,8 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass
 
 from modelops_pipelines.platforms.marked_processes import VARIABLE, owner_of_this_process, renamed
+from modelops_pipelines.resources.run_scope import VARIABLE as SCOPE
+from modelops_pipelines.resources.run_scope import RunScope
 from modelops_pipelines.store.filesystem.process_identity import identity_of, is_gone, process_id
 
 PROCESS_TAG = "modelops/process"
@@ -53,9 +55,11 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             raise ValueError(f"Run {run.run_id} names no code: start it from a code location")
         arguments = ExecuteRunArgs(origin, run.run_id, self._instance.get_ref())
         mark = {VARIABLE: renamed(SERVICE)} if owner_of_this_process() else {}
+        scope = RunScope.of(run, origin)
+        told = {SCOPE: scope.text()} if scope else {}
         process = subprocess.Popen(
             arguments.get_command_args(),
-            env={**os.environ, **mark},
+            env={**os.environ, **mark, **told},
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )

@@ -5,7 +5,7 @@ All other alerts are raised by the run that judges the rule.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunRecord, RunsFilter
 
 from modelops_pipelines.assets.improve import GATE
+from modelops_pipelines.assets.monitoring import step_of
 from modelops_pipelines.core.alerting.alerts import OPEN, Alert, Verdict
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.timestamps import EPOCH
@@ -25,11 +26,17 @@ from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, rai
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of
+from modelops_pipelines.sensors.monitoring_runs import monitored_by
 from modelops_pipelines.sensors.run_requests import was_lost
 
 RUNS_PER_TICK = 20
 PIPELINE = "pipeline"
-_CHECK_EVENTS = {DagsterEventType.ASSET_CHECK_EVALUATION, DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED}
+_STEP_ENDS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE}
+_EVENTS = {
+    DagsterEventType.ASSET_CHECK_EVALUATION,
+    DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
+    *_STEP_ENDS,
+}
 REPORT_TAG = "modelops/drift_report"
 
 
@@ -101,28 +108,42 @@ def _finished(context: dg.SensorEvaluationContext, since: datetime) -> Sequence[
 def _verdicts(context: dg.SensorEvaluationContext, record: RunRecord, names: AbstractSet[str]) -> dict[str, Verdict]:
     """Return the verdict on a run per endpoint. A run that the gate's check failed is not a failed run.
 
-    Runs of the sensors have an endpoint tag; for a run that a person started, its assets and the planned checks' name
-    the endpoints: a check that was not judged has no evaluation. A drift report is made for people: that one succeeded
-    says nothing of the pipeline.
+    Runs of the sensors have tags of their endpoints; for a run that a person started, its assets and the planned
+    checks' name them: a check that was not judged has no evaluation. A drift report is made for people: that one
+    succeeded says nothing of the pipeline.
     """
     run = record.dagster_run
     if run.tags.get(REPORT_TAG) and run.status == DagsterRunStatus.SUCCESS:
         return {}
     selected = {asset.path[0] for asset in run.asset_selection or ()}
-    endpoints, gate_failed = {run.tags.get(ENDPOINT_TAG, ""), *selected}, False
-    for event in context.instance.get_records_for_run(run.run_id, of_type=_CHECK_EVENTS).records:
+    endpoints, gate_failed = {run.tags.get(ENDPOINT_TAG, ""), *monitored_by(run), *selected}, False
+    ends: dict[str, DagsterEventType] = {}
+    for event in context.instance.get_records_for_run(run.run_id, of_type=_EVENTS).records:
         said = event.event_log_entry.get_dagster_event()
-        if said.event_type == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+        if said.event_type in _STEP_ENDS:
+            ends[str(said.step_key)] = said.event_type
+        elif said.event_type == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             endpoints.add(said.asset_check_planned_data.asset_key.path[0])
-            continue
-        check = said.asset_check_evaluation_data
-        failed = not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
-        gate_failed = gate_failed or (check.check_name == GATE and failed)
-    return dict.fromkeys(sorted(endpoints & names), _run_verdict(record, gate_failed=gate_failed))
+        else:
+            check = said.asset_check_evaluation_data
+            failed = not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+            gate_failed = gate_failed or (check.check_name == GATE and failed)
+    known = endpoints & names
+    failed_ones = set() if gate_failed or run.status != DagsterRunStatus.FAILURE else _failed(record, known, ends)
+    return {name: _run_verdict(record, failed=name in failed_ones) for name in sorted(known)}
 
 
-def _run_verdict(record: RunRecord, *, gate_failed: bool) -> Verdict:
-    failed = record.dagster_run.status == DagsterRunStatus.FAILURE and not gate_failed
+def _failed(record: RunRecord, endpoints: AbstractSet[str], ends: Mapping[str, DagsterEventType]) -> set[str]:
+    """Return the endpoints whose part of a failed run failed: a step of theirs did, or theirs never came to its end."""
+    steps = [key for key, end in ends.items() if end == DagsterEventType.STEP_FAILURE]
+    failed = {max(mine, key=len) for key in steps if (mine := [e for e in endpoints if key.startswith(f"{e}__")])}
+    if failed and not was_lost(record):
+        return failed
+    done = {name for name in endpoints if ends.get(step_of(name)) == DagsterEventType.STEP_SUCCESS}
+    return failed | (endpoints - done)
+
+
+def _run_verdict(record: RunRecord, *, failed: bool) -> Verdict:
     message = "the run succeeded"
     if failed and was_lost(record):
         message = f"run {record.dagster_run.run_id[:8]} lost its process: it was killed, or the machine stopped"

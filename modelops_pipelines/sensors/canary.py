@@ -1,6 +1,6 @@
 """The sensor that starts the trial job while a version is on trial, or a new champion on probation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import dagster as dg
@@ -9,7 +9,8 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState
 from modelops_pipelines.core.release.guards import pace
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.sensors.common import ENDPOINT_TAG, KIND_TAG, TICK_SECONDS, is_running, sensor_result
+from modelops_pipelines.resources.run_scope import KIND_TAG
+from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, is_running, sensor_result
 from modelops_pipelines.store.stores import Stores
 
 KIND = "trial"
@@ -27,16 +28,15 @@ def trials_sensor(specs: Sequence[EndpointSpec], trial: dg.JobDefinition) -> dg.
         "for a new champion with new labels 20 times in the first 'guard: {watch: ...}', then every 10 minutes.",
     )
     def trials(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
-        requests, reasons = [], []
+        requests: list[dg.RunRequest] = []
+        reasons: dict[str, str] = {}
         with project.stores() as stores:
-            states = {state.endpoint: state for state in stores.deployments.all_desired()}
-            for spec in specs:
-                state = states.get(spec.name)
-                every = _time_between(stores, spec, state)
+            for spec, state in _to_look_at(stores, specs):
+                every = _time_between(stores, spec, state) if state is not None else None
                 if state is None or every is None:
-                    reasons.append(f"{spec.name}: no version is on trial, and no new champion has new labels")
+                    reasons[spec.name] = "no version is on trial, and no new champion has new labels"
                 elif is_running(context, spec.name, KIND):
-                    reasons.append(f"{spec.name}: a trial run is in progress")
+                    reasons[spec.name] = "a trial run is in progress"
                 else:
                     interval = int(stores.now().timestamp() // every.total_seconds())
                     requests.append(_request(spec.name, state.generation, interval))
@@ -45,14 +45,31 @@ def trials_sensor(specs: Sequence[EndpointSpec], trial: dg.JobDefinition) -> dg.
     return trials
 
 
-def _time_between(stores: Stores, spec: EndpointSpec, state: DesiredState | None) -> timedelta | None:
+def _to_look_at(stores: Stores, specs: Sequence[EndpointSpec]) -> Iterator[tuple[EndpointSpec, DesiredState | None]]:
+    """Yield each endpoint, with its state where it can have a trial, a question or a probation; by three reads.
+
+    A champion is on probation for a time after a change; what has not changed since is left alone.
+    """
+    from modelops_pipelines.operations.release.trials.questions import asked_endpoints
+
+    states = {state.endpoint: state for state in stores.deployments.all_desired()}
+    longest = max((max(spec.guard.probation, spec.guard.watch) for spec in specs), default=timedelta(0))
+    changed = stores.deployments.changed_since(stores.now() - longest - timedelta(days=1))
+    asked = asked_endpoints(stores)
+    for spec in specs:
+        state = states.get(spec.name)
+        looked_at = state is not None and (state.challenger is not None or spec.name in changed | asked)
+        yield spec, state if looked_at else None
+
+
+def _time_between(stores: Stores, spec: EndpointSpec, state: DesiredState) -> timedelta | None:
     """Return the time between two judgements of the endpoint's trial or probation; None when it has neither."""
     from modelops_pipelines.operations.release.trials.probation import probation_due
     from modelops_pipelines.operations.release.trials.questions import is_asked
 
-    if state is not None and is_asked(stores, spec.name):
+    if is_asked(stores, spec.name):
         return pace(spec.promotion.soak)  # until the answer is known
-    if state is None or state.status != ACTIVE:
+    if state.status != ACTIVE:
         return None
     return probation_due(stores, spec, state) if state.challenger is None else pace(spec.promotion.soak)
 

@@ -1,18 +1,20 @@
 """Tags, queries and results that the sensors share. A tick reads folders and the state database only."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
+from modelops_pipelines.resources.run_scope import KIND_TAG
 from modelops_pipelines.sensors.run_requests import ask_again
 
 ENDPOINT_TAG = "endpoint"
-KIND_TAG = "modelops/kind"
 TICK_SECONDS = 4  # under the daemon's own loop of 5 s, or every second loop is skipped
+MOST_REASONS, MOST_NAMES = 8, 3
+"""Different reasons, and endpoints of each, that a skipped tick shows."""
 RETRAINING_ASSETS = ("training_set", "candidate", "evaluation")
-_UNFINISHED = [
+UNFINISHED = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.STARTING,
@@ -29,19 +31,32 @@ def assets_of(endpoint: str, names: Sequence[str]) -> list[dg.AssetKey]:
 def is_running(context: dg.SensorEvaluationContext, endpoint: str, kind: str | None = None) -> bool:
     """Return whether a run of this endpoint (of this kind, if given) is queued or in progress."""
     tags = {ENDPOINT_TAG: endpoint, **({KIND_TAG: kind} if kind else {})}
-    wanted = RunsFilter(tags=tags, statuses=_UNFINISHED)
+    wanted = RunsFilter(tags=tags, statuses=UNFINISHED)
     return bool(context.instance.get_run_records(wanted, limit=1))
 
 
 def sensor_result(
-    context: dg.SensorEvaluationContext,
-    requests: list[dg.RunRequest],
-    reasons: list[str],
-    *,
-    after_faults: bool = False,
+    context: dg.SensorEvaluationContext, requests: list[dg.RunRequest], reasons: Mapping[str, str]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Return the run requests, or without any a skip reason per endpoint; ``after_faults`` as in ``ask_again``."""
+    """Return the run requests, or without any a skip reason; ``reasons`` are by endpoint."""
     if not requests:
-        return dg.SkipReason("; ".join(reasons) or "there are no endpoints")
-    again = [ask_again(context.instance, one, time.time(), after_faults=after_faults) for one in requests]
-    return dg.SensorResult(run_requests=again)
+        return dg.SkipReason(summarise(reasons))
+    return dg.SensorResult(run_requests=[ask_again(context.instance, one, time.time()) for one in requests])
+
+
+def summarise(reasons: Mapping[str, str]) -> str:
+    """Return the reasons of all endpoints in a few words: Dagster keeps the text of each tick."""
+    if not reasons:
+        return "there are no endpoints"
+    groups: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        groups.setdefault(reason, []).append(name)
+    shown = [f"{_listed(names)}: {reason}" for reason, names in list(groups.items())[:MOST_REASONS]]
+    left = sum(len(names) for names in list(groups.values())[MOST_REASONS:])
+    return "; ".join([*shown, *([f"and of {left} more endpoint(s) others"] if left else [])])
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} more"

@@ -6,7 +6,7 @@ import dagster as dg
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.evaluation.gate import describe_verdict
-from modelops_pipelines.operations.improve.retrain import held_gate, promotable_gate
+from modelops_pipelines.operations.improve.retrain import held_gate, promotable_gate, with_untried_pass
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, sensor_result
 from modelops_pipelines.store.state.improve.gates import Gate
@@ -23,12 +23,13 @@ def promotion_sensor(specs: Sequence[EndpointSpec], promote: dg.JobDefinition) -
         description="Promotes a candidate that passed the gate against the current champion.",
     )
     def promotion(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
-        requests, reasons = [], []
+        requests: list[dg.RunRequest] = []
+        reasons = {spec.name: _why_none(None) for spec in specs}
         with project.stores() as stores:
-            for spec in specs:
+            for spec in with_untried_pass(stores, specs):
                 gate = promotable_gate(stores, spec)
                 if gate is None:
-                    reasons.append(f"{spec.name}: {_why_none(held_gate(stores, spec))}")
+                    reasons[spec.name] = _why_none(held_gate(stores, spec))
                 else:
                     requests.append(_request(spec.name, gate))
         return sensor_result(context, requests, reasons)

@@ -3,22 +3,23 @@
 from collections.abc import Sequence
 
 import dagster as dg
-from dagster import RunsFilter
+from dagster import DagsterRunStatus, RunsFilter
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
 from modelops_pipelines.assets.improve import REASON_TAG
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.operations.improve.retrain import decide_retraining
+from modelops_pipelines.operations.improve.retrain import decide_retrainings
 from modelops_pipelines.resources.project import ProjectResource
+from modelops_pipelines.resources.run_scope import KIND_TAG
 from modelops_pipelines.sensors.common import (
     ENDPOINT_TAG,
-    KIND_TAG,
     RETRAINING_ASSETS,
     TICK_SECONDS,
     assets_of,
     is_running,
     sensor_result,
 )
-from modelops_pipelines.sensors.run_requests import REQUEST_TAG, was_lost
+from modelops_pipelines.sensors.run_requests import NO_FAULT, REQUEST_TAG, was_lost
 
 KIND = "retraining"
 
@@ -34,23 +35,31 @@ def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         description="Starts a retraining on a drift or quality alert, with enough new labels and after the cool-down.",
     )
     def retraining(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
-        requests, reasons = [], []
+        requests: list[dg.RunRequest] = []
+        reasons: dict[str, str] = {}
         with project.stores() as stores:
-            for spec in specs:
-                decision = decide_retraining(stores, spec)
-                lost = _lost_request(context, spec)
+            maybe_lost = _lost_once(context)
+            for spec, decision in decide_retrainings(stores, specs):
+                lost = _lost_request(context, spec) if spec.name in maybe_lost else None
                 if (decision.start or lost) and is_running(context, spec.name, KIND):
-                    reasons.append(f"{spec.name}: {decision.reason}; a retraining is in progress")
+                    reasons[spec.name] = f"{decision.reason}; a retraining is in progress"
                 elif lost:
                     requests.append(lost)
                 elif decision.start:
                     watermark = stores.ingest_progress.of(spec.name).watermark
                     requests.append(_request(spec.name, decision.reason, f"retrain {spec.name} {watermark}"))
                 else:
-                    reasons.append(f"{spec.name}: {decision.reason}")
+                    reasons[spec.name] = decision.reason
         return sensor_result(context, requests, reasons)
 
     return retraining
+
+
+def _lost_once(context: dg.SensorEvaluationContext) -> set[str]:
+    """Return the endpoints of which any retraining was ever lost: few, and found by one query."""
+    tags = {KIND_TAG: KIND, RUN_FAILURE_REASON_TAG: sorted(NO_FAULT)}
+    runs = context.instance.get_runs(RunsFilter(tags=tags, statuses=[DagsterRunStatus.FAILURE]))
+    return {run.tags.get(ENDPOINT_TAG, "") for run in runs}
 
 
 def _lost_request(context: dg.SensorEvaluationContext, spec: EndpointSpec) -> dg.RunRequest | None:

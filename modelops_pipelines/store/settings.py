@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "dagster_port": "MODELOPS_DAGSTER_PORT",
     "mlflow_port": "MODELOPS_MLFLOW_PORT",
     "seal_after_seconds": "MODELOPS_SEAL_AFTER_SECONDS",
+    "ingest_lag_seconds": "MODELOPS_INGEST_LAG_SECONDS",
     "workers": "MODELOPS_WORKERS",
     "keep_alive_seconds": "MODELOPS_KEEP_ALIVE_SECONDS",
     "global_limit": "MODELOPS_GLOBAL_LIMIT",
@@ -76,6 +77,7 @@ class Settings:
     dagster_port: int = 3000
     mlflow_port: int = 5000
     seal_after_seconds: float = 10.0
+    ingest_lag_seconds: float = 20.0
     workers: int = 1
     keep_alive_seconds: float = 90.0
     global_limit: str | None = None

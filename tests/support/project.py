@@ -57,7 +57,8 @@ def make_project(folder: Path, yaml: str = CANCER_YAML, **environment: str) -> P
     path = folder / "endpoints" / "endpoint.yaml"
     path.write_text(yaml)
     home = {"MODELOPS_HOME": str(folder / "home"), "MODELOPS_ENDPOINTS": str(folder / "endpoints")}
-    given = {**_free_ports(), **home, "MODELOPS_SEAL_AFTER_SECONDS": "0.2", **environment}
+    at_once = {"MODELOPS_SEAL_AFTER_SECONDS": "0.2", "MODELOPS_INGEST_LAG_SECONDS": "0"}
+    given = {**_free_ports(), **home, **at_once, **environment}
     project = Project(folder, given, Stores(load_settings(folder, given)), read_endpoint(path))
     if REGISTRY in os.environ:
         put_blank_registry(project)

@@ -14,7 +14,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.definitions import defs
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.store.spool.segments import pending_segments
+from modelops_pipelines.store.spool.waiting import pending_segments
 from tests.support.gateway import RunningGateway
 from tests.support.project import CANCER_YAML, Project, make_project
 from tests.support.waiting import wait_until
@@ -45,9 +45,7 @@ class World:
         return job.execute_in_process(
             instance=self.instance,
             asset_selection=[dg.AssetKey([endpoint, name]) for name in chosen],
-            run_config={"ops": {f"{endpoint}__{name}": {"config": dict(config)} for name in chosen}}
-            if config
-            else None,
+            run_config={"ops": {f"{endpoint}__monitoring": {"config": dict(config)}}} if config else None,
             tags=None if by_hand else {"endpoint": endpoint},
             raise_on_error=False,
         )
@@ -120,6 +118,12 @@ def wait_for_segments(project: Project, *endpoints: str) -> None:
 def checks_of(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
     """Return the run's check evaluations by the checks' names."""
     return {said.check_name: said for said in result.get_asset_check_evaluations()}
+
+
+def shown_of(result: dg.ExecuteInProcessResult, asset: str) -> dg.AssetMaterialization:
+    """Return what the run's only materialization of an asset shows."""
+    [event] = [one for one in result.get_asset_materialization_events() if one.asset_key.path[-1] == asset]
+    return event.materialization
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:

@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 
 from modelops_pipelines.core.windows import text
 
+NO_PREDICTIONS = "the log has no predictions yet"
+NO_SIGNAL = "no drift or quality alert is open"
+
 
 @dataclass(frozen=True)
 class RetrainingEvidence:
@@ -28,9 +31,9 @@ class Decision:
 def decide(evidence: RetrainingEvidence, *, min_new_labels: int, cooldown: timedelta) -> Decision:
     """Return whether to start retraining now."""
     if evidence.watermark is None:
-        return Decision(start=False, reason="the log has no predictions yet")
+        return Decision(start=False, reason=NO_PREDICTIONS)
     if not evidence.signals:
-        return Decision(start=False, reason="no drift or quality alert is open")
+        return Decision(start=False, reason=NO_SIGNAL)
     signals = ", ".join(evidence.signals)
     if evidence.new_labels < min_new_labels:
         return Decision(

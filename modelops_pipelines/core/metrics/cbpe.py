@@ -70,14 +70,27 @@ def calibrate(positives: Floats, negatives: Floats) -> Floats | None:
     Isotonic regression of the share of positives on the score (Zadrozny and Elkan 2002), weighted by rows; bins
     without rows are interpolated linearly. None for fewer than MINIMUM_LABELLED rows, or labels of one class only.
     """
-    from sklearn.isotonic import isotonic_regression
-
     counts = positives + negatives
     if counts.sum() < MINIMUM_LABELLED or not positives.any() or not negatives.any():
         return None
     known = counts > 0
-    fitted = isotonic_regression(positives[known] / counts[known], sample_weight=counts[known])
+    fitted = _rising(positives[known] / counts[known], counts[known])
     return np.asarray(np.interp(SCORE_MIDDLES, SCORE_MIDDLES[known], fitted), np.float64)
+
+
+def _rising(values: Floats, weights: Floats) -> Floats:
+    """Return the nearest values that never fall, by weighted squares: neighbours that fall are pooled to their mean.
+
+    Here and not from scikit-learn, whose import takes longer than all that monitoring does.
+    """
+    pools: list[tuple[float, float, int]] = []  # mean, weight, number of values
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        mean, total, count = value, weight, 1
+        while pools and pools[-1][0] >= mean:
+            before, of, more = pools.pop()
+            mean, total, count = (before * of + mean * total) / (of + total), of + total, count + more
+        pools.append((mean, total, count))
+    return np.repeat([mean for mean, _, _ in pools], [count for _, _, count in pools])
 
 
 def why_not_calibrated(positives: Floats, negatives: Floats) -> str:

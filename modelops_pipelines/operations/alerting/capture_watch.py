@@ -37,6 +37,7 @@ def capture_health(
         segments=pending.segments,
         bytes=pending.bytes,
         disk_used=disk_used(settings.home),
+        join_seconds=settings.ingest_lag_seconds,
     )
     return judge_capture(endpoint, reading, thresholds)
 

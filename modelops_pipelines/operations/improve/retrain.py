@@ -12,7 +12,13 @@ from modelops_pipelines.core.alerting.alerts import OPEN
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.core.evaluation.gate import held_reasons, table_of
-from modelops_pipelines.core.improve.retraining_trigger import Decision, RetrainingEvidence, decide
+from modelops_pipelines.core.improve.retraining_trigger import (
+    NO_PREDICTIONS,
+    NO_SIGNAL,
+    Decision,
+    RetrainingEvidence,
+    decide,
+)
 from modelops_pipelines.core.release.admission import Admission, refusal
 from modelops_pipelines.operations.improve.champions import check_challenges
 from modelops_pipelines.operations.improve.evaluate import evaluate
@@ -24,6 +30,7 @@ from modelops_pipelines.store.state.improve.training_sets import TrainingSet
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
+NO_VERSION = "no version is live yet"
 SIGNALS = ("drift", "quality")
 TRAINING_SET, CANDIDATE, EVALUATION = "training_set", "candidate", "evaluation"
 Record = TypeVar("Record", TrainingSet, ModelVersion, Gate)
@@ -43,7 +50,7 @@ def decide_retraining(stores: Stores, spec: EndpointSpec) -> Decision:
     if spec.retraining is None or not spec.retraining.automatic:
         return Decision(start=False, reason="automatic retraining is not configured")
     if stores.deployments.desired(spec.name).champion is None:
-        return Decision(start=False, reason="no version is live yet")
+        return Decision(start=False, reason=NO_VERSION)
     progress = stores.ingest_progress.of(spec.name)
     sets, past = stores.training_sets.of(spec.name), stores.retrainings.of(spec.name)
     labels_seen = max((known.labels_seen for known in sets), default=0)
@@ -55,6 +62,24 @@ def decide_retraining(stores: Stores, spec: EndpointSpec) -> Decision:
     )
     rules = spec.retraining
     return decide(evidence, min_new_labels=rules.min_new_labels, cooldown=rules.cooldown)
+
+
+def decide_retrainings(stores: Stores, specs: Sequence[EndpointSpec]) -> Iterator[tuple[EndpointSpec, Decision]]:
+    """Yield each endpoint with the decision of ``decide_retraining``; one without a signal costs no read of its own."""
+    progress = stores.ingest_progress.all()
+    live = {state.endpoint for state in stores.deployments.all_desired() if state.champion is not None}
+    signalled = {alert.endpoint for alert in stores.alerts.find(None, OPEN) if alert.kind in SIGNALS}
+    for spec in specs:
+        automatic = spec.retraining is not None and spec.retraining.automatic
+        known = progress.get(spec.name)
+        if automatic and spec.name in live and known is not None and known.watermark and spec.name not in signalled:
+            yield spec, Decision(start=False, reason=NO_SIGNAL)
+        elif automatic and spec.name not in live:
+            yield spec, Decision(start=False, reason=NO_VERSION)
+        elif automatic and known is None:
+            yield spec, Decision(start=False, reason=NO_PREDICTIONS)
+        else:
+            yield spec, decide_retraining(stores, spec)
 
 
 def _signals(stores: Stores, spec: EndpointSpec) -> list[str]:
@@ -153,6 +178,14 @@ def _remedy(spec: EndpointSpec, assets: Sequence[str]) -> str:
     """Return the remedy: materialise the assets of the steps before, or run all the steps."""
     named = " and ".join(f"{spec.name}/{asset}" for asset in assets)
     return f"Materialise {named} first, or run the whole retraining: modelops retrain {spec.name}"
+
+
+def with_untried_pass(stores: Stores, specs: Sequence[EndpointSpec]) -> list[EndpointSpec]:
+    """Return the endpoints that may have something to promote: their newest verdict is a pass of an untried version."""
+    passed = stores.gates.passed_last()
+    automatic = [spec for spec in specs if spec.promotion.automatic and spec.name in passed]
+    tried = stores.deployments.deployed_versions(spec.name for spec in automatic)
+    return [spec for spec in automatic if passed[spec.name] not in tried[spec.name]]
 
 
 def promotable_gate(stores: Stores, spec: EndpointSpec) -> Gate | None:

@@ -7,7 +7,7 @@ does not import pyarrow, so that the CLI starts fast.
 import atexit
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import date
 from pathlib import Path
@@ -75,6 +75,11 @@ class Lake:
         """Return the stream's last committed sequence number in the table; 0 without one."""
         delta = self.table(endpoint, table)
         return 0 if delta is None else delta.transaction_version(stream) or 0
+
+    def all_committed(self, endpoint: str, table: str, streams: Iterable[str]) -> dict[str, int]:
+        """Return each stream's last committed sequence number in the table; 0 without one."""
+        delta = self.table(endpoint, table)
+        return {stream: 0 if delta is None else delta.transaction_version(stream) or 0 for stream in streams}
 
     def rows(self, endpoint: str, table: str) -> int:
         """Return the table's number of rows from its metadata, without a scan."""

@@ -182,14 +182,6 @@ def sealed_segments(spool: Path, endpoint: str, stream: str) -> list[Segment]:
     return sorted(ready, key=lambda segment: (segment.worker, segment.number))
 
 
-def pending_segments(spool: Path, endpoint: str) -> list[str]:
-    """Return the names of the segments that an ingest would take now (for sensors: reads folders only)."""
-    folder = spool / endpoint
-    found = list(folder.glob(f"*/*/*{SEALED}"))
-    found += [path for path in folder.glob(f"*/*/*{OPEN}") if _is_orphan(path)]
-    return sorted(str(path.relative_to(folder).with_suffix("")) for path in found)
-
-
 def open_segments(spool: Path, endpoint: str) -> list[Path]:
     """Return the endpoint's open segments, of dead workers too. Paths are not reused: a missing one was sealed."""
     return sorted((spool / endpoint).glob(f"*/*/*{OPEN}"))
@@ -272,7 +264,7 @@ def _seal_orphan(path: Path) -> None:
         _LOG.warning("the segment %s of a dead worker cannot be sealed; the next ingest will retry (%s)", path, error)
 
 
-def _is_orphan(path: Path) -> bool:
+def is_orphan(path: Path) -> bool:
     """Return whether no process holds the open segment's lock."""
     try:
         with path.open("rb") as handle:

@@ -20,7 +20,7 @@ from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import START, VERSION, request_record, write_segment
 from tests.support.project import CANCER_YAML
-from tests.worlds.dagster_project import checks_of, world
+from tests.worlds.dagster_project import checks_of, shown_of, world
 
 MEAN_SCORES = Table(
     "mean_scores",
@@ -76,7 +76,7 @@ def test_a_declared_table_is_computed_marked_judged_and_shown(tmp_path: Path) ->
         done = made.materialise(["inference_log", "mean_scores"])
 
         assert done.success
-        [shown] = done.asset_materializations_for_node("cancer__mean_scores")
+        shown = shown_of(done, "mean_scores")
         assert "0.9" in shown.metadata["newest"].value
         assert 2 == shown.metadata["windows"].value
         rows = query_lake(stores, "select mean_score from cancer.mean_scores order by window_start")
@@ -90,7 +90,7 @@ def test_a_declared_table_is_computed_marked_judged_and_shown(tmp_path: Path) ->
         late = request_record("cancer", 9, START + timedelta(hours=1), 4, s=[0.6] * 4)
         write_segment(stores, "cancer", "predictions", "another", [late])
         again = made.materialise(["inference_log", "mean_scores"])
-        [shown] = again.asset_materializations_for_node("cancer__mean_scores")
+        shown = shown_of(again, "mean_scores")
         assert 1 == shown.metadata["windows"].value
         rows = query_lake(stores, "select mean_score from cancer.mean_scores order by window_start")
         assert [0.9, 0.4] == [pytest.approx(row["mean_score"]) for row in rows]

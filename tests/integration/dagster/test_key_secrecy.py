@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.spool.segments import pending_segments
+from modelops_pipelines.store.spool.waiting import pending_segments
 from tests.support.gateway import running_gateway
 from tests.support.paths import ROOT
 from tests.support.project import cancer_frame, rows_of, train_first

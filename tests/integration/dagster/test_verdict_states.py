@@ -24,7 +24,7 @@ from tests.fakes.lake_rows import write
 from tests.fakes.records import START, VERSION, request_record, write_segment
 from tests.support.command_line import modelops
 from tests.support.project import CANCER_YAML, Project, make_project
-from tests.worlds.dagster_project import World, world
+from tests.worlds.dagster_project import World, shown_of, world
 
 RULES = "  alerts: [{kind: error_rate, above: 0.1}, {kind: quality, metric: brier_skill, below: 0}]\n"
 STATES = {True: "passed", False: "failed", None: "not judged"}
@@ -178,7 +178,7 @@ def test_dagster_shows_a_check_that_was_not_judged_as_skipped_and_the_asset_says
     }
     for (asset, check), reason in skipped.items():
         assert "SKIPPED" == status_of(quiet, asset, check)
-        [shown] = run.asset_materializations_for_node(f"cancer__{asset}")
+        shown = shown_of(run, asset)
         assert reason in str(shown.metadata["not_judged"].value)
     for asset, check in (("inference_log", "nothing_rejected"), ("key_usage", "key_usage_complete")):
         assert "SUCCEEDED" == status_of(quiet, asset, check)

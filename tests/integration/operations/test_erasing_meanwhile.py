@@ -18,8 +18,8 @@ from modelops_pipelines.operations.governance.erasure import erase_user
 from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.store.lake import eraser as lake_eraser
 from modelops_pipelines.store.lake.eraser import LakeEraser
-from modelops_pipelines.store.spool import segments as spool
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
+from modelops_pipelines.store.spool.waiting import pending_segments
 from modelops_pipelines.store.state.capture.erasures import Erasures
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import START, feedback_row, label_row, request_record, write_segment
@@ -80,7 +80,7 @@ def test_a_segment_sealed_for_another_user_s_rows_is_ingested_by_the_way(copied:
     late = request_record("cancer", 98, START, 2, user="anna")
     write_segment(project.stores, "cancer", "predictions", "w1", [late], number=9)
     erase(project)
-    assert [] == spool.pending_segments(project.stores.settings.spool, "cancer")
+    assert [] == pending_segments(project.stores.settings.spool, "cancer")
     assert_erased(project, world, [late])
 
 

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from modelops_pipelines.store.spool.segments import Line, pending_segments, read_lines, sealed_segments
+from modelops_pipelines.store.spool.segments import Line, read_lines, sealed_segments
+from modelops_pipelines.store.spool.waiting import pending_segments
 from tests.support.paths import ROOT
 
 HOLDING = """\

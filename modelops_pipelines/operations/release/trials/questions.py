@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from modelops_pipelines.core.alerting.alerts import PASSES_TO_RESOLVE
+from modelops_pipelines.core.alerting.alerts import OPEN, PASSES_TO_RESOLVE
 from modelops_pipelines.core.alerting.alerts import Verdict as AlertVerdict
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import DesiredState
@@ -20,6 +20,11 @@ HOUR = timedelta(hours=1)
 def is_asked(stores: Stores, endpoint: str) -> bool:
     """Return whether a person was asked about a canary, and the answer is not known yet."""
     return stores.alerts.find_open(endpoint, ALERT) is not None
+
+
+def asked_endpoints(stores: Stores) -> set[str]:
+    """Return the endpoints of which a person was asked."""
+    return {alert.endpoint for alert in stores.alerts.find(None, OPEN) if alert.rule == ALERT}
 
 
 def ask_person(stores: Stores, spec: EndpointSpec, state: DesiredState, verdict: Verdict) -> None:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
 
 from modelops_pipelines.store.state.database import Database, from_micros, to_micros
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
@@ -39,6 +40,13 @@ class IngestProgress:
         """Return the progress; the watermark is None before the first prediction."""
         with self._database.read() as connected:
             row = connected.execute(sa.select(_PROGRESS).where(_PROGRESS.c.endpoint == endpoint)).mappings().first()
-        if row is None:
-            return Progress(endpoint, None, 0, 0)
-        return Progress(endpoint, from_micros(row["watermark"]), row["predictions"], row["labels"])
+        return Progress(endpoint, None, 0, 0) if row is None else _progress(row)
+
+    def all(self) -> dict[str, Progress]:
+        """Return the progress of every endpoint that has any."""
+        with self._database.read() as connected:
+            return {row["endpoint"]: _progress(row) for row in connected.execute(sa.select(_PROGRESS)).mappings()}
+
+
+def _progress(row: RowMapping) -> Progress:
+    return Progress(row["endpoint"], from_micros(row["watermark"]), row["predictions"], row["labels"])

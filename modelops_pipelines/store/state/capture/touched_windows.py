@@ -1,6 +1,6 @@
 """Marks of windows to recompute, per derived table (or other consumer)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,15 @@ class Touched:
 
     windows: tuple[datetime, ...]
     up_to: int
+
+
+@dataclass(frozen=True)
+class Marks:
+    """An endpoint's marks: how many, the newest one's number, and the windows of the consumers that were asked for."""
+
+    count: int
+    newest: int
+    windows: Mapping[str, Sequence[datetime]]
 
 
 class TouchedWindows:
@@ -56,11 +65,17 @@ class TouchedWindows:
             _mark(connected, endpoint, [consumer], postponed)
             _mark(connected, endpoint, dependents, touched.windows)
 
-    def newest(self, endpoint: str) -> int:
-        """Return the newest mark of any consumer, 0 without one. It increases whenever a window is marked."""
-        query = sa.select(sa.func.max(_TOUCHED.c.id)).where(_TOUCHED.c.endpoint == endpoint)
+    def by_endpoint(self, consumers: Iterable[str] = ()) -> dict[str, Marks]:
+        """Return the marks of every endpoint that has any, with the windows of these consumers, in one read."""
+        numbers = sa.select(_TOUCHED.c.endpoint, sa.func.count(), sa.func.max(_TOUCHED.c.id))
+        of_consumers = sa.select(_TOUCHED.c.endpoint, _TOUCHED.c.consumer, _TOUCHED.c.window_start)
+        windows: dict[str, dict[str, list[datetime]]] = {}
         with self._database.read() as connected:
-            return connected.scalar(query) or 0
+            counted = connected.execute(numbers.group_by(_TOUCHED.c.endpoint)).all()
+            found = connected.execute(of_consumers.where(_TOUCHED.c.consumer.in_(list(consumers)))).all()
+        for row in found:
+            windows.setdefault(row.endpoint, {}).setdefault(row.consumer, []).append(moment(row.window_start))
+        return {name: Marks(count, newest, windows.get(name, {})) for name, count, newest in counted}
 
     def count(self, endpoint: str) -> int:
         """Return the number of pending marks of all consumers."""

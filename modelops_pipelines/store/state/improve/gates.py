@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
-from modelops_pipelines.core.evaluation.gate import held_reasons
+from modelops_pipelines.core.evaluation.gate import PASS, held_reasons
 from modelops_pipelines.core.release.admission import GateVerdict
 from modelops_pipelines.store.state.database import Database, moment, to_micros
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
@@ -59,6 +59,14 @@ class Gates:
         with self._database.read() as connected:
             row = connected.execute(query.order_by(_GATES.c.number.desc()).limit(1)).mappings().first()
         return None if row is None else _gate(row)
+
+    def passed_last(self) -> dict[str, str]:
+        """Return the version of each endpoint's newest verdict, where that is a pass."""
+        last = sa.select(sa.func.max(_GATES.c.number)).group_by(_GATES.c.endpoint)
+        query = sa.select(_GATES.c.endpoint, _GATES.c.version)
+        with self._database.read() as connected:
+            rows = connected.execute(query.where(_GATES.c.number.in_(last), _GATES.c.verdict == PASS)).all()
+        return {row.endpoint: row.version for row in rows}
 
     def of(self, endpoint: str) -> list[Gate]:
         """Return the endpoint's verdicts, oldest first, in the order in which they were recorded."""

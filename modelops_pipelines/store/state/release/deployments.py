@@ -1,6 +1,6 @@
 """The state of serving: desired state, workers, versions, and the event log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,14 @@ from modelops_pipelines.store.filesystem.process_identity import is_gone
 from modelops_pipelines.store.state.database import Database, moment, to_micros
 from modelops_pipelines.store.state.release import deployment_attempts as attempts
 from modelops_pipelines.store.state.release.event_notes import EventNotes
-from modelops_pipelines.store.state.release.event_rows import HEAD, NOTED, append_event, read_events
+from modelops_pipelines.store.state.release.event_rows import (
+    HEAD,
+    NOTED,
+    append_event,
+    endpoints_since,
+    read_events,
+    versions_of_events,
+)
 from modelops_pipelines.store.state.release.worker_liveness import Liveness
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
@@ -158,6 +165,16 @@ class Deployments:
         """Return an endpoint's events, or all of them, oldest first."""
         with self._database.read() as connected:
             return [event for event, _ in read_events(connected, endpoint)]
+
+    def changed_since(self, since: datetime) -> set[str]:
+        """Return the endpoints with an event since a moment."""
+        with self._database.read() as connected:
+            return endpoints_since(connected, since)
+
+    def deployed_versions(self, endpoints: Iterable[str]) -> dict[str, set[str]]:
+        """Return the versions that each of these endpoints' events lead to."""
+        with self._database.read() as connected:
+            return versions_of_events(connected, endpoints)
 
     def head(self) -> str | None:
         """Return the hash of the newest event, which is stored apart from the events; None before the first."""

@@ -1,7 +1,8 @@
 """The rows of the history: an event is appended with its hash, and read back, or told as damaged."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
@@ -41,6 +42,21 @@ def read_events(connected: sa.Connection, endpoint: str | None = None) -> list[t
     if endpoint is not None:
         query = query.where(_EVENTS.c.endpoint == endpoint)
     return [_event(row) for row in connected.execute(query).mappings()]
+
+
+def endpoints_since(connected: sa.Connection, since: datetime) -> set[str]:
+    """Return the endpoints with an event since a moment; an event's time is never before that of an earlier one."""
+    query = sa.select(_EVENTS.c.endpoint).distinct().where(_EVENTS.c.at >= to_micros(since))
+    return set(connected.scalars(query))
+
+
+def versions_of_events(connected: sa.Connection, endpoints: Iterable[str]) -> dict[str, set[str]]:
+    """Return the versions that each of these endpoints' events lead to."""
+    found: dict[str, set[str]] = {name: set() for name in endpoints}
+    query = sa.select(_EVENTS.c.endpoint, _EVENTS.c.to_version).distinct()
+    for row in connected.execute(query.where(_EVENTS.c.endpoint.in_(list(found)))):
+        found[row.endpoint].add(row.to_version)
+    return found
 
 
 def _event(row: RowMapping) -> tuple[Event, str]:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.store.spool import segments as spool
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode, read_lines, sealed_segments
+from modelops_pipelines.store.spool.waiting import pending_segments
 
 BROKEN = [(errno.EIO, 1), (errno.ENOSPC, 2), (errno.EIO, 3), (errno.ENOSPC, 7)]
 
@@ -160,7 +160,7 @@ def test_a_dead_worker_s_segment_that_cannot_be_sealed_waits_and_holds_up_nobody
         patched.setattr(os, "fsync", refuse)
         assert ["other"] == [segment.worker for segment in sealed_segments(tmp_path, "e", "labels")]
     assert ["dead", "other"] == [segment.worker for segment in sealed_segments(tmp_path, "e", "labels")]
-    assert [["labels/dead/000000000001", "labels/other/000000000001"]] == [spool.pending_segments(tmp_path, "e")]
+    assert [["labels/dead/000000000001", "labels/other/000000000001"]] == [pending_segments(tmp_path, "e")]
 
 
 def refuse(*_: object) -> None:

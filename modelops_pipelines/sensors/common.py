@@ -11,6 +11,8 @@ from modelops_pipelines.sensors.run_requests import ask_again
 
 ENDPOINT_TAG = "endpoint"
 TICK_SECONDS = 4  # under the daemon's own loop of 5 s, or every second loop is skipped
+CALM_TICK_SECONDS = 14
+"""Between the ticks of what may wait: each costs a tenth of a CPU second, whatever it finds."""
 MOST_REASONS, MOST_NAMES = 8, 3
 """Different reasons, and endpoints of each, that a skipped tick shows."""
 RETRAINING_ASSETS = ("training_set", "candidate", "evaluation")

@@ -1,6 +1,7 @@
 """Dagster's history past its retention goes with all its files; what is shown, needed or under way stays."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from dagster._core.scheduler.instigation import InstigatorType, TickData, TickSt
 from modelops_pipelines.operations.maintenance.home.dagster_history import history_costs, prune_history
 from modelops_pipelines.store.stores import Stores
 from tests.support.command_line import START
+from tests.support.paths import ROOT
 from tests.support.project import Project, make_project
 from tests.support.waiting import wait_until
 
@@ -49,11 +51,14 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def instance(project: Project) -> Iterator[dg.DagsterInstance]:
+def instance(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """Return the instance as ``up`` makes it, held open as by its services."""
     home = project.stores.settings.dagster
     home.mkdir(parents=True)
     (home / "storage.made").touch()
-    with dg.DagsterInstance.local_temp(str(home)) as made:
+    shutil.copy(ROOT / "modelops_pipelines" / "cli" / "templates" / "dagster.yaml", home)
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    with dg.DagsterInstance.get() as made:
         yield made
 
 

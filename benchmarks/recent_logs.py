@@ -1,9 +1,9 @@
 """The recent log of an endpoint with 20 million rows: the operation, its route, and a plain query as peer.
 
-``python -m benchmarks.recent_logs [--rows 20000000] [--small-files 8640]``. The log has 30 days; the newest day is as the
-ingest writes it, one file per ten seconds. It is measured again while maintenance compacts it, after that, and when all days
-are sorted. The spool has a backlog, as between two ingests. Everything is in a temporary folder next to the current one (or in
-TMPDIR), about 4 GB at 20 million rows, and is removed at the end.
+``python -m benchmarks.recent_logs [--rows 20000000] [--small-files 8640]``. The log has 30 days; the newest day is as
+the ingest writes it, one file per ten seconds. It is measured again while maintenance compacts it, after that, and when
+all days are sorted. The spool has a backlog, as between two ingests. Everything is in a temporary folder next to the
+current one (or in TMPDIR), about 4 GB at 20 million rows, and is removed at the end.
 """
 
 import os

@@ -46,7 +46,8 @@ def make_project(folder: Path, endpoints: int) -> Stores:
 
 def environment(folder: Path) -> dict[str, str]:
     """Return the variables with the project's settings."""
-    return {"MODELOPS_HOME": str(folder / "home"), "MODELOPS_ENDPOINTS": str(folder / "endpoints")}
+    places = {"MODELOPS_HOME": str(folder / "home"), "MODELOPS_ENDPOINTS": str(folder / "endpoints")}
+    return {**places, "MODELOPS_INGEST_LAG_SECONDS": "0"}
 
 
 def names(endpoints: int) -> list[str]:

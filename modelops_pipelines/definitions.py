@@ -5,6 +5,7 @@ however many endpoints there are, and a file that changes meanwhile is no affair
 """
 
 import os
+import warnings
 
 import dagster as dg
 from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
@@ -19,6 +20,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.endpoints.configurations import configured, read_configurations
 from modelops_pipelines.operations.endpoints.snapshots import read_snapshot, write_snapshot
 from modelops_pipelines.resources.run_scope import VARIABLE, RunScope
+from modelops_pipelines.store.lake.pandas_later import leave_pandas_for_later
 from modelops_pipelines.store.settings import Settings, load_settings
 
 SNAPSHOT = "modelops/configurations"
@@ -39,11 +41,15 @@ def defs() -> dg.Definitions:
     faults = [fault_definitions(fault) for fault in found.faulty]
     endpoints = [endpoint_definitions(spec) for spec in found.specs]
     built = dg.Definitions.merge(*endpoints, *faults, shared_definitions(found.specs))
-    return built.with_reconstruction_metadata({SNAPSHOT: write_snapshot(settings, found.specs)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return built.with_reconstruction_metadata({SNAPSHOT: write_snapshot(settings, found.specs)})
 
 
 def _defined_for(scope: RunScope, settings: Settings) -> dg.Definitions:
     """Return what a run needs: the assets of its endpoints, or no assets and the jobs."""
+    if scope.monitoring:
+        leave_pandas_for_later()
     specs = _specs(scope, settings)
     assets = [endpoint_definitions(spec) for spec in specs] if scope.assets else []
     return dg.Definitions.merge(*assets, shared_jobs(specs))

@@ -27,6 +27,7 @@ from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.jobs.alias_sync import reconcile_job, reconcile_schedule
 from modelops_pipelines.jobs.canary import trial_job
 from modelops_pipelines.jobs.evaluate import evaluate_job
+from modelops_pipelines.jobs.maintenance import maintenance_job, maintenance_schedules
 from modelops_pipelines.jobs.releases import release_jobs
 from modelops_pipelines.jobs.retrain import retrain_job
 from modelops_pipelines.jobs.suites import testing_job
@@ -163,7 +164,7 @@ def shared_definitions(specs: Sequence[EndpointSpec]) -> dg.Definitions:
             shadow_sensor(specs),
             lost_runs_sensor(),
         ],
-        schedules=[cadence_schedule(specs), reconcile_schedule(jobs["reconcile"])],
+        schedules=[cadence_schedule(specs), reconcile_schedule(jobs["reconcile"]), *maintenance_schedules()],
         resources=RESOURCES,
         executor=dg.in_process_executor,
     )
@@ -177,4 +178,4 @@ def shared_jobs(specs: Sequence[EndpointSpec]) -> dg.Definitions:
 def _jobs(specs: Sequence[EndpointSpec]) -> dict[str, dg.JobDefinition]:
     names = [spec.name for spec in specs]
     more = (retrain_job(names), evaluate_job(names), trial_job(names), reconcile_job(specs), testing_job(names))
-    return {job.name: job for job in (*release_jobs(names), *more)}
+    return {job.name: job for job in (*release_jobs(names), *more, maintenance_job)}

@@ -80,6 +80,17 @@ def make_storage_command() -> list[str]:
     return [sys.executable, "-c", code]
 
 
+def reload_command(sockets: Sequence[Path], seconds: int) -> list[str]:
+    """Return the command that has code servers load their code again; each serves what it has until then."""
+    code = (
+        "import sys\n"
+        "from dagster._grpc.client import DagsterGrpcClient\n"
+        "for socket in sys.argv[2:]:\n"
+        "    DagsterGrpcClient(socket=socket).reload_code(int(sys.argv[1]))\n"
+    )
+    return [sys.executable, "-c", code, str(seconds), *map(str, sockets)]
+
+
 def daemon_command(workspace: Path) -> list[str]:
     """Return the command of Dagster's daemon."""
     return [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace), "--log-level", "warning"]

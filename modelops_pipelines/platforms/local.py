@@ -16,6 +16,7 @@ from modelops_pipelines.core.errors import NotReadyError, SettingsError
 from modelops_pipelines.platforms.dagster_services import (
     daemon_command,
     make_storage_command,
+    reload_command,
     webserver_command,
     write_workspace,
 )
@@ -35,6 +36,7 @@ MLFLOW = [sys.executable, "-m", "modelops_pipelines.platforms.mlflow_server"]
 NICENESS = 5
 """Predictions come first on a busy machine: other services, and so the runs, have a third of the gateway's weight."""
 STOP_SECONDS = 20.0
+RELOAD_SECONDS = 600
 POLL_SECONDS = 0.2
 QUIET = {
     "OMP_NUM_THREADS": "1",
@@ -52,10 +54,13 @@ class LocalPlatform:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         """Run services of the project in ``folder``."""
-        self._settings, self._folder, self.home = settings, folder, settings.home
+        self.settings = self._settings = settings
+        self._folder, self.home = folder, settings.home
         self._mark = Mark(settings.home, this_process())
         self._warden: subprocess.Popen[bytes] | None = None
         self._launched = 0
+        self._code_sockets: list[Path] = []
+        self._reload: Child | None = None
         self.services: list[Service] = []
 
     def require_startable(self, names: Sequence[str]) -> None:
@@ -76,11 +81,27 @@ class LocalPlatform:
         host, port = self._settings.host, self._settings.dagster_port
         workspace = write_workspace(self._workspace(), self._dagster_home())
         self._make_dagster_storage()
+        self._code_sockets = [server.socket for server in workspace.code_servers]
         for server in workspace.code_servers:
             self._start(server.name, server.command, f"unix:{server.socket}", needs=" api grpc ")
         self._start("dagster-daemon", daemon_command(workspace.file))
         url = f"http://{host}:{port}"
         return self._start("dagster", webserver_command(workspace.file, host, port), f"{url}/server_info", url=url)
+
+    def begin_reload(self) -> bool:
+        """Have the code servers load the endpoints' files again, beside what goes on; return whether it begins.
+
+        It does not while one is under way, or while Dagster is not started.
+        """
+        if not self._code_sockets or (self._reload is not None and self._reload.process.poll() is None):
+            return False
+        self._reload = self._launch("dagster-reload", reload_command(self._code_sockets, RELOAD_SECONDS))
+        return True
+
+    def reload_succeeded(self) -> bool | None:
+        """Return whether the last reload that began has ended well; None while it is under way."""
+        code = None if self._reload is None else self._reload.process.poll()
+        return None if code is None else code == 0
 
     def _make_dagster_storage(self) -> None:
         """Make Dagster's databases before its processes start: they would make them at the same time, and spoil them.

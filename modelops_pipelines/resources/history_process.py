@@ -4,9 +4,9 @@ Its home is ``DAGSTER_HOME``. It writes a JSON object a line on its standard out
 names the process that it ends with (``parent``):
 
 * ``{"costs": TIME}`` gives one line, what the runs and ticks of the last day took;
-* ``{"now": TIME, "runs": TIME or null, "ticks": TIME or null}`` gives a line for each kind of things that are past
-  their time, with the fields of ``core.maintenance.effects.Effect``. It then reads a line: at ``delete`` it deletes
-  them, and says so with an empty object; at anything else it goes on.
+* ``{"now": TIME, "runs": TIME, "quiet_runs": TIME, "ticks": TIME}``, where each time but ``now`` may be null, gives a
+  line for each kind of things that are past their time, with the fields of ``core.maintenance.effects.Effect``. It then
+  reads a line: at ``delete`` it deletes them, and says so with an empty object; at anything else it goes on.
 """
 
 import json
@@ -42,11 +42,10 @@ def main() -> None:
 
 
 def _steps(instance: DagsterInstance, wanted: dict[str, Any]) -> Iterator[Step]:
-    if wanted["runs"] is not None:
-        yield from _runs(instance, datetime.fromisoformat(wanted["runs"]))
+    runs, quiet, before = (_time(wanted[name]) for name in ("runs", "quiet_runs", "ticks"))
+    yield from _runs(instance, runs, quiet)
     yield from _orphans(instance, datetime.fromisoformat(wanted["now"]))
-    if wanted["ticks"] is not None:
-        before = datetime.fromisoformat(wanted["ticks"])
+    if before is not None:
         count, size = run_history.expired_ticks(instance, before)
         if count:
             yield (
@@ -55,9 +54,9 @@ def _steps(instance: DagsterInstance, wanted: dict[str, Any]) -> Iterator[Step]:
             )
 
 
-def _runs(instance: DagsterInstance, before: datetime) -> Iterator[Step]:
+def _runs(instance: DagsterInstance, before: datetime | None, quiet_before: datetime | None) -> Iterator[Step]:
     jobs: dict[str, list[run_history.ExpiredRun]] = {}
-    for run in run_history.expired_runs(instance, before):
+    for run in run_history.expired_runs(instance, before, quiet_before):
         jobs.setdefault(run.job_name, []).append(run)
     for job, runs in sorted(jobs.items()):
         size = sum(run.size.bytes for run in runs)
@@ -75,6 +74,10 @@ def _orphans(instance: DagsterInstance, now: datetime) -> Iterator[Step]:
 
 def _effect(kind: str, item: str, items: int, size: int) -> dict[str, Any]:
     return {"kind": kind, "item": item, "items": items, "bytes": size, "reason": _PAST}
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _say(value: dict[str, Any]) -> None:

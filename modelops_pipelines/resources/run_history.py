@@ -17,6 +17,7 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.runs.schema import RunTagsTable
 from dagster._core.storage.schedules.schema import JobTickTable
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
 
 from modelops_pipelines.store.filesystem.folder_sizes import FolderSize, size_of
 
@@ -24,6 +25,8 @@ PAGE, BATCH = 1_000, 100
 FORGOTTEN_SECONDS = 86_400.0
 """A file of a run that is not known is removed a day after its last change: the run may be about to be made."""
 _GROUP_TAGS = ("endpoint", "modelops/kind", "modelops/shadow", "dagster/partition")
+_DECIDING = ("retraining", "promotion", "trials")
+"""Sensors whose runs are few, and worth a look for as long as any others."""
 _ENDS = ("", "-wal", "-shm")
 
 
@@ -36,8 +39,10 @@ class ExpiredRun:
     size: FolderSize
 
 
-def expired_runs(instance: DagsterInstance, before: datetime) -> list[ExpiredRun]:
+def expired_runs(instance: DagsterInstance, before: datetime | None, quiet_before: datetime | None) -> list[ExpiredRun]:
     """Return the finished runs that were made before a time, without the newest of each kind and those still shown.
+
+    ``quiet_before`` is the time for runs of the routine that succeeded: those are many, and say little. None is never.
 
     The newest run of a job, endpoint and kind stays: sensors look at it, and its key keeps it from being started again.
     So does each asset's last run, and that of the last result of each check.
@@ -45,7 +50,7 @@ def expired_runs(instance: DagsterInstance, before: datetime) -> list[ExpiredRun
     shown, newest = _shown_runs(instance), _Newest(instance)
     return [
         ExpiredRun(run.run_id, run.job_name, _files_size(instance, run.run_id))
-        for record in _finished(instance, before)
+        for record in _finished(instance, before, quiet_before)
         if (run := record.dagster_run).run_id not in shown and not newest.is_newest(run)
     ]
 
@@ -142,12 +147,24 @@ class _Newest:
         return self._known[kind] == run.run_id
 
 
-def _finished(instance: DagsterInstance, before: datetime) -> Iterator[RunRecord]:
-    wanted = RunsFilter(statuses=FINISHED_STATUSES, created_before=before)
+def _finished(instance: DagsterInstance, before: datetime | None, quiet_before: datetime | None) -> Iterator[RunRecord]:
+    last = max((one for one in (before, quiet_before) if one is not None), default=None)
+    if last is None:
+        return
+    wanted = RunsFilter(statuses=FINISHED_STATUSES, created_before=last)
     cursor = None
     while page := instance.get_run_records(wanted, limit=PAGE, ascending=True, cursor=cursor):
-        yield from page
+        for record in page:
+            limits = (before, quiet_before if _is_quiet(record.dagster_run) else None)
+            if any(limit is not None and record.create_timestamp < limit for limit in limits):
+                yield record
         cursor = page[-1].dagster_run.run_id
+
+
+def _is_quiet(run: DagsterRun) -> bool:
+    """Return whether a run is one of the routine that succeeded: a sensor or schedule started it, to decide nothing."""
+    started_by = run.tags.get(SENSOR_NAME_TAG) or run.tags.get(SCHEDULE_NAME_TAG)
+    return run.status == DagsterRunStatus.SUCCESS and started_by is not None and started_by not in _DECIDING
 
 
 def _shown_runs(instance: DagsterInstance) -> set[str]:

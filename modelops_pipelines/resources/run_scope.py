@@ -1,7 +1,7 @@
 """What a run's process has to load of the code location: told by the launcher, obeyed by ``definitions``."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import orjson
 from dagster import DagsterRun
@@ -10,16 +10,21 @@ from dagster._core.definitions.assets.job.asset_job import is_reserved_asset_job
 from dagster._core.origin import JobPythonOrigin
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
+KIND_TAG, MONITORING = "modelops/kind", "monitoring"
 VARIABLE = "MODELOPS_RUN_SCOPE"
 CODE_LOCATION = "modelops_pipelines.definitions"
 
 
 @dataclass(frozen=True)
 class RunScope:
-    """The endpoints of a run, None for all; with ``assets`` it is a run of their assets, else of a job without any."""
+    """The endpoints of a run, None for all; with ``assets`` it is a run of their assets, else of a job without any.
+
+    With ``monitoring`` it computes monitored tables and nothing else.
+    """
 
     endpoints: Collection[str] | None
     assets: bool
+    monitoring: bool = False
 
     @classmethod
     def of(cls, run: DagsterRun, origin: JobPythonOrigin) -> "RunScope | None":
@@ -28,7 +33,8 @@ class RunScope:
         if not isinstance(pointer, ModuleCodePointer) or pointer.module != CODE_LOCATION:
             return None
         if is_reserved_asset_job_name(run.job_name):
-            return cls(sorted({key.path[0] for key in run.asset_selection}), True) if run.asset_selection else None
+            names = sorted({key.path[0] for key in run.asset_selection or ()})
+            return cls(names, True, run.tags.get(KIND_TAG) == MONITORING) if names else None
         partition = run.tags.get(PARTITION_NAME_TAG)
         return cls([partition] if partition else None, False)
 
@@ -39,4 +45,4 @@ class RunScope:
 
     def text(self) -> str:
         """Return the scope as text for the process."""
-        return orjson.dumps({"endpoints": self.endpoints, "assets": self.assets}).decode()
+        return orjson.dumps(asdict(self)).decode()

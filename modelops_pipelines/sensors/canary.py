@@ -9,7 +9,8 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState
 from modelops_pipelines.core.release.guards import pace
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.sensors.common import ENDPOINT_TAG, KIND_TAG, TICK_SECONDS, is_running, sensor_result
+from modelops_pipelines.resources.run_scope import KIND_TAG
+from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, is_running, sensor_result
 from modelops_pipelines.store.stores import Stores
 
 KIND = "trial"

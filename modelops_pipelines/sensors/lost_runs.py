@@ -11,7 +11,8 @@ from dagster._core.events import JobFailureData, RunFailureReason
 from dagster._core.launcher import DefaultRunLauncher
 
 from modelops_pipelines.platforms.marked_processes import process_with_argument
-from modelops_pipelines.sensors.common import ENDPOINT_TAG, KIND_TAG, TICK_SECONDS
+from modelops_pipelines.resources.run_scope import KIND_TAG
+from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS
 from modelops_pipelines.store.filesystem.process_identity import runs_since
 
 GONE = "Its process is gone: it was killed, or the machine stopped"

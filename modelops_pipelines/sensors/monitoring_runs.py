@@ -15,10 +15,10 @@ from modelops_pipelines.assets.monitoring import step_of
 from modelops_pipelines.core.capture.joint_runs import Attempts, PendingWork, joined
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.ids import content_id
-from modelops_pipelines.sensors.common import KIND_TAG, UNFINISHED, assets_of
+from modelops_pipelines.resources.run_scope import KIND_TAG, MONITORING
+from modelops_pipelines.sensors.common import UNFINISHED, assets_of
 from modelops_pipelines.sensors.run_requests import REMEMBERED, pause_after, was_lost
 
-KIND = "monitoring"
 ENDPOINT_PREFIX = "modelops.endpoint/"
 REASON_TAG = "modelops/reason"
 _STEP_ENDS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE}
@@ -31,7 +31,7 @@ def monitored_by(run: DagsterRun) -> set[str]:
 
 def under_way(instance: DagsterInstance) -> set[str]:
     """Return the endpoints whose monitoring is queued or in progress."""
-    runs = instance.get_runs(RunsFilter(tags={KIND_TAG: KIND}, statuses=UNFINISHED))
+    runs = instance.get_runs(RunsFilter(tags={KIND_TAG: MONITORING}, statuses=UNFINISHED))
     return {name for run in runs for name in monitored_by(run)}
 
 
@@ -111,7 +111,7 @@ def _request(
         run_key=f"monitoring {content_id(*(one.endpoint + ' ' + one.identity for one in chosen), *after)}",
         asset_selection=[key for spec in specs for key in assets_of(spec.name, spec.monitored)],
         tags={
-            KIND_TAG: KIND,
+            KIND_TAG: MONITORING,
             REASON_TAG: f"{why}: {segments} segment(s), {windows} pending window(s), {len(chosen)} endpoint(s)",
             **{f"{ENDPOINT_PREFIX}{one.endpoint}": one.identity for one in chosen},
         },

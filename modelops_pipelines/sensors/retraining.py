@@ -10,10 +10,10 @@ from modelops_pipelines.assets.improve import REASON_TAG
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.improve.retrain import decide_retrainings
 from modelops_pipelines.resources.project import ProjectResource
+from modelops_pipelines.resources.run_scope import KIND_TAG
 from modelops_pipelines.sensors.common import (
     CALM_TICK_SECONDS,
     ENDPOINT_TAG,
-    KIND_TAG,
     RETRAINING_ASSETS,
     assets_of,
     is_running,

@@ -15,7 +15,8 @@ from modelops_pipelines.core.release.desired_state import ACTIVE
 from modelops_pipelines.core.release.shadow import LastComparison, next_shadow
 from modelops_pipelines.core.tables.lake import SHADOW_LOG
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.sensors.common import CALM_TICK_SECONDS, KIND_TAG, assets_of
+from modelops_pipelines.resources.run_scope import KIND_TAG
+from modelops_pipelines.sensors.common import CALM_TICK_SECONDS, assets_of
 from modelops_pipelines.sensors.run_requests import was_lost
 from modelops_pipelines.store.stores import Stores
 

@@ -38,6 +38,7 @@ ENVIRONMENT = {
     "request_seconds": "MODELOPS_REQUEST_SECONDS",
     "idle_seconds": "MODELOPS_IDLE_SECONDS",
     "retain_runs": "MODELOPS_RETAIN_RUNS",
+    "retain_monitoring": "MODELOPS_RETAIN_MONITORING",
     "retain_ticks": "MODELOPS_RETAIN_TICKS",
     "retain_models": "MODELOPS_RETAIN_MODELS",
     "retain_reports": "MODELOPS_RETAIN_REPORTS",
@@ -90,6 +91,7 @@ class Settings:
     request_seconds: float = 60.0
     idle_seconds: float = 15.0
     retain_runs: str = "90d"
+    retain_monitoring: str = "3d"
     retain_ticks: str = "7d"
     retain_models: str = "400d"
     retain_reports: str = "400d"

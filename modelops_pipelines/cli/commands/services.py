@@ -12,6 +12,8 @@ import click
 from modelops_pipelines.cli.output import echo
 from modelops_pipelines.cli.project import open_stores, project_settings
 from modelops_pipelines.core.errors import ModelOpsError
+from modelops_pipelines.operations.endpoints.follower import Follower
+from modelops_pipelines.platforms.code_reloads import CodeReloads
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
 from modelops_pipelines.platforms.service import RUNNING
 from modelops_pipelines.platforms.supervision import Supervisor
@@ -115,10 +117,12 @@ def serve_until_interrupted(platform: LocalPlatform, stores: Stores | None = Non
     The logs of the home that ``stores`` opens are kept small meanwhile.
     """
     supervisor = Supervisor(platform, lambda sentence: echo(sentence, err=True))
+    reloads = CodeReloads(platform, Follower(platform.settings).changed, lambda sentence: echo(sentence, err=True))
     was_up, look_at_logs = False, time.monotonic() + LOGS_SECONDS
     try:
         while True:
             supervisor.look()
+            reloads.look()
             if stores is not None and time.monotonic() > look_at_logs:
                 look_at_logs = time.monotonic() + LOGS_SECONDS
                 keep_logs_small(stores)

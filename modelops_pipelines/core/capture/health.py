@@ -18,7 +18,8 @@ class Reading:
     """One endpoint's spool and its disk. Ages are in seconds, 0 without a segment.
 
     ``sealed_seconds`` is the age of the oldest sealed segment since its last write; ``open_seconds`` the age of the
-    oldest open segment; ``seal_seconds`` the age at which a gateway seals a segment.
+    oldest open segment; ``seal_seconds`` the age at which a gateway seals a segment; ``join_seconds`` how long a sealed
+    one waits for others to join its ingest.
     """
 
     sealed_seconds: float
@@ -27,6 +28,7 @@ class Reading:
     segments: int
     bytes: int
     disk_used: float
+    join_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _lag(endpoint: str, reading: Reading, thresholds: Thresholds) -> Check:
     """Judge the ingest lag; an open segment has ``seal_seconds`` more."""
     stuck = reading.open_seconds - reading.seal_seconds
     value = max(reading.sealed_seconds, stuck, 0.0)
-    limit = thresholds.lag_seconds
+    limit = thresholds.lag_seconds + reading.join_seconds
     message = f"Ingest lag of {endpoint!r}: the oldest captured rows have waited {value:.0f} s (limit {limit:.0f} s)"
     if value > limit and stuck >= reading.sealed_seconds:
         message += ". The gateway does not seal its segment: see its log, and free disk space"

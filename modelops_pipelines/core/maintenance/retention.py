@@ -12,18 +12,23 @@ SHORTEST = timedelta(days=2)
 """Younger rows are never deleted, so that a window of the last two days needs no look at what is kept."""
 
 
+REFERRING = ("labels", "feedback", "shadow_log")
+"""What refers to a prediction."""
+
+
 @dataclass(frozen=True)
 class Retention:
     """How long each table keeps its rows: the captured ones, by their stream or name, and the derived ones.
 
-    ``training_sets`` is for those of archived versions only.
+    What refers to a prediction is kept no longer than the prediction, and is deleted before it: an erasure of a user
+    finds it by the prediction. ``training_sets`` is for those of archived versions only.
     """
 
-    predictions: timedelta | None = RAW
     labels: timedelta | None = RAW
     feedback: timedelta | None = RAW
-    rejects: timedelta | None = RAW
     shadow_log: timedelta | None = RAW
+    predictions: timedelta | None = RAW
+    rejects: timedelta | None = RAW
     service_metrics: timedelta | None = None
     profiles: timedelta | None = None
     drift: timedelta | None = None
@@ -35,7 +40,7 @@ class Retention:
     training_sets: timedelta | None = None
 
     def of_tables(self) -> Iterator[tuple[str, timedelta]]:
-        """Yield each table of the lake that does not keep its rows for ever, with how long it does."""
+        """Yield each table that does not keep its rows for ever, with how long it does; in the order of deletion."""
         for field in fields(self):
             kept: timedelta | None = getattr(self, field.name)
             if kept is None or field.name == "training_sets":

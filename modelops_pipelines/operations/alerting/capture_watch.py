@@ -44,6 +44,7 @@ def capture_health(
         segments=pending.segments,
         bytes=pending.bytes,
         disk_used=disk_used(settings.home) if used is None else used,
+        join_seconds=settings.ingest_lag_seconds,
     )
     return judge_capture(endpoint, reading, thresholds)
 

@@ -1,10 +1,9 @@
 """Ingests the spool into the lake, exactly once: sealed segments become rows of the log, labels and feedback."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
@@ -50,9 +49,8 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
     report = IngestReport(stream)
     with ingest_lock(stores.settings, spec.name, stream):
         segments = spool.sealed_segments(stores.settings.spool, spec.name, stream)
-        for _, of_worker in groupby(segments, key=lambda segment: segment.worker):
-            for chunk in _chunks(of_worker):
-                _ingest_chunk(stores, spec, stream, chunk, report)
+        for chunk in _chunks(segments):
+            _ingest_chunk(stores, spec, stream, chunk, report)
         if segments:
             record_progress(stores, spec, report.latest)
         for segment in segments:
@@ -70,15 +68,17 @@ def ingest_lock(settings: Settings, endpoint: str, stream: str) -> AbstractConte
 def _ingest_chunk(
     stores: Stores, spec: EndpointSpec, stream: str, chunk: Sequence[spool.Segment], report: IngestReport
 ) -> None:
+    """Move some segments of any workers in one commit, which also says how far each worker's segments are held."""
     table = stream_table(stores, spec, stream)
-    worker, last = chunk[0].worker, chunk[-1].number
+    last = {segment.worker: segment.number for segment in chunk}  # a worker's segments are in order
     batch = to_batch(table, stream, chunk, stores.now())
     windows = {window_of(moment, spec.window) for moment in batch.event_times()}
-    rejected = _write_rejects(stores, spec, f"{stream}/{worker}", last, batch)
-    fresh = batch.rows_after(stores.lake.committed(spec.name, table.name, worker))
+    rejected = _write_rejects(stores, spec, stream, last, batch)
+    committed = stores.lake.all_committed(spec.name, table.name, last)
+    fresh = batch.rows_after(committed)
     rows = _without_repeats(stores, spec, table, fresh)
     held, kept = held_columns(table, rows)
-    if len(rows) and not stores.writer.append_once(spec.name, held, kept, worker, last):
+    if len(rows) and not stores.writer.append_marked(spec.name, held, kept, _newer(last, committed)):
         rows = rows.slice(0, 0)
     if len(fresh) < len(batch.rows) or len(rejected) < len(batch.rejects):
         sync_everything()
@@ -92,13 +92,25 @@ def _ingest_chunk(
     report.reasons += [str(reject["reason"]) for reject in rejected[:10]]
 
 
-def _write_rejects(stores: Stores, spec: EndpointSpec, source: str, last: int, batch: Batch) -> list[dict[str, Any]]:
+def _write_rejects(
+    stores: Stores, spec: EndpointSpec, stream: str, last: Mapping[str, int], batch: Batch
+) -> list[dict[str, Any]]:
     """Write the batch's rejects that the table does not hold yet; return them."""
-    fresh = batch.rejects_after(stores.lake.committed(spec.name, REJECTS.name, source)) if batch.rejects else []
+    source_of = {worker: f"{stream}/{worker}" for worker in last}
+    if not batch.rejects:
+        return []
+    marks = {source_of[worker]: number for worker, number in last.items()}
+    committed = stores.lake.all_committed(spec.name, REJECTS.name, marks)
+    fresh = batch.rejects_after({worker: committed[source] for worker, source in source_of.items()})
     if fresh:
         rows = pa.Table.from_pylist(fresh, schema=arrow_schema(REJECTS))
-        stores.writer.append_once(spec.name, REJECTS, rows, source, last)
+        stores.writer.append_marked(spec.name, REJECTS, rows, _newer(marks, committed))
     return fresh
+
+
+def _newer(last: Mapping[str, int], committed: Mapping[str, int]) -> dict[str, int]:
+    """Return the numbers that the table does not hold yet."""
+    return {name: number for name, number in last.items() if number > committed[name]}
 
 
 def _chunks(segments: Iterable[spool.Segment]) -> Iterator[list[spool.Segment]]:

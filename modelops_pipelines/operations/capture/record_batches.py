@@ -1,6 +1,6 @@
 """Turns spool records into Arrow rows; a record that fits no row becomes a reject with its reason."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -37,18 +37,18 @@ class Batch:
         answered = self.rows.filter(pc.equal(self.rows.column("status"), 200))
         return list(answered.column("event_time").unique().to_pylist())
 
-    def rows_after(self, segment: int) -> pa.Table:
-        """Return the rows that came in segments after this number."""
-        newer = [number > segment for number in self.rows.column("segment").to_pylist()]
-        return self.rows.filter(pa.array(newer, pa.bool_()))
+    def rows_after(self, committed: Mapping[str, int]) -> pa.Table:
+        """Return the rows that came in segments after those numbers, which are by worker."""
+        places = zip(self.rows.column("worker").to_pylist(), self.rows.column("segment").to_pylist(), strict=True)
+        return self.rows.filter(pa.array([number > committed[worker] for worker, number in places], pa.bool_()))
 
-    def rejects_after(self, segment: int) -> list[dict[str, Any]]:
-        """Return the rejects that came in segments after this number."""
-        return [reject for reject in self.rejects if reject["segment"] > segment]
+    def rejects_after(self, committed: Mapping[str, int]) -> list[dict[str, Any]]:
+        """Return the rejects that came in segments after those numbers, which are by worker."""
+        return [reject for reject in self.rejects if reject["segment"] > committed[reject["worker"]]]
 
 
 def to_batch(table: Table, stream: str, segments: Sequence[Segment], now: datetime) -> Batch:
-    """Read whole segments of one worker into rows of the table."""
+    """Read whole segments, of any workers, into rows of the table."""
     schema = arrow_schema(table)
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     rejects: list[dict[str, Any]] = []

@@ -27,7 +27,7 @@ from modelops_pipelines.core.endpoints.spec import (
     with_defaults,
 )
 from modelops_pipelines.core.evaluation.gate import GateConfig
-from modelops_pipelines.core.maintenance.retention import Retention
+from modelops_pipelines.core.maintenance.retention import REFERRING, Retention
 from modelops_pipelines.operations.endpoints.yaml_positions import Place, Report, Section
 from modelops_pipelines.operations.endpoints.yaml_types import (
     any_text,
@@ -263,4 +263,6 @@ def _retention(at: Section, report: Report) -> Retention:
     if "retention" not in at.places:
         return Retention()
     inner = report.section(at.places["retention"], _KEYS[Retention])
-    return Retention(**{key: inner.take(key, duration_or_never, getattr(Retention, key)) for key in _KEYS[Retention]})
+    predictions = inner.take("predictions", duration_or_never, Retention.predictions)
+    defaults = vars(Retention()) | dict.fromkeys(("predictions", *REFERRING), predictions)
+    return Retention(**{key: inner.take(key, duration_or_never, default) for key, default in defaults.items()})

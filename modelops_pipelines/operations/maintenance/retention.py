@@ -1,6 +1,7 @@
 """The task that deletes rows of the lake past their retention: whole days, by the date of their events."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from modelops_pipelines.core.durations import format_duration
@@ -13,6 +14,7 @@ from modelops_pipelines.store.stores import Stores
 
 NAME = "retention"
 KIND = "lake rows"
+_BEFORE = "rows deleted before"
 
 
 def retire(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
@@ -21,6 +23,8 @@ def retire(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
     Rows of an endpoint without YAML are kept. The files go with a later vacuum.
     """
     lake = LakeRetirement(stores.settings.lake)
+    if not dry_run:
+        _finish_committed(stores)
     for spec in read_configurations(stores.settings).specs:
         yield from _retire(stores, lake, spec, now, dry_run=dry_run)
     if not dry_run:
@@ -36,9 +40,18 @@ def _retire(
             item = f"{table} date={one.day.isoformat()}"
             effect = Effect(KIND, item, one.rows, one.bytes, reason, spec.name, detail={"files": one.files})
             if not dry_run:
-                with audited(stores, effect, now):
+                before = stores.lake.rows_retired(spec.name, table)
+                told = replace(effect, detail={**effect.detail, "table": table, _BEFORE: before})
+                with audited(stores, told, now):
                     lake.retire(spec.name, table, one.day)
             yield effect
+
+
+def _finish_committed(stores: Stores) -> None:
+    """Finish the entries of a killed run whose commit is in their table: rows that came since are counted anew."""
+    for one in stores.deletions.unfinished(KIND):
+        if stores.lake.rows_retired(str(one.endpoint), one.detail["table"]) > one.detail[_BEFORE]:
+            stores.deletions.finish(one.id, stores.now())
 
 
 TASK = Task(NAME, "delete rows of the lake that are past their retention", retire)

@@ -8,7 +8,7 @@ from modelops_pipelines.core.maintenance.effects import Effect
 from modelops_pipelines.operations.maintenance.lake_tables import LakeTable
 from modelops_pipelines.operations.maintenance.settled_tables import SettledTables
 from modelops_pipelines.operations.maintenance.tasks import Task, audited, finish_continued
-from modelops_pipelines.store.lake.maintenance.vacuum import UNREAD, LakeVacuum, Removable
+from modelops_pipelines.store.lake.maintenance.vacuum import AGE, UNREAD, LakeVacuum, Removable
 from modelops_pipelines.store.stores import Stores
 
 NAME = "vacuum"
@@ -23,7 +23,7 @@ def vacuum(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
     lake, settled = LakeVacuum(stores.settings.lake), SettledTables(stores, NAME, now)
     for table, version in settled.others():
         pinned = pinned_versions(stores, table, now)
-        due = lake.removable(table.endpoint, table.name, now, pinned=pinned)
+        due = lake.removable(table.endpoint, table.name, now, age=AGE, pinned=pinned)
         if len(due.paths) < FEWEST:
             due = lake.removable(table.endpoint, table.name, now, age=UNREAD, pinned=pinned)
         if due.paths and not dry_run:
@@ -49,7 +49,10 @@ def _vacuum(lake: LakeVacuum, stores: Stores, table: LakeTable, version: int, no
     def audit(found: Removable) -> AbstractContextManager[None]:
         return audited(stores, _effect(table, found, version), now)
 
-    return lake.vacuum(table.endpoint, table.name, now, audit, pinned=lambda: pinned_versions(stores, table, now))
+    def pinned() -> frozenset[int]:
+        return pinned_versions(stores, table, now)
+
+    return lake.vacuum(table.endpoint, table.name, now, audit, age=AGE, pinned=pinned)
 
 
 def _effect(table: LakeTable, found: Removable, version: int) -> Effect:

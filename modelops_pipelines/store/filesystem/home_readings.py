@@ -20,21 +20,23 @@ class HomeReadings:
     def __init__(self, path: Path, lock: Path) -> None:
         """Nothing is read or written before the first call."""
         self._path, self._lock = path, lock
+        self._known: list[Reading] = []
+        self._version: tuple[int, int] | None = None
 
     def read(self) -> list[Reading]:
-        """Return the last reading of each day, oldest first; tables and costs are of the newest alone."""
+        """Return the last reading of each day, oldest first; tables and costs are of the newest alone.
+
+        A file that has not changed since is not read again.
+        """
         try:
-            known = json.loads(self._path.read_bytes())
-            return [_reading(one) for one in known["readings"]]
+            status = self._path.stat()
+            version = (status.st_mtime_ns, status.st_ino)
+            if version != self._version:
+                known = json.loads(self._path.read_bytes())
+                self._known, self._version = [_reading(one) for one in known["readings"]], version
+            return list(self._known)
         except (OSError, ValueError, LookupError, TypeError):
             return []
-
-    def changed_at(self) -> float | None:
-        """Return when the file was last written, in seconds since the epoch; None without one."""
-        try:
-            return self._path.stat().st_mtime
-        except OSError:
-            return None
 
     def record(self, reading: Reading) -> Reading:
         """Write a reading, which replaces an earlier one of its day (UTC); return it as written.

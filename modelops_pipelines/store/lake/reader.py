@@ -7,7 +7,7 @@ does not import pyarrow, so that the CLI starts fast.
 import atexit
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import date
 from pathlib import Path
@@ -76,6 +76,11 @@ class Lake:
         delta = self.table(endpoint, table)
         return 0 if delta is None else delta.transaction_version(stream) or 0
 
+    def all_committed(self, endpoint: str, table: str, streams: Iterable[str]) -> dict[str, int]:
+        """Return each stream's last committed sequence number in the table; 0 without one."""
+        delta = self.table(endpoint, table)
+        return {stream: 0 if delta is None else delta.transaction_version(stream) or 0 for stream in streams}
+
     def rows(self, endpoint: str, table: str) -> int:
         """Return the table's number of rows from its metadata, without a scan."""
         delta = self.table(endpoint, table)
@@ -85,8 +90,12 @@ class Lake:
 
     def rows_ever(self, endpoint: str, table: str) -> int:
         """Return the table's number of rows, with those that were deleted because they were past their retention."""
+        return self.rows(endpoint, table) + self.rows_retired(endpoint, table)
+
+    def rows_retired(self, endpoint: str, table: str) -> int:
+        """Return the number of rows that were deleted because they were past the table's retention."""
         delta = self.table(endpoint, table)
-        return 0 if delta is None else self.rows(endpoint, table) + (delta.transaction_version(RETIRED_ROWS) or 0)
+        return 0 if delta is None else delta.transaction_version(RETIRED_ROWS) or 0
 
     def kept_from(self, endpoint: str, table: str) -> date | None:
         """Return the first day whose rows were kept by the table's retention; None if it never deleted any."""

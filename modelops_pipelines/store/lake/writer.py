@@ -65,13 +65,24 @@ class LakeWriter(Lake):
 
         Durable when it returns. The sequence numbers of a stream must increase.
         """
+        return self.append_marked(endpoint, table, rows, {stream: sequence})
+
+    def append_marked(self, endpoint: str, table: Table, rows: pa.Table, marks: Mapping[str, int]) -> bool:
+        """Append rows of several streams in one commit, unless their sequence numbers were committed before.
+
+        ``marks`` are the numbers by stream. Raises CommitFailedError when some were and some were not: the rows were
+        then chosen by what is no longer so, and have to be chosen anew.
+        """
         for _ in range(ATTEMPTS):
             with hold_shared(self._append_lock(endpoint, table.name), f"{endpoint}/{table.name}"):
                 delta = self._open_or_create(endpoint, table)
-                if (delta.transaction_version(stream) or 0) >= sequence:
+                held = [(delta.transaction_version(stream) or 0) >= number for stream, number in marks.items()]
+                if all(held):
                     return False
+                if any(held):
+                    raise CommitFailedError(f"{endpoint}/{table.name}: another ingest has committed some of the rows")
                 try:
-                    self._commit(delta, rows, mode="append", marks=[Transaction(stream, sequence)])
+                    self._commit(delta, rows, mode="append", marks=[Transaction(*mark) for mark in marks.items()])
                 except CommitFailedError:
                     continue
                 return True

@@ -1,6 +1,7 @@
 """Dagster's history past its retention goes with all its files; what is shown, needed or under way stays."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from dagster._core.scheduler.instigation import InstigatorType, TickData, TickSt
 from modelops_pipelines.operations.maintenance.home.dagster_history import history_costs, prune_history
 from modelops_pipelines.store.stores import Stores
 from tests.support.command_line import START
+from tests.support.paths import ROOT
 from tests.support.project import Project, make_project
 from tests.support.waiting import wait_until
 
@@ -49,11 +51,14 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def instance(project: Project) -> Iterator[dg.DagsterInstance]:
+def instance(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """Return the instance as ``up`` makes it, held open as by its services."""
     home = project.stores.settings.dagster
     home.mkdir(parents=True)
     (home / "storage.made").touch()
-    with dg.DagsterInstance.local_temp(str(home)) as made:
+    shutil.copy(ROOT / "modelops_pipelines" / "cli" / "templates" / "dagster.yaml", home)
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    with dg.DagsterInstance.get() as made:
         yield made
 
 
@@ -116,12 +121,30 @@ def test_the_newest_run_of_each_endpoint_stays_whatever_its_age(project: Project
     assert {second, other, third} == set(instance.get_run_ids())
 
 
+def test_runs_of_the_routine_that_succeeded_go_sooner(project: Project, instance: dg.DagsterInstance) -> None:
+    def run(**tags: str) -> str:
+        return reconcile.execute_in_process(instance=instance, tags=tags).run_id
+
+    routine = [run(**{"dagster/schedule_name": "reconcile"}) for _ in range(2)]
+    decided, by_hand = run(**{"dagster/sensor_name": "retraining"}), run()
+    young = run(**{"dagster/schedule_name": "reconcile"})
+    age(project, *routine, decided, by_hand, days=4)
+    age(project, young, days=2)
+    assert {("Dagster runs", "reconcile"): 2} == pruned(project.stores)
+    assert {decided, by_hand, young} == set(instance.get_run_ids())
+
+
 def test_history_that_is_kept_for_ever_stays(project: Project, instance: dg.DagsterInstance) -> None:
     runs = [materialised(instance) for _ in range(2)]
     age(project, *runs, days=3000)
     from modelops_pipelines.store.settings import load_settings
 
-    given = {**project.environment, "MODELOPS_RETAIN_RUNS": "never", "MODELOPS_RETAIN_TICKS": "never"}
+    given = {
+        **project.environment,
+        "MODELOPS_RETAIN_RUNS": "never",
+        "MODELOPS_RETAIN_MONITORING": "never",
+        "MODELOPS_RETAIN_TICKS": "never",
+    }
     assert {} == pruned(Stores(load_settings(project.folder, given)))
     assert set(runs) == set(instance.get_run_ids())
 

@@ -347,14 +347,6 @@ def test_windows_that_a_dead_run_left_over_are_asked_for_each_time_anew(tmp_path
         assert len(set(keys)) == 2
 
 
-def test_the_schedule_asks_for_every_endpoint_once_an_hour(tmp_path: Any) -> None:
-    with world(tmp_path) as made:
-        schedule = made.definitions.resolve_schedule_def("cadence")
-        context = dg.build_schedule_context(made.instance, scheduled_execution_time=START)
-        (request,) = schedule.evaluate_tick(context).run_requests
-        assert (request.run_key, request.tags["endpoint"]) == (f"cadence cancer {START.isoformat()}", "cancer")
-
-
 def test_the_newest_windows_come_first_and_what_is_left_out_is_told() -> None:
     rows = [{"window_start": START + timedelta(hours=hour), "n": hour} for hour in range(40)]
     lines = markdown_table(rows[::-1]).value.splitlines()

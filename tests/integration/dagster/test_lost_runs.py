@@ -17,11 +17,18 @@ from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 from modelops_pipelines.assets.improve import REASON_TAG
 from modelops_pipelines.platforms.marked_processes import VARIABLE, Mark
 from modelops_pipelines.resources.run_launcher import PROCESS_TAG
+from modelops_pipelines.resources.run_scope import KIND_TAG
 from modelops_pipelines.sensors.alerts import REPORT_TAG
-from modelops_pipelines.sensors.common import KIND_TAG, RETRAINING_ASSETS
+from modelops_pipelines.sensors.common import RETRAINING_ASSETS
 from modelops_pipelines.sensors.lost_runs import NAMELESS_SECONDS, end_lost_runs
 from modelops_pipelines.sensors.retraining import KIND
-from modelops_pipelines.sensors.run_requests import LONGEST_PAUSE, REQUEST_TAG, ask_again
+from modelops_pipelines.sensors.run_requests import (
+    LONGEST_PAUSE,
+    LONGEST_PAUSE_OF_FAULTS,
+    REQUEST_TAG,
+    ask_again,
+    pause_after,
+)
 from modelops_pipelines.sensors.shadow import SHADOW_TAG, _last_was_lost
 from modelops_pipelines.store.filesystem.process_identity import identity_of, is_gone
 from tests.support.project import CANCER_YAML
@@ -207,17 +214,10 @@ def test_a_run_that_failed_by_its_own_fault_is_not_asked_for_again(
     assert ask_again(instance, wanted, time.time() + 3600).run_key == wanted.run_key
 
 
-def test_what_stays_due_is_asked_for_again_after_faults_too_and_less_and_less_often(
-    instance: dg.DagsterInstance,
-) -> None:
-    wanted = dg.RunRequest(run_key="stays due", tags={})
-    lose(instance, ask_again(instance, wanted, time.time(), after_faults=True), RunFailureReason.STEP_FAILURE)
-    for pause in (60, 120, 240):
-        now = time.time()
-        assert ask_again(instance, wanted, now + pause - 20, after_faults=True).run_key == wanted.run_key
-        again = ask_again(instance, wanted, now + pause + 20, after_faults=True)
-        assert again.run_key != wanted.run_key
-        lose(instance, again, RunFailureReason.STEP_FAILURE)
+def test_what_stays_due_is_asked_for_again_after_faults_too_and_less_and_less_often() -> None:
+    assert pause_after(0, 0) is None
+    assert [60, 120, 240, 480] == [pause_after(0, faults) for faults in range(1, 5)]
+    assert LONGEST_PAUSE_OF_FAULTS == pause_after(0, 20)
 
 
 def test_the_next_loss_after_a_success_counts_as_the_first(instance: dg.DagsterInstance) -> None:

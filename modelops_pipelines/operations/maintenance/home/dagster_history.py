@@ -67,7 +67,9 @@ class Talk:
 
 
 def prune_history(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
-    """Delete Dagster's runs and ticks past ``retain_runs`` and ``retain_ticks``, in the home that ``up`` uses.
+    """Delete Dagster's runs and ticks past their retention, in the home that ``up`` uses.
+
+    That is ``retain_monitoring`` for runs of the routine that succeeded, ``retain_runs`` for others, ``retain_ticks``.
 
     Runs under way, and the newest of each job, endpoint and kind, stay. Raises UnavailableError when Dagster's
     databases cannot be opened.
@@ -75,8 +77,8 @@ def prune_history(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[E
     settings = stores.settings
     if not is_used(settings):
         return
-    runs, ticks = cutoff(settings.retain_runs, now), cutoff(settings.retain_ticks, now)
-    wanted = {"now": _text(now), "runs": _text(runs), "ticks": _text(ticks)}
+    kept = {"runs": settings.retain_runs, "quiet_runs": settings.retain_monitoring, "ticks": settings.retain_ticks}
+    wanted = {"now": _text(now), **{name: _text(cutoff(period, now)) for name, period in kept.items()}}
     with _process(settings, wanted) as talk:
         while line := talk.hear():
             effect = Effect(**json.loads(line))

@@ -19,7 +19,7 @@ from modelops_pipelines.store.lake.writer import LakeWriter, layout
 
 ROW_GROUP = 16_384
 """Rows of a row group of tables of events: a query of the newest 100 rows reads one or two (benchmarks/recent_logs)."""
-MEMORY = 1024 * MIB
+MEMORY = 512 * MIB
 """What a sort holds in memory, in bytes: beyond it goes to temporary files."""
 ATTEMPTS = 3
 _TIMES = ("event_time", "window_start")

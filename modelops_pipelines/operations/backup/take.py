@@ -110,8 +110,8 @@ def _save(stores: Stores, saving: Saving, state: Path) -> tuple[str, ...]:
     for endpoint in endpoints:
         cuts[endpoint] = _save_tables(stores, saving, cuts[endpoint])
     add_marks(copied, cuts.values())
-    saving.add_as(STATE, copied)
     saving.add_bytes(MARK_FILE, json.dumps(asdict(mark_of(copied))).encode())
+    saving.add_as(STATE, copied)
     left_out = _save_registry(stores, saving)
     _save_rest(stores, saving)
     return (*left_out, *sorted(name for name in LEFT_OUT if (stores.settings.home / name).exists()))

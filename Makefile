@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 # Ten times what `make test` does of each: kills, made-up requests, hot swaps, steps of random walks, damaged segments;
 # of accepted requests, after whose batches all assets are materialised, 25 times.
 LONG := --kills 1000 --fuzz 6000 --accepted 50000 --swaps 200 --steps 100000 --damages 20000 --crashes 12 --calls 1000000 \
-	--up-kills 100
+	--up-kills 100 --maintenance-kills 100
 STAMP := $(VENV)/.installed
 PACKAGES = $(shell grep '==' requirements.lock | grep -vc ';')
 SHELL := /bin/bash

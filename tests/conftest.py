@@ -28,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--damages", type=int, default=2_000, help="damaged segments of the spool (default 2000)")
     group.addoption("--crashes", type=int, default=1, help="combinations of crashing versions, 1 to 12 (default 1)")
     group.addoption("--up-kills", type=int, default=2, help="kills of processes of a real `up` (default 2)")
+    group.addoption("--maintenance-kills", type=int, default=5, help="kills of a maintenance under load (default 5)")
     group.addoption("--calls", type=int, default=100_000, help="calls against rate limits (default 100000)")
 
 

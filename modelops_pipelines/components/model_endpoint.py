@@ -26,6 +26,7 @@ from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.jobs.alias_sync import reconcile_job, reconcile_schedule
 from modelops_pipelines.jobs.canary import trial_job
 from modelops_pipelines.jobs.evaluate import evaluate_job
+from modelops_pipelines.jobs.maintenance import maintenance_job, maintenance_schedules
 from modelops_pipelines.jobs.releases import release_jobs
 from modelops_pipelines.jobs.retrain import retrain_job
 from modelops_pipelines.jobs.suites import testing_job
@@ -153,7 +154,10 @@ def shared_definitions(specs: Sequence[EndpointSpec]) -> dg.Definitions:
     promote = next(job for job in jobs if job.name == "promote")
     trial, reconcile = trial_job(names), reconcile_job(specs)
     return dg.Definitions(
-        jobs=[*jobs, retrain_job(names), evaluate_job(names), trial, reconcile, testing_job(names)],
+        jobs=[
+            *(*jobs, retrain_job(names), evaluate_job(names), trial, reconcile, testing_job(names)),
+            maintenance_job,
+        ],
         sensors=[
             new_data_sensor(specs),
             alerts_sensor(specs),
@@ -163,7 +167,7 @@ def shared_definitions(specs: Sequence[EndpointSpec]) -> dg.Definitions:
             shadow_sensor(specs),
             lost_runs_sensor(),
         ],
-        schedules=[cadence_schedule(specs), reconcile_schedule(reconcile)],
+        schedules=[cadence_schedule(specs), reconcile_schedule(reconcile), *maintenance_schedules()],
         resources=RESOURCES,
         executor=dg.in_process_executor,
     )

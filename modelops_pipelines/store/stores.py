@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from modelops_pipelines.store.settings import Settings, load_settings, prepare_home
 
 if TYPE_CHECKING:
+    from modelops_pipelines.store.lake.maintenance.pins import Pins
     from modelops_pipelines.store.lake.reader import Lake
     from modelops_pipelines.store.lake.recent_rows import RecentRows
     from modelops_pipelines.store.lake.writer import LakeWriter
@@ -163,6 +164,13 @@ class Stores:
         from modelops_pipelines.store.state.maintenance.deletions import Deletions
 
         return Deletions(self.database)
+
+    @cached_property
+    def pins(self) -> "Pins":
+        """Versions of the lake's tables that vacuum keeps readable."""
+        from modelops_pipelines.store.lake.maintenance.pins import Pins
+
+        return Pins(self.settings.home / "pins")
 
     @cached_property
     def lake(self) -> "Lake":

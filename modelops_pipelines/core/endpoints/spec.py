@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Literal, get_args
 
 from modelops_pipelines.core.evaluation.gate import GateConfig
+from modelops_pipelines.core.maintenance.retention import Retention
 from modelops_pipelines.core.tables.derivations import Derivation, dependents_of, derivations_for
 from modelops_pipelines.core.tables.lake import STREAMS
 
@@ -199,6 +200,7 @@ class EndpointSpec:
     gate: GateConfig = field(default_factory=GateConfig)
     limits: Limits = field(default_factory=Limits)
     capture: CapturePolicy = field(default_factory=CapturePolicy)
+    retention: Retention = field(default_factory=Retention)
 
     @property
     def derivations(self) -> tuple[Derivation, ...]:

@@ -218,8 +218,8 @@ STATE = (
         (
             _ENDPOINT,
             column("timestamp", "watermark?", "latest event time in the log"),
-            integer("predictions", "rows in the log", "rows"),
-            integer("labels", "rows in labels", "rows"),
+            integer("predictions", "rows in the log, and those past their retention", "rows"),
+            integer("labels", "rows in labels, and those past their retention", "rows"),
             _AT,
         ),
         ("endpoint",),

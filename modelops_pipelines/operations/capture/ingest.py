@@ -138,10 +138,10 @@ def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.
 
 
 def record_progress(stores: Stores, spec: EndpointSpec, latest: datetime | None) -> None:
-    """Count the lake's rows; the watermark advances to the latest answered event time, and never goes back."""
+    """Count the lake's rows, retired ones too; the watermark advances to the latest answered event time, never back."""
     before = stores.ingest_progress.of(spec.name)
     known = [moment for moment in (before.watermark, latest) if moment is not None]
-    predictions = stores.lake.rows(spec.name, STREAMS["predictions"].name)
-    labels = stores.lake.rows(spec.name, STREAMS["labels"].name)
+    predictions = stores.lake.rows_ever(spec.name, STREAMS["predictions"].name)
+    labels = stores.lake.rows_ever(spec.name, STREAMS["labels"].name)
     progress = Progress(spec.name, max(known, default=None), predictions, labels)
     stores.ingest_progress.record(progress, stores.now())

@@ -16,11 +16,13 @@ from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.endpoints.validate import ValidationContext, endpoint_issues
 from modelops_pipelines.core.errors import Fault, OnboardingError
+from modelops_pipelines.core.maintenance.retention import Retention
 from modelops_pipelines.core.tables.lake import SYSTEM_COLUMNS
 from modelops_pipelines.operations.endpoints.check_functions import TRAINER, function_issues
 from modelops_pipelines.operations.endpoints.check_metrics import metric_issues
 from modelops_pipelines.operations.endpoints.yaml_positions import Place, Report, root_of
 from modelops_pipelines.operations.endpoints.yaml_spec import ENDPOINT_TYPE, declared_type, parse_endpoint
+from modelops_pipelines.operations.endpoints.yaml_types import NEVER
 
 _SUFFIXES = frozenset({".yaml", ".yml"})
 
@@ -124,6 +126,8 @@ def _plain(value: object) -> Any:
         return format_duration(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Retention):
+        return {name: NEVER if kept is None else _plain(kept) for name, kept in vars(value).items()}
     if is_dataclass(value):
         plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
         return {key: item for key, item in plain.items() if item is not None}

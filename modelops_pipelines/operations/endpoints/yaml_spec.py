@@ -27,12 +27,14 @@ from modelops_pipelines.core.endpoints.spec import (
     with_defaults,
 )
 from modelops_pipelines.core.evaluation.gate import GateConfig
+from modelops_pipelines.core.maintenance.retention import REFERRING, Retention
 from modelops_pipelines.operations.endpoints.yaml_positions import Place, Report, Section
 from modelops_pipelines.operations.endpoints.yaml_types import (
     any_text,
     boolean,
     class_of,
     duration,
+    duration_or_never,
     number,
     rate,
     text,
@@ -51,6 +53,7 @@ _SECTIONS = (
     DriftPolicy,
     Metric,
     GateConfig,
+    Retention,
 )
 _KEYS = {cls: tuple(f.name for f in fields(cls)) for cls in _SECTIONS}
 _REQUIRED = {
@@ -121,6 +124,7 @@ def _spec(at: Section, report: Report) -> EndpointSpec:
         gate=_gate(at, report),
         limits=_limits(at, report),
         capture=_capture(at, report),
+        retention=_retention(at, report),
     )
 
 
@@ -251,3 +255,12 @@ def _capture(at: Section, report: Report) -> CapturePolicy:
         max_kib=inner.take("max_kib", whole, CapturePolicy.max_kib),
         redact=inner.texts("redact"),
     )
+
+
+def _retention(at: Section, report: Report) -> Retention:
+    if "retention" not in at.places:
+        return Retention()
+    inner = report.section(at.places["retention"], _KEYS[Retention])
+    predictions = inner.take("predictions", duration_or_never, Retention.predictions)
+    defaults = vars(Retention()) | dict.fromkeys(("predictions", *REFERRING), predictions)
+    return Retention(**{key: inner.take(key, duration_or_never, default) for key, default in defaults.items()})

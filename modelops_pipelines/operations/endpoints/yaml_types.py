@@ -14,6 +14,7 @@ _WORDS = {"str": "text", "int": "a number", "float": "a number", "bool": "a yes 
 _WHOLE = re.compile(r"[-+]?(0|[1-9](_?[0-9]){0,17})")
 _BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
 _SHOWN = 40
+NEVER = "never"
 
 
 class RefusedError(Exception):
@@ -130,4 +131,15 @@ def duration(node: yaml.Node) -> timedelta:
     found = parse_duration(node.value) if tag_of(node) == "str" else None
     if found is None:
         _refuse("a duration", node, "Write a number and s, m, h or d, such as 90s, 30m, 48h or 7d (at most 3650d)")
+    return found
+
+
+def duration_or_never(node: yaml.Node) -> timedelta | None:
+    """Read a duration such as 400d; None for null or never."""
+    if tag_of(node) == "null" or (tag_of(node) == "str" and node.value == NEVER):
+        return None
+    found = parse_duration(node.value) if tag_of(node) == "str" else None
+    if found is None:
+        fix = f"Write a number and s, m, h or d, such as 400d (at most 3650d), or {NEVER}"
+        _refuse(f"a duration or '{NEVER}'", node, fix)
     return found

@@ -36,3 +36,9 @@ def audited(stores: Stores, effect: Effect, now: datetime) -> Iterator[None]:
     started = stores.deletions.start(effect, now)
     yield
     stores.deletions.finish(started.id, stores.now())
+
+
+def finish_continued(stores: Stores, kind: str) -> None:
+    """Finish the entries of a kind that a killed run left: a run that ends without an error has deleted their rest."""
+    for one in stores.deletions.unfinished(kind):
+        stores.deletions.finish(one.id, stores.now())

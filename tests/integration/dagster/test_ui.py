@@ -134,7 +134,20 @@ def test_an_assets_checks_are_on_its_page(screen: Screen, asset: str) -> None:
 @pytest.mark.parametrize(
     ("path", "names"),
     [
-        ("/automation", ["new_data", "alerts", "retraining", "promotion", "trials", "shadows", "cadence", "reconcile"]),
+        (
+            "/automation",
+            [
+                "new_data",
+                "alerts",
+                "retraining",
+                "promotion",
+                "trials",
+                "shadows",
+                "cadence",
+                "reconcile",
+                "maintenance",
+            ],
+        ),
         (
             "/jobs",
             [

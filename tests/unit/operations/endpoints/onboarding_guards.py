@@ -20,11 +20,32 @@ GUARDED = f"""\
     body_mib: 8
   capture: {{sample: 0.25, max_kib: 64, redact: [tail_number, user_id]}}
   promotion: {{strategy: canary, soak: 1h, minimum: 500, aliases: adopt}}
+  retention: {{predictions: 100d, labels: 50d, rejects: null, key_usage: never}}
   guard: {{automatic: false, false_alarms: 0.001, errors: 0.01, slower: 1.5, slow: 0.1, loss: 0.2, score_shift: 0.1, watch: 1h, probation: 3d}}
 """
 
 # Lines that follow the minimal file: the first of them is line 7.
 GUARD_LINES = {
+    "a retention shorter than the label horizon": (
+        "retention: {labels: 3d}",
+        "7: retention.labels: '3d' is shorter than 4d, the label horizon and two days. Set at least 4d, or 'never' to keep them for ever",
+    ),
+    "a retention shorter than a reference": (
+        "retention:\n  rejects: 2d\n  profiles: 7d",
+        "9: retention.profiles: '7d' is shorter than 30d, the days of the drift's reference and two days. Set at least 30d, or 'never' to keep them for ever",
+    ),
+    "labels that are kept for longer than what they refer to": (
+        "retention: {predictions: 90d, labels: never}",
+        "7: retention.labels: 'never' is longer than 90d, for which 'predictions' are kept. Remove it, or set at most 90d: an erasure finds them by the prediction",
+    ),
+    "a retention that is no duration": (
+        "retention: {feedback: 400}",
+        "7: retention.feedback: must be a duration or 'never', but is a number (400). Write a number and s, m, h or d, such as 400d (at most 3650d), or never",
+    ),
+    "a retention of an unknown table": (
+        "retention: {prediction: 400d}",
+        "7: retention.prediction: is not a known key. Did you mean 'predictions'?",
+    ),
     "a chance of certain false alarms": (
         "guard: {false_alarms: 1}",
         "7: guard.false_alarms: must be above 0 and below 1, and is 1. Set the probability of withdrawing a good version, such as 0.01",

@@ -25,6 +25,7 @@ from modelops_pipelines.core.endpoints.spec import (
     default_alerts,
 )
 from modelops_pipelines.core.errors import OnboardingError
+from modelops_pipelines.core.maintenance.retention import Retention
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
 from tests.unit.operations.endpoints.onboarding_classes import CLASS_LINES, CLASSES
 from tests.unit.operations.endpoints.onboarding_files import FULL, MINIMAL, TRAINERS, WHOLE_FILES
@@ -187,6 +188,13 @@ def test_guards_are_read_as_they_are_written() -> None:
             score_shift=0.1,
             watch=timedelta(hours=1),
             probation=timedelta(days=3),
+        ),
+        retention=Retention(
+            predictions=timedelta(days=100),
+            labels=timedelta(days=50),
+            feedback=timedelta(days=100),
+            shadow_log=timedelta(days=100),
+            rejects=None,
         ),
     )
 

@@ -84,5 +84,5 @@ def test_a_name_that_no_task_has_is_refused_with_those_that_there_are(tmp_path: 
     tasks = [removing(path) for path in files(tmp_path)]
     assert tasks == chosen(tasks, [])
     assert ["b"] == [task.name for task in chosen(tasks, ["b"])]
-    with pytest.raises(InputError, match="no maintenance task 'c'. Use one of: a, b"):
+    with pytest.raises(InputError, match=r"no maintenance task .c.\. Use one of: a, b"):
         chosen(tasks, ["c"])

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from deltalake import DeltaTable, WriterProperties
+from deltalake import DeltaTable
 
 from modelops_pipelines.core.capture.spool_records import PREDICTION_FIELDS, PredictionRecord, prediction_record
 from modelops_pipelines.core.tables.columns import ColumnType
 from modelops_pipelines.core.tables.lake import inference_log
 from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.lake.maintenance.compactor import LakeCompactor
 from modelops_pipelines.store.lake.writer import LakeWriter
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
 
@@ -35,7 +36,6 @@ FEATURES: dict[str, ColumnType] = {**{f"x{number}": "float" for number in range(
 TABLE = inference_log("binary_classification", FEATURES)
 USERS = 50_000
 KEPT_OPEN = 50
-ROW_GROUP = 16_384
 _ALPHABET = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", dtype=np.uint8)
 _BITS = np.array([16, 8, 4, 2, 1], dtype=np.uint8)
 
@@ -76,13 +76,13 @@ def write_spool(spool: Path, rows: int, now: datetime) -> None:
             writer.seal()
 
 
-def compact_newest_day(lake: Path, now: datetime) -> int:
-    """Compact the small files of the last two dates, with row groups in order of time; return the number of files."""
-    delta = DeltaTable(str(lake / ENDPOINT / TABLE.name))
-    days = [(now - timedelta(days=number)).date().isoformat() for number in (0, 1)]
-    properties = WriterProperties(max_row_group_size=ROW_GROUP)
-    delta.optimize.compact(partition_filters=[("date", "in", days)], writer_properties=properties)
-    return len(delta.file_uris())
+def compact(lake: Path, now: datetime) -> int:
+    """Compact all that is due, as maintenance does; return the number of files that are left."""
+    compactor = LakeCompactor(lake)
+    while due := compactor.due(ENDPOINT, TABLE.name, now):
+        for one in due:
+            compactor.compact(ENDPOINT, TABLE.name, one.day, now)
+    return len(compactor.files(ENDPOINT, TABLE.name))
 
 
 def log_rows(begin: datetime, end: datetime, count: int, seed: int) -> pa.Table:

@@ -1,12 +1,14 @@
 """The recent log of an endpoint with 20 million rows: the operation, its route, and a plain query as peer.
 
-``python -m benchmarks.recent_logs [--rows 20000000] [--small-files 8640]``. The log has 30 days; the newest day
-is as the ingest writes it, one file per ten seconds, and is measured again after a compaction. The spool has a backlog,
-as between two ingests. Everything is in a temporary folder next to the current one (or in TMPDIR), about 4 GB at 20
-million rows, and is removed at the end.
+``python -m benchmarks.recent_logs [--rows 20000000] [--small-files 8640]``. The log has 30 days; the newest day is as
+the ingest writes it, one file per ten seconds. It is measured again while maintenance compacts it, after that, and when
+all days are sorted. The spool has a backlog, as between two ingests. Everything is in a temporary folder next to the
+current one (or in TMPDIR), about 4 GB at 20 million rows, and is removed at the end.
 """
 
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +22,7 @@ from benchmarks.log_lake import (
     FEATURES,
     TABLE,
     arguments,
-    compact_newest_day,
+    compact,
     log_rows,
     write_log,
     write_spool,
@@ -59,10 +61,15 @@ def main() -> None:
         write_spool(project.stores.settings.spool, max(1, given.rows // 30 // 8640), now)
         print(f"{given.rows:,} rows in {commits:,} files, written in {time.monotonic() - started:.0f} s\n")
         _table(f"{given.small_files:,} files in the newest day", _measure(project, now))
-        started = time.monotonic()
-        files = compact_newest_day(project.stores.settings.lake, now)
-        print(f"\ncompacted to {files:,} files in {time.monotonic() - started:.0f} s\n")
+        lake = project.stores.settings.lake
+        with _compacting(lake, now):
+            _table("in the middle of the compaction", _measure(project, now, only_route=True))
+        print(f"\ncompacted to {compact(lake, now):,} files\n")
         _table("newest day compacted", _measure(project, now))
+        started = time.monotonic()
+        files = compact(lake, now + timedelta(days=2))
+        print(f"\nsorted to {files:,} files in {time.monotonic() - started:.0f} s\n")
+        _table("all days sorted", _measure(project, now))
 
 
 @contextmanager
@@ -75,11 +82,23 @@ def _project() -> Iterator[Project]:
         yield project
 
 
-def _measure(project: Project, now: datetime) -> Mapping[str, Times]:
+@contextmanager
+def _compacting(lake: Path, now: datetime) -> Iterator[None]:
+    """Compact in a process of its own, as Dagster's job does, for the time of the block or until it has ended."""
+    code = (
+        "import sys; from datetime import datetime; from pathlib import Path; from benchmarks.log_lake import compact; "
+        "compact(Path(sys.argv[1]), datetime.fromisoformat(sys.argv[2]))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(lake), now.isoformat()]) as child:
+        yield
+        print(f"\nthe compaction {'goes on' if child.poll() is None else 'ended during the measurement'}")
+        child.wait()
+
+
+def _measure(project: Project, now: datetime, *, only_route: bool = False) -> Mapping[str, Times]:
     stores = Stores(project.stores.settings)  # new, so that nothing is cached
-    found = {
-        what: _timed(_operation(stores, project, asked), calls) for what, asked, calls in _searches(stores, project)
-    }
+    searches = [] if only_route else _searches(stores, project)
+    found = {what: _timed(_operation(stores, project, asked), calls) for what, asked, calls in searches}
     with running_gateway(project, ready=False) as gateway:
 
         def route(**query: str | int) -> Callable[[], object]:
@@ -87,6 +106,8 @@ def _measure(project: Project, now: datetime) -> Mapping[str, Times]:
 
         found["the route, limit 100"] = _timed(route(), CALLS)
         found["the route, limit 1000"] = _timed(route(limit=1000), CALLS)
+    if only_route:
+        return found
     found["limit 100, a commit before each"] = _timed(_after_commits(stores, project), 10)
     found["peer: the plain query over the day"] = _timed(_naive(stores, now), PEER_CALLS)
     return found

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import UnknownError
 from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, ROW_ID, read_training_set
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
@@ -25,7 +26,10 @@ def count_trained_on(stores: Stores, spec: EndpointSpec, version: ModelVersion, 
     record = sets.get(version.training_set or "")
     if record is None or version.trained_here is False:
         return None
-    trained = read_training_set(stores, record)
+    try:
+        trained = read_training_set(stores, record)
+    except UnknownError:  # deleted by its retention: the version was archived
+        return None
     same_id = pc.is_in(rows.column(ROW_ID), value_set=trained.column(ROW_ID).combine_chunks())
     names = [name for name in rows.column_names if name != ROW_ID and name in trained.column_names]
     same_content = np.isin(_fingerprints(rows, names), _fingerprints(trained, names))

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import EvidenceError, InputError, SchemaError
+from modelops_pipelines.core.errors import EvidenceError, InputError, SchemaError, UnknownError
 from modelops_pipelines.core.evaluation.gate import GateConfig, is_evaluation_day
 from modelops_pipelines.core.release.event_log import REPLACE_FRAME
 from modelops_pipelines.core.tables.lake import LABELS, typed_for
@@ -162,12 +162,14 @@ def trained_rows(spec: EndpointSpec, rows: pa.Table) -> pa.Table:
 
 
 def read_training_set(stores: Stores, record: TrainingSet) -> pa.Table:
-    """Return a frozen set's rows, in their order."""
-    from deltalake import DeltaTable
-
-    table: pa.Table = DeltaTable(
-        str(stores.lake.path(record.endpoint, frozen_table(record.content_hash)))
-    ).to_pyarrow_table()
+    """Return a frozen set's rows, in their order; raises UnknownError when its retention has deleted it."""
+    delta = stores.lake.table(record.endpoint, frozen_table(record.content_hash))
+    if delta is None:
+        raise UnknownError(
+            f"The training set {record.content_hash[:12]} of endpoint {record.endpoint!r} was deleted",
+            "Its versions were archived, and it was past its retention: restore the lake from a backup to read it",
+        )
+    table: pa.Table = delta.to_pyarrow_table()
     return as_stored(table.sort_by([("position", "ascending")]).drop_columns(["position"]))
 
 

@@ -3,12 +3,14 @@
 The record is in the table itself, as the marks of ingested segments are: it is there if and only if the rows are gone.
 """
 
+import shutil
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 
+from modelops_pipelines.store.filesystem.files import sync
 from modelops_pipelines.store.lake.maintenance.compactor import closes_at, partitions
 from modelops_pipelines.store.lake.reader import RETIRED, RETIRED_ROWS
 from modelops_pipelines.store.lake.writer import ATTEMPTS, LakeWriter
@@ -55,6 +57,15 @@ class LakeRetirement(LakeWriter):
                 self._sync(delta)
                 return rows
         raise CommitFailedError(f"{endpoint}/{table}: other writers won all {ATTEMPTS} commit attempts")
+
+    def remove_table(self, endpoint: str, name: str) -> None:
+        """Remove an immutable table. Its log goes first: what is left of it after a kill is no table."""
+        path = self.path(endpoint, name)
+        with self._maintenance(endpoint, name):
+            for folder in (path / "_delta_log", path):
+                if folder.exists():
+                    shutil.rmtree(folder)
+                    sync(folder.parent)
 
 
 def _sizes(delta: DeltaTable) -> list[Expired]:

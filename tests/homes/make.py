@@ -97,10 +97,17 @@ def main(code: Path, release: str) -> None:
     time.sleep(3)
     made.run("-c", ASSETS)
     send(rows, headers)
-    os.killpg(gateway.pid, signal.SIGKILL)
+    for pid in [gateway.pid, *below(gateway.pid)]:
+        os.kill(pid, signal.SIGKILL)
     gateway.wait()
     pack(folder / ".modelops", release)
     shutil.rmtree(folder)
+
+
+def below(pid: int) -> list[int]:
+    """Return all processes below this one."""
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*children, *(one for child in children for one in below(child))]
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:

@@ -65,3 +65,51 @@ def _ran(
 def spread(steps: int, count: int) -> list[int]:
     """Return at most ``count`` steps of so many, the first and the last among them."""
     return sorted({1 + round(number * (steps - 1) / (count - 1)) for number in range(count)})
+
+
+_COUNTED = """\
+import os, signal, sqlite3, sys
+last, steps = int(sys.argv[1]), 0
+
+def count(statement):
+    global steps
+    steps += 1
+    if steps == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+class Counted(sqlite3.Connection):
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        self.set_trace_callback(count)
+
+def connect(*given, _connect=sqlite3.connect, **named):
+    return _connect(*given, **(named | {"factory": Counted}))
+
+sqlite3.connect = sqlite3.dbapi2.connect = connect
+try:
+    {body}
+finally:
+    print("steps", steps, flush=True)
+"""
+
+
+def statements_of(project: Project, body: str) -> int:
+    """Run Python code in the project to its end; return how many SQL statements it sent to SQLite."""
+    done = _sent(project, 0, body)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.split()[-1])
+
+
+def killed_statement(step: int, project: Project, body: str) -> bool:
+    """Run Python code in the project, and kill it before its nth SQL statement; return whether it was."""
+    done = _sent(project, step, body)
+    assert done.returncode in (0, -9), done.stderr
+    return done.returncode != 0
+
+
+def _sent(project: Project, step: int, body: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", _COUNTED.replace("{body}", body), str(step)]
+    environment = {**os.environ, **project.environment, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        command, cwd=project.folder, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )

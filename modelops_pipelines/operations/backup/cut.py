@@ -5,10 +5,10 @@ at one instant, while no ingest of the endpoint is under way, with the marks tha
 that a derived table has not yet computed from the noted log is marked in the backup, whatever is cleared meanwhile.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from modelops_pipelines.core.tables.lake import STREAMS
@@ -16,6 +16,8 @@ from modelops_pipelines.operations.capture.ingest import ingest_lock
 from modelops_pipelines.store.lake.table_versions import newest_version, tables_in
 from modelops_pipelines.store.stores import Stores
 
+PINNED = timedelta(hours=6)
+"""How long maintenance keeps the files of noted versions, should the backup's process not say that it has ended."""
 Marks = frozenset[tuple[str, datetime]]
 
 
@@ -29,15 +31,26 @@ class EndpointCut:
     marks: Marks
 
 
-def cut_endpoint(stores: Stores, endpoint: str) -> EndpointCut:
-    """Note the endpoint's tables as they are now; waits for an ingest under way. Raises BusyError."""
-    with _no_ingest(stores, endpoint):
+def cut_endpoint(stores: Stores, endpoint: str, pin: str) -> EndpointCut:
+    """Note the endpoint's tables as they are now; waits for an ingest under way. Raises BusyError.
+
+    Maintenance keeps the files of the noted versions until ``release_cuts``.
+    """
+    with _no_ingest(stores, endpoint), stores.lake.reading(endpoint):
         before = stores.touched_windows.all_of(endpoint)
         folders = tables_in(stores.settings.lake / endpoint)
         noted = {folder: newest_version(folder) for folder in folders}
         after = stores.touched_windows.all_of(endpoint)
-    versions = {folder: version for folder, version in noted.items() if version is not None}
+        versions = {folder: version for folder, version in noted.items() if version is not None}
+        named = {f"{endpoint}/{folder.name}": version for folder, version in versions.items()}
+        stores.pins.pin(f"{pin}.{endpoint}", named, stores.now() + PINNED)
     return EndpointCut(endpoint, stores.now(), versions, before | after)
+
+
+def release_cuts(stores: Stores, endpoints: Iterable[str], pin: str) -> None:
+    """Let maintenance remove the files of the noted versions that nothing else needs."""
+    for endpoint in endpoints:
+        stores.pins.release(f"{pin}.{endpoint}")
 
 
 @contextmanager

@@ -1,16 +1,20 @@
 """Restores a generation of a backup as a home: every file is verified, and the home appears whole or not at all."""
 
+import fcntl
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from glob import escape
 from pathlib import Path
+from tempfile import mkdtemp
 
 from modelops_pipelines.core.errors import ConflictError, SettingsError, StateError
 from modelops_pipelines.store.backup.manifest import Manifest
 from modelops_pipelines.store.backup.target import BackupTarget
-from modelops_pipelines.store.filesystem.files import exclusive, sync
+from modelops_pipelines.store.filesystem.files import sync
 
 
 @dataclass(frozen=True)
@@ -29,24 +33,18 @@ def restore(folder: Path, home: Path, generation: str | None = None) -> Restored
 
     Killed at any instant it leaves no home, and the next call begins anew. Raises ConflictError where something is in
     the home's place already, UnknownError for a folder without backups or generation, StateError for damaged files,
-    BusyError while another restore of this home runs, SettingsError where the home cannot be written.
+    SettingsError where the home cannot be written.
     """
     target, home = BackupTarget(folder), home.absolute()
     manifest = target.manifest(generation)
     _require_place(home)
-    draft = home.with_name(f".{home.name}.restoring")
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive(home.with_name(f".{home.name}.restoring.lock"), f"restoring {home}", seconds=0):
-            shutil.rmtree(draft, ignore_errors=True)
+        with _draft_of(home) as draft:
             _fill(draft, target, manifest)
             _require_place(home)
             draft.replace(home)
             sync(home.parent)
-            home.with_name(f".{home.name}.restoring.lock").unlink(missing_ok=True)
-    except StateError:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
     except OSError as error:
         raise SettingsError(
             f"The home {home} cannot be restored ({error.strerror}: {error.filename})",
@@ -55,8 +53,36 @@ def restore(folder: Path, home: Path, generation: str | None = None) -> Restored
     return Restored(str(home), manifest.generation, manifest.taken_at, len(manifest.files), manifest.size)
 
 
+@contextmanager
+def _draft_of(home: Path) -> Iterator[Path]:
+    """Yield a new folder beside the home, which is removed unless it takes the home's place meanwhile.
+
+    Its process holds a lock on it, which the system frees: those of processes that were killed are removed first.
+    """
+    prefix = f".{home.name}.restoring-"
+    for path in home.parent.glob(f"{escape(prefix)}*"):
+        with suppress(OSError), _locked(path):
+            shutil.rmtree(path)
+    draft = Path(mkdtemp(prefix=prefix, dir=home.parent))
+    with _locked(draft):
+        try:
+            yield draft
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder; raises BlockingIOError while another process does."""
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(held)
+
+
 def _fill(draft: Path, target: BackupTarget, manifest: Manifest) -> None:
-    draft.mkdir(mode=0o700)
     for name, one in manifest.files.items():
         path = draft / name
         if not path.resolve().is_relative_to(draft.resolve()):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from modelops_pipelines.core.errors import BusyError, ConflictError, SettingsError
 from modelops_pipelines.core.tables.lake import STREAMS
-from modelops_pipelines.operations.backup.cut import EndpointCut, cut_endpoint
+from modelops_pipelines.operations.backup.cut import EndpointCut, cut_endpoint, release_cuts
 from modelops_pipelines.operations.backup.saved_state import add_marks, copy_state, erased_since, mark_of
 from modelops_pipelines.store.backup.manifest import Manifest
 from modelops_pipelines.store.backup.saving import Saving
@@ -37,7 +37,7 @@ from modelops_pipelines.store.stores import Stores
 ATTEMPTS = 5
 """Times that an endpoint's tables are noted again because an erasure has removed files of the noted versions."""
 STATE, REGISTRY, NOTES = "state.db", "mlflow.db", "history.log"
-LEFT_OUT = frozenset({"dagster", "live", "locks", "logs", "services.json", "evaluation.lock"})
+LEFT_OUT = frozenset({"dagster", "live", "locks", "logs", "pins", "services.json", "evaluation.lock"})
 """What is of the running processes or can be made again: Dagster's own history, live metrics, locks and log files."""
 _LAST_STREAM = "predictions"
 
@@ -69,7 +69,7 @@ def take_backup(stores: Stores, folder: Path, keep: int | None = None) -> Taken:
     with target.opened(fingerprint_of(stores.database.secret().hex())):
         removed = _make_room(target, keep)
         saving = Saving(target, stores.settings.home)
-        left_out = _save(stores, saving, state)
+        left_out = _save(stores, saving, state, pin=f"backup-{_name(started)}")
         manifest = Manifest(
             generation=_name(started),
             taken_at=started,
@@ -96,25 +96,33 @@ def take_backup(stores: Stores, folder: Path, keep: int | None = None) -> Taken:
     )
 
 
-def _save(stores: Stores, saving: Saving, state: Path) -> tuple[str, ...]:
+def _save(stores: Stores, saving: Saving, state: Path, pin: str) -> tuple[str, ...]:
     """Save everything, in the order that makes it consistent; return what was left out."""
     endpoints = sorted({*stores.lake.endpoints(), *endpoints_in(stores.settings.spool)})
     _save_spool(stores, saving, endpoints)
-    cuts = {endpoint: cut_endpoint(stores, endpoint) for endpoint in endpoints}
+    try:
+        _save_data(stores, saving, state, endpoints, pin)
+    finally:
+        release_cuts(stores, endpoints, pin)
+    left_out = _save_registry(stores, saving)
+    _save_rest(stores, saving)
+    return (*left_out, *sorted(name for name in LEFT_OUT if (stores.settings.home / name).exists()))
+
+
+def _save_data(stores: Stores, saving: Saving, state: Path, endpoints: Sequence[str], pin: str) -> None:
+    """Save the tables, the state and the mark of the home that fits it."""
+    cuts = {endpoint: cut_endpoint(stores, endpoint, pin) for endpoint in endpoints}
     with suppress(FileNotFoundError):
         saving.add(stores.settings.home / NOTES)  # before the state: what it notes must be among its events
     copied = saving.target.draft(STATE)
     copy_state(state, copied)
     for endpoint in erased_since(copied, cuts.values()):
-        cuts[endpoint] = cut_endpoint(stores, endpoint)
+        cuts[endpoint] = cut_endpoint(stores, endpoint, pin)
     for endpoint in endpoints:
-        cuts[endpoint] = _save_tables(stores, saving, cuts[endpoint])
+        cuts[endpoint] = _save_tables(stores, saving, cuts[endpoint], pin)
     add_marks(copied, cuts.values())
-    saving.add_as(STATE, copied)
     saving.add_bytes(MARK_FILE, json.dumps(asdict(mark_of(copied))).encode())
-    left_out = _save_registry(stores, saving)
-    _save_rest(stores, saving)
-    return (*left_out, *sorted(name for name in LEFT_OUT if (stores.settings.home / name).exists()))
+    saving.add_as(STATE, copied)
 
 
 def _save_spool(stores: Stores, saving: Saving, endpoints: Iterable[str]) -> None:
@@ -124,7 +132,7 @@ def _save_spool(stores: Stores, saving: Saving, endpoints: Iterable[str]) -> Non
                 saving.add_opened(path, opened)
 
 
-def _save_tables(stores: Stores, saving: Saving, cut: EndpointCut) -> EndpointCut:
+def _save_tables(stores: Stores, saving: Saving, cut: EndpointCut, pin: str) -> EndpointCut:
     """Save the files of an endpoint's noted versions; return what was noted last. Raises BusyError."""
     for _ in range(ATTEMPTS):
         try:
@@ -132,7 +140,7 @@ def _save_tables(stores: Stores, saving: Saving, cut: EndpointCut) -> EndpointCu
             frozen = [p for folder in nested_tables(stores.settings.lake / cut.endpoint) for p in _whole(folder)]
             saved = saving.saved([*files, *frozen])
         except (GoneError, FileNotFoundError):
-            cut = cut_endpoint(stores, cut.endpoint)
+            cut = cut_endpoint(stores, cut.endpoint, pin)
             continue
         saving.take(saved)
         return cut

@@ -9,6 +9,7 @@ from modelops_pipelines.core.access.api_keys import grant
 from modelops_pipelines.operations.governance.api_keys import create_key
 from modelops_pipelines.operations.release.commands import deploy, roll_back
 from tests.support.command_line import modelops
+from tests.support.every_route import calls, faults_of, routes_of
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import HOMES, cancer_frame, train_first, unpacked_project
 from tests.support.request_forms import rows_of
@@ -59,6 +60,25 @@ def test_what_it_had_captured_is_in_the_log_once_and_every_asset_is_computed(upg
     late = {"labels": [{"prediction_id": log[0]["prediction_id"], "label": 1}]}
     said = upgraded.gateway.client.post("/endpoints/tumours/labels", json=late, headers=upgraded.headers)
     assert said.status_code == 202, said.text
+
+
+def test_every_route_answers(upgraded: Upgraded) -> None:
+    project, client, headers = upgraded.world.project, upgraded.gateway.client, upgraded.headers
+    assert 0 == modelops(project, "report", "tumours").code
+    rows = rows_of(cancer_frame().head(1))
+    answer = upgraded.gateway.predict(rows, "tumours", **headers).json()
+    made = calls(rows, f"{answer['request_id']}-0")
+    names = {"endpoint": "tumours", "name": "health.html", "key_id": ""}
+    assert [] == faults_of(client, headers, made, names)
+    assert routes_of(client, headers) == {(call.method, call.route) for call in made}
+
+
+def test_every_asset_is_materialised(upgraded: Upgraded) -> None:
+    keys = upgraded.world.definitions.resolve_asset_graph().get_all_asset_keys()
+    names = sorted(key.path[-1] for key in keys if key.path[0] == "tumours")
+    assert {"inference_log", "drift", "training_set", "candidate", "evaluation"} <= set(names)
+    run = upgraded.world.materialise(names, endpoint="tumours", by_hand=True)
+    assert run.success, [event.message for event in run.all_events if event.is_failure]
 
 
 def test_a_version_is_trained_deployed_and_rolled_back(upgraded: Upgraded) -> None:

@@ -39,7 +39,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "drift": ("metrics", "Show the newest drift verdicts."),
     "report": ("metrics", "Write an HTML report on an endpoint's health."),
     "alert": ("alerts", "List alerts, and the newest verdict of each alert rule."),
-    "erase": ("erase", "Erase everything captured about a user."),
+    "erase": ("upkeep.erase", "Erase everything captured about a user."),
+    "maintain": ("upkeep.maintenance", "Compact the lake and delete what is past its retention."),
+    "deletions": ("upkeep.maintenance", "List what maintenance has deleted."),
+    "backup": ("upkeep.backups", "Save the home in another folder, while everything runs."),
+    "restore": ("upkeep.backups", "Make a home of a backup."),
     "key": ("keys", "Create, list, rotate and revoke API keys."),
 }
 OBJECTS_PER_COLLECTION = 50_000

@@ -35,7 +35,8 @@ An error's message names the thing, the cause and the fix. Errors do not depend 
         ├── BusyError             another process holds the lock
         ├── UnavailableError      the state database does not answer, or its disk is full
         ├── RegistryError         the model registry does not answer
-        └── AcknowledgementError  a worker did not load the desired state in time
+        ├── AcknowledgementError  a worker did not load the desired state in time
+        └── MaintenanceError      tasks of maintenance failed; the others are done
 """
 
 from collections.abc import Sequence
@@ -171,6 +172,10 @@ class RegistryError(TransientError):
 
 class AcknowledgementError(TransientError):
     """A worker did not load the desired state in time."""
+
+
+class MaintenanceError(TransientError):
+    """One or more tasks of maintenance failed; the others are done."""
 
 
 @dataclass(frozen=True)

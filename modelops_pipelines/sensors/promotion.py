@@ -8,7 +8,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.evaluation.gate import describe_verdict
 from modelops_pipelines.operations.improve.retrain import held_gate, promotable_gate, with_untried_pass
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, sensor_result
+from modelops_pipelines.sensors.common import CALM_TICK_SECONDS, ENDPOINT_TAG, sensor_result
 from modelops_pipelines.store.state.improve.gates import Gate
 
 
@@ -18,7 +18,7 @@ def promotion_sensor(specs: Sequence[EndpointSpec], promote: dg.JobDefinition) -
     @dg.sensor(
         name="promotion",
         job=promote,
-        minimum_interval_seconds=TICK_SECONDS,
+        minimum_interval_seconds=CALM_TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Promotes a candidate that passed the gate against the current champion.",
     )

@@ -12,9 +12,9 @@ from modelops_pipelines.operations.improve.retrain import decide_retrainings
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.resources.run_scope import KIND_TAG
 from modelops_pipelines.sensors.common import (
+    CALM_TICK_SECONDS,
     ENDPOINT_TAG,
     RETRAINING_ASSETS,
-    TICK_SECONDS,
     assets_of,
     is_running,
     sensor_result,
@@ -30,7 +30,7 @@ def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
     @dg.sensor(
         name="retraining",
         asset_selection=dg.AssetSelection.all(),
-        minimum_interval_seconds=TICK_SECONDS,
+        minimum_interval_seconds=CALM_TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts a retraining on a drift or quality alert, with enough new labels and after the cool-down.",
     )

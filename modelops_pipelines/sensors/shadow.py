@@ -16,7 +16,7 @@ from modelops_pipelines.core.release.shadow import LastComparison, next_shadow
 from modelops_pipelines.core.tables.lake import SHADOW_LOG
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.resources.run_scope import KIND_TAG
-from modelops_pipelines.sensors.common import TICK_SECONDS, assets_of
+from modelops_pipelines.sensors.common import CALM_TICK_SECONDS, assets_of
 from modelops_pipelines.sensors.run_requests import was_lost
 from modelops_pipelines.store.stores import Stores
 
@@ -32,7 +32,7 @@ def shadow_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
     @dg.sensor(
         name="shadows",
         asset_selection=dg.AssetSelection.all(),
-        minimum_interval_seconds=TICK_SECONDS,
+        minimum_interval_seconds=CALM_TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Runs each shadow on newly logged requests: one at a time, each at most once a minute.",
     )

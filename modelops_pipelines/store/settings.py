@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from modelops_pipelines.core.access.hosts import read_hosts
 from modelops_pipelines.core.access.rates import rate_problem
 from modelops_pipelines.core.errors import SettingsError
+from modelops_pipelines.core.maintenance.retention_periods import retention_problem
 
 ENVIRONMENT = {
     "home": "MODELOPS_HOME",
@@ -36,6 +37,14 @@ ENVIRONMENT = {
     "bodies_mib": "MODELOPS_BODIES_MIB",
     "request_seconds": "MODELOPS_REQUEST_SECONDS",
     "idle_seconds": "MODELOPS_IDLE_SECONDS",
+    "retain_runs": "MODELOPS_RETAIN_RUNS",
+    "retain_ticks": "MODELOPS_RETAIN_TICKS",
+    "retain_models": "MODELOPS_RETAIN_MODELS",
+    "retain_reports": "MODELOPS_RETAIN_REPORTS",
+    "retain_logs": "MODELOPS_RETAIN_LOGS",
+    "retain_state": "MODELOPS_RETAIN_STATE",
+    "log_mib": "MODELOPS_LOG_MIB",
+    "models_mib": "MODELOPS_MODELS_MIB",
 }
 _SERVER_SCHEMES = ("http", "https")
 _REGISTRY_SCHEMES = ("sqlite", "file", "postgresql", "mysql", "mssql", *_SERVER_SCHEMES)
@@ -48,6 +57,8 @@ _WHOLE = {
     "connections": (10, 100_000, "a number of connections"),
     "header_kib": (8, 1024, "a number of KiB"),
     "bodies_mib": (1, 1024 * 1024, "a number of MiB"),
+    "log_mib": (1, 1024 * 1024, "a number of MiB"),
+    "models_mib": (1, 1024 * 1024 * 1024, "a number of MiB"),
 }
 """Least, most and kind of each whole number that is no port."""
 _LEAST_SECONDS = {"request_seconds": 1.0, "idle_seconds": 1.0}
@@ -78,6 +89,14 @@ class Settings:
     bodies_mib: int = 256
     request_seconds: float = 60.0
     idle_seconds: float = 15.0
+    retain_runs: str = "90d"
+    retain_ticks: str = "7d"
+    retain_models: str = "400d"
+    retain_reports: str = "400d"
+    retain_logs: str = "30d"
+    retain_state: str = "400d"
+    log_mib: int = 16
+    models_mib: int | None = None
 
     @property
     def lake(self) -> Path:
@@ -103,6 +122,16 @@ class Settings:
     def reports(self) -> Path:
         """The folder of HTML reports."""
         return self.home / "reports"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the logs of ``modelops up``, one a service."""
+        return self.home / "logs"
+
+    @property
+    def dagster(self) -> Path:
+        """The home of Dagster under ``modelops up``."""
+        return self.home / "dagster"
 
     @property
     def gateway_url(self) -> str:
@@ -133,6 +162,7 @@ def load_settings(folder: Path | None = None, environment: Mapping[str, str] | N
     _check_registry(registry_uri)
     _check_limits(given)
     _check_hosts(given)
+    _check_retention(given)
     rest: dict[str, Any] = {**given, **numbers}
     return Settings(home, endpoints, suites, state_url, registry_uri, **rest)
 
@@ -188,6 +218,15 @@ def _range(name: str) -> tuple[float, float, str]:
     if name in _LEAST_SECONDS:
         return _LEAST_SECONDS[name], sys.float_info.max, f"a number of seconds, from {_LEAST_SECONDS[name]:g}"
     return 0, sys.float_info.max, "a number of seconds"
+
+
+def _check_retention(given: dict[str, Any]) -> None:
+    """Raise SettingsError for a retention that is neither a duration nor never."""
+    for name in [name for name in given if name.startswith("retain_")]:
+        given[name] = str(given[name])
+        wanted = retention_problem(given[name])
+        if wanted is not None:
+            raise SettingsError(f"The setting {name} is {given[name]!r}", f"Set {ENVIRONMENT[name]} to {wanted}")
 
 
 def _check_hosts(given: dict[str, Any]) -> None:

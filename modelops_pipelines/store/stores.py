@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from modelops_pipelines.store.settings import Settings, load_settings, prepare_home
 
 if TYPE_CHECKING:
+    from modelops_pipelines.store.filesystem.home_readings import HomeReadings
+    from modelops_pipelines.store.filesystem.maintenance_ends import MaintenanceEnds
+    from modelops_pipelines.store.lake.maintenance.pins import Pins
     from modelops_pipelines.store.lake.reader import Lake
     from modelops_pipelines.store.lake.recent_rows import RecentRows
     from modelops_pipelines.store.lake.writer import LakeWriter
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from modelops_pipelines.store.state.improve.retrainings import Retrainings
     from modelops_pipelines.store.state.improve.training_sets import TrainingSets
     from modelops_pipelines.store.state.installation import Mark
+    from modelops_pipelines.store.state.maintenance.deletions import Deletions
+    from modelops_pipelines.store.state.maintenance.old_rows import OldRows
     from modelops_pipelines.store.state.release.crashes import Crashes
     from modelops_pipelines.store.state.release.deployments import Deployments
     from modelops_pipelines.store.state.release.event_notes import EventNotes
@@ -155,6 +160,42 @@ class Stores:
         from modelops_pipelines.store.state.access.api_keys import Keys
 
         return Keys(self.database)
+
+    @cached_property
+    def deletions(self) -> "Deletions":
+        """The audit of what maintenance has deleted."""
+        from modelops_pipelines.store.state.maintenance.deletions import Deletions
+
+        return Deletions(self.database)
+
+    @cached_property
+    def old_rows(self) -> "OldRows":
+        """Rows of the state that maintenance may delete."""
+        from modelops_pipelines.store.state.maintenance.old_rows import OldRows
+
+        return OldRows(self.database)
+
+    @cached_property
+    def readings(self) -> "HomeReadings":
+        """The daily readings of the home's sizes."""
+        from modelops_pipelines.store.filesystem.home_readings import HomeReadings
+
+        return HomeReadings(self.settings.home / "sizes.json", self.settings.home / "locks" / "sizes.lock")
+
+    @cached_property
+    def maintenance_ends(self) -> "MaintenanceEnds":
+        """When each task of maintenance last ended."""
+        from modelops_pipelines.store.filesystem.maintenance_ends import MaintenanceEnds
+
+        home = self.settings.home
+        return MaintenanceEnds(home / "maintenance.json", home / "locks" / "maintenance_ends.lock")
+
+    @cached_property
+    def pins(self) -> "Pins":
+        """Versions of the lake's tables that vacuum keeps readable."""
+        from modelops_pipelines.store.lake.maintenance.pins import Pins
+
+        return Pins(self.settings.home / "pins")
 
     @cached_property
     def lake(self) -> "Lake":

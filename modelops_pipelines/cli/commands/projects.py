@@ -36,7 +36,8 @@ def init(folder: Path) -> None:
 @json_option
 def doctor(*, as_json: bool) -> None:
     """Check this project and this machine. Each failed check states its remedy; exit code 3 if a check fails."""
-    findings = list(_findings(project_settings()))
+    settings = project_settings()
+    findings = [*_findings(settings), *_figures(settings)]
     show_rows(findings, as_json=as_json, empty="")
     sys.exit(0 if all(finding["ok"] for finding in findings) else EXIT_PERMANENT)
 
@@ -64,6 +65,25 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             yield {"check": name, "ok": False, "found": str(error)}
         except Exception as error:  # noqa: BLE001 - whatever stops a check is what it has found
             yield {"check": name, "ok": False, "found": f"The check itself failed ({type(error).__name__}: {error})"}
+
+
+def _figures(settings: Settings) -> Iterator[Finding]:
+    """Yield what the home takes and how it grows; the numbers are in the JSON alone."""
+    from modelops_pipelines.operations.maintenance.home.figures import HomeFigures
+
+    try:
+        stores = Stores(settings)
+        figures = HomeFigures(stores, stores.now()).all()
+    except ModelOpsError:
+        return  # the check of the home has told it
+    for name, figure in figures.items():
+        try:
+            found = figure()
+            yield {"check": name, "ok": found.ok, "found": found.found, "numbers": dict(found.numbers)}
+        except ModelOpsError as error:
+            yield {"check": name, "ok": False, "found": str(error)}
+        except Exception as error:  # noqa: BLE001 - whatever stops a figure is what it has found
+            yield {"check": name, "ok": False, "found": f"The figure itself failed ({type(error).__name__}: {error})"}
 
 
 def _home(settings: Settings) -> str:
@@ -100,7 +120,9 @@ def _models(settings: Settings) -> str:
 
 def _registry(settings: Settings) -> str:
     from modelops_pipelines.store.registry.availability import registry_fault, shown_uri, unreachable
+    from modelops_pipelines.store.registry.place import lead_registry_home
 
+    lead_registry_home(settings)
     shown = shown_uri(settings.registry_uri)
     is_new = settings.registry_uri == own_registry(settings.home) and not (settings.home / "mlflow.db").exists()
     if is_new:

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +11,18 @@ import click
 
 from modelops_pipelines.cli.output import echo
 from modelops_pipelines.cli.project import open_stores, project_settings
+from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.operations.endpoints.follower import Follower
 from modelops_pipelines.platforms.code_reloads import CodeReloads
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
 from modelops_pipelines.platforms.service import RUNNING
 from modelops_pipelines.platforms.supervision import Supervisor
 from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS, is_server
+from modelops_pipelines.store.stores import Stores
 
 FIRST_SECONDS = 15.0
+LOGS_SECONDS = 60.0
+"""Between two looks at the sizes of the logs."""
 POLL_SECONDS = 0.1
 READ_ONLY = "DAGSTER_WEBSERVER_READ_ONLY"
 """Dagster's own variable. Its page asks for no key, so it must not change what the gateway asks one for."""
@@ -54,7 +59,7 @@ def up(workers: int | None, *, mlflow: bool) -> None:
         platform.start_dagster()
         if mlflow:
             platform.start_mlflow()
-        serve_until_interrupted(platform)
+        serve_until_interrupted(platform, stores)
 
 
 def _start_gateway_first(platform: LocalPlatform) -> None:
@@ -72,6 +77,16 @@ def protect_dagster_page(*, has_keys: bool) -> None:
     """Have Dagster's page be read-only where the gateway asks for keys, unless the environment says otherwise."""
     if has_keys:
         os.environ.setdefault(READ_ONLY, "1")
+
+
+def keep_logs_small(stores: Stores) -> None:
+    """Rotate the logs that have become too large; what stops it, such as a state that is busy, is tried again."""
+    from modelops_pipelines.operations.maintenance.home.log_files import rotate_logs
+
+    with suppress(ModelOpsError, OSError):
+        for effect in rotate_logs(stores, stores.now(), dry_run=False):
+            if effect.action == "rewrite":
+                echo(f"{effect.item} was {effect.reason}: its lines are in {effect.item}.1 now", err=True)
 
 
 @click.command()
@@ -96,15 +111,21 @@ def demo(home: str, *, full: bool, serve: bool) -> None:
     sys.exit(0 if ok else 1)
 
 
-def serve_until_interrupted(platform: LocalPlatform) -> None:
-    """Print the addresses once all services answer, and keep the services running until Ctrl-C."""
+def serve_until_interrupted(platform: LocalPlatform, stores: Stores | None = None) -> None:
+    """Print the addresses once all services answer, and keep the services running until Ctrl-C.
+
+    The logs of the home that ``stores`` opens are kept small meanwhile.
+    """
     supervisor = Supervisor(platform, lambda sentence: echo(sentence, err=True))
     reloads = CodeReloads(platform, Follower(platform.settings).changed, lambda sentence: echo(sentence, err=True))
-    was_up = False
+    was_up, look_at_logs = False, time.monotonic() + LOGS_SECONDS
     try:
         while True:
             supervisor.look()
             reloads.look()
+            if stores is not None and time.monotonic() > look_at_logs:
+                look_at_logs = time.monotonic() + LOGS_SECONDS
+                keep_logs_small(stores)
             if not was_up and all(service.state == RUNNING for service in platform.services):
                 was_up = True
                 for service in platform.services:

@@ -21,6 +21,7 @@ from modelops_pipelines.core.endpoints.validate_gate import gate_issues, verdict
 from modelops_pipelines.core.endpoints.validate_guard import guard_issues
 from modelops_pipelines.core.endpoints.validate_limits import limits_and_capture_issues
 from modelops_pipelines.core.endpoints.validate_monitoring import monitoring_issues
+from modelops_pipelines.core.endpoints.validate_retention import retention_issues
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _OWNER = re.compile(r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
@@ -60,6 +61,7 @@ def endpoint_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[
     yield from verdict_age_issues(spec.gate, spec.promotion)
     yield from guard_issues(spec.guard)
     yield from limits_and_capture_issues(spec, context.system_columns, context.known_features)
+    yield from retention_issues(spec)
 
 
 def is_name(text: str) -> bool:

@@ -32,7 +32,6 @@ from modelops_pipelines.operations.drift.reference_hours import History, windowe
 from modelops_pipelines.operations.drift.sparse import SparseJudge
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
-from modelops_pipelines.store.lake.parquet_scan import read_files
 from modelops_pipelines.store.lake.profile_rows import hour_of, moment_of
 from modelops_pipelines.store.registry.drift_references import Reference
 from modelops_pipelines.store.stores import Stores
@@ -155,17 +154,15 @@ def _dependent_windows(stores: Stores, spec: EndpointSpec, windows: Windows, row
     """
     if spec.drift.method != "calibrated":
         return []
-    files = stores.lake.files(spec.name, DRIFT.name, dates_of(windows))
-    was = _flags_and_episodes(read_files(files, DRIFT, (*_FLAGS, *COLUMNS)).to_pylist())
+    was = _flags_and_episodes(stores.lake.read(spec.name, DRIFT, dates_of(windows), (*_FLAGS, *COLUMNS)).to_pylist())
     now = _flags_and_episodes(rows.select((*_FLAGS, *COLUMNS)).to_pylist())
     among = set(windows)
     changed = [key[0] for key in {*was, *now} if key[0] in among and was.get(key) != now.get(key)]
     if not changed:
         return []
     first, last = min(changed), max(changed) + CONFIRMS
-    days = dates_of(windows_between(first, last, "day"))
-    files = stores.lake.files(spec.name, DRIFT.name, days)
-    later = set(read_files(files, DRIFT, ["window_start"]).column("window_start").unique().to_pylist()) - among
+    stored = stores.lake.read(spec.name, DRIFT, dates_of(windows_between(first, last, "day")), ["window_start"])
+    later = set(stored.column("window_start").unique().to_pylist()) - among
     return sorted(one for one in later if any(timedelta(0) < one - window <= CONFIRMS for window in changed))
 
 
@@ -182,7 +179,7 @@ def _flags_and_episodes(rows: Sequence[Row]) -> dict[tuple[datetime, str], Any]:
 
 def _stored_flags(stores: Stores, spec: EndpointSpec, days: Sequence[date]) -> FlagsByWindow:
     """Return the stored flags of these days."""
-    return _flags_by_window(read_files(stores.lake.files(spec.name, DRIFT.name, days), DRIFT, _FLAGS).to_pylist())
+    return _flags_by_window(stores.lake.read(spec.name, DRIFT, days, _FLAGS).to_pylist())
 
 
 def _flags_by_window(rows: Iterable[Row]) -> FlagsByWindow:

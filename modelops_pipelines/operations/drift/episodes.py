@@ -13,7 +13,6 @@ from modelops_pipelines.core.drift.seasonal_reference import DAY, WEEK
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.core.windows import LENGTH
-from modelops_pipelines.store.lake.parquet_scan import read_files
 from modelops_pipelines.store.lake.profile_rows import date_of, hour_of, moment_of
 from modelops_pipelines.store.stores import Stores
 
@@ -64,8 +63,8 @@ class Episodes(EpisodeLog):
         return set(sorted(one for one in known if one < day)[-1:])
 
     def _read(self, days: Sequence[int]) -> None:
-        files = self._stores.lake.files(self._spec.name, DRIFT.name, [date_of(day) for day in days])
-        for row in read_files(files, DRIFT, _NAMES).to_pylist():
+        rows = self._stores.lake.read(self._spec.name, DRIFT, [date_of(day) for day in days], _NAMES)
+        for row in rows.to_pylist():
             hour = hour_of(row["window_start"])
             judged = row["since"] is not None or row["flagged"] is not None
             if judged and hour < self._end and hour not in self._ignored:

@@ -12,7 +12,6 @@ from modelops_pipelines.core.drift.seasonal_reference import DAY, Eligible, with
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import DATA_QUALITY
 from modelops_pipelines.core.windows import LENGTH
-from modelops_pipelines.store.lake.parquet_scan import read_files
 from modelops_pipelines.store.lake.profile_rows import date_of, hour_of
 from modelops_pipelines.store.stores import Stores
 
@@ -22,7 +21,7 @@ Row = dict[str, Any]
 
 def stored_checks(stores: Stores, spec: EndpointSpec, dates: Sequence[date], names: Sequence[str]) -> pa.Table:
     """Return the stored rows of ``data_quality`` of these dates."""
-    return read_files(stores.lake.files(spec.name, DATA_QUALITY.name, dates), DATA_QUALITY, names)
+    return stores.lake.read(spec.name, DATA_QUALITY, dates, names)
 
 
 @dataclass

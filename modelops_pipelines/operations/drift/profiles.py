@@ -18,7 +18,7 @@ from modelops_pipelines.operations.lake.endpoint_tables import feature_types, lo
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.log_filters import answered, by_version, with_features
-from modelops_pipelines.store.lake.parquet_scan import read_files, scan_batches
+from modelops_pipelines.store.lake.parquet_scan import scan_batches
 from modelops_pipelines.store.lake.profile_rows import (
     READ_COLUMNS,
     Hours,
@@ -139,7 +139,7 @@ def monitored_bins(spec: EndpointSpec, reference: Reference) -> dict[str, Column
 
 
 def _rows(stores: Stores, spec: EndpointSpec, table: Table, dates: Sequence[date]) -> pa.Table:
-    return read_files(stores.lake.files(spec.name, table.name, dates), table, READ_COLUMNS)
+    return stores.lake.read(spec.name, table, dates, READ_COLUMNS)
 
 
 def _by_version(stores: Stores, spec: EndpointSpec, rows: pa.Table) -> Stored:
@@ -205,8 +205,10 @@ def _batches(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[p
     """Yield the answered rows of the windows' days in batches, so that memory does not grow with the days."""
     table = log_table(stores, spec)
     names = [*_ASKED, *monitored_columns(spec, list(feature_types(stores, spec)))]
-    for batch in scan_batches(stores.lake.files(spec.name, table.name, dates_of(windows)), table, names, BATCH_ROWS):
-        yield answered(batch)
+    with stores.lake.reading(spec.name):
+        files = stores.lake.files(spec.name, table.name, dates_of(windows))
+        for batch in scan_batches(files, table, names, BATCH_ROWS):
+            yield answered(batch)
 
 
 def _known(reference: Reference, rows: pa.RecordBatch) -> dict[str, ColumnBins]:

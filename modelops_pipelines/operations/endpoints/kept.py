@@ -38,6 +38,10 @@ class Kept:
         spec = parse_endpoint(root, report) if root else None
         return None if report.faults else spec
 
+    def has(self, spec: EndpointSpec) -> bool:
+        """Return whether it is this configuration; cheaper than reading ``spec``."""
+        return self.attributes == _attributes(spec)
+
     def refusal_of(self, spec: EndpointSpec) -> str | None:
         """Return why this configuration was refused; None when it was not."""
         return self.why if self.refused is not None and self.refused == _attributes(spec) else None

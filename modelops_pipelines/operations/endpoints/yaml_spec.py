@@ -27,16 +27,19 @@ from modelops_pipelines.core.endpoints.spec import (
     with_defaults,
 )
 from modelops_pipelines.core.evaluation.gate import GateConfig
+from modelops_pipelines.core.maintenance.retention import Retention
 from modelops_pipelines.operations.endpoints.yaml_positions import Place, Report, Section
 from modelops_pipelines.operations.endpoints.yaml_types import (
     any_text,
     boolean,
     class_of,
     duration,
+    duration_or_never,
     number,
     rate,
     text,
     whole,
+    whole_or_all,
 )
 
 ENDPOINT_TYPE = "modelops_pipelines.ModelEndpoint"
@@ -51,6 +54,7 @@ _SECTIONS = (
     DriftPolicy,
     Metric,
     GateConfig,
+    Retention,
 )
 _KEYS = {cls: tuple(f.name for f in fields(cls)) for cls in _SECTIONS}
 _REQUIRED = {
@@ -109,6 +113,7 @@ def _spec(at: Section, report: Report) -> EndpointSpec:
         allow_pickle=at.take("allow_pickle", boolean, default=False),
         accept_pickles=at.texts("accept_pickles"),
         row_wise=at.take("row_wise", boolean, EndpointSpec.row_wise),
+        min_resident=at.take("min_resident", whole_or_all, EndpointSpec.min_resident),
         segments=at.texts("segments"),
         drift=_drift(at, report),
         metrics=tuple(_metric(place, report) for place in report.items(at.places["metrics"]))
@@ -121,6 +126,7 @@ def _spec(at: Section, report: Report) -> EndpointSpec:
         gate=_gate(at, report),
         limits=_limits(at, report),
         capture=_capture(at, report),
+        retention=_retention(at, report),
     )
 
 
@@ -251,3 +257,10 @@ def _capture(at: Section, report: Report) -> CapturePolicy:
         max_kib=inner.take("max_kib", whole, CapturePolicy.max_kib),
         redact=inner.texts("redact"),
     )
+
+
+def _retention(at: Section, report: Report) -> Retention:
+    if "retention" not in at.places:
+        return Retention()
+    inner = report.section(at.places["retention"], _KEYS[Retention])
+    return Retention(**{key: inner.take(key, duration_or_never, getattr(Retention, key)) for key in _KEYS[Retention]})

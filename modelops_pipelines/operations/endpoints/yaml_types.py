@@ -8,12 +8,14 @@ from typing import NoReturn
 import yaml
 
 from modelops_pipelines.core.durations import parse_duration
+from modelops_pipelines.core.endpoints.spec import MOST_RESIDENT
 from modelops_pipelines.core.models.class_names import class_name
 
 _WORDS = {"str": "text", "int": "a number", "float": "a number", "bool": "a yes or no", "timestamp": "a date"}
 _WHOLE = re.compile(r"[-+]?(0|[1-9](_?[0-9]){0,17})")
 _BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "on": True, "off": False}
 _SHOWN = 40
+NEVER = "never"
 
 
 class RefusedError(Exception):
@@ -101,6 +103,15 @@ def whole(node: yaml.Node) -> int:
     return int(node.value)
 
 
+def whole_or_all(node: yaml.Node) -> int:
+    """Read how much of an endpoint stays in memory: a whole number, or true for all of it and false for nothing."""
+    if tag_of(node) == "bool":
+        return MOST_RESIDENT if _BOOLEANS[node.value.lower()] else 0
+    if tag_of(node) != "int":
+        _refuse("a whole number, true or false", node, _unquoted(node, f"Write true, false, or 0 to {MOST_RESIDENT}"))
+    return whole(node)
+
+
 def number(node: yaml.Node) -> float:
     """Read a finite number."""
     value = _float(node)
@@ -130,4 +141,15 @@ def duration(node: yaml.Node) -> timedelta:
     found = parse_duration(node.value) if tag_of(node) == "str" else None
     if found is None:
         _refuse("a duration", node, "Write a number and s, m, h or d, such as 90s, 30m, 48h or 7d (at most 3650d)")
+    return found
+
+
+def duration_or_never(node: yaml.Node) -> timedelta | None:
+    """Read a duration such as 400d; None for null or never."""
+    if tag_of(node) == "null" or (tag_of(node) == "str" and node.value == NEVER):
+        return None
+    found = parse_duration(node.value) if tag_of(node) == "str" else None
+    if found is None:
+        fix = f"Write a number and s, m, h or d, such as 400d (at most 3650d), or {NEVER}"
+        _refuse(f"a duration or '{NEVER}'", node, fix)
     return found

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modelops_pipelines.core.drift.schedule import is_due
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.maintenance.retention import SHORTEST
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.derivations import derivation_of
 from modelops_pipelines.core.timestamps import EARLIEST, out_of_bounds
@@ -60,7 +62,8 @@ def recompute(
     """Compute the table's changed windows and replace them; mark them for the tables that are derived from this one.
 
     Windows that are not yet due (``is_due``) keep their marks. Those out of bounds, which earlier releases
-    accepted, are never computed.
+    accepted, are never computed; nor are those of which a source's rows were deleted because they were past their
+    retention: their results are final, whatever arrives late.
 
     ``after_write`` is called with windows and their rows once these are durable, and before their marks are cleared.
     ``dependents`` is called with them before they are written, and returns the table's other windows that depend on
@@ -76,7 +79,8 @@ def recompute(
         if backfill is not None:
             touched = Touched(_windows_of(backfill, spec, now), 0)
         marked = sorted({window_of(window, spec.window) for window in touched.windows})  # some may be of hours
-        whole = [window for window in marked if out_of_bounds(window) is None]
+        first = _first_open(stores, spec, table, marked, now)
+        whole = [window for window in marked if out_of_bounds(window) is None and window >= first]
         due = tuple(window for window in whole if is_due(spec, table.name, window, now))
         touched = Touched(due, touched.up_to)
         if not due and whole == marked:
@@ -84,6 +88,7 @@ def recompute(
         written = 0
         for part in _parts(touched.windows):
             rows = compute(part)
+            part, rows = _without_final(part, rows, _first_open(stores, spec, table, part, now))  # noqa: PLW2901
             if dependents is not None and (later := dependents(part, rows)):
                 stores.touched_windows.mark(spec.name, [table.name], later)
                 again.update(later)
@@ -101,6 +106,22 @@ def recompute(
         stores, spec, table, compute, after_write=after_write, dependents=more, until_unchanged=until_unchanged
     )
     return done.followed_by(next_)
+
+
+def _first_open(stores: Stores, spec: EndpointSpec, table: Table, windows: Windows, now: datetime) -> datetime:
+    """Return the start of the first day of which all sources of a derived table keep their rows."""
+    if not windows or min(windows) >= now - SHORTEST:
+        return EARLIEST
+    kept = [stores.lake.kept_from(spec.name, source) for source in derivation_of(table.name).computed_from]
+    return max((datetime.combine(day, time(), UTC) for day in kept if day is not None), default=EARLIEST)
+
+
+def _without_final(windows: Windows, rows: pa.Table, first: datetime) -> tuple[Windows, pa.Table]:
+    """Return windows and rows from ``first`` on: rows that the others were computed from may have gone meanwhile."""
+    if not windows or min(windows) >= first:
+        return windows, rows
+    kept = rows.filter(pc.field("window_start") >= pa.scalar(first, pa.timestamp("us", "UTC")))
+    return [window for window in windows if window >= first], kept
 
 
 def _windows_of(backfill: Range, spec: EndpointSpec, now: datetime) -> tuple[datetime, ...]:

@@ -1,7 +1,7 @@
 """Reads derived tables for people: the newest rows of a table, and SQL queries over the lake."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -76,8 +76,10 @@ def query_lake(stores: Stores, query: str, endpoint: str | None = None) -> list[
     if endpoint is not None and endpoint not in names:
         endpoint_named(stores, endpoint)
     default = endpoint or (names[0] if len(names) == 1 else None)
-    with connection(stores.settings.lake) as connected:
+    with ExitStack() as held:
+        connected = held.enter_context(connection(stores.settings.lake))
         for name in names:
+            held.enter_context(stores.lake.reading(name))
             shown = [*([name] if name not in _DUCKDB_S_OWN else []), *(["main"] if name == default else [])]
             _create_views(connected, stores, specs.get(name), name, shown)
         try:

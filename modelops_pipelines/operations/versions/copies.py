@@ -97,10 +97,19 @@ def clean_copies(stores: Stores) -> list[str]:
 
     Needed are the versions that were ever deployed and are not archived, and the newest of each model.
     """
+    return stores.model_copies.clean(_needed(stores))
+
+
+def unneeded_copies(stores: Stores) -> list[str]:
+    """Return the names of the copies, and drafts, that ``clean_copies`` would remove."""
+    return [path.name for path in stores.model_copies.unneeded(_needed(stores))]
+
+
+def _needed(stores: Stores) -> set[str]:
     needed: set[str] = set()
     deployed = {version for event in stores.deployments.events() for version in (event.to_version, event.from_version)}
     for model_name in stores.deployments.model_names():
         versions, archived = stores.deployments.versions(model_name), stores.deployments.archived(model_name)
         kept = [one for one in versions if one.version in deployed and one.version not in archived]
         needed |= {str(one.files_hash) for one in (*kept, *versions[-NEWEST:])}
-    return stores.model_copies.clean(needed)
+    return needed

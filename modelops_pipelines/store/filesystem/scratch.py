@@ -45,11 +45,32 @@ def scratch_folder() -> Iterator[Path]:
         made.remove()
 
 
+def abandoned() -> list[Path]:
+    """Return the folders whose process has ended."""
+    root = Path(tempfile.gettempdir())
+    with _gate(root):
+        return [path for path in root.glob(f"{PREFIX}*") if _is_abandoned(path)]
+
+
 def remove_abandoned() -> None:
     """Remove the folders whose process has ended."""
     root = Path(tempfile.gettempdir())
     with _gate(root):
         _remove_abandoned(root)
+
+
+def _is_abandoned(path: Path) -> bool:
+    try:
+        held = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return os.fstat(held).st_uid == os.getuid()
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(held)
 
 
 def _remove_abandoned(root: Path) -> None:

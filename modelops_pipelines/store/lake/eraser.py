@@ -32,10 +32,11 @@ class LakeEraser(LakeWriter):
 
     def find(self, endpoint: str, table: str, matching: pc.Expression, columns: Sequence[str]) -> pa.Table:
         """Return these columns of the matching rows; no rows if the table does not exist."""
-        delta = self.table(endpoint, table)
-        if delta is None:
-            return pa.table({name: [] for name in columns})
-        return _dataset(delta).to_table(columns=list(columns), filter=matching)
+        with self.reading(endpoint):
+            delta = self.table(endpoint, table)
+            if delta is None:
+                return pa.table({name: [] for name in columns})
+            return _dataset(delta).to_table(columns=list(columns), filter=matching)
 
     def delete(self, endpoint: str, table: str, matching: pc.Expression) -> int:
         """Delete the matching rows, one durable commit per day; return their number.

@@ -8,9 +8,10 @@ import atexit
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import duckdb
@@ -19,12 +20,18 @@ from deltalake import DeltaTable
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import DAILY_PROFILES
+from modelops_pipelines.store.filesystem.shared_lock import hold_shared
 from modelops_pipelines.store.lake import sql
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _PARTITION = re.compile(r"/date=(\d{4}-\d\d-\d\d)/")
 _SAFE_READER_FEATURES = {"timestampNtz"}
 MONTHLY = frozenset({DAILY_PROFILES.name})
 """Tables with monthly partitions: a day has so few rows that opening its file would take longer than reading it."""
+RETIRED, RETIRED_ROWS = "modelops.retired", "modelops.retired_rows"
+"""Application ids in the log of a table: the first day that is kept, as an ordinal, and the rows that were deleted."""
 _OPENED: dict[tuple[Path | None, int | None], duckdb.DuckDBPyConnection] = {}
 _LOCK = threading.Lock()
 atexit.register(_OPENED.clear)  # before the interpreter shuts down
@@ -81,6 +88,32 @@ class Lake:
             return 0
         return sum(delta.get_add_actions(flatten=True).column("num_records").to_pylist())
 
+    def rows_ever(self, endpoint: str, table: str) -> int:
+        """Return the table's number of rows, with those that were deleted because they were past their retention."""
+        delta = self.table(endpoint, table)
+        return 0 if delta is None else self.rows(endpoint, table) + (delta.transaction_version(RETIRED_ROWS) or 0)
+
+    def kept_from(self, endpoint: str, table: str) -> date | None:
+        """Return the first day whose rows were kept by the table's retention; None if it never deleted any."""
+        delta = self.table(endpoint, table)
+        ordinal = None if delta is None else delta.transaction_version(RETIRED)
+        return None if ordinal is None else date.fromordinal(ordinal)
+
+    def readers_lock(self, endpoint: str) -> Path:
+        """Return the file that queries of an endpoint's tables lock: its holder's files are not removed."""
+        return self.folder.parent / "locks" / f"{endpoint}.readers.lock"
+
+    def reading(self, endpoint: str) -> AbstractContextManager[None]:
+        """Keep the files of the endpoint's tables from removal by maintenance, from listing them to their last read."""
+        return hold_shared(self.readers_lock(endpoint), f"the files of {endpoint}")
+
+    def read(self, endpoint: str, table: Table, dates: Sequence[date] | None, names: Sequence[str]) -> "pa.Table":
+        """Return these columns of a table's rows, of these dates only if dates are given; strings are dictionaries."""
+        from modelops_pipelines.store.lake.parquet_scan import read_files
+
+        with self.reading(endpoint):
+            return read_files(self.files(endpoint, table.name, dates), table, names)
+
     def files(self, endpoint: str, table: str, dates: Sequence[date] | None = None) -> list[str]:
         """Return the Parquet files of the table's current version, of these dates only if dates are given.
 
@@ -116,7 +149,7 @@ class Lake:
         default one per core) holds its own row groups in memory. Create only temporary objects in it: all others are
         shared with the process's other connections.
         """
-        with session(self.folder, threads) as connected:
+        with self.reading(endpoint), session(self.folder, threads) as connected:
             for table in tables:
                 self.attach(connected, table.name, endpoint, table, dates)
             yield connected

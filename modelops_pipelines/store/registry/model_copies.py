@@ -56,12 +56,15 @@ class ModelCopies:
                 )
             return self._put(draft, found), found
 
+    def unneeded(self, needed: Collection[str]) -> list[Path]:
+        """Return the copies, and the drafts of processes that died, that are not needed and were not used for a day."""
+        found = self._folder.glob("*")
+        return [path for path in found if path.name not in needed and path.is_dir() and _is_forgotten(path)]
+
     def clean(self, needed: Collection[str]) -> list[str]:
         """Remove the copies that are not needed and were not used for a day; return their hashes."""
         removed = []
-        for path in self._folder.glob("*"):
-            if path.name in needed or not path.is_dir() or not _is_forgotten(path):
-                continue
+        for path in self.unneeded(needed):
             if path.name.startswith("."):
                 shutil.rmtree(path, ignore_errors=True)
                 continue

@@ -49,3 +49,4 @@ sa.Index(
 sa.Index("deployments_of_endpoint", STATE_TABLES["deployments"].c.endpoint, STATE_TABLES["deployments"].c.requested_at)
 sa.Index("trials_of_endpoint", STATE_TABLES["trials"].c.endpoint, STATE_TABLES["trials"].c.id)
 sa.Index("crashes_of_endpoint", STATE_TABLES["crashes"].c.endpoint, STATE_TABLES["crashes"].c.at)
+sa.Index("deletions_of_kind", STATE_TABLES["deletions"].c.kind, STATE_TABLES["deletions"].c.finished_at)

@@ -25,6 +25,23 @@ def test_doctor_finds_a_healthy_project_healthy(loop: Loop) -> None:
     assert "valid: cancer" in modelops(loop.project, "doctor").out
 
 
+def test_doctor_tells_what_the_home_takes_and_how_it_grows(loop: Loop) -> None:
+    found = {one["check"]: one for one in modelops(loop.project, "doctor", "--json").json}
+    sizes = found["sizes"]["numbers"]
+    assert sizes["bytes"] == sum(sizes["parts"].values())
+    assert sizes["parts"]["lake"] > 1000
+    assert found["growth"]["numbers"]["bytes_a_day"] is None
+    assert found["growth"]["numbers"]["reason"] == "readings of two days are needed"
+    assert found["growth"]["numbers"]["disk_free"] > 0
+    assert found["files"]["found"].startswith("most files: cancer/")
+    assert found["waiting"]["numbers"]["limit"] == 60.0
+    assert found["runs"]["found"] == "Dagster has not run here"
+    assert found["memory"]["found"] == "modelops up does not run"
+    assert found["maintenance"]["found"].startswith("Maintenance did not run yet")
+    [reading] = loop.project.stores.readings.read()
+    assert reading.total == sizes["bytes"]
+
+
 def test_doctor_names_the_line_of_a_broken_yaml(fresh: Project) -> None:
     (fresh.folder / "endpoints" / "endpoint.yaml").write_text("type: modelops_pipelines.ModelEndpoint\nattributes: 3\n")
     done = modelops(fresh, "doctor", "--json")

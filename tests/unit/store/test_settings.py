@@ -17,6 +17,9 @@ GUARDS = {
     "MODELOPS_BODIES_MIB": "32",
     "MODELOPS_REQUEST_SECONDS": "2.5",
     "MODELOPS_IDLE_SECONDS": "1.5",
+    "MODELOPS_RETAIN_RUNS": "30d",
+    "MODELOPS_RETAIN_MODELS": "never",
+    "MODELOPS_LOG_MIB": "4",
 }
 WRONG = {
     "no worker": ({"MODELOPS_WORKERS": "0"}, "The setting workers is '0'. Set MODELOPS_WORKERS to a number of"),
@@ -36,6 +39,12 @@ WRONG = {
     "no body": ({"MODELOPS_BODIES_MIB": "0"}, "Set MODELOPS_BODIES_MIB to a number of MiB, 1 to"),
     "no time": ({"MODELOPS_REQUEST_SECONDS": "0.5"}, "Set MODELOPS_REQUEST_SECONDS to a number of seconds, from 1"),
     "no pause": ({"MODELOPS_IDLE_SECONDS": "0"}, "Set MODELOPS_IDLE_SECONDS to a number of seconds, from 1"),
+    "no retention": (
+        {"MODELOPS_RETAIN_RUNS": "90"},
+        "The setting retain_runs is '90'. Set MODELOPS_RETAIN_RUNS to a dur",
+    ),
+    "nothing kept": ({"MODELOPS_RETAIN_LOGS": "0d"}, "a duration, such as 90d or 12h, up to ten years, or never"),
+    "no room for logs": ({"MODELOPS_LOG_MIB": "0"}, "Set MODELOPS_LOG_MIB to a number of MiB, 1 to"),
     "no Redis": ({"MODELOPS_LIMITS_URL": "http://:secret@x"}, "starts with redis:// or rediss:// or unix://"),
 }
 

@@ -1,0 +1,7 @@
+"""All tasks of maintenance, in the order in which they run."""
+
+from modelops_pipelines.operations.maintenance import compaction, retention, vacuum
+from modelops_pipelines.operations.maintenance.home.tasks import HOME_TASKS
+from modelops_pipelines.operations.maintenance.tasks import Task
+
+TASKS: tuple[Task, ...] = (retention.TASK, compaction.TASK, vacuum.TASK, *HOME_TASKS)

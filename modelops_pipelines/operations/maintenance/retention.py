@@ -1,0 +1,44 @@
+"""The task that deletes rows of the lake past their retention: whole days, by the date of their events."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from modelops_pipelines.core.durations import format_duration
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.maintenance.effects import Effect
+from modelops_pipelines.operations.endpoints.configurations import read_configurations
+from modelops_pipelines.operations.maintenance.tasks import Task, audited, finish_continued
+from modelops_pipelines.store.lake.maintenance.retirement import LakeRetirement
+from modelops_pipelines.store.stores import Stores
+
+NAME = "retention"
+KIND = "lake rows"
+
+
+def retire(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
+    """Delete the days of every configured endpoint that are past the retention of its YAML.
+
+    Rows of an endpoint without YAML are kept. The files go with a later vacuum.
+    """
+    lake = LakeRetirement(stores.settings.lake)
+    for spec in read_configurations(stores.settings).specs:
+        yield from _retire(stores, lake, spec, now, dry_run=dry_run)
+    if not dry_run:
+        finish_continued(stores, KIND)
+
+
+def _retire(
+    stores: Stores, lake: LakeRetirement, spec: EndpointSpec, now: datetime, *, dry_run: bool
+) -> Iterator[Effect]:
+    for table, kept in spec.retention.of_tables():
+        for one in lake.expired(spec.name, table, now - kept):
+            reason = f"older than {format_duration(kept)}"
+            item = f"{table} date={one.day.isoformat()}"
+            effect = Effect(KIND, item, one.rows, one.bytes, reason, spec.name, detail={"files": one.files})
+            if not dry_run:
+                with audited(stores, effect, now):
+                    lake.retire(spec.name, table, one.day)
+            yield effect
+
+
+TASK = Task(NAME, "delete rows of the lake that are past their retention", retire)

@@ -34,7 +34,14 @@ STOP_SECONDS = 30.0
 """How long a worker may take to end in all, before it is killed."""
 BIND_SECONDS = 1.0
 PERMANENT, TRANSIENT = 3, 4
-PRELOADED = ("modelops_pipelines.gateway.app", "mlflow.sklearn", "sklearn.ensemble", "skops.io")
+PRELOADED = (
+    "modelops_pipelines.gateway.app",
+    "mlflow.pyfunc",
+    "mlflow.sklearn",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "skops.io",
+)
 
 
 def serve(stores: Stores) -> None:

@@ -28,6 +28,7 @@ from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMe
 from modelops_pipelines.gateway.worker.request_marks import LeftBehind
 from modelops_pipelines.gateway.worker.residency.beginning import Beginning
 from modelops_pipelines.gateway.worker.residency.budget import budget_of
+from modelops_pipelines.gateway.worker.kept_proofs import KeptProofs
 from modelops_pipelines.gateway.worker.residency.preloading import Preloading
 from modelops_pipelines.gateway.worker.residency.residency import Residency
 from modelops_pipelines.gateway.worker.residency.versions import Versions
@@ -63,7 +64,9 @@ class Serving:
         self._failures: dict[str, str] = {}
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
         self.crashes = CrashBook(stores, worker)
-        self._processes = VersionProcesses(self.crashes, worker)
+        proofs = KeptProofs(stores.settings.home)
+        proofs.clean()
+        self._processes = VersionProcesses(self.crashes, worker, proofs)
         self.configurations = EndpointConfigurations(stores.settings, self._served, self._load, self._renamed)
         self._acknowledgements = Acknowledgements(stores, worker)
         self._versions = Versions(stores, self._processes, self.crashes)

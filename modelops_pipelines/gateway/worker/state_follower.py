@@ -24,11 +24,11 @@ from modelops_pipelines.gateway.worker.class_names import is_behind, renamed, wi
 from modelops_pipelines.gateway.worker.configuration.endpoint_configurations import EndpointConfigurations
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.ended_workers import crashes_left
+from modelops_pipelines.gateway.worker.kept_proofs import KeptProofs
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
 from modelops_pipelines.gateway.worker.request_marks import LeftBehind
 from modelops_pipelines.gateway.worker.residency.beginning import Beginning
 from modelops_pipelines.gateway.worker.residency.budget import budget_of
-from modelops_pipelines.gateway.worker.kept_proofs import KeptProofs
 from modelops_pipelines.gateway.worker.residency.preloading import Preloading
 from modelops_pipelines.gateway.worker.residency.residency import Residency
 from modelops_pipelines.gateway.worker.residency.versions import Versions
@@ -80,7 +80,8 @@ class Serving:
         self._classes_at: float | None = None
         self._yaml_pace, self._state_pace, self._classes_pace, self._use_pace = Pace(), Pace(), Pace(), Pace()
         self._mark: object = None
-        self._all_followed = False
+        self._all_followed = self._is_serving = False
+        self._begun: dict[str, int] = {}
         self._tasks = BackgroundTasks()
         self._read_yaml()
 
@@ -92,6 +93,7 @@ class Serving:
         self._heartbeat()
         self.repeat("heartbeat", self._heartbeat, HEARTBEAT_SECONDS)
         self._sync()  # loads nothing: what there is to serve is described, and loaded at its first request or below
+        self._is_serving, self._mark = True, None
         self.repeat("sync", self._sync, POLL_SECONDS)
         self.repeat("preload", self._preloading.turn, POLL_SECONDS)
         watchdog = Watchdog(self._stores, self.endpoints, self._shared)
@@ -196,7 +198,10 @@ class Serving:
         states = {state.endpoint: state for state in self._stores.deployments.all_desired()}
         due = [(one, states.get(one.spec.name, DesiredState(one.spec.name))) for one in self.endpoints()]
         self._beginning.read((served, state) for served, state in due if _begins(served, state))
+        self._begun = {}
         followed = [self._follow(served, state) for served, state in due]
+        if self._begun:
+            self._acknowledgements.send_all(self._begun)
         self._all_followed = all(followed)
 
     def _read_yaml(self) -> None:
@@ -231,7 +236,8 @@ class Serving:
             self._acknowledgements.forget(state.endpoint)
         if state.generation != NEVER_DEPLOYED and state != served.state and self._is_due(state):
             self._apply(served, state)
-        self.configurations.keep(self._served[state.endpoint], state)
+        if self._is_serving:  # at the start nothing is written that callers would have to wait for
+            self.configurations.keep(self._served[state.endpoint], state)
 
     def _judge_crashes(self) -> None:
         self.crashes.judge([served.spec for served in self.endpoints()])
@@ -316,7 +322,7 @@ class Serving:
             for variant in state.answering:
                 self.residency.request((name, variant.version))
         else:
-            self._acknowledgements.send(name, state.generation, None)
+            self._begun[name] = state.generation
         recent = state.since is None or self._stores.now() - state.since < served.spec.guard.watch
         if state.variants and (recent or state.challenger is not None):
             self._keep_previous(served)

@@ -105,6 +105,8 @@ class VersionProcesses:
 
     def keep(self, endpoints: Iterable[ServedEndpoint]) -> None:
         """Take note of the versions that the endpoints have loaded, and of their deadlines; called after each load."""
+        if not self._kept:
+            return
         used = {id(batcher.model.path): served.spec for served in endpoints for batcher in served.loaded.values()}
         for kept in list(self._kept):
             spec = used.get(id(kept.process.path))

@@ -80,7 +80,7 @@ def make_world(folder: Path, count: int) -> Project:
     is kept, so that it can be made in several goes.
     """
     made = (folder / "endpoints" / "endpoint.yaml").exists()
-    project = _opened(folder) if made else make_project(folder, YAML.format(name=FIRST))
+    project = _opened(folder) if made else make_project(folder, YAML.format(name=FIRST, task="binary_classification"))
     if not (folder / "home" / "proofs").exists():
         _make_first(project)
     version = project.stores.deployments.versions(FIRST)[0]

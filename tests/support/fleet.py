@@ -15,19 +15,21 @@ type: modelops_pipelines.ModelEndpoint
 attributes:
   name: {name}
   model_name: {name}
-  task: binary_classification
+  task: {task}
   label: benign
 """
 
 
-def add_endpoint(project: Project, name: str, *versions: ModelVersion, more: str = "") -> EndpointSpec:
+def add_endpoint(
+    project: Project, name: str, *versions: ModelVersion, task: str = "binary_classification", more: str = ""
+) -> EndpointSpec:
     """Add an endpoint that serves the last of these versions, recorded as those of its own model 1, 2, ...
 
     The desired state is written as a deploy without a gateway writes it, without the trial of the version. ``more`` is
     more of the YAML, whole lines.
     """
     path = project.folder / "endpoints" / f"{name}.yaml"
-    path.write_text(YAML.format(name=name) + more)
+    path.write_text(YAML.format(name=name, task=task) + more)
     spec = read_endpoint(path)
     deployments = project.stores.deployments
     for number, version in enumerate(versions, 1):

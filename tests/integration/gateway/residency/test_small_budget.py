@@ -117,9 +117,9 @@ def test_a_pinned_endpoint_is_in_memory_from_the_start_and_stays(trained: Projec
 
 
 def test_a_version_with_a_process_of_its_own_leaves_with_its_process(trained: Project, tmp_path: Path) -> None:
-    own = add_endpoint(trained, "own", more="  allow_pickle: true\n")
+    own = add_endpoint(trained, "own", task="regression", more="  allow_pickle: true\n")
     version = register(trained, own, model(GOOD, tmp_path / "seen"))
-    add_endpoint(trained, "own", version, more="  allow_pickle: true\n")
+    add_endpoint(trained, "own", version, task="regression", more="  allow_pickle: true\n")
     others = [add_endpoint(trained, name, two_versions(trained)[0]).name for name in NAMES]
     trained.environment |= SMALL
     with running_gateway(trained) as gateway:

@@ -15,7 +15,6 @@ from typing import Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import BusyError, ModelOpsError, StateError, UnavailableError, UnknownError
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
-from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.worker.acknowledgements import Acknowledgements
@@ -30,9 +29,10 @@ from modelops_pipelines.gateway.worker.request_marks import LeftBehind
 from modelops_pipelines.gateway.worker.residency.beginning import Beginning
 from modelops_pipelines.gateway.worker.residency.budget import budget_of
 from modelops_pipelines.gateway.worker.residency.preloading import Preloading
+from modelops_pipelines.gateway.worker.residency.previous import PreviousChampions
 from modelops_pipelines.gateway.worker.residency.residency import Residency
 from modelops_pipelines.gateway.worker.residency.versions import Versions
-from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint, not_loaded_error
+from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint, not_loaded_error
 from modelops_pipelines.gateway.worker.version_processes import CHECK_SECONDS, Loaded, VersionProcesses
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.store.filesystem.process_identity import this_process
@@ -73,7 +73,8 @@ class Serving:
         self._beginning = Beginning(stores, self.crashes, self._versions.has_served)
         budget = budget_of(stores.settings)
         self.residency = Residency(self._served, self._processes, budget, self._on_loaded, self._on_fault)
-        self._preloading = Preloading(self.residency, self._served, self._keep_previous, stores.settings.spool)
+        self._previous = PreviousChampions(stores, self._beginning, self.residency)
+        self._preloading = Preloading(self.residency, self._served, self._previous.keep, stores.settings.spool)
         self._process = this_process()
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
@@ -230,7 +231,8 @@ class Serving:
             self._served[state.endpoint] = served = changed
             self._failed.pop(state.endpoint, None)
             if state.generation == changed.state.generation:  # else the new state's own follows
-                self._keep_previous(changed)
+                self._previous.keep(changed)
+                self._previous.load(changed)
             self._classes_at = None
         if state.generation < served.state.generation:
             self._acknowledgements.forget(state.endpoint)
@@ -311,8 +313,8 @@ class Serving:
         self._acknowledgements.send(name, state.generation, error)
         if error is None:
             self._served[name].live.used_at = time.monotonic()
-            self._keep_previous(self._served[name])
-            self._load_previous(self._served[name])
+            self._previous.keep(self._served[name])
+            self._previous.load(self._served[name])
             self.residency.make_room()
 
     def _begin(self, served: ServedEndpoint) -> None:
@@ -325,7 +327,7 @@ class Serving:
             self._begun[name] = state.generation
         recent = state.since is None or self._stores.now() - state.since < served.spec.guard.watch
         if state.variants and (recent or state.challenger is not None):
-            self._keep_previous(served)
+            self._previous.keep(served)
 
     def _on_loaded(self, served: ServedEndpoint, loaded: Loaded) -> None:
         """Take note of a version that was loaded later than its endpoint began, or has come back."""
@@ -362,28 +364,6 @@ class Serving:
             with suppress(ModelOpsError):  # what it is like is known when it has been loaded
                 self.residency.ensure(served.spec.name, version)
         return self._versions.load(served, version, self.configurations, replaced, anew=anew)
-
-    def _keep_previous(self, served: ServedEndpoint) -> None:
-        """Keep the previous champion, so that a rollback is quick; whether it is loaded is another matter.
-
-        For some time the new champion is compared with it (``guard: {watch: ...}``).
-        """
-        events = self._stores.deployments.events(served.spec.name)
-        line, release = champions(events), replacement(events, served.state.champion)
-        if len(line) > 1 and release is not None:
-            served.probation = Probation(line[-2], (release.at + served.spec.guard.watch).timestamp())
-        if len(line) > 1 and line[-2] not in served.loaded:
-            try:
-                served.loaded = {**served.loaded, line[-2]: self._beginning.batcher(served, line[-2])}
-            except ModelOpsError as error:
-                text = "Endpoint %s: the previous champion cannot be loaded, so that a rollback would fail: %s"
-                _LOG.warning(text, served.spec.name, error)
-
-    def _load_previous(self, served: ServedEndpoint) -> None:
-        """Have the versions loaded that do not answer, as far as they fit; a failure is only logged."""
-        for version, batcher in served.loaded.items():
-            if not batcher.is_resident and self.residency.has_room(batcher.model.bytes):
-                self.residency.request((served.spec.name, version))
 
 
 def _begins(served: ServedEndpoint, state: DesiredState) -> bool:

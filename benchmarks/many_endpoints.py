@@ -10,6 +10,7 @@ import argparse
 import http.client
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -22,21 +23,23 @@ from typing import Any
 
 from benchmarks.peers.protocol import Launch
 from benchmarks.processes import Running, Tree, running
+from modelops_pipelines.gateway.worker.kept_proofs import KeptProofs
+from modelops_pipelines.operations.endpoints.load import read_endpoint
+from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.model_runtime.loading import load_and_prove
+from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.registry.file_hashes import hash_files
+from modelops_pipelines.store.settings import load_settings
+from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.stores import Stores
 from tests.fakes.trainers import logistic
+from tests.support.fleet import YAML, add_endpoint
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.project import Project, cancer_frame, make_project, put_blank_registry, rows_of
 
-YAML = """\
-type: modelops_pipelines.ModelEndpoint
-attributes:
-  name: {name}
-  model_name: {name}
-  task: binary_classification
-  label: benign
-"""
 FIRST = "endpoint_0000"
-IDLE_SECONDS, QUIET_SECONDS, PATIENCE_SECONDS = 30.0, 2.0, 600.0
+IDLE_SECONDS, QUIET_SECONDS, LOOK_SECONDS, PATIENCE_SECONDS = 30.0, 2.0, 5.0, 1800.0
 ASKED, REPEATS, FIRST_USES = 20, 25, 60
 
 
@@ -46,6 +49,7 @@ class Measured:
 
     live: float = 0.0
     ready: float = 0.0
+    ready_cpu: float = 0.0
     all_loaded: float = 0.0
     idle_percent: float = 0.0
     memory: float = 0.0
@@ -70,30 +74,42 @@ def main() -> None:
 
 
 def make_world(folder: Path, count: int) -> Project:
-    """Return a project with so many endpoints; version 1 of a model of its own is live on each."""
-    marker = folder / "made"
-    project = make_project(folder, YAML.format(name=FIRST)) if not marker.exists() else _opened(folder)
-    if marker.exists():
-        return project
-    from modelops_pipelines.core.release.desired_state import variants_of
-    from modelops_pipelines.core.release.event_log import DEPLOY, Event
-    from modelops_pipelines.operations.improve import train as trainers
-    from modelops_pipelines.operations.release.commands import deploy
+    """Return a project with so many endpoints; version 1 of a model of its own is live on each.
 
+    Their files differ, and each has the proof that its deploy through a gateway would have left. What is there already
+    is kept, so that it can be made in several goes.
+    """
+    made = (folder / "endpoints" / "endpoint.yaml").exists()
+    project = _opened(folder) if made else make_project(folder, YAML.format(name=FIRST, task="binary_classification"))
+    if not (folder / "home" / "proofs").exists():
+        _make_first(project)
+    version = project.stores.deployments.versions(FIRST)[0]
+    known = KeptProofs(project.stores.settings.home).take(version, project.spec)
+    proven = known or load_and_prove(version, project.spec)[1]
+    KeptProofs(project.stores.settings.home).keep(version, project.spec, proven)
+    for number in range(1, count):
+        name = f"endpoint_{number:04}"
+        if not (folder / "endpoints" / f"{name}.yaml").exists():
+            own = _with_own_files(project, version, name)
+            KeptProofs(project.stores.settings.home).keep(own, replace(project.spec, name=name), proven)
+            add_endpoint(project, name, own)
+    return project
+
+
+def _make_first(project: Project) -> None:
     put_blank_registry(project)
     version = trainers.train_first(project.stores, project.spec, cancer_frame(), logistic)
     deploy(project.stores, project.spec, version.version, actor="benchmark", reason="benchmark")
-    deployments = project.stores.deployments
-    version = deployments.versions(FIRST)[0]
-    for number in range(1, count):
-        name = f"endpoint_{number:04}"
-        (folder / "endpoints" / f"{name}.yaml").write_text(YAML.format(name=name))
-        deployments.record_version(replace(version, model_name=name))
-        before = deployments.desired(name)
-        event = Event(0, name, project.stores.now(), "benchmark", DEPLOY, None, "1", 1, "benchmark", {"share": 100})
-        deployments.change(before, variants_of("1"), event, model_name=name)
-    marker.touch()
-    return project
+
+
+def _with_own_files(project: Project, version: ModelVersion, name: str) -> ModelVersion:
+    """Return the version with a copy of its files that no other version has, in the home's folder of copies."""
+    draft = project.stores.settings.models / name
+    shutil.copytree(version.folder, draft)
+    (draft / "endpoint.txt").write_text(name)
+    files_hash = hash_files(draft)
+    folder = draft.rename(project.stores.settings.models / files_hash)
+    return replace(version, artifact_uri=str(folder), files_hash=files_hash)
 
 
 def measure(project: Project, tree: Path, count: int, models_mib: int | None) -> Measured:
@@ -104,7 +120,8 @@ def measure(project: Project, tree: Path, count: int, models_mib: int | None) ->
     with _gateway(project, tree, {}) as (server, ask):
         found.live = server.start_seconds
         found.ready = server.start_seconds + _until(lambda: ask("GET", "/health/ready")[0] == http.client.OK)
-        found.all_loaded = found.ready + _until(lambda: not _absent(ask))
+        found.ready_cpu = Tree(server.pid).cpu_seconds
+        found.all_loaded = found.ready + _until(lambda: not _absent(ask), LOOK_SECONDS)
         time.sleep(QUIET_SECONDS)
         before = Tree(server.pid).cpu_seconds
         time.sleep(IDLE_SECONDS)
@@ -163,12 +180,12 @@ def _timed(ask: Any, name: str, rows: object) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _until(is_so: Any) -> float:
+def _until(is_so: Any, pause: float = 0.05) -> float:
     started = time.monotonic()
     while not is_so():
         if time.monotonic() - started > PATIENCE_SECONDS:
             raise SystemExit(f"it did not come true within {PATIENCE_SECONDS:g} s")
-        time.sleep(0.05)
+        time.sleep(pause)
     return time.monotonic() - started
 
 
@@ -183,10 +200,6 @@ def _folder(kept: Path | None) -> Iterator[Path]:
 
 
 def _opened(folder: Path) -> Project:
-    from modelops_pipelines.operations.endpoints.load import read_endpoint
-    from modelops_pipelines.store.settings import load_settings
-    from modelops_pipelines.store.stores import Stores
-
     home = {"MODELOPS_HOME": str(folder / "home"), "MODELOPS_ENDPOINTS": str(folder / "endpoints")}
     return Project(folder, home, Stores(load_settings(folder, home)), read_endpoint(folder / "endpoints/endpoint.yaml"))
 
@@ -195,6 +208,7 @@ def _print_row(release: str, count: int, found: Measured, than: Measured | None)
     cells = {
         "live s": found.live,
         "ready s": found.ready,
+        "CPU s until ready": found.ready_cpu,
         "all loaded s": found.all_loaded,
         "idle % of a core": found.idle_percent,
         "PSS MiB": found.memory,

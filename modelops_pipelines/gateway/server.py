@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,9 @@ from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:
-    from uvicorn.server import Server
-
     from modelops_pipelines.gateway.supervision.board import Board
     from modelops_pipelines.gateway.supervision.child import Child, Problem
+    from modelops_pipelines.gateway.supervision.graceful_server import GracefulServer
     from modelops_pipelines.gateway.supervision.supervisor import Place
     from modelops_pipelines.store.state.installation import Mark
 
@@ -34,7 +34,14 @@ STOP_SECONDS = 30.0
 """How long a worker may take to end in all, before it is killed."""
 BIND_SECONDS = 1.0
 PERMANENT, TRANSIENT = 3, 4
-PRELOADED = ("modelops_pipelines.gateway.app", "mlflow.sklearn", "mlflow.pyfunc", "sklearn.ensemble", "skops.io")
+PRELOADED = (
+    "modelops_pipelines.gateway.app",
+    "mlflow.pyfunc",
+    "mlflow.sklearn",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "skops.io",
+)
 
 
 def serve(stores: Stores) -> None:
@@ -106,24 +113,26 @@ def _preload_and_answer(settings: Settings, listener: socket.socket) -> "Child |
 
 def _worker(
     settings: Settings, known: "Mark | None", place: "Place", board: "Board", listener: socket.socket
-) -> "Server":
+) -> "GracefulServer":
     """Return a worker's server; raises StateError when the home has vanished since the gateway started."""
     from modelops_pipelines.gateway.app import Gateway
 
     sys.setswitchinterval(SWITCH_SECONDS)
     gateway = Gateway(Stores(settings, known), place, board)
     gateway.start()
-    return _server(gateway, settings, listener)
+    return _server(gateway, settings, listener, lambda: gateway.serving.is_warm)
 
 
-def _stand_in(settings: Settings, problem: "Problem", listener: socket.socket) -> "Server":
+def _stand_in(settings: Settings, problem: "Problem", listener: socket.socket) -> "GracefulServer":
     from modelops_pipelines.gateway.supervision.stand_in import StandIn
 
     log_as_json("stand-in")
     return _server(StandIn(problem.code), settings, listener)
 
 
-def _server(application: Any, settings: Settings, listener: socket.socket) -> "Server":
+def _server(
+    application: Any, settings: Settings, listener: socket.socket, is_warm: Callable[[], bool] = lambda: True
+) -> "GracefulServer":
     import uvicorn
 
     from modelops_pipelines.gateway.connections.bounds import Connections, bounds_of
@@ -142,7 +151,7 @@ def _server(application: Any, settings: Settings, listener: socket.socket) -> "S
         timeout_keep_alive=settings.keep_alive_seconds,  # type: ignore[arg-type]  # a number of seconds, whole or not
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    return GracefulServer(config, listener)
+    return GracefulServer(config, listener, is_warm)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -15,6 +15,8 @@ from pathlib import Path
 from modelops_pipelines.core.errors import NotReadyError
 
 STEADY_SECONDS, LONGEST_PAUSE = 10.0, 30.0
+STARTING, LONGEST_STATUS = b'"starting"', 1000
+"""What the gateway says of itself while it imports its packages, in at most so many bytes."""
 PROBE_SECONDS = 2.0
 STARTING, RUNNING, WAITING = "starting", "running", "waits to start again"
 
@@ -98,13 +100,14 @@ class Service:
         return self.answers()
 
     def answers(self) -> bool:
-        """Return whether its probe succeeds."""
+        """Return whether its probe succeeds, and does not say that the service is still starting."""
         try:
             if self.probe.startswith("unix:"):
                 with socket.socket(socket.AF_UNIX) as client:
                     client.connect(self.probe.removeprefix("unix:"))
             elif self.probe:
-                urllib.request.urlopen(self.probe, timeout=PROBE_SECONDS).close()  # noqa: S310 - our own address
+                with urllib.request.urlopen(self.probe, timeout=PROBE_SECONDS) as answer:  # noqa: S310 - our own address
+                    return STARTING not in answer.read(LONGEST_STATUS)
         except urllib.error.HTTPError:
             return True
         except OSError:

@@ -140,7 +140,7 @@ class Predictor:
         variant, batcher = served.choose(exchange.call.sticky)
         if not batcher.is_resident:
             left = served.spec.limits.deadline.total_seconds() - (time.perf_counter() - exchange.call.started)
-            await self._serving.residency.wait_for(served, variant.version, left)
+            batcher = await self._serving.residency.wait_for(served, variant.version, left)
         exchange.variant = variant
         read = partial(_read_rows, exchange, content, batcher.model, infer=infer, is_csv=is_csv)
         rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()

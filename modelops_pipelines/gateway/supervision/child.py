@@ -18,7 +18,7 @@ from modelops_pipelines.gateway.version_process.launcher import fork_launcher
 from modelops_pipelines.store.filesystem.process_identity import end_with_parent
 
 if TYPE_CHECKING:
-    from uvicorn.server import Server
+    from modelops_pipelines.gateway.supervision.graceful_server import GracefulServer
 
 CANNOT_START = 3
 REPORT_SECONDS, FIRST_REPORT_SECONDS = 1.0, 0.05
@@ -34,7 +34,7 @@ SUPERVISED_SIGNALS = (
     signal.SIGTERM,
 )
 """What the supervisor handles or ignores; a fork inherits that."""
-MakeServer = Callable[[], "Server"]
+MakeServer = Callable[[], "GracefulServer"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Child:
 
     def __init__(self, name: str, make_server: MakeServer, *, starts_versions: bool) -> None:
         """Fork it; ``starts_versions``: it gets a launcher of versions' processes."""
-        self.name, self.is_serving, self.has_served = name, False, False
+        self.name, self.is_serving, self.is_warm, self.has_served = name, False, False, False
         self.problem: Problem | None = None
         self._reports, theirs = multiprocessing.Pipe(duplex=False)
         arguments = (os.getpid(), make_server, theirs, starts_versions)
@@ -83,7 +83,7 @@ class Child:
                 if isinstance(report, Problem):
                     self.problem = report
                 else:
-                    self.is_serving = bool(report)
+                    self.is_serving, self.is_warm = report
                     self.has_served |= self.is_serving
 
     def describe_end(self) -> str:
@@ -128,7 +128,7 @@ def _serve(supervisor: int, make_server: MakeServer, reports: Connection, starts
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     if starts_versions:
         fork_launcher()
-    servers: list[Server] = []
+    servers: list[GracefulServer] = []
     threading.Thread(target=_report, args=(servers, reports), name="reports", daemon=True).start()
     try:
         servers.append(make_server())
@@ -142,13 +142,14 @@ def _serve(supervisor: int, make_server: MakeServer, reports: Connection, starts
         raise
 
 
-def _report(servers: "list[Server]", reports: Connection) -> None:
-    """Say over and over whether the server serves; there is none in the list while it is being made."""
+def _report(servers: "list[GracefulServer]", reports: Connection) -> None:
+    """Say over and over whether the server serves, and is warm; there is none in the list while it is being made."""
     with suppress(OSError):
         while True:
             is_serving = any(server.started for server in servers)
-            reports.send(is_serving)
-            time.sleep(REPORT_SECONDS if is_serving else FIRST_REPORT_SECONDS)
+            is_warm = all(server.is_warm() for server in servers)
+            reports.send((is_serving, is_warm))
+            time.sleep(REPORT_SECONDS if is_serving and is_warm else FIRST_REPORT_SECONDS)
 
 
 def _tell(reports: Connection, problem: Problem) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -27,10 +28,10 @@ _DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
 class GracefulServer(Server):
     """A server on a listening socket that others share."""
 
-    def __init__(self, config: Config, listener: socket.socket) -> None:
-        """Serve what the socket accepts."""
+    def __init__(self, config: Config, listener: socket.socket, is_warm: Callable[[], bool] = lambda: True) -> None:
+        """Serve what the socket accepts; ``is_warm`` says whether what should be in memory is loaded."""
         super().__init__(config)
-        self._listener = listener
+        self._listener, self.is_warm = listener, is_warm
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal."""

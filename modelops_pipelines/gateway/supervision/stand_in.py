@@ -24,6 +24,7 @@ class StandIn:
         """Answer with the error of this code: the state's own, that the gateway starts, or that no worker is ready."""
         errors: dict[str, StateError | NotReadyError] = {"state": STATE, STARTING: NOT_YET}
         self._error = errors.get(code, NOT_READY)
+        self._status = STARTING if code == STARTING else "live"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI scope."""
@@ -36,7 +37,7 @@ class StandIn:
             pass  # a caller that is still sending would see its connection reset
         path = scope.get("path", "")
         if path == "/health/live":
-            await _answer(send, OK, {"status": "live"})
+            await _answer(send, OK, {"status": self._status})
         elif path == "/health/ready":
             await _answer(send, UNAVAILABLE, {"status": "not ready"})
         else:

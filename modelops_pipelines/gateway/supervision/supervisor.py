@@ -185,7 +185,7 @@ class Supervisor:
         child.close()
 
     def _renew_next(self) -> None:
-        """Put a new worker in the place of the next that is to be renewed, once it serves."""
+        """Put a new worker in the place of the next that is to be renewed, once it serves and has loaded what fits."""
         renewal = self._renewal
         if renewal.successor is None:
             if renewal.waiting and not self._leaving:
@@ -194,7 +194,12 @@ class Supervisor:
             renewal.successor.read_reports()
             problem = renewal.successor.problem or Problem(renewal.successor.describe_end())
             self._give_up(renewal, problem)
-        elif renewal.successor.is_serving and renewal.place is not None and renewal.seat is not None:
+        elif (
+            renewal.successor.is_serving
+            and renewal.successor.is_warm
+            and renewal.place is not None
+            and renewal.seat is not None
+        ):
             seat = renewal.seat
             old, seat.worker, seat.place, renewal.successor = seat.worker, renewal.successor, renewal.place, None
             if old is not None:

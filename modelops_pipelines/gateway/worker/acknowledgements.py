@@ -5,6 +5,7 @@ has taken effect fail.
 """
 
 import logging
+from collections.abc import Mapping
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,6 +35,15 @@ class Acknowledgements:
         except (ModelOpsError, SQLAlchemyError) as failure:
             self._unsent.add(endpoint)
             _LOG.warning("Generation %d of %s is acknowledged again in a second: %s", generation, endpoint, failure)
+
+    def send_all(self, generations: Mapping[str, int]) -> None:
+        """Record by one transaction the generations of endpoints that the worker serves; ``resend`` if that fails."""
+        self._due |= {endpoint: (generation, None) for endpoint, generation in generations.items()}
+        try:
+            self._stores.deployments.acknowledge_all(self._worker, generations, self._stores.now())
+        except (ModelOpsError, SQLAlchemyError) as failure:
+            self._unsent |= set(generations)
+            _LOG.warning("%d endpoints are acknowledged again in a second: %s", len(generations), failure)
 
     def send_change(self, endpoint: str, generation: int, error: str | None) -> None:
         """Send what differs from what was sent last."""

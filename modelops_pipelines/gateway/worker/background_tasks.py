@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from modelops_pipelines.core.errors import ModelOpsError
 
 JOIN_SECONDS = 5.0
-SHARE, LONGEST_PAUSE = 0.005, 5.0
+SHARE, LONGEST_PAUSE = 0.003, 10.0
 """The share of a core that a repeated look at all endpoints may take; it is due again after LONGEST_PAUSE at last."""
 _LOG = logging.getLogger("modelops.gateway")
 

@@ -15,7 +15,6 @@ from typing import Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import BusyError, ModelOpsError, StateError, UnavailableError, UnknownError
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
-from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.worker.acknowledgements import Acknowledgements
@@ -24,14 +23,16 @@ from modelops_pipelines.gateway.worker.class_names import is_behind, renamed, wi
 from modelops_pipelines.gateway.worker.configuration.endpoint_configurations import EndpointConfigurations
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.ended_workers import crashes_left
+from modelops_pipelines.gateway.worker.kept_proofs import KeptProofs
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
 from modelops_pipelines.gateway.worker.request_marks import LeftBehind
 from modelops_pipelines.gateway.worker.residency.beginning import Beginning
 from modelops_pipelines.gateway.worker.residency.budget import budget_of
 from modelops_pipelines.gateway.worker.residency.preloading import Preloading
+from modelops_pipelines.gateway.worker.residency.previous import PreviousChampions
 from modelops_pipelines.gateway.worker.residency.residency import Residency
 from modelops_pipelines.gateway.worker.residency.versions import Versions
-from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint, not_loaded_error
+from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint, not_loaded_error
 from modelops_pipelines.gateway.worker.version_processes import CHECK_SECONDS, Loaded, VersionProcesses
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
 from modelops_pipelines.store.filesystem.process_identity import this_process
@@ -63,21 +64,25 @@ class Serving:
         self._failures: dict[str, str] = {}
         self._shared = SharedMetrics(stores.settings.home / "live", worker)
         self.crashes = CrashBook(stores, worker)
-        self._processes = VersionProcesses(self.crashes, worker)
+        proofs = KeptProofs(stores.settings.home)
+        proofs.clean()
+        self._processes = VersionProcesses(self.crashes, worker, proofs)
         self.configurations = EndpointConfigurations(stores.settings, self._served, self._load, self._renamed)
         self._acknowledgements = Acknowledgements(stores, worker)
         self._versions = Versions(stores, self._processes, self.crashes)
         self._beginning = Beginning(stores, self.crashes, self._versions.has_served)
         budget = budget_of(stores.settings)
         self.residency = Residency(self._served, self._processes, budget, self._on_loaded, self._on_fault)
-        self._preloading = Preloading(self.residency, self._served, self._keep_previous, stores.settings.spool)
+        self._previous = PreviousChampions(stores, self._beginning, self.residency)
+        self._preloading = Preloading(self.residency, self._served, self._previous.keep, stores.settings.spool)
         self._process = this_process()
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
         self._classes_at: float | None = None
         self._yaml_pace, self._state_pace, self._classes_pace, self._use_pace = Pace(), Pace(), Pace(), Pace()
         self._mark: object = None
-        self._all_followed = False
+        self._all_followed = self._is_serving = False
+        self._begun: dict[str, int] = {}
         self._tasks = BackgroundTasks()
         self._read_yaml()
 
@@ -89,6 +94,7 @@ class Serving:
         self._heartbeat()
         self.repeat("heartbeat", self._heartbeat, HEARTBEAT_SECONDS)
         self._sync()  # loads nothing: what there is to serve is described, and loaded at its first request or below
+        self._is_serving, self._mark = True, None
         self.repeat("sync", self._sync, POLL_SECONDS)
         self.repeat("preload", self._preloading.turn, POLL_SECONDS)
         watchdog = Watchdog(self._stores, self.endpoints, self._shared)
@@ -193,7 +199,10 @@ class Serving:
         states = {state.endpoint: state for state in self._stores.deployments.all_desired()}
         due = [(one, states.get(one.spec.name, DesiredState(one.spec.name))) for one in self.endpoints()]
         self._beginning.read((served, state) for served, state in due if _begins(served, state))
+        self._begun = {}
         followed = [self._follow(served, state) for served, state in due]
+        if self._begun:
+            self._acknowledgements.send_all(self._begun)
         self._all_followed = all(followed)
 
     def _read_yaml(self) -> None:
@@ -222,13 +231,15 @@ class Serving:
             self._served[state.endpoint] = served = changed
             self._failed.pop(state.endpoint, None)
             if state.generation == changed.state.generation:  # else the new state's own follows
-                self._keep_previous(changed)
+                self._previous.keep(changed)
+                self._previous.load(changed)
             self._classes_at = None
         if state.generation < served.state.generation:
             self._acknowledgements.forget(state.endpoint)
         if state.generation != NEVER_DEPLOYED and state != served.state and self._is_due(state):
             self._apply(served, state)
-        self.configurations.keep(self._served[state.endpoint], state)
+        if self._is_serving:  # at the start nothing is written that callers would have to wait for
+            self.configurations.keep(self._served[state.endpoint], state)
 
     def _judge_crashes(self) -> None:
         self.crashes.judge([served.spec for served in self.endpoints()])
@@ -302,8 +313,8 @@ class Serving:
         self._acknowledgements.send(name, state.generation, error)
         if error is None:
             self._served[name].live.used_at = time.monotonic()
-            self._keep_previous(self._served[name])
-            self._load_previous(self._served[name])
+            self._previous.keep(self._served[name])
+            self._previous.load(self._served[name])
             self.residency.make_room()
 
     def _begin(self, served: ServedEndpoint) -> None:
@@ -313,10 +324,10 @@ class Serving:
             for variant in state.answering:
                 self.residency.request((name, variant.version))
         else:
-            self._acknowledgements.send(name, state.generation, None)
+            self._begun[name] = state.generation
         recent = state.since is None or self._stores.now() - state.since < served.spec.guard.watch
         if state.variants and (recent or state.challenger is not None):
-            self._keep_previous(served)
+            self._previous.keep(served)
 
     def _on_loaded(self, served: ServedEndpoint, loaded: Loaded) -> None:
         """Take note of a version that was loaded later than its endpoint began, or has come back."""
@@ -353,28 +364,6 @@ class Serving:
             with suppress(ModelOpsError):  # what it is like is known when it has been loaded
                 self.residency.ensure(served.spec.name, version)
         return self._versions.load(served, version, self.configurations, replaced, anew=anew)
-
-    def _keep_previous(self, served: ServedEndpoint) -> None:
-        """Keep the previous champion, so that a rollback is quick; whether it is loaded is another matter.
-
-        For some time the new champion is compared with it (``guard: {watch: ...}``).
-        """
-        events = self._stores.deployments.events(served.spec.name)
-        line, release = champions(events), replacement(events, served.state.champion)
-        if len(line) > 1 and release is not None:
-            served.probation = Probation(line[-2], (release.at + served.spec.guard.watch).timestamp())
-        if len(line) > 1 and line[-2] not in served.loaded:
-            try:
-                served.loaded = {**served.loaded, line[-2]: self._beginning.batcher(served, line[-2])}
-            except ModelOpsError as error:
-                text = "Endpoint %s: the previous champion cannot be loaded, so that a rollback would fail: %s"
-                _LOG.warning(text, served.spec.name, error)
-
-    def _load_previous(self, served: ServedEndpoint) -> None:
-        """Have the versions loaded that do not answer, as far as they fit; a failure is only logged."""
-        for version, batcher in served.loaded.items():
-            if not batcher.is_resident and self.residency.has_room(batcher.model.bytes):
-                self.residency.request((served.spec.name, version))
 
 
 def _begins(served: ServedEndpoint, state: DesiredState) -> bool:

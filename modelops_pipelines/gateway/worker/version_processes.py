@@ -11,6 +11,7 @@ from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launcher
 from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, prove_apart
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
+from modelops_pipelines.gateway.worker.kept_proofs import KeptProofs
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.operations.model_runtime.loaded_model import Model
 from modelops_pipelines.operations.model_runtime.loading import load_proven
@@ -42,9 +43,9 @@ class Loaded:
 class VersionProcesses:
     """Loads versions: data in the worker, code in a process for each endpoint and version."""
 
-    def __init__(self, crashes: CrashBook, worker: str) -> None:
-        """Record crashes in this book; no process starts before it is needed."""
-        self._crashes, self._worker = crashes, worker
+    def __init__(self, crashes: CrashBook, worker: str, proofs: KeptProofs) -> None:
+        """Record crashes in this book, and what versions show here; no process starts before it is needed."""
+        self._crashes, self._worker, self._proofs = crashes, worker, proofs
         self._launcher = Launcher()
         self._kept: list[_Kept] = []
         self._checked_at = time.monotonic()
@@ -56,27 +57,31 @@ class VersionProcesses:
         sources of its classes differ.
 
         Data is loaded and probed in a process for this purpose first: native code that crashes on it does not crash
-        here, where it would again and again. What has proved itself in this worker is not tried again.
+        here, where it would again and again. What has proved itself before is not tried again, unless it is deployed.
         """
         version = source.version
         is_data = not runs_own_code(version)
+        must_prove = source.strict or not source.has_served
+        known = source.proven or (None if must_prove else self._proofs.take(version, spec))
         order = Order(
             self._worker,
             version,
             spec,
-            source.proven,
+            known,
             strict=source.strict,
             has_served=source.has_served,
             to_stay=not is_data,
         )
         if is_data:
-            proven = source.proven or prove_apart(order, self._launcher)
+            proven = known or prove_apart(order, self._launcher)
             model = load_proven(version, spec, proven, data_only=True)
         else:
             process = VersionProcess(order, self._launcher, self._report)
             self._kept.append(_Kept(process))
             proven = process.proven
             model = proven.model(version, spec, process.path)
+        if proven is not source.proven:
+            self._proofs.keep(version, spec, proven)
         return Loaded(model, replace(source, proven=proven, strict=False, has_served=True), proven.learned(version))
 
     def end(self, path: PredictionPath) -> None:
@@ -100,6 +105,8 @@ class VersionProcesses:
 
     def keep(self, endpoints: Iterable[ServedEndpoint]) -> None:
         """Take note of the versions that the endpoints have loaded, and of their deadlines; called after each load."""
+        if not self._kept:
+            return
         used = {id(batcher.model.path): served.spec for served in endpoints for batcher in served.loaded.values()}
         for kept in list(self._kept):
             spec = used.get(id(kept.process.path))

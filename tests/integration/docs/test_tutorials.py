@@ -84,7 +84,7 @@ class Reader:
     def _is_live(self, process: subprocess.Popen[bytes]) -> bool:
         assert process.poll() is None, (self.folder / "second_shell.log").read_text()[-3000:]
         try:
-            return httpx.get(f"http://127.0.0.1:{self.ports['GATEWAY']}/health/live").status_code == 200
+            return httpx.get(f"http://127.0.0.1:{self.ports['GATEWAY']}/health/live").json() == {"status": "live"}
         except httpx.TransportError:
             return False
 

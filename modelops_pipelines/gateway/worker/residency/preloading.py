@@ -13,6 +13,7 @@ from pathlib import Path
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.gateway.worker.live_metrics import NEVER
 from modelops_pipelines.gateway.worker.residency.residency import RETRY_SECONDS, Residency, is_pinned
+from modelops_pipelines.gateway.worker.residency.resident_set import ANSWERING, WITH_PREVIOUS
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 
 READY_SECONDS = 20.0
@@ -51,8 +52,8 @@ class Preloading:
         """Load all that fits at the first call; later what is pinned anew, and what could not be loaded before."""
         if not self._is_done:
             self._note_last_uses()
-            self._load_all(self._answering())
-            self._load_all(self._previous())
+            self._load_all(self._answering(), ANSWERING)
+            self._load_all(self._previous(), WITH_PREVIOUS)
             self._is_done = True
             return
         if time.monotonic() < self._look_at:
@@ -69,11 +70,12 @@ class Preloading:
         """Begin no further load."""
         self._ended.set()
 
-    def _load_all(self, due: Iterator[tuple[ServedEndpoint, str]]) -> None:
+    def _load_all(self, due: Iterator[tuple[ServedEndpoint, str]], pinned_from: int) -> None:
+        """Load until nothing more fits; what an endpoint pins, by a ``min_resident`` of at least this, in any case."""
         for served, version in due:
             if self._ended.is_set():
                 return
-            if not is_pinned(served) and not self._residency.has_room(self._expected(served, version)):
+            if served.spec.min_resident < pinned_from and not self._residency.has_room(self._expected(served, version)):
                 return
             started = time.monotonic()
             self._load(served, version)

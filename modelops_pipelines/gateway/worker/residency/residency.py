@@ -53,8 +53,8 @@ class Residency:
         self._pool = ThreadPoolExecutor(LOADS, thread_name_prefix="load")
         self._is_over = self._is_closed = False
 
-    async def wait_for(self, served: ServedEndpoint, version: str, seconds: float) -> None:
-        """Return when the version is in memory, which its request needs; the caller has counted it as in flight.
+    async def wait_for(self, served: ServedEndpoint, version: str, seconds: float) -> Batcher:
+        """Return the version's batcher once it is in memory; the caller has counted its request as in flight.
 
         Raises NotReadyError when the version cannot be loaded, OverloadError when it is not loaded in time.
         """
@@ -79,6 +79,8 @@ class Residency:
             if not self._waiting[key]:
                 del self._waiting[key]
                 load.cancel()  # one that has not begun, and that nobody waits for any more
+        current = self._endpoints.get(name, served)  # the endpoint may have been configured anew meanwhile
+        return current.loaded.get(version, served.loaded[version])
 
     def ensure(self, endpoint: str, version: str) -> None:
         """Return when the version is in memory; raises ModelOpsError when it cannot be loaded. For threads."""

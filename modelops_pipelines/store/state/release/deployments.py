@@ -1,6 +1,6 @@
 """The state of serving: desired state, workers, versions, and the event log."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -349,6 +349,18 @@ class Deployments:
                     worker=worker, endpoint=endpoint, generation=generation, error=error, at=to_micros(now)
                 )
             )
+
+    def acknowledge_all(self, worker: str, generations: Mapping[str, int], now: datetime) -> None:
+        """Record the generations of endpoints that the worker serves, in one transaction."""
+        rows = [
+            {"worker": worker, "endpoint": endpoint, "generation": generation, "error": None, "at": to_micros(now)}
+            for endpoint, generation in generations.items()
+        ]
+        same = sa.and_(_ACKS.c.worker == worker, _ACKS.c.endpoint == sa.bindparam("of"))
+        with self._database.begin() as connected:
+            if rows:
+                connected.execute(_ACKS.delete().where(same), [{"of": endpoint} for endpoint in generations])
+                connected.execute(_ACKS.insert(), rows)
 
     def acknowledged(self, worker: str) -> dict[str, tuple[int, str | None]]:
         """Return what the worker has acknowledged: generation and error by endpoint."""

@@ -3,11 +3,14 @@
 import pytest
 
 from modelops_pipelines.gateway.supervision.board import Board, Workers
-from modelops_pipelines.gateway.supervision.stand_in import StandIn
+from modelops_pipelines.gateway.supervision.stand_in import STARTING, StandIn
 from tests.support.asgi_client import ask
 
 
-@pytest.mark.parametrize(("problem", "code"), [("state", "state"), ("busy", "not_ready"), ("settings", "not_ready")])
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [("state", "state"), ("busy", "not_ready"), ("settings", "not_ready"), (STARTING, "not_ready")],
+)
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/endpoints/e/invocations"), ("GET", "/health"), ("POST", "/keys"), ("GET", "/")]
 )
@@ -19,13 +22,14 @@ def test_every_route_is_unavailable_with_the_kind_of_the_problem(
     assert "1" == answer.headers["retry-after"]
 
 
-def test_it_is_live_and_not_ready() -> None:
-    assert (200, {"status": "live"}) == _answer("/health/live")
-    assert (503, {"status": "not ready"}) == _answer("/health/ready")
+@pytest.mark.parametrize(("problem", "status"), [("busy", "live"), (STARTING, "starting")])
+def test_it_is_live_and_not_ready(problem: str, status: str) -> None:
+    assert (200, {"status": status}) == _answer(problem, "/health/live")
+    assert (503, {"status": "not ready"}) == _answer(problem, "/health/ready")
 
 
-def _answer(path: str) -> tuple[int, object]:
-    answer = ask(StandIn("busy"), "GET", path)
+def _answer(problem: str, path: str) -> tuple[int, object]:
+    answer = ask(StandIn(problem), "GET", path)
     return answer.status_code, answer.json()
 
 

@@ -11,6 +11,7 @@ GUARDED = f"""\
   allow_pickle: true
   accept_pickles: [{HASH}]
   row_wise: false
+  min_resident: true
   limits:
     per_key: 5000/hour
     per_user: 100/minute; 10/second
@@ -202,6 +203,17 @@ GUARD_LINES = {
             "7: accept_pickles: must be a list, but is a yes or no (true). "
             "Write [ ] around the items, or '- ' before each item"
         ),
+    ),
+    "more resident than there is": (
+        "min_resident: 3",
+        (
+            "7: min_resident: must be true, false, or a number from 0 to 2, and is 3. "
+            "Set 1 to keep the versions that answer in memory, true to keep the champion before them too"
+        ),
+    ),
+    "a quoted min_resident": (
+        "min_resident: 'true'",
+        "7: min_resident: must be a whole number, true or false, but is text (true). Remove the quotes: true",
     ),
     "a quoted row_wise": (
         "row_wise: 'false'",

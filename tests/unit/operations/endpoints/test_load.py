@@ -175,6 +175,7 @@ def test_guards_are_read_as_they_are_written() -> None:
         allow_pickle=True,
         accept_pickles=(HASH,),
         row_wise=False,
+        min_resident=2,
         limits=Limits("5000/hour", "100/minute; 10/second", "1000/minute", 50, timedelta(seconds=45), 8),
         capture=CapturePolicy(0.25, 64, ("tail_number", "user_id")),
         promotion=Promotion("canary", CANARY_STEPS, soak=timedelta(hours=1), minimum=500, aliases="adopt"),

@@ -64,5 +64,5 @@ def test_the_champion_before_leaves_before_the_versions_that_answer(
 
 
 def test_pinned_by_one_the_champion_before_may_leave_and_by_two_not() -> None:
-    parts = [Resident("a", answers, 10, 0.0, least) for least in (0, 1, 2) for answers in (True, False)]
+    parts = [Resident(str(least), answers, 10, 0.0, least) for least in (0, 1, 2) for answers in (True, False)]
     assert [(0, False), (0, True), (1, False)] == [(one.min_resident, one.answers) for one in to_leave(parts, 0)]

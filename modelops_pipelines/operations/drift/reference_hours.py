@@ -109,11 +109,8 @@ class History:
         days = Days.before(known[name].at, known[name].stack, start, self.policy.days + MOST_DAYS, eligible)
         if days is None or not training:
             return days
-        return (
-            days.after(self.trained[name].at, self.trained[name].stack, self.policy.days)
-            if name in self.trained
-            else None
-        )
+        trained = self.trained.get(name)
+        return None if trained is None else days.after(trained.at, trained.stack, self.policy.days)
 
     def reference_of(
         self, name: str, start: int, end: int, prior: int | None, window: int | None = None

@@ -27,6 +27,7 @@ from modelops_pipelines.core.drift.calibrated import (
     flags_of,
     judge_calibrated,
 )
+from modelops_pipelines.core.drift.channels.lasting_shift import shifts_of
 from modelops_pipelines.core.drift.episodes import EpisodeLog, Span
 from modelops_pipelines.core.drift.seasonal_reference import Matching, season_of
 from modelops_pipelines.core.profiles.profile import ColumnBins, Profile, fit_bins, profile
@@ -57,6 +58,7 @@ class Endpoint:
     world: World
     column: str
     minimum: int = 500
+    accumulate: bool = True
     bins: dict[str, ColumnBins] = field(default_factory=dict)
     sigma: float = 1.0
     _days: dict[tuple[int, float], dict[str, Profile]] = field(default_factory=dict)
@@ -87,15 +89,10 @@ class Endpoint:
         log, flagged, alert, found = EpisodeLog(24), dict[int, Flags](), None, []
         for day in range(FITTED, first + days):
             start = MONDAY + 24 * day
+            known = {name: stacks[name].between(0, day + 1) for name in names}
+            matching = {name: Matching(eligible=log.eligible(("1", name), start)) for name in names}
             seasons = {
-                name: season_of(
-                    at[: day + 1],
-                    stacks[name].between(0, day + 1),
-                    start,
-                    start + 24,
-                    self.minimum,
-                    Matching(eligible=log.eligible(("1", name), start)),
-                )
+                name: season_of(at[: day + 1], known[name], start, start + 24, self.minimum, matching[name])
                 for name in names
             }
             judged = judge_calibrated(
@@ -103,6 +100,7 @@ class Endpoint:
                 {name: one.reference for name, one in seasons.items()},
                 RULES,
                 confirming_flags(seasons, lambda prior: flagged.get(prior, ())),
+                shifts_of(at[: day + 1], known, start, matching) if self.accumulate else {},
             )
             flagged[start] = flags_of(judged)
             verdicts = [log.follow("1", one, Span(start, start + 24, seasons[one.column].prior))[0] for one in judged]

@@ -26,8 +26,9 @@ from modelops_pipelines.core.drift.calibrated import (
     flags_of,
     judge_calibrated,
 )
+from modelops_pipelines.core.drift.channels.lasting_shift import shifts_of
 from modelops_pipelines.core.drift.distances import chi_square, jensen_shannon, kolmogorov_smirnov, psi, wasserstein
-from modelops_pipelines.core.drift.seasonal_reference import season_of
+from modelops_pipelines.core.drift.seasonal_reference import DAY, season_of
 from modelops_pipelines.core.profiles.profile import Profile
 from modelops_pipelines.core.profiles.profile_stack import Stack
 
@@ -71,7 +72,8 @@ class Judge:
             current = {name: one.current for name, one in seasons.items()}
             reference = {name: one.reference for name, one in seasons.items()}
             before = confirming_flags(seasons, lambda prior: flagged.get(prior, ()))
-            verdicts = judge_calibrated(current, reference, RULES[self.length], before)
+            shifts = shifts_of(at, hours, start) if self.length == DAY else {}
+            verdicts = judge_calibrated(current, reference, RULES[self.length], before, shifts)
             flagged[start] = flags_of(verdicts)
             found.append({one.column for one in verdicts if one.drifted})
         return found

@@ -33,6 +33,7 @@ from modelops_pipelines.core.drift.calibrated import (
     flags_of,
     judge_calibrated,
 )
+from modelops_pipelines.core.drift.channels.lasting_shift import shifts_of
 from modelops_pipelines.core.drift.data_quality import PIECE
 from modelops_pipelines.core.drift.seasonal_reference import season_of
 from modelops_pipelines.core.profiles.profile import ColumnBins, fit_bins, profile
@@ -101,7 +102,8 @@ class Year:
             current = {name: one.current for name, one in seasons.items()}
             reference = {name: one.reference for name, one in seasons.items()}
             before = confirming_flags(seasons, lambda prior: flagged.get(prior, ()))
-            found[start] = judge_calibrated(current, reference, rules, before)
+            shifts = shifts_of(self.at, hours, start)
+            found[start] = judge_calibrated(current, reference, rules, before, shifts)
             flagged[start] = flags_of(found[start])
         return found
 

@@ -3,31 +3,32 @@
 Each column is tested for its distribution, its missing share and, if numeric, its share out of range.
 ``core/drift/seasonal_reference.py`` chooses the reference windows; ``core/drift/leave_one_out.py`` measures their
 distances. The scale of each test comes from the reference windows, each compared with the other days: so day effects,
-correlated rows and heavy tails raise the threshold automatically.
+correlated rows and heavy tails raise the threshold automatically. A shift that is too small for one window is found by
+the last days together (``core/drift/lasting_shift.py``).
 """
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-import numpy as np
-
+from modelops_pipelines.core.drift.channels.distance_test import DistanceTest, of_distances, of_shares
+from modelops_pipelines.core.drift.channels.lasting_shift import LastingShift
+from modelops_pipelines.core.drift.channels.measured import Channel, Measured
+from modelops_pipelines.core.drift.channels.shift_test import ShiftTest
 from modelops_pipelines.core.drift.distances import missing_share
 from modelops_pipelines.core.drift.fixed_thresholds import ColumnVerdict
 from modelops_pipelines.core.drift.leave_one_out import Distances, LeaveOneOut
-from modelops_pipelines.core.drift.null_distribution import STUDENT, fitted, kappa, levels, offset_fitted
+from modelops_pipelines.core.drift.null_distribution import levels
 from modelops_pipelines.core.drift.seasonal_reference import Season, SeasonReference
 from modelops_pipelines.core.profiles.profile import ColumnBins, Kind, Profile
 
-Channel: TypeAlias = Literal["distribution", "missing", "range"]
 Flags: TypeAlias = Collection[tuple[str, str]]
+Shifts: TypeAlias = Mapping[str, LastingShift]
 
 LEVELS = {"hour": 0.05, "day": 0.02}
 """Significance level by window size. It is stricter for days: what affects one normal day, such as weather, often
 affects the next, so two days in a row are weaker evidence than two hours."""
-NARROW = 0.1
-"""Fraction of a floor: the smallest scale of a test, for columns that hardly vary by chance."""
 
 
 @dataclass(frozen=True)
@@ -41,29 +42,21 @@ class Calibration:
     but at least ``least``, only gross changes are flagged. A column drifted when it is flagged in two windows in a row,
     or in one window from ``at_once`` floors on: never by default, because a storm is a gross change too, and urgent
     faults are reported after about 200 rows (``operations/drift/data_quality.py``). ``days`` is the fewest reference
-    days for a verdict.
+    days for a verdict. A shift of the last days is tested apart, over all columns at the level ``lasting``, and needs
+    no second window: it is several days already.
     """
 
     minimum: int = 500
     least: int = 100
     days: int = 4
     level: float = 0.05
+    lasting: float = 2e-3
     strict: float = 1e-4
     distance: float = 0.05
     answers: float = 0.02
     share: float = 0.02
     gross: float = 5.0
     at_once: float = math.inf
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A channel's effect in a window, the effect that is ordinary for a window of its size, and its p-value."""
-
-    channel: Channel
-    effect: float
-    ordinary: float
-    p_value: float
 
 
 @dataclass(frozen=True)
@@ -88,41 +81,7 @@ class CalibratedVerdict(ColumnVerdict):
     measured: tuple[Measured, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Test:
-    """A test of one column: its value (never negative), its scale and the p-value; ``value / floor`` its effect."""
-
-    channel: Channel
-    value: float
-    floor: float
-    scale: float
-    kappa: float
-    days: int
-    most: float
-
-    @property
-    def effect(self) -> float:
-        return self.value / self.floor
-
-    @property
-    def measured(self) -> Measured:
-        return Measured(self.channel, self.effect, math.sqrt(self.scale) / self.floor, self.p_value)
-
-    @property
-    def p_value(self) -> float:
-        """Probability of such a value by chance: F.sf(T^2 / s^2, 2 kappa, 2 kappa (days - 1)).
-
-        T^2 / s^2 is a gamma variable of shape kappa and mean 1 over the mean of ``days`` - 1 such.
-        """
-        from scipy.special import fdtrc
-
-        return float(fdtrc(2 * self.kappa, 2 * self.kappa * (self.days - 1), self.value**2 / self.scale))
-
-    def value_at(self, level: float) -> float:
-        """Return the value whose p-value is ``level``."""
-        from scipy.special import fdtri
-
-        return math.sqrt(self.scale * float(fdtri(2 * self.kappa, 2 * self.kappa * (self.days - 1), 1 - level)))
+AnyTest: TypeAlias = DistanceTest | ShiftTest
 
 
 @dataclass(frozen=True)
@@ -131,7 +90,7 @@ class _Column:
     kind: Kind
     current: Profile | None
     reference: SeasonReference | None
-    tests: tuple[_Test, ...]
+    tests: tuple[AnyTest, ...]
     reason: str | None
     few: bool
 
@@ -139,25 +98,37 @@ class _Column:
     def days(self) -> int:
         return self.reference.day_count if self.reference else 0
 
+    def with_shift(self, found: LastingShift | None, rules: Calibration) -> "_Column":
+        if found is None:
+            return self
+        return replace(self, tests=(*self.tests, ShiftTest(found, rules.distance)))
+
 
 def judge_calibrated(
     current: Mapping[str, Profile],
     reference: Mapping[str, SeasonReference],
     policy: Calibration | None = None,
     before: Flags = (),
+    shifts: Shifts | None = None,
 ) -> list[CalibratedVerdict]:
     """Judge every column of either side, by name.
 
     ``before`` has the flags of the previous window (``confirming_flags``): a column drifted when it is flagged in both
-    by the same channel, or flagged once and gross. Raises SchemaError for a column with two bins. The tests were
-    calibrated on seasonal traffic; the procedure over all columns is Benjamini and Hochberg's (1995).
+    by the same channel, or flagged once and gross. ``shifts`` has the shifts of the last days, by column. Raises
+    SchemaError for a column with two bins. The tests were calibrated on seasonal traffic; the procedure over all
+    columns is Benjamini and Hochberg's (1995).
     """
     rules = policy or Calibration()
     kinds = {name: one.windows.bins.kind for name, one in reference.items()}
     kinds |= {name: one.bins.kind for name, one in current.items()}
-    columns = [_column(name, kinds[name], current.get(name), reference.get(name), rules) for name in sorted(kinds)]
+    known = shifts or {}
+    columns = [
+        _column(name, kinds[name], current.get(name), reference.get(name), rules).with_shift(known.get(name), rules)
+        for name in sorted(kinds)
+    ]
     tried = [test for column in columns if not column.few for test in column.tests]
-    bars = dict(zip(map(id, tried), levels([test.p_value for test in tried], rules.level), strict=True))
+    bars = _bars([test for test in tried if test.channel != "shift"], rules.level)
+    bars |= _bars([test for test in tried if test.channel == "shift"], rules.lasting)
     verdicts = [_verdict(column, bars, rules) for column in columns]
     return confirm_verdicts(verdicts, before, rules)
 
@@ -184,10 +155,14 @@ def flags_of(verdicts: Sequence[CalibratedVerdict]) -> frozenset[tuple[str, str]
     return frozenset((one.column, channel) for one in verdicts for channel in one.channels)
 
 
+def _bars(tests: Sequence[AnyTest], level: float) -> dict[int, float]:
+    return dict(zip(map(id, tests), levels([test.p_value for test in tests], level), strict=True))
+
+
 def _drifted(one: CalibratedVerdict, before: Flags, rules: Calibration) -> bool | None:
     if not one.flagged:
         return one.flagged
-    lasts = any((one.column, channel) in before for channel in one.channels)
+    lasts = any(channel == "shift" or (one.column, channel) in before for channel in one.channels)
     chance = 1.0 if one.p_value is None else one.p_value
     return lasts or ((one.effect or 0.0) >= rules.at_once and chance <= rules.strict)
 
@@ -204,17 +179,17 @@ def _column(
     return _Column(name, kind, current, reference, tests, reason, few=current.n < rules.minimum)
 
 
-def _tests(kind: Kind, found: LeaveOneOut, days: int, rules: Calibration) -> tuple[_Test, ...]:
+def _tests(kind: Kind, found: LeaveOneOut, days: int, rules: Calibration) -> tuple[DistanceTest, ...]:
     """Return the tests for which there are values."""
     windows, tests = found.windows, []
     enough = windows.present[-1] >= rules.least
     apart = (found.wasserstein() if kind == "numeric" else found.jensen_shannon()) if enough else None
     if apart:
-        tests.append(_of_distances(apart, _floor(windows.bins, rules), days))
+        tests.append(of_distances(apart, _floor(windows.bins, rules), days))
     shares: list[tuple[Channel, Distances | None]] = [("missing", found.shares(windows.missing, windows.n))]
     if kind == "numeric" and enough and windows.bins.edges:
         shares.append(("range", found.shares(windows.out_of_range, windows.present)))
-    return (*tests, *(_of_shares(channel, one, rules, days) for channel, one in shares if one))
+    return (*tests, *(of_shares(channel, one, rules.share, days) for channel, one in shares if one))
 
 
 def _unjudged(current: Profile | None, reference: SeasonReference | None, rules: Calibration) -> str | None:
@@ -234,27 +209,6 @@ def _unjudged(current: Profile | None, reference: SeasonReference | None, rules:
 def _floor(bins: ColumnBins, rules: Calibration) -> float:
     """Return the smallest relevant distance; it is lower for predicted classes."""
     return rules.answers if (bins.name, bins.kind) == ("prediction", "categorical") else rules.distance
-
-
-def _of_distances(found: Distances, floor: float, days: int) -> _Test:
-    squared = found.others**2
-    a, b = fitted(squared, 1 / found.sizes)
-    least = (NARROW * floor) ** 2
-    expected = np.maximum(a / found.sizes + b, least)
-    fewer = max(0.0, 1 / found.n - 1 / float(found.sizes.min()))  # fewer rows than in any fitted window: from theory
-    scale = max(a * (1 / found.n - fewer) + b, least) + max(a, found.unit) * fewer
-    most = float(np.max(found.others))
-    return _Test("distribution", found.value, floor, scale, kappa(squared / expected), days, most)
-
-
-def _of_shares(channel: Channel, found: Distances, rules: Calibration, days: int) -> _Test:
-    """Test |delta|^2 / (p (1 - p) / n + b): the square of a Student variable (kappa 1/2), or heavier-tailed."""
-    squared, chance = found.others**2, found.unit / found.sizes
-    b = offset_fitted(squared, chance)
-    shape = min(STUDENT, kappa(squared / (chance + b)))
-    scale = max(found.unit / found.n + b, (NARROW * rules.share) ** 2)
-    most = float(np.max(np.abs(found.others)))
-    return _Test(channel, abs(found.value), rules.share, scale, shape, days, most)
 
 
 def _verdict(column: _Column, bars: Mapping[int, float], rules: Calibration) -> CalibratedVerdict:
@@ -287,17 +241,17 @@ def _verdict(column: _Column, bars: Mapping[int, float], rules: Calibration) -> 
     )
 
 
-def _bound(column: _Column, test: _Test, level: float, rules: Calibration) -> tuple[float, float]:
+def _bound(column: _Column, test: AnyTest, level: float, rules: Calibration) -> tuple[float, float]:
     """Return the smallest value and the largest p-value at which the test is flagged."""
     floor = rules.gross * test.floor if column.few else test.floor
     return max(floor, test.value_at(level)), level
 
 
-def _passes(test: _Test, limit: float, level: float) -> bool:
+def _passes(test: AnyTest, limit: float, level: float) -> bool:
     return test.value >= limit and test.p_value <= level
 
 
-def _shown(column: _Column, flagged: Sequence[_Test]) -> _Test | None:
+def _shown(column: _Column, flagged: Sequence[AnyTest]) -> AnyTest | None:
     """Return the flagged test of the largest effect, or the test of the distribution."""
     if flagged:
         return max(flagged, key=lambda test: test.effect)
@@ -305,12 +259,20 @@ def _shown(column: _Column, flagged: Sequence[_Test]) -> _Test | None:
 
 
 def _statistic(kind: Kind, channel: Channel) -> str:
+    if channel == "shift":
+        return "lasting_shift"
     if channel != "distribution":
         return f"{channel}_shift"
     return "wasserstein" if kind == "numeric" else "jensen_shannon"
 
 
-def _reason(column: _Column, shown: _Test | None, flagged: Sequence[_Test], rules: Calibration) -> str | None:
+def _reason(column: _Column, shown: AnyTest | None, flagged: Sequence[AnyTest], rules: Calibration) -> str | None:
+    if flagged and isinstance(shown, ShiftTest):
+        found = shown.found
+        return (
+            f"a shift of {found.shift:+.2g} standard deviations in {found.days} days occurs by chance with "
+            f"probability {found.p_value:.1e}"
+        )
     if flagged and shown:
         what = "distance" if shown.channel == "distribution" else f"shift of the {shown.channel} share"
         return f"a {what} of {shown.value:.3g} occurs by chance with probability {shown.p_value:.1e}"

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from modelops_pipelines.core.drift.calibrated import CalibratedVerdict, Channel, Measured
+from modelops_pipelines.core.drift.calibrated import CalibratedVerdict
+from modelops_pipelines.core.drift.channels.measured import Channel, Measured
 from modelops_pipelines.core.drift.seasonal_reference import Eligible, without
 
 Key: TypeAlias = tuple[str, str]
@@ -25,6 +26,14 @@ APART = 3.0
 SHAPE = 0.2
 """P-values of windows of a small drift have the density SHAPE p^(SHAPE - 1): about half of them are below 0.03."""
 LEAST_P = 1e-12
+TAILS = 4.0
+"""Degrees of freedom of a day's shift around the mean one: some days are outlying."""
+CLIPPED = 2.0
+"""Ordinary effects by which a day moves the mean shift as if it was that far from it."""
+SLOWLY = 0.1
+"""Weight of the newest day in the mean shift, which is from several days to begin with."""
+EXPLAINED = 0.5
+"""Part of a distance from which on a shift explains it."""
 FADING = 0.3
 """Weight of the newest window in the drift's mean effect."""
 
@@ -65,12 +74,15 @@ def follow(one: CalibratedVerdict, span: Span, before: Episode | None) -> tuple[
     if before is None:
         return one, _begun(one, span) if one.drifted else None
     found = next((each for each in one.measured if each.channel == before.channel), None)
-    if one.flagged and before.channel not in one.channels:
+    elsewhere = bool(one.flagged) and before.channel not in one.channels
+    if elsewhere and (found is None or before.channel != "shift"):
         return replace(one, drifted=True), _moved(one, before)
     if found is None:
         reason = one.reason or f"no values to compare the {before.channel} with"
         return replace(one, drifted=None, reason=reason), before
     after = _weighed(found, span, before)
+    if elsewhere and after.back is not None:
+        return replace(one, drifted=True), _moved(one, before)
     if one.flagged:
         one = replace(one, drifted=True)
     elif after.back is None:
@@ -91,7 +103,9 @@ def _weighed(found: Measured, span: Span, before: Episode) -> Episode:
     too high by about half of that. Where the drift is of few ordinary effects, as on days of another kind, it is that
     of the p-values. The windows of a day are not independent: together they count as one.
     """
-    if before.level >= APART * found.ordinary:
+    if found.channel == "shift":
+        ratio = _shift_ratio(found, before.level)
+    elif before.level >= APART * found.ordinary:
         lasting = min(0.0, found.effect - (before.level - found.ordinary / 2))
         ratio = (lasting**2 - max(0.0, found.effect - found.ordinary) ** 2) / (2 * found.ordinary**2)
     else:
@@ -99,23 +113,43 @@ def _weighed(found: Measured, span: Span, before: Episode) -> Episode:
     evidence = before.evidence + ratio * min(1.0, (span.end - span.start) / DAY)
     if evidence > 0:
         return replace(before, back=span.start if before.back is None else before.back, evidence=evidence)
-    return replace(before, back=None, evidence=0.0, level=_mean(before.level, found.effect))
+    return replace(before, back=None, evidence=0.0, level=_mean(before.level, found))
 
 
-def _mean(level: float, effect: float) -> float:
-    return (1 - FADING) * level + FADING * effect
+def _shift_ratio(found: Measured, level: float) -> float:
+    """Return the log likelihood ratio of no shift to a shift of ``level``, by Student's t: no day decides alone.
+
+    More than the shift, or one in the other direction, is no sign of either.
+    """
+    toward = math.copysign(1.0, level) * found.effect
+    lasting, back = min(0.0, toward - abs(level)) / found.ordinary, max(0.0, toward) / found.ordinary
+    return (TAILS + 1) / 2 * (math.log1p(lasting**2 / TAILS) - math.log1p(back**2 / TAILS))
+
+
+def _mean(level: float, found: Measured) -> float:
+    if found.channel == "shift":
+        sign, most = math.copysign(1.0, level), CLIPPED * found.ordinary
+        return level + sign * SLOWLY * min(max(sign * (found.effect - level), 0.0), most)
+    return (1 - FADING) * level + FADING * found.effect
 
 
 def _begun(one: CalibratedVerdict, span: Span) -> Episode:
     since = span.start if span.prior is None else span.prior
+    shift = next((found for found in one.measured if found.channel == "shift"), None)
+    if shift is None or shift.lasting is None or shift.since is None:
+        return Episode(since, one.channel, one.effect or 0.0)
+    if "shift" in one.channels:
+        return Episode(min(since, shift.since), "shift", shift.lasting)
+    if one.channel == "distribution" and abs(shift.lasting) >= EXPLAINED * (one.effect or 0.0):
+        return Episode(since, "shift", shift.lasting)
     return Episode(since, one.channel, one.effect or 0.0)
 
 
 def _moved(one: CalibratedVerdict, before: Episode) -> Episode:
     """Follow the flagged channel of the largest effect, when that of the episode is not flagged."""
     flagged = [found for found in one.measured if found.channel in one.channels]
-    leading = max(flagged, key=lambda found: found.effect)
-    return Episode(before.since, leading.channel, leading.effect)
+    leading = max(flagged, key=lambda found: abs(found.effect))
+    return Episode(before.since, leading.channel, leading.effect if leading.lasting is None else leading.lasting)
 
 
 @dataclass(frozen=True)

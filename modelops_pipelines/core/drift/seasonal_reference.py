@@ -200,9 +200,10 @@ def reference_spans(
     number = start // DAY - np.repeat(back, len(shifts))
     inside = (moved >= length + gap) & (moved <= days * DAY)
     unshifted = start - np.repeat(back, len(shifts)) * DAY
-    alike = (_weekend(unshifted) == _weekend(start)) & (_weekend(unshifted + length - 1) == _weekend(end - 1))
+    alike = (weekend(unshifted) == weekend(start)) & (weekend(unshifted + length - 1) == weekend(end - 1))
     return (start - moved)[inside].astype(np.int64), number[inside].astype(np.int64), alike[inside]
 
 
-def _weekend(hour: Hours | int) -> npt.NDArray[np.bool_]:
+def weekend(hour: Hours | int) -> npt.NDArray[np.bool_]:
+    """Return whether hours since 1970 UTC are on a Saturday or Sunday."""
     return np.asarray((np.asarray(hour) // DAY + MONDAY) % 7 >= SATURDAY)

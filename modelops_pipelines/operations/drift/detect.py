@@ -1,5 +1,6 @@
 """Detects drift of each window from stored profiles alone: the log is not read again."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -16,6 +17,7 @@ from modelops_pipelines.core.drift.calibrated import (
     flags_of,
     judge_calibrated,
 )
+from modelops_pipelines.core.drift.channels.lasting_shift import MOST_DAYS
 from modelops_pipelines.core.drift.distances import jensen_shannon, missing_shift, wasserstein
 from modelops_pipelines.core.drift.episodes import Span
 from modelops_pipelines.core.drift.evidently import judge_evidently
@@ -43,6 +45,8 @@ CONFIRMS = timedelta(hours=2 * WEEK)
 """How far back the window may be that confirms another: a week before one that was widened by a week."""
 FLOOR = 0.05
 """The smallest distance that matters, in standard deviations or as a Jensen-Shannon distance."""
+MOVED = 0.01
+"""Standard deviations from which on late rows have moved a day, for the days after it."""
 MISSING_FLOOR = 0.02
 """The smallest change of a missing share that matters."""
 
@@ -81,7 +85,7 @@ def _calibrated(stores: Stores, spec: EndpointSpec, windows: Sequence[datetime])
     """Compare windows with their season, and their flags with those of the window before."""
     length, flagged = LENGTH[spec.window], _Flagged(stores, spec)
     rows: list[Row] = []
-    for run in runs(windows, timedelta(days=spec.drift.days)):
+    for run in runs(windows, timedelta(days=spec.drift.days + MOST_DAYS)):
         episodes = Episodes(stores, spec, run[0], run)
         sparse = SparseJudge(stores, spec, run, episodes)
         for version, history in windowed_histories(stores, spec, run[0], run[-1] + length, episodes).items():
@@ -101,7 +105,8 @@ def _judged_window(
     current = {name: one.current for name, one in seasons.items()}
     reference = {name: one.reference for name, one in seasons.items()}
     earlier = partial(flagged.of, version)
-    verdicts = judge_calibrated(current, reference, _rules(spec), confirming_flags(seasons, earlier))
+    shifts = history.shifts(start, end)
+    verdicts = judge_calibrated(current, reference, _rules(spec), confirming_flags(seasons, earlier), shifts)
     verdicts, seasons = sparse.judge(version, start, end, verdicts, seasons, earlier)
     flagged.judged[window, version] = flags_of(verdicts)
     for judged in verdicts:
@@ -109,6 +114,7 @@ def _judged_window(
         one, episode = sparse.episodes.follow(version, judged, Span(start, end, prior))
         own = int(history.served[one.column].between(start, end).n.sum()) if one.column in seasons else 0
         verdict = vars(one) | {"channels": ",".join(one.channels) or None, "n_window": own} | episode_row(episode)
+        verdict |= {"shift": shifts[one.column].today if one.column in shifts else None}
         yield _row(window, version, history.reference, history.described, verdict, spec)
 
 
@@ -154,16 +160,32 @@ def _dependent_windows(stores: Stores, spec: EndpointSpec, windows: Windows, row
     """
     if spec.drift.method != "calibrated":
         return []
-    was = _flags_and_episodes(stores.lake.read(spec.name, DRIFT, dates_of(windows), (*_FLAGS, *COLUMNS)).to_pylist())
-    now = _flags_and_episodes(rows.select((*_FLAGS, *COLUMNS)).to_pylist())
-    among = set(windows)
+    before = stores.lake.read(spec.name, DRIFT, dates_of(windows), (*_FLAGS, *COLUMNS, "shift")).to_pylist()
+    after = rows.select((*_FLAGS, *COLUMNS, "shift")).to_pylist()
+    was, now, among = _flags_and_episodes(before), _flags_and_episodes(after), set(windows)
     changed = [key[0] for key in {*was, *now} if key[0] in among and was.get(key) != now.get(key)]
+    changed += [window for window in _moved(before, after) if window in among]
     if not changed:
         return []
     first, last = min(changed), max(changed) + CONFIRMS
     stored = stores.lake.read(spec.name, DRIFT, dates_of(windows_between(first, last, "day")), ["window_start"])
     later = set(stored.column("window_start").unique().to_pylist()) - among
     return sorted(one for one in later if any(timedelta(0) < one - window <= CONFIRMS for window in changed))
+
+
+def _moved(before: Sequence[Row], after: Sequence[Row]) -> set[datetime]:
+    """Return the windows with a column whose day has moved: later windows judge the last days together."""
+    was, now = (
+        {(row["window_start"], row["model_version"], row["column"]): row["shift"] for row in rows}
+        for rows in (before, after)
+    )
+    return {key[0] for key in {*was, *now} if _apart(was.get(key), now.get(key)) > MOVED}
+
+
+def _apart(one: float | None, other: float | None) -> float:
+    if one is None or other is None:
+        return 0.0 if one is other else math.inf
+    return abs(one - other)
 
 
 def _flags_and_episodes(rows: Sequence[Row]) -> dict[tuple[datetime, str], Any]:

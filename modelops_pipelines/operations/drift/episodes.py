@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from modelops_pipelines.core.drift.channels.lasting_shift import MOST_DAYS
 from modelops_pipelines.core.drift.episodes import Accepted, Episode, EpisodeLog
 from modelops_pipelines.core.drift.seasonal_reference import DAY, WEEK
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
@@ -40,7 +41,7 @@ class Episodes(EpisodeLog):
         self._read_days, self._reached = set[int](), 0
         self.dates: list[date] = []
         """The dates that can be part of a reference of a window from ``start`` on."""
-        self.reach(spec.drift.days)
+        self.reach(spec.drift.days + (MOST_DAYS if spec.window == "day" else 0))
 
     def reach(self, days: int) -> None:
         """Read what is stored on a reference of as many days, further back where these hold an episode."""

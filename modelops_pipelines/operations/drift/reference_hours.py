@@ -10,6 +10,8 @@ from functools import cache, partial
 
 import numpy as np
 
+from modelops_pipelines.core.drift.channels.days import Days
+from modelops_pipelines.core.drift.channels.lasting_shift import MOST_DAYS, LastingShift, lasting_shift
 from modelops_pipelines.core.drift.seasonal_reference import (
     DAY,
     EVERYTHING,
@@ -85,6 +87,31 @@ class History:
         large = len(within) > 0 and within.n.sum() >= self.policy.minimum
         return self if large or self.by_hour is None else self.by_hour()
 
+    def shifts(self, start: int, end: int) -> dict[str, LastingShift]:
+        """Return per numeric column how the days up to the window [start, end) differ from those before them.
+
+        None where windows are not days.
+        """
+        if end - start != DAY:
+            return {}
+        numeric = (name for name, hours in self.served.items() if hours.bins.kind == "numeric")
+        found = {name: self._days_until(name, start) for name in numeric}
+        shifts = {name: lasting_shift(days) for name, days in found.items() if days is not None}
+        return {name: one for name, one in shifts.items() if one is not None}
+
+    def _days_until(self, name: str, start: int) -> Days | None:
+        """Return a column's days up to the one that starts at an hour: those served, or after the training set's."""
+        eligible = self.eligible(name, start)
+        training = self.policy.reference == "training" and eligible.since is None
+        known = self.served if training else self.recent
+        if name not in known:
+            return None
+        days = Days.before(known[name].at, known[name].stack, start, self.policy.days + MOST_DAYS, eligible)
+        if days is None or not training:
+            return days
+        trained = self.trained.get(name)
+        return None if trained is None else days.after(trained.at, trained.stack, self.policy.days)
+
     def reference_of(
         self, name: str, start: int, end: int, prior: int | None, window: int | None = None
     ) -> SeasonReference:
@@ -134,7 +161,7 @@ def windowed_histories(
         return histories(stores, spec, start, end, episodes)
     by_hour = cache(partial(histories, stores, spec, start, end, episodes))
     found = {}
-    since = start - timedelta(days=spec.drift.days)
+    since = start - timedelta(days=spec.drift.days + MOST_DAYS)
     for version, (reference, days) in stored_days(stores, spec, since, end, _dates(episodes)).items():
         trained = _trained(spec, reference)
         before = {name: hours.by_day() for name, hours in trained.items()}

@@ -62,7 +62,7 @@ class SparseJudge:
         found = self._seasons(version, few, start, end, gross.least)
         for one in _judged(found, gross, confirming_flags(found, flagged)):
             best[one.column] = one, found[one.column]
-        now = [best[one.column][0] if one.column in best else one for one in verdicts]
+        now = [_with_shift(best[one.column][0], one) if one.column in best else one for one in verdicts]
         shown = [_explained(one, minimum, judged=one.column in best) if one.column in few else one for one in now]
         return shown, {**seasons, **{name: season for name, (_, season) in best.items()}}
 
@@ -84,6 +84,11 @@ class SparseJudge:
         self.episodes.reach(longer.drift.days)
         end = self.run[-1] + LENGTH[self.spec.window]
         return windowed_histories(self.stores, longer, self.run[0], end, self.episodes)
+
+
+def _with_shift(best: CalibratedVerdict, own: CalibratedVerdict) -> CalibratedVerdict:
+    """Keep the shift of the window's day, by which a drift that began in larger windows may end."""
+    return replace(best, measured=(*best.measured, *(one for one in own.measured if one.channel == "shift")))
 
 
 def _judged(found: Mapping[str, Season], rules: Calibration, before: Flags) -> list[CalibratedVerdict]:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.drift.calibrated import CalibratedVerdict, Measured
+from modelops_pipelines.core.drift.calibrated import CalibratedVerdict
+from modelops_pipelines.core.drift.channels.measured import Measured
 from modelops_pipelines.core.drift.episodes import Accepted, Episode, EpisodeLog, Span, follow
 from modelops_pipelines.core.drift.seasonal_reference import EVERYTHING, Eligible, without
 

@@ -155,7 +155,8 @@ def _known_or_made(kind: type[Made], url: str, base: str, inst_data: Any) -> Mad
     if Path(base).is_dir() and _is_made(known._engine):  # noqa: SLF001 - our own
         return known
     known.dispose()
-    return kind.from_local(base, inst_data)
+    made: Any = kind.from_local(base, inst_data)
+    return cast(Made, made)
 
 
 def _is_made(engine: sa.Engine) -> bool:

@@ -25,7 +25,7 @@ from benchmarks.monitored_project import capture, environment, make_project, nam
 
 ROOT = Path(__file__).parents[1]
 DAGSTER_YAML = ROOT / "modelops_pipelines" / "cli" / "templates" / "dagster.yaml"
-PAUSE = 4.1
+PAUSE = 14.1
 """Between two ticks: Dagster evaluates no sensor twice within its interval."""
 MOST_SECONDS = 600
 RESULT = "result.json"

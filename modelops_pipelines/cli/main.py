@@ -42,6 +42,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "erase": ("upkeep.erase", "Erase everything captured about a user."),
     "maintain": ("upkeep.maintenance", "Compact the lake and delete what is past its retention."),
     "deletions": ("upkeep.maintenance", "List what maintenance has deleted."),
+    "backup": ("upkeep.backups", "Save the home in another folder, while everything runs."),
+    "restore": ("upkeep.backups", "Make a home of a backup."),
     "key": ("keys", "Create, list, rotate and revoke API keys."),
 }
 OBJECTS_PER_COLLECTION = 50_000

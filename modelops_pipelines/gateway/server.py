@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from uvicorn.server import Server
 
     from modelops_pipelines.gateway.supervision.board import Board
-    from modelops_pipelines.gateway.supervision.child import Problem
+    from modelops_pipelines.gateway.supervision.child import Child, Problem
     from modelops_pipelines.gateway.supervision.supervisor import Place
     from modelops_pipelines.store.state.installation import Mark
 
@@ -34,7 +34,7 @@ STOP_SECONDS = 30.0
 """How long a worker may take to end in all, before it is killed."""
 BIND_SECONDS = 1.0
 PERMANENT, TRANSIENT = 3, 4
-PRELOADED = ("modelops_pipelines.gateway.app", "mlflow.sklearn", "sklearn.ensemble", "skops.io")
+PRELOADED = ("modelops_pipelines.gateway.app", "mlflow.sklearn", "mlflow.pyfunc", "sklearn.ensemble", "skops.io")
 
 
 def serve(stores: Stores) -> None:
@@ -51,33 +51,57 @@ def serve(stores: Stores) -> None:
     os.environ |= settings.environment()  # versions' own processes read their settings from it
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of forests compete with the workers for cores (measured)
     stores.database.close()
-    _preload()
     from modelops_pipelines.gateway.connections.bounds import allow_open_files
     from modelops_pipelines.gateway.supervision.board import Board
     from modelops_pipelines.gateway.supervision.supervisor import Servers, Supervisor
 
     log_as_json("supervisor")
     allow_open_files(settings.connections)
+    stand_in = _preload_and_answer(settings, listener)
     board = Board()
     servers = Servers(
         worker=lambda place: lambda: _worker(settings, known, place, board, listener),
         stand_in=lambda problem: lambda: _stand_in(settings, problem, listener),
     )
-    problem = Supervisor(settings.workers, servers, listener, board, ends_file(settings)).run(STOP_SECONDS)
+    supervisor = Supervisor(settings.workers, servers, listener, board, ends_file(settings), stand_in)
+    problem = supervisor.run(STOP_SECONDS)
     if problem is not None:
         sys.stderr.write(f"modelops gateway: {problem.text}\n")
         sys.exit(PERMANENT)
 
 
-def _preload() -> None:
+def preload() -> None:
     """Import the heavy packages before the workers are forked, while there is one thread.
 
     A dead worker is replaced in a second instead of five, and the workers share the memory of the imported modules.
+    Imports make hardly any garbage: looking for it took a sixth of their time.
     """
+    if gc.get_freeze_count():
+        return  # a spare process has done it
+    gc.disable()
     for name in PRELOADED:
         importlib.import_module(name)
+    gc.enable()
     gc.collect()
     gc.freeze()  # a collection in a worker would touch, and so copy, what the imports made
+
+
+def _preload_and_answer(settings: Settings, listener: socket.socket) -> "Child | None":
+    """Import the heavy packages; where that takes seconds, somebody answers meanwhile, who is returned."""
+    from modelops_pipelines.gateway.supervision.child import Child, Problem
+    from modelops_pipelines.gateway.supervision.stand_in import STARTING
+
+    stand_in = None
+    if any(name not in sys.modules for name in PRELOADED):
+        starting = Problem("The gateway is starting", STARTING)
+        stand_in = Child("The stand-in", lambda: _stand_in(settings, starting, listener), starts_versions=False)
+    try:
+        preload()
+    except BaseException:
+        if stand_in is not None:
+            stand_in.kill()
+        raise
+    return stand_in
 
 
 def _worker(

@@ -4,7 +4,6 @@
 a byte, and knows nothing of the project before.
 """
 
-import importlib
 import sys
 
 from modelops_pipelines.gateway import server
@@ -12,8 +11,7 @@ from modelops_pipelines.gateway import server
 
 def main() -> None:
     """Prepare, wait, and serve."""
-    for name in server.PRELOADED:
-        importlib.import_module(name)
+    server.preload()
     if sys.stdin.buffer.read(1):
         server.main()
 

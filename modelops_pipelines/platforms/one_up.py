@@ -55,15 +55,19 @@ def write_states(home: Path, services: Sequence[Service]) -> None:
         }
         for service in services
     ]
-    known = {"owner": this_process(), "written": datetime.now(UTC).isoformat(timespec="seconds"), "services": rows}
+    written = datetime.now(UTC).isoformat(timespec="seconds")
+    known = {"home": str(home), "owner": this_process(), "written": written, "services": rows}
     write_atomically(states_file(home), json.dumps(known, indent=1).encode())
 
 
 def read_states(home: Path) -> dict[str, Any] | None:
-    """Return what runs on a home: ``process`` of ``up``, and its ``services``; None where no ``up`` runs."""
+    """Return what runs on a home: ``process`` of ``up``, and its ``services``; None where no ``up`` runs.
+
+    The file in a copy of a home tells of the ``up`` of the home that it was copied from.
+    """
     try:
         known = json.loads(states_file(home).read_bytes())
-        gone = is_gone(known["owner"])
+        gone = is_gone(known["owner"]) or known.get("home", str(home)) != str(home)
         return None if gone else {"process": process_id(known["owner"]), "services": known["services"]}
     except (OSError, ValueError, LookupError, TypeError):
         return None

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from dagster import StringSource
@@ -18,7 +18,9 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
+from dagster._core.storage.sqlite import create_db_conn_string
 
+Made = TypeVar("Made", "OpenRuns", "OpenSchedules")
 BUSY_SECONDS = 30
 KEPT_OPEN = 4
 """Databases of single runs that stay open in a process; each run has one."""
@@ -64,6 +66,11 @@ class OpenEventLog(SqliteEventLogStorage):
             self._open.pop(old)[0].dispose()
         return engine
 
+    def _initdb(self, engine: sa.Engine, for_index_shard: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Make the tables of a new database; of one that has them Dagster would load all its migrations for nothing."""
+        if not _is_made(engine):
+            super()._initdb(engine, for_index_shard)
+
     def wipe(self) -> None:
         """Delete all events."""
         self._close()
@@ -97,7 +104,7 @@ class OpenRuns(SqliteRunStorage):
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "OpenRuns":
         """Return the record."""
         base = config_value.get("base_dir") or _default("history", "")
-        return cls.from_local(base, inst_data)
+        return _known_or_made(cls, create_db_conn_string(base, "runs"), base, inst_data)
 
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
@@ -128,7 +135,7 @@ class OpenSchedules(SqliteScheduleStorage):
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "OpenSchedules":
         """Return the record."""
         base = config_value.get("base_dir") or _default("schedules", "")
-        return cast(OpenSchedules, cls.from_local(base, inst_data))
+        return _known_or_made(cls, create_db_conn_string(base, "schedules"), base, inst_data)
 
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
@@ -140,6 +147,23 @@ class OpenSchedules(SqliteScheduleStorage):
         """Close the database."""
         super().dispose()
         self._engine.dispose()
+
+
+def _known_or_made(kind: type[Made], url: str, base: str, inst_data: Any) -> Made:
+    """Return a record whose database is there, or make it."""
+    known = kind(url, inst_data)
+    if Path(base).is_dir() and _is_made(known._engine):  # noqa: SLF001 - our own
+        return known
+    known.dispose()
+    return cast(Made, kind.from_local(base, inst_data))
+
+
+def _is_made(engine: sa.Engine) -> bool:
+    """Return whether a database has been made: Dagster writes its revision last."""
+    with engine.connect() as connected:
+        if not sa.inspect(connected).has_table("alembic_version"):
+            return False
+        return connected.scalar(sa.text("SELECT version_num FROM alembic_version")) is not None
 
 
 def _opened(url: str, *, synchronous: str = "FULL") -> sa.Engine:

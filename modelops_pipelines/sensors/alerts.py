@@ -24,6 +24,7 @@ from modelops_pipelines.operations.alerting.configuration_watch import watch_con
 from modelops_pipelines.operations.alerting.home_watch import watch_home
 from modelops_pipelines.operations.alerting.raise_alerts import AlertChange, raise_alerts
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
+from modelops_pipelines.operations.endpoints.load import ReadFiles
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import ENDPOINT_TAG, TICK_SECONDS, assets_of
 from modelops_pipelines.sensors.monitoring_runs import monitored_by
@@ -65,6 +66,7 @@ class Cursor:
 def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
     """Return the sensor that raises alerts on failed runs and capture lag, and starts drift reports."""
     names = {spec.name for spec in specs}
+    known_files = ReadFiles()  # the process that evaluates the sensor reads again only what has changed
 
     @dg.sensor(
         name="alerts",
@@ -79,7 +81,7 @@ def alerts_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         changes: list[AlertChange] = []
         with project.stores() as stores:
             changes += watch_capture(stores, specs, stores.now())  # also when every gateway is down
-            problems = read_configurations(stores.settings).problems
+            problems = read_configurations(stores.settings, known_files=known_files).problems
             changes += watch_configurations(stores, problems, stores.now())
             changes += watch_home(stores, stores.now())
             for record in records:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import dagster as dg
+from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.capture.pending_work import pending_work
@@ -16,7 +17,7 @@ def cadence_schedule(specs: Sequence[EndpointSpec]) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="cadence",
         cron_schedule="7 * * * *",
-        target=dg.AssetSelection.all(),
+        job_name=IMPLICIT_ASSET_JOB_NAME,  # a target would define one more job of all assets, at each load
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Every hour: ingests what is pending of any endpoint and recomputes the windows that changed, "
         "without the pauses of the sensor 'new_data'.",

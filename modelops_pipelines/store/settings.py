@@ -45,6 +45,7 @@ ENVIRONMENT = {
     "retain_logs": "MODELOPS_RETAIN_LOGS",
     "retain_state": "MODELOPS_RETAIN_STATE",
     "log_mib": "MODELOPS_LOG_MIB",
+    "models_mib": "MODELOPS_MODELS_MIB",
 }
 _SERVER_SCHEMES = ("http", "https")
 _REGISTRY_SCHEMES = ("sqlite", "file", "postgresql", "mysql", "mssql", *_SERVER_SCHEMES)
@@ -58,6 +59,7 @@ _WHOLE = {
     "header_kib": (8, 1024, "a number of KiB"),
     "bodies_mib": (1, 1024 * 1024, "a number of MiB"),
     "log_mib": (1, 1024 * 1024, "a number of MiB"),
+    "models_mib": (1, 1024 * 1024 * 1024, "a number of MiB"),
 }
 """Least, most and kind of each whole number that is no port."""
 _LEAST_SECONDS = {"request_seconds": 1.0, "idle_seconds": 1.0}
@@ -96,6 +98,7 @@ class Settings:
     retain_logs: str = "30d"
     retain_state: str = "400d"
     log_mib: int = 16
+    models_mib: int | None = None
 
     @property
     def lake(self) -> Path:

@@ -2,10 +2,9 @@
 
 import os
 import shutil
-import sqlite3
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -70,8 +69,6 @@ def copied_project(project: Project, folder: Path) -> Project:
     shutil.copytree(project.folder, folder)
     environment = {name: value.replace(str(project.folder), str(folder)) for name, value in project.environment.items()}
     environment |= _free_ports()
-    for path in (folder / "home").glob("*.db"):
-        _lead_elsewhere(path, str(project.folder), str(folder))
     return replace(project, folder=folder, environment=environment, stores=Stores(load_settings(folder, environment)))
 
 
@@ -82,24 +79,11 @@ def unpacked_project(release: str, folder: Path, yaml: str) -> Project:
     shutil.rmtree(home, ignore_errors=True)
     with tarfile.open(HOMES / f"{release}.tar.xz") as packed:
         packed.extractall(folder, members=[one for one in packed if one.name.startswith("home")], filter="data")
-    for path in home.glob("*.db"):
-        _lead_elsewhere(path, f"/srv/tumours-{release}/.modelops", str(home))
     return replace(project, stores=Stores(load_settings(folder, project.environment)))
 
 
 def _free_ports() -> dict[str, str]:
     return {f"MODELOPS_{name}_PORT": str(free_port()) for name in ("GATEWAY", "DAGSTER", "MLFLOW")}
-
-
-def _lead_elsewhere(path: Path, old: str, new: str) -> None:
-    """Replace a folder in all texts of a SQLite database: MLflow keeps where each model's files are."""
-    with closing(sqlite3.connect(path)) as connected, connected:
-        tables = connected.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE TABLE%'")
-        for (table,) in tables.fetchall():
-            columns = [name for _, name, kind, *_ in connected.execute(f'PRAGMA table_info("{table}")')]
-            for column in columns:
-                change = f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE instr("{column}", ?)'
-                connected.execute(change, (old, new, old))
 
 
 def cancer_frame() -> Any:

@@ -120,7 +120,9 @@ def _models(settings: Settings) -> str:
 
 def _registry(settings: Settings) -> str:
     from modelops_pipelines.store.registry.availability import registry_fault, shown_uri, unreachable
+    from modelops_pipelines.store.registry.place import lead_registry_home
 
+    lead_registry_home(settings)
     shown = shown_uri(settings.registry_uri)
     is_new = settings.registry_uri == own_registry(settings.home) and not (settings.home / "mlflow.db").exists()
     if is_new:

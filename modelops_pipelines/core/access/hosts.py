@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(?::([0-9]{1,5}))?")
 _ORIGIN = re.compile(r"(https?)://([^/?#@\s]+)")
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "[::1]"})
+"""Names of one address. Another loopback address may be another program's, with a page of its own at the same port."""
 _PORTS = {"http": "80", "https": "443"}
 
 
@@ -73,7 +75,7 @@ class KnownHosts:
             return True
         if asked is None or port != (asked.port or _PORTS[match[1]]):
             return False
-        return given.name == asked.name or (given.is_loopback and asked.is_loopback)
+        return given.name == asked.name or {given.name, asked.name} <= _THIS_MACHINE
 
 
 def known_hosts(own: str, allowed: Iterable[Authority]) -> KnownHosts:

@@ -25,6 +25,7 @@ UNDECIDED_POLICIES: tuple[str, ...] = get_args(UndecidedPolicy)
 DRIFT_METHODS: tuple[str, ...] = get_args(DriftMethod)
 DRIFT_REFERENCES: tuple[str, ...] = get_args(DriftReference)
 
+MOST_RESIDENT = 2
 DIRECT_STEPS = (100,)
 CANARY_STEPS = (5, 25, 50, 100)
 SERVICE_ALERT_OVER = timedelta(hours=1)
@@ -171,7 +172,8 @@ class EndpointSpec:
     measured per value of each. ``alerts`` is empty here unless given: a YAML without that key gets ``default_alerts``.
     ``allow_pickle`` lets the endpoint's own trainer return models that need pickle; a pickled model from elsewhere
     loads only when ``accept_pickles`` has its hash. ``row_wise`` False: a row's answer depends on the other rows of its
-    request, so requests are never batched together.
+    request, so requests are never batched together. ``min_resident`` is what never leaves a gateway worker's memory: 0
+    nothing, 1 the versions that answer, 2 the champion before them too.
     """
 
     name: str
@@ -190,6 +192,7 @@ class EndpointSpec:
     allow_pickle: bool = False
     accept_pickles: tuple[str, ...] = ()
     row_wise: bool = True
+    min_resident: int = 0
     segments: tuple[str, ...] = ()
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     metrics: tuple[Metric, ...] = ()

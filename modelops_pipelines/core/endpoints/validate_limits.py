@@ -7,7 +7,7 @@ from datetime import timedelta
 from modelops_pipelines.core.access.rates import rate_problem
 from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoints.issues import Issue, suggestion
-from modelops_pipelines.core.endpoints.spec import EndpointSpec, Limits
+from modelops_pipelines.core.endpoints.spec import MOST_RESIDENT, EndpointSpec, Limits
 
 CALLERS_FIELDS = ("user_id", "session_id", "client_request_id", "request_params")
 RATES = ("per_key", "per_user", "endpoint")
@@ -19,8 +19,9 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 def limits_and_capture_issues(
     spec: EndpointSpec, system_columns: Collection[str], known_features: Collection[str] | None
 ) -> Iterator[Issue]:
-    """Yield all issues of the accepted pickles, the limits and the capture policy of the spec."""
+    """Yield all issues of the accepted pickles, what stays in memory, the limits and the capture policy of the spec."""
     yield from _pickle_issues(spec.accept_pickles)
+    yield from _resident_issues(spec.min_resident)
     yield from _limit_issues(spec.limits)
     yield from _capture_issues(spec)
     yield from _redact_issues(spec, system_columns, known_features)
@@ -34,6 +35,13 @@ def _pickle_issues(hashes: tuple[str, ...]) -> Iterator[Issue]:
             yield Issue(path, problem, "Copy the hash from the error of the refused deployment")
         elif found in hashes[:index]:
             yield Issue(path, f"duplicates accept_pickles[{hashes.index(found)}]", "Keep one of them")
+
+
+def _resident_issues(least: int) -> Iterator[Issue]:
+    if not 0 <= least <= MOST_RESIDENT:
+        problem = f"must be true, false, or a number from 0 to {MOST_RESIDENT}, and is {least}"
+        fix = "Set 1 to keep the versions that answer in memory, true to keep the champion before them too"
+        yield Issue("min_resident", problem, fix)
 
 
 def _limit_issues(limits: Limits) -> Iterator[Issue]:

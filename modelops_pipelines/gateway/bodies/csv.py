@@ -69,11 +69,11 @@ def _value(kind: str, given: str) -> Any:
 
 def _number(given: str) -> float | str:
     number = float(given)
-    return number if math.isfinite(number) and "_" not in given else given
+    return number if math.isfinite(number) and "_" not in given and given.isascii() else given
 
 
 def _whole(given: str) -> int | float | str:
-    return int(given) if given.lstrip("+-").isdecimal() and given.isascii() else _number(given)
+    return int(given) if given.isascii() and given.lstrip("+-").isdecimal() else _number(given)
 
 
 _FROM_TEXT: Mapping[str, Callable[[str], Any]] = {

@@ -154,6 +154,8 @@ class HttpConnection(HttpToolsProtocol):
         """Start the request, unless it offers an upgrade: then it is parsed again without the offer."""
         if self._head_bytes > self._bounds.header_bytes:
             raise self._header_error()
+        if self.parser.get_http_version() == "1.1" and not any(name == b"host" for name, _ in self.headers):
+            raise MalformedError("The request has no Host header", "Send one, as HTTP/1.1 demands (RFC 9112)")
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._declined = self.parser.get_method(), self.parser.get_http_version()
             return

@@ -137,7 +137,11 @@ class Predictor:
     async def _predict(self, exchange: Exchange, served: ServedEndpoint, content: bytes, *, infer: bool) -> Answer:
         is_csv = is_csv_type(exchange.call.content_type, csv=not infer)
         event_time = event_time_of(exchange.call, served.spec)
-        exchange.variant, batcher = served.choose(exchange.call.sticky)
+        variant, batcher = served.choose(exchange.call.sticky)
+        if not batcher.is_resident:
+            left = served.spec.limits.deadline.total_seconds() - (time.perf_counter() - exchange.call.started)
+            await self._serving.residency.wait_for(served, variant.version, left)
+        exchange.variant = variant
         read = partial(_read_rows, exchange, content, batcher.model, infer=infer, is_csv=is_csv)
         rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
         exchange.mark = self._mark(exchange, str(rows.digest), own_process=batcher.model.path.own_process)

@@ -66,6 +66,7 @@ class EndpointInfo(BaseModel):
     status: Literal["new", "active", "failed", "stopped", "deleted"]
     problem: str | None = Field(description="why this worker cannot serve it as it should; null if it can")
     variants: list[VariantInfo]
+    resident: bool = Field(description="whether its versions are in this worker's memory; else a request loads them")
     inputs: dict[str, str] | None
     classes: list[str] | None = Field(description="in the order of the score columns; null while they are unknown")
     to_add: str | None = Field(description="what to add so that quality can be measured; null if nothing is missing")
@@ -183,7 +184,16 @@ class Readiness(BaseModel):
     """Whether this worker can answer and capture."""
 
     status: Literal["ready", "not ready"]
-    not_loaded: int = Field(description="active endpoints whose champion this worker could not load")
+    not_loaded: int = Field(description="active endpoints with a version that this worker cannot load")
+    not_resident: int = Field(description="active endpoints whose versions are loaded at their first request")
+
+
+class EndpointReadiness(BaseModel):
+    """Whether this worker can answer for one endpoint, and capture."""
+
+    status: Literal["ready", "not ready"]
+    endpoint: str
+    resident: bool = Field(description="whether it answers at once; else its first request waits for the load")
 
 
 class HealthReport(BaseModel):

@@ -8,12 +8,14 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 from modelops_pipelines.core.errors import ModelOpsError
+from modelops_pipelines.gateway.model_runtime.source import Source
 from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
+from modelops_pipelines.operations.model_runtime.prediction_paths import ABSENT
 
 INLINE_ROWS = 256
 MERGING_THREADS, SINGLE_THREADS = 2, 8
@@ -35,20 +37,42 @@ class Suspects(Protocol):
         """Take note that the version has answered these rows."""
 
 
+@dataclass(frozen=True)
+class LoadFault:
+    """Why a version could not be loaded, and when that was tried last (monotonic seconds)."""
+
+    error: ModelOpsError
+    at: float
+
+
 class Batcher:
-    """The queue of one loaded version, and its thread pool.
+    """The queue of one version, and its thread pool.
 
     Each version has its own, so that a model that blocks delays only its own callers. The threads end with the batcher.
+    The version may leave the memory and come back (``is_resident``); what ``model`` says of it stays known meanwhile.
+    ``source`` is where it is loaded from, ``fault`` why that failed.
     """
 
-    def __init__(self, model: Model, suspects: Suspects | None = None) -> None:
+    def __init__(self, model: Model, suspects: Suspects | None = None, source: Source | None = None) -> None:
         """Predict with this model, but not the rows that ``suspects`` refuses; threads start when they are needed."""
-        self.model, self._suspects = model, suspects
+        self._suspects = suspects
         self._queue: deque[_Queued] = deque()
         self._running = 0
         self._scheduled = False
+        self.fault: LoadFault | None = None
+        self.put(model, source)
+
+    def put(self, model: Model, source: Source | None) -> None:
+        """Have the version in memory."""
+        self.model, self.source, self.fault = model, source, None
         self._max_running = MERGING_THREADS if model.path.merging else SINGLE_THREADS
         self._threads = ThreadPoolExecutor(self._max_running, thread_name_prefix="predict")
+        self.is_resident = model.path is not ABSENT  # last: who sees it finds all of the above
+
+    def let_go(self) -> None:
+        """Let go of the model; the caller has set ``is_resident`` to False, and made sure that nobody uses it."""
+        self.model = replace(self.model, path=self.model.path.without_model())
+        self._threads.shutdown(wait=False)
 
     def refusal(self, rows: Rows) -> ModelOpsError | None:
         """Return why the version is not called with these rows again, None where it may be."""

@@ -18,6 +18,7 @@ from modelops_pipelines.gateway.http.request_models import FeedbackMessage, Labe
 from modelops_pipelines.gateway.http.response_models import (
     EndpointDetails,
     EndpointInfo,
+    EndpointReadiness,
     ErrorBody,
     ExampleBody,
     FeedbackRecorded,
@@ -32,7 +33,7 @@ from modelops_pipelines.gateway.routes.docs import add_docs_routes
 from modelops_pipelines.gateway.routes.endpoints import describe, details, example
 from modelops_pipelines.gateway.routes.evaluations import add_evaluation_routes
 from modelops_pipelines.gateway.routes.feedback import Responses
-from modelops_pipelines.gateway.routes.health import Health
+from modelops_pipelines.gateway.routes.health import READY, Health
 from modelops_pipelines.gateway.routes.logs import add_log_routes
 from modelops_pipelines.gateway.routes.predictions_openapi import add_prediction_docs
 from modelops_pipelines.gateway.routes.releases import add_release_routes
@@ -47,6 +48,7 @@ _REPORT = re.compile(rf"drift-[0-9T-]{{10,20}}\.html|{re.escape(HEALTH_PAGE)}")
 _WINDOWS: JsonDict = {"pattern": "^(([1-9]|[1-5][0-9]|60)m|[1-9][0-9]{0,2}s|1h)$", "examples": ["30s", "5m"]}
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _ENDPOINT = "/endpoints/{endpoint}"
+OneEndpoint = Annotated[str | None, Query(max_length=100, description="an endpoint's name: ready for this one?")]
 
 
 def make_application(
@@ -135,15 +137,19 @@ def _add_health_routes(router: Router, health: Health) -> None:
         """Return 200 while the process answers."""
         return {"status": "live"}
 
-    @router.get("/health/ready", role=PUBLIC, response_model=Readiness, responses={UNAVAILABLE: {"model": Readiness}})
-    async def ready(response: Response) -> dict[str, Any]:
-        """Return 200 when this worker can answer (an endpoint is loaded) and capture (spool is writable), else 503.
+    either = Readiness | EndpointReadiness
 
-        ``not_loaded`` counts the active endpoints whose champion it could not load; ``/health`` names them.
+    @router.get("/health/ready", role=PUBLIC, response_model=either, responses={UNAVAILABLE: {"model": either}})
+    async def ready(response: Response, endpoint: OneEndpoint = None) -> dict[str, Any]:
+        """Return 200 when this worker can answer and capture, and has loaded what fits into its memory, else 503.
+
+        It waits for loads 20 s at most, for pinned endpoints longer. ``not_loaded`` counts the active endpoints that it
+        cannot load, ``not_resident`` those that load at their first request; ``/health`` names them. With ``endpoint``:
+        200 when a request to it would be answered, at once or after its load; 404 for an unknown one.
         """
-        is_ready = health.is_ready()
-        response.status_code = OK if is_ready else UNAVAILABLE
-        return {"status": "ready" if is_ready else "not ready", "not_loaded": health.unloaded()}
+        found = health.readiness() if endpoint is None else health.readiness_of(endpoint)
+        response.status_code = OK if found["status"] == READY else UNAVAILABLE
+        return found
 
     responses: dict[int | str, dict[str, Any]] = {UNAVAILABLE: {"model": HealthReport | ErrorBody}}
 

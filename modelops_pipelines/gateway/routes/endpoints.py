@@ -10,6 +10,7 @@ from modelops_pipelines.core.release.event_log import champion_periods
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.operations.model_runtime.prediction_paths import ABSENT, PredictionPath
 from modelops_pipelines.operations.models.example_request import example_body
 from modelops_pipelines.operations.release.endpoint_status import NEW
 from modelops_pipelines.store.state.release.deployments import ModelVersion
@@ -34,6 +35,7 @@ def describe(served: ServedEndpoint, failure: str | None, refused: str | None) -
         "status": _status(served, failure),
         "problem": failure or refused,
         "variants": [vars(variant) for variant in served.state.variants],
+        "resident": served.is_resident,
         "inputs": champion.inputs if champion else None,
         "classes": champion.classes if champion else None,
         "to_add": _to_add(served, champion) if champion else None,
@@ -55,11 +57,16 @@ def details(stores: Stores, served: ServedEndpoint, failure: str | None, refused
         **describe(served, failure, refused),
         "version": champion.version if champion else None,
         "output": champion.output if champion else None,
-        "way": served.loaded[champion.version].model.path.describe() if champion else None,
+        "way": _way(served.loaded[champion.version].model.path) if champion else None,
         "evaluation": _evaluation(stores, served.spec.name, champion) if champion else None,
         "quality": _quality(stores, served, champion) if champion else None,
         "champions": _champions(stores, served.spec.name),
     }
+
+
+def _way(path: PredictionPath) -> dict[str, Any] | None:
+    """Return how a version predicts; None until it was loaded for the first time."""
+    return None if path is ABSENT else path.describe()
 
 
 def example(served: ServedEndpoint) -> dict[str, Any]:

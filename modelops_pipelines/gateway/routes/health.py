@@ -1,7 +1,8 @@
 """The gateway's health: named checks, and readiness, which depends on two of them.
 
-A worker is ready when it can answer and capture. Without the state database or the registry it keeps serving the last
-known state, reports that state's age, and is degraded.
+A worker is ready when it can answer and capture, and has loaded what it loads before it is asked. Without the state
+database or the registry it keeps serving the last known state, reports that state's age, and is degraded. A version
+that is not in memory and loads at its first request is no fault; one that cannot be loaded is.
 """
 
 import time
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelops_pipelines.core.capture.health import Check
+from modelops_pipelines.core.errors import UnknownError
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.supervision.board import Board
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -21,6 +23,9 @@ from modelops_pipelines.store.stores import Stores
 STALE_SECONDS = 10.0
 WATCH_SECONDS = 5.0
 PROBE_SECONDS = 2.0
+READY, NOT_READY = "ready", "not ready"
+MOST_NAMES = 50
+"""Endpoints that are named as not in memory; the others are counted."""
 
 
 class Health:
@@ -41,13 +46,26 @@ class Health:
         watch_home(self._stores, self._stores.now())
 
     def is_ready(self) -> bool:
-        """Return whether this worker can answer and capture."""
-        checks = self._own_checks()
-        return all(checks[name]["ok"] for name in ("capture", "endpoints"))
+        """Return whether this worker can answer and capture, and has loaded what it loads before it is asked."""
+        return self._serving.is_warm and self._capture.failed_at is None and self._has_answering()
 
-    def unloaded(self) -> int:
-        """Return the number of active endpoints whose champion this worker could not load."""
-        return len(self._unloaded())
+    def readiness(self) -> dict[str, Any]:
+        """Return whether this worker is ready, and how many endpoints cannot be loaded, or are not in memory."""
+        status = READY if self.is_ready() else NOT_READY
+        return {"status": status, "not_loaded": len(self._unloaded()), "not_resident": len(self._not_resident())}
+
+    def readiness_of(self, endpoint: str) -> dict[str, Any]:
+        """Return whether this worker can answer for an endpoint; it loads nothing. Raises UnknownError.
+
+        The route is public: it says neither why it cannot, nor which endpoints there are.
+        """
+        served = self._serving.find(endpoint)
+        if served is None:
+            raise UnknownError(f"There is no endpoint {endpoint[:80]!r}", "Correct the name")
+        can_answer = served.is_answering and served.unserved is None and served.load_fault is None
+        is_ready = can_answer and not served.is_deploying and self._capture.failed_at is None
+        status = READY if is_ready else NOT_READY
+        return {"status": status, "endpoint": endpoint, "resident": can_answer and served.is_resident}
 
     def report(self) -> dict[str, Any]:
         """Return every check, and the status: degraded when one fails."""
@@ -58,10 +76,7 @@ class Health:
     def _own_checks(self) -> dict[str, dict[str, Any]]:
         now = time.time()
         age, failed_at = self._serving.state_age(now), self._capture.failed_at
-        endpoints = self._serving.endpoints()
-        unloaded = self._unloaded()
-        undeployed = [one.spec.name for one in endpoints if not one.state.variants and one.spec.name not in unloaded]
-        loaded = len(endpoints) - len(undeployed) - len(unloaded)
+        unloaded, undeployed = self._unloaded(), self._undeployed()
         return {
             "state": {
                 "ok": age is not None and age < STALE_SECONDS,
@@ -69,16 +84,48 @@ class Health:
                 "fault": self._serving.state_fault(),
             },
             "capture": {"ok": failed_at is None, "failed_at": failed_at},
-            "endpoints": {"ok": loaded > 0, "not_deployed": undeployed},
+            "endpoints": {"ok": self._has_answering(), "not_deployed": undeployed},
             "champions": {"ok": not unloaded, "not_loaded": unloaded},
+            "memory": self._memory(),
             "versions": self._versions(),
             "configurations": self._configurations(),
             "workers": self._workers(),
         }
 
     def _unloaded(self) -> dict[str, str]:
-        """Return the active endpoints without a loaded champion, with the reason."""
-        return {one.spec.name: str(one.unserved) for one in self._serving.endpoints() if one.unserved is not None}
+        """Return the active endpoints with a version that cannot be loaded, with the reason."""
+        found = ((one.spec.name, one.unserved or one.load_fault) for one in self._serving.endpoints())
+        return {name: str(why) for name, why in found if why is not None}
+
+    def _undeployed(self) -> list[str]:
+        return [one.spec.name for one in self._serving.endpoints() if not one.state.variants and one.unserved is None]
+
+    def _has_answering(self) -> bool:
+        """Return whether there is an endpoint with a version that serves, or could once the endpoint is started."""
+        endpoints = self._serving.endpoints()
+        return any(one.state.variants and one.unserved is None and one.load_fault is None for one in endpoints)
+
+    def _not_resident(self) -> list[str]:
+        """Return the endpoints whose versions load at the first request."""
+        endpoints = self._serving.endpoints()
+        return [one.spec.name for one in endpoints if not one.is_resident and one.load_fault is None]
+
+    def _memory(self) -> dict[str, Any]:
+        """Return what the versions in memory take, and who is not there; it fails when the pinned alone do not fit."""
+        residents, absent, budget = (
+            self._serving.residency.residents(),
+            self._not_resident(),
+            self._serving.residency.budget,
+        )
+        pinned = sum(one.bytes for one in residents if one.is_pinned)
+        return {
+            "ok": budget is None or pinned <= budget,
+            "versions_mib": _mib(sum(one.bytes for one in residents)),
+            "pinned_mib": _mib(pinned),
+            "budget_mib": None if budget is None else _mib(budget),
+            "not_resident": len(absent),
+            "load_at_first_request": absent[:MOST_NAMES],
+        }
 
     def _workers(self) -> dict[str, Any]:
         """Return how many workers of this gateway serve, and why one cannot start."""
@@ -118,6 +165,10 @@ class Health:
         found = [check for name in names for check in capture_health(settings, name, now).checks]
         kinds = {check.name: [other for other in found if other.name == check.name] for check in found}
         return {f"capture_{kind}": _worst(checks) for kind, checks in kinds.items()}
+
+
+def _mib(size: int) -> float:
+    return round(size / (1024 * 1024), 1)
 
 
 def _worst(checks: Sequence[Check]) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Answers while no worker can start: 503 with the kind of the problem, so that callers are not left waiting."""
+"""Answers while no worker serves: 503 with the kind of the problem, so that callers are not left waiting.
+
+While the gateway starts it is alive, and not ready: it imports for seconds before its workers begin.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +12,8 @@ from modelops_pipelines.core.errors import NotReadyError, StateError
 from modelops_pipelines.gateway.http.errors import STATE, UNAVAILABLE, body_of, headers_of
 
 OK = 200
+STARTING = "starting"
+NOT_YET = NotReadyError("The gateway is starting", "Try again in a moment")
 NOT_READY = NotReadyError("No worker of this gateway can start", "Its log says why; it tries again by itself")
 
 
@@ -16,8 +21,9 @@ class StandIn:
     """The ASGI application of a gateway without a worker."""
 
     def __init__(self, code: str) -> None:
-        """Answer with the error of this code: the state's own, or that no worker is ready."""
-        self._error: StateError | NotReadyError = STATE if code == "state" else NOT_READY
+        """Answer with the error of this code: the state's own, that the gateway starts, or that no worker is ready."""
+        errors: dict[str, StateError | NotReadyError] = {"state": STATE, STARTING: NOT_YET}
+        self._error = errors.get(code, NOT_READY)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI scope."""

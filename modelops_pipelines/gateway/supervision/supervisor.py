@@ -64,13 +64,24 @@ class Servers:
 class Supervisor:
     """The process that the gateway's workers are forked from; it has one thread."""
 
-    def __init__(self, workers: int, servers: Servers, listener: socket.socket, board: Board, ends: Path) -> None:
-        """Keep this many workers on the listening socket; ``ends`` is where it notes how each ended."""
+    def __init__(
+        self,
+        workers: int,
+        servers: Servers,
+        listener: socket.socket,
+        board: Board,
+        ends: Path,
+        stand_in: Child | None = None,
+    ) -> None:
+        """Keep this many workers on the listening socket; ``ends`` is where it notes how each ended.
+
+        ``stand_in`` answers already, and is relieved by the first worker that serves.
+        """
         self._servers, self._listener, self._board, self._ends = servers, listener, board, ends
         self._seats = [Seat(Place(number, number)) for number in range(workers)]
         self._renewal = Renewal()
         self._leaving: list[Child] = []
-        self._stand_in: Child | None = None
+        self._stand_in = stand_in
         self._stand_in_due = 0.0
         self._has_served = False
         self._published: Workers | None = None
@@ -79,6 +90,8 @@ class Supervisor:
     def run(self, patience: float) -> Problem | None:
         """Serve until a signal; children have ``patience`` seconds to end. Return why none could start at first."""
         self._take_signals()
+        for child in self._children():
+            child.read_reports()
         while not self._is_told_to_end():
             self._look_after_workers()
             problem = self._lasting_problem()

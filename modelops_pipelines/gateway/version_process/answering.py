@@ -6,7 +6,7 @@ import pickle
 import socket
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
@@ -14,6 +14,7 @@ from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.core.foreign_text import LONGEST, error_trace, is_ours, type_name
 from modelops_pipelines.gateway.json_logging import log_as_json
 from modelops_pipelines.operations.model_runtime.loading import Proven, load_and_prove, load_proven
+from modelops_pipelines.operations.model_runtime.memory import anonymous_bytes, private_bytes
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
 from modelops_pipelines.operations.model_runtime.quoted_output import quote_output, take_output
 from modelops_pipelines.operations.model_runtime.rows_under_way import RowsUnderWay, rows_under_way
@@ -30,7 +31,8 @@ class Order:
     """The first message: which version to load, and what an earlier process has found out of it.
 
     Without ``strict`` a version whose classes are stated in two ways answers without classes; with ``has_served`` one
-    that does not prove itself answers as it did before.
+    that does not prove itself answers as it did before. ``to_stay`` says that it answers requests in this process,
+    rather than only proving itself.
     """
 
     worker: str
@@ -39,6 +41,7 @@ class Order:
     proven: Proven | None = None
     strict: bool = True
     has_served: bool = False
+    to_stay: bool = False
 
 
 def answer_lanes(lanes: Sequence[socket.socket]) -> None:
@@ -48,7 +51,7 @@ def answer_lanes(lanes: Sequence[socket.socket]) -> None:
     log_as_json(f"{order.worker}/{order.spec.name}/{order.version.version}", take_output())
     quote_output(_MODEL_LOG.info)
     try:
-        path, proven = _load(order)
+        path, proven = _measured(order)
     except BaseException as error:  # noqa: BLE001 - a model's code may raise anything, to end the process too
         send(lanes[0], _failure(error))
         return
@@ -56,6 +59,14 @@ def answer_lanes(lanes: Sequence[socket.socket]) -> None:
     for lane in lanes[1:]:
         threading.Thread(target=_answer_all, args=(lane, path), daemon=True).start()
     _answer_all(lanes[0], path)
+
+
+def _measured(order: Order) -> tuple[PredictionPath, Proven]:
+    """Load the version; return its path, and what was found out of it with the memory that it takes."""
+    before = anonymous_bytes()
+    path, proven = _load(order)
+    taken = private_bytes() if order.to_stay else max(0, anonymous_bytes() - before)
+    return path, replace(proven, bytes=taken)
 
 
 def _load(order: Order) -> tuple[PredictionPath, Proven]:

@@ -2,11 +2,15 @@
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from modelops_pipelines.core.errors import ModelOpsError
 
 JOIN_SECONDS = 5.0
+SHARE, LONGEST_PAUSE = 0.005, 5.0
+"""The share of a core that a repeated look at all endpoints may take; it is due again after LONGEST_PAUSE at last."""
 _LOG = logging.getLogger("modelops.gateway")
 
 
@@ -46,3 +50,24 @@ class BackgroundTasks:
             else:
                 if self.faults.pop(name, None) is not None:
                     _LOG.warning("Background task %s works again", name)
+
+
+class Pace:
+    """How often something is done that costs more with more endpoints: it takes at most SHARE of a core."""
+
+    def __init__(self) -> None:
+        """Be due at once."""
+        self._due_at = 0.0
+
+    def is_due(self) -> bool:
+        """Return whether it may be done again."""
+        return time.monotonic() >= self._due_at
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Measure the thread's CPU time that a turn takes; the next one is due after so much the longer."""
+        before = time.thread_time()
+        try:
+            yield
+        finally:
+            self._due_at = time.monotonic() + min(LONGEST_PAUSE, (time.thread_time() - before) / SHARE)

@@ -56,10 +56,11 @@ def why_unchecked(served: ServedEndpoint) -> str | None:
 
 
 def with_recorded_classes(served: ServedEndpoint, recorded: Recorded) -> ServedEndpoint:
-    """Return the endpoint with the classes of every recorded version of its model."""
+    """Return the endpoint with the classes of every recorded version of its model; the same one where it has them."""
     codes = [str(place) for place in range(len(served.spec.classes))]
     own = [names for names in recorded.values() if names is not None and list(names) != codes]
-    return replace(served, recorded_classes=tuple(dict.fromkeys(name for names in own for name in names)))
+    found = tuple(dict.fromkeys(name for names in own for name in names))
+    return served if found == served.recorded_classes else replace(served, recorded_classes=found)
 
 
 def is_behind(served: ServedEndpoint, recorded: Recorded) -> bool:
@@ -72,6 +73,11 @@ def is_behind(served: ServedEndpoint, recorded: Recorded) -> bool:
 def _named(loaded: ModelVersion, known: ModelVersion, spec: EndpointSpec) -> ModelVersion:
     """Return a loaded version with its classes as recorded and stated; the kind of its answers was settled at load."""
     return replace(for_endpoint(known, spec), output=loaded.output)
+
+
+def _recorded(version: ModelVersion, known: ModelVersion) -> ModelVersion:
+    """Return a version with its classes as they are recorded now."""
+    return replace(version, classes=known.classes, classes_from=known.classes_from, output=known.output)
 
 
 def needs_loading(served: ServedEndpoint) -> bool:
@@ -98,5 +104,10 @@ def renamed(served: ServedEndpoint, spec: EndpointSpec, versions: Sequence[Model
         if name in answering
     }
     for name, model in models.items():
-        served.loaded[name].model = model
+        batcher = served.loaded[name]
+        batcher.model = model
+        if batcher.source is not None:  # loaded again, it is to be named in the same way
+            batcher.source = replace(
+                batcher.source, version=_recorded(batcher.source.version, known[name]), proven=None
+            )
     return replace(served, spec=spec, loaded={name: served.loaded[name] for name in models})

@@ -15,6 +15,8 @@ from modelops_pipelines.core.release.live_counts import Count, Second, second_of
 from modelops_pipelines.gateway.worker.replays import Replay
 
 KEEP_SECONDS = 3600
+NEVER = float("-inf")
+"""When an endpoint was asked that this worker has not seen asked (monotonic seconds)."""
 ROTATE_BYTES = 4 * 1024 * 1024
 CALLERS_KEPT = 100_000
 _CLIENT, _SERVER = 400, 500
@@ -52,7 +54,7 @@ class LiveMetrics:
         self._secret = secret[:_LONGEST_KEY]
         self._callers: set[int] = set()
         self._failed: set[int] = set()
-        self.in_flight = 0
+        self.in_flight, self.used_at = 0, NEVER
 
     def add(self, now: float, rows: int, status: int, milliseconds: float, judged: Judged | None = None) -> None:
         """Count one request (``now`` in seconds); ``judged`` is None when no version answered, and for test calls."""
@@ -104,6 +106,8 @@ class LiveMetrics:
 
     def since(self, second: int) -> list[Second]:
         """Return the counts of the seconds after this one."""
+        if not self._seconds or self._seconds[-1].second <= second:
+            return []  # the answer for most of many endpoints, most of the time
         with self._lock:
             return [counted for counted in self._seconds if counted.second > second]
 

@@ -53,6 +53,11 @@ class Replays:
         self._next_timing = 0.0
         self._timing: asyncio.Task[None] | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a replay is under way, which needs both versions."""
+        return self._waiting > 0 or (self._timing is not None and not self._timing.done())
+
     def time_later(self, own: Model, other: Model, rows: Rows, seconds: float, report: Report) -> None:
         """Time an answered request again on both versions, unless one was a moment ago; ``report`` gets both times."""
         now = time.monotonic()

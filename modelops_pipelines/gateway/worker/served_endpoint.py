@@ -1,5 +1,6 @@
 """One endpoint in one worker: configuration, desired state, loaded versions, live metrics."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from modelops_pipelines.core.release.desired_state import DELETED, STOPPED, Desi
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics
 from modelops_pipelines.gateway.worker.replays import Replays
+from modelops_pipelines.operations.model_runtime.prediction_paths import ABSENT
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
 
@@ -67,7 +69,38 @@ class ServedEndpoint:
             other = {state.challenger: state.champion, state.champion: state.challenger}.get(version)
         elif version == state.champion and self.probation is not None and now < self.probation.until:
             other = self.probation.previous
-        return other if other in self.loaded else None
+        return other if other in self.loaded and self.loaded[other].is_resident else None
+
+    def is_new(self, now: float) -> bool:
+        """Return whether a version is on trial, or a champion in its watch period: it may be rolled back any moment."""
+        return self.state.challenger is not None or (self.probation is not None and now < self.probation.until)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether requests, or their replays, are under way: no version of it may leave the memory."""
+        return self.live.in_flight > 0 or self.replays.is_busy
+
+    @property
+    def is_resident(self) -> bool:
+        """Whether every version that answers is in memory; True where none does."""
+        return all(self.loaded[variant.version].is_resident for variant in self.state.answering)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether every version that answers has been loaded, and so proved itself, in this worker."""
+        return all(self.loaded[variant.version].model.path is not ABSENT for variant in self.state.answering)
+
+    @property
+    def is_deploying(self) -> bool:
+        """Whether a version that is to answer is being deployed, and has not been loaded here yet."""
+        batchers = (self.loaded[variant.version] for variant in self.state.answering)
+        return any(not one.is_resident and one.source is not None and one.source.strict for one in batchers)
+
+    @property
+    def load_fault(self) -> ModelOpsError | None:
+        """Why a version that answers could not be loaded when that was tried last; None where each could."""
+        faults = (self.loaded[variant.version].fault for variant in self.state.answering)
+        return next((fault.error for fault in faults if fault is not None), None)
 
     def version_of(self, version: str | None) -> ModelVersion | None:
         """Return the description of a loaded version, or None when it is not loaded."""
@@ -87,6 +120,7 @@ class ServedEndpoint:
                 "Try again in a moment, or raise 'limits: {concurrent: ...}' in the endpoint's YAML",
             )
         self.live.in_flight += 1
+        self.live.used_at = time.monotonic()
         try:
             yield
         finally:

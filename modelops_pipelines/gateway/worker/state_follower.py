@@ -1,44 +1,40 @@
 """Follows the desired state in one worker: loads versions in the background, swaps them in, acknowledges.
 
-The previous champion stays in memory, so that a rollback loads nothing. While the state database is down, the worker
-serves the last known state, and ``/health`` reports its age.
+The previous champion stays in memory as long as its endpoint does, so that a rollback loads nothing. While the state
+database is down, the worker serves the last known state, and ``/health`` reports its age. What looks at all endpoints
+is done when something changed, and else the rarer, the more of them there are.
 """
 
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import (
-    BusyError,
-    ModelError,
-    ModelOpsError,
-    StateError,
-    UnavailableError,
-    UnknownError,
-)
-from modelops_pipelines.core.release.deployment_states import LIVE
-from modelops_pipelines.core.release.deployment_states import STOPPED as REPLACED
+from modelops_pipelines.core.errors import BusyError, ModelOpsError, StateError, UnavailableError, UnknownError
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
 from modelops_pipelines.core.release.event_log import champions, replacement
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.worker.acknowledgements import Acknowledgements
-from modelops_pipelines.gateway.worker.background_tasks import BackgroundTasks
+from modelops_pipelines.gateway.worker.background_tasks import BackgroundTasks, Pace
 from modelops_pipelines.gateway.worker.class_names import is_behind, renamed, with_recorded_classes
 from modelops_pipelines.gateway.worker.configuration.endpoint_configurations import EndpointConfigurations
 from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.ended_workers import crashes_left
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics, SharedMetrics, summary
 from modelops_pipelines.gateway.worker.request_marks import LeftBehind
+from modelops_pipelines.gateway.worker.residency.beginning import Beginning
+from modelops_pipelines.gateway.worker.residency.budget import budget_of
+from modelops_pipelines.gateway.worker.residency.preloading import Preloading
+from modelops_pipelines.gateway.worker.residency.residency import Residency
+from modelops_pipelines.gateway.worker.residency.versions import Versions
 from modelops_pipelines.gateway.worker.served_endpoint import Probation, ServedEndpoint, not_loaded_error
-from modelops_pipelines.gateway.worker.version_processes import CHECK_SECONDS, VersionProcesses
+from modelops_pipelines.gateway.worker.version_processes import CHECK_SECONDS, Loaded, VersionProcesses
 from modelops_pipelines.gateway.worker.watchdog import JUDGE_SECONDS, Watchdog
-from modelops_pipelines.operations.versions.copies import servable
 from modelops_pipelines.store.filesystem.process_identity import this_process
-from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores
 
 POLL_SECONDS = 0.1
@@ -70,11 +66,18 @@ class Serving:
         self._processes = VersionProcesses(self.crashes, worker)
         self.configurations = EndpointConfigurations(stores.settings, self._served, self._load, self._renamed)
         self._acknowledgements = Acknowledgements(stores, worker)
+        self._versions = Versions(stores, self._processes, self.crashes)
+        self._beginning = Beginning(stores, self.crashes, self._versions.has_served)
+        budget = budget_of(stores.settings)
+        self.residency = Residency(self._served, self._processes, budget, self._on_loaded, self._on_fault)
+        self._preloading = Preloading(self.residency, self._served, self._keep_previous, stores.settings.spool)
         self._process = this_process()
         self._synced_at: float | None = None
         self._heartbeat_at: float | None = None
         self._classes_at: float | None = None
-        self._reported: dict[str, str] = {}
+        self._yaml_pace, self._state_pace, self._classes_pace, self._use_pace = Pace(), Pace(), Pace(), Pace()
+        self._mark: object = None
+        self._all_followed = False
         self._tasks = BackgroundTasks()
         self._read_yaml()
 
@@ -85,8 +88,9 @@ class Serving:
         self._stores.deployments.forget_ended()
         self._heartbeat()
         self.repeat("heartbeat", self._heartbeat, HEARTBEAT_SECONDS)
-        self._sync()  # after the first heartbeat: loading may take longer than a worker without one counts as alive
+        self._sync()  # loads nothing: what there is to serve is described, and loaded at its first request or below
         self.repeat("sync", self._sync, POLL_SECONDS)
+        self.repeat("preload", self._preloading.turn, POLL_SECONDS)
         watchdog = Watchdog(self._stores, self.endpoints, self._shared)
         self.repeat("watchdog", watchdog.judge, JUDGE_SECONDS)
         self.repeat("processes", self._processes.check, CHECK_SECONDS)
@@ -94,6 +98,8 @@ class Serving:
 
     def stop(self) -> None:
         """End the threads and remove this worker from the list of live workers."""
+        self._preloading.close()
+        self.residency.close()
         self._tasks.stop()
         self._processes.close()
         self.crashes.close()
@@ -102,13 +108,17 @@ class Serving:
 
     def endpoint(self, name: str) -> ServedEndpoint:
         """Return the endpoint; raises UnknownError, which lists the endpoints that exist."""
-        served = self._served.get(name)
+        served = self.find(name)
         if served is None:
             known = ", ".join(sorted(self._served)) or "none"
             raise UnknownError(
                 f"There is no endpoint {name[:80]!r} (known: {known})", "Correct the name, or add the endpoint's YAML"
             )
         return served
+
+    def find(self, name: str) -> ServedEndpoint | None:
+        """Return the endpoint, None when there is none of this name."""
+        return self._served.get(name)
 
     def endpoints(self) -> list[ServedEndpoint]:
         """Return all endpoints, sorted by name."""
@@ -154,21 +164,44 @@ class Serving:
     def _read_keys(self) -> None:
         self._keyring.refresh(self._stores.keys)
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether the versions are in memory that should be before this worker is called ready."""
+        return self._preloading.is_warm
+
     def _sync(self) -> None:
-        self._read_yaml()
-        states = {state.endpoint: state for state in self._stores.deployments.all_desired()}
-        followed = [
-            self._follow(one, states.get(one.spec.name, DesiredState(one.spec.name))) for one in self.endpoints()
-        ]
-        if self._classes_at is None or time.monotonic() - self._classes_at > CLASSES_SECONDS:
-            self._read_classes()
-        self._processes.keep(self.endpoints())
-        if all(followed):
+        if self._yaml_pace.is_due():
+            with self._yaml_pace.turn():
+                self._read_yaml()
+        mark = self._stores.deployments.desired_mark()
+        if mark != self._mark or self._state_pace.is_due():
+            with self._state_pace.turn():
+                self._follow_all()
+            self._mark = mark  # read before the states: what changed between is read again
+        is_old = self._classes_at is None or time.monotonic() - self._classes_at > CLASSES_SECONDS
+        if is_old and self._classes_pace.is_due():
+            with self._classes_pace.turn():
+                self._read_classes()
+        if self._use_pace.is_due():
+            with self._use_pace.turn():
+                self._processes.keep(self.endpoints())
+        if self._all_followed:
             self._synced_at = time.time()
 
+    def _follow_all(self) -> None:
+        """Bring every endpoint up to date with its desired state."""
+        states = {state.endpoint: state for state in self._stores.deployments.all_desired()}
+        due = [(one, states.get(one.spec.name, DesiredState(one.spec.name))) for one in self.endpoints()]
+        self._beginning.read((served, state) for served, state in due if _begins(served, state))
+        followed = [self._follow(served, state) for served, state in due]
+        self._all_followed = all(followed)
+
     def _read_yaml(self) -> None:
-        for spec in self.configurations.read():
+        begun = self.configurations.read()
+        for spec in begun:
             self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {}, LiveMetrics(self._secret))
+        if begun:
+            self._mark = None
 
     def _follow(self, served: ServedEndpoint, state: DesiredState) -> bool:
         """Bring one endpoint up to date; what goes wrong with it stops no other, and False is returned."""
@@ -202,8 +235,9 @@ class Serving:
 
     def _read_classes(self) -> None:
         """Have labels name the classes of every recorded version, and answers those that were stated meanwhile."""
+        all_recorded = self._stores.deployments.all_classes()
         for served in self.endpoints():
-            recorded = self._stores.deployments.classes(served.spec.model_name)
+            recorded = all_recorded.get(served.spec.model_name, {})
             if is_behind(served, recorded):
                 served = self._rename(served, served.spec)  # noqa: PLW2901 - the same endpoint
             self._served[served.spec.name] = with_recorded_classes(served, recorded)
@@ -217,7 +251,7 @@ class Serving:
         try:
             return self._renamed(served, spec)
         except ModelOpsError as error:
-            self._report(spec.name, f"its live versions keep the names of their classes: {error}")
+            self._versions.report(spec.name, f"its live versions keep the names of their classes: {error}")
             return replace(served, spec=spec)
 
     def _is_due(self, state: DesiredState) -> bool:
@@ -228,8 +262,13 @@ class Serving:
     def _apply(self, served: ServedEndpoint, state: DesiredState) -> None:
         """Load the state's versions, swap, acknowledge; on failure keep the current ones and report the error."""
         name, error = state.endpoint, None
+        is_unloaded = _begins(served, state)
         try:
-            loaded = {v.version: self._load(served, v.version) for v in state.answering}
+            loaded = (
+                self._beginning.batchers(served, state)
+                if is_unloaded
+                else {v.version: self._load(served, v.version) for v in state.answering}
+            )
         except STATE_FAULTS:  # they say nothing of the version
             raise
         except ModelOpsError as failure:
@@ -256,54 +295,67 @@ class Serving:
             unproven = next((why for batcher in loaded.values() if (why := batcher.model.unproven)), None)
             if unproven is not None:
                 self._failures[name] = unproven
+            self._classes_at = None
+        if error is None and is_unloaded:
+            self._begin(self._served[name])
+            return
         self._acknowledgements.send(name, state.generation, error)
         if error is None:
+            self._served[name].live.used_at = time.monotonic()
             self._keep_previous(self._served[name])
-            self._classes_at = None
+            self._load_previous(self._served[name])
+            self.residency.make_room()
+
+    def _begin(self, served: ServedEndpoint) -> None:
+        """Acknowledge an endpoint that this worker begins to serve; what is being deployed has to load first."""
+        name, state = served.spec.name, served.state
+        if self._beginning.is_deploying(name) and state.answering:
+            for variant in state.answering:
+                self.residency.request((name, variant.version))
+        else:
+            self._acknowledgements.send(name, state.generation, None)
+        recent = state.since is None or self._stores.now() - state.since < served.spec.guard.watch
+        if state.variants and (recent or state.challenger is not None):
+            self._keep_previous(served)
+
+    def _on_loaded(self, served: ServedEndpoint, loaded: Loaded) -> None:
+        """Take note of a version that was loaded later than its endpoint began, or has come back."""
+        name = served.spec.name
+        self._versions.note_later(served, loaded)
+        current = self._served.get(name, served)
+        if loaded.model.version.version not in {variant.version for variant in current.state.answering}:
+            return
+        if current.load_fault is None:
+            self._failures.pop(name, None)
+        if loaded.model.unproven is not None:
+            self._failures[name] = loaded.model.unproven
+        if current.is_resident:
+            self._acknowledgements.send_change(name, current.state.generation, None)
+
+    def _on_fault(self, served: ServedEndpoint, version: str, error: ModelOpsError) -> None:
+        """Take note of a version that could not be loaded."""
+        name, state = served.spec.name, served.state
+        _LOG.error("Version %s of %s cannot be loaded: %s", version, name, error, exc_info=error)
+        if version in {variant.version for variant in state.answering}:
+            self._failures[name] = str(error)
+            self._acknowledgements.send_change(name, state.generation, str(error))
 
     def _load(
         self, served: ServedEndpoint, version: str, replaced: Batcher | None = None, *, anew: bool = False
     ) -> Batcher:
-        """Return the version from memory, or load it and have it prove that it answers; raises ModelError.
-
-        With a new configuration (``anew``) it may be no worse than ``replaced``: prove itself, if that does. A version
-        that is deployed beside a live one while the newest configuration is refused is refused with it.
-        """
-        if version in served.loaded:
-            return served.loaded[version]
-        found = servable(self._stores, required_version(self._stores.deployments, served.spec.model_name, version))
-        deploying = any(attempt.version == version for attempt in self._stores.deployments.unsettled(served.spec.name))
-        has_served = self._has_served(served.spec.name, version)
-        is_beside = deploying and not has_served and bool(served.state.variants)
-        if is_beside and (why := self.configurations.refusal(served)) is not None:
-            raise ModelError(f"The endpoint's YAML cannot be served with: {why}", "Correct it, then deploy again")
-        if anew:
-            deploying = replaced is None or replaced.model.classes_fault is None
-            has_served = replaced is not None and replaced.model.unproven is not None
-        model, own = self._processes.load(found, served.spec, strict=deploying, has_served=has_served)
-        if own != found:
-            self._stores.deployments.record_classes(own)
-        if model.classes_fault is not None:
-            self._report(served.spec.name, model.classes_fault)
-        _LOG.info("Loaded version %s of %s: %s", version, found.model_name, model.path.describe())
-        return Batcher(model, self.crashes.suspects(served.spec.name, version))
-
-    def _report(self, endpoint: str, problem: str) -> None:
-        """Log a problem with the classes, once until it changes."""
-        if self._reported.get(endpoint) != problem:
-            self._reported[endpoint] = problem
-            _LOG.error("Endpoint %s: %s", endpoint, problem)
-
-    def _has_served(self, endpoint: str, version: str) -> bool:
-        """Return whether a version served here before: a new release must not end it, nor refuse a rollback to it.
-
-        It has a deployment that became active, or none: then it was deployed by a release that recorded none.
-        """
-        deployments = [one for one in self._stores.deployments.attempts([endpoint]) if one.version == version]
-        return not deployments or any(one.status in (LIVE, REPLACED) for one in deployments)
+        """Return the version in memory, loaded if need be; raises ModelError. See ``Versions.load``."""
+        known = served.loaded.get(version)
+        if known is not None:
+            if not known.is_resident:
+                self.residency.ensure(served.spec.name, version)
+            return known
+        if replaced is not None and not replaced.is_resident:
+            with suppress(ModelOpsError):  # what it is like is known when it has been loaded
+                self.residency.ensure(served.spec.name, version)
+        return self._versions.load(served, version, self.configurations, replaced, anew=anew)
 
     def _keep_previous(self, served: ServedEndpoint) -> None:
-        """Load the previous champion, so that a rollback is immediate; a failure is only logged.
+        """Keep the previous champion, so that a rollback is quick; whether it is loaded is another matter.
 
         For some time the new champion is compared with it (``guard: {watch: ...}``).
         """
@@ -313,10 +365,18 @@ class Serving:
             served.probation = Probation(line[-2], (release.at + served.spec.guard.watch).timestamp())
         if len(line) > 1 and line[-2] not in served.loaded:
             try:
-                served.loaded[line[-2]] = self._load(served, line[-2])
+                served.loaded = {**served.loaded, line[-2]: self._beginning.batcher(served, line[-2])}
             except ModelOpsError as error:
-                _LOG.warning(
-                    "Endpoint %s: the previous champion could not be loaded, so a rollback has to load it: %s",
-                    served.spec.name,
-                    error,
-                )
+                text = "Endpoint %s: the previous champion cannot be loaded, so that a rollback would fail: %s"
+                _LOG.warning(text, served.spec.name, error)
+
+    def _load_previous(self, served: ServedEndpoint) -> None:
+        """Have the versions loaded that do not answer, as far as they fit; a failure is only logged."""
+        for version, batcher in served.loaded.items():
+            if not batcher.is_resident and self.residency.has_room(batcher.model.bytes):
+                self.residency.request((served.spec.name, version))
+
+
+def _begins(served: ServedEndpoint, state: DesiredState) -> bool:
+    """Return whether this worker begins to serve the endpoint: then nothing of it is loaded yet."""
+    return served.state.generation == NEVER_DEPLOYED and not served.loaded and state.generation != NEVER_DEPLOYED

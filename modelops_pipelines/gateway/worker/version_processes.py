@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.gateway.model_runtime.source import Source
 from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launcher
 from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, prove_apart
@@ -12,6 +14,7 @@ from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.operations.model_runtime.loaded_model import Model
 from modelops_pipelines.operations.model_runtime.loading import load_proven
+from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
 from modelops_pipelines.store.registry.model_loader import runs_own_code
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 
@@ -27,6 +30,15 @@ class _Kept:
     unused_since: float | None = None
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A loaded version, where it is loaded from the next time, and its record with what its model says of it."""
+
+    model: Model
+    source: Source
+    learned: ModelVersion
+
+
 class VersionProcesses:
     """Loads versions: data in the worker, code in a process for each endpoint and version."""
 
@@ -37,24 +49,43 @@ class VersionProcesses:
         self._kept: list[_Kept] = []
         self._checked_at = time.monotonic()
 
-    def load(
-        self, version: ModelVersion, spec: EndpointSpec, *, strict: bool, has_served: bool
-    ) -> tuple[Model, ModelVersion]:
-        """Load a version; return it with what its model says of its classes, to be recorded. Raises ModelError.
+    def load(self, source: Source, spec: EndpointSpec) -> Loaded:
+        """Load a version; raises ModelError.
 
-        With ``strict`` it is refused where the sources of its classes differ, and without ``has_served`` where it does
-        not prove itself.
+        Without ``has_served`` of its source it is refused where it does not prove itself, with ``strict`` where the
+        sources of its classes differ.
 
         Data is loaded and probed in a process for this purpose first: native code that crashes on it does not crash
-        here, where it would again and again.
+        here, where it would again and again. What has proved itself in this worker is not tried again.
         """
-        order = Order(self._worker, version, spec, strict=strict, has_served=has_served)
-        if not runs_own_code(version):
-            proven = prove_apart(order, self._launcher)
-            return load_proven(version, spec, proven, data_only=True), proven.learned(version)
-        process = VersionProcess(order, self._launcher, self._report)
-        self._kept.append(_Kept(process))
-        return process.proven.model(version, spec, process.path), process.proven.learned(version)
+        version = source.version
+        is_data = not runs_own_code(version)
+        order = Order(
+            self._worker,
+            version,
+            spec,
+            source.proven,
+            strict=source.strict,
+            has_served=source.has_served,
+            to_stay=not is_data,
+        )
+        if is_data:
+            proven = source.proven or prove_apart(order, self._launcher)
+            model = load_proven(version, spec, proven, data_only=True)
+        else:
+            process = VersionProcess(order, self._launcher, self._report)
+            self._kept.append(_Kept(process))
+            proven = process.proven
+            model = proven.model(version, spec, process.path)
+        return Loaded(model, replace(source, proven=proven, strict=False, has_served=True), proven.learned(version))
+
+    def end(self, path: PredictionPath) -> None:
+        """End the process that answers by this path, at once, if one does; the caller knows that nobody asks it."""
+        for kept in list(self._kept):
+            if kept.process.path is path:
+                kept.process.close()
+                with suppress(ValueError):  # another thread has removed it
+                    self._kept.remove(kept)
 
     def check(self) -> None:
         """Kill what hangs, and end what no endpoint has needed for longer than a request may take."""
@@ -65,8 +96,7 @@ class VersionProcesses:
             kept.process.check(late if late > CHECK_SECONDS else 0.0)
             unused = kept.unused_since
             if unused is not None and now - unused > kept.process.deadline + _GRACE_SECONDS:
-                kept.process.close()
-                self._kept.remove(kept)
+                self.end(kept.process.path)
 
     def keep(self, endpoints: Iterable[ServedEndpoint]) -> None:
         """Take note of the versions that the endpoints have loaded, and of their deadlines; called after each load."""

@@ -5,6 +5,7 @@ Each worker has a watchdog; the first to find a bad version rolls it back, the o
 """
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -70,6 +71,8 @@ class Watchdog:
                 watched[name].add(second)
         unsettled = {attempt.endpoint for attempt in self._stores.deployments.unsettled()}
         for name, served in endpoints.items():
+            if name not in unsettled and watched[name].counter is None:
+                continue
             try:
                 if name in unsettled:
                     settle(self._stores, served.spec)
@@ -83,6 +86,9 @@ class Watchdog:
         """Return the endpoint's counts after adding this worker's new complete seconds."""
         watched = self._watched_since_change(served)
         complete = self._stores.now().timestamp() - 1
+        if watched.counter is None:
+            watched.counted_until = max(watched.counted_until, math.ceil(complete) - 1)
+            return watched
         new = [second for second in served.live.since(watched.counted_until) if second.second < complete]
         watched.counted_until = max([watched.counted_until, *(second.second for second in new)])
         for second in new:
@@ -100,6 +106,8 @@ class Watchdog:
     def _begin(self, served: ServedEndpoint, before: _Watched | None) -> _Watched:
         state, until = served.state, before.counted_until if before is not None else 0
         since = state.since.timestamp() if state.since is not None else 0.0
+        if state.challenger is None and not self._is_in_watch_period(state.since, served):
+            return _Watched(state, None, [], until)  # the release is no younger than the state: nothing is judged
         release = replacement(self._stores.deployments.events(state.endpoint), state.champion)
         if before is not None and before.counter is not None and same_trial(before.state, state):
             counter = before.counter.next_leg(state.share_of(str(state.challenger)), since)

@@ -26,9 +26,16 @@ THRESHOLDS = Thresholds()
 
 
 def capture_health(
-    settings: Settings, endpoint: str, now: datetime, thresholds: Thresholds = THRESHOLDS
+    settings: Settings,
+    endpoint: str,
+    now: datetime,
+    thresholds: Thresholds = THRESHOLDS,
+    used: float | None = None,
 ) -> CaptureHealth:
-    """Judge one endpoint's capture now. Reads folders and sizes only: no file, no lake, no database."""
+    """Judge one endpoint's capture now. Reads folders and sizes only: no file, no lake, no database.
+
+    ``used`` is how full the disk is (0 to 1), for who judges many endpoints; None: it is read here.
+    """
     pending, seconds = backlog(settings.spool, endpoint), now.timestamp()
     reading = Reading(
         sealed_seconds=max(0.0, seconds - pending.sealed_at) if pending.sealed_at is not None else 0.0,
@@ -36,7 +43,7 @@ def capture_health(
         seal_seconds=settings.seal_after_seconds,
         segments=pending.segments,
         bytes=pending.bytes,
-        disk_used=disk_used(settings.home),
+        disk_used=disk_used(settings.home) if used is None else used,
         join_seconds=settings.ingest_lag_seconds,
     )
     return judge_capture(endpoint, reading, thresholds)
@@ -51,7 +58,8 @@ def watch_capture(
     5 s apart. A call costs one read of the state while capture is healthy; it skips an endpoint whose alerts another
     process is changing.
     """
-    found = [capture_health(stores.settings, spec.name, now, thresholds) for spec in specs]
+    used = disk_used(stores.settings.home) if specs else None
+    found = [capture_health(stores.settings, spec.name, now, thresholds, used) for spec in specs]
     changes: list[AlertChange] = []
     for health in _due_changes(stores, found, now):
         try:

@@ -17,6 +17,7 @@ from modelops_pipelines.operations.lake.endpoint_tables import stream_table
 from modelops_pipelines.store.filesystem.files import exclusive, sync_everything
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.spool import segments as spool
 from modelops_pipelines.store.state.capture.erased_requests import ErasedRequests
 from modelops_pipelines.store.state.capture.ingest_progress import Progress
@@ -46,7 +47,7 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
     durable, its windows are marked and the progress is written, and the table records which segments it holds.
     """
     report = IngestReport(stream)
-    with ingest_lock(stores, spec, stream):
+    with ingest_lock(stores.settings, spec.name, stream):
         segments = spool.sealed_segments(stores.settings.spool, spec.name, stream)
         for chunk in _chunks(segments):
             _ingest_chunk(stores, spec, stream, chunk, report)
@@ -58,10 +59,10 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
     return report
 
 
-def ingest_lock(stores: Stores, spec: EndpointSpec, stream: str) -> AbstractContextManager[None]:
+def ingest_lock(settings: Settings, endpoint: str, stream: str) -> AbstractContextManager[None]:
     """Return the lock under which rows are added and their windows marked: its holder sees both or neither."""
-    lock = stores.settings.home / "locks" / f"{spec.name}.{stream}.ingest.lock"
-    return exclusive(lock, f"ingesting {stream} of {spec.name}")
+    lock = settings.home / "locks" / f"{endpoint}.{stream}.ingest.lock"
+    return exclusive(lock, f"ingesting {stream} of {endpoint}")
 
 
 def _ingest_chunk(

@@ -14,7 +14,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.endpoints.validate import is_name
 from modelops_pipelines.core.errors import Fault
 from modelops_pipelines.operations.endpoints.kept import Kept, all_kept
-from modelops_pipelines.operations.endpoints.load import EndpointFile, read_files
+from modelops_pipelines.operations.endpoints.load import EndpointFile, ReadFiles, read_files
 from modelops_pipelines.store.settings import Settings
 
 
@@ -75,16 +75,21 @@ def describe_refusal(why: str) -> str:
 
 
 def read_configurations(
-    settings: Settings, known_features: Mapping[str, Collection[str]] | None = None, *, newest: bool = False
+    settings: Settings,
+    known_features: Mapping[str, Collection[str]] | None = None,
+    *,
+    newest: bool = False,
+    known_files: ReadFiles | None = None,
 ) -> Configurations:
     """Return the configurations in force; raises OnboardingError only when the endpoints' folder does not exist.
 
-    With ``newest`` a file's own configuration is returned though it was refused: for who tries it.
+    With ``newest`` a file's own configuration is returned though it was refused: for who tries it. With ``known_files``
+    only what has changed is read.
 
     ``known_features`` is by the endpoint's name. The name of several files belongs to the one that has served by it;
     while none has, it is a fault of that endpoint.
     """
-    files = read_files(settings.endpoints, known_features)
+    files = read_files(settings.endpoints, known_features, known_files)
     kept = dict(all_kept(settings)) if not newest or _are_disturbed(files) else {}
     claims: defaultdict[str | None, list[EndpointFile]] = defaultdict(list)
     for one in files:

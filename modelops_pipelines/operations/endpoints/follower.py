@@ -3,7 +3,7 @@
 from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.core.ids import content_id
 from modelops_pipelines.operations.endpoints.configurations import Configurations, read_configurations
-from modelops_pipelines.operations.endpoints.load import describe, yaml_files
+from modelops_pipelines.operations.endpoints.load import ReadFiles, describe, yaml_files
 from modelops_pipelines.store.settings import Settings
 
 Signature = tuple[tuple[str, int, int], ...]
@@ -14,7 +14,7 @@ class Follower:
 
     def __init__(self, settings: Settings) -> None:
         """Read what is in force now."""
-        self._settings = settings
+        self._settings, self._known_files = settings, ReadFiles()
         self._signature = self._sign()
         self._pending: Signature | None = None
         self._number = self._read()
@@ -37,7 +37,7 @@ class Follower:
     def _read(self) -> str | None:
         """Return what tells these configurations from others; None without the endpoints' folder."""
         try:
-            return _number(read_configurations(self._settings))
+            return _number(read_configurations(self._settings, known_files=self._known_files))
         except OnboardingError:
             return None
 

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.operations.endpoints.load import describe
+from modelops_pipelines.operations.endpoints.load import FileState, describe, file_state
 from modelops_pipelines.operations.endpoints.yaml_positions import Report, root_of
 from modelops_pipelines.operations.endpoints.yaml_spec import ENDPOINT_TYPE, parse_endpoint
 from modelops_pipelines.store.filesystem.files import write_atomically
@@ -38,6 +39,10 @@ class Kept:
         spec = parse_endpoint(root, report) if root else None
         return None if report.faults else spec
 
+    def has(self, spec: EndpointSpec) -> bool:
+        """Return whether it is this configuration; cheaper than reading ``spec``."""
+        return self.attributes == _attributes(spec)
+
     def refusal_of(self, spec: EndpointSpec) -> str | None:
         """Return why this configuration was refused; None when it was not."""
         return self.why if self.refused is not None and self.refused == _attributes(spec) else None
@@ -64,8 +69,15 @@ def forget(settings: Settings, endpoint: str) -> None:
 
 def kept_of(settings: Settings, endpoint: str) -> Kept | None:
     """Return the configuration that the endpoint served with last; None without a readable one."""
+    path = _path(settings, endpoint)
+    return _read(path, file_state(path))
+
+
+@lru_cache(maxsize=10_000)
+def _read(path: Path, _state: FileState) -> Kept | None:
+    """Read a file that is in this state: sensors and workers look at all of them every few seconds."""
     try:
-        values = json.loads(_path(settings, endpoint).read_bytes())
+        values = json.loads(path.read_bytes())
         return Kept(
             str(values["file"]), dict(values["attributes"]), values["refused"], values["why"], values.get("unproven")
         )

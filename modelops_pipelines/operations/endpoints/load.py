@@ -25,6 +25,7 @@ from modelops_pipelines.operations.endpoints.yaml_spec import ENDPOINT_TYPE, dec
 from modelops_pipelines.operations.endpoints.yaml_types import NEVER
 
 _SUFFIXES = frozenset({".yaml", ".yml"})
+FileState = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -88,17 +89,50 @@ def read_endpoints(folder: Path, known_features: Mapping[str, Collection[str]] |
     return [one.spec for one in read if one.spec is not None]
 
 
-def read_files(folder: Path, known_features: Mapping[str, Collection[str]] | None = None) -> list[EndpointFile]:
+class ReadFiles:
+    """Files that were read without a fault, with what tells that they have not changed since."""
+
+    def __init__(self) -> None:
+        """Hold none yet."""
+        self._known: dict[Path, tuple[FileState, EndpointFile | None]] = {}
+
+    def read(self, path: Path) -> EndpointFile | None:
+        """Return the file, read again only if it changed or had a fault; None for a component of another package."""
+        state = file_state(path)
+        known = self._known.get(path)
+        if known is not None and known[0] == state:
+            return known[1]
+        found = _read(path, {})
+        self._known.pop(path, None)
+        if found is None or not found.faults:
+            self._known[path] = state, found
+        return found
+
+
+def file_state(path: Path) -> FileState:
+    """Return what changes when the file does; zeros for one that cannot be examined, such as a link to nowhere."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def read_files(
+    folder: Path, known_features: Mapping[str, Collection[str]] | None = None, known: ReadFiles | None = None
+) -> list[EndpointFile]:
     """Return each file under the folder with its endpoint and its own faults, in the order of their paths.
 
-    That two files declare one endpoint is not among them. Raises ``OnboardingError`` without the folder.
+    That two files declare one endpoint is not among them. With ``known`` only what has changed is read, without
+    ``known_features``. Raises ``OnboardingError`` without the folder.
     """
     if not folder.is_dir():
         fix = "Create it, or set the folder that holds the endpoints' YAML"
         raise OnboardingError([Fault(str(folder), 1, "folder", "the folder does not exist", fix)])
     unreadable: list[OSError] = []
-    opened = [one for one in map(_open, yaml_files(folder, unreadable)) if not _is_foreign(one)]
-    read = [_as_file(_load(one, known_features or {})) for one in opened]
+    paths = yaml_files(folder, unreadable)
+    found = (known.read(path) if known is not None else _read(path, known_features or {}) for path in paths)
+    read = [one for one in found if one is not None]
     return sorted([*read, *map(_unreadable_folder, unreadable)], key=lambda one: one.path)
 
 
@@ -164,6 +198,12 @@ def _unreadable_folder(error: OSError) -> EndpointFile:
     path = Path(str(error.filename))
     problem = f"the folder cannot be read: {error.strerror}"
     return EndpointFile(path, None, (Fault(str(path), 1, "folder", problem, "Correct the folder's permissions"),))
+
+
+def _read(path: Path, known_features: Mapping[str, Collection[str]]) -> EndpointFile | None:
+    """Return one file; None for a component of another package."""
+    opened = _open(path)
+    return None if _is_foreign(opened) else _as_file(_load(opened, known_features))
 
 
 def _open(path: Path) -> _Opened:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -12,6 +13,8 @@ from modelops_pipelines.core.errors import Fault
 from modelops_pipelines.operations.endpoints.yaml_types import RefusedError, mapping, sequence, tag_of, text
 
 T = TypeVar("T")
+_FAST_LOADER = getattr(yaml, "CSafeLoader", None)
+"""Eight times as fast as the one in Python; absent where PyYAML was built without it."""
 
 _SYNTAX_FIXES = (
     ("another document", "Keep one endpoint per file, without '---'"),
@@ -121,7 +124,7 @@ class Section:
 def root_of(content: str, report: Report) -> Place | None:
     """Return the whole document; None, with a fault, if it is empty or not YAML."""
     try:
-        node = yaml.compose(content, Loader=yaml.SafeLoader)
+        node = _compose(content)
     except yaml.MarkedYAMLError as error:
         _refuse_syntax(report, error)
         return None
@@ -139,6 +142,16 @@ def root_of(content: str, report: Report) -> Place | None:
         report.refuse("document", "is empty", "Write 'type' and 'attributes', or start with: modelops endpoint add")
         return None
     return Place(node, node.start_mark.line + 1, "")
+
+
+def _compose(content: str) -> yaml.Node | None:
+    """Return the document's node; raises YAMLError as the slow reader does: its errors are those that we explain."""
+    if _FAST_LOADER is not None:
+        with suppress(yaml.YAMLError):
+            found: yaml.Node | None = yaml.compose(content, Loader=_FAST_LOADER)
+            return found
+    slow: yaml.Node | None = yaml.compose(content, Loader=yaml.SafeLoader)
+    return slow
 
 
 def _refuse_syntax(report: Report, error: yaml.MarkedYAMLError) -> None:

@@ -39,6 +39,7 @@ from modelops_pipelines.operations.endpoints.yaml_types import (
     rate,
     text,
     whole,
+    whole_or_all,
 )
 
 ENDPOINT_TYPE = "modelops_pipelines.ModelEndpoint"
@@ -112,6 +113,7 @@ def _spec(at: Section, report: Report) -> EndpointSpec:
         allow_pickle=at.take("allow_pickle", boolean, default=False),
         accept_pickles=at.texts("accept_pickles"),
         row_wise=at.take("row_wise", boolean, EndpointSpec.row_wise),
+        min_resident=at.take("min_resident", whole_or_all, EndpointSpec.min_resident),
         segments=at.texts("segments"),
         drift=_drift(at, report),
         metrics=tuple(_metric(place, report) for place in report.items(at.places["metrics"]))

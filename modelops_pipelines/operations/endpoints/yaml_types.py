@@ -8,6 +8,7 @@ from typing import NoReturn
 import yaml
 
 from modelops_pipelines.core.durations import parse_duration
+from modelops_pipelines.core.endpoints.spec import MOST_RESIDENT
 from modelops_pipelines.core.models.class_names import class_name
 
 _WORDS = {"str": "text", "int": "a number", "float": "a number", "bool": "a yes or no", "timestamp": "a date"}
@@ -100,6 +101,15 @@ def whole(node: yaml.Node) -> int:
     if tag_of(node) != "int" or not _WHOLE.fullmatch(node.value):
         _refuse("a whole number", node, _unquoted(node, "Write decimal digits only, such as 5000"))
     return int(node.value)
+
+
+def whole_or_all(node: yaml.Node) -> int:
+    """Read how much of an endpoint stays in memory: a whole number, or true for all of it and false for nothing."""
+    if tag_of(node) == "bool":
+        return MOST_RESIDENT if _BOOLEANS[node.value.lower()] else 0
+    if tag_of(node) != "int":
+        _refuse("a whole number, true or false", node, _unquoted(node, f"Write true, false, or 0 to {MOST_RESIDENT}"))
+    return whole(node)
 
 
 def number(node: yaml.Node) -> float:

@@ -238,7 +238,7 @@ def _exclusive_access(stores: Stores, spec: EndpointSpec) -> Iterator[None]:
     """
     with ExitStack() as held:
         for stream in STREAMS:
-            held.enter_context(ingest_lock(stores, spec, stream))
+            held.enter_context(ingest_lock(stores.settings, spec.name, stream))
         for table in (*DERIVED, SHADOW_LOG):
             held.enter_context(derive_lock(stores, spec, table))
         yield

@@ -44,7 +44,7 @@ def usage_gaps(stores: Stores, spec: EndpointSpec) -> list[Gap]:
     """
     if not _gaps(stores, spec):
         return []
-    with ingest_lock(stores, spec, "predictions"), derive_lock(stores, spec, KEY_USAGE):
+    with ingest_lock(stores.settings, spec.name, "predictions"), derive_lock(stores, spec, KEY_USAGE):
         return _gaps(stores, spec)
 
 

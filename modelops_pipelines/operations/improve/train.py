@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Trainer = Callable[["pd.DataFrame", TrainingContext], Any]
+SHOWN_COLUMNS = 10
 
 
 def train_first(
@@ -177,7 +178,8 @@ def _fit(spec: EndpointSpec, of: UnfrozenSet, trainer: Trainer) -> tuple[Any, "p
     except Exception as error:  # noqa: BLE001 - a trainer is the user's code: any error is reported with its type
         values = [frame[name].tolist() for name in frame if frame[name].dtype == object]
         raise ModelError(
-            f"The trainer of {spec.name!r} raised {error_text(error, values)}", "Fix the trainer"
+            f"The trainer of {spec.name!r} raised {error_text(error, values)}",
+            f"Correct the trainer, or the data: {_described(frame)}",
         ) from quoted(error, values)
     if not hasattr(model, "predict"):
         raise ModelError(
@@ -185,6 +187,17 @@ def _fit(spec: EndpointSpec, of: UnfrozenSet, trainer: Trainer) -> tuple[Any, "p
             "Return a fitted scikit-learn estimator, or a model of MLflow's pyfunc",
         )
     return model, as_model_input(frame[list(features)])
+
+
+def _described(frame: "pd.DataFrame") -> str:
+    """Return, without any value, what most trainers stumble over: columns that are no numbers, and missing values."""
+    others = [f"{name} ({frame[name].dtype})" for name in frame.columns if frame[name].dtype.kind not in "biuf"]
+    missing = [f"{name} ({count:,})" for name, count in frame.isna().sum().items() if count]
+    texts = ", ".join(others[:SHOWN_COLUMNS]) or "none"
+    return (
+        f"{len(frame):,} rows; {len(others)} column(s) that are no numbers: {texts}; {len(missing)} with missing "
+        f"values: {', '.join(missing[:SHOWN_COLUMNS]) or 'none'}"
+    )
 
 
 def as_model_input(frame: "pd.DataFrame") -> "pd.DataFrame":

@@ -115,6 +115,8 @@ def base_rows(spec: EndpointSpec, frame: "pd.DataFrame") -> pa.Table:
     names = [str(name) for name in frame.columns if name not in (EVENT_TIME, spec.label)]
     refuse_clashes(spec, names)
     known = frame[frame[spec.label].notna()].reset_index(drop=True)
+    if len(known) < len(frame):
+        _LOG.warning("%s: %d of %d rows have no label: left out", spec.name, len(frame) - len(known), len(frame))
     numbered = {ROW_ID: [f"{PROVIDED}{index}" for index in range(len(known))]}
     rows = pa.table(numbered).append_column(EVENT_TIME, _times(known))
     for name in [*names, spec.label]:

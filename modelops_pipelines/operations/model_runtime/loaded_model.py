@@ -71,7 +71,7 @@ class Model:
     """A loaded version, its prediction path, and the endpoint's configuration, which defines how output is read.
 
     ``classes_fault`` says why the classes are unknown although they were stated, ``unproven`` why a version that served
-    before did not prove itself.
+    before did not prove itself, ``bytes`` how much memory it takes.
     """
 
     version: ModelVersion
@@ -80,6 +80,7 @@ class Model:
     parameters: Parameters = field(default_factory=Parameters)
     classes_fault: str | None = None
     unproven: str | None = None
+    bytes: int = 0
 
     def answer(self, requests: Sequence[Rows]) -> list[Outcome | Exception]:
         """Return each request's outcome or error; if the model fails on the batch, predict each request alone.

@@ -28,7 +28,8 @@ class Proven:
     ``own_output`` are what its record and the model itself say; ``output`` is the kind of its answers on the endpoint.
     ``classes_fault`` is why its classes count as unknown: two of their sources differ. ``in_conflict`` is whether these
     are its record and the loaded model itself, which no change of the YAML mends. ``unproven`` is why it did not prove
-    itself, of a version that has served before.
+    itself, of a version that has served before. ``bytes`` is the memory that it takes: by how much the process in which
+    it proved itself grew, or all that is private to the process in which it answers.
     """
 
     path: str
@@ -41,6 +42,7 @@ class Proven:
     classes_fault: str | None = None
     in_conflict: bool = False
     unproven: str | None = None
+    bytes: int = 0
 
     def learned(self, version: ModelVersion) -> ModelVersion:
         """Return the version as it is to be recorded: with what the model itself says of its classes."""
@@ -49,7 +51,8 @@ class Proven:
     def model(self, version: ModelVersion, spec: EndpointSpec, path: PredictionPath) -> Model:
         """Return the version as a model of the endpoint that predicts by this path."""
         named = replace(self.named(version, spec), output=self.output)
-        return Model(named, path, spec, parameters_of(version.folder), self.classes_fault, self.unproven)
+        parameters = parameters_of(version.folder)
+        return Model(named, path, spec, parameters, self.classes_fault, self.unproven, self.bytes)
 
     def named(self, version: ModelVersion, spec: EndpointSpec) -> ModelVersion:
         """Return the version with its classes on the endpoint; without any where their sources differ."""
@@ -78,6 +81,7 @@ class Proven:
             classes_fault=None if fault is None else str(fault),
             in_conflict=bool(values["in_conflict"]),
             unproven=None if values["unproven"] is None else str(values["unproven"]),
+            bytes=int(values["bytes"]),
         )
 
 

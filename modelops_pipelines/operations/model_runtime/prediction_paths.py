@@ -21,7 +21,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from modelops_pipelines.core.errors import InputError
+from modelops_pipelines.core.errors import InputError, NotReadyError
 from modelops_pipelines.core.models.output_forms import as_rows
 from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.operations.model_runtime.frames import NUMBERS, Narrow, narrow_inputs, to_array, to_frame
@@ -56,6 +56,10 @@ class PredictionPath:
             raise InputError("This version takes no parameters", "Leave 'params' out")
         return self.with_params(columns, params)
 
+    def without_model(self) -> "PredictionPath":
+        """Return the path of a version that is not in memory: it says the same of itself, and answers nothing."""
+        return replace(self, predict=_absent, with_params=_absent)
+
     @property
     def inline(self) -> bool:
         """Whether a batch is so fast that a thread switch would cost more than it saves."""
@@ -67,6 +71,14 @@ class PredictionPath:
         """Return it as the API shows it: path, most rows of a merged batch (0: never merged), milliseconds."""
         most = self.merging.most if self.merging else 0
         return {"path": self.name, "merged_rows": most, "probe_ms": self.milliseconds, "own_process": self.own_process}
+
+
+def _absent(columns: Columns, params: Mapping[str, Any] | None = None) -> NDArray[Any]:  # noqa: ARG001 - a path's signature
+    raise NotReadyError("The version is not in memory", "Try again in a moment: it is being loaded")
+
+
+ABSENT = PredictionPath(_absent, "unknown", None, None, _absent)
+"""The path of a version that was not loaded yet."""
 
 
 def choose_path(

@@ -23,6 +23,7 @@ from modelops_pipelines.store.registry.availability import registry_fault, unrea
 from modelops_pipelines.store.registry.guarded_client import GuardedClient, answering
 from modelops_pipelines.store.registry.model_copies import ModelCopies
 from modelops_pipelines.store.registry.model_loader import describe_files, why_unsafe
+from modelops_pipelines.store.registry.place import settle_registry
 from modelops_pipelines.store.registry.prepared_models import PreparedModel, prepare
 from modelops_pipelines.store.registry.signatures import inputs_of, output_of
 from modelops_pipelines.store.registry.version_classes import recorded_classes, tagged_classes
@@ -71,7 +72,9 @@ class Registry:
         if is_server(self._uri):
             return
         with exclusive(settings.home / "locks" / "registry.lock", "the registry's set-up"):
+            settle_registry(settings)
             self._client.search_experiments(max_results=1)
+            settle_registry(settings)
 
     def prepare(self, model: Any, frame: "pd.DataFrame", task: str, *, allow_pickle: bool) -> PreparedModel:
         """Return a trained model as it will be logged, with its inputs; nothing is written.

@@ -8,6 +8,7 @@ connecting creates no file, and a file that takes the place of another must hold
 """
 
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -33,7 +34,10 @@ from modelops_pipelines.store.state.sql_tables import STATE_TABLES, metadata
 REVISION = "0011"
 SEAL = "seal"
 GENERATION = "keys_generation"
+PLACE = "home"
+"""The setting with the folder of the home: a state that is found in another one was moved, copied or restored."""
 _SETTINGS = STATE_TABLES["settings"]
+_WORKERS, _ACKS = STATE_TABLES["workers"], STATE_TABLES["acknowledgements"]
 _REVISIONS = sa.Table(
     "alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True, nullable=False)
 )
@@ -62,6 +66,11 @@ class Database:
         if self._revision() != REVISION:
             self._migrate()
         self._adopt()
+
+    @property
+    def home(self) -> Path | None:
+        """The home that this is the state of; None without one."""
+        return self.installation.home
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -195,11 +204,27 @@ class Database:
             _REVISIONS.create(connected)
             connected.execute(_REVISIONS.insert().values(version_num=REVISION))
             connected.execute(_SETTINGS.insert().values(name=SEAL, value=secrets.token_hex(32)))
+            if self._is_in_home():
+                connected.execute(_SETTINGS.insert().values(name=PLACE, value=str(self.home)))
+
+    def _is_in_home(self) -> bool:
+        return self._path is not None and self._path.parent == self.home
+
+    def _settle(self, before: str | None) -> None:
+        """Record where the home is now; the workers of the home that it was copied from are none of this one."""
+        with self.begin() as connected:
+            if before is not None:
+                here = _WORKERS.c.process.startswith(f"{socket.gethostname()}:", autoescape=True)
+                origins = sa.select(_WORKERS.c.worker).where(here)
+                connected.execute(_ACKS.delete().where(_ACKS.c.worker.in_(origins)))
+                connected.execute(_WORKERS.delete().where(here))
+            connected.execute(_SETTINGS.delete().where(_SETTINGS.c.name == PLACE))
+            connected.execute(_SETTINGS.insert().values(name=PLACE, value=str(self.home)))
 
     def _adopt(self) -> None:
         """Require this home's own database; a home without a mark takes this one for its own."""
         with self.read() as connected:
-            is_sealed = _setting(connected, SEAL) is not None
+            is_sealed, place = _setting(connected, SEAL) is not None, _setting(connected, PLACE)
         is_marked = self.installation.mark() is not None
         if not is_sealed and not is_marked:  # earlier releases made the secret at its first use
             with self.begin() as connected:
@@ -210,6 +235,8 @@ class Database:
                 self.require_own(connected)
             else:
                 self.remember(connected, has_keys=_setting(connected, GENERATION) is not None)
+        if self._is_in_home() and place != str(self.home):
+            self._settle(place)
 
     def remember(self, connected: sa.Connection, *, has_keys: bool) -> None:
         """Write the home's mark before the transaction that it belongs to commits; raises UnavailableError."""

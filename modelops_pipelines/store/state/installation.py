@@ -31,6 +31,11 @@ class Installation:
         """Use the file, or memory alone without one; ``known`` is the mark as another process has read it."""
         self._path, self._known = path, known
 
+    @property
+    def home(self) -> Path | None:
+        """The home's folder; None for a mark in memory."""
+        return None if self._path is None else self._path.parent
+
     def mark(self) -> Mark | None:
         """Return the mark, None for a home that never had a state; raises StateError for a damaged file."""
         written = None if self._path is None else _read(self._path)

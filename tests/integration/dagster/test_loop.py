@@ -330,7 +330,7 @@ def test_new_data_asks_for_one_run_and_for_none_while_one_waits_to_start(tmp_pat
         assert made.tick("new_data").run_requests[0].run_key == request.run_key
         job = made.definitions.resolve_implicit_global_asset_job_def()
         waiting_run = made.instance.create_run_for_job(job, tags=request.tags, status=DagsterRunStatus.NOT_STARTED)
-        assert str(made.tick("new_data").skip_message).endswith("sealed segment(s); a run is in progress")
+        assert str(made.tick("new_data").skip_message).endswith("pending window(s); a run is in progress")
         made.instance.delete_run(waiting_run.run_id)
         assert made.materialise().success
         assert made.tick("new_data").skip_message == "cancer: 0 sealed segment(s), 0 pending window(s)"

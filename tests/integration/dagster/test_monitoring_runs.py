@@ -15,7 +15,6 @@ from dagster._core.events import JobFailureData, RunFailureReason
 from modelops_pipelines.core.capture.joint_runs import MOST_ENDPOINTS
 from modelops_pipelines.resources.run_scope import KIND_TAG
 from modelops_pipelines.sensors import monitoring_runs
-from modelops_pipelines.sensors.common import summarise
 from modelops_pipelines.sensors.monitoring_runs import ENDPOINT_PREFIX, monitored_by
 from tests.fakes.records import START, VERSION, request_record, write_segment
 from tests.support.project import CANCER_YAML
@@ -202,12 +201,3 @@ def test_the_hourly_schedule_asks_for_those_that_have_something_to_do(made: Endp
     assert START.isoformat() in str(request.run_key)
     made.begin(request)
     assert [] == evaluated()
-
-
-def test_reasons_of_many_endpoints_are_told_in_few_words() -> None:
-    reasons = {f"e{number}": "idle" for number in range(1000)} | {f"x{n}": f"waits {n} s" for n in range(20)}
-    said = summarise(reasons)
-    assert said.startswith("e0, e1, e2 and 997 more: idle; x0: waits 0 s; ")
-    assert said.endswith("and of 13 more endpoint(s) others")
-    assert len(said) < 300
-    assert "there are no endpoints" == summarise({})

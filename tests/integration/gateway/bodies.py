@@ -108,6 +108,11 @@ BAD_CSV: dict[str, tuple[bytes, Expected]] = {
     "infinity": (_csv(ROW.replace("1.5", "inf")), _refused("number", "'inf'", "a number")),
     "a number too large": (_csv(ROW.replace("1.5", "1e999")), _refused("number", "'1e999'", "a number")),
     "a number as Python has it": (_csv(ROW.replace("1.5", "1_5")), _refused("number", "'1_5'", "a number")),
+    "digits of another script": (
+        _csv(ROW.replace("1.5", "\u0661\u0662")),
+        _refused("number", "'\u0661\u0662'", "a number"),
+    ),
+    "whole digits of another script": (_csv("1,\u0662,1,a,\n"), _refused("whole", "'\u0662'", "an integer")),
     "a fraction for a whole number": (_csv("1,2.5,1,a,\n"), _refused("whole", "2.5", "an integer")),
     "a whole number of over 64 bits": (_csv("1,1e19,1,a,\n"), _refused("whole", "1e+19", "an integer")),
     "a word for a truth value": (_csv("1,2,yes,a,\n"), _refused("flag", "'yes'", "true or false")),

@@ -75,7 +75,7 @@ def test_without_a_place_to_write_the_worker_is_not_ready_and_finds_out_by_itsel
     spool.touch()
     answer = gateway.predict([{"mean_radius": 1.0, "mean_texture": 1.0, "mean_smoothness": 1.0, "mean_concavity": 1.0}])
     assert (503, "capture") == (answer.status_code, answer.json()["error"]["code"])
-    assert {"status": "not ready", "not_loaded": 0} == gateway.client.get("/health/ready").json()
+    assert {"status": "not ready", "not_loaded": 0, "not_resident": 0} == gateway.client.get("/health/ready").json()
     assert {"status": "live"} == gateway.client.get("/health/live").json()
     spool.unlink()
     spool.with_name("away").rename(spool)

@@ -146,6 +146,7 @@ BROKEN = {
     "no HTTP": b"ehlo example.com\r\n\r\n",
     "HTTP/2 without an offer": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "a tunnel": b"CONNECT example.com:443 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "no Host": b"GET /health/live HTTP/1.1\r\n\r\n",
     "two Hosts": request("/health/live", method="GET").replace(b"\r\n\r\n", b"\r\nHost: localhost\r\n\r\n"),
     "two lengths": request(PATH, BODY).replace(b"\r\n\r\n", b"\r\nContent-Length: 3\r\n\r\n"),
     "a length and chunks": request(PATH, BODY).replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n"),

@@ -142,7 +142,11 @@ def test_a_key_for_some_endpoints_sees_only_these_in_a_list(guarded: Guarded) ->
 
 
 def test_readiness_tells_the_public_no_more_than_that(guarded: Guarded) -> None:
-    assert guarded.send("GET", "/health/ready", None).json() == {"status": "not ready", "not_loaded": 0}
+    assert guarded.send("GET", "/health/ready", None).json() == {
+        "status": "not ready",
+        "not_loaded": 0,
+        "not_resident": 0,
+    }
 
 
 # Keys by HTTP

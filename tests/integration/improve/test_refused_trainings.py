@@ -40,6 +40,10 @@ def _raises(_frame: Any, _context: Any) -> Any:
     raise RuntimeError("no")
 
 
+def _fits_numbers(frame: Any, _context: Any) -> Any:
+    return frame.drop(columns=["benign"]).to_numpy(dtype=float)
+
+
 def _keeps_a_cache(frame: Any, context: Any) -> Any:
     return logistic(frame, context).set_params(memory="/tmp/cache")
 
@@ -96,6 +100,21 @@ def test_what_is_refused_is_told_with_its_name(project: Project) -> None:
     with pytest.raises(ModelError, match="Pipeline has memory=") as refused:
         train_first(project.stores, project.spec, FRAME, _keeps_a_cache)
     assert "allow_pickle: true" in refused.value.remedy
+
+
+def test_a_fault_of_the_data_is_told_by_its_columns_and_no_value(project: Project) -> None:
+    frame = _with(city="Secret City", mean_radius=FRAME["mean_radius"].where(FRAME["mean_radius"] > 10))
+    with pytest.raises(ModelError, match="could not convert") as refused:
+        train_first(project.stores, project.spec, frame, _fits_numbers)
+    assert "1 column(s) that are no numbers: city (object)" in refused.value.remedy
+    assert f"1 with missing values: mean_radius ({(FRAME['mean_radius'] <= 10).sum()})" in refused.value.remedy
+    assert "Secret" not in f"{refused.value} {refused.value.remedy}"
+
+
+def test_rows_without_a_label_are_left_out_with_their_number(own: Project, caplog: pytest.LogCaptureFixture) -> None:
+    labels = FRAME["benign"].where(FRAME.index >= 7)
+    train_first(own.stores, own.spec, _with(benign=labels))
+    assert "7 of 569 rows have no label: left out" in caplog.text
 
 
 def test_a_retraining_that_is_refused_registers_no_version(own: Project) -> None:

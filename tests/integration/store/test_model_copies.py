@@ -83,7 +83,7 @@ def test_files_that_are_gone_are_told_with_what_to_do(trained: Project) -> None:
     assert (503, "not_ready") == (answer.status_code, answer.json()["error"]["code"])
     assert "The files of version 1 of model 'tumours' are gone" in answer.json()["error"]["message"]
     assert "Deploy version 1 again" in answer.json()["error"]["remedy"]
-    assert (503, {"status": "not ready", "not_loaded": 1}) == (ready.status_code, ready.json())
+    assert (503, {"status": "not ready", "not_loaded": 1, "not_resident": 0}) == (ready.status_code, ready.json())
     assert "are gone" in checks["champions"]["not_loaded"]["cancer"]
 
 

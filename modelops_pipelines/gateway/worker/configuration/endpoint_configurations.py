@@ -85,18 +85,19 @@ class EndpointConfigurations:
     def keep(self, served: ServedEndpoint, state: DesiredState) -> None:
         """Keep the configuration that the endpoint serves with, for when its file gets a fault."""
         name, path = served.spec.name, self._yaml.found.paths.get(served.spec.name)
-        serves = bool(served.state.variants) or not state.variants
+        serves = (bool(served.state.variants) or not state.variants) and not served.is_deploying
         in_force = (served.spec, served.unproven, path)
         if path is None or not serves or self._reconfigurations.has(name) or self._kept.get(name) == in_force:
             return
-        keep_in_force(self._settings, served.spec, path, served.unproven)
+        known = None if served.is_proven else kept_of(self._settings, name)
+        keep_in_force(self._settings, served.spec, path, known.unproven if known else served.unproven)
         self._kept[name] = in_force
 
     def _take(self, spec: EndpointSpec) -> EndpointSpec | None:
         """Take over one configuration; return the one to begin with where the endpoint is new."""
         served = self._served.get(spec.name)
         kept = kept_of(self._settings, spec.name) if served is None else None
-        current = served.spec if served else (kept.spec if kept else None) or spec
+        current = served.spec if served else (kept.spec if kept and not kept.has(spec) else None) or spec
         if needs_loading_again(current, spec, served):
             self._reconfigurations.propose(spec)
             return current if served is None else None

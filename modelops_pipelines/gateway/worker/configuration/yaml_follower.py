@@ -6,7 +6,7 @@ from pathlib import Path
 
 from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.operations.endpoints.configurations import Configurations, read_configurations
-from modelops_pipelines.operations.endpoints.load import yaml_files
+from modelops_pipelines.operations.endpoints.load import ReadFiles, file_state, yaml_files
 from modelops_pipelines.store.settings import Settings
 
 REMOVED_SECONDS = 2.0
@@ -26,6 +26,7 @@ class YamlFollower:
         self._signature: Signature | None = None
         self._read_at = 0.0
         self._gone: dict[str, float] = {}
+        self._files = ReadFiles()
         self.found = Configurations((), (), {})
 
     def read(self) -> Configurations | None:
@@ -39,7 +40,7 @@ class YamlFollower:
             return None
         first, self._signature, self._read_at = self._signature is None, signature, time.monotonic()
         try:
-            self.found = read_configurations(self._settings, newest=True)
+            self.found = read_configurations(self._settings, newest=True, known_files=self._files)
         except OnboardingError:
             if first:
                 raise
@@ -56,13 +57,4 @@ class YamlFollower:
 
 
 def _signature(folder: Path) -> Signature:
-    return tuple((str(path), *_state_of(path)) for path in yaml_files(folder))
-
-
-def _state_of(path: Path) -> tuple[int, int, int]:
-    """Return what changes when the file does; zeros for one that cannot be examined, such as a link to nowhere."""
-    try:
-        found = path.stat()
-    except OSError:
-        return (0, 0, 0)
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
+    return tuple((str(path), *file_state(path)) for path in yaml_files(folder))

@@ -65,6 +65,12 @@ class TouchedWindows:
             _mark(connected, endpoint, [consumer], postponed)
             _mark(connected, endpoint, dependents, touched.windows)
 
+    def all_of(self, endpoint: str) -> frozenset[tuple[str, datetime]]:
+        """Return the endpoint's pending marks: consumer and window."""
+        query = sa.select(_TOUCHED.c.consumer, _TOUCHED.c.window_start).where(_TOUCHED.c.endpoint == endpoint)
+        with self._database.read() as connected:
+            return frozenset((row.consumer, moment(row.window_start)) for row in connected.execute(query))
+
     def by_endpoint(self, consumers: Iterable[str] = ()) -> dict[str, Marks]:
         """Return the marks of every endpoint that has any, with the windows of these consumers, in one read."""
         numbers = sa.select(_TOUCHED.c.endpoint, sa.func.count(), sa.func.max(_TOUCHED.c.id))

@@ -26,6 +26,7 @@ from modelops_pipelines.store.state.release.event_rows import (
     read_events,
     versions_of_events,
 )
+from modelops_pipelines.store.state.release.version_files import place_of, recorded_place
 from modelops_pipelines.store.state.release.worker_liveness import Liveness
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
@@ -35,6 +36,8 @@ _WORKERS = STATE_TABLES["workers"]
 _ACKS = STATE_TABLES["acknowledgements"]
 _ARCHIVED = STATE_TABLES["archived_versions"]
 _SETTINGS = STATE_TABLES["settings"]
+AT_ONCE = 400
+"""Versions that one query asks for: SQLite takes a bounded number of parameters."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ class Deployments:
 
     def record_version(self, version: ModelVersion) -> None:
         """Record what serving needs of a version; a second call replaces the record."""
-        values = {**asdict(version), "registered_at": to_micros(version.registered_at)}
+        place = recorded_place(version.artifact_uri, self._database.home)
+        values = {**asdict(version), "registered_at": to_micros(version.registered_at), "artifact_uri": place}
         with self._database.begin() as connected:
             connected.execute(_VERSIONS.delete().where(_same_version(version.model_name, version.version)))
             connected.execute(_VERSIONS.insert().values(**values))
@@ -86,9 +90,10 @@ class Deployments:
 
     def record_files(self, version: ModelVersion) -> None:
         """Record where the files of a recorded version are now."""
+        place = recorded_place(version.artifact_uri, self._database.home)
         with self._database.begin() as connected:
             same = _same_version(version.model_name, version.version)
-            connected.execute(_VERSIONS.update().where(same).values(artifact_uri=version.artifact_uri))
+            connected.execute(_VERSIONS.update().where(same).values(artifact_uri=place))
 
     def model_names(self) -> list[str]:
         """Return the models with recorded versions."""
@@ -102,22 +107,48 @@ class Deployments:
         with self._database.read() as connected:
             return {row.version: row.classes for row in connected.execute(query)}
 
+    def all_classes(self) -> dict[str, dict[str, list[str] | None]]:
+        """Return the classes of each recorded version of every model; None where they are unknown."""
+        query = sa.select(_VERSIONS.c.model_name, _VERSIONS.c.version, _VERSIONS.c.classes)
+        found: dict[str, dict[str, list[str] | None]] = {}
+        with self._database.read() as connected:
+            for model_name, version, classes in connected.execute(query):
+                found.setdefault(model_name, {})[version] = classes
+        return found
+
     def version(self, model_name: str, version: str) -> ModelVersion | None:
         """Return the version, or None when it was never recorded here."""
         with self._database.read() as connected:
             row = connected.execute(sa.select(_VERSIONS).where(_same_version(model_name, version))).mappings().first()
-        return None if row is None else _version(row)
+        return None if row is None else self._version(row)
+
+    def find_versions(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], ModelVersion]:
+        """Return the recorded ones of these versions (model name, version), however many they are."""
+        both, pairs = sa.tuple_(_VERSIONS.c.model_name, _VERSIONS.c.version), sorted(wanted)
+        found: dict[tuple[str, str], ModelVersion] = {}
+        with self._database.read() as connected:
+            for start in range(0, len(pairs), AT_ONCE):
+                query = sa.select(_VERSIONS).where(both.in_(pairs[start : start + AT_ONCE]))
+                versions = [self._version(row) for row in connected.execute(query).mappings()]
+                found |= {(version.model_name, version.version): version for version in versions}
+        return found
 
     def versions(self, model_name: str) -> list[ModelVersion]:
         """Return the model's versions, oldest first."""
         query = sa.select(_VERSIONS).where(_VERSIONS.c.model_name == model_name).order_by(_VERSIONS.c.registered_at)
         with self._database.read() as connected:
-            return [_version(row) for row in connected.execute(query).mappings()]
+            return [self._version(row) for row in connected.execute(query).mappings()]
 
     def desired(self, endpoint: str) -> DesiredState:
         """Return the endpoint's desired state; generation 0 when it never served."""
         with self._database.read() as connected:
             return _desired(connected, endpoint)
+
+    def desired_mark(self) -> tuple[object, ...]:
+        """Return what differs after any change of a desired state by this package; a fraction of reading them all."""
+        columns = sa.func.count(), sa.func.sum(_DESIRED.c.generation), sa.func.max(_DESIRED.c.at)
+        with self._database.read() as connected:
+            return tuple(connected.execute(sa.select(*columns)).one())
 
     def all_desired(self) -> list[DesiredState]:
         """Return every endpoint's desired state."""
@@ -280,6 +311,10 @@ class Deployments:
         with self._database.read() as connected:
             return connected.scalar(sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == NOTED)) is not None
 
+    def _version(self, row: RowMapping) -> ModelVersion:
+        place = place_of(row["artifact_uri"], row["files_hash"], self._database.home)
+        return ModelVersion(**{**row, "registered_at": moment(row["registered_at"]), "artifact_uri": place})
+
     def _note(self, event: Event) -> None:
         if self._notes is not None:
             self._notes.add(event.number, event.hash)
@@ -405,7 +440,3 @@ def _desired(connected: sa.Connection, endpoint: str) -> DesiredState:
 def _desired_row(row: RowMapping) -> DesiredState:
     variants = tuple(Variant(**v) for v in row["variants"])
     return DesiredState(row["endpoint"], row["generation"], variants, row["status"], moment(row["at"]))
-
-
-def _version(row: RowMapping) -> ModelVersion:
-    return ModelVersion(**{**row, "registered_at": moment(row["registered_at"])})

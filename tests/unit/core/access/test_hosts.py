@@ -67,7 +67,7 @@ def test_a_page_of_the_gateways_own_address_or_of_a_name_in_the_setting_may_call
         "https://localhost", "http://localhost.evil.example:8000", "http://localhost:8000@evil.example",
         "http://localhost:8000/evil", "file://", "chrome-extension://abc", "localhost:8000", "http://",
         "http://ml.example.com.evil.example", "https://ml.example.com:9000", "https://gate.example",
-        "http://localhost:8000, http://evil.example",
+        "http://localhost:8000, http://evil.example", "http://127.0.0.2:8000", "http://127.8.9.1:8000",
     ],
 )  # fmt: skip
 def test_no_other_page_may(origin: str) -> None:

@@ -1,0 +1,90 @@
+"""The files of a generation that is being saved: each content is added to the target, unless it is there already."""
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from modelops_pipelines.core.errors import StateError, UnknownError
+from modelops_pipelines.store.backup.manifest import SavedFile
+from modelops_pipelines.store.backup.target import BackupTarget
+
+SETTLED_NANOSECONDS = 2_000_000_000
+"""A file that was changed less than this before the last backup may have been changed once more at the same time."""
+
+
+class Saving:
+    """What has been saved of a home, by path in it. The contents are in the target; the manifest is to be written."""
+
+    def __init__(self, target: BackupTarget, home: Path) -> None:
+        """Files that have not changed since the target's last generation are not read again."""
+        self.target, self._home = target, home
+        self.files: dict[str, SavedFile] = {}
+        self.new_bytes = 0
+        self._known, self._known_at = _newest(target)
+
+    def add(self, path: Path) -> None:
+        """Save a file of the home; raises FileNotFoundError when it is gone."""
+        self.take(self.saved([path]))
+
+    def add_opened(self, path: Path, opened: BinaryIO) -> None:
+        """Save the content of an opened file of the home, up to its end now."""
+        self.files[self._name(path)] = self._read(opened)
+
+    def add_as(self, name: str, path: Path) -> None:
+        """Save a file from elsewhere under a path in the home, and remove it."""
+        with path.open("rb") as opened:
+            self.files[name] = self._read(opened)
+        path.unlink()
+
+    def add_bytes(self, name: str, content: bytes) -> None:
+        """Save a content under a path in the home."""
+        found, size = self._keep(BytesIO(content))
+        self.files[name] = SavedFile(found, size, 0o600, 0)
+
+    def saved(self, paths: Iterable[Path]) -> Mapping[str, SavedFile]:
+        """Add the contents of these files of the home; return them. Raises FileNotFoundError when one is gone."""
+        found = {}
+        for path in paths:
+            name = self._name(path)
+            with path.open("rb") as opened:
+                found[name] = self._unchanged(name, os.fstat(opened.fileno())) or self._read(opened)
+        return found
+
+    def take(self, saved: Mapping[str, SavedFile]) -> None:
+        """Let these files be part of the generation."""
+        self.files.update(saved)
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self._home))
+
+    def _unchanged(self, name: str, now: os.stat_result) -> SavedFile | None:
+        """Return the file as it was saved before, if it is the same still by its size and its last change."""
+        known = self._known.get(name)
+        if known is None or (known.size, known.changed) != (now.st_size, now.st_mtime_ns):
+            return None
+        settled = known.changed < self._known_at - SETTLED_NANOSECONDS
+        return known if settled and self.target.holds(known.hash, known.size) else None
+
+    def _read(self, opened: BinaryIO) -> SavedFile:
+        status = os.fstat(opened.fileno())
+        content, size = self._keep(opened)
+        return SavedFile(content, size, stat.S_IMODE(status.st_mode), status.st_mtime_ns)
+
+    def _keep(self, opened: BinaryIO) -> tuple[str, int]:
+        content, size, is_new = self.target.add(opened)
+        self.new_bytes += size if is_new else 0
+        return content, size
+
+
+def _newest(target: BackupTarget) -> tuple[Mapping[str, SavedFile], int]:
+    """Return the files of the newest readable generation, and when it was begun, in nanoseconds."""
+    for generation in reversed(target.generations()):
+        try:
+            known = target.manifest(generation)
+        except (StateError, UnknownError):
+            continue
+        return known.files, int(known.taken_at.timestamp() * 1e9)
+    return {}, 0

@@ -1,0 +1,67 @@
+"""The files of one version of a table, from its folder: to copy the table as it was at one instant."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+LOG = "_delta_log"
+_VERSION_DIGITS = 20
+_CHECKPOINT = ".checkpoint"
+
+
+class GoneError(Exception):
+    """A file of a noted version is gone: an erasure has removed it. Note the table's newest version."""
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """Return the folders of the tables directly in an endpoint's folder of the lake."""
+    return sorted(path for path in _folders(folder) if (path / LOG).is_dir())
+
+
+def nested_tables(folder: Path) -> list[Path]:
+    """Return the folders of the tables one level deeper: training sets, which never change once they are written."""
+    rooms = [path for path in _folders(folder) if not (path / LOG).is_dir()]
+    return sorted(table for room in rooms for table in tables_in(room))
+
+
+def newest_version(table: Path) -> int | None:
+    """Return the table's newest version from its log's names; None for a table that is not made yet."""
+    found = [int(path.name[:_VERSION_DIGITS]) for path in (table / LOG).glob("*.json") if _is_version(path)]
+    return max(found, default=None)
+
+
+def files_of(table: Path, version: int) -> list[Path]:
+    """Return all files that the table needs to be this version: of its log, and its rows'.
+
+    The log begins with the last checkpoint up to this version; earlier versions cannot be read from the files. Raises
+    GoneError when some are gone.
+    """
+    try:
+        delta = DeltaTable(str(table), version=version)
+        rows = [Path(unquote(uri.removeprefix("file://"))) for uri in delta.file_uris()]
+        log = _log_of(table, version)
+    except (DeltaError, TableNotFoundError, FileNotFoundError, OSError) as error:
+        raise GoneError(f"{table}: {error}") from error
+    missing = next((path for path in rows if not path.is_file()), None)
+    if missing is not None:
+        raise GoneError(str(missing))
+    return [*rows, *log]
+
+
+def _log_of(table: Path, version: int) -> list[Path]:
+    known = {path: int(path.name[:_VERSION_DIGITS]) for path in (table / LOG).iterdir() if _is_version(path)}
+    known = {path: number for path, number in known.items() if number <= version}
+    start = max((number for path, number in known.items() if _CHECKPOINT in path.name), default=0)
+    return sorted(path for path, number in known.items() if number >= start)
+
+
+def _is_version(path: Path) -> bool:
+    return path.name[:_VERSION_DIGITS].isdecimal() and path.name[_VERSION_DIGITS : _VERSION_DIGITS + 1] == "."
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (path for path in folder.iterdir() if path.is_dir())

@@ -64,9 +64,9 @@ def test_the_job_shows_the_tasks_and_what_they_changed(project: Project) -> None
                 instance=instance,
             )
     [event] = [one for one in done.all_events if one.event_type_value == "STEP_OUTPUT"]
-    told = {name: value.value for name, value in event.event_specific_data.metadata.items()}
-    assert INGESTS == told["changes_total"]
-    assert ["retention", "compaction"] == [record.data["task"] for record in told["tasks"]]
-    assert {"older than 400d"} == {record.data["reason"] for record in told["changes"]}
-    assert told["bytes_deleted"] > 0
+    told = event.event_specific_data.metadata
+    assert INGESTS == told["changes_total"].value
+    assert ["retention", "compaction"] == [record.data["task"] for record in told["tasks"].records]
+    assert {"older than 400d"} == {record.data["reason"] for record in told["changes"].records}
+    assert told["bytes_deleted"].value > 0
     assert 2 * INGESTS == project.stores.lake.rows("cancer", "inference_log")

@@ -8,13 +8,12 @@ from dagster import DagsterRunStatus, RunsFilter
 
 from modelops_pipelines.resources.run_scope import KIND_TAG
 from modelops_pipelines.sensors.run_requests import ask_again
+from modelops_pipelines.sensors.skip_reasons import summary
 
 ENDPOINT_TAG = "endpoint"
 TICK_SECONDS = 4  # under the daemon's own loop of 5 s, or every second loop is skipped
 CALM_TICK_SECONDS = 14
 """Between the ticks of what may wait: each costs a tenth of a CPU second, whatever it finds."""
-MOST_REASONS, MOST_NAMES = 8, 3
-"""Different reasons, and endpoints of each, that a skipped tick shows."""
 RETRAINING_ASSETS = ("training_set", "candidate", "evaluation")
 UNFINISHED = [
     DagsterRunStatus.QUEUED,
@@ -42,23 +41,5 @@ def sensor_result(
 ) -> dg.SensorResult | dg.SkipReason:
     """Return the run requests, or without any a skip reason; ``reasons`` are by endpoint."""
     if not requests:
-        return dg.SkipReason(summarise(reasons))
+        return dg.SkipReason(summary(reasons))
     return dg.SensorResult(run_requests=[ask_again(context.instance, one, time.time()) for one in requests])
-
-
-def summarise(reasons: Mapping[str, str]) -> str:
-    """Return the reasons of all endpoints in a few words: Dagster keeps the text of each tick."""
-    if not reasons:
-        return "there are no endpoints"
-    groups: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        groups.setdefault(reason, []).append(name)
-    shown = [f"{_listed(names)}: {reason}" for reason, names in list(groups.items())[:MOST_REASONS]]
-    left = sum(len(names) for names in list(groups.values())[MOST_REASONS:])
-    return "; ".join([*shown, *([f"and of {left} more endpoint(s) others"] if left else [])])
-
-
-def _listed(names: Sequence[str]) -> str:
-    if len(names) <= MOST_NAMES:
-        return ", ".join(names)
-    return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} more"

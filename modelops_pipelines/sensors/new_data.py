@@ -10,8 +10,9 @@ import dagster as dg
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.capture.pending_work import pending_work
 from modelops_pipelines.resources.project import ProjectResource
-from modelops_pipelines.sensors.common import TICK_SECONDS, summarise
+from modelops_pipelines.sensors.common import TICK_SECONDS
 from modelops_pipelines.sensors.monitoring_runs import History, run_requests, under_way, why_not
+from modelops_pipelines.sensors.skip_reasons import summary
 
 
 def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
@@ -42,7 +43,7 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
                 reasons[spec.name] = reason
         due = {name: work for name, work in works.items() if name not in reasons}
         if not due:
-            return dg.SkipReason(summarise(reasons))
+            return dg.SkipReason(summary(reasons))
         return dg.SensorResult(run_requests=run_requests(history, specs, due, "new data"))
 
     return new_data

@@ -15,7 +15,7 @@ from pathlib import Path
 from modelops_pipelines.core.errors import NotReadyError
 
 STEADY_SECONDS, LONGEST_PAUSE = 10.0, 30.0
-STARTS_YET, LONGEST_STATUS = b'"starting"', 1000
+UNFINISHED, LONGEST_STATUS = b'"starting"', 1000
 """What the gateway says of itself while it imports its packages, in at most so many bytes."""
 PROBE_SECONDS = 2.0
 STARTING, RUNNING, WAITING = "starting", "running", "waits to start again"
@@ -107,7 +107,7 @@ class Service:
                     client.connect(self.probe.removeprefix("unix:"))
             elif self.probe:
                 with urllib.request.urlopen(self.probe, timeout=PROBE_SECONDS) as answer:  # noqa: S310 - our own address
-                    return STARTS_YET not in answer.read(LONGEST_STATUS)
+                    return UNFINISHED not in answer.read(LONGEST_STATUS)
         except urllib.error.HTTPError:
             return True
         except OSError:

@@ -74,6 +74,7 @@ def _children(pid: int) -> list[int]:
 def _answers(client: httpx.Client, path: str, process: WarmProcess, log: Path) -> bool:
     assert process.poll() is None, f"the gateway ended: {log.read_text()[-2000:]}"
     try:
-        return client.get(path).status_code == 200
+        answer = client.get(path)
+        return answer.status_code == 200 and answer.json()["status"] != "starting"
     except httpx.TransportError:
         return False

@@ -10,6 +10,7 @@ for _name in (
     "alembic.command",
     "duckdb",
     "deltalake",
+    "mlflow.pyfunc",
     "mlflow.sklearn",
     "sklearn.ensemble",
     "sklearn.linear_model",

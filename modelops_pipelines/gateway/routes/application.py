@@ -143,7 +143,7 @@ def _add_health_routes(router: Router, health: Health) -> None:
     async def ready(response: Response, endpoint: OneEndpoint = None) -> dict[str, Any]:
         """Return 200 when this worker can answer and capture, and has loaded what fits into its memory, else 503.
 
-        It waits for loads 20 s at most, for pinned endpoints longer. ``not_loaded`` counts the active endpoints that it
+        It waits for loads 15 s at most, for pinned endpoints longer. ``not_loaded`` counts the active endpoints that it
         cannot load, ``not_resident`` those that load at their first request; ``/health`` names them. With ``endpoint``:
         200 when a request to it would be answered, at once or after its load; 404 for an unknown one.
         """

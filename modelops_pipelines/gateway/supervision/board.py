@@ -11,7 +11,7 @@ _MOST_TEXT = 500
 
 @dataclass(frozen=True)
 class Workers:
-    """How many workers there should be, how many serve, and why one cannot start."""
+    """How many workers there should be, how many serve and have loaded what fits, and why one cannot start."""
 
     wanted: int
     serving: int

@@ -242,7 +242,8 @@ class Supervisor:
 
     def _publish(self) -> None:
         problem = next((seat.problem.text for seat in self._seats if seat.problem is not None), None)
-        now = Workers(len(self._seats), self._serving(), problem)
+        warm = sum(seat.worker is not None and seat.worker.is_serving and seat.worker.is_warm for seat in self._seats)
+        now = Workers(len(self._seats), warm, problem)
         if now != self._published:
             self._board.write(now)
             self._published = now

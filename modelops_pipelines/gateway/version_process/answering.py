@@ -14,7 +14,7 @@ from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.core.foreign_text import LONGEST, error_trace, is_ours, type_name
 from modelops_pipelines.gateway.json_logging import log_as_json
 from modelops_pipelines.operations.model_runtime.loading import Proven, load_and_prove, load_proven
-from modelops_pipelines.operations.model_runtime.memory import anonymous_bytes, private_bytes
+from modelops_pipelines.operations.model_runtime.memory import private_bytes
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
 from modelops_pipelines.operations.model_runtime.quoted_output import quote_output, take_output
 from modelops_pipelines.operations.model_runtime.rows_under_way import RowsUnderWay, rows_under_way
@@ -63,10 +63,8 @@ def answer_lanes(lanes: Sequence[socket.socket]) -> None:
 
 def _measured(order: Order) -> tuple[PredictionPath, Proven]:
     """Load the version; return its path, and what was found out of it with the memory that it takes."""
-    before = anonymous_bytes()
     path, proven = _load(order)
-    taken = private_bytes() if order.to_stay else max(0, anonymous_bytes() - before)
-    return path, replace(proven, bytes=taken)
+    return path, replace(proven, bytes=private_bytes()) if order.to_stay else proven
 
 
 def _load(order: Order) -> tuple[PredictionPath, Proven]:

@@ -46,6 +46,8 @@ RESIDENT = 4
 RETRY_SECONDS = 10.0
 CRASH_SECONDS = 0.5
 STATE_FAULTS = BusyError, UnavailableError, StateError
+UNREAD = object()
+"""In place of the newest event's hash, where the desired states are to be read whatever that is."""
 NEVER_DEPLOYED = 0
 """The generation of an endpoint without a desired state; one whose state vanished serves on."""
 _LOG = logging.getLogger("modelops.gateway")
@@ -80,7 +82,7 @@ class Serving:
         self._heartbeat_at: float | None = None
         self._classes_at: float | None = None
         self._yaml_pace, self._state_pace, self._classes_pace, self._use_pace = Pace(), Pace(), Pace(), Pace()
-        self._mark: object = None
+        self._followed: object = UNREAD
         self._all_followed = self._is_serving = False
         self._begun: dict[str, int] = {}
         self._tasks = BackgroundTasks()
@@ -94,7 +96,7 @@ class Serving:
         self._heartbeat()
         self.repeat("heartbeat", self._heartbeat, HEARTBEAT_SECONDS)
         self._sync()  # loads nothing: what there is to serve is described, and loaded at its first request or below
-        self._is_serving, self._mark = True, None
+        self._is_serving, self._followed = True, UNREAD
         self.repeat("sync", self._sync, POLL_SECONDS)
         self.repeat("preload", self._preloading.turn, POLL_SECONDS)
         watchdog = Watchdog(self._stores, self.endpoints, self._shared)
@@ -179,11 +181,11 @@ class Serving:
         if self._yaml_pace.is_due():
             with self._yaml_pace.turn():
                 self._read_yaml()
-        mark = self._stores.deployments.desired_mark()
-        if mark != self._mark or self._state_pace.is_due():
+        newest = self._stores.deployments.head()  # every change of a desired state appends an event
+        if newest != self._followed or self._state_pace.is_due():
             with self._state_pace.turn():
                 self._follow_all()
-            self._mark = mark  # read before the states: what changed between is read again
+            self._followed = newest  # read before the states: what changed between is read again
         is_old = self._classes_at is None or time.monotonic() - self._classes_at > CLASSES_SECONDS
         if is_old and self._classes_pace.is_due():
             with self._classes_pace.turn():
@@ -210,7 +212,7 @@ class Serving:
         for spec in begun:
             self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {}, LiveMetrics(self._secret))
         if begun:
-            self._mark = None
+            self._followed = UNREAD
 
     def _follow(self, served: ServedEndpoint, state: DesiredState) -> bool:
         """Bring one endpoint up to date; what goes wrong with it stops no other, and False is returned."""

@@ -9,6 +9,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.models.classes import IN_CONFLICT
 from modelops_pipelines.operations.model_runtime.loaded_model import Model
+from modelops_pipelines.operations.model_runtime.memory import anonymous_bytes
 from modelops_pipelines.operations.model_runtime.parameters import parameters_of
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath, named_path
 from modelops_pipelines.operations.model_runtime.probes import Merging
@@ -28,8 +29,8 @@ class Proven:
     ``own_output`` are what its record and the model itself say; ``output`` is the kind of its answers on the endpoint.
     ``classes_fault`` is why its classes count as unknown: two of their sources differ. ``in_conflict`` is whether these
     are its record and the loaded model itself, which no change of the YAML mends. ``unproven`` is why it did not prove
-    itself, of a version that has served before. ``bytes`` is the memory that it takes: by how much the process in which
-    it proved itself grew, or all that is private to the process in which it answers.
+    itself, of a version that has served before. ``bytes`` is the memory that it takes: by how much the process grew
+    that loaded it to prove itself, or all that is private to the process in which it answers.
     """
 
     path: str
@@ -94,7 +95,9 @@ def load_and_prove(
     answers without classes, and ``classes_fault`` has the reason. One that ``has_served`` need not prove itself: a new
     release must not end it, nor refuse a rollback to it.
     """
+    before = anonymous_bytes()
     loaded = load_model(version, spec)
+    taken = max(0, anonymous_bytes() - before)
     own, named, fault, in_conflict = version, version, None, True
     try:
         own, in_conflict = learned(version, loaded), False
@@ -116,6 +119,7 @@ def load_and_prove(
         fault,
         in_conflict,
         model.unproven,
+        taken,
     )
 
 

@@ -16,7 +16,7 @@ from modelops_pipelines.gateway.worker.residency.residency import RETRY_SECONDS,
 from modelops_pipelines.gateway.worker.residency.resident_set import ANSWERING, WITH_PREVIOUS
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 
-READY_SECONDS = 20.0
+READY_SECONDS = 15.0
 """A worker that starts is ready when everything that fits is loaded; after so long with the pinned endpoints alone."""
 LOOK_SECONDS = 5.0
 _LOG = logging.getLogger("modelops.gateway")

@@ -144,12 +144,6 @@ class Deployments:
         with self._database.read() as connected:
             return _desired(connected, endpoint)
 
-    def desired_mark(self) -> tuple[object, ...]:
-        """Return what differs after any change of a desired state by this package; a fraction of reading them all."""
-        columns = sa.func.count(), sa.func.sum(_DESIRED.c.generation), sa.func.max(_DESIRED.c.at)
-        with self._database.read() as connected:
-            return tuple(connected.execute(sa.select(*columns)).one())
-
     def all_desired(self) -> list[DesiredState]:
         """Return every endpoint's desired state."""
         with self._database.read() as connected:

@@ -37,13 +37,13 @@ class Calibration:
 
     A test is flagged when it reaches its floor (``distance``: standard deviations or Jensen-Shannon distance;
     ``answers``: that of the predicted classes, which a base rate moving by 5 points shifts by 0.035 to 0.05;
-    ``share``: 0 .. 1) and is significant by Benjamini and Hochberg's procedure at ``level`` over all tests of the
-    window. A change is gross from ``gross`` floors on, at a p-value of ``strict`` or less. With under ``minimum`` rows,
-    but at least ``least``, only gross changes are flagged. A column drifted when it is flagged in two windows in a row,
-    or in one window from ``at_once`` floors on: never by default, because a storm is a gross change too, and urgent
-    faults are reported after about 200 rows (``operations/drift/data_quality.py``). ``days`` is the fewest reference
-    days for a verdict. A shift of the last days is tested apart, over all columns at the level ``lasting``, and needs
-    no second window: it is several days already.
+    ``share``: 0 .. 1; ``shift``: standard deviations) and is significant by Benjamini and Hochberg's procedure at
+    ``level`` over all tests of the window. A change is gross from ``gross`` floors on, at a p-value of ``strict`` or
+    less. With under ``minimum`` rows, but at least ``least``, only gross changes are flagged. A column drifted when it
+    is flagged in two windows in a row, or in one window from ``at_once`` floors on: never by default, because a storm
+    is a gross change too, and urgent faults are reported after about 200 rows (``operations/drift/data_quality.py``).
+    ``days`` is the fewest reference days for a verdict. A shift of the last days is tested apart, over all columns at
+    the level ``lasting``, and needs no second window: it is several days already.
     """
 
     minimum: int = 500
@@ -53,6 +53,7 @@ class Calibration:
     lasting: float = 2e-3
     strict: float = 1e-4
     distance: float = 0.05
+    shift: float = 0.1
     answers: float = 0.02
     share: float = 0.02
     gross: float = 5.0
@@ -101,7 +102,7 @@ class _Column:
     def with_shift(self, found: LastingShift | None, rules: Calibration) -> "_Column":
         if found is None:
             return self
-        return replace(self, tests=(*self.tests, ShiftTest(found, rules.distance)))
+        return replace(self, tests=(*self.tests, ShiftTest(found, rules.shift)))
 
 
 def judge_calibrated(

@@ -28,10 +28,6 @@ SHAPE = 0.2
 LEAST_P = 1e-12
 TAILS = 4.0
 """Degrees of freedom of a day's shift around the mean one: some days are outlying."""
-CLIPPED = 2.0
-"""Ordinary effects by which a day moves the mean shift as if it was that far from it."""
-SLOWLY = 0.1
-"""Weight of the newest day in the mean shift, which is from several days to begin with."""
 EXPLAINED = 0.5
 """Part of a distance from which on a shift explains it."""
 FADING = 0.3
@@ -119,18 +115,16 @@ def _weighed(found: Measured, span: Span, before: Episode) -> Episode:
 def _shift_ratio(found: Measured, level: float) -> float:
     """Return the log likelihood ratio of no shift to a shift of ``level``, by Student's t: no day decides alone.
 
-    More than the shift, or one in the other direction, is no sign of either.
+    More than the shift is no sign that it is over.
     """
     toward = math.copysign(1.0, level) * found.effect
-    lasting, back = min(0.0, toward - abs(level)) / found.ordinary, max(0.0, toward) / found.ordinary
+    lasting, back = min(0.0, toward - abs(level)) / found.ordinary, toward / found.ordinary
     return (TAILS + 1) / 2 * (math.log1p(lasting**2 / TAILS) - math.log1p(back**2 / TAILS))
 
 
 def _mean(level: float, found: Measured) -> float:
-    if found.channel == "shift":
-        sign, most = math.copysign(1.0, level), CLIPPED * found.ordinary
-        return level + sign * SLOWLY * min(max(sign * (found.effect - level), 0.0), most)
-    return (1 - FADING) * level + FADING * found.effect
+    """Follow the effects; a shift was measured over days to begin with, and stays what is compared with."""
+    return level if found.channel == "shift" else (1 - FADING) * level + FADING * found.effect
 
 
 def _begun(one: CalibratedVerdict, span: Span) -> Episode:

@@ -46,7 +46,7 @@ ROUNDS = 4
 class LastingShift:
     """The most significant shift of the last days, in standard deviations of the column's values (signed).
 
-    ``shift`` is the mean over ``days`` days, the first of which starts at hour ``since``; ``scale`` is its standard
+    ``shift`` is the median of ``days`` days, the first of which starts at hour ``since``; ``scale`` is its standard
     error; ``p_value`` takes the number of spans tried into account; ``freedom`` are the degrees of Student's t.
     ``today`` is the shift of the last day alone, and ``ordinary`` what is ordinary for one such day.
     """
@@ -102,7 +102,7 @@ class _Spans:
         self._standardise(n)
 
     def _standardise(self, n: Floats) -> None:
-        centre = self._centres()
+        centre = np.tile(self._centres(), (len(self.lengths), 1))
         relative = self._relative_variance(self.x - centre[-1] @ self.kinds.T, n, self.earlier[-1])
         root = np.sqrt(relative)
         for _ in range(ROUNDS):
@@ -117,13 +117,9 @@ class _Spans:
         self.z = np.clip((self.x - self.centre_of_day) / self.unit, -CLIPPED, CLIPPED)
 
     def _centres(self) -> Floats:
-        """Return the median of each kind of day, of shape (spans, 2)."""
-        found = np.zeros((len(self.lengths), 2))
-        for row, earlier in enumerate(self.earlier):
-            for column in range(2):
-                chosen = self.x[earlier & self.kinds[:, column]]
-                found[row, column] = np.median(chosen) if len(chosen) else 0.0
-        return found
+        """Return the median of each kind of day before the longest span, of shape (2,)."""
+        chosen = (self.x[self.earlier[-1] & of_kind] for of_kind in self.kinds.T)
+        return np.array([np.median(of) if len(of) else 0.0 for of in chosen])
 
     def _relative_variance(self, residual: Floats, n: Floats, earlier: npt.NDArray[np.bool_]) -> Floats:
         """Return the variance of each day by its number of values, relative to the mean one, of shape (days,)."""
@@ -138,7 +134,7 @@ class _Spans:
         squared = np.where(self.earlier, residual**2, 0.0)
         count = np.maximum(self.freedom, 1)[:, None]
         mean = squared.sum(axis=1, keepdims=True) / count
-        for _ in range(ROUNDS):
+        for _ in range(2):
             mean = np.minimum(squared, OUTLYING * mean).sum(axis=1, keepdims=True) / count
         return np.asarray(np.sqrt(np.maximum(mean, LEAST_SPREAD**2)), np.float64)
 
@@ -167,7 +163,7 @@ class _Spans:
         spans = int(tested.sum())
         p = np.where(tested, 2 * stdtr(np.maximum(self.freedom, 1), -np.abs(t)), 1.0)
         best = int(np.argmin(p)) if spans else 0
-        shift = self._mean_shift(best)
+        shift = float(np.median((self.x - self.centre_of_day[best])[self.judged[best]]))
         scale = abs(shift / t[best]) if t[best] else float(self.unit[best, -1])
         first = int(np.flatnonzero(self.judged[best])[0])
         return LastingShift(
@@ -181,9 +177,6 @@ class _Spans:
             today=float(self.x[-1] - self.centre_of_day[0, -1]),
             ordinary=float(self.unit[0, -1]) * float(np.sqrt(variance[0])),
         )
-
-    def _mean_shift(self, span: int) -> float:
-        return float(np.mean((self.z[span] * self.unit[span])[self.judged[span]]))
 
     def _variances(self, within: npt.NDArray[np.int64]) -> Floats:
         """Return the variance of each span's sum of standardised days, and of the means that these are from."""

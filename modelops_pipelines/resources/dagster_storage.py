@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from dagster import StringSource
@@ -155,7 +155,9 @@ def _known_or_made(kind: type[Made], url: str, base: str, inst_data: Any) -> Mad
     if Path(base).is_dir() and _is_made(known._engine):  # noqa: SLF001 - our own
         return known
     known.dispose()
-    return cast(Made, kind.from_local(base, inst_data))
+    found: Any = kind.from_local(base, inst_data)
+    made: Made = found
+    return made
 
 
 def _is_made(engine: sa.Engine) -> bool:

@@ -18,6 +18,7 @@ from modelops_pipelines.operations.lake.endpoint_tables import stream_table
 from modelops_pipelines.store.filesystem.files import exclusive, sync_everything
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.lake.maintenance.compactor import LakeCompactor
 from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.spool import segments as spool
 from modelops_pipelines.store.state.capture.erased_requests import ErasedRequests
@@ -46,6 +47,8 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
 
     Killed at any instant and run again it gives the same tables: a segment is dropped only after its commit is
     durable, its windows are marked and the progress is written, and the table records which segments it holds.
+
+    Then small files of the days that grow are joined, every 16 of them: each query of such a day opens all of them.
     """
     report = IngestReport(stream)
     with ingest_lock(stores.settings, spec.name, stream):
@@ -58,6 +61,9 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
         for segment in segments:
             spool.drop(segment)
         spool.remove_empty_workers(stores.settings.spool, spec.name, stream)
+        if report.rows:
+            table = STREAMS[stream].name
+            LakeCompactor(stores.settings.lake).join_small_files(spec.name, table, stores.now())
     return report
 
 

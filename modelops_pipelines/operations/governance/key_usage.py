@@ -1,12 +1,12 @@
 """Usage per key and window, computed from the log, and checked against a recount of the whole log."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import pyarrow as pa
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.tables.lake import KEY_USAGE
+from modelops_pipelines.core.tables.lake import INFERENCE_LOG, KEY_USAGE
 from modelops_pipelines.operations.capture.ingest import ingest_lock
 from modelops_pipelines.operations.lake.endpoint_tables import log_table
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, derive_lock, recompute
@@ -37,7 +37,9 @@ def measure_usage(stores: Stores, spec: EndpointSpec, backfill: Range | None = N
 
 
 def usage_gaps(stores: Stores, spec: EndpointSpec) -> list[Gap]:
-    """Return the keys whose usage differs from a recount of the whole log, without windows that are still pending.
+    """Return the keys whose usage differs from a recount of the log, without windows that are still pending.
+
+    Days of which rows were deleted, because they were past their retention, are left out.
 
     Reads three columns of the log: 0.09 CPU s per million rows (measured). Rows that another process is just adding can
     look like a gap, so a gap is counted again under the locks of ingest and computation.
@@ -51,7 +53,9 @@ def usage_gaps(stores: Stores, spec: EndpointSpec) -> list[Gap]:
 def _gaps(stores: Stores, spec: EndpointSpec) -> list[Gap]:
     pending = stores.touched_windows.pending(spec.name, KEY_USAGE.name).windows
     with stores.lake.query(spec.name, [log_table(stores, spec), KEY_USAGE]) as connected:
-        parameters = {"size": spec.window, "waiting": list(pending)}
+        kept = [stores.lake.kept_from(spec.name, table.name) for table in (INFERENCE_LOG, KEY_USAGE)]
+        since = max((day for day in kept if day is not None), default=date.min)
+        parameters = {"size": spec.window, "waiting": list(pending), "since": since}
         return [Gap(*row) for row in connected.execute(sql.named("key_usage_gaps"), parameters).fetchall()]
 
 

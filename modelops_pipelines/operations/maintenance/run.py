@@ -1,10 +1,14 @@
 """A run of maintenance: task after task, at most one run of a home at a time, and a task that fails stops no other."""
 
 import logging
+import os
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from typing import TypeVar
 
 from modelops_pipelines.core.errors import InputError, MaintenanceError
 from modelops_pipelines.core.maintenance.effects import Effect, Outcome
@@ -12,6 +16,8 @@ from modelops_pipelines.operations.maintenance.tasks import Task
 from modelops_pipelines.store.filesystem.files import LOCK_SECONDS, exclusive
 from modelops_pipelines.store.stores import Stores
 
+T = TypeVar("T")
+NICE = 10
 _LOG = logging.getLogger(__name__)
 
 
@@ -20,10 +26,12 @@ def run_tasks(
 ) -> list[Outcome]:
     """Run the tasks in order and return the outcome of each; a dry run changes nothing and waits for nobody.
 
+    They have a low priority, so that a gateway on the same cores does not notice them.
+
     Raises BusyError when another run of maintenance holds the home for more than ``patience`` seconds.
     """
     with _alone(stores, patience=patience, dry_run=dry_run):
-        return [_outcome(stores, task, now, dry_run=dry_run) for task in tasks]
+        return _in_background(lambda: [_outcome(stores, task, now, dry_run=dry_run) for task in tasks])
 
 
 def require_success(outcomes: Iterable[Outcome]) -> None:
@@ -53,6 +61,25 @@ def _alone(stores: Stores, *, patience: float, dry_run: bool) -> Iterator[None]:
         return
     with exclusive(stores.settings.home / "locks" / "maintenance.lock", "maintenance", patience):
         yield
+
+
+def _in_background(work: Callable[[], T]) -> T:
+    """Return what the work returns, done in a thread of low priority; so are the threads that it starts.
+
+    Nobody waits for the thread when this one is interrupted: it ends with the process, as after a kill.
+    """
+    result: Future[T] = Future()
+
+    def run() -> None:
+        with suppress(OSError, AttributeError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        try:
+            result.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
+            result.set_exception(error)
+
+    threading.Thread(target=run, name="maintenance", daemon=True).start()
+    return result.result()
 
 
 def _outcome(stores: Stores, task: Task, now: datetime, *, dry_run: bool) -> Outcome:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from modelops_pipelines.core.maintenance.effects import Effect
 from modelops_pipelines.operations.maintenance.lake_tables import LakeTable
@@ -13,28 +13,36 @@ from modelops_pipelines.store.stores import Stores
 
 NAME = "vacuum"
 KIND = "lake files"
-FEWEST = 100
-"""Fewer files than this wait until they have been superseded for a day, so that the audit stays short."""
-_NONE = Removable()
+FEWEST, FEWEST_BYTES = 100, 64 << 20
+"""Fewer files than this, and fewer bytes, wait until they have been superseded for a day: the audit stays short."""
 
 
 def vacuum(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
     """Remove superseded files and old log entries of all tables that changed since the last time."""
     lake, settled = LakeVacuum(stores.settings.lake), SettledTables(stores, NAME, now)
     for table, version in settled.others():
-        pinned = pinned_versions(stores, table, now)
-        due = lake.removable(table.endpoint, table.name, now, age=AGE, pinned=pinned)
-        if len(due.paths) < FEWEST:
-            due = lake.removable(table.endpoint, table.name, now, age=UNREAD, pinned=pinned)
+        due = _due(lake, stores, table, now)
+        if due is None:
+            settled.add(table, version)
+            continue
         if due.paths and not dry_run:
             due = _vacuum(lake, stores, table, version, now)
         if due.paths:
             yield _effect(table, due, version)
-        elif lake.removable(table.endpoint, table.name, now, age=UNREAD * 0, pinned=pinned) == _NONE:
-            settled.add(table, version)
     if not dry_run:
         settled.save()
         finish_continued(stores, KIND)
+
+
+def _due(lake: LakeVacuum, stores: Stores, table: LakeTable, now: datetime) -> Removable | None:
+    """Return what is worth a removal now; None where nothing will ever be removed of this version."""
+    pinned = pinned_versions(stores, table, now)
+    if not lake.removable(table.endpoint, table.name, now, age=timedelta(0), pinned=pinned).paths:
+        return None if not pinned else Removable()
+    due = lake.removable(table.endpoint, table.name, now, age=AGE, pinned=pinned)
+    if len(due.paths) >= FEWEST or due.bytes >= FEWEST_BYTES:
+        return due
+    return lake.removable(table.endpoint, table.name, now, age=UNREAD, pinned=pinned)
 
 
 def pinned_versions(stores: Stores, table: LakeTable, now: datetime) -> frozenset[int]:

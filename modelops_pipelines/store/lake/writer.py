@@ -30,7 +30,7 @@ from modelops_pipelines.core.drift.seasonal_reference import DAY
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.store.filesystem.files import exclusive, sync
+from modelops_pipelines.store.filesystem.files import LOCK_SECONDS, exclusive, sync
 from modelops_pipelines.store.filesystem.shared_lock import hold_shared
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.lake.reader import Lake, partition_of
@@ -138,10 +138,9 @@ class LakeWriter(Lake):
     def _append_lock(self, endpoint: str, table: str) -> Path:
         return self.folder.parent / "locks" / f"{endpoint}.{table.replace('/', '.')}.appends.lock"
 
-    def _maintenance(self, endpoint: str, table: str) -> AbstractContextManager[None]:
-        return exclusive(
-            self.folder.parent / "locks" / f"{endpoint}.{table.replace('/', '.')}.lock", f"{endpoint}/{table}"
-        )
+    def _maintenance(self, endpoint: str, table: str, seconds: float = LOCK_SECONDS) -> AbstractContextManager[None]:
+        lock = self.folder.parent / "locks" / f"{endpoint}.{table.replace('/', '.')}.lock"
+        return exclusive(lock, f"{endpoint}/{table}", seconds)
 
     def _sync(self, delta: DeltaTable) -> None:
         """Make the newest commit durable: its log entry, the files it added and their folders."""

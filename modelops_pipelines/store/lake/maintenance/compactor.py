@@ -4,6 +4,7 @@ Both ways are Delta's own ``optimize``, which no append conflicts with, and run 
 rewrites at once would both commit and double the rows.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from deltalake.exceptions import CommitFailedError
 
 from modelops_pipelines.core.errors import BusyError
 from modelops_pipelines.core.maintenance.compaction import MIB, PartitionFile, Rewrite, plan_rewrite
+from modelops_pipelines.store.filesystem.files import LOCK_SECONDS
 from modelops_pipelines.store.lake.reader import MONTHLY
 from modelops_pipelines.store.lake.writer import LakeWriter, layout
 
@@ -41,12 +43,21 @@ class LakeCompactor(LakeWriter):
         delta = self.table(endpoint, table)
         return [] if delta is None else _due(delta, table, now)
 
-    def compact(self, endpoint: str, table: str, day: date, now: datetime) -> Rewrite | None:
+    def join_small_files(self, endpoint: str, table: str, now: datetime) -> None:
+        """Merge the small files of days that grow, where there are too many; not while another rewrite is under way."""
+        for one in self.due(endpoint, table, now):
+            if one.rewrite.how == "merge":
+                with suppress(BusyError):
+                    self.compact(endpoint, table, one.day, now, patience=0)
+
+    def compact(
+        self, endpoint: str, table: str, day: date, now: datetime, patience: float = LOCK_SECONDS
+    ) -> Rewrite | None:
         """Rewrite a partition if it is still due; return what was rewritten. Durable when it returns.
 
-        Raises BusyError when others keep changing the table.
+        Raises BusyError when another rewrite lasts longer than ``patience`` seconds, or others keep changing the table.
         """
-        with self._maintenance(endpoint, table):
+        with self._maintenance(endpoint, table, patience):
             for _ in range(ATTEMPTS):
                 delta = self.table(endpoint, table)
                 found = [] if delta is None else [one.rewrite for one in _due(delta, table, now) if one.day == day]

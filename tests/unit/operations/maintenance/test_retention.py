@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.core.maintenance.effects import Effect
-from modelops_pipelines.core.tables.lake import QUALITY_METRICS
+from modelops_pipelines.core.tables.lake import KEY_USAGE, QUALITY_METRICS
 from modelops_pipelines.operations.capture import join_checks
 from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.governance import key_usage
 from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.operations.maintenance import retention, vacuum
 from modelops_pipelines.operations.maintenance.run import run_tasks
@@ -116,6 +117,14 @@ def test_rows_that_are_deleted_while_their_window_is_computed_leave_its_metric_a
     deliver(project, "labels", [label_of(old, 1, "0")])
     quality.measure_quality(project.stores, project.spec)
     assert before == qualities(project)
+
+
+def test_the_usage_of_keys_is_compared_with_what_is_left_of_the_log(project: Project, old: dict[str, Any]) -> None:
+    key_usage.measure_usage(project.stores, project.spec)
+    retired(project)
+    assert [] == key_usage.usage_gaps(project.stores, project.spec)
+    with project.stores.lake.query("cancer", [KEY_USAGE]) as connected:
+        assert [(2,)] == connected.execute("SELECT sum(requests) FROM key_usage").fetchall()
 
 
 def test_the_counts_that_start_a_retraining_do_not_fall_and_a_late_prediction_goes_again(

@@ -1,5 +1,7 @@
 """A run of maintenance: every task has its turn, failures are told in the end, and two runs never overlap."""
 
+import os
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from modelops_pipelines.core.errors import BusyError, InputError, MaintenanceError
 from modelops_pipelines.core.maintenance.effects import Effect
-from modelops_pipelines.operations.maintenance.run import chosen, require_success, run_tasks
+from modelops_pipelines.operations.maintenance.run import NICE, chosen, require_success, run_tasks
 from modelops_pipelines.operations.maintenance.tasks import Task, audited
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
@@ -86,3 +88,15 @@ def test_a_name_that_no_task_has_is_refused_with_those_that_there_are(tmp_path: 
     assert ["b"] == [task.name for task in chosen(tasks, ["b"])]
     with pytest.raises(InputError, match=r"no maintenance task .c.\. Use one of: a, b"):
         chosen(tasks, ["c"])
+
+
+def test_the_tasks_have_a_low_priority_and_their_caller_keeps_its_own(stores: Stores) -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    found: list[int] = []
+
+    def work(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        yield from ()
+
+    assert None is run_tasks(stores, [Task("quiet", "tells its priority", work)], NOW)[0].error
+    assert ([max(before, NICE)], before) == (found, os.getpriority(os.PRIO_PROCESS, 0))

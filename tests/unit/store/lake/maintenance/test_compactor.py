@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 
 from modelops_pipelines.core.capture.log_search import LogQuery
 from modelops_pipelines.core.maintenance.compaction import MOST_SMALL, Rewrite
-from modelops_pipelines.core.tables.lake import PROFILES, REJECTS
+from modelops_pipelines.core.tables.lake import PROFILES, REJECTS, inference_log
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.lake.maintenance import compactor as compacting
@@ -112,3 +112,16 @@ def test_tables_of_windows_and_of_rejects_are_compacted_too(tmp_path: Path) -> N
     with lake.query("e", [PROFILES]) as connected:
         found = connected.execute("SELECT window_start FROM profiles").fetchall()
     assert starts == [row[0] for row in found]
+
+
+@pytest.mark.parametrize("now", [NOON, LATER])
+def test_files_from_before_a_feature_was_added_are_joined_with_later_ones(tmp_path: Path, now: datetime) -> None:
+    lake = filled(tmp_path, range(MOST_SMALL))
+    wider = inference_log("regression", {"x": "float", "city": "text", "z": "int"})
+    rows = log_rows(90).append_column("z", pa.array(range(20), pa.int64())).select(wider.names)
+    lake.append_once("e", wider, rows, "worker", 90)
+    lake.compact("e", LOG.name, DAY, now)
+    assert 1 == len(lake.files("e", LOG.name))
+    with lake.query("e", [wider]) as connected:
+        counts = connected.execute("SELECT count(*), count(z), sum(z), count(city) FROM inference_log").fetchall()
+    assert [((MOST_SMALL + 1) * 20, 20, 190, (MOST_SMALL + 1) * 16)] == counts

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from deltalake import DeltaTable
 
 from modelops_pipelines.core.maintenance.compaction import MOST_SMALL
@@ -60,12 +61,15 @@ def test_superseded_files_stay_for_their_age_and_go_then_with_the_old_entries_of
     assert newest_version(lake.path("e", LOG.name)) == DeltaTable(str(lake.path("e", LOG.name))).version()
 
 
-def test_files_of_a_failed_commit_go_and_other_files_stay(tmp_path: Path) -> None:
-    lake = compacted(tmp_path)
+@pytest.mark.parametrize("folder", ["home", "a b", "100%", "ü+#?"])
+def test_files_of_a_failed_commit_go_and_those_in_use_stay_wherever_the_home_is(tmp_path: Path, folder: str) -> None:
+    lake = compacted(tmp_path / folder)
+    used = {Path(file) for file in lake.files("e", LOG.name)}
     failed = lake.path("e", LOG.name) / f"date={DAY}" / "part-failed.snappy.parquet"
     failed.write_text("half a file")
     assert failed in lake.vacuum("e", LOG.name, datetime.now(UTC), unaudited, age=ZERO).files
-    assert not failed.exists()
+    assert used == on_disk(lake)
+    assert MOST_SMALL * 20 == len(DeltaTable(str(lake.path("e", LOG.name))).to_pyarrow_table())
 
 
 def test_a_pinned_version_stays_readable_until_its_pin_ends(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def calls(rows: list[dict[str, Any]], prediction_id: str) -> list[Call]:
     return [
         Call("get", "/health/live"),
         Call("get", "/health/ready"),
-        Call("get", "/health"),
+        Call("get", "/health", (200, 503)),  # 503 where nobody has ingested for a while
         Call("get", "/endpoints"),
         Call("get", one),
         Call("get", f"{one}/example"),
@@ -42,7 +42,7 @@ def calls(rows: list[dict[str, Any]], prediction_id: str) -> list[Call]:
         Call("get", "/deployments"),
         Call("get", "/keys"),
         Call("post", "/keys", (201,), {"name": "another", "roles": ["predict"]}),
-        Call("post", "/keys/{key_id}/rotate", (201,)),
+        Call("post", "/keys/{key_id}/rotate", (201,), {}),
         Call("delete", "/keys/{key_id}"),
         Call("post", f"{one}/invocations", body={"dataframe_records": rows}),
         Call("post", f"{one}/infer", body={"inputs": tensors}),
@@ -51,7 +51,7 @@ def calls(rows: list[dict[str, Any]], prediction_id: str) -> list[Call]:
         Call("post", f"{one}/feedback", (202,), {"prediction_id": prediction_id, "thumbs": "down"}),
         Call("post", f"{one}/evaluations", (200, 409, 422), {"version": "1"}),
         Call("post", f"{one}/deployments", (200, 409), {"version": "1", **reason}),
-        Call("post", f"{one}/promote", (409,), {"version": "1", **reason}),
+        Call("post", f"{one}/promote", (200, 409), {"version": "1", **reason}),
         Call("post", f"{one}/rollback", (409,), reason),
         Call("post", f"{one}/stop", body=reason),
         Call("post", f"{one}/start", body=reason),

@@ -148,7 +148,7 @@ class _Read:
 
     def _new(self, places: Places) -> tuple[Mapping[str, int], ...]:
         codes, texts = self._texts["new"]
-        parsed = [orjson.loads(text) for text in texts]
+        parsed = [orjson.loads(text or "{}") for text in texts]
         return tuple(parsed[code] for code in codes[places].tolist())
 
 
@@ -178,7 +178,9 @@ class _Lists:
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], list[str]]:
-    """Return the code of each row's string, and the strings."""
+    """Return the code of each row's string, and the strings; null, of a release without the column, is empty."""
+    if column.null_count:
+        column = column.cast(pa.string()).fill_null("")
     known = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     whole = pa.concat_arrays(known.unify_dictionaries().chunks)
     return whole.indices.to_numpy(), whole.dictionary.to_pylist()

@@ -89,4 +89,4 @@ def test_a_version_is_trained_deployed_and_rolled_back(upgraded: Upgraded) -> No
     answer = upgraded.gateway.predict(rows_of(cancer_frame().head(1)), "tumours", **upgraded.headers)
     assert (200, "1") == (answer.status_code, answer.json()["model_version"])
     actions = [event.action for event in project.stores.deployments.events("tumours")]
-    assert ["deploy", "deploy", "rollback"] == actions
+    assert ["deploy", "deploy", "rollback"] == [action for action in actions if action not in ("stop", "start")]

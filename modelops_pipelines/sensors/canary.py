@@ -48,17 +48,17 @@ def trials_sensor(specs: Sequence[EndpointSpec], trial: dg.JobDefinition) -> dg.
 def _to_look_at(stores: Stores, specs: Sequence[EndpointSpec]) -> Iterator[tuple[EndpointSpec, DesiredState | None]]:
     """Yield each endpoint, with its state where it can have a trial, a question or a probation; by three reads.
 
-    A champion is on probation for a time after a change; what has not changed since is left alone.
+    A champion is on probation for a time after it replaced another one.
     """
     from modelops_pipelines.operations.release.trials.questions import asked_endpoints
 
     states = {state.endpoint: state for state in stores.deployments.all_desired()}
     longest = max((max(spec.guard.probation, spec.guard.watch) for spec in specs), default=timedelta(0))
-    changed = stores.deployments.changed_since(stores.now() - longest - timedelta(days=1))
+    replaced = stores.deployments.replaced_since(stores.now() - longest - timedelta(days=1))
     asked = asked_endpoints(stores)
     for spec in specs:
         state = states.get(spec.name)
-        looked_at = state is not None and (state.challenger is not None or spec.name in changed | asked)
+        looked_at = state is not None and (state.challenger is not None or spec.name in replaced | asked)
         yield spec, state if looked_at else None
 
 

@@ -22,8 +22,8 @@ from modelops_pipelines.store.state.release.event_rows import (
     HEAD,
     NOTED,
     append_event,
-    endpoints_since,
     read_events,
+    replaced_since,
     versions_of_events,
 )
 from modelops_pipelines.store.state.release.version_files import place_of, recorded_place
@@ -191,10 +191,10 @@ class Deployments:
         with self._database.read() as connected:
             return [event for event, _ in read_events(connected, endpoint)]
 
-    def changed_since(self, since: datetime) -> set[str]:
-        """Return the endpoints with an event since a moment."""
+    def replaced_since(self, since: datetime) -> set[str]:
+        """Return the endpoints on which a version took another one's place, or part of its traffic, since a moment."""
         with self._database.read() as connected:
-            return endpoints_since(connected, since)
+            return replaced_since(connected, since)
 
     def deployed_versions(self, endpoints: Iterable[str]) -> dict[str, set[str]]:
         """Return the versions that each of these endpoints' events lead to."""

@@ -44,9 +44,10 @@ def read_events(connected: sa.Connection, endpoint: str | None = None) -> list[t
     return [_event(row) for row in connected.execute(query).mappings()]
 
 
-def endpoints_since(connected: sa.Connection, since: datetime) -> set[str]:
-    """Return the endpoints with an event since a moment; an event's time is never before that of an earlier one."""
-    query = sa.select(_EVENTS.c.endpoint).distinct().where(_EVENTS.c.at >= to_micros(since))
+def replaced_since(connected: sa.Connection, since: datetime) -> set[str]:
+    """Return the endpoints on which a version took another one's place, or part of its traffic, since a moment."""
+    took_over = sa.and_(_EVENTS.c.from_version.is_not(None), _EVENTS.c.from_version != _EVENTS.c.to_version)
+    query = sa.select(_EVENTS.c.endpoint).distinct().where(_EVENTS.c.at >= to_micros(since), took_over)
     return set(connected.scalars(query))
 
 

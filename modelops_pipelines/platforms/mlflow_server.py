@@ -1,7 +1,7 @@
 """MLflow's server in one process: ``python -m modelops_pipelines.platforms.mlflow_server OPTIONS``.
 
 The options are those of ``mlflow server``. That command loads everything, then starts a second process that loads it
-again and serves, and waits for it. Here the first one serves: half the memory, and seconds less until the first page.
+again and serves, and waits for it. Here the first one serves: half the memory.
 What MLflow sets only for that second process, before it loads (background jobs, a prefix of the addresses, Prometheus),
 is left to its own command.
 """

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import date, datetime
 
+from deltalake.exceptions import DeltaError
+
 from modelops_pipelines.core.errors import BusyError
 from modelops_pipelines.core.maintenance.compaction import Rewrite
 from modelops_pipelines.core.maintenance.effects import Effect
@@ -25,7 +27,10 @@ def compact(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]
             due = compactor.due(table.endpoint, table.name, now)
             yield from (_effect(table, one.day, one.rewrite) for one in due)
             continue
-        effects = list(_compact(compactor, table, now))
+        try:
+            effects = list(_compact(compactor, table, now))
+        except DeltaError:  # an erasure is just removing the log that was being read: the next run looks again
+            continue
         yield from effects
         if not effects:
             settled.add(table, version)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
+from deltalake.exceptions import DeltaError
+
 from modelops_pipelines.core.maintenance.effects import Effect
 from modelops_pipelines.operations.maintenance.lake_tables import LakeTable
 from modelops_pipelines.operations.maintenance.settled_tables import SettledTables
@@ -21,7 +23,10 @@ def vacuum(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
     """Remove superseded files and old log entries of all tables that changed since the last time."""
     lake, settled = LakeVacuum(stores.settings.lake), SettledTables(stores, NAME, now)
     for table, version in settled.others():
-        due = _due(lake, stores, table, now)
+        try:
+            due = _due(lake, stores, table, now)
+        except (DeltaError, FileNotFoundError):  # an erasure removes what was being looked at: the next run looks again
+            continue
         if due is None:
             settled.add(table, version)
             continue

@@ -49,9 +49,9 @@ def origin(tmp_path: Path) -> Project:
     return project
 
 
-def capture(project: Project, number: int, user: str | None = None) -> str:
+def capture(project: Project, number: int, user: str | None = None, hour: int | None = None) -> str:
     """Write a request of its own hour, with label and feedback, to the spool, as acknowledged; return its id."""
-    at = START + timedelta(hours=number)
+    at = START + timedelta(hours=number if hour is None else hour)
     record = request_record("cancer", number, at, 1, user=user)
     write_segment(project.stores, "cancer", "predictions", "w1", [record], number=number)
     write_segment(project.stores, "cancer", "labels", "w1", [{"rows": [label_row(record, 0, "1", at)]}], number=number)
@@ -154,11 +154,11 @@ def test_maintenance_between_two_steps_removes_nothing_that_is_being_saved(
 ) -> None:
     acknowledged = set()
     for number in range(1, 5):
-        acknowledged.add(capture(origin, number))
+        acknowledged.add(capture(origin, number, hour=0))  # each measuring supersedes the one before
         monitor(origin)
 
     def work() -> None:
-        capture(origin, 5)
+        capture(origin, 5, hour=0)
         monitor(origin)
         removed.extend(len(vacuumed(origin, table).files) for table in ("inference_log", "labels", "service_metrics"))
 

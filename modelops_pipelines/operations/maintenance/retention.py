@@ -43,7 +43,10 @@ def _retire(
                 before = stores.lake.rows_retired(spec.name, table)
                 told = replace(effect, detail={**effect.detail, "table": table, _BEFORE: before})
                 with audited(stores, told, now):
-                    lake.retire(spec.name, table, one.day)
+                    rows = lake.retire(spec.name, table, one.day)
+                    if rows > one.rows:  # some came since they were counted
+                        effect = replace(effect, items=rows)
+                        stores.deletions.start(replace(told, items=rows), now)
             yield effect
 
 

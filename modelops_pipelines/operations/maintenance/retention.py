@@ -51,10 +51,11 @@ def _retire(
 
 
 def _finish_committed(stores: Stores) -> None:
-    """Finish the entries of a killed run whose commit is in their table: rows that came since are counted anew."""
+    """Finish the entries of a killed run whose commit is in their table, with the rows that it deleted."""
     for one in stores.deletions.unfinished(KIND):
-        if stores.lake.rows_retired(str(one.endpoint), one.detail["table"]) > one.detail[_BEFORE]:
-            stores.deletions.finish(one.id, stores.now())
+        rows = stores.lake.rows_retired(str(one.endpoint), one.detail["table"]) - one.detail[_BEFORE]
+        if rows > 0:
+            stores.deletions.finish(one.id, stores.now(), rows)
 
 
 TASK = Task(NAME, "delete rows of the lake that are past their retention", retire)

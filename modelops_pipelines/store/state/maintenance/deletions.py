@@ -60,9 +60,10 @@ class Deletions:
                 connected.execute(_DELETIONS.update().where(_DELETIONS.c.id == known["id"]).values(**counts))
             return _deletion(connected.execute(mine).mappings().one())
 
-    def finish(self, number: int, now: datetime) -> None:
-        """Record that a deletion is complete."""
-        change = _DELETIONS.update().where(_DELETIONS.c.id == number).values(finished_at=to_micros(now))
+    def finish(self, number: int, now: datetime, items: int | None = None) -> None:
+        """Record that a deletion is complete; ``items`` is how many there were, where it is known only then."""
+        counted = {} if items is None else {"items": items}
+        change = _DELETIONS.update().where(_DELETIONS.c.id == number).values(finished_at=to_micros(now), **counted)
         with self._database.begin() as connected:
             connected.execute(change)
 

@@ -26,7 +26,6 @@ from modelops_pipelines.platforms.ports import require_free
 from modelops_pipelines.platforms.service import RUNNING, Child, Service
 from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.filesystem.process_identity import end_with_parent, this_process
-from modelops_pipelines.store.registry.place import lead_registry_home
 from modelops_pipelines.store.settings import Settings
 
 GATEWAY = [sys.executable, "-m", "modelops_pipelines.gateway.server"]
@@ -119,6 +118,8 @@ class LocalPlatform:
     def start_mlflow(self) -> Service:
         """Start MLflow's server on the project's registry."""
         self.require_startable(["mlflow"])
+        from modelops_pipelines.store.registry.place import lead_registry_home  # loads SQLAlchemy
+
         lead_registry_home(self._settings)
         host, port = self._settings.host, str(self._settings.mlflow_port)
         store = ["--backend-store-uri", self._settings.registry_uri]

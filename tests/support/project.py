@@ -15,6 +15,7 @@ import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.endpoints.load import read_endpoint
+from modelops_pipelines.store.registry.place import lead_registry_home
 from modelops_pipelines.store.settings import is_server, load_settings
 from modelops_pipelines.store.state.release.deployments import ModelVersion
 from modelops_pipelines.store.stores import Stores
@@ -69,7 +70,9 @@ def copied_project(project: Project, folder: Path) -> Project:
     shutil.copytree(project.folder, folder)
     environment = {name: value.replace(str(project.folder), str(folder)) for name, value in project.environment.items()}
     environment |= _free_ports()
-    return replace(project, folder=folder, environment=environment, stores=Stores(load_settings(folder, environment)))
+    stores = Stores(load_settings(folder, environment))
+    lead_registry_home(stores.settings)  # tests ask MLflow where files are: never at the origin, which others copy too
+    return replace(project, folder=folder, environment=environment, stores=stores)
 
 
 def unpacked_project(release: str, folder: Path, yaml: str) -> Project:

@@ -12,7 +12,6 @@ import click
 from modelops_pipelines.cli.output import echo
 from modelops_pipelines.cli.project import open_stores, project_settings
 from modelops_pipelines.core.errors import ModelOpsError
-from modelops_pipelines.operations.endpoints.follower import Follower
 from modelops_pipelines.platforms.code_reloads import CodeReloads
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
 from modelops_pipelines.platforms.service import RUNNING
@@ -116,6 +115,8 @@ def serve_until_interrupted(platform: LocalPlatform, stores: Stores | None = Non
 
     The logs of the home that ``stores`` opens are kept small meanwhile.
     """
+    from modelops_pipelines.operations.endpoints.follower import Follower  # loads YAML
+
     supervisor = Supervisor(platform, lambda sentence: echo(sentence, err=True))
     reloads = CodeReloads(platform, Follower(platform.settings).changed, lambda sentence: echo(sentence, err=True))
     was_up, look_at_logs = False, time.monotonic() + LOGS_SECONDS

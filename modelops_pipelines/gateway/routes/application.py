@@ -139,7 +139,9 @@ def _add_health_routes(router: Router, health: Health) -> None:
 
     either = Readiness | EndpointReadiness
 
-    @router.get("/health/ready", role=PUBLIC, response_model=either, responses={UNAVAILABLE: {"model": either}})
+    unready: dict[int | str, dict[str, Any]] = {UNAVAILABLE: {"model": either}}
+
+    @router.get("/health/ready", role=PUBLIC, response_model=either, responses=unready, error_statuses=(404, 422))
     async def ready(response: Response, endpoint: OneEndpoint = None) -> dict[str, Any]:
         """Return 200 when this worker can answer and capture, and has loaded what fits into its memory, else 503.
 

@@ -109,8 +109,10 @@ class History:
         days = Days.before(known[name].at, known[name].stack, start, self.policy.days + MOST_DAYS, eligible)
         if days is None or not training:
             return days
-        trained = self.trained.get(name)
-        return None if trained is None else days.after(trained.at, trained.stack, self.policy.days)
+        if name not in self.trained:
+            return None
+        trained = self.trained[name] if self.by_hour else self.trained[name].by_day()
+        return days.after(trained.at, trained.stack, self.policy.days)
 
     def reference_of(
         self, name: str, start: int, end: int, prior: int | None, window: int | None = None

@@ -62,7 +62,8 @@ def test_every_command_works_with_an_accepted_name(name: str, tmp_path_factory: 
     }
     registry = project.stores.registry
     assert (["1", "2"], "2") == (registry.versions(name), registry.aliases(name)["champion"])
-    assert ["installation.json"] == [path.name for path in project.stores.settings.home.glob("*.json")]
+    home = project.stores.settings.home
+    assert ["installation.json", "maintenance.json", "sizes.json"] == sorted(path.name for path in home.glob("*.json"))
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -21,6 +21,6 @@ def test_a_window_is_asked_for_when_its_time_is_over_and_once(tmp_path: Path, mo
         assert made.materialise(["drift"]).success
         monkeypatch.setattr(Stores, "now", lambda _: HOUR + timedelta(minutes=60))
         (request,) = made.tick("new_data").run_requests
-        assert request.tags["modelops/reason"] == "0 segment(s), 1 pending window(s)"
+        assert request.tags["modelops/reason"] == "new data: 0 segment(s), 1 pending window(s), 1 endpoint(s)"
         assert made.materialise(["drift"]).success
         assert made.tick("new_data").skip_message == "cancer: 0 sealed segment(s), 0 pending window(s)"

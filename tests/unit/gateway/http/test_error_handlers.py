@@ -25,6 +25,7 @@ WITHIN = {
     errors.StateError,
     errors.UnavailableError,
     errors.AcknowledgementError,
+    errors.MaintenanceError,
 }
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ModelOpsError)]
 

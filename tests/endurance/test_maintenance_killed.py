@@ -19,12 +19,14 @@ import duckdb
 import pytest
 
 from modelops_pipelines.core.capture.log_search import LogSearch
+from modelops_pipelines.core.maintenance import compaction as plans
 from modelops_pipelines.core.tables.derivations import lake_tables
 from modelops_pipelines.core.tables.lake import SERVICE_METRICS
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.capture.recent_logs import recent_logs
 from modelops_pipelines.operations.governance.erasure import erase_user
 from modelops_pipelines.operations.lake.endpoint_tables import log_table
+from modelops_pipelines.operations.maintenance import vacuum
 from modelops_pipelines.operations.maintenance.all_tasks import TASKS
 from modelops_pipelines.operations.maintenance.run import require_success, run_tasks
 from modelops_pipelines.operations.metrics.service import measure_service
@@ -201,7 +203,12 @@ def maintain_once(project: Project) -> None:
     for stream in ("predictions", "labels"):
         ingest(project.stores, project.spec, stream)
     measure_service(project.stores, project.spec)
-    require_success(run_tasks(project.stores, TASKS, project.stores.now()))
+    with pytest.MonkeyPatch.context() as patched:  # everything is due at once, as in the processes that were killed
+        for name in ("QUIET", "SETTLED"):
+            patched.setattr(plans, name, timedelta(0))
+        for name, value in (("AGE", timedelta(0)), ("FEWEST", 1)):
+            patched.setattr(vacuum, name, value)
+        require_success(run_tasks(project.stores, TASKS, project.stores.now()))
 
 
 def assert_all_there_once(world: World) -> None:

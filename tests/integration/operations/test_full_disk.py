@@ -103,7 +103,7 @@ def test_a_full_disk_under_the_lake_fails_the_ingest_and_the_next_one_ends_it_ex
         for round_ in range(26):
             acknowledged.append(capture(writer, round_))
             writer.seal()
-            with filled(disk, round_ * 2 * KIB):
+            with filled(disk, round_ * 8 * KIB):
                 failures += not ingested(project)
             assert ingested(project)
             assert sorted(filter(None, acknowledged)) == logged(project)

@@ -19,7 +19,8 @@ from tests.support.project import Project, cancer_frame, rows_of
 from tests.support.versions import two_versions
 from tests.support.waiting import wait_until
 
-NAMES = [f"fleet_{number}" for number in range(6)]
+NAMES = [f"fleet_{number}" for number in range(20)]
+"""With 40 to 70 KiB a version, and two of each, they take well over the smallest budget that can be set, 1 MiB."""
 ROWS = rows_of(cancer_frame().head(3))
 SMALL = {"MODELOPS_MODELS_MIB": "1"}
 Fleet = tuple[Project, dict[str, EndpointSpec]]
@@ -27,7 +28,7 @@ Fleet = tuple[Project, dict[str, EndpointSpec]]
 
 @pytest.fixture
 def fleet(trained: Project) -> Fleet:
-    """Return a project of six endpoints with two versions each, the second live, and a budget that is too small."""
+    """Return a project of many endpoints with two versions each, the second live, and a budget that is too small."""
     specs = {name: add_endpoint(trained, name, *two_versions(trained)) for name in NAMES}
     trained.environment |= SMALL
     return trained, specs

@@ -30,7 +30,7 @@ from modelops_pipelines.operations.model_runtime.loading import load_and_prove
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.registry.file_hashes import hash_files
 from modelops_pipelines.store.settings import load_settings
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.trainers import logistic
 from tests.support.fleet import YAML, add_endpoint

@@ -14,7 +14,7 @@ from modelops_pipelines.core.release.event_log import DEPLOY, Event
 from modelops_pipelines.operations.drift.references import make_reference
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 FEATURES = ("x0", "x1", "x2", "x3")

@@ -23,7 +23,7 @@ from modelops_pipelines.gateway.worker.request_marks import RequestMarks, UnderW
 from modelops_pipelines.operations.model_runtime.loaded_model import Rows
 from modelops_pipelines.operations.model_runtime.loading import load_and_prove
 from modelops_pipelines.store.registry.file_hashes import hash_files
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 ROUNDS, CALLS = 20, 100
 FEATURES = ("a", "b", "c", "d")

@@ -30,7 +30,7 @@ from benchmarks.log_lake import (
 from modelops_pipelines.core.capture.log_search import LogSearch
 from modelops_pipelines.operations.capture.recent_logs import recent_logs
 from modelops_pipelines.store.lake.writer import LakeWriter
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support.gateway import running_gateway
 from tests.support.project import Project, make_project

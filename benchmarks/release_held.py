@@ -35,7 +35,7 @@ from modelops_pipelines.core.evaluation.paired_comparison import judge, log_loss
 from modelops_pipelines.core.evaluation.plausibility import Plausibility, Truth
 from modelops_pipelines.core.evaluation.sanity_checks import Answered
 from modelops_pipelines.operations.improve.holds import Compared, carrying_column, plausibility_of
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 GATE = GateConfig()
 ROWS, CHAMPION_ROWS, MONTH_ROWS, FIRST = 20_000, 10_000, 40_000, 4

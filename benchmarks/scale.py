@@ -108,7 +108,7 @@ def _opened(folder: Path) -> tuple[Any, Any]:
     """Return the stores and the endpoint of the benchmark's project, with a model version of the 13 columns."""
     from modelops_pipelines.core.endpoints.spec import EndpointSpec
     from modelops_pipelines.store.settings import load_settings
-    from modelops_pipelines.store.state.release.deployments import ModelVersion
+    from modelops_pipelines.store.state.release.model_versions import ModelVersion
     from modelops_pipelines.store.stores import Stores
 
     (folder / "endpoints").mkdir(exist_ok=True)

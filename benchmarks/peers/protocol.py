@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.project import Project
 
 Row = Sequence[float]

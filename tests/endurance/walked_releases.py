@@ -20,7 +20,7 @@ from modelops_pipelines.operations.release.trials.ab_tests import apply_decision
 from modelops_pipelines.operations.release.trials.canary import promote_next_step, running_test
 from modelops_pipelines.operations.release.trials.withdraw import withdraw_version
 from modelops_pipelines.store.state.improve.gates import Gate
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.registry import AliasRegistry
 

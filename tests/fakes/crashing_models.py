@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.project import Project
 from tests.support.versions import register_as_own
 

@@ -12,7 +12,7 @@ from modelops_pipelines.core.models.output_kinds import UNKNOWN
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.project import Project, make_project
 from tests.support.versions import register_as_own
 

@@ -10,7 +10,7 @@ from mlflow.models import infer_signature
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.models.output_kinds import UNKNOWN
 from modelops_pipelines.store.registry.file_hashes import hash_files
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.project import Project
 
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0]})

@@ -9,7 +9,7 @@ from modelops_pipelines.core.capture.spool_records import PREDICTION_FIELDS, Fee
 from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
 from modelops_pipelines.core.timestamps import from_micros
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 SECRET = b"a secret of tests"

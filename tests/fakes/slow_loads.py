@@ -18,7 +18,7 @@ from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.version_processes import Loaded
 from modelops_pipelines.operations.model_runtime.loaded_model import Model
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 BYTES = 10
 START = datetime(2026, 1, 1, tzinfo=UTC)

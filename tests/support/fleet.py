@@ -7,7 +7,7 @@ from modelops_pipelines.core.release.desired_state import DesiredState, variants
 from modelops_pipelines.core.release.event_log import DEPLOY
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.operations.release.plan import Plan, event_of
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.project import Project
 
 YAML = """\

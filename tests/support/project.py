@@ -17,7 +17,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.store.registry.place import lead_registry_home
 from modelops_pipelines.store.settings import is_server, load_settings
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support.once import made_once
 from tests.support.ports import free_port

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 
 @contextmanager

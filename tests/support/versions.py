@@ -10,7 +10,8 @@ import pytest
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import AcknowledgementError
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
+from modelops_pipelines.store.state.release.deployments import required_version
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.project import Project
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from modelops_pipelines.operations.model_runtime.loaded_model import Model
 from modelops_pipelines.operations.model_runtime.loading import Proven
 from modelops_pipelines.operations.model_runtime.prediction_paths import ABSENT
 from modelops_pipelines.store.registry.version_classes import for_endpoint
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.operations.model_runtime.prediction_paths import ABSENT, PredictionPath
 from modelops_pipelines.operations.models.example_request import example_body
 from modelops_pipelines.operations.release.endpoint_status import NEW
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 CHAMPIONS = 20

@@ -19,7 +19,7 @@ from modelops_pipelines.operations.model_runtime.prediction_paths import Predict
 from modelops_pipelines.operations.model_runtime.quoted_output import quote_output, take_output
 from modelops_pipelines.operations.model_runtime.rows_under_way import RowsUnderWay, rows_under_way
 from modelops_pipelines.operations.models.messages import encode_array, receive, send
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 ENDING = (SystemExit, KeyboardInterrupt, MemoryError, RecursionError)
 """What a model raises when it means to end its process, or has used up its memory or stack."""

@@ -10,7 +10,7 @@ from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.classes import IN_CONFLICT, how_to_state, match_class, why_unknown
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.store.registry.version_classes import for_endpoint
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 Recorded = Mapping[str, Sequence[str] | None]
 

@@ -18,7 +18,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.gateway.worker.configuration.reconfigurations import LOADING_FIELDS, NAMING_FIELDS
 from modelops_pipelines.operations.model_runtime.loading import Proven
 from modelops_pipelines.store.filesystem.files import write_atomically
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 _PACKAGES = ("modelops_pipelines", "mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas")
 _RECORDED = ("files_hash", "inputs", "classes", "classes_from", "output", "trained_here")

@@ -12,7 +12,7 @@ from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics
 from modelops_pipelines.gateway.worker.replays import Replays
 from modelops_pipelines.operations.model_runtime.prediction_paths import ABSENT
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 
 @dataclass(frozen=True)

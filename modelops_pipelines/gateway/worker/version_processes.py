@@ -17,7 +17,7 @@ from modelops_pipelines.operations.model_runtime.loaded_model import Model
 from modelops_pipelines.operations.model_runtime.loading import load_proven
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
 from modelops_pipelines.store.registry.model_loader import runs_own_code
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 CHECK_SECONDS = 0.25
 _GRACE_SECONDS = 1.0

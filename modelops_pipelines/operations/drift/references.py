@@ -17,7 +17,7 @@ from modelops_pipelines.operations.lake.incremental import dates_of
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.profile_rows import HOUR_US, joined_rows
 from modelops_pipelines.store.registry.drift_references import Reference
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 REFERENCE_ROWS = 1000

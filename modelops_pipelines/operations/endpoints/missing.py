@@ -5,7 +5,7 @@ from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.models.classes import missing_classes
 from modelops_pipelines.core.release.desired_state import DesiredState
 from modelops_pipelines.store.registry.version_classes import for_endpoint
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 

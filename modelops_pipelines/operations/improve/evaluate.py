@@ -25,7 +25,8 @@ from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, as_f
 from modelops_pipelines.operations.models.isolated_model import load_model, milliseconds, version_of
 from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.state.improve.gates import Gate
-from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
+from modelops_pipelines.store.state.release.deployments import required_version
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from modelops_pipelines.core.evaluation.gate import HELD, NOT_ENOUGH, PASS, Gate
 from modelops_pipelines.core.evaluation.plausibility import Judged, Plausibility, Truth, judge_plausibility
 from modelops_pipelines.operations.improve.training_overlap import count_trained_on
 from modelops_pipelines.operations.improve.training_sets import EVENT_TIME
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from modelops_pipelines.operations.improve.training_sets import build_training_s
 from modelops_pipelines.store.settings import is_server
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.state.improve.training_sets import TrainingSet
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 NO_VERSION = "no version is live yet"

@@ -38,7 +38,7 @@ from modelops_pipelines.operations.lake.endpoint_tables import check_inputs
 from modelops_pipelines.operations.versions.copies import clean_copies
 from modelops_pipelines.store.registry.drift_references import Reference
 from modelops_pipelines.store.state.improve.training_sets import TrainingSet
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import UnknownError
 from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, ROW_ID, read_training_set
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:

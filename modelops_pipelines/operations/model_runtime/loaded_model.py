@@ -18,7 +18,7 @@ from modelops_pipelines.operations.model_runtime.parameters import Parameters
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
 from modelops_pipelines.operations.model_runtime.probes import pad_rows
 from modelops_pipelines.operations.model_runtime.rows_under_way import RowsUnderWay
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 
 class Mark(Protocol):

@@ -16,7 +16,7 @@ from modelops_pipelines.operations.model_runtime.probes import Merging
 from modelops_pipelines.operations.model_runtime.proof import as_before, prepare
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.registry.version_classes import for_endpoint, learned
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 _LOG = logging.getLogger("modelops.gateway")
 

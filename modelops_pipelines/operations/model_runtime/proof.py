@@ -22,7 +22,7 @@ from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outc
 from modelops_pipelines.operations.model_runtime.parameters import Params, parameters_of
 from modelops_pipelines.operations.model_runtime.prediction_paths import choose_path, mlflow_path
 from modelops_pipelines.operations.model_runtime.probe_rows import ExampleRows, example_rows
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 SIZES = (1, 2, 3, 5, 16)
 """Rows of the requests that are tried: several, so that neither a transposed answer nor a fixed number passes."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from modelops_pipelines.core.errors import ModelError, ModelOpsError, PredictionError
 from modelops_pipelines.operations.model_runtime.quoted_output import quote_output, take_output
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 FAULT, OUTPUT = "fault.json", "output.txt"
 LONGEST = 500

@@ -8,7 +8,7 @@ from typing import Any
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.operations.model_runtime.input_examples import PLACEHOLDERS, read_example
 from modelops_pipelines.operations.model_runtime.parameters import parameters_of
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 Row = dict[str, Any]
 _LARGEST = 1024 * 1024

@@ -23,7 +23,7 @@ from modelops_pipelines.operations.models.child_process import child_environment
 from modelops_pipelines.operations.models.messages import ReplyError, decode_array, receive, send
 from modelops_pipelines.store.registry import model_loader
 from modelops_pipelines.store.registry.version_classes import for_endpoint, learned
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from modelops_pipelines.core.models.predictions import Answer
 from modelops_pipelines.operations.models.child_process import read_fault, run_child, why_ended
 from modelops_pipelines.operations.models.trial import REQUEST, request_of
 from modelops_pipelines.store.filesystem.scratch import scratch_folder
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 DEADLINE = 120.0
 """Seconds that a version has by default to load and to answer all rows."""

@@ -25,7 +25,7 @@ from modelops_pipelines.operations.models.trial import REQUEST
 from modelops_pipelines.operations.models.trial_worker import read_spec, read_version
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.registry.version_classes import with_classes
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 if TYPE_CHECKING:
     import pandas as pd

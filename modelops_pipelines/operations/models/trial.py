@@ -12,7 +12,7 @@ from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.models.child_process import read_fault, run_child, why_ended
 from modelops_pipelines.store.filesystem.scratch import scratch_folder
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 DEADLINE = 100.0
 """Seconds that a version has to load and to answer: less than a pending deployment may take."""

@@ -16,7 +16,7 @@ from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.operations.model_runtime.loading import load_and_prove
 from modelops_pipelines.operations.models.child_process import limit_child, write_fault
 from modelops_pipelines.operations.models.trial import PROVEN, REQUEST
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 
 def main(folder: Path) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.store.lake.arrow_schemas import ARROW
 from modelops_pipelines.store.lake.utc_times import STORED, is_time, stored_times, times_of_texts
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from modelops_pipelines.core.errors import ConflictError, ModelError
 from modelops_pipelines.operations.endpoints.configurations import configured
 from modelops_pipelines.store.registry.file_hashes import hash_files
 from modelops_pipelines.store.registry.model_loader import require_files
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 NEWEST = 5

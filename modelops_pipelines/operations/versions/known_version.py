@@ -8,7 +8,8 @@ from modelops_pipelines.core.errors import RegistryError
 from modelops_pipelines.core.models.classes import TAG, missing_classes
 from modelops_pipelines.operations.lake.endpoint_tables import check_inputs, check_types
 from modelops_pipelines.operations.versions.copies import clean_copies, with_files
-from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
+from modelops_pipelines.store.state.release.deployments import required_version
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 _LOG = logging.getLogger("modelops")

@@ -28,7 +28,7 @@ from modelops_pipelines.store.registry.prepared_models import PreparedModel, pre
 from modelops_pipelines.store.registry.signatures import inputs_of, output_of
 from modelops_pipelines.store.registry.version_classes import recorded_classes, tagged_classes
 from modelops_pipelines.store.settings import Settings, is_server
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 if TYPE_CHECKING:
     import pandas as pd

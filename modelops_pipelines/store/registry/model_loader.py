@@ -17,7 +17,7 @@ from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.store.filesystem.scratch import Scratch
 from modelops_pipelines.store.registry.file_hashes import MLMODEL, copy_files, hash_files
 from modelops_pipelines.store.registry.skops_files import FILE, why_outside
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 TRUSTED_TYPES = frozenset(
     {

@@ -18,7 +18,7 @@ from modelops_pipelines.core.models import classes as known
 from modelops_pipelines.core.models.class_names import class_name
 from modelops_pipelines.core.models.output_kinds import LABELS
 from modelops_pipelines.store.registry.skops_files import FILE, UNREADABLE, read_member, read_schema
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 if TYPE_CHECKING:
     import numpy as np

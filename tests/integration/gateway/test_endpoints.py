@@ -13,7 +13,7 @@ from modelops_pipelines.core.tables.lake import QUALITY_METRICS
 from modelops_pipelines.operations.release.commands import deploy, roll_back
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.state.improve.gates import Gate
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes.model_kinds import add_endpoint, echo, put_live_as_it_is, typed
 from tests.support.captured_log import take_in
 from tests.support.gateway import RunningGateway, running_gateway

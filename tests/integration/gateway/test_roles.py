@@ -15,7 +15,7 @@ import pytest
 from modelops_pipelines.core.access.api_keys import grant
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes.forged_keys import STRANGER, forged
 from tests.fakes.gateway_routes import ROUTES, Route
 from tests.support.gateway import RunningGateway, running_gateway

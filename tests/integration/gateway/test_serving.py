@@ -16,7 +16,7 @@ from modelops_pipelines.core.tables.lake import STREAMS
 from modelops_pipelines.gateway.server import bind
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import Project, cancer_frame, make_project, rows_of, train_first
 from tests.support.versions import assert_refused, deploy_version, record_as_foreign, registered_folder, two_versions

@@ -16,7 +16,7 @@ from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launcher
 from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, survives
 from modelops_pipelines.store.registry.file_hashes import hash_files
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes import models_with_code as own
 from tests.support.waiting import wait_until
 

@@ -12,7 +12,7 @@ import yaml
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.gateway import running_gateway
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of
 from tests.support.versions import assert_refused, deploy_version, record_as_foreign, two_versions

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes import model_kinds as kinds
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.request_forms import FORMS, answers_of

@@ -16,7 +16,7 @@ from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.models.sandbox import BATCH_ROWS, predict_in_sandbox
 from modelops_pipelines.operations.models.sandbox_worker import model_frame
 from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes import moody_models as moody
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, train_first
 from tests.support.waiting import wait_until

@@ -13,7 +13,7 @@ from modelops_pipelines.core.errors import AcknowledgementError, UnknownError
 from modelops_pipelines.operations.release import apply as changes
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import deploy, promote
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support.project import CANCER_YAML, Project, make_project
 from tests.support.waiting import wait_until

@@ -10,7 +10,7 @@ import pytest
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.operations.release.trials import ab_tests as experiments
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.project import Project, make_project
 
 pytestmark = pytest.mark.usefixtures("untried_versions")

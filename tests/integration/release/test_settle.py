@@ -28,7 +28,7 @@ from modelops_pipelines.operations.release.commands import (
     stop,
 )
 from modelops_pipelines.operations.release.settle import settle
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support.paths import ROOT
 from tests.support.project import Project, make_project

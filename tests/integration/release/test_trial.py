@@ -13,7 +13,7 @@ from modelops_pipelines.core.errors import AcknowledgementError, ModelError
 from modelops_pipelines.operations.improve import train as trainers
 from modelops_pipelines.operations.models.trial import try_version
 from modelops_pipelines.operations.release.commands import deploy, roll_back
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes import moody_models as moody
 from tests.support.command_line import enter_project
 from tests.support.gateway import running_gateway

@@ -20,7 +20,7 @@ from modelops_pipelines.store.registry import model_loader as model_files
 from modelops_pipelines.store.registry.client import TRAINER_TAG, TRAINING_SET_TAG
 from modelops_pipelines.store.registry.file_hashes import copy_files, hash_files
 from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes import hostile_models as malice
 from tests.support.project import Project, cancer_frame, make_project
 from tests.support.versions import registered_folder

@@ -19,7 +19,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.store.registry.file_hashes import hash_files
 from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 FRAME = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]})
 LABELS = pd.Series([0.0, 2.0, 4.0, 6.5])

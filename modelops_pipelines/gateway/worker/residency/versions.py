@@ -14,7 +14,8 @@ from modelops_pipelines.gateway.worker.crash_book import CrashBook
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.gateway.worker.version_processes import Loaded, VersionProcesses
 from modelops_pipelines.operations.versions.copies import servable
-from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
+from modelops_pipelines.store.state.release.deployments import required_version
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 _LOG = logging.getLogger("modelops.gateway")

@@ -28,7 +28,8 @@ from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrival_dates import dates_received
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
-from modelops_pipelines.store.state.release.deployments import ModelVersion, required_version
+from modelops_pipelines.store.state.release.deployments import required_version
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
 MAX_ROWS, DEADLINE = 10_000, 120.0

@@ -1,15 +1,13 @@
 """The state of serving: desired state, workers, versions, and the event log."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
-from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from modelops_pipelines.core.errors import ConflictError, UnknownError
-from modelops_pipelines.core.models.output_kinds import UNKNOWN
 from modelops_pipelines.core.release.admission import way_in
 from modelops_pipelines.core.release.deployment_states import Acknowledgement, Deployment
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState, EndpointStatus, Variant
@@ -17,6 +15,7 @@ from modelops_pipelines.core.release.event_log import Event, describe_state
 from modelops_pipelines.store.filesystem.process_identity import is_gone
 from modelops_pipelines.store.state.database import Database, moment, to_micros
 from modelops_pipelines.store.state.release import deployment_attempts as attempts
+from modelops_pipelines.store.state.release import model_versions, workers
 from modelops_pipelines.store.state.release.event_notes import EventNotes
 from modelops_pipelines.store.state.release.event_rows import (
     HEAD,
@@ -26,44 +25,13 @@ from modelops_pipelines.store.state.release.event_rows import (
     replaced_since,
     versions_of_events,
 )
-from modelops_pipelines.store.state.release.version_files import place_of, recorded_place
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.state.release.worker_liveness import Liveness
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
-_VERSIONS = STATE_TABLES["model_versions"]
 _DESIRED = STATE_TABLES["desired_state"]
-_WORKERS = STATE_TABLES["workers"]
-_ACKS = STATE_TABLES["acknowledgements"]
 _ARCHIVED = STATE_TABLES["archived_versions"]
 _SETTINGS = STATE_TABLES["settings"]
-AT_ONCE = 400
-"""Versions that one query asks for: SQLite takes a bounded number of parameters."""
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """What serving needs of a registered version. ``inputs`` maps a feature to its column type, in order.
-
-    ``classes`` are in the order of the model's score columns, None while unknown; ``classes_from`` is their source.
-    """
-
-    model_name: str
-    version: str
-    artifact_uri: str
-    inputs: dict[str, str]
-    classes: list[str] | None
-    training_set: str | None
-    run_id: str | None
-    registered_at: datetime
-    output: str = UNKNOWN
-    files_hash: str | None = None
-    trained_here: bool | None = None
-    classes_from: str | None = None
-
-    @property
-    def folder(self) -> Path:
-        """The folder with the version's files."""
-        return Path(self.artifact_uri.removeprefix("file://"))
 
 
 class Deployments:
@@ -75,69 +43,48 @@ class Deployments:
 
     def record_version(self, version: ModelVersion) -> None:
         """Record what serving needs of a version; a second call replaces the record."""
-        place = recorded_place(version.artifact_uri, self._database.home)
-        values = {**asdict(version), "registered_at": to_micros(version.registered_at), "artifact_uri": place}
         with self._database.begin() as connected:
-            connected.execute(_VERSIONS.delete().where(_same_version(version.model_name, version.version)))
-            connected.execute(_VERSIONS.insert().values(**values))
+            model_versions.record(connected, version, self._database.home)
 
     def record_classes(self, version: ModelVersion) -> None:
         """Record the classes and the kind of output of a recorded version; nothing else of it changes."""
-        values = {"classes": version.classes, "classes_from": version.classes_from, "output": version.output}
         with self._database.begin() as connected:
-            same = _same_version(version.model_name, version.version)
-            connected.execute(_VERSIONS.update().where(same).values(**values))
+            model_versions.record_classes(connected, version)
 
     def record_files(self, version: ModelVersion) -> None:
         """Record where the files of a recorded version are now."""
-        place = recorded_place(version.artifact_uri, self._database.home)
         with self._database.begin() as connected:
-            same = _same_version(version.model_name, version.version)
-            connected.execute(_VERSIONS.update().where(same).values(artifact_uri=place))
+            model_versions.record_files(connected, version, self._database.home)
 
     def model_names(self) -> list[str]:
         """Return the models with recorded versions."""
-        query = sa.select(_VERSIONS.c.model_name).distinct().order_by(_VERSIONS.c.model_name)
         with self._database.read() as connected:
-            return list(connected.scalars(query))
+            return model_versions.model_names(connected)
 
     def classes(self, model_name: str) -> dict[str, list[str] | None]:
         """Return the classes of each recorded version of the model; None where they are unknown."""
-        query = sa.select(_VERSIONS.c.version, _VERSIONS.c.classes).where(_VERSIONS.c.model_name == model_name)
         with self._database.read() as connected:
-            return {row.version: row.classes for row in connected.execute(query)}
+            return model_versions.classes_by_model(connected, model_name).get(model_name, {})
 
     def all_classes(self) -> dict[str, dict[str, list[str] | None]]:
         """Return the classes of each recorded version of every model; None where they are unknown."""
-        query = sa.select(_VERSIONS.c.model_name, _VERSIONS.c.version, _VERSIONS.c.classes)
-        found: dict[str, dict[str, list[str] | None]] = {}
         with self._database.read() as connected:
-            for model_name, version, classes in connected.execute(query):
-                found.setdefault(model_name, {})[version] = classes
-        return found
+            return model_versions.classes_by_model(connected)
 
     def version(self, model_name: str, version: str) -> ModelVersion | None:
         """Return the version, or None when it was never recorded here."""
         with self._database.read() as connected:
-            row = connected.execute(sa.select(_VERSIONS).where(_same_version(model_name, version))).mappings().first()
-        return None if row is None else self._version(row)
+            return model_versions.find(connected, model_name, version, self._database.home)
 
     def find_versions(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], ModelVersion]:
         """Return the recorded ones of these versions (model name, version), however many they are."""
-        both, pairs = sa.tuple_(_VERSIONS.c.model_name, _VERSIONS.c.version), sorted(wanted)
-        found: dict[tuple[str, str], ModelVersion] = {}
         with self._database.read() as connected:
-            for start in range(0, len(pairs), AT_ONCE):
-                query = sa.select(_VERSIONS).where(both.in_(pairs[start : start + AT_ONCE]))
-                versions = [self._version(row) for row in connected.execute(query).mappings()]
-                found |= {(version.model_name, version.version): version for version in versions}
-        return found
+            return model_versions.find_all(connected, wanted, self._database.home)
 
     def versions(self, model_name: str) -> list[ModelVersion]:
         """Return the model's versions, oldest first."""
-        query = sa.select(_VERSIONS).where(_VERSIONS.c.model_name == model_name).order_by(_VERSIONS.c.registered_at)
         with self._database.read() as connected:
-            return [self._version(row) for row in connected.execute(query).mappings()]
+            return model_versions.of_model(connected, model_name, self._database.home)
 
     def desired(self, endpoint: str) -> DesiredState:
         """Return the endpoint's desired state; generation 0 when it never served."""
@@ -272,9 +219,7 @@ class Deployments:
 
     def archived(self, model_name: str) -> set[str]:
         """Return the model's archived versions."""
-        query = sa.select(_ARCHIVED.c.version).where(_ARCHIVED.c.model_name == model_name)
-        with self._database.read() as connected:
-            return set(connected.scalars(query))
+        return set(self.archived_at(model_name))
 
     def archived_at(self, model_name: str) -> dict[str, datetime]:
         """Return the model's archived versions, and when each was archived."""
@@ -305,31 +250,24 @@ class Deployments:
         with self._database.read() as connected:
             return connected.scalar(sa.select(_SETTINGS.c.value).where(_SETTINGS.c.name == NOTED)) is not None
 
-    def _version(self, row: RowMapping) -> ModelVersion:
-        place = place_of(row["artifact_uri"], row["files_hash"], self._database.home)
-        return ModelVersion(**{**row, "registered_at": moment(row["registered_at"]), "artifact_uri": place})
-
     def _note(self, event: Event) -> None:
         if self._notes is not None:
             self._notes.add(event.number, event.hash)
 
     def heartbeat(self, worker: str, address: str, now: datetime, process: str | None = None) -> None:
         """Record a heartbeat of the worker; ``process`` is its identity, from ``process_identity.this_process``."""
-        values = {"address": address, "heartbeat": to_micros(now), "process": process}
         with self._database.begin() as connected:
-            connected.execute(_WORKERS.delete().where(_WORKERS.c.worker == worker))
-            connected.execute(_WORKERS.insert().values(worker=worker, **values))
+            workers.heartbeat(connected, worker, address, now, process)
 
     def leave(self, worker: str) -> None:
         """Delete the worker and its acknowledgements."""
         with self._database.begin() as connected:
-            connected.execute(_WORKERS.delete().where(_WORKERS.c.worker == worker))
-            connected.execute(_ACKS.delete().where(_ACKS.c.worker == worker))
+            workers.leave(connected, worker)
 
     def forget_ended(self) -> None:
         """Delete the workers of this host whose process has ended, which could not leave themselves."""
         with self._database.read() as connected:
-            known = connected.execute(sa.select(_WORKERS.c.worker, _WORKERS.c.process)).all()
+            known = workers.processes(connected)
         for worker, process in known:
             if process is not None and is_gone(process):
                 self.leave(worker)
@@ -337,37 +275,22 @@ class Deployments:
     def acknowledge(self, worker: str, endpoint: str, generation: int, error: str | None, now: datetime) -> None:
         """Record the generation of an endpoint that the worker serves, or why it cannot."""
         with self._database.begin() as connected:
-            connected.execute(_ACKS.delete().where(_ACKS.c.worker == worker, _ACKS.c.endpoint == endpoint))
-            connected.execute(
-                _ACKS.insert().values(
-                    worker=worker, endpoint=endpoint, generation=generation, error=error, at=to_micros(now)
-                )
-            )
+            workers.acknowledge(connected, worker, {endpoint: (generation, error)}, now)
 
     def acknowledge_all(self, worker: str, generations: Mapping[str, int], now: datetime) -> None:
         """Record the generations of endpoints that the worker serves, in one transaction."""
-        rows = [
-            {"worker": worker, "endpoint": endpoint, "generation": generation, "error": None, "at": to_micros(now)}
-            for endpoint, generation in generations.items()
-        ]
-        same = sa.and_(_ACKS.c.worker == worker, _ACKS.c.endpoint == sa.bindparam("of"))
         with self._database.begin() as connected:
-            if rows:
-                connected.execute(_ACKS.delete().where(same), [{"of": endpoint} for endpoint in generations])
-                connected.execute(_ACKS.insert(), rows)
+            workers.acknowledge(connected, worker, {name: (one, None) for name, one in generations.items()}, now)
 
     def acknowledged(self, worker: str) -> dict[str, tuple[int, str | None]]:
         """Return what the worker has acknowledged: generation and error by endpoint."""
-        query = sa.select(_ACKS.c.endpoint, _ACKS.c.generation, _ACKS.c.error).where(_ACKS.c.worker == worker)
         with self._database.read() as connected:
-            return {row.endpoint: (row.generation, row.error) for row in connected.execute(query)}
+            return workers.acknowledged_by(connected, worker)
 
     def acknowledgements(self, endpoint: str, now: datetime) -> list[Acknowledgement]:
         """Return the acknowledgements of the endpoint by all live workers; generation 0 without one."""
-        join = _WORKERS.outerjoin(_ACKS, sa.and_(_ACKS.c.worker == _WORKERS.c.worker, _ACKS.c.endpoint == endpoint))
-        query = sa.select(_WORKERS, _ACKS.c.generation, _ACKS.c.error).select_from(join)
         with self._database.read() as connected:
-            rows = connected.execute(query).all()
+            rows = workers.acknowledgement_rows(connected, endpoint)
         live = [row for row in rows if self._liveness.is_live(row.worker, row.process, row.heartbeat, now)]
         return [Acknowledgement(row.worker, row.generation or 0, row.error) for row in live]
 
@@ -432,10 +355,6 @@ def _refuse_serving(state: DesiredState, version: str) -> None:
 
 def _archived(model_name: str, version: str) -> sa.ColumnElement[bool]:
     return sa.and_(_ARCHIVED.c.model_name == model_name, _ARCHIVED.c.version == version)
-
-
-def _same_version(model_name: str, version: str) -> sa.ColumnElement[bool]:
-    return sa.and_(_VERSIONS.c.model_name == model_name, _VERSIONS.c.version == version)
 
 
 def _desired(connected: sa.Connection, endpoint: str) -> DesiredState:

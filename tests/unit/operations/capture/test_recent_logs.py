@@ -24,7 +24,7 @@ from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.capture.recent_logs import RecentLogs, recent_logs
 from modelops_pipelines.store.lake.eraser import LakeEraser
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import request_record
 from tests.support.project import Project, make_project

@@ -23,7 +23,7 @@ from modelops_pipelines.operations.release.commands import (
     start,
     stop,
 )
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support.project import Project, copied_project, make_project
 from tests.support.untried import versions_are_not_tried

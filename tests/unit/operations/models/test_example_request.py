@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.operations.models.example_request import example_body, example_row
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 INPUTS = {"size": "float", "count": "int", "colour": "text", "flag": "bool", "seen": "timestamp"}
 GOOD = [1.5, 2, "red", False, "2026-01-01T00:00:00"]

@@ -19,7 +19,7 @@ from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import deploy, promote, roll_back
 from modelops_pipelines.store.state.capture.ingest_progress import Progress
 from modelops_pipelines.store.state.improve.gates import Gate
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.state.release.worker_liveness import ALIVE
 from modelops_pipelines.store.stores import Stores
 from tests.support.project import CANCER_YAML, Project, make_project

@@ -13,7 +13,7 @@ from modelops_pipelines.operations.release.commands import archive, deploy, roll
 from modelops_pipelines.operations.release.rollbacks import offer_of_undo, undo_rollback
 from modelops_pipelines.operations.release.settle import settle
 from modelops_pipelines.operations.release.trials.withdraw import withdraw_version
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support.project import Project, make_project
 

@@ -17,10 +17,10 @@ from modelops_pipelines.store.state.database import Database
 from modelops_pipelines.store.state.release import worker_liveness
 from modelops_pipelines.store.state.release.deployments import (
     Deployments,
-    ModelVersion,
     StaleStateError,
     required_version,
 )
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.state.release.worker_liveness import ALIVE
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)

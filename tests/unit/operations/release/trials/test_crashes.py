@@ -9,7 +9,7 @@ import pytest
 from modelops_pipelines.core.release.crash_guard import CRASH, UNTESTED, Crash
 from modelops_pipelines.operations.release.commands import deploy, start
 from modelops_pipelines.operations.release.trials.crashes import contain_crashes
-from modelops_pipelines.store.state.release.deployments import ModelVersion
+from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 from tests.support.project import Project, make_project
 

@@ -37,9 +37,11 @@ from modelops_pipelines.operations.metrics.estimated_quality import estimate_qua
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.filesystem.folder_sizes import size_of
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import label_row, request_record, write_segment
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, train_first
+from tests.worlds.trials import Clocked
 
 START = (datetime.now(UTC) - timedelta(days=380)).replace(hour=0, minute=0, second=0, microsecond=0)
 BUSY = "cancer"
@@ -64,16 +66,6 @@ QUIET_YAML = """\
 type: modelops_pipelines.ModelEndpoint
 attributes: {{name: {name}, model_name: tumours, task: binary_classification, label: benign, allow_replay: true}}
 """
-
-
-class Clocked(Stores):
-    """Real stores whose clock the benchmark sets."""
-
-    moment = START
-
-    def now(self) -> datetime:
-        """Return the time."""
-        return self.moment
 
 
 @dataclass
@@ -161,6 +153,7 @@ def _begin(folder: Path, quiet: int) -> Year:
     yaml = CANCER_YAML.replace("  drift: {method: fixed, minimum: 500}\n", "")
     project = make_project(folder / "project", yaml)
     stores = Clocked(project.stores.settings)
+    stores.moment = START
     project.stores = stores
     frame = cancer_frame()
     train_first(project, frame)
@@ -191,7 +184,7 @@ def _live(year: Year, given: argparse.Namespace) -> Iterator[tuple[int, Mapping[
         found = _measure(year, steps) if day + 1 in measured else None
         nightly = _maintain(year) if given.maintenance == "yes" else 0.0
         if found is not None:
-            after = {"files after the night's maintenance": len(_files(year.stores.settings.home))}
+            after = {"files after the night's maintenance": size_of(year.stores.settings.home).files}
             yield day + 1, {**found, **after, "maintenance of a night, CPU s": nightly}
         if day % WEEK == WEEK - 1:
             print(f"day {day + 1}: {time.monotonic() - started:.0f} s", flush=True)
@@ -239,20 +232,20 @@ def _maintain(year: Year) -> float:
 
 def _measure(year: Year, steps: Sequence[float]) -> Mapping[str, float]:
     home, spec = year.stores.settings.home, year.project.spec
-    files = {part: _files(home / part) for part in ("lake", "spool", "models", "mlartifacts", "references")}
-    named = {f"{part}: files": len(found) for part, found in files.items()}
+    sizes = {part: size_of(home / part) for part in ("lake", "spool", "models", "mlartifacts", "references")}
+    named = {f"{part}: files": found.files for part, found in sizes.items()}
     fresh = Stores(year.stores.settings)
     latest = sorted(_milliseconds(lambda: recent_logs(fresh, spec, LogSearch()), CALLS))
     queries = sorted(_milliseconds(lambda: _week_of_metrics(year), 20))
     return {
         **named,
-        "lake of one quiet endpoint: files": float(len(_files(home / "lake" / year.quiet[0].name)))
-        if year.quiet
-        else 0,
-        "lake: MB": _megabytes(files["lake"]),
-        "home: MB": _megabytes(_files(home)),
-        "state.db: MB": _megabytes([home / "state.db"]),
-        "mlflow.db: MB": _megabytes([home / "mlflow.db"]),
+        "lake of a quiet endpoint: files": max(
+            (size_of(home / "lake" / one.name).files for one in year.quiet), default=0
+        ),
+        "lake: MB": sizes["lake"].bytes / 1e6,
+        "home: MB": size_of(home).bytes / 1e6,
+        "state.db: MB": size_of(home / "state.db").bytes / 1e6,
+        "mlflow.db: MB": size_of(home / "mlflow.db").bytes / 1e6,
         "monitoring step, mean CPU s": float(np.mean(steps)),
         "monitoring step, last CPU s": float(np.mean(steps[-CELLS:])),
         "recent log, p50 ms": latest[len(latest) // 2],
@@ -290,14 +283,6 @@ def _print(found: Mapping[int, Mapping[str, float]], rebuilt: tuple[int, int], y
         ratio = f"{after / before:.2f}" if before else "-"
         print(f"| {name} | {before:,.2f} | {after:,.2f} | {ratio} |")
     print(f"\n{rebuilt[0]} of {rebuilt[1]} training sets are rebuilt byte for byte")
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def _megabytes(files: Sequence[Path]) -> float:
-    return sum(path.stat().st_size for path in files if path.exists()) / 1e6
 
 
 def _time_of(record: Mapping[str, Any]) -> datetime:

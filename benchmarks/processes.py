@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.peers.protocol import Launch, UnavailableError
+from modelops_pipelines.platforms.process_costs import proportional_bytes
 
 START_SECONDS, STOP_SECONDS, POLL_SECONDS = 120, 20, 0.02
 MIB = 1024 * 1024
@@ -72,7 +73,7 @@ class Tree:
     @property
     def memory_mib(self) -> float:
         """Return the proportional set size: pages that processes share count once."""
-        return sum(_proportional_bytes(pid) for pid in self.ticks) / MIB
+        return sum(proportional_bytes(pid) for pid in self.ticks) / MIB
 
 
 def busy_seconds() -> float:
@@ -87,14 +88,6 @@ def disturbance(pid: int, seconds: float) -> float:
     time.sleep(seconds)
     server, busy = Tree(pid).cpu_seconds - server, busy_seconds() - busy
     return (busy - server) / (seconds * (os.cpu_count() or 1))
-
-
-def _proportional_bytes(pid: int) -> int:
-    with suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    return 0
 
 
 def _wait(process: subprocess.Popen[bytes], answers: Callable[[], bool], deadline: float, log: Path) -> None:

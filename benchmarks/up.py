@@ -25,7 +25,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.processes import MIB, Tree, _proportional_bytes
+from benchmarks.processes import MIB, Tree
+from modelops_pipelines.platforms.marked_processes import service_of
+from modelops_pipelines.platforms.process_costs import proportional_bytes
 from tests.support.ports import free_port
 
 START = "from modelops_pipelines.cli.main import main; main()"
@@ -161,7 +163,7 @@ def _seen(root: int) -> Seen:
     for pid, ticks in Tree(root).ticks.items():
         name = "up" if pid == root else _name(pid)
         count[name] = count.get(name, 0) + 1
-        memory[name] = memory.get(name, 0) + _proportional_bytes(pid)
+        memory[name] = memory.get(name, 0) + proportional_bytes(pid)
         cpu[name] = cpu.get(name, 0.0) + ticks / os.sysconf("SC_CLK_TCK")
     return Seen(count, memory, cpu)
 
@@ -169,9 +171,9 @@ def _seen(root: int) -> Seen:
 def _name(pid: int) -> str:
     """Return the service that a process belongs to, by its mark."""
     with suppress(OSError):
-        for variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-            if variable.startswith(b"MODELOPS_SERVICE="):
-                return variable.decode().split("\t")[2].partition("#")[0]
+        service = service_of(pid)
+        if service is not None:
+            return service
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         return "warden" if b"modelops_pipelines.platforms.warden" in command else command[0].decode()
     return "ended"

@@ -57,6 +57,15 @@ def marked(mark: str) -> list[int]:
     return [pid for pid in found if pid != os.getpid()]
 
 
+def service_of(pid: int) -> str | None:
+    """Return the service that a process belongs to, by its mark; None without one. Raises OSError when it has ended."""
+    for variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+        name, _, mark = variable.decode(errors="replace").partition("=")
+        if name == VARIABLE:
+            return mark.split("\t")[2].partition("#")[0]
+    return None
+
+
 def end_marked(mark: str) -> int:
     """Kill the processes whose mark begins with ``mark``, with what they start meanwhile; return how many they were."""
     ended: set[int] = set()

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelops_pipelines.platforms.marked_processes import VARIABLE, Mark, marked
+from modelops_pipelines.platforms.marked_processes import Mark, marked, service_of
 from modelops_pipelines.store.filesystem.process_identity import runs_since
 
 _CPU = slice(11, 13)
@@ -34,7 +34,7 @@ def service_costs(home: Path, now: float) -> Sequence[ServiceCost]:
         with suppress(OSError, ValueError, IndexError):  # it has ended
             ticks = sum(map(int, (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[_CPU])))
             cost = proportional_bytes(pid), ticks / os.sysconf("SC_CLK_TCK"), now - (runs_since(pid) or now)
-            found.setdefault(_service(pid), []).append(cost)
+            found.setdefault(service_of(pid) or "other", []).append(cost)
     costs = [
         ServiceCost(name, len(parts), sum(p[0] for p in parts), sum(p[1] for p in parts), max(p[2] for p in parts))
         for name, parts in found.items()
@@ -49,11 +49,3 @@ def proportional_bytes(pid: int) -> int:
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
     return 0
-
-
-def _service(pid: int) -> str:
-    for variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-        name, _, value = variable.partition(b"=")
-        if name.decode() == VARIABLE:
-            return value.decode().split("\t")[2].partition("#")[0]
-    return "other"

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from dagster import StringSource
@@ -20,7 +20,6 @@ from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._core.storage.sqlite import create_db_conn_string
 
-Made = TypeVar("Made", "OpenRuns", "OpenSchedules")
 BUSY_SECONDS = 30
 KEPT_OPEN = 4
 """Databases of single runs that stay open in a process; each run has one."""
@@ -87,77 +86,56 @@ class OpenEventLog(SqliteEventLogStorage):
                 self._open.popitem()[1][0].dispose()
 
 
-class OpenRuns(SqliteRunStorage):
+class _OpenDatabase:
+    """One database of Dagster's, open as long as the object that it is mixed into."""
+
+    _FOLDER: str
+    _NAME: str
+    _engine: sa.Engine
+
+    def __init__(self, conn_string: str, inst_data: Any = None) -> None:
+        """Open nothing yet."""
+        self._engine = _opened(conn_string)
+        super().__init__(conn_string, inst_data)  # type: ignore[call-arg]  # of Dagster's class
+
+    @classmethod
+    def config_type(cls) -> Any:
+        """Return the schema of its configuration: ``base_dir``, by default where Dagster has it."""
+        return _CONFIG
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Any:
+        """Return the record on its database, which is made if there is none."""
+        base = config_value.get("base_dir") or _default(cls._FOLDER, "")
+        known = cls(create_db_conn_string(base, cls._NAME), inst_data)
+        if Path(base).is_dir() and _is_made(known._engine):
+            return known
+        known.dispose()
+        of_dagster: Any = cls
+        return of_dagster.from_local(base, inst_data)
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """Run the block in a transaction."""
+        with self._engine.begin() as connected:
+            yield connected
+
+    def dispose(self) -> None:
+        """Close the database."""
+        super().dispose()  # type: ignore[misc]  # of Dagster's class
+        self._engine.dispose()
+
+
+class OpenRuns(_OpenDatabase, SqliteRunStorage):
     """Dagster's record of runs."""
 
-    def __init__(self, conn_string: str, inst_data: Any = None) -> None:
-        """Open nothing yet."""
-        self._engine = _opened(conn_string)
-        super().__init__(conn_string, inst_data)
-
-    @classmethod
-    def config_type(cls) -> Any:
-        """Return the schema of its configuration: ``base_dir``, by default where Dagster has it."""
-        return _CONFIG
-
-    @classmethod
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> "OpenRuns":
-        """Return the record."""
-        base = config_value.get("base_dir") or _default("history", "")
-        return _known_or_made(cls, create_db_conn_string(base, "runs"), base, inst_data)
-
-    @contextmanager
-    def connect(self) -> Iterator[sa.Connection]:
-        """Run the block in a transaction."""
-        with self._engine.begin() as connected:
-            yield connected
-
-    def dispose(self) -> None:
-        """Close the database."""
-        super().dispose()
-        self._engine.dispose()
+    _FOLDER, _NAME = "history", "runs"
 
 
-class OpenSchedules(SqliteScheduleStorage):
+class OpenSchedules(_OpenDatabase, SqliteScheduleStorage):
     """Dagster's record of the ticks of schedules and sensors."""
 
-    def __init__(self, conn_string: str, inst_data: Any = None) -> None:
-        """Open nothing yet."""
-        self._engine = _opened(conn_string)
-        super().__init__(conn_string, inst_data)
-
-    @classmethod
-    def config_type(cls) -> Any:
-        """Return the schema of its configuration: ``base_dir``, by default where Dagster has it."""
-        return _CONFIG
-
-    @classmethod
-    def from_config_value(cls, inst_data: Any, config_value: Any) -> "OpenSchedules":
-        """Return the record."""
-        base = config_value.get("base_dir") or _default("schedules", "")
-        return _known_or_made(cls, create_db_conn_string(base, "schedules"), base, inst_data)
-
-    @contextmanager
-    def connect(self) -> Iterator[sa.Connection]:
-        """Run the block in a transaction."""
-        with self._engine.begin() as connected:
-            yield connected
-
-    def dispose(self) -> None:
-        """Close the database."""
-        super().dispose()
-        self._engine.dispose()
-
-
-def _known_or_made(kind: type[Made], url: str, base: str, inst_data: Any) -> Made:
-    """Return a record whose database is there, or make it."""
-    known = kind(url, inst_data)
-    if Path(base).is_dir() and _is_made(known._engine):  # noqa: SLF001 - our own
-        return known
-    known.dispose()
-    found: Any = kind.from_local(base, inst_data)
-    made: Made = found
-    return made
+    _FOLDER, _NAME = "schedules", "schedules"
 
 
 def _is_made(engine: sa.Engine) -> bool:

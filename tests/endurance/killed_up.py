@@ -16,7 +16,7 @@ import deltalake
 import httpx
 import pandas as pd
 
-from modelops_pipelines.platforms.marked_processes import VARIABLE, Mark, marked
+from modelops_pipelines.platforms.marked_processes import Mark, marked, service_of
 from modelops_pipelines.platforms.one_up import read_states
 from modelops_pipelines.store.filesystem.process_identity import identity_of, is_gone
 from tests.support.command_line import NewUser
@@ -127,9 +127,7 @@ class KilledUp:
         found: dict[str, list[int]] = {UP: [self.process.pid]}
         for pid in marked(Mark(self.home).text()):
             with suppress(OSError):
-                variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-                mark = next(one for one in variables if one.startswith(f"{VARIABLE}=".encode())).decode()
-                found.setdefault(mark.split("\t")[2].partition("#")[0], []).append(pid)
+                found.setdefault(str(service_of(pid)), []).append(pid)
         wardens = [pid for pid in _all_processes() if f"platforms.warden\0{self.home}\t" in _command(pid)]
         return found | ({WARDEN: wardens} if wardens else {})
 

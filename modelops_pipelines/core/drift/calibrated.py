@@ -4,7 +4,7 @@ Each column is tested for its distribution, its missing share and, if numeric, i
 ``core/drift/seasonal_reference.py`` chooses the reference windows; ``core/drift/leave_one_out.py`` measures their
 distances. The scale of each test comes from the reference windows, each compared with the other days: so day effects,
 correlated rows and heavy tails raise the threshold automatically. A shift that is too small for one window is found by
-the last days together (``core/drift/lasting_shift.py``).
+the last days together (``core/drift/channels/lasting_shift.py``).
 """
 
 import math

@@ -8,7 +8,7 @@ from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.maintenance.effects import Effect
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
-from modelops_pipelines.operations.maintenance.tasks import Task, audited, finish_continued
+from modelops_pipelines.operations.maintenance.tasks import Task, finish_continued
 from modelops_pipelines.store.lake.maintenance.retirement import LakeRetirement
 from modelops_pipelines.store.stores import Stores
 
@@ -42,11 +42,10 @@ def _retire(
             if not dry_run:
                 before = stores.lake.rows_retired(spec.name, table)
                 told = replace(effect, detail={**effect.detail, "table": table, _BEFORE: before})
-                with audited(stores, told, now):
-                    rows = lake.retire(spec.name, table, one.day)
-                    if rows > one.rows:  # some came since they were counted
-                        effect = replace(effect, items=rows)
-                        stores.deletions.start(replace(told, items=rows), now)
+                started = stores.deletions.start(told, now)
+                rows = lake.retire(spec.name, table, one.day)  # some may have come since they were counted
+                stores.deletions.finish(started.id, stores.now(), rows)
+                effect = replace(effect, items=rows)
             yield effect
 
 

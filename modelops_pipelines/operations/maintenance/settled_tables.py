@@ -12,7 +12,7 @@ import orjson
 
 from modelops_pipelines.operations.maintenance.lake_tables import LakeTable, all_tables
 from modelops_pipelines.store.filesystem.files import write_atomically
-from modelops_pipelines.store.lake.maintenance.vacuum import newest_version
+from modelops_pipelines.store.lake.table_versions import newest_version
 from modelops_pipelines.store.stores import Stores
 
 

@@ -1,6 +1,6 @@
 """The files of one version of a table, from its folder: to copy the table as it was at one instant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -29,8 +29,21 @@ def nested_tables(folder: Path) -> list[Path]:
 
 def newest_version(table: Path) -> int | None:
     """Return the table's newest version from its log's names; None for a table that is not made yet."""
-    found = [int(path.name[:_VERSION_DIGITS]) for path in (table / LOG).glob("*.json") if _is_version(path)]
-    return max(found, default=None)
+    return max((number for path, number in log_entries(table).items() if path.suffix == ".json"), default=None)
+
+
+def log_entries(table: Path) -> dict[Path, int]:
+    """Return the entries of the table's log, checkpoints among them, with their versions; none without a log."""
+    try:
+        return {path: int(path.name[:_VERSION_DIGITS]) for path in (table / LOG).iterdir() if _is_version(path)}
+    except FileNotFoundError:
+        return {}
+
+
+def first_needed(entries: Mapping[Path, int], version: int) -> int:
+    """Return the version of the newest checkpoint that this version can be read from; 0 without one."""
+    checkpoints = (number for path, number in entries.items() if _is_checkpoint(path))
+    return max((number for number in checkpoints if number <= version), default=0)
 
 
 def files_of(table: Path, version: int) -> list[Path]:
@@ -52,10 +65,13 @@ def files_of(table: Path, version: int) -> list[Path]:
 
 
 def _log_of(table: Path, version: int) -> list[Path]:
-    known = {path: int(path.name[:_VERSION_DIGITS]) for path in (table / LOG).iterdir() if _is_version(path)}
-    known = {path: number for path, number in known.items() if number <= version}
-    start = max((number for path, number in known.items() if _CHECKPOINT in path.name), default=0)
-    return sorted(path for path, number in known.items() if number >= start)
+    known = log_entries(table)
+    start = first_needed(known, version)
+    return sorted(path for path, number in known.items() if start <= number <= version)
+
+
+def _is_checkpoint(path: Path) -> bool:
+    return _CHECKPOINT in path.name and path.suffix == ".parquet"
 
 
 def _is_version(path: Path) -> bool:

@@ -20,6 +20,7 @@ from modelops_pipelines.core.errors import BusyError
 from modelops_pipelines.store.filesystem.files import sync
 from modelops_pipelines.store.filesystem.shared_lock import hold_exclusive
 from modelops_pipelines.store.lake.eraser import LakeEraser
+from modelops_pipelines.store.lake.table_versions import first_needed, log_entries
 
 AGE = timedelta(hours=1)
 """How long a file stays after it was superseded."""
@@ -27,7 +28,6 @@ UNREAD = timedelta(hours=24)
 PATIENCE = 1.0
 """How long new queries may have to wait for the end of those under way, in seconds."""
 _HOUR = timedelta(hours=1)
-_VERSION_DIGITS = 20
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,6 @@ def _remove(paths: Collection[Path]) -> None:
             folder.rmdir()
 
 
-def newest_version(root: Path) -> int | None:
-    """Return the newest version of the table in a folder, by the names of its log's entries; None without any."""
-    try:
-        names = [path.name for path in (root / "_delta_log").iterdir()]
-    except FileNotFoundError:
-        return None
-    numbers = (name.removesuffix(".json") for name in names if name.endswith(".json"))
-    return max((int(number) for number in numbers if number.isdigit()), default=None)
-
-
 def _files_of(root: Path, version: int) -> set[Path] | None:
     """Return the files of a version; None when it can no longer be read."""
     try:
@@ -123,12 +113,8 @@ def _files_of(root: Path, version: int) -> set[Path] | None:
 
 def _old_entries(root: Path, oldest: int, before: datetime) -> list[Path]:
     """Return the log's entries before the newest checkpoint that the version ``oldest`` can be read from."""
-    log = root / "_delta_log"
-    versions = [int(path.name[:_VERSION_DIGITS]) for path in log.glob("*.checkpoint*.parquet")]
-    first = max((version for version in versions if version <= oldest), default=0)
-    numbered = (path for path in log.iterdir() if path.name[:_VERSION_DIGITS].isdigit())
+    entries = log_entries(root)
+    first = first_needed(entries, oldest)
     return sorted(
-        path
-        for path in numbered
-        if int(path.name[:_VERSION_DIGITS]) < first and path.stat().st_mtime < before.timestamp()
+        path for path, version in entries.items() if version < first and path.stat().st_mtime < before.timestamp()
     )

@@ -11,7 +11,8 @@ from deltalake import DeltaTable
 from modelops_pipelines.core.maintenance.compaction import MOST_SMALL
 from modelops_pipelines.store.lake.maintenance.compactor import LakeCompactor
 from modelops_pipelines.store.lake.maintenance.pins import Pins
-from modelops_pipelines.store.lake.maintenance.vacuum import AGE, LakeVacuum, Removable, newest_version
+from modelops_pipelines.store.lake.maintenance.vacuum import AGE, LakeVacuum, Removable
+from modelops_pipelines.store.lake.table_versions import newest_version
 from tests.fakes.compacted_tables import DAY, LOG, NOON, log_rows
 
 ZERO = timedelta(0)

@@ -2,10 +2,10 @@
 PYTHON ?= python3.11
 VENV := .venv
 RUN := $(VENV)/bin
-# Ten times what `make test` does of each: kills, made-up requests, hot swaps, steps of random walks, damaged segments;
-# of accepted requests, after whose batches all assets are materialised, 25 times.
+# Ten times what `make test` does of each: kills, made-up requests, hot swaps, damaged segments; steps of random walks 33 times;
+# of accepted requests, after whose batches all assets are materialised, 50 times.
 LONG := --kills 1000 --fuzz 6000 --accepted 50000 --swaps 200 --steps 100000 --damages 20000 --crashes 12 --calls 1000000 \
-	--up-kills 100 --maintenance-kills 100
+	--up-kills 100 --maintenance-kills 100 --deliverer-kills 50 --environment-kills 60 --import-kills 30
 STAMP := $(VENV)/.installed
 PACKAGES = $(shell grep '==' requirements.lock | grep -vc ';')
 SHELL := /bin/bash
@@ -23,7 +23,7 @@ MEMORY := $(shell [ -w /dev/shm ] && [ "$$(df --output=avail -k /dev/shm | tail 
 test test-unit endurance: export PYTEST_DEBUG_TEMPROOT = $(or $(MEMORY),/tmp)
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP)
-	@start=$$(date +%s); $(RUN)/python -m pytest -n 3 --dist loadfile $(ARGS) && echo "make test took $$(( $$(date +%s) - start )) s"
+	@start=$$(date +%s); $(RUN)/python -m pytest -n 3 --dist loadfile --durations=40 --durations-min=20 $(ARGS) && echo "make test took $$(( $$(date +%s) - start )) s"
 
 # What needs no process, no waiting and no network: for every save of a file.
 test-unit: export PYTHONDONTWRITEBYTECODE =

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.worlds.machines import Machines
 from benchmarks.worlds.shop import Shop
-from modelops_pipelines.core.alerting.alerts import OPEN, Alert, Verdict, apply_verdict
+from modelops_pipelines.core.alerting.alerts import OPEN, Alert, Verdict
 from modelops_pipelines.core.drift.calibrated import (
     LEVELS,
     CalibratedVerdict,
@@ -33,6 +33,7 @@ from modelops_pipelines.core.drift.episodes import EpisodeLog, Span
 from modelops_pipelines.core.drift.seasonal_reference import Matching, season_of
 from modelops_pipelines.core.profiles.profile import ColumnBins, Profile, fit_bins, profile
 from modelops_pipelines.core.profiles.profile_stack import Stack
+from tests.support.single_alert import apply_verdict
 
 MONDAY = 24 * 18_267  # 6 January 2020, in hours since 1970
 ORDINARY, FITTED = 35, 14
@@ -133,7 +134,7 @@ def _counted(values: Any) -> Any:
 def _after(
     alert: Alert | None, verdicts: Sequence[CalibratedVerdict], lasting: Sequence[bool], day: int
 ) -> Alert | None:
-    """Return the alert after a day's verdicts: as ``operations/alerting/judge_drift.py`` does without a limit."""
+    """Return the alert after a day's verdicts: as ``judge_drift`` does without a limit."""
     judged = [one for one in verdicts if one.drifted is not None]
     passed: bool | None = not any(one.drifted for one in judged) if judged else None
     if passed and any(last and one.drifted is None for one, last in zip(verdicts, lasting, strict=True)):

@@ -4,9 +4,9 @@
 endpoint answers a request a minute of event time; its labels arrive an hour later, it is retrained each month and
 deployed each week. Each quiet endpoint answers four requests a quarter. The clock is the benchmark's, the rest is the
 product: spool, ingest, derived tables, training, releases, maintenance every night. A day is ingested in
-``--ingests`` parts, the two days before a measurement in ``--dense`` parts. It measures after a week and at the end:
-files and bytes, CPU of a monitoring step, latency of queries, size of the databases; at last every training set is
-rebuilt and compared with its hash. What is in a temporary folder is removed at the end.
+``--ingests`` parts, the two days before a measurement in ``--dense`` parts. It measures after a week, a few times
+between, and at the end: files and bytes, CPU of a monitoring step, latency of queries, size of the databases; at last
+every training set is rebuilt and compared with its hash. What is in a temporary folder is removed at the end.
 """
 
 import argparse
@@ -29,10 +29,10 @@ from modelops_pipelines.operations.capture.recent_logs import recent_logs
 from modelops_pipelines.operations.drift.data_quality import check_data_quality
 from modelops_pipelines.operations.drift.detect import detect_drift
 from modelops_pipelines.operations.drift.profiles import profile_windows
-from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.operations.governance.key_usage import measure_usage
-from modelops_pipelines.operations.improve.retrain import retrain
-from modelops_pipelines.operations.improve.training_sets import content_hash, read_training_set
+from modelops_pipelines.operations.improve.retraining.retrain import retrain
+from modelops_pipelines.operations.improve.training.content import is_content
+from modelops_pipelines.operations.improve.training.sets import read_training_set
 from modelops_pipelines.operations.metrics.estimated_quality import estimate_quality
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
@@ -40,6 +40,7 @@ from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.filesystem.folder_sizes import size_of
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import label_row, request_record, write_segment
+from tests.support.fleet import add_endpoint
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, train_first
 from tests.worlds.trials import Clocked
 
@@ -47,6 +48,7 @@ START = (datetime.now(UTC) - timedelta(days=380)).replace(hour=0, minute=0, seco
 BUSY = "cancer"
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 WEEK, MONTH = 7, 30
+BETWEEN = (28, 91, 182)
 DENSE_DAYS = 2
 LABEL_DELAY = timedelta(hours=1)
 STREAMS = ("predictions", "labels")
@@ -62,10 +64,6 @@ DERIVED = (
     measure_usage,
 )
 WHO: dict[str, Any] = {"actor": "the benchmark", "reason": "a year"}
-QUIET_YAML = """\
-type: modelops_pipelines.ModelEndpoint
-attributes: {{name: {name}, model_name: tumours, task: binary_classification, label: benign, allow_replay: true}}
-"""
 
 
 @dataclass
@@ -157,20 +155,18 @@ def _begin(folder: Path, quiet: int) -> Year:
     project.stores = stores
     frame = cancer_frame()
     train_first(project, frame)
-    specs = []
-    for number in range(quiet):
-        path = project.folder / "endpoints" / f"quiet_{number}.yaml"
-        path.write_text(QUIET_YAML.format(name=f"quiet_{number}"))
-        specs.append(read_endpoint(path))
-    for spec in (project.spec, *specs):
-        deploy(stores, spec, "1", **WHO)
+    deploy(stores, project.spec, "1", **WHO)
+    [version] = stores.deployments.versions("tumours")
+    specs = [
+        add_endpoint(project, f"quiet_{number}", version, more="  allow_replay: true\n") for number in range(quiet)
+    ]
     cells = {name: frame[name].to_numpy() for name in frame.columns if name != "benign"}
     return Year(project, specs, cells, frame["benign"].to_numpy(), np.random.default_rng(1))
 
 
 def _live(year: Year, given: argparse.Namespace) -> Iterator[tuple[int, Mapping[str, float]]]:
-    """Yield the measurements after a week and at the end."""
-    measured = {WEEK, given.days}
+    """Yield the measurements after a week, between, and at the end, each told at once: the whole takes over an hour."""
+    measured = {WEEK, given.days, *(day for day in BETWEEN if day < given.days)}
     started = time.monotonic()
     for day in range(given.days):
         is_dense = any(end - DENSE_DAYS <= day < end for end in measured)
@@ -185,7 +181,9 @@ def _live(year: Year, given: argparse.Namespace) -> Iterator[tuple[int, Mapping[
         nightly = _maintain(year) if given.maintenance == "yes" else 0.0
         if found is not None:
             after = {"files after the night's maintenance": size_of(year.stores.settings.home).files}
-            yield day + 1, {**found, **after, "maintenance of a night, CPU s": nightly}
+            told = {**found, **after, "maintenance of a night, CPU s": nightly}
+            print(f"day {day + 1}:", ", ".join(f"{name} {value:,.2f}" for name, value in told.items()), flush=True)
+            yield day + 1, told
         if day % WEEK == WEEK - 1:
             print(f"day {day + 1}: {time.monotonic() - started:.0f} s", flush=True)
 
@@ -270,7 +268,7 @@ def _milliseconds(call: Callable[[], object], calls: int) -> Iterator[float]:
 def _rebuilt(year: Year) -> tuple[int, int]:
     """Return how many training sets are rebuilt byte for byte, of how many."""
     sets = year.stores.training_sets.of(BUSY)
-    same = [one for one in sets if content_hash(read_training_set(year.stores, one)) == one.content_hash]
+    same = [one for one in sets if is_content(read_training_set(year.stores, one), one.content_hash)]
     return len(same), len(sets)
 
 

@@ -25,7 +25,7 @@ from benchmarks.peers.protocol import Launch
 from benchmarks.processes import Running, Tree, running
 from modelops_pipelines.gateway.worker.kept_proofs import KeptProofs
 from modelops_pipelines.operations.endpoints.load import read_endpoint
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.model_runtime.loading import load_and_prove
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.registry.file_hashes import hash_files

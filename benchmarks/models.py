@@ -8,7 +8,7 @@ from benchmarks.peers.ours import LIMITS
 from benchmarks.peers.protocol import Job
 from modelops_pipelines.core.access.api_keys import grant
 from modelops_pipelines.operations.governance.api_keys import create_key
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES
 from tests.fakes.trainers import logistic

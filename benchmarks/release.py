@@ -7,7 +7,7 @@ change the model that serves the month; the log-loss is that of all flights of t
 - *last month*, *all past*: a model of last month or of all past days, promoted without a gate; trained on every day.
 - *ours*: a candidate of all past days except the evaluation days, promoted when it passes the gate
   (``core.evaluation.paired_comparison``, default settings) against the champion on the evaluation days so far. Slices
-  are origins and carriers. January is given whole as the first frame; ``operations.improve.training_sets`` splits it.
+  are origins and carriers. January is given whole as the first frame; ``operations.improve.training.sets`` splits it.
 - ours with other margins, and without a gate.
 
 A poisoned candidate is trained, at a random month from April on, on 6,000 random past flights. *Complaints*: only those

@@ -34,7 +34,7 @@ from modelops_pipelines.core.evaluation.gate import PASS, GateConfig, GateResult
 from modelops_pipelines.core.evaluation.paired_comparison import judge, log_loss
 from modelops_pipelines.core.evaluation.plausibility import Plausibility, Truth
 from modelops_pipelines.core.evaluation.sanity_checks import Answered
-from modelops_pipelines.operations.improve.holds import Compared, carrying_column, plausibility_of
+from modelops_pipelines.operations.improve.evaluation.holds import Compared, carrying_column, plausibility_of
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 GATE = GateConfig()

@@ -18,7 +18,8 @@ from modelops_pipelines.core.evaluation.gate import GateConfig, GateResult
 from modelops_pipelines.core.evaluation.paired_comparison import Rows, judge, log_loss
 from modelops_pipelines.core.evaluation.sanity_checks import Answered
 from modelops_pipelines.operations.endpoints.load import read_endpoint
-from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, split_provided
+from modelops_pipelines.operations.improve.training.sets import EVENT_TIME
+from modelops_pipelines.operations.improve.training.splits import split_provided
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

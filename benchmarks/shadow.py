@@ -23,7 +23,7 @@ from statistics import median
 from benchmarks.processes import Tree, busy_seconds
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.endpoints.load import read_endpoint
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy, end_shadow
 from modelops_pipelines.operations.release.trials.shadow import compare_shadow, start_shadow
 from modelops_pipelines.store.stores import Stores

@@ -41,7 +41,7 @@ from modelops_pipelines.core.profiles.profile_stack import Stack
 from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.drift.data_quality import BEFORE, Past, Row, rows_of
 from modelops_pipelines.operations.drift.faults import Failures
-from modelops_pipelines.store.lake.profile_rows import Hours, moment_of
+from modelops_pipelines.store.lake.rows.profiles import Hours, moment_of
 
 STARTS, STEPS = 400, (*range(40, 201, 20), *range(225, 501, 25), *range(550, 2001, 50))
 CELSIUS = ("temp", "dewp")

@@ -12,6 +12,7 @@ import orjson
 from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT, EXIT_TRANSIENT
 from modelops_pipelines.cli.main import cli
 from modelops_pipelines.core import errors
+from modelops_pipelines.core.capture.keyed_labels import KEYED_FIELDS
 from modelops_pipelines.core.capture.spool_records import (
     FEEDBACK_FIELDS,
     FIRST_RELEASE,
@@ -25,6 +26,7 @@ from modelops_pipelines.core.ids import new_request_id
 from modelops_pipelines.core.tables.columns import Column, Table
 from modelops_pipelines.core.tables.derivations import lake_tables
 from modelops_pipelines.core.tables.state import STATE
+from modelops_pipelines.core.tables.training import TRAINING_ORIGINS
 from modelops_pipelines.gateway.http.errors import code_of, status_of
 from modelops_pipelines.store.spool.checksums import Tally, seal_line
 from modelops_pipelines.store.spool.segments import encode
@@ -111,7 +113,15 @@ def _tables_page() -> str:
     )
     lake = ["## The lake\n", about]
     state = ["## The state database\n", "For operators. Not a public interface: it may change with any release.\n"]
-    parts = [HEADER, "# Tables\n", *lake, *map(_section, lake_tables()), *state, *map(_section, STATE)]
+    parts = [
+        HEADER,
+        "# Tables\n",
+        *lake,
+        *map(_section, lake_tables()),
+        _section(TRAINING_ORIGINS),
+        *state,
+        *map(_section, STATE),
+    ]
     return "\n".join(parts)
 
 
@@ -130,7 +140,8 @@ def _section(table: Table) -> str:
 def _spool_page() -> str:
     parts = [HEADER, "# Spool\n", _SPOOL, f"```json\n{_sample()}```\n", _TIMESTAMPS, _compatibility()]
     parts += ["## predictions\n", "One record per request, answered or failed.\n", _prediction_fields()]
-    parts += [_response_section("labels", LABEL_FIELDS), _response_section("feedback", FEEDBACK_FIELDS)]
+    parts += [_response_section("labels", LABEL_FIELDS), _keyed_section()]
+    parts += [_response_section("feedback", FEEDBACK_FIELDS)]
     return "\n".join(parts)
 
 
@@ -154,6 +165,16 @@ def _response_section(stream: str, fields: tuple[Column, ...]) -> str:
     rows = [(f"`{field.name}`", _json_type(field) + _or_null(field), _meaning(field)) for field in fields]
     about = f'One record per call, `{{"rows": [...]}}`. The keys of a row are columns of the table `{stream}`.\n'
     return f"## {stream}\n\n{about}\n{_table(('key of a row', 'type', 'meaning'), rows)}"
+
+
+def _keyed_section() -> str:
+    rows = [(f"`{field.name}`", _json_type(field) + _or_null(field), _meaning(field)) for field in KEYED_FIELDS]
+    about = (
+        "A record of `labels` may have, beside or instead of `rows`, the key `keyed`: rows of labels that name their "
+        "prediction by the caller's own request id, or by entity and time. Their keys are columns of the table "
+        "`keyed_labels`.\n"
+    )
+    return f"### keyed\n\n{about}\n{_table(('key of a row', 'type', 'meaning'), rows)}"
 
 
 def _sample() -> str:

@@ -29,6 +29,7 @@ ARGUMENTS = [
 ]
 SIZE = (1400, 900)
 WIDE = (1800, 1200)  # where the lineage has room for its details
+MAIL = (680, 800)
 SETTLE_MS = 2500
 WAIT_MS = 60_000
 MOST_BYTES = 400_000
@@ -70,6 +71,12 @@ def screenshots(settings: Settings) -> Mapping[str, Screenshot]:
         ),
         "runs": Screenshot("runs with their reasons", f"{dagster}/runs", "Success"),
         "drift_report": Screenshot("Evidently's drift report", _newest_report(settings), "Drift"),
+        "alert_message": Screenshot(
+            "the message on the demo's bad version, as a mail shows it",
+            (settings.home / "message.html").as_uri(),
+            "Likely causes",
+            size=MAIL,
+        ),
     }
 
 

@@ -19,6 +19,7 @@ from modelops_pipelines.components.model_endpoint import (
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.endpoints.configurations import configured, read_configurations
 from modelops_pipelines.operations.endpoints.snapshots import read_snapshot, write_snapshot
+from modelops_pipelines.resources.run_process import collect_from_now_on
 from modelops_pipelines.resources.run_scope import VARIABLE, RunScope
 from modelops_pipelines.store.lake.pandas_later import leave_pandas_for_later
 from modelops_pipelines.store.settings import Settings, load_settings
@@ -52,7 +53,9 @@ def _defined_for(scope: RunScope, settings: Settings) -> dg.Definitions:
         leave_pandas_for_later()
     specs = _specs(scope, settings)
     assets = [endpoint_definitions(spec) for spec in specs] if scope.assets else []
-    return dg.Definitions.merge(*assets, shared_jobs(specs))
+    built = dg.Definitions.merge(*assets, shared_jobs(specs))
+    collect_from_now_on()
+    return built
 
 
 def _specs(scope: RunScope, settings: Settings) -> tuple[EndpointSpec, ...]:

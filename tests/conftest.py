@@ -12,7 +12,12 @@ from tests.support.warm import cold_children
 
 settings.register_profile("suite", deadline=None)  # a slow machine fails no test
 settings.load_profile("suite")
-pytest_plugins = ["tests.plugins.tiers", "tests.plugins.not_run", "tests.worlds.fixtures"]
+pytest_plugins = [
+    "tests.plugins.tiers",
+    "tests.plugins.not_run",
+    "tests.plugins.crashed_workers",
+    "tests.worlds.fixtures",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,14 +26,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--kills", type=int, default=100, help="processes killed under load (default 100)")
     group.addoption("--fuzz", type=int, default=600, help="requests made up from the API's schema (default 600)")
     group.addoption(
-        "--accepted", type=int, default=2_000, help="accepted requests, all assets after each batch (default 2000)"
+        "--accepted", type=int, default=1_000, help="accepted requests, all assets after each batch (default 1000)"
     )
     group.addoption("--swaps", type=int, default=20, help="hot swaps under load; from 200 on memory is judged too")
-    group.addoption("--steps", type=int, default=10_000, help="steps of random walks over releases (default 10000)")
+    group.addoption("--steps", type=int, default=3_000, help="steps of random walks over releases (default 3000)")
     group.addoption("--damages", type=int, default=2_000, help="damaged segments of the spool (default 2000)")
     group.addoption("--crashes", type=int, default=1, help="combinations of crashing versions, 1 to 12 (default 1)")
     group.addoption("--up-kills", type=int, default=2, help="kills of processes of a real `up` (default 2)")
     group.addoption("--maintenance-kills", type=int, default=5, help="kills of a maintenance under load (default 5)")
+    group.addoption("--environment-kills", type=int, default=6, help="kills of builds of an environment (default 6)")
+    group.addoption("--deliverer-kills", type=int, default=7, help="kills of processes that deliver (default 7)")
+    group.addoption("--import-kills", type=int, default=3, help="kills of an import of 120,000 rows (default 3)")
     group.addoption("--calls", type=int, default=100_000, help="calls against rate limits (default 100000)")
 
 

@@ -31,6 +31,9 @@ LATE_AFTER: Final = 15.0
 
 LABEL: Final = "late"
 
+AIR_TIME: Final = "air_time"
+"""The label of the second endpoint: minutes in the air."""
+
 CATEGORIES: Final = ("carrier", "origin", "dest")
 WEATHER: Final = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib")
 """``wind_gust`` is omitted: it is missing in four hours of five."""
@@ -47,7 +50,7 @@ FEATURES: Final[tuple[str, ...]] = (
     *CATEGORIES,
 )
 
-COLUMNS: Final = ("flight_key", "departs_at", "landed_at", *FEATURES, LABEL)
+COLUMNS: Final = ("flight_key", "departs_at", "landed_at", *FEATURES, LABEL, AIR_TIME)
 
 NEW_YORK: Final = "America/New_York"
 PUERTO_RICO: Final = dict.fromkeys(("BQN", "PSE", "SJU", "STT"), "America/Puerto_Rico")
@@ -59,8 +62,8 @@ DAY_MINUTES: Final = 24 * 60
 def flights_frame() -> pd.DataFrame:
     """Build one row per scheduled departure, ordered by ``departs_at``, then ``flight_key``; times are UTC.
 
-    ``late`` is a nullable integer and ``landed_at`` a timestamp; both are missing for a flight that was
-    cancelled or diverted. Whole numbers that are never missing are ``int64``, all other numbers ``float64``.
+    ``late`` is a nullable integer, ``air_time`` minutes and ``landed_at`` a timestamp; all are missing for a flight
+    that was cancelled or diverted. Whole numbers that are never missing are ``int64``, all other numbers ``float64``.
     """
     folder = _data_folder()
     flights = _with_times(pd.read_csv(folder / "flights.csv.zip"), _timezones(folder))
@@ -77,9 +80,9 @@ def months(frame: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
     return frame[month.between(first, last)]
 
 
-def labelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep the flights that landed at their destination, with the label as a plain integer."""
-    return frame[frame[LABEL].notna()].astype({LABEL: "int64"})
+def labelled(frame: pd.DataFrame, label: str = LABEL) -> pd.DataFrame:
+    """Keep the flights that landed at their destination, with the label (``late`` or ``air_time``) as an integer."""
+    return frame[frame[label].notna()].astype({label: "int64"})
 
 
 def _data_folder() -> Path:

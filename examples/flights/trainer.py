@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from pandas.api.types import is_numeric_dtype
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
     from modelops_pipelines import TrainingContext
@@ -23,8 +22,8 @@ TRUSTED_TYPES: Final = ("sklearn.ensemble._hist_gradient_boosting.predictor.Tree
 def train(frame: "pd.DataFrame", context: "TrainingContext") -> Pipeline:
     """Fit boosted trees on the labelled rows; the result has ``predict_proba``."""
     inputs, label = training_data(frame, context)
-    categories = [name for name in inputs if not is_numeric_dtype(inputs[name])]
-    return _pipeline(categories, context).fit(inputs, label)
+    trees = HistGradientBoostingClassifier(early_stopping=False, random_state=context.seed)
+    return encoded(inputs, trees).fit(inputs, label)
 
 
 def training_data(frame: "pd.DataFrame", context: "TrainingContext") -> "tuple[pd.DataFrame, pd.Series]":
@@ -35,14 +34,14 @@ def training_data(frame: "pd.DataFrame", context: "TrainingContext") -> "tuple[p
     return inputs.astype(dict.fromkeys(numbers, "float64")), known[context.label].astype("int64")
 
 
-def _pipeline(categories: "Sequence[str]", context: "TrainingContext") -> Pipeline:
-    """Encode categories as codes; a category unseen in training counts as missing.
+def encoded(inputs: "pd.DataFrame", trees: BaseEstimator) -> Pipeline:
+    """Return the trees behind an encoder of categories as codes; a category unseen in training counts as missing.
 
     The trees use the codes as plain numbers: ``categorical_features`` gains no accuracy here, and would require
     trust in ``functools.partial`` and in one of sklearn's functions.
     """
+    numbers = [name for name in inputs if is_numeric_dtype(inputs[name])]
+    categories = [name for name in inputs if name not in numbers]
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
-    numbers = [name for name in context.features if name not in categories]
-    encode = ColumnTransformer([("codes", codes, list(categories)), ("numbers", "passthrough", numbers)])
-    trees = HistGradientBoostingClassifier(early_stopping=False, random_state=context.seed)
+    encode = ColumnTransformer([("codes", codes, categories), ("numbers", "passthrough", numbers)])
     return Pipeline([("encode", encode), ("trees", trees)])

@@ -8,9 +8,10 @@ from modelops_pipelines.core.capture.health import CAPTURE, CaptureHealth
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import FEEDBACK, INFERENCE_LOG, LABELS
-from modelops_pipelines.operations.alerting.capture_watch import capture_health
+from modelops_pipelines.operations.alerting.watches.capture_watch import capture_health
 from modelops_pipelines.operations.capture.ingest import IngestReport, ingest
 from modelops_pipelines.operations.capture.join_checks import Joined, join_with_log
+from modelops_pipelines.operations.improve.labels.match_keyed import match_keyed
 from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.store.stores import Stores
 
@@ -38,6 +39,8 @@ def _stream_table(spec: EndpointSpec, stream: str, table: Table) -> MonitoredTab
 
     def compute(stores: Stores, _asked: Range | None) -> Shown:
         report = ingest(stores, spec, stream)
+        if stream == "labels":
+            match_keyed(stores, spec)
         joined = join_with_log(stores, spec, stream, report.windows) if responses else None
         health = capture_health(stores.settings, spec.name, stores.now())
         total = stores.lake.rows(spec.name, table.name)

@@ -1,7 +1,7 @@
 """The asset of a derived table: recompute its marked windows, judge them by the alert rules, show the newest rows."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
@@ -21,7 +21,8 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.derivations import derivation_of, direct_sources
 from modelops_pipelines.core.tables.lake import ESTIMATED_QUALITY, QUALITY_METRICS
-from modelops_pipelines.operations.alerting.judge_rules import judge_table
+from modelops_pipelines.operations.alerting.judges.judge_rules import judge_table
+from modelops_pipelines.operations.alerting.rules.effective_rules import with_runtime_rules
 from modelops_pipelines.operations.endpoints.missing import to_add
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed
 from modelops_pipelines.operations.lake.queries import newest
@@ -36,6 +37,23 @@ Chart = Callable[[Stores, EndpointSpec, Rows], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
+class Told:
+    """What follows from a table beside its alert rules: metadata, results of more checks, and why others have none."""
+
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    checks: Sequence[dg.AssetCheckResult] = ()
+    not_judged: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Further:
+    """More checks of a table's asset, and what judges them."""
+
+    specs: Callable[[EndpointSpec], Sequence[dg.AssetCheckSpec]]
+    judge: Callable[[Stores, EndpointSpec], Told]
+
+
+@dataclass(frozen=True)
 class Derived:
     """A derived table's asset: the operation that computes it, and the columns, windows and charts that it shows."""
 
@@ -44,6 +62,7 @@ class Derived:
     shown: Sequence[str]
     chart: Chart | None = None
     windows: int = 7
+    further: Further | None = None
 
 
 def derived_asset(spec: EndpointSpec, of: Derived) -> MonitoredTable:
@@ -54,12 +73,13 @@ def derived_asset(spec: EndpointSpec, of: Derived) -> MonitoredTable:
     table, declared = of.table, derivation_of(of.table.name)
 
     def compute(stores: Stores, asked: Range | None) -> Shown:
-        result = of.derive(stores, spec, asked)
+        judged_spec = with_runtime_rules(stores, spec)  # their windows are marked, and judged, with its own
+        result = of.derive(stores, judged_spec, asked)
         metadata = recomputed_metadata(result, stores.lake.rows(spec.name, table.name))
         rows = newest(stores, spec, table, of.windows)
         if table == QUALITY_METRICS:
             rows = hide_unknown(rows, known_values(stores, spec, [row["model_version"] for row in rows]))
-        judged = judge_table(stores, spec, table)
+        judged = judge_table(stores, judged_spec, table)
         lacking = to_add(stores, spec, stores.deployments.desired(spec.name)) if table in _OF_CLASSES else None
         charts = of.chart(stores, spec, rows) if of.chart and rows else {}
         newest_first = sorted(rows, key=lambda row: row["window_start"], reverse=True)
@@ -67,8 +87,14 @@ def derived_asset(spec: EndpointSpec, of: Derived) -> MonitoredTable:
         table_shown = markdown_table([with_states({name: row[name] for name in of.shown}) for row in newest_first])
         drawn = {name: dg.MetadataValue.md(content) for name, content in charts.items()}
         missing = {"to_add": lacking} if lacking else {}
-        told = {**metadata, **missing, **plotted, **alerts_metadata(judged.changes), **drawn, "newest": table_shown}
-        return Shown(told, check_results(spec, table.name, judged.verdicts), not_judged_rules(judged.verdicts))
+        more = of.further.judge(stores, spec) if of.further else Told()
+        alerts = alerts_metadata(judged.changes)
+        told = {**metadata, **missing, **plotted, **more.metadata, **alerts, **drawn, "newest": table_shown}
+        own = {rule.name for rule in spec.rules_of(declared)}  # a rule made at run time has no check
+        checked = [verdict for verdict in judged.verdicts if verdict.rule in own]
+        checks = [*check_results(spec, table.name, checked), *more.checks]
+        return Shown(told, checks, not_judged_rules(checked) | dict(more.not_judged))
 
     asset = asset_spec(spec, table, kinds=["deltalake", "duckdb"], sources=direct_sources(declared))
-    return MonitoredTable(asset, check_specs(spec, declared), compute)
+    more_checks = of.further.specs(spec) if of.further else ()
+    return MonitoredTable(asset, [*check_specs(spec, declared), *more_checks], compute)

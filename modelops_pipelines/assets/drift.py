@@ -6,6 +6,7 @@ from modelops_pipelines.assets.derived import Derived, derived_asset
 from modelops_pipelines.assets.metadata import asset_options, key
 from modelops_pipelines.assets.monitoring import MonitoredTable
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.errors import EvidenceError
 from modelops_pipelines.core.tables.lake import DATA_QUALITY, DRIFT, PROFILES
 from modelops_pipelines.operations.drift.data_quality import check_data_quality
 from modelops_pipelines.operations.drift.detect import detect_drift
@@ -39,9 +40,12 @@ def drift_report_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     about = "Evidently's HTML drift report: the newest window against the champion's training set."
 
     @dg.asset(**asset_options(spec, "drift_report", kinds=["report"], about=about), deps=[key(spec, "drift")])
-    def drift_report(project: ProjectResource) -> dg.MaterializeResult:
-        with project.stores() as stores:
-            report = write_drift_report(stores, spec)
+    def drift_report(modelops_project: ProjectResource) -> dg.MaterializeResult:
+        with modelops_project.stores() as stores:
+            try:
+                report = write_drift_report(stores, spec)
+            except EvidenceError as error:  # nothing to compare is no failure of a run that drift started
+                return dg.MaterializeResult(metadata={"report": "none", "reason": f"{error.message}. {error.remedy}"})
             url = f"{stores.settings.gateway_url}/endpoints/{spec.name}/reports/{report.path.name}"
         return dg.MaterializeResult(
             metadata={

@@ -11,13 +11,14 @@ import orjson
 
 from modelops_pipelines.core.alerting.alerts import Verdict, worst
 from modelops_pipelines.core.durations import format_duration
-from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.escaping import markdown
 from modelops_pipelines.core.tables.columns import Column, Table
 from modelops_pipelines.core.tables.derivations import Derivation
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.operations.alerting.judge_drift import drift_limit
-from modelops_pipelines.operations.alerting.raise_alerts import AlertChange
+from modelops_pipelines.operations.alerting.judges.judge_drift import drift_condition
+from modelops_pipelines.operations.alerting.life.raise_alerts import AlertChange
 from modelops_pipelines.operations.lake.incremental import Recomputed
 
 SHOWN_ROWS = 30
@@ -90,16 +91,22 @@ def asset_results(
     metadata: Mapping[str, Any],
     checks: Sequence[dg.AssetCheckResult],
     not_judged: Mapping[str, str],
+    data_version: dg.DataVersion | None = None,
 ) -> Iterator[dg.MaterializeResult | dg.Output[None]]:
     """Yield an asset's materialization with the results of its checks; ``not_judged`` has the reasons of the others.
 
     A check that was not judged yields the bare output that its step must have: Dagster shows it as skipped.
     """
-    rows = [{"check": name, "reason": reason} for name, reason in not_judged.items()]
-    told = {"not_judged": markdown_table(rows)} if rows else {}
-    yield dg.MaterializeResult(metadata={**metadata, **told}, check_results=checks)
+    told = {**metadata, **not_judged_metadata(not_judged)}
+    yield dg.MaterializeResult(metadata=told, check_results=checks, data_version=data_version)
     for name in not_judged:
         yield dg.Output(None, output_name=dg.AssetCheckSpec(name, asset=asset).get_python_identifier())
+
+
+def not_judged_metadata(not_judged: Mapping[str, str]) -> dict[str, Any]:
+    """Return the reasons of checks that were not judged as metadata of their asset; nothing without any."""
+    rows = [{"check": name, "reason": reason} for name, reason in not_judged.items()]
+    return {"not_judged": markdown_table(rows)} if rows else {}
 
 
 def not_judged_rules(verdicts: Sequence[Verdict]) -> dict[str, str]:
@@ -181,11 +188,11 @@ def _about(column: Column) -> str:
 
 def _rule_text(spec: EndpointSpec, rule: AlertRule) -> str:
     span = f" over {format_duration(rule.over)}" if rule.over else ""
-    above = drift_limit(spec, rule) if rule.kind == "drift" else rule.above
+    condition = drift_condition(spec, rule) if rule.kind == "drift" else rule.condition
     if rule.kind == "data_quality":
         limit = "when two consecutive chunks of requests differ from the days before"
-    elif above is None and rule.below is None:
-        limit = "when any column drifted"
+    elif condition is None:
+        limit = "when its query finds a culprit" if rule.kind == "sql" else "when any column drifted"
     else:
-        limit = f"above {above:g}" if above is not None else f"below {rule.below:g}"
-    return f"{rule.metric or rule.kind}{span}: fails {limit}"
+        limit = condition.words
+    return f"{rule.metric or rule.name}{span}: fails {limit}"

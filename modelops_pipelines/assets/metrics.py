@@ -2,6 +2,7 @@
 
 from modelops_pipelines.assets.derived import Derived, derived_asset
 from modelops_pipelines.assets.monitoring import MonitoredTable
+from modelops_pipelines.assets.objectives import ON_LABELS, ON_REQUESTS
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, ESTIMATED_QUALITY, QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.operations.metrics.custom import measure_custom
@@ -21,14 +22,16 @@ def service_metrics_for(spec: EndpointSpec) -> MonitoredTable:
     """Return the asset of traffic, errors and latency."""
     rows = ("window_start", "model_version", "variant", "requests", "predictions", "unanswered")
     shown = (*rows, "client_errors", "server_errors", "errors")
-    return derived_asset(spec, Derived(SERVICE_METRICS, measure_service, shown, draw_traffic))
+    return derived_asset(spec, Derived(SERVICE_METRICS, measure_service, shown, draw_traffic, further=ON_REQUESTS))
 
 
 def quality_metrics_for(spec: EndpointSpec) -> MonitoredTable:
     """Return the asset of quality on labelled predictions."""
     counted = ("window_start", "model_version", "segment", "segment_value", "labelled", "coverage")
     shown = (*counted, *_MEASURES[spec.task], "reason")
-    return derived_asset(spec, Derived(QUALITY_METRICS, measure_quality, shown, draw_quality, windows=30))
+    return derived_asset(
+        spec, Derived(QUALITY_METRICS, measure_quality, shown, draw_quality, windows=30, further=ON_LABELS)
+    )
 
 
 def estimated_quality_for(spec: EndpointSpec) -> MonitoredTable:

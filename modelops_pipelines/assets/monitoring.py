@@ -3,6 +3,7 @@
 Dagster's own work for a step, its events and its databases, takes ten times what it takes for an asset within one.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,10 +14,14 @@ import dagster as dg
 from modelops_pipelines.assets.metadata import markdown_table
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.lake.incremental import Range
+from modelops_pipelines.platforms.time_limit import OutOfTimeError, time_limit
 from modelops_pipelines.resources.project import ProjectResource, as_failure
+from modelops_pipelines.resources.run_scope import ENDPOINT_PREFIX, SLOW_PREFIX, SLOW_TAG
 from modelops_pipelines.store.stores import Stores
 
 STEP = "monitoring"
+LONGEST_ALONE = 86_400.0
+"""Seconds that an endpoint's monitoring may take in a run in which nothing waits for it."""
 
 
 class Recompute(dg.Config):
@@ -65,39 +70,52 @@ class MonitoredTable:
         return self.asset.key.path[-1]
 
 
-def step_of(endpoint: str) -> str:
-    """Return the name of the step that monitors an endpoint."""
-    return f"{endpoint}__{STEP}"
+def step_of(endpoint: str, step: str = STEP) -> str:
+    """Return the name of the step that monitors an endpoint, or of another one of it."""
+    return f"{endpoint}__{step}"
 
 
-def monitoring_of(spec: EndpointSpec, tables: Sequence[MonitoredTable]) -> dg.AssetsDefinition:
+def monitoring_of(
+    spec: EndpointSpec, tables: Sequence[MonitoredTable], step: str = STEP, about: str | None = None
+) -> dg.AssetsDefinition:
     """Return the assets of an endpoint's tables, which a run computes in the order given, all or some of them.
 
-    A table that fails leaves out those that are computed from it, and no other; the step fails in the end.
+    ``step`` is the name of the step beside the endpoint's, ``about`` its description.
+
+    A table that fails leaves out those that are computed from it, and no other; the step fails in the end. In a run of
+    several endpoints each may take ``monitoring_seconds`` only: one that takes longer fails, and is marked as slow.
     """
 
     @dg.multi_asset(
-        name=step_of(spec.name),
-        description=f"Ingest what was captured of {spec.name!r}, recompute the windows that changed, judge its rules.",
+        name=step_of(spec.name, step),
+        description=about
+        or f"Ingest what was captured of {spec.name!r}, recompute the windows that changed, judge its rules.",
         specs=[table.asset for table in tables],
         check_specs=[check for table in tables for check in table.checks],
         can_subset=True,
     )
     def monitoring(
-        context: dg.AssetExecutionContext, config: Recompute, project: ProjectResource
+        context: dg.AssetExecutionContext, config: Recompute, modelops_project: ProjectResource
     ) -> Iterator[dg.MaterializeResult]:
         chosen = [table for table in tables if table.asset.key in context.selected_asset_keys]
         wanted = {(check.asset_key, check.name) for check in context.selected_asset_check_keys}
         asked, failures, left_out = config.requested_range(), list[dg.Failure](), set[dg.AssetKey]()
-        with project.stores() as stores:
+        with modelops_project.stores() as stores:
+            limit = stores.settings.monitoring_seconds if _is_joint(context.run) else LONGEST_ALONE
+            end = time.monotonic() + limit
             for table in chosen:
                 if any(dependency.asset_key in left_out for dependency in table.asset.deps):
                     left_out.add(table.asset.key)
                     context.log.warning("%s is left out: what it is computed from failed", table.name)
                     continue
                 try:
-                    with as_failure():
+                    with time_limit(end - time.monotonic()), as_failure():
                         shown = table.compute(stores, asked)
+                except OutOfTimeError:
+                    marks = {SLOW_TAG: "true", f"{SLOW_PREFIX}{spec.name}": "true"}
+                    context.instance.add_run_tags(context.run.run_id, marks)
+                    failures.append(_out_of_time(table.name, limit))
+                    break
                 except dg.Failure as failure:
                     left_out.add(table.asset.key)
                     failures.append(failure)
@@ -108,6 +126,20 @@ def monitoring_of(spec: EndpointSpec, tables: Sequence[MonitoredTable]) -> dg.As
             raise _joined(failures)
 
     return monitoring
+
+
+def _is_joint(run: dg.DagsterRun) -> bool:
+    """Return whether a run monitors several endpoints."""
+    return sum(tag.startswith(ENDPOINT_PREFIX) for tag in run.tags) > 1
+
+
+def _out_of_time(table: str, limit: float) -> dg.Failure:
+    described = f"it took over {limit:g} s, and was stopped in {table}: what was written before stays"
+    remedy = (
+        "The next run has this endpoint alone, and a day for it. See what takes long (a metric of yours, for one), or "
+        "set MODELOPS_MONITORING_SECONDS"
+    )
+    return dg.Failure(described, metadata={"remedy": remedy}, allow_retries=False)
 
 
 def _joined(failures: Sequence[dg.Failure]) -> dg.Failure:

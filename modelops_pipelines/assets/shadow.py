@@ -24,8 +24,8 @@ def shadow_log_for(spec: EndpointSpec) -> dg.AssetsDefinition:
     )
 
     @dg.asset(**options, deps=[key(spec, "inference_log")])
-    def shadow_log(config: ShadowConfig, project: ProjectResource) -> dg.MaterializeResult:
-        with project.stores() as stores:
+    def shadow_log(config: ShadowConfig, modelops_project: ProjectResource) -> dg.MaterializeResult:
+        with modelops_project.stores() as stores:
             compared = compare_shadow(stores, spec, config.most)
             summary = {} if compared is None else shadow_summary(stores, spec)
             total = stores.lake.rows(spec.name, SHADOW_LOG.name)

@@ -19,10 +19,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("services", "Run the whole loop on real flights."),
     "doctor": ("projects", "Check this project and this machine."),
     "sql": ("metrics", "Query the lake's tables."),
-    "endpoint": ("endpoints", "List, show, validate, stop, start and delete endpoints."),
-    "train": ("train", "Train a first version on your own data."),
-    "retrain": ("train", "Train and evaluate a candidate now."),
-    "evaluate": ("train", "Judge a version against the champion."),
+    "endpoint": ("endpoints", "Add, list, show, validate, stop, start and delete endpoints."),
+    "labels": ("improve.labels", "Import labels, and show where they come from and which match nothing."),
+    "train": ("improve.train", "Train a first version on your own data."),
+    "retrain": ("improve.train", "Train and evaluate a candidate now."),
+    "evaluate": ("improve.train", "Judge a version against the champion."),
+    "feedback": ("improve.feedback", "List, flag, accept and delete feedback."),
+    "review": ("improve.review", "Judge predictions that people are to look at."),
+    "training-set": ("improve.training_sets", "List, show, build and rebuild training sets."),
     "deploy": ("releases", "Deploy a version to an endpoint."),
     "promote": ("releases", "Promote a version one step towards champion."),
     "rollback": ("releases", "Roll back to the previous champion, or undo a rollback."),
@@ -31,14 +35,18 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "trials": ("trials", "Show the verdicts on versions on trial."),
     "ab": ("trials", "Start, show and end A/B tests."),
     "shadow": ("shadow", "Start, show, compare and end a shadow."),
-    "model": ("models", "List, test, archive and restore versions."),
+    "model": ("models", "List, test, explain, sign, archive and restore versions."),
     "try": ("try_endpoint", "Send a test request to an endpoint."),
     "snippet": ("try_endpoint", "Print example code for an endpoint."),
     "logs": ("logs", "Show the newest requests and answers."),
+    "log": ("foreign_logs", "Import predictions that others made."),
     "metrics": ("metrics", "Show traffic and quality."),
+    "slo": ("alerting.objectives", "Show objectives and what is left of their error budgets."),
+    "health-score": ("alerting.objectives", "Show the health of endpoints, 0 to 100."),
     "drift": ("metrics", "Show the newest drift verdicts."),
+    "explain": ("explain", "Show what columns contribute to predictions, and how that changes."),
     "report": ("metrics", "Write an HTML report on an endpoint's health."),
-    "alert": ("alerts", "List alerts, and the newest verdict of each alert rule."),
+    "alert": ("alerting.group", "List, acknowledge, resolve and silence alerts; alert rules."),
     "erase": ("upkeep.erase", "Erase everything captured about a user."),
     "maintain": ("upkeep.maintenance", "Compact the lake and delete what is past its retention."),
     "deletions": ("upkeep.maintenance", "List what maintenance has deleted."),
@@ -62,13 +70,18 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"modelops_pipelines.cli.commands.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name)
+        command: click.Command = getattr(module, _function_of(cmd_name))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
+
+def _function_of(command: str) -> str:
+    """Return the name of a command's function: a name in Python has no hyphen and is no keyword."""
+    return f"{command}_" if keyword.iskeyword(command) else command.replace("-", "_")
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from modelops_pipelines.core.errors import SettingsError
+from modelops_pipelines.core.timestamps import out_of_bounds
 from modelops_pipelines.store.settings import Settings, load_settings
 from modelops_pipelines.store.stores import Stores
 
@@ -21,7 +22,8 @@ def project_settings() -> Settings:
     if not settings.endpoints.is_dir() and not settings.home.exists():
         raise SettingsError(
             f"There is no project in {Path.cwd()}: neither {settings.endpoints} nor {settings.home} exists",
-            "Change to a project's folder, or create one: modelops init FOLDER",
+            "Change to a project's folder, or create one: modelops init FOLDER. For a model that is in MLflow already: "
+            "modelops endpoint add NAME --model MODEL --task TASK --label LABEL",
         )
     return settings
 
@@ -52,4 +54,8 @@ def parse_moment(given: str) -> datetime:
         moment = datetime.fromisoformat(given)
     except ValueError as error:
         raise click.UsageError(f"{given!r} is not a time: give for example 2026-03-01T12:00:00Z") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    fault = out_of_bounds(aware)
+    if fault is not None:
+        raise click.UsageError(f"{given!r} is {fault}: give a time in between.")
+    return aware.astimezone(UTC)

@@ -18,11 +18,15 @@ An error's message names the thing, the cause and the fix. Errors do not depend 
     │   ├── ForbiddenError        the API key lacks the role or scope, or the request comes from a foreign page
     │   ├── UnknownError          no endpoint, version, prediction or table has this name
     │   ├── ConflictError         the current state does not allow the request
-    │   │   └── GateError         a promotion of a version that has not passed the gate
+    │   │   ├── GateError         a promotion of a version that has not passed the gate
+    │   │   ├── RefusedSetError   a training on a set that its guards refuse
+    │   │   └── RefusedVersionError  a version that cannot be served or judged, as it is, over HTTP
     │   ├── EvidenceError         not enough data for the request
     │   ├── SchemaError           a store of another version, or a column with another type
+    │   ├── IntegrityError        stored data that is not what its name or record says
     │   ├── StateError            the state database is missing, empty, damaged, or another home's
     │   ├── ModelError            a model that cannot be loaded, trusted or trained
+    │   │   └── TrainingError     a trainer that raised, made no model, crashed, or passed a limit of time or memory
     │   └── PredictionError       the model raised on well-formed input
     │       ├── CrashError        the version ended or blocked its process on the request
     │       └── RefusedRowError   a row that crashed the version twice; it is not tried again
@@ -36,6 +40,7 @@ An error's message names the thing, the cause and the fix. Errors do not depend 
         ├── UnavailableError      the state database does not answer, or its disk is full
         ├── RegistryError         the model registry does not answer
         ├── AcknowledgementError  a worker did not load the desired state in time
+        │   └── UnservedVersionError  a worker cannot load the version; the deployment was reverted
         └── MaintenanceError      tasks of maintenance failed; the others are done
 """
 
@@ -105,6 +110,14 @@ class GateError(ConflictError):
     """A promotion of a version that has not passed the gate."""
 
 
+class RefusedSetError(ConflictError):
+    """A training on a set that its guards refuse."""
+
+
+class RefusedVersionError(ConflictError):
+    """A version that cannot be served or judged as it is, for its format, signature, types or classes."""
+
+
 class EvidenceError(PermanentError):
     """Not enough data for the request."""
 
@@ -117,8 +130,21 @@ class StateError(PermanentError):
     """The state database is missing, empty, incomplete, damaged, or that of another home."""
 
 
+class IntegrityError(PermanentError):
+    """Stored data that is not what its name or record says: it was changed, or is damaged."""
+
+
 class ModelError(PermanentError):
     """A model that cannot be loaded, trusted or trained."""
+
+
+class TrainingError(ModelError):
+    """A trainer that raised, made no model, crashed, or passed a limit of time or memory."""
+
+    def __init__(self, message: str, remedy: str, kind: str = "raised") -> None:
+        """``kind`` is one of those in ``core.improve.retraining.failures``."""
+        super().__init__(message, remedy)
+        self.kind = kind
 
 
 class PredictionError(PermanentError):
@@ -172,6 +198,10 @@ class RegistryError(TransientError):
 
 class AcknowledgementError(TransientError):
     """A worker did not load the desired state in time."""
+
+
+class UnservedVersionError(AcknowledgementError):
+    """A worker cannot load the version, so the deployment was reverted."""
 
 
 class MaintenanceError(TransientError):

@@ -20,6 +20,8 @@ CUT = "…"
 LONGEST = 500
 """The most characters of one text; of a traceback it is LONGEST_TRACE."""
 LONGEST_TRACE = 8000
+ENDING = (SystemExit, KeyboardInterrupt, MemoryError, RecursionError)
+"""What foreign code raises when it means to end its process, or has used up its memory or stack."""
 _READ = 4000  # characters of a text that are looked at
 _FIRST_FRAMES, _LAST_FRAMES = 5, 15
 _CHAIN = 5

@@ -27,6 +27,18 @@ def windows_between(start: datetime, end: datetime, size: str) -> list[datetime]
     return [first + i * step for i in range(count)]
 
 
+def with_earlier(windows: Iterable[datetime], before: timedelta, size: str) -> list[datetime]:
+    """Return these windows and those that touch the time ``before`` each, in order, each once.
+
+    What lies between windows that are further apart is left out: a log may have events decades apart.
+    """
+    found: list[datetime] = []
+    for window in sorted(windows):
+        start = window - before if not found else max(window - before, found[-1] + LENGTH[size])
+        found += windows_between(start, window + LENGTH[size], size)
+    return found
+
+
 def hours_of(windows: Iterable[datetime], size: str) -> list[datetime]:
     """Return the starts of all hours of the windows, in their order."""
     return [hour for window in windows for hour in windows_between(window, window + LENGTH[size], "hour")]

@@ -13,17 +13,24 @@ from modelops_pipelines.gateway.bodies.headers import read_call
 from modelops_pipelines.gateway.hot_path.answers import error_answer
 from modelops_pipelines.gateway.hot_path.asgi import send_answer, serve_prediction
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
+from modelops_pipelines.gateway.hot_path.explanations import KnownReferences
 from modelops_pipelines.gateway.hot_path.predict import Predictor
 from modelops_pipelines.gateway.json_logging import log_as_json
 from modelops_pipelines.gateway.routes.application import make_application
-from modelops_pipelines.gateway.routes.feedback import Responses
+from modelops_pipelines.gateway.routes.foreign_log import ForeignLog
 from modelops_pipelines.gateway.routes.health import WATCH_SECONDS, Health
+from modelops_pipelines.gateway.routes.improve.responses import Responses
 from modelops_pipelines.gateway.supervision.board import Board
 from modelops_pipelines.gateway.supervision.supervisor import Place
+from modelops_pipelines.gateway.worker.alerting.delivery import Delivery
+from modelops_pipelines.gateway.worker.alerting.lineage import TURN_SECONDS as LINEAGE_SECONDS
+from modelops_pipelines.gateway.worker.alerting.lineage import Lineage
+from modelops_pipelines.gateway.worker.alerting.watches import Watches
 from modelops_pipelines.gateway.worker.ended_workers import cause_of, describe_left, ends_file
 from modelops_pipelines.gateway.worker.request_marks import RequestMarks, left_behind
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.gateway.worker.worker_slot import claim_slot
+from modelops_pipelines.operations.alerting.delivery.deliver import TURN_SECONDS
 from modelops_pipelines.store.stores import Stores
 
 _LOG = logging.getLogger("modelops.gateway")
@@ -48,17 +55,26 @@ class Gateway:
         self._origins = Origins(keyring, settings.host, settings.allowed_hosts)
         self._capture = Capture(settings.spool, worker, settings.seal_after_seconds)
         self._limiter = Limiter(place.number, settings.workers, settings.global_limit, settings.limits_url)
-        self._predictor = Predictor(self.serving, keyring, self._limiter, self._capture, secret)
+        references = KnownReferences(stores)
+        self._predictor = Predictor(self.serving, keyring, self._limiter, self._capture, secret, references)
         self._health = Health(stores, self.serving, self._capture, board)
+        self._delivery = Delivery(stores)
+        self._lineage = Lineage(stores)
+        self._watches = Watches(stores, self.serving)
         self._marks = settings.home / "locks" / f"requests.{settings.gateway_port}.{place.slot}"
         self._ends = ends_file(settings)
         responses = Responses(self._capture, secret)
-        self._routes = make_application(stores, self.serving, keyring, responses, self._health)
+        foreign = ForeignLog(self._capture, secret, stores)
+        self._routes = make_application(stores, self.serving, keyring, responses, foreign, self._health)
 
     def start(self) -> None:
         """Load what is to be served and follow the state; raises ModelOpsError when that cannot begin."""
         self.serving.start()
         self.serving.repeat("watch", self._health.watch, WATCH_SECONDS)
+        self.serving.repeat("delivery", self._delivery.turn, TURN_SECONDS)
+        if self._lineage.is_wanted:
+            self.serving.repeat("lineage", self._lineage.turn, LINEAGE_SECONDS)
+        self._watches.start()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one ASGI scope."""
@@ -85,6 +101,9 @@ class Gateway:
         self._capture.close()
         await self._limiter.close()
         self.serving.stop()
+        self._delivery.close()
+        self._lineage.close()
+        self._watches.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _finish_ended_worker(self) -> None:

@@ -6,7 +6,6 @@ What other code than ours logs, warns of or raises is quoted as ``core.foreign_t
 import json
 import logging
 import sys
-import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,11 +23,11 @@ from modelops_pipelines.core.foreign_text import (
     shown,
     words_of_stack,
 )
+from modelops_pipelines.operations.model_runtime.quoted_output import ignore_known_warnings
 from modelops_pipelines.operations.model_runtime.rows_under_way import rows_under_way
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _SERVER = str(Path(uvicorn.__file__).parent)
-_KNOWN_WARNINGS = ("X does not have valid feature names",)  # the array path; its answers are compared at load
 
 
 class JsonFormatter(logging.Formatter):
@@ -93,5 +92,4 @@ def log_as_json(worker: str, stream: TextIO | None = None) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("modelops").setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
-    for message in _KNOWN_WARNINGS:
-        warnings.filterwarnings("ignore", message=message)
+    ignore_known_warnings()

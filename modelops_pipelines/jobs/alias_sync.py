@@ -16,11 +16,11 @@ def reconcile_job(specs: Sequence[EndpointSpec]) -> dg.JobDefinition:
         name="reconcile_registry",
         description="Update MLflow's aliases; report or adopt aliases moved by hand.",
     )
-    def reconcile_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
-        from modelops_pipelines.operations.improve.evaluate import evaluate
+    def reconcile_op(context: dg.OpExecutionContext, modelops_project: ProjectResource) -> None:
+        from modelops_pipelines.operations.improve.evaluation.evaluate import evaluate
         from modelops_pipelines.operations.release.alias_sync import Reconciled, reconcile
 
-        with project.stores() as stores:
+        with modelops_project.stores() as stores:
             results = []
             for spec in specs:
                 try:

@@ -12,14 +12,14 @@ from modelops_pipelines.resources.project import ProjectResource
     name="judge_trial",
     description="Compare errors, latency and labelled losses of challenger and champion; promote, roll back or wait.",
 )
-def judge_op(context: dg.OpExecutionContext, project: ProjectResource) -> None:
+def judge_op(context: dg.OpExecutionContext, modelops_project: ProjectResource) -> None:
     """Judge the endpoint's trial."""
     from modelops_pipelines.operations.release import commands as releases
     from modelops_pipelines.operations.release.trials.ab_tests import running_result
     from modelops_pipelines.operations.release.trials.canary import advance_trial
     from modelops_pipelines.operations.release.trials.probation import judge_new_champion
 
-    with project.stores() as stores:
+    with modelops_project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
         driven = advance_trial(stores, spec) or judge_new_champion(stores, spec)
         if driven is not None and driven.change is not None:

@@ -7,7 +7,7 @@ import dagster as dg
 from modelops_pipelines.assets.improve import step_metadata
 from modelops_pipelines.core.evaluation.gate import FAIL, describe_verdict
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.operations.improve.retrain import evaluate_version
+from modelops_pipelines.operations.improve.evaluation.candidates import evaluate_version
 from modelops_pipelines.resources.project import ProjectResource
 
 
@@ -21,9 +21,9 @@ class EvaluateConfig(dg.Config):
     name="evaluate_version",
     description="Judge a version against the champion on the evaluation days; fails when the gate fails.",
 )
-def evaluate_op(context: dg.OpExecutionContext, config: EvaluateConfig, project: ProjectResource) -> None:
+def evaluate_op(context: dg.OpExecutionContext, config: EvaluateConfig, modelops_project: ProjectResource) -> None:
     """Judge a version and record the verdict. The live version does not change."""
-    with project.stores() as stores:
+    with modelops_project.stores() as stores:
         step = evaluate_version(stores, endpoint_named(stores, context.partition_key), config.version)
     verdict = describe_verdict(step.record.verdict, step.record.numbers)
     if step.record.verdict == FAIL:

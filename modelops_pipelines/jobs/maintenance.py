@@ -21,12 +21,12 @@ class MaintenanceConfig(dg.Config):
 
 
 @dg.op(name="maintain", description="Compact the lake, remove old files, delete what is past its retention.")
-def maintain_op(context: dg.OpExecutionContext, config: MaintenanceConfig, project: ProjectResource) -> None:
+def maintain_op(context: dg.OpExecutionContext, config: MaintenanceConfig, modelops_project: ProjectResource) -> None:
     """Run the tasks; a task that fails does not stop the others."""
     from modelops_pipelines.operations.maintenance.all_tasks import TASKS
     from modelops_pipelines.operations.maintenance.run import chosen, require_success, run_tasks
 
-    with project.stores() as stores:
+    with modelops_project.stores() as stores:
         outcomes = run_tasks(stores, chosen(TASKS, config.only), stores.now(), dry_run=config.dry_run)
         context.add_output_metadata(_tables(outcomes))
         require_success(outcomes)

@@ -85,11 +85,11 @@ def release_jobs(endpoints: Sequence[str]) -> list[dg.JobDefinition]:
 
 
 @dg.op(name="deploy_version", description="Write the desired state, then wait until every gateway worker serves it.")
-def deploy_op(context: dg.OpExecutionContext, config: DeployConfig, project: ProjectResource) -> None:
+def deploy_op(context: dg.OpExecutionContext, config: DeployConfig, modelops_project: ProjectResource) -> None:
     """Deploy a version."""
     _run(
         context,
-        project,
+        modelops_project,
         lambda stores, spec: releases.deploy(
             stores,
             spec,
@@ -108,11 +108,11 @@ def deploy_op(context: dg.OpExecutionContext, config: DeployConfig, project: Pro
     name="promote_version",
     description="Promote a version to the next step of the promotion plan; requires a passed gate.",
 )
-def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, project: ProjectResource) -> None:
+def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, modelops_project: ProjectResource) -> None:
     """Promote a version."""
     _run(
         context,
-        project,
+        modelops_project,
         lambda stores, spec: releases.promote(
             stores,
             spec,
@@ -126,22 +126,22 @@ def promote_op(context: dg.OpExecutionContext, config: PromoteConfig, project: P
 
 
 @dg.op(name="roll_back", description="Roll back to an earlier champion from the history, or undo a rollback.")
-def rollback_op(context: dg.OpExecutionContext, config: RollbackConfig, project: ProjectResource) -> None:
+def rollback_op(context: dg.OpExecutionContext, config: RollbackConfig, modelops_project: ProjectResource) -> None:
     """Roll back, or undo a rollback."""
     reason = _reason(config.reason, "rolled back from Dagster", required=config.undo)
     given: dict[str, Any] = {"actor": config.actor, "reason": reason, "dry_run": config.dry_run}
     if config.undo:
-        _run(context, project, partial(undo_rollback, force=config.force, **given))
+        _run(context, modelops_project, partial(undo_rollback, force=config.force, **given))
     else:
-        _run(context, project, partial(releases.roll_back, to=config.to or None, **given))
+        _run(context, modelops_project, partial(releases.roll_back, to=config.to or None, **given))
 
 
 @dg.op(name="validate_version", description="Check whether a deploy would be accepted, and show what it would change.")
-def validate_op(context: dg.OpExecutionContext, config: ValidateConfig, project: ProjectResource) -> None:
+def validate_op(context: dg.OpExecutionContext, config: ValidateConfig, modelops_project: ProjectResource) -> None:
     """Validate a deploy."""
     _run(
         context,
-        project,
+        modelops_project,
         lambda stores, spec: releases.deploy(
             stores, spec, config.version, share=config.share, actor="dagster", reason="", dry_run=True
         ),
@@ -150,10 +150,10 @@ def validate_op(context: dg.OpExecutionContext, config: ValidateConfig, project:
 
 def _endpoint_op(name: str, about: str, apply: Callable[..., Change]) -> dg.OpDefinition:
     @dg.op(name=name, description=about)
-    def endpoint_op(context: dg.OpExecutionContext, config: EndpointConfig, project: ProjectResource) -> None:
+    def endpoint_op(context: dg.OpExecutionContext, config: EndpointConfig, modelops_project: ProjectResource) -> None:
         _run(
             context,
-            project,
+            modelops_project,
             lambda stores, spec: apply(stores, spec, actor=config.actor, reason=config.reason, dry_run=config.dry_run),
         )
 
@@ -164,9 +164,9 @@ def _endpoint_op(name: str, about: str, apply: Callable[..., Change]) -> dg.OpDe
     name="archive_version",
     description="Archive a version, so that nothing serves it; refused while it is champion, challenger or shadow.",
 )
-def archive_op(context: dg.OpExecutionContext, config: VersionConfig, project: ProjectResource) -> None:
+def archive_op(context: dg.OpExecutionContext, config: VersionConfig, modelops_project: ProjectResource) -> None:
     """Archive a version."""
-    with project.stores() as stores:
+    with modelops_project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
         changed = releases.archive(stores, spec, config.version, actor=config.actor, reason=config.reason)
         releases.sync_registry(stores, spec)
@@ -203,11 +203,11 @@ def _job(name: str, op: dg.OpDefinition, about: str, partitions: dg.StaticPartit
 
 def _run(
     context: dg.OpExecutionContext,
-    project: ProjectResource,
+    modelops_project: ProjectResource,
     apply: Callable[[Stores, EndpointSpec], Change],
 ) -> None:
     """Apply the change to the run's endpoint, update MLflow's aliases, and show the result."""
-    with project.stores() as stores:
+    with modelops_project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
         change = apply(stores, spec)
         if not change.dry_run:

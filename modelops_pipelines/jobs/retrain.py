@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from modelops_pipelines.assets.improve import step_metadata
+from modelops_pipelines.assets.improve import step_shown
 from modelops_pipelines.core.evaluation.gate import describe_verdict
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.operations.improve.retrain import retrain
+from modelops_pipelines.operations.improve.retraining.retrain import retrain
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.store.state.improve.gates import Gate
 
@@ -19,12 +19,13 @@ class RetrainConfig(dg.Config):
 
 
 @dg.op(description="Freeze the training set, train and evaluate a candidate. The live version does not change.")
-def retrain_op(context: dg.OpExecutionContext, config: RetrainConfig, project: ProjectResource) -> None:
+def retrain_op(context: dg.OpExecutionContext, config: RetrainConfig, modelops_project: ProjectResource) -> None:
     """Run a whole retraining and record it as materializations of the endpoint's assets."""
-    with project.stores() as stores:
+    with modelops_project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
         for step in retrain(stores, spec, config.reason):
-            context.log_event(dg.AssetMaterialization([spec.name, step.asset], metadata=step_metadata(step)))
+            shown = step_shown(stores, spec, step)
+            context.log_event(dg.AssetMaterialization([spec.name, step.asset], metadata=shown))
     gate: Gate = step.record
     context.log.info("version %s: %s", gate.version, describe_verdict(gate.verdict, gate.numbers))
 

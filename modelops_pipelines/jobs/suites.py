@@ -25,9 +25,9 @@ class TestConfig(dg.Config):
 
 
 @dg.op(name="test_version", description="Run the stored test cases on the version; fails when a case fails.")
-def test_op(context: dg.OpExecutionContext, config: TestConfig, project: ProjectResource) -> None:
+def test_op(context: dg.OpExecutionContext, config: TestConfig, modelops_project: ProjectResource) -> None:
     """Test a version."""
-    with project.stores() as stores:
+    with modelops_project.stores() as stores:
         spec = endpoint_named(stores, context.partition_key)
         names = suite_names(stores, spec, config.suite or None)
         runs = [run_suite(stores, spec, config.version, name, config.actor, deadline=config.deadline) for name in names]

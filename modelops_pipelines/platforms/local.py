@@ -12,7 +12,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from modelops_pipelines.core.errors import NotReadyError, SettingsError
+from modelops_pipelines.core.errors import NotReadyError
 from modelops_pipelines.platforms.dagster_services import (
     daemon_command,
     make_storage_command,
@@ -60,19 +60,24 @@ class LocalPlatform:
         self._launched = 0
         self._code_sockets: list[Path] = []
         self._reload: Child | None = None
+        self._prepared: Child | None = None
         self.services: list[Service] = []
 
     def require_startable(self, names: Sequence[str]) -> None:
         """Raise SettingsError unless the services of these names can be started; call it before the first one is."""
         require_free(self._settings.host, {name: getattr(self._settings, f"{name}_port") for name in names})
-        if "dagster" in names:
-            self._workspace()
+
+    def prepare_gateway(self) -> None:
+        """Have a process import the gateway's packages, beside what is to be done before ``start_gateway``."""
+        self._prepared = self._launch("gateway", SPARE, stdin=subprocess.PIPE)
 
     def start_gateway(self) -> Service:
         """Start the gateway; like the other services, raises SettingsError when its port is in use."""
         self.require_startable(["gateway"])
+        prepared, self._prepared = self._prepared, None
+        child = prepared if prepared is not None and prepared.begin() else self._launch("gateway", GATEWAY)
         url = self._settings.gateway_url
-        return self._start("gateway", GATEWAY, f"{url}/health/live", url=url, spare_command=SPARE)
+        return self._add("gateway", f"{url}/health/live", child, GATEWAY, url=url, spare_command=SPARE)
 
     def start_dagster(self) -> Service:
         """Start Dagster's code servers, daemon and webserver on the project's workspace; return the webserver."""
@@ -162,6 +167,17 @@ class LocalPlatform:
         """End what is left of an earlier ``up`` of this home; return how many processes that were."""
         return end_marked(Mark(self._settings.home).text())
 
+    def end_strays(self) -> int:
+        """End what another ``up`` of this home has left, beside what this one started; return how many those were.
+
+        A process that was beginning another program just then showed no mark when what was left over was ended.
+        """
+        left = {*marked(Mark(self._settings.home).text())} - {*marked(self._mark.text())}
+        for pid in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        return len(left)
+
     def renew_warden(self) -> bool:
         """Start the process that ends all services should this one be killed, unless it runs; return whether it did."""
         if self._warden is not None and self._warden.poll() is None:
@@ -174,6 +190,8 @@ class LocalPlatform:
 
     def stop(self) -> None:
         """Stop all services: by signal, and by force after STOP_SECONDS. Runs under way may finish until then."""
+        if self._prepared is not None:
+            self._prepared.end()
         for service in self.services:
             service.end_spare()
             service.signal(signal.SIGINT if service.name.startswith("dagster") else signal.SIGTERM)
@@ -196,13 +214,17 @@ class LocalPlatform:
             self._warden = None
 
     def _workspace(self) -> Path:
-        workspace = self._folder / "workspace.yaml"
-        if not workspace.exists():
-            raise SettingsError(f"There is no {workspace}", "Create a project with: modelops init FOLDER")
-        return workspace
+        """Return the project's workspace; without one that of a new project, which loads the endpoints' files."""
+        own = self._folder / "workspace.yaml"
+        if own.exists():
+            return own
+        return Path(str(files("modelops_pipelines.cli") / "templates" / "project" / "workspace.yaml"))
 
     def _start(self, name: str, command: Sequence[str], probe: str = "", **more: Any) -> Service:
-        service = Service(name, probe, self._log(name), self._launch(name, command), command, **more)
+        return self._add(name, probe, self._launch(name, command), command, **more)
+
+    def _add(self, name: str, probe: str, child: Child, command: Sequence[str], **more: Any) -> Service:
+        service = Service(name, probe, self._log(name), child, command, **more)
         self.services.append(service)
         return service
 

@@ -45,14 +45,14 @@ def renamed(service: str) -> str:
     return Mark(Path(home), owner, service).text()
 
 
-def marked(mark: str) -> list[int]:
+def marked(mark: str, variable: str = VARIABLE) -> list[int]:
     """Return the ids of the processes of this user whose mark begins with ``mark``, without this process."""
-    wanted = f"{VARIABLE}={mark}".encode()
+    wanted = f"{variable}={mark}".encode()
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended, or is another user's
             environment = (entry / "environ").read_bytes()
-            if any(variable.startswith(wanted) for variable in environment.split(b"\0")):
+            if any(one.startswith(wanted) for one in environment.split(b"\0")):
                 found.append(int(entry.name))
     return [pid for pid in found if pid != os.getpid()]
 
@@ -66,11 +66,11 @@ def service_of(pid: int) -> str | None:
     return None
 
 
-def end_marked(mark: str) -> int:
+def end_marked(mark: str, variable: str = VARIABLE) -> int:
     """Kill the processes whose mark begins with ``mark``, with what they start meanwhile; return how many they were."""
     ended: set[int] = set()
     deadline = time.monotonic() + END_SECONDS
-    while (left := marked(mark)) and time.monotonic() < deadline:
+    while (left := marked(mark, variable)) and time.monotonic() < deadline:
         for pid in left:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)

@@ -60,6 +60,11 @@ class Child:
             told.write(b"\n")
         return True
 
+    def end(self) -> None:
+        """End a process that has nothing to finish."""
+        self.process.kill()
+        self.process.communicate()
+
 
 @dataclass
 class Service:
@@ -132,8 +137,7 @@ class Service:
     def end_spare(self) -> None:
         """End the spare process."""
         if self.spare is not None:
-            self.spare.process.kill()
-            self.spare.process.communicate()
+            self.spare.end()
             self.spare = None
 
     def signal(self, number: signal.Signals) -> None:

@@ -18,7 +18,8 @@ from typing import Any
 
 from dagster import DagsterInstance
 
-from modelops_pipelines.resources import run_history
+from modelops_pipelines.resources import asset_reports, run_history
+from modelops_pipelines.resources.asset_reports import ALERTS
 from modelops_pipelines.store.filesystem.process_identity import end_with_parent
 
 DELETE = "delete"
@@ -45,6 +46,7 @@ def _steps(instance: DagsterInstance, wanted: dict[str, Any]) -> Iterator[Step]:
     runs, quiet, before = (_time(wanted[name]) for name in ("runs", "quiet_runs", "ticks"))
     yield from _runs(instance, runs, quiet)
     yield from _orphans(instance, datetime.fromisoformat(wanted["now"]))
+    yield from _reports(instance, quiet)
     if before is not None:
         count, size = run_history.expired_ticks(instance, before)
         if count:
@@ -70,6 +72,14 @@ def _orphans(instance: DagsterInstance, now: datetime) -> Iterator[Step]:
         size = run_history.files_size(instance, unknown).bytes
         effect = {**_effect("Dagster runs", "files of unknown runs", len(unknown), size), "reason": "their run is gone"}
         yield effect, partial(run_history.delete_files, instance, unknown)
+
+
+def _reports(instance: DagsterInstance, before: datetime | None) -> Iterator[Step]:
+    """Yield the reports of the asset of alerts that are as old as runs of the routine may be."""
+    count, size = asset_reports.expired_reports(instance, ALERTS, before) if before is not None else (0, 0)
+    if before is not None and count:
+        effect = _effect("Dagster reports", ALERTS.to_user_string(), count, size)
+        yield effect, partial(asset_reports.delete_reports, instance, ALERTS, before)
 
 
 def _effect(kind: str, item: str, items: int, size: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
+from dagster._core.instance.utils import RUNLESS_RUN_ID
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.runs.schema import RunTagsTable
@@ -72,7 +73,7 @@ def orphaned_files(instance: DagsterInstance, now: datetime) -> list[str]:
     folder = events_folder(instance)
     if folder is None:
         return []
-    known = {*instance.get_run_ids(), "index"}
+    known = {*instance.get_run_ids(), "index", RUNLESS_RUN_ID}
     found = {path.name.partition(".")[0]: path for path in folder.glob("*.db*")}
     unknown = {name: path for name, path in found.items() if name not in known}
     return [name for name, path in unknown.items() if _age(path, now) > FORGOTTEN_SECONDS]

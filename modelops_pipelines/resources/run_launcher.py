@@ -7,15 +7,19 @@ process at any later time. A run goes on when the daemon or the code server that
 import os
 import signal
 import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from dagster import DagsterInstance, DagsterRun
 from dagster._core.launcher import LaunchRunContext, RunLauncher
+from dagster._core.origin import DEFAULT_DAGSTER_ENTRY_POINT, get_python_environment_entry_point
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass
 
 from modelops_pipelines.platforms.marked_processes import VARIABLE, owner_of_this_process, renamed
+from modelops_pipelines.resources.run_forks import RunForks
 from modelops_pipelines.resources.run_scope import VARIABLE as SCOPE
 from modelops_pipelines.resources.run_scope import RunScope
 from modelops_pipelines.store.filesystem.process_identity import identity_of, is_gone, process_id
@@ -23,6 +27,8 @@ from modelops_pipelines.store.filesystem.process_identity import identity_of, is
 PROCESS_TAG = "modelops/process"
 OWNER_TAG = "modelops/up"
 SERVICE = "dagster-run"
+RUN_PROCESS = "modelops_pipelines.resources.run_process"
+OURS = ["-P", "-m", RUN_PROCESS]
 
 
 class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
@@ -31,6 +37,7 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
     def __init__(self, inst_data: Any = None) -> None:
         """Keep Dagster's description of this instance's configuration."""
         self._inst_data = inst_data
+        self._forks = RunForks(RUN_PROCESS)
         super().__init__()  # type: ignore[no-untyped-call]
 
     @property
@@ -57,13 +64,19 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         mark = {VARIABLE: renamed(SERVICE)} if owner_of_this_process() else {}
         scope = RunScope.of(run, origin)
         told = {SCOPE: scope.text()} if scope else {}
-        process = subprocess.Popen(
-            arguments.get_command_args(),
-            env={**os.environ, **mark, **told},
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        name_process(self._instance, run.run_id, process.pid)
+        self._start(run.run_id, command_of(arguments, scope), {**os.environ, **mark, **told})
+
+    def _start(self, run_id: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        ours = [sys.executable, *OURS]
+        own = command[len(ours) :] if [*command[: len(ours)]] == ours else None
+        forked = None if own is None else self._forks.fork(own, environment)
+        if forked is None:
+            process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+            name_process(self._instance, run_id, process.pid)
+        else:
+            with forked:
+                name_process(self._instance, run_id, forked.pid)
+                forked.begin()
 
     def terminate(self, run_id: str) -> bool:
         """Ask the run's process to end, and return whether there was a run to end."""
@@ -77,6 +90,16 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         with suppress(ProcessLookupError):
             os.kill(process_id(run.tags[PROCESS_TAG]), signal.SIGTERM)
         return True
+
+
+def command_of(arguments: ExecuteRunArgs, scope: RunScope | None) -> Sequence[str]:
+    """Return the command of a run's process: with a scope, ours around Dagster's, unless the project has its own."""
+    origin, command = arguments.job_origin, arguments.get_command_args()
+    python = origin.executable_path
+    entry = [*(origin.repository_origin.entry_point or DEFAULT_DAGSTER_ENTRY_POINT)]
+    if scope is None or entry not in (DEFAULT_DAGSTER_ENTRY_POINT, get_python_environment_entry_point(python)):
+        return command
+    return [python, *OURS, *command[command.index("api") :]]
 
 
 def name_process(instance: DagsterInstance, run_id: str, pid: int) -> None:

@@ -11,6 +11,10 @@ from dagster._core.origin import JobPythonOrigin
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 KIND_TAG, MONITORING = "modelops/kind", "monitoring"
+ENDPOINT_PREFIX = "modelops.endpoint/"
+"""A monitoring run has a tag of this prefix for each of its endpoints."""
+SLOW_TAG, SLOW_PREFIX = "modelops/slow", "modelops.slow/"
+"""A run in which an endpoint was out of time has the tag, and one of the prefix for each such endpoint."""
 VARIABLE = "MODELOPS_RUN_SCOPE"
 CODE_LOCATION = "modelops_pipelines.definitions"
 

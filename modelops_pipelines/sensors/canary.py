@@ -27,10 +27,12 @@ def trials_sensor(specs: Sequence[EndpointSpec], trial: dg.JobDefinition) -> dg.
         description="Starts the trial job for each version on trial, 20 times per soak, at least every 10 minutes; "
         "for a new champion with new labels 20 times in the first 'guard: {watch: ...}', then every 10 minutes.",
     )
-    def trials(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
+    def trials(
+        context: dg.SensorEvaluationContext, modelops_project: ProjectResource
+    ) -> dg.SensorResult | dg.SkipReason:
         requests: list[dg.RunRequest] = []
         reasons: dict[str, str] = {}
-        with project.stores() as stores:
+        with modelops_project.stores() as stores:
             for spec, state in _to_look_at(stores, specs):
                 every = _time_between(stores, spec, state) if state is not None else None
                 if state is None or every is None:

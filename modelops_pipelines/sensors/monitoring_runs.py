@@ -6,6 +6,7 @@ steps of the others go on, and their work is not asked for again.
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import dagster as dg
@@ -15,12 +16,13 @@ from modelops_pipelines.assets.monitoring import step_of
 from modelops_pipelines.core.capture.joint_runs import Attempts, PendingWork, joined
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.ids import content_id
-from modelops_pipelines.resources.run_scope import KIND_TAG, MONITORING
+from modelops_pipelines.resources.run_scope import ENDPOINT_PREFIX, KIND_TAG, MONITORING, SLOW_PREFIX, SLOW_TAG
 from modelops_pipelines.sensors.common import UNFINISHED, assets_of
 from modelops_pipelines.sensors.run_requests import REMEMBERED, pause_after, was_lost
 
-ENDPOINT_PREFIX = "modelops.endpoint/"
 REASON_TAG = "modelops/reason"
+SLOW_FOR = timedelta(days=1)
+"""An endpoint that was out of time gets runs of its own for so long."""
 _STEP_ENDS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE}
 
 
@@ -43,6 +45,14 @@ class History:
         self._instance = instance
         self._ends = cache(self._read_ends)
         self.attempts = cache(self._attempts)
+        self.slow = cache(self._slow)
+
+    def _slow(self) -> frozenset[str]:
+        """Return the endpoints that were out of time lately."""
+        since = datetime.fromtimestamp(time.time(), UTC) - SLOW_FOR
+        runs = self._instance.get_runs(RunsFilter(tags={SLOW_TAG: "true"}, created_after=since))
+        tags = (tag for run in runs for tag in run.tags if tag.startswith(SLOW_PREFIX))
+        return frozenset(tag.removeprefix(SLOW_PREFIX) for tag in tags)
 
     def _attempts(self, work: PendingWork) -> Attempts:
         """Return how the runs that had this work went, as far as the newest ones went alike."""
@@ -86,7 +96,8 @@ def run_requests(
     """
     attempts = {name: history.attempts(work) for name, work in works.items()}
     by_name = {spec.name: spec for spec in specs}
-    groups = joined(list(works), {name for name, one in attempts.items() if one.alone})
+    alone = {name for name, one in attempts.items() if one.alone}
+    groups = joined(list(works), alone | history.slow()) if works else []
     return [_request([by_name[name] for name in group], works, attempts, why) for group in groups]
 
 

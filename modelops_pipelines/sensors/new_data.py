@@ -12,6 +12,7 @@ from modelops_pipelines.operations.capture.pending_work import pending_work
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import TICK_SECONDS
 from modelops_pipelines.sensors.monitoring_runs import History, run_requests, under_way, why_not
+from modelops_pipelines.sensors.run_requests import in_one_process
 from modelops_pipelines.sensors.skip_reasons import summary
 
 
@@ -26,8 +27,10 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         description="Starts monitoring runs when sealed segments or marked windows are pending: one for all endpoints "
         "that have any, up to 50 endpoints a run.",
     )
-    def new_data(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
-        with project.stores() as stores:
+    def new_data(
+        context: dg.SensorEvaluationContext, modelops_project: ProjectResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        with modelops_project.stores() as stores:
             works, lag = pending_work(stores, specs), stores.settings.ingest_lag_seconds
         history, busy = History(context.instance), under_way(context.instance) if works else set()
         reasons: dict[str, str] = {}
@@ -44,6 +47,7 @@ def new_data_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         due = {name: work for name, work in works.items() if name not in reasons}
         if not due:
             return dg.SkipReason(summary(reasons))
-        return dg.SensorResult(run_requests=run_requests(history, specs, due, "new data"))
+        requests = run_requests(history, specs, due, "new data")
+        return dg.SensorResult(run_requests=in_one_process(context, requests))
 
     return new_data

@@ -6,7 +6,7 @@ import dagster as dg
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.evaluation.gate import describe_verdict
-from modelops_pipelines.operations.improve.retrain import held_gate, promotable_gate, with_untried_pass
+from modelops_pipelines.operations.improve.evaluation.candidates import held_gate, promotable_gate, with_untried_pass
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import CALM_TICK_SECONDS, ENDPOINT_TAG, sensor_result
 from modelops_pipelines.store.state.improve.gates import Gate
@@ -22,10 +22,12 @@ def promotion_sensor(specs: Sequence[EndpointSpec], promote: dg.JobDefinition) -
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Promotes a candidate that passed the gate against the current champion.",
     )
-    def promotion(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
+    def promotion(
+        context: dg.SensorEvaluationContext, modelops_project: ProjectResource
+    ) -> dg.SensorResult | dg.SkipReason:
         requests: list[dg.RunRequest] = []
         reasons = {spec.name: _why_none(None) for spec in specs}
-        with project.stores() as stores:
+        with modelops_project.stores() as stores:
             for spec in with_untried_pass(stores, specs):
                 gate = promotable_gate(stores, spec)
                 if gate is None:

@@ -1,4 +1,4 @@
-"""The sensor that starts a retraining: after a signal, with enough new labels and after the cool-down."""
+"""The sensor that starts a retraining: after a signal, with enough new labels, a cool-down and a budget."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG
 
 from modelops_pipelines.assets.improve import REASON_TAG
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.operations.improve.retrain import decide_retrainings
+from modelops_pipelines.operations.improve.retraining.decisions import decide_retrainings
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.resources.run_scope import KIND_TAG
 from modelops_pipelines.sensors.common import (
@@ -32,12 +32,14 @@ def retraining_sensor(specs: Sequence[EndpointSpec]) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.all(),
         minimum_interval_seconds=CALM_TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts a retraining on a drift or quality alert, with enough new labels and after the cool-down.",
+        description="Starts a retraining on a quality alert, harmful drift or an old champion, within a budget.",
     )
-    def retraining(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult | dg.SkipReason:
+    def retraining(
+        context: dg.SensorEvaluationContext, modelops_project: ProjectResource
+    ) -> dg.SensorResult | dg.SkipReason:
         requests: list[dg.RunRequest] = []
         reasons: dict[str, str] = {}
-        with project.stores() as stores:
+        with modelops_project.stores() as stores:
             maybe_lost = _lost_once(context)
             for spec, decision in decide_retrainings(stores, specs):
                 lost = _lost_request(context, spec) if spec.name in maybe_lost else None

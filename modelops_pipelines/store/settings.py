@@ -6,6 +6,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ ENVIRONMENT = {
     "home": "MODELOPS_HOME",
     "endpoints": "MODELOPS_ENDPOINTS",
     "suites": "MODELOPS_SUITES",
+    "alerting": "MODELOPS_ALERTING",
     "state_url": "MODELOPS_STATE_URL",
     "registry_uri": "MODELOPS_REGISTRY_URI",
     "host": "MODELOPS_HOST",
@@ -27,11 +29,17 @@ ENVIRONMENT = {
     "mlflow_port": "MODELOPS_MLFLOW_PORT",
     "seal_after_seconds": "MODELOPS_SEAL_AFTER_SECONDS",
     "ingest_lag_seconds": "MODELOPS_INGEST_LAG_SECONDS",
+    "monitoring_seconds": "MODELOPS_MONITORING_SECONDS",
     "workers": "MODELOPS_WORKERS",
     "keep_alive_seconds": "MODELOPS_KEEP_ALIVE_SECONDS",
     "global_limit": "MODELOPS_GLOBAL_LIMIT",
     "limits_url": "MODELOPS_LIMITS_URL",
     "allowed_hosts": "MODELOPS_ALLOWED_HOSTS",
+    "public_url": "MODELOPS_PUBLIC_URL",
+    "dagster_url": "MODELOPS_DAGSTER_URL",
+    "openlineage": "MODELOPS_OPENLINEAGE",
+    "openlineage_namespace": "MODELOPS_OPENLINEAGE_NAMESPACE",
+    "openlineage_private": "MODELOPS_OPENLINEAGE_PRIVATE",
     "connections": "MODELOPS_CONNECTIONS",
     "header_kib": "MODELOPS_HEADER_KIB",
     "bodies_mib": "MODELOPS_BODIES_MIB",
@@ -44,9 +52,18 @@ ENVIRONMENT = {
     "retain_reports": "MODELOPS_RETAIN_REPORTS",
     "retain_logs": "MODELOPS_RETAIN_LOGS",
     "retain_state": "MODELOPS_RETAIN_STATE",
+    "retain_reviews": "MODELOPS_RETAIN_REVIEWS",
     "log_mib": "MODELOPS_LOG_MIB",
     "models_mib": "MODELOPS_MODELS_MIB",
 }
+SECRET_SETTINGS = ("state_url", "registry_uri", "limits_url", "openlineage")
+"""Settings whose values may hold a password."""
+SECRET_VARIABLES = (
+    *(ENVIRONMENT[name] for name in SECRET_SETTINGS),
+    "MODELOPS_OPENLINEAGE_API_KEY",
+    "MODELOPS_API_KEY",
+)
+"""Variables of ours that foreign code does not see."""
 _SERVER_SCHEMES = ("http", "https")
 _REGISTRY_SCHEMES = ("sqlite", "file", "postgresql", "mysql", "mssql", *_SERVER_SCHEMES)
 LIMITS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -62,7 +79,10 @@ _WHOLE = {
     "models_mib": (1, 1024 * 1024 * 1024, "a number of MiB"),
 }
 """Least, most and kind of each whole number that is no port."""
-_LEAST_SECONDS = {"request_seconds": 1.0, "idle_seconds": 1.0}
+_LEAST_KEPT = timedelta(hours=1)
+_RETENTION = "MODELOPS_RETAIN_"
+_MOST_LAG_SECONDS = 86_400.0
+_LEAST_SECONDS = {"request_seconds": 1.0, "idle_seconds": 1.0, "monitoring_seconds": 1.0}
 
 
 @dataclass(frozen=True)
@@ -80,11 +100,19 @@ class Settings:
     mlflow_port: int = 5000
     seal_after_seconds: float = 10.0
     ingest_lag_seconds: float = 20.0
+    monitoring_seconds: float = 900.0
     workers: int = 1
     keep_alive_seconds: float = 90.0
     global_limit: str | None = None
     limits_url: str | None = None
     allowed_hosts: str | None = None
+    public_url: str | None = None
+    dagster_url: str | None = None
+    openlineage: str | None = None
+    """A file, or the address of a receiver, that OpenLineage events are written to; None: nowhere."""
+    openlineage_namespace: str = "modelops"
+    openlineage_private: bool = False
+    """Whether the receiver may be at an address of a private network or of this machine."""
     connections: int = 1000
     header_kib: int = 64
     bodies_mib: int = 256
@@ -97,8 +125,16 @@ class Settings:
     retain_reports: str = "400d"
     retain_logs: str = "30d"
     retain_state: str = "400d"
+    retain_reviews: str = "90d"
     log_mib: int = 16
     models_mib: int | None = None
+    alerting: Path | None = None
+    """The file that says who is told of which alert; None: ``alerting.yaml`` beside the endpoints' folder."""
+
+    @property
+    def alerting_file(self) -> Path:
+        """The file that says who is told of which alert; it may be absent."""
+        return self.alerting or self.endpoints.parent / "alerting.yaml"
 
     @property
     def lake(self) -> Path:
@@ -140,6 +176,16 @@ class Settings:
         """The gateway's address, for the CLI and the demo."""
         return f"http://{self.host}:{self.gateway_port}"
 
+    @property
+    def links_to_gateway(self) -> str:
+        """The gateway's address in messages to people, without a slash at its end."""
+        return (self.public_url or self.gateway_url).rstrip("/")
+
+    @property
+    def links_to_dagster(self) -> str:
+        """Dagster's address in messages to people, without a slash at its end."""
+        return (self.dagster_url or f"http://{self.host}:{self.dagster_port}").rstrip("/")
+
     def environment(self) -> dict[str, str]:
         """Return the variables that give a child process these same settings."""
         given = {variable: getattr(self, name) for name, variable in ENVIRONMENT.items()}
@@ -152,12 +198,14 @@ def load_settings(folder: Path | None = None, environment: Mapping[str, str] | N
     Raises SettingsError for an unknown key, a value of the wrong type, or a pyproject.toml that does not parse.
     """
     root = (folder or Path.cwd()).resolve()
-    given: dict[str, Any] = _from_pyproject(root / "pyproject.toml")
+    given = _from_pyproject(root / "pyproject.toml")
     env = os.environ if environment is None else environment
+    _check_retention_names(env)
     given |= {name: env[variable] for name, variable in ENVIRONMENT.items() if env.get(variable)}
     home = (root / str(given.pop("home", ".modelops"))).resolve()
     endpoints = (root / str(given.pop("endpoints", "endpoints"))).resolve()
     suites = (root / str(given.pop("suites", endpoints.parent / "suites"))).resolve()
+    alerting = (root / str(given.pop("alerting", endpoints.parent / "alerting.yaml"))).resolve()
     state_url = str(given.pop("state_url", f"sqlite:///{home / 'state.db'}"))
     registry_uri = str(given.pop("registry_uri", own_registry(home)))
     numbers = {name: _number(name, given.pop(name)) for name in list(given) if name.endswith(_NUMBERS)}
@@ -165,8 +213,10 @@ def load_settings(folder: Path | None = None, environment: Mapping[str, str] | N
     _check_limits(given)
     _check_hosts(given)
     _check_retention(given)
+    _check_links(given)
+    _check_openlineage(given, root)
     rest: dict[str, Any] = {**given, **numbers}
-    return Settings(home, endpoints, suites, state_url, registry_uri, **rest)
+    return Settings(home, endpoints, suites, state_url, registry_uri, alerting=alerting, **rest)
 
 
 def prepare_home(settings: Settings) -> None:
@@ -189,14 +239,28 @@ def _from_pyproject(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        table = tomllib.loads(path.read_text()).get("tool", {}).get("modelops", {})
+        tools = tomllib.loads(path.read_text()).get("tool", {})
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} does not parse ({error})", "Correct the file") from error
+    table: dict[str, Any] = tools.get("modelops", {})
     for key in table:
         if key not in ENVIRONMENT:
             known = ", ".join(ENVIRONMENT)
             raise SettingsError(f"{path}: [tool.modelops] has no setting {key!r}", f"Use one of: {known}")
-    return dict(table)
+    return {**_of_dagster(path.parent, tools.get("dg", {}).get("project", {})), **table}
+
+
+def _of_dagster(root: Path, project: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a Dagster project's own settings say: its endpoints are components in its folder ``defs``.
+
+    A folder ``endpoints`` beside the pyproject.toml goes before it.
+    """
+    module = project.get("defs_module") or (f"{project['root_module']}.defs" if project.get("root_module") else None)
+    if module is None or (root / "endpoints").is_dir():
+        return {}
+    inside = Path(*str(module).split("."))
+    found = next((place for place in (Path("src") / inside, inside) if (root / place).is_dir()), None)
+    return {} if found is None else {"endpoints": str(found)}
 
 
 def _number(name: str, value: object) -> float:
@@ -219,6 +283,8 @@ def _range(name: str) -> tuple[float, float, str]:
         return least, most, f"{kind}, {least} to {most}"
     if name in _LEAST_SECONDS:
         return _LEAST_SECONDS[name], sys.float_info.max, f"a number of seconds, from {_LEAST_SECONDS[name]:g}"
+    if name == "ingest_lag_seconds":
+        return 0, _MOST_LAG_SECONDS, f"a number of seconds, 0 to {_MOST_LAG_SECONDS:.0f}"
     return 0, sys.float_info.max, "a number of seconds"
 
 
@@ -226,9 +292,17 @@ def _check_retention(given: dict[str, Any]) -> None:
     """Raise SettingsError for a retention that is neither a duration nor never."""
     for name in [name for name in given if name.startswith("retain_")]:
         given[name] = str(given[name])
-        wanted = retention_problem(given[name])
+        wanted = retention_problem(given[name], _LEAST_KEPT)
         if wanted is not None:
             raise SettingsError(f"The setting {name} is {given[name]!r}", f"Set {ENVIRONMENT[name]} to {wanted}")
+
+
+def _check_retention_names(environment: Mapping[str, str]) -> None:
+    """Raise SettingsError for a variable of a retention that there is not: what it was to keep would be deleted."""
+    known = [variable for variable in ENVIRONMENT.values() if variable.startswith(_RETENTION)]
+    unknown = next((name for name in sorted(environment) if name.startswith(_RETENTION) and name not in known), None)
+    if unknown is not None:
+        raise SettingsError(f"There is no setting {unknown}", f"Use one of: {', '.join(known)}")
 
 
 def _check_hosts(given: dict[str, Any]) -> None:
@@ -244,6 +318,37 @@ def _check_hosts(given: dict[str, Any]) -> None:
             f"The setting allowed_hosts names {str(error)!r}, which is no host",
             f"Set {ENVIRONMENT['allowed_hosts']} to names, such as ml.example.com, or ml.example.com:8443",
         ) from error
+
+
+def _check_links(given: Mapping[str, Any]) -> None:
+    """Raise SettingsError for an address of pages that is none."""
+    for name in ("public_url", "dagster_url"):
+        url = given.get(name)
+        if url is not None and urlsplit(str(url)).scheme not in _SERVER_SCHEMES:
+            raise SettingsError(
+                f"The setting {name} is no address of web pages ({str(url)[:80]!r})",
+                f"Set {ENVIRONMENT[name]} to an address such as https://ml.example.com",
+            )
+
+
+def _check_openlineage(given: dict[str, Any], root: Path) -> None:
+    """Read where lineage goes; raises SettingsError. A message never has the address, which may hold a password."""
+    place = given.get("openlineage")
+    if place is not None:
+        scheme, has_scheme, _ = str(place).partition("://")
+        if has_scheme and (scheme not in _SERVER_SCHEMES or not urlsplit(str(place)).hostname):
+            raise SettingsError(
+                "The setting openlineage is neither a file nor an address with http or https",
+                f"Set {ENVIRONMENT['openlineage']} to a path such as lineage.jsonl, or to https://HOST/api/v1/lineage",
+            )
+        given["openlineage"] = str(place) if has_scheme else str((root / str(place)).resolve())
+    private = str(given.get("openlineage_private", "false")).lower()
+    if private not in ("true", "false"):
+        raise SettingsError(
+            f"The setting openlineage_private is {private[:20]!r}",
+            f"Set {ENVIRONMENT['openlineage_private']} to true or false",
+        )
+    given["openlineage_private"] = private == "true"
 
 
 def own_registry(home: Path) -> str:

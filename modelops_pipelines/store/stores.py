@@ -7,25 +7,45 @@ from typing import TYPE_CHECKING
 from modelops_pipelines.store.settings import Settings, load_settings, prepare_home
 
 if TYPE_CHECKING:
+    from modelops_pipelines.store.filesystem.home_backups import HomeBackups
     from modelops_pipelines.store.filesystem.home_readings import HomeReadings
     from modelops_pipelines.store.filesystem.maintenance_ends import MaintenanceEnds
     from modelops_pipelines.store.lake.maintenance.pins import Pins
     from modelops_pipelines.store.lake.reader import Lake
-    from modelops_pipelines.store.lake.recent_rows import RecentRows
+    from modelops_pipelines.store.lake.rows.recent import RecentRows
     from modelops_pipelines.store.lake.writer import LakeWriter
     from modelops_pipelines.store.registry.client import Registry
-    from modelops_pipelines.store.registry.drift_references import References
     from modelops_pipelines.store.registry.model_copies import ModelCopies
+    from modelops_pipelines.store.registry.references.drift_references import References
+    from modelops_pipelines.store.registry.references.normal_values import NormalValues
+    from modelops_pipelines.store.registry.references.reference_rows import ReferenceRowsOfVersions
     from modelops_pipelines.store.registry.synced_aliases import SyncedAliases
     from modelops_pipelines.store.state.access.api_keys import Keys
     from modelops_pipelines.store.state.alerting.acceptances import Acceptances
+    from modelops_pipelines.store.state.alerting.alert_events import AlertEvents
     from modelops_pipelines.store.state.alerting.alerts import Alerts
+    from modelops_pipelines.store.state.alerting.leases import Leases
+    from modelops_pipelines.store.state.alerting.messages import Messages
+    from modelops_pipelines.store.state.alerting.notifications import Notifications
+    from modelops_pipelines.store.state.alerting.runtime_rules import RuntimeRules
+    from modelops_pipelines.store.state.alerting.silences import Silences
     from modelops_pipelines.store.state.alerting.verdicts import Verdicts
     from modelops_pipelines.store.state.capture.ingest_progress import IngestProgress
     from modelops_pipelines.store.state.capture.touched_windows import TouchedWindows
     from modelops_pipelines.store.state.database import Database
+    from modelops_pipelines.store.state.improve.accepted_feedback import AcceptedFeedbacks
+    from modelops_pipelines.store.state.improve.feedback_events import FeedbackEvents
+    from modelops_pipelines.store.state.improve.feedback_marks import FeedbackMarks
     from modelops_pipelines.store.state.improve.gates import Gates
+    from modelops_pipelines.store.state.improve.label_sources import LabelSources
+    from modelops_pipelines.store.state.improve.lineage_events import LineageEvents
+    from modelops_pipelines.store.state.improve.lineage_records import LineageRecords
+    from modelops_pipelines.store.state.improve.retraining_decisions import RetrainingDecisions
     from modelops_pipelines.store.state.improve.retrainings import Retrainings
+    from modelops_pipelines.store.state.improve.review_items import ReviewItems
+    from modelops_pipelines.store.state.improve.review_verdicts import ReviewVerdicts
+    from modelops_pipelines.store.state.improve.set_checks import SetChecks
+    from modelops_pipelines.store.state.improve.training_runs import TrainingRuns
     from modelops_pipelines.store.state.improve.training_sets import TrainingSets
     from modelops_pipelines.store.state.installation import Mark
     from modelops_pipelines.store.state.maintenance.deletions import Deletions
@@ -78,6 +98,27 @@ class Stores:
         return Alerts(self.database)
 
     @cached_property
+    def alert_events(self) -> "AlertEvents":
+        """What happened to alerts."""
+        from modelops_pipelines.store.state.alerting.alert_events import AlertEvents
+
+        return AlertEvents(self.database)
+
+    @cached_property
+    def notifications(self) -> "Notifications":
+        """What is to be told to channels."""
+        from modelops_pipelines.store.state.alerting.notifications import Notifications
+
+        return Notifications(self.database)
+
+    @cached_property
+    def silences(self) -> "Silences":
+        """Silences that people made."""
+        from modelops_pipelines.store.state.alerting.silences import Silences
+
+        return Silences(self.database)
+
+    @cached_property
     def acceptances(self) -> "Acceptances":
         """Changed values that were accepted as the new normal."""
         from modelops_pipelines.store.state.alerting.acceptances import Acceptances
@@ -85,11 +126,53 @@ class Stores:
         return Acceptances(self.database)
 
     @cached_property
+    def runtime_rules(self) -> "RuntimeRules":
+        """Alert rules that were added at run time."""
+        from modelops_pipelines.store.state.alerting.runtime_rules import RuntimeRules
+
+        return RuntimeRules(self.database)
+
+    @cached_property
+    def messages(self) -> "Messages":
+        """Messages to channels: the outbox."""
+        from modelops_pipelines.store.state.alerting.messages import Messages
+
+        return Messages(self.database)
+
+    @cached_property
+    def leases(self) -> "Leases":
+        """What only one process does at a time, and who still does what."""
+        from modelops_pipelines.store.state.alerting.leases import Leases
+
+        return Leases(self.database)
+
+    @cached_property
     def verdicts(self) -> "Verdicts":
         """The newest verdict of each alert rule on each window."""
         from modelops_pipelines.store.state.alerting.verdicts import Verdicts
 
         return Verdicts(self.database)
+
+    @cached_property
+    def accepted_feedback(self) -> "AcceptedFeedbacks":
+        """Feedback that was accepted as labels for training."""
+        from modelops_pipelines.store.state.improve.accepted_feedback import AcceptedFeedbacks
+
+        return AcceptedFeedbacks(self.database)
+
+    @cached_property
+    def feedback_events(self) -> "FeedbackEvents":
+        """What people did with feedback."""
+        from modelops_pipelines.store.state.improve.feedback_events import FeedbackEvents
+
+        return FeedbackEvents(self.database)
+
+    @cached_property
+    def feedback_marks(self) -> "FeedbackMarks":
+        """What is flagged, assigned and deleted of feedback."""
+        from modelops_pipelines.store.state.improve.feedback_marks import FeedbackMarks
+
+        return FeedbackMarks(self.database)
 
     @cached_property
     def gates(self) -> "Gates":
@@ -106,11 +189,60 @@ class Stores:
         return IngestProgress(self.database)
 
     @cached_property
+    def lineage_events(self) -> "LineageEvents":
+        """OpenLineage events that are to be sent, and were."""
+        from modelops_pipelines.store.state.improve.lineage_events import LineageEvents
+
+        return LineageEvents(self.database)
+
+    @cached_property
+    def lineage_records(self) -> "LineageRecords":
+        """What lineage reads of the improvement's tables."""
+        from modelops_pipelines.store.state.improve.lineage_records import LineageRecords
+
+        return LineageRecords(self.database)
+
+    @cached_property
+    def label_sources(self) -> "LabelSources":
+        """How far sources of labels were read."""
+        from modelops_pipelines.store.state.improve.label_sources import LabelSources
+
+        return LabelSources(self.database)
+
+    @cached_property
     def retrainings(self) -> "Retrainings":
         """Retrainings: starts and results."""
         from modelops_pipelines.store.state.improve.retrainings import Retrainings
 
         return Retrainings(self.database)
+
+    @cached_property
+    def retraining_decisions(self) -> "RetrainingDecisions":
+        """Decisions whether to retrain."""
+        from modelops_pipelines.store.state.improve.retraining_decisions import RetrainingDecisions
+
+        return RetrainingDecisions(self.database)
+
+    @cached_property
+    def training_runs(self) -> "TrainingRuns":
+        """Attempts to train."""
+        from modelops_pipelines.store.state.improve.training_runs import TrainingRuns
+
+        return TrainingRuns(self.database)
+
+    @cached_property
+    def review_items(self) -> "ReviewItems":
+        """The review queue."""
+        from modelops_pipelines.store.state.improve.review_items import ReviewItems
+
+        return ReviewItems(self.database)
+
+    @cached_property
+    def review_verdicts(self) -> "ReviewVerdicts":
+        """What reviewers said of the items of the queue."""
+        from modelops_pipelines.store.state.improve.review_verdicts import ReviewVerdicts
+
+        return ReviewVerdicts(self.database)
 
     @cached_property
     def touched_windows(self) -> "TouchedWindows":
@@ -125,6 +257,13 @@ class Stores:
         from modelops_pipelines.store.state.improve.training_sets import TrainingSets
 
         return TrainingSets(self.database)
+
+    @cached_property
+    def set_checks(self) -> "SetChecks":
+        """Verdicts of the guards on training sets."""
+        from modelops_pipelines.store.state.improve.set_checks import SetChecks
+
+        return SetChecks(self.database)
 
     @cached_property
     def synced_aliases(self) -> "SyncedAliases":
@@ -191,6 +330,13 @@ class Stores:
         return MaintenanceEnds(home / "maintenance.json", home / "locks" / "maintenance_ends.lock")
 
     @cached_property
+    def backups(self) -> "HomeBackups":
+        """The backups that were taken of the home."""
+        from modelops_pipelines.store.filesystem.home_backups import HomeBackups
+
+        return HomeBackups(self.settings.home / "backups.json", self.settings.home / "locks" / "backups.lock")
+
+    @cached_property
     def pins(self) -> "Pins":
         """Versions of the lake's tables that vacuum keeps readable."""
         from modelops_pipelines.store.lake.maintenance.pins import Pins
@@ -214,7 +360,7 @@ class Stores:
     @cached_property
     def recent(self) -> "RecentRows":
         """The newest rows of the lake, for frequent queries."""
-        from modelops_pipelines.store.lake.recent_rows import RecentRows
+        from modelops_pipelines.store.lake.rows.recent import RecentRows
 
         return RecentRows(self.lake)
 
@@ -233,11 +379,25 @@ class Stores:
         return ModelCopies(self.settings.models)
 
     @cached_property
+    def normal_values(self) -> "NormalValues":
+        """What is normal for the features of each version."""
+        from modelops_pipelines.store.registry.references.normal_values import NormalValues
+
+        return NormalValues(self.settings.home / "references")
+
+    @cached_property
     def references(self) -> "References":
         """The drift reference of each version."""
-        from modelops_pipelines.store.registry.drift_references import References
+        from modelops_pipelines.store.registry.references.drift_references import References
 
         return References(self.settings.home / "references")
+
+    @cached_property
+    def reference_rows(self) -> "ReferenceRowsOfVersions":
+        """The rows that explanations of each version refer to."""
+        from modelops_pipelines.store.registry.references.reference_rows import ReferenceRowsOfVersions
+
+        return ReferenceRowsOfVersions(self.settings.home / "references")
 
     def now(self) -> datetime:
         """Return the clock's time in UTC."""

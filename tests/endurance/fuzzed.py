@@ -13,6 +13,8 @@ from tests.endurance.fuzzing import Sent
 from tests.fakes import model_kinds as kinds
 
 E = "/endpoints/{endpoint}"
+ONE_REVIEW = f"{E}/review/{{item}}"
+ONE_FEEDBACK = f"{E}/feedback/{{feedback_id}}"
 REPORT = "drift-2026-01-31T12.html"
 INPUTS: dict[str, dict[str, str]] = {
     "mixed": {**dict.fromkeys(kinds.NUMBERS, "float"), "city": "text"},
@@ -24,11 +26,12 @@ _PART = re.compile(r"\{[a-z_]+\}")
 
 @dataclass(frozen=True)
 class Known:
-    """What exists: the key that may do everything, keys' ids, and requests' ids."""
+    """What exists: the key that may do everything, keys' ids, requests' ids, and feedback's ids."""
 
     key: str
     key_ids: Sequence[str]
     request_ids: Sequence[str]
+    feedback_ids: Sequence[str]
 
 
 # Headers
@@ -184,8 +187,8 @@ FORMS = [
 
 
 def path_of(template: str, **parts: str) -> str:
-    """Return a route's path; its parts are quoted as a caller would have to."""
-    return _PART.sub(lambda match: quote(parts[match[0][1:-1]], safe=""), template)
+    """Return a route's path; its parts are quoted as a caller would have to. A part without a value is any name."""
+    return _PART.sub(lambda match: quote(parts.get(match[0][1:-1], parts.get("name", "")), safe=""), template)
 
 
 @st.composite
@@ -205,10 +208,31 @@ def prediction(draw: st.DrawFn, known: Known) -> Sent:
 NAMES = st.sampled_from(["mixed"] * 8 + ["typed"] * 4 + ["idle", "ghost", "x" * 120, "a/b", "%00", "é"])
 LABELS = st.sampled_from(["0", "1", 1, 0, True, 1.0, "maybe"])
 REPORTS = (
-    st.sampled_from([REPORT, "swagger-ui.css"]) | st.sampled_from(["../../state.db", "%2e%2e"]) | st.text(max_size=30)
+    st.sampled_from([REPORT, "swagger-ui.css", "1", "2"])
+    | st.sampled_from(["../../state.db", "%2e%2e"])
+    | st.text(max_size=30)
 )
+ITEMS = st.integers(-1, 9).map(str) | st.integers(2**52, 2**70).map(str) | st.text(min_size=1, max_size=9)
 WORDS = ["5", "1000", "0", "24h", "30d", "31d", "ok", "error", "5m", "61m"]
-QUERIES = ["limit", "since", "status", "user", "request_id", "window", "x"]
+QUERIES = [
+    "reason",
+    "not_judged_by",
+    "assignee",
+    "cursor",
+    "rating_from",
+    "text",
+    "category",
+    "flagged",
+    "until",
+    "version",
+    "limit",
+    "since",
+    "status",
+    "user",
+    "request_id",
+    "window",
+    "x",
+]
 ROUTES = [E, f"{E}/logs", f"{E}/metrics", f"{E}/example", f"{E}/reports/{{name}}", "/endpoints", "/keys"]
 ROUTES += [
     "/health",
@@ -219,10 +243,21 @@ ROUTES += [
     "/docs/static/{name}",
     "/{name}",
     "/keys/{key_id}",
+    f"{E}/feedback",
+    f"{E}/feedback/recent",
+    f"{E}/feedback/stats",
+    ONE_FEEDBACK,
+    f"{ONE_FEEDBACK}/history",
+    f"{E}/review",
+    f"{E}/review/agreement",
+    ONE_REVIEW,
     "/deployments",
     f"{E}/versions",
+    f"{E}/training-sets",
+    f"{E}/training-sets/{{content_hash}}",
     f"{E}/history",
 ]
+ROUTES += [f"{E}/versions/{{version}}/why", f"{E}/feedback/{{feedback_id}}/where"]
 
 
 def messages(known: Known) -> dict[str, st.SearchStrategy[Any]]:
@@ -237,7 +272,10 @@ def messages(known: Known) -> dict[str, st.SearchStrategy[Any]]:
         "thumbs": st.sampled_from(["up", "down", "left"]),
         "comment": st.text(max_size=30),
         "user_id": st.text(max_size=9),
+        "categories": st.lists(st.text(max_size=9), max_size=3),
+        "given_at": st.just(MOMENT) | TIMES.map(bytes.decode),
     }
+    note = {"note": st.text(max_size=9)}
     roles = st.lists(st.sampled_from(["read", "predict", "root"]))
     scope = {"endpoints": st.lists(NAMES, max_size=2), "mode": st.sampled_from(["live", "test", "x"])}
     versions = st.sampled_from(["1", "2", "3"]) | st.text(max_size=9)
@@ -245,6 +283,13 @@ def messages(known: Known) -> dict[str, st.SearchStrategy[Any]]:
     return {
         f"{E}/labels": _object({"labels": st.just(valid) | st.just(valid) | st.lists(label, max_size=3)}),
         f"{E}/feedback": _object({"prediction_id": ids}, rating=st.integers(-1, 7), corrected_label=LABELS, **said),
+        f"{ONE_FEEDBACK}/flag": _object({}, **note),
+        f"{ONE_FEEDBACK}/unflag": _object({}, **note),
+        f"{ONE_FEEDBACK}/assign": _object({"assignee": st.none() | st.text(max_size=9)}, **note),
+        f"{ONE_FEEDBACK}/to-training": _object({}, label=LABELS, **note),
+        ONE_REVIEW: _object({"verdict": st.sampled_from(["confirm", "correct", "reject", "x"])}, label=LABELS, **note),
+        f"{ONE_REVIEW}/assign": _object({"assignee": st.none() | st.text(max_size=9)}, force=st.booleans()),
+        f"{ONE_REVIEW}/reopen": _object(note),
         f"{E}/rollback": _object(
             {},
             reason=st.text(max_size=9) | ANY,
@@ -290,9 +335,9 @@ def message(draw: st.DrawFn, known: Known, template: str, body: st.SearchStrateg
 @st.composite
 def question(draw: st.DrawFn, known: Known, template: str) -> Sent:
     """A request without one, with something to look for."""
-    method = "DELETE" if template == "/keys/{key_id}" else "GET"
+    method = "DELETE" if template == "/keys/{key_id}" or (template == ONE_FEEDBACK and draw(st.booleans())) else "GET"
     odd = draw(st.sampled_from([method] * 9 + ["PUT", "HEAD", "OPTIONS", "PATCH"]))
-    values = st.sampled_from([*WORDS, *known.request_ids]) | st.text(max_size=45)
+    values = st.sampled_from([*WORDS, *known.request_ids, MOMENT, "true"]) | st.text(max_size=45)
     query = urlencode(draw(st.dictionaries(st.sampled_from(QUERIES), values, max_size=2)), errors="replace")
     path = _path(draw, known, template)
     return Sent(odd, f"{path}?{query}" if query else path, draw(headers(known.key)), b"", template)
@@ -300,4 +345,6 @@ def question(draw: st.DrawFn, known: Known, template: str) -> Sent:
 
 def _path(draw: st.DrawFn, known: Known, template: str) -> str:
     key_id = draw(st.sampled_from(known.key_ids) | st.text(alphabet="abc234567", min_size=1, max_size=11))
-    return path_of(template, endpoint=draw(NAMES), key_id=key_id, name=draw(REPORTS))
+    feedback_id = draw(st.sampled_from(known.feedback_ids) | st.text(min_size=1, max_size=70))
+    ids = {"key_id": key_id, "feedback_id": feedback_id, "item": draw(ITEMS)}
+    return path_of(template, endpoint=draw(NAMES), name=draw(REPORTS), **ids)

@@ -1,6 +1,6 @@
 """Whatever the gateway accepts, every asset of its endpoint can be materialised: alone, and together with all others.
 
-``--accepted 50000`` sends more requests; the 2,000 of each ordinary run are always the same.
+``--accepted 50000`` sends more requests; the 1,000 of each ordinary run are always the same.
 """
 
 import random
@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.trials.shadow import start_shadow
 from tests.endurance.accepted_requests import INPUTS, Draw
 from tests.endurance.fuzzing import Sent
@@ -25,7 +25,7 @@ from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.waiting import wait_until
 from tests.worlds.dagster_project import World, world
 
-BATCHES = 5
+BATCHES = 4
 KINDS = ("faulty", "test", "any", "plain")
 """What a batch of an endpoint consists of, by turns: the first two leave windows without an answered live row."""
 OURS = {"nothing_rejected", "joins_the_log", "key_usage_complete"}

@@ -27,6 +27,7 @@ from tests.fakes import model_kinds as kinds
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import Project
 from tests.support.request_forms import rows_of
+from tests.support.untried import versions_are_not_tried
 
 REPEATABLE = 2_000
 SECONDS = 120
@@ -76,8 +77,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         examples = gateway.client.get("/endpoints/typed/example", headers=own).json()["dataframe_records"]
         rows = {"mixed": rows_of(kinds.mixed(3, 1)), "typed": examples * 3}
         made = [gateway.predict(given, name, **own).json()["request_id"] for name, given in rows.items()]
+        said = [(name, f"{request}-{row}") for name, request in zip(rows, made, strict=True) for row in range(3)]
+        given = [
+            gateway.client.post(f"/endpoints/{name}/feedback", json={"prediction_id": one, "thumbs": "up"}, headers=own)
+            for name, one in said
+        ]
         document = gateway.client.get("/openapi.json", headers=own).json()
-        yield World(gateway, Known(key, spare, made), Judge(document))
+        yield World(gateway, Known(key, spare, made, [one.json()["feedback_id"] for one in given]), Judge(document))
 
 
 def deploy_all(project: Project) -> None:
@@ -85,8 +91,9 @@ def deploy_all(project: Project) -> None:
     mixed = kinds.add_endpoint(project, "mixed")
     for seed in range(3):
         kinds.put_live(project, mixed, kinds.training(kinds.mixed(kinds.TRAINING_ROWS, seed)), kinds.tolerant)
-    for number in range(30):
-        deploy(project.stores, mixed, str(number % 3 + 1), actor="test", reason="test", force=True)
+    with versions_are_not_tried():  # they were, when they were put live
+        for number in range(30):
+            deploy(project.stores, mixed, str(number % 3 + 1), actor="test", reason="test", force=True)
     typed = kinds.add_endpoint(project, "typed", LIMITED, task="multiclass")
     kinds.put_live_as_it_is(project, typed, kinds.typed(), kinds.echo())
     kinds.add_endpoint(project, "idle")

@@ -22,8 +22,11 @@ def _replace(make: Callable[[Path], object]) -> Callable[[Path], None]:
     return replace
 
 
-def _unknown_key(path: Path) -> None:
-    path.write_text(path.read_text() + "  colour: red\n")
+def _add(line: str) -> Callable[[Path], None]:
+    def add(path: Path) -> None:
+        path.write_text(f"{path.read_text()}  {line}\n")
+
+    return add
 
 
 def _wrong_value(path: Path) -> None:
@@ -35,7 +38,10 @@ def _misspelt_type(path: Path) -> None:
 
 
 FAULTS: dict[str, Callable[[Path], None]] = {
-    "an unknown key": _unknown_key,
+    "an unknown key": _add("colour: red"),
+    "a rule's path with a null byte": _add('alerts: [{kind: sql, name: q, sql: "a\\0b"}]'),
+    "a metric's path that is no text": _add('metrics: [{name: q, sql: "a\\ud800b"}]'),
+    "a rule whose name would be no name": _add("alerts: [{kind: latency, percentile: 1.0e-90, above: 5}]"),
     "a wrong value": _wrong_value,
     "no YAML": _write("attributes: [unclosed"),
     "empty": _write(""),

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from modelops_pipelines.core.profiles.profile import Profile
 from modelops_pipelines.core.profiles.profile_stack import Stack
-from modelops_pipelines.store.lake.profile_rows import Hours, hours_to_rows, joined_rows
+from modelops_pipelines.store.lake.rows.profiles import Hours, hours_to_rows, joined_rows
 
 
 @dataclass(frozen=True)

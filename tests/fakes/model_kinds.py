@@ -10,7 +10,7 @@ import pandas as pd
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.models.output_kinds import UNKNOWN
 from modelops_pipelines.operations.endpoints.load import read_endpoint
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.project import Project, make_project
@@ -109,6 +109,17 @@ def own(_frame: Any, _context: Any) -> Any:
             return 1 / (1 + np.exp(-(model_input["age"] / 40 + model_input["points"] ** 3)))
 
     return Own()
+
+
+def two_numbers(_frame: Any, _context: Any) -> Any:
+    """Return a pyfunc that answers two numbers a row by their names."""
+    import mlflow
+
+    class Two(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input, params=None):  # noqa: ARG002 - as above
+            return pd.DataFrame({"low": model_input["age"], "high": model_input["points"] * 3})
+
+    return Two()
 
 
 def demeaned(_frame: Any, _context: Any) -> Any:

@@ -1,6 +1,7 @@
 """Models that bring their own code along, in each way that MLflow has; the code's modules have the same names in all."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import mlflow
@@ -13,6 +14,7 @@ from modelops_pipelines.store.registry.file_hashes import hash_files
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.project import Project
 
+ONE_INPUT = {"x": "float"}
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0]})
 LOADER = """\
 {imports}
@@ -64,13 +66,15 @@ def save(folder: Path, way: str, factor: float) -> Path:
     return target
 
 
-def record(project: Project, spec: EndpointSpec, number: str, folder: Path) -> ModelVersion:
+def record(
+    project: Project, spec: EndpointSpec, number: str, folder: Path, inputs: Mapping[str, str] = ONE_INPUT
+) -> ModelVersion:
     """Record a saved model as a version that the project's own training made."""
     version = ModelVersion(
         model_name=spec.model_name,
         version=number,
         artifact_uri=folder.as_uri(),
-        inputs={"x": "float"},
+        inputs=dict(inputs),
         classes=None,
         training_set=None,
         run_id=None,

@@ -14,9 +14,9 @@ from modelops_pipelines.core.profiles.profile import fit_bins, profile
 from modelops_pipelines.core.release.desired_state import Variant
 from modelops_pipelines.core.release.event_log import Event
 from modelops_pipelines.core.tables.lake import DRIFT, ESTIMATED_QUALITY, PROFILES, QUALITY_METRICS, SERVICE_METRICS
-from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
-from modelops_pipelines.store.lake.profile_rows import hour_of
-from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.operations.alerting.life.raise_alerts import raise_alerts
+from modelops_pipelines.store.lake.rows.profiles import hour_of
+from modelops_pipelines.store.registry.references.drift_references import Reference
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.hourly_profiles import HourlyProfile, to_rows
 from tests.fakes.lake_rows import write

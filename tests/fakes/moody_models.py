@@ -2,10 +2,12 @@
 
 from typing import Any
 
-RAISE, HANG, EXIT, CRASH, LINGER, TEXT, SLOW = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0
+RAISE, HANG, EXIT, CRASH, LINGER, TEXT, SLOW, ESCAPE = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0, -8.0
+TOLD_TO = "MOODY_FILE"
+"""The variable with the file to which a model that escapes writes its environment."""
 
 
-def moody(always: float | None = None) -> Any:
+def moody(always: float | None = None) -> Any:  # noqa: C901 - a branch for each mood
     """Return a trainer of a model that does what a row's radius says, or ``always`` the same."""
 
     def train(_frame: Any, _context: Any) -> Any:
@@ -17,6 +19,7 @@ def moody(always: float | None = None) -> Any:
 
         class Moody(mlflow.pyfunc.PythonModel):  # local, so that it is pickled by value
             def predict(self, context, model_input, params=None):  # noqa: ARG002 - MLflow's own signature; hints would be taken for one
+                import pathlib
                 import signal
                 import subprocess
                 import sys
@@ -41,6 +44,10 @@ def moody(always: float | None = None) -> Any:
                     os.kill(os.getpid(), signal.SIGSEGV)
                 if -5.0 in moods:
                     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)  # lingering"])
+                if -8.0 in moods:
+                    code = "import time; time.sleep(600)  # escaped"
+                    subprocess.Popen([sys.executable, "-c", code], start_new_session=True, env={})
+                    pathlib.Path(os.environ["MOODY_FILE"]).write_text(repr(dict(os.environ)))
                 if -7.0 in moods:
                     time.sleep(0.002 * len(radius))
                 return 1 / (1 + np.exp(radius - 15))

@@ -13,6 +13,17 @@ def logistic(frame: Any, context: Any) -> Any:
     return model.fit(frame[list(context.features)], frame[context.label])
 
 
+def tuned(frame: Any, context: Any) -> Any:
+    """Fit a scaled logistic regression as regular as the settings say."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    print(f"settings {context.settings}")
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=context.settings["c"], random_state=context.seed))
+    return model.fit(frame[list(context.features)], frame[context.label])
+
+
 def linear(frame: Any, context: Any) -> Any:
     """Fit a linear regression."""
     from sklearn.linear_model import LinearRegression

@@ -46,7 +46,11 @@ def _wrapped(x: Any) -> list[Any]:
     return [[2 * value] for value in x.tolist()]
 
 
-def _both(x: Any) -> list[Any]:
+def pairs(x: Any) -> list[Any]:
+    return [[value, 2 * value] for value in x.tolist()]
+
+
+def both(x: Any) -> list[Any]:
     return [[1 - value, value] for value in x.tolist()]
 
 
@@ -93,7 +97,15 @@ WAYS = (
     Way("narrow numbers", REGRESSION, lambda x: (2 * x).astype(np.float32), right=_double),
     Way("nothing", REGRESSION, lambda _: None, "nothing (None)"),
     Way("a generator", REGRESSION, lambda x: (value for value in x), "a generator"),
-    Way("two columns", REGRESSION, lambda x: np.stack([x, x], axis=1), "returned a matrix"),
+    Way("two columns", REGRESSION, lambda x: np.stack([x, 2 * x], axis=1), right=pairs),
+    Way(
+        "a classifier's probabilities",
+        REGRESSION,
+        lambda x: np.stack([1 - x, x], axis=1),
+        "probabilities of its classes no, yes",
+        right=both,
+        unknown=None,
+    ),
     Way(
         "a DataFrame of two", REGRESSION, lambda x: pd.DataFrame({"a": x, "b": x}), "a DataFrame with the columns a, b"
     ),
@@ -112,13 +124,13 @@ WAYS = (
     Way("records", REGRESSION, lambda x: [{"price": value} for value in x], "a value of type dict"),
     Way("an error", REGRESSION, _raise, "ValueError: out of stock"),
     Way("an exit", REGRESSION, lambda _: (_ for _ in ()).throw(SystemExit(3)), "SystemExit"),
-    Way("probabilities", BINARY, lambda x: np.stack([1 - x, x], axis=1), right=_both, output="matrix"),
-    Way("a DataFrame by position", BINARY, lambda x: _labelled(x, [0, 1]), right=_both, output="matrix"),
+    Way("probabilities", BINARY, lambda x: np.stack([1 - x, x], axis=1), right=both, output="matrix"),
+    Way("a DataFrame by position", BINARY, lambda x: _labelled(x, [0, 1]), right=both, output="matrix"),
     Way(
         "a DataFrame of the classes, in another order",
         BINARY,
         lambda x: _labelled(x, CLASSES)[["yes", "no"]],
-        right=_both,
+        right=both,
         output="matrix",
         unknown="a DataFrame with the columns yes, no",
     ),

@@ -48,6 +48,20 @@ def test_one(): ...
 @pytest.mark.skip(reason="mounting is not permitted here")
 def test_two(): ...
 """
+CRASHING = """\
+import os, signal
+from pathlib import Path
+
+def test_that_ends_what_another_has_broken():
+    if not Path("broken").exists():
+        Path("broken").touch()
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+def test_that_ends_its_process():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+def test_after(): ...
+"""
 
 
 def run(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -93,3 +107,15 @@ def test_what_is_not_run_is_listed_and_a_missing_program_fails_ci(
     assert ("test_one: missing program: no-such-program (apt-get install no-such-program)" in done.stdout) == (
         not lines
     )
+
+
+def test_a_test_whose_worker_crashed_is_run_again_and_named(tmp_path: Path) -> None:
+    (tmp_path / "test_crashing.py").write_text(CRASHING)
+    crashing = ("-p", "tests.plugins.crashed_workers", "-n", "1", "--dist", "loadfile", "--max-worker-restart", "2")
+    done = run(tmp_path, *crashing, "-k", "broken or after")
+    assert (0, True) == (done.returncode, "2 passed" in done.stdout), done.stdout
+    listed = done.stdout.partition("A WORKER CRASHED, and the test was run again")[2]
+    assert "test_crashing.py::test_that_ends_what_another_has_broken" in listed, done.stdout
+    again = run(tmp_path, *crashing, "-k", "its_process")
+    assert again.returncode == 1, again.stdout
+    assert "FAILED test_crashing.py::test_that_ends_its_process" in again.stdout or "1 failed" in again.stdout

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from modelops_pipelines.core.alerting.alerts import Verdict
-from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
+from modelops_pipelines.operations.alerting.life.raise_alerts import raise_alerts
 from modelops_pipelines.store.stores import Stores
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -40,11 +40,14 @@ class RunningGateway:
 
 
 @contextmanager
-def running_gateway(project: Project, *, ready: bool = True) -> Iterator[RunningGateway]:
-    """Run the project's gateway in a process of its own until the block ends; wait until it is live (and ready)."""
+def running_gateway(project: Project, *, ready: bool = True, cwd: Path = ROOT) -> Iterator[RunningGateway]:
+    """Run the project's gateway in a process of its own until the block ends; wait until it is live (and ready).
+
+    It runs in ``cwd``: the project's folder where its YAML names files.
+    """
     log = project.folder / f"gateway-{time.monotonic_ns()}.log"
     environment = {**os.environ, **project.environment, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    process = WarmProcess(SERVE, cwd=ROOT, env=environment, out=log, err=log)
+    process = WarmProcess(SERVE, cwd=cwd, env=environment, out=log, err=log)
     url = f"http://127.0.0.1:{project.environment['MODELOPS_GATEWAY_PORT']}"
     with httpx.Client(base_url=url, timeout=60) as client:
         try:

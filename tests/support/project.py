@@ -100,7 +100,7 @@ def cancer_frame() -> Any:
 
 def train_first(project: Project, frame: Any = None) -> ModelVersion:
     """Train and register the project's first version."""
-    from modelops_pipelines.operations.improve import train as trainers
+    from modelops_pipelines.operations.improve.retraining import train as trainers
 
     put_blank_registry(project)
     return trainers.train_first(project.stores, project.spec, cancer_frame() if frame is None else frame)

@@ -10,6 +10,7 @@ import pytest
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import AcknowledgementError
 from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.project import Project
@@ -74,3 +75,9 @@ def assert_refused(project: Project, version: ModelVersion, said: str) -> None:
     assert raised.value.message.startswith(f"A gateway worker cannot serve version {version.version} of 'cancer': ")
     assert said in raised.value.message
     assert raised.value.message.endswith("version 1 was restored")
+
+
+def answers_of(version: ModelVersion, spec: EndpointSpec, frame: Any) -> dict[str, Any]:
+    """Return what a binary scikit-learn version answers to rows, as the fields of a logged request."""
+    scores = load_model(version, spec).get_raw_model().predict_proba(frame[list(version.inputs)])[:, 1].tolist()
+    return {"s": scores, "p": [str(int(score >= 0.5)) for score in scores]}

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.operations.models import child_process
-from tests.support.paths import ROOT
 
 PRELOADED = ["tests.support.preloaded"]
 _START_CHILD = child_process.start_child
@@ -25,7 +24,9 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 
 
 class WarmProcess:
-    """A running process: the part of ``subprocess.Popen`` that tests use."""
+    """A running process: the part of ``subprocess.Popen`` that tests use. No pipe leads to it."""
+
+    stdin = None
 
     def __init__(self, code: str, *arguments: str, cwd: Path, env: Mapping[str, str], out: Path, err: Path) -> None:
         """Start it; what it says is appended to the files ``out`` and ``err``."""
@@ -85,7 +86,7 @@ def warm_children() -> Iterator[None]:
         output = folder / child_process.OUTPUT
         output.touch()
         return WarmProcess(
-            code, *arguments, cwd=ROOT, env={**os.environ, **(environment or {})}, out=output, err=output
+            code, *arguments, cwd=Path.cwd(), env={**os.environ, **(environment or {})}, out=output, err=output
         )
 
     with pytest.MonkeyPatch.context() as patched:

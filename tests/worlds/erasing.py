@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modelops_pipelines.core.tables.lake import FEEDBACK, INFERENCE_LOG, LABELS, REJECTS
+from modelops_pipelines.core.tables.training import frozen_table
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.governance.erasure import Erased, erase_user
-from modelops_pipelines.operations.improve.training_sets import frozen_table
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.store.state.improve.training_sets import TrainingSet
@@ -30,7 +30,15 @@ OTHERS = ["anna", "o'hara", f"{CORE[:-1]}8", None]
 STREAMS = ("predictions", "labels", "feedback")
 DAYS = 3
 FROZEN = "f" * 64
-EXPECTED_ROWS = {"feedback": 5, "inference_log": 8, "labels": 4, "rejects": 1, "shadow_log": 0}
+EXPECTED_ROWS = {
+    "explanations": 0,
+    "feedback": 5,
+    "inference_log": 8,
+    "keyed_labels": 0,
+    "labels": 4,
+    "rejects": 1,
+    "shadow_log": 0,
+}
 
 
 @dataclass

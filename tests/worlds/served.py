@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from modelops_pipelines.core.alerting.alerts import Verdict
-from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
+from modelops_pipelines.operations.alerting.life.raise_alerts import raise_alerts
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.drift.detect import detect_drift
 from modelops_pipelines.operations.drift.profiles import profile_windows

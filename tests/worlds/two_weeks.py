@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.endpoints.spec import AlertRule, DriftPolicy, EndpointSpec
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule
+from modelops_pipelines.core.endpoints.spec import DriftPolicy, EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.operations.capture.ingest import ingest

@@ -8,22 +8,45 @@ import click
 
 from modelops_pipelines.cli.output import echo, json_option, show_change, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores
-from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.endpoints.spec import TASKS, EndpointSpec
 from modelops_pipelines.core.release.desired_state import DesiredState
+from modelops_pipelines.operations.alerting.views.counts import alert_counts, counts_in_words
 from modelops_pipelines.operations.endpoints.configurations import Configurations, Faulty, read_configurations
 from modelops_pipelines.operations.endpoints.kept import kept_of
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.endpoints.missing import to_add
 from modelops_pipelines.operations.lake.endpoint_tables import known_features
-from modelops_pipelines.operations.release.endpoint_status import endpoint_status, unmonitored
+from modelops_pipelines.operations.release.endpoint_status import status_of, unmonitored
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
 
 
 @click.group()
 def endpoint() -> None:
-    """List, show, validate, stop, start and delete endpoints."""
+    """Add, list, show, validate, stop, start and delete endpoints."""
+
+
+@endpoint.command()
+@click.argument("name")
+@click.option("--model", required=True, help="The registered model in MLflow.")
+@click.option("--task", type=click.Choice(TASKS), required=True, help="What the model does.")
+@click.option("--label", required=True, help="What turns out to be true, later: the name of the label.")
+@click.option("--registry", help="The MLflow server or database, kept in pyproject.toml. Default: the settings'.")
+@json_option
+def add(name: str, model: str, task: str, label: str, registry: str | None, *, as_json: bool) -> None:
+    """Add an endpoint NAME for a registered model: write its YAML. The folder needs to hold nothing else.
+
+    Every other key has its default: modelops endpoint show NAME prints them, the alert rules too.
+    """
+    from modelops_pipelines.operations.endpoints.add import add_endpoint, remember_registry
+
+    settings = load_settings()
+    if registry is not None:
+        remember_registry(Path.cwd(), registry)
+    path = add_endpoint(settings, {"name": name, "model_name": model, "task": task, "label": label})
+    show_value({"endpoint": name, "file": str(path)}, as_json=as_json)
+    echo(f"Next: modelops up, and in another shell: modelops deploy {name} VERSION", err=True)
 
 
 @endpoint.command("list")
@@ -35,21 +58,22 @@ def list_endpoints(*, as_json: bool) -> None:
     """
     stores = open_stores()
     live = {state.endpoint: state for state in stores.deployments.all_desired()}
-    configurations = read_configurations(stores.settings)
+    configurations, alerts = read_configurations(stores.settings), alert_counts(stores)
     rows = []
     for spec in configurations.specs:
         state = live.get(spec.name, DesiredState(spec.name))
-        found = endpoint_status(stores, state)
+        found = status_of(stores, spec, state)
         rows.append(
             {
                 "endpoint": spec.name,
-                "model": spec.model_name,
+                "model": None if spec.is_elsewhere else spec.model_name,
                 "task": spec.task,
                 "champion": state.champion,
                 "challenger": state.challenger,
                 "status": found.status,
                 "generation": state.generation,
                 "problem": found.problem or _configuration_problem(stores, spec, configurations),
+                "alerts": _alerts(alerts.get(spec.name, {}), as_json=as_json),
                 "drift_unmonitored": unmonitored(stores, spec),
                 **({"to_add": to_add(stores, spec, state)} if as_json else {}),
             }
@@ -58,6 +82,11 @@ def list_endpoints(*, as_json: bool) -> None:
             _tell(spec.name, to_add(stores, spec, state))
     rows += [_faulty_row(one, live, as_json=as_json) for one in configurations.faulty if one.spec is None]
     show_rows(rows, as_json=as_json, empty=f"There are no endpoints in {stores.settings.endpoints}: add a YAML file.")
+
+
+def _alerts(counts: Mapping[str, int], *, as_json: bool) -> Mapping[str, int] | str | None:
+    """Return an endpoint's alerts that are not resolved, by state."""
+    return counts if as_json else counts_in_words(counts)
 
 
 def _configuration_problem(stores: Stores, spec: EndpointSpec, found: Configurations) -> str | None:
@@ -75,7 +104,8 @@ def _faulty_row(fault: Faulty, live: Mapping[str, DesiredState], *, as_json: boo
     state = live.get(fault.name, DesiredState(fault.name))
     row: dict[str, Any] = {"endpoint": fault.name, "model": None, "task": None, "champion": state.champion}
     row |= {"challenger": state.challenger, "status": "invalid", "generation": state.generation}
-    return {**row, "problem": fault.problem, "drift_unmonitored": None, **({"to_add": None} if as_json else {})}
+    row |= {"problem": fault.problem, "alerts": _alerts({}, as_json=as_json)}
+    return {**row, "drift_unmonitored": None, **({"to_add": None} if as_json else {})}
 
 
 def _tell(endpoint: str, missing: str | None) -> None:
@@ -91,7 +121,7 @@ def show(name: str, *, as_json: bool) -> None:
     stores = open_stores()
     state = stores.deployments.desired(name)
     spec = endpoint_named(stores, name)
-    found = endpoint_status(stores, state)
+    found = status_of(stores, spec, state)
     live = {
         "generation": state.generation,
         "status": found.status,

@@ -69,7 +69,8 @@ def create(
     """Create a key named NAME.
 
     The role predict allows prediction requests, labels and feedback; read allows reading everything except keys;
-    operate allows rollbacks and reading; admin allows everything, including managing keys.
+    operate allows reading, releases such as rollbacks, and work on alerts and feedback; admin allows everything,
+    including managing keys.
     """
     granted = grant(name, roles, TEST if test else LIVE, endpoints or None)
     stores = open_stores()

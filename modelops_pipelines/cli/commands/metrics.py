@@ -7,15 +7,18 @@ from typing import Any
 
 import click
 
+from modelops_pipelines.cli.groups import DefaultCommandGroup
 from modelops_pipelines.cli.output import echo, json_option, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores, parse_moment
 from modelops_pipelines.core.alerting.alerts import with_states
-from modelops_pipelines.core.drift.ranking import by_drift
+from modelops_pipelines.core.drift.ranking import newest_and_worst_first
 from modelops_pipelines.core.endpoints import reserved_metrics as shown_metrics
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.models.input_forms import JSON
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, DRIFT, ESTIMATED_QUALITY, QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.lake.endpoint_tables import feature_types
 from modelops_pipelines.operations.lake.queries import SHIPPED, newest, query_lake, query_text
 from modelops_pipelines.operations.metrics.traffic import newest_traffic
 from modelops_pipelines.store.filesystem.files import write_atomically
@@ -119,16 +122,7 @@ def _segment_row(row: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
     return {name: row[name] for name in names if row[name] is not None}
 
 
-class _ShownByDefault(click.Group):
-    """A group whose command ``show`` may be left out: ``modelops drift ENDPOINT``."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or args[0] not in {*self.commands, *ctx.help_option_names}:
-            args = ["show", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=_ShownByDefault)
+@click.group(cls=DefaultCommandGroup)
 def drift() -> None:
     """Show drift verdicts ('show' may be left out), or accept drifted values as the new normal."""
 
@@ -145,7 +139,7 @@ def accept(endpoint: str, columns: tuple[str, ...], since: str | None, reason: s
     A drift alert stays open until the values are back, a version trained on them serves, or they are accepted. Verdicts
     on earlier windows do not change. A verdict needs four days of the new normal.
     """
-    from modelops_pipelines.operations.alerting.accept_drift import accept_drift, acceptance_rows
+    from modelops_pipelines.operations.alerting.life.accept_drift import accept_drift, acceptance_rows
 
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
@@ -159,7 +153,7 @@ def accept(endpoint: str, columns: tuple[str, ...], since: str | None, reason: s
 @json_option
 def list_accepted(endpoint: str, *, as_json: bool) -> None:
     """List what was accepted as the new normal of ENDPOINT: columns, since when, by whom and why."""
-    from modelops_pipelines.operations.alerting.accept_drift import acceptance_rows
+    from modelops_pipelines.operations.alerting.life.accept_drift import acceptance_rows
 
     stores = open_stores()
     endpoint_named(stores, endpoint)
@@ -178,17 +172,15 @@ def show_drift(endpoint: str, windows: int | None, hours: int | None, *, drifted
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     found = newest(stores, spec, DRIFT, _window_count(spec, windows, hours))
-    rows = [row for row in _worst_first(found) if row["drifted"] or not drifted]
+    rows = [row for row in newest_and_worst_first(found) if row["drifted"] or not drifted]
     shown = rows if as_json else [with_states({name: row[name] for name in _DRIFT}) for row in rows]
     unjudged = sum(row["drifted"] is None for row in found)
     none = f"No columns of endpoint {endpoint!r} drifted in these windows"
     none += f"; {unjudged} of {len(found)} were not judged." if unjudged else "."
     show_rows(shown, as_json=as_json, empty=none if found else f"Endpoint {endpoint!r} has no drift verdicts yet.")
-
-
-def _worst_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sort rows of the drift table: the newest window first, within a window the columns that drifted most."""
-    return sorted(map(dict, by_drift(rows)), key=lambda row: row["window_start"], reverse=True)
+    nested = [name for name, kind in feature_types(stores, spec).items() if kind == JSON]
+    if nested:
+        echo(f"Not profiled, as they hold no plain values: {', '.join(nested)}.", err=True)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""Commands on versions of a model: list, test, evaluate, archive, restore."""
+"""Commands on versions of a model: list, test, evaluate, archive, restore; those of other modules are added."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from modelops_pipelines.cli.commands.environments import environment
+from modelops_pipelines.cli.commands.improve.lineage import why_version
+from modelops_pipelines.cli.commands.signing import sign, verify
 from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT
 from modelops_pipelines.cli.output import as_text, echo, json_option, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores
@@ -31,7 +34,11 @@ _COLUMNS = ("at", "version", "suite", "cases", "passed", "failed", "seconds", "i
 
 @click.group()
 def model() -> None:
-    """List, test, archive and restore versions of an endpoint's model."""
+    """List, test, explain, sign, archive and restore versions of an endpoint's model."""
+
+
+for command in (why_version, sign, verify, environment):
+    model.add_command(command)
 
 
 @model.command("list")

@@ -114,8 +114,12 @@ def _serving(settings: Settings) -> str:
 
 def _models(settings: Settings) -> str:
     from modelops_pipelines.operations.versions.copies import check_copies
+    from modelops_pipelines.operations.versions.signed_versions import check_trust
 
-    return check_copies(Stores(settings))
+    stores = Stores(settings)
+    found = check_copies(stores)
+    check_trust(stores)
+    return found
 
 
 def _registry(settings: Settings) -> str:

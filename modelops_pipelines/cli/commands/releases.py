@@ -45,6 +45,7 @@ def deploy(
     _require_reason(reason, force=force)
     stores = open_stores()
     spec = endpoint_named(stores, endpoint, newest=True)  # a version goes live with the configuration made for it
+    _prepare(stores, spec, version)
     change = releases.deploy(
         stores, spec, version, share=share, actor=actor(), reason=reason, key=key, force=force, dry_run=dry_run
     )
@@ -168,6 +169,17 @@ def _gate_of(event: Event) -> str | None:
 def _require_reason(reason: str, *, force: bool) -> None:
     if force and not is_readable(reason):
         raise click.UsageError("--force requires --reason, which the history records")
+
+
+def _prepare(stores: Stores, spec: EndpointSpec, version: str) -> None:
+    """Build the version's environment, where the endpoint is isolated and there is none yet, and tell how far it is."""
+    from modelops_pipelines.cli.progress import told_steps
+    from modelops_pipelines.operations.versions.environments import prepare_version
+
+    if not spec.is_isolated:
+        return
+    with told_steps() as tell:
+        prepare_version(stores, spec, version, tell)
 
 
 def _sync_registry(stores: Stores, spec: EndpointSpec) -> None:

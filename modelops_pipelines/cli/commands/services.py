@@ -50,6 +50,7 @@ def up(workers: int | None, *, mlflow: bool) -> None:
         echo(f"MLflow is not started: the registry is the server {shown_uri(settings.registry_uri)}", err=True)
         mlflow = False
     with running(settings, Path.cwd()) as platform:
+        platform.prepare_gateway()
         stores.database.secret()
         protect_dagster_page(has_keys=bool(stores.keys.list()))
         platform.require_startable(["gateway", "dagster", *(["mlflow"] if mlflow else [])])
@@ -129,6 +130,7 @@ def serve_until_interrupted(platform: LocalPlatform, stores: Stores | None = Non
                 keep_logs_small(stores)
             if not was_up and all(service.state == RUNNING for service in platform.services):
                 was_up = True
+                platform.end_strays()
                 for service in platform.services:
                     if service.url:
                         echo(f"  {service.name:<8} {service.url}{'/docs' if service.name == 'gateway' else ''}")

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import click
 
+from modelops_pipelines.cli.numbers import NUMBER
 from modelops_pipelines.cli.output import json_option, show_change, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
@@ -52,7 +53,7 @@ def ab() -> None:
 )
 @click.option(
     "--planned",
-    type=int,
+    type=NUMBER,
     default=10_000,
     show_default=True,
     help="Number of labelled callers at which the test is most powerful.",

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from modelops_pipelines.cli.gateway_client import Body, post
+from modelops_pipelines.cli.gateway_client import Body, predict
 from modelops_pipelines.cli.output import as_text, echo, json_option
 from modelops_pipelines.cli.project import open_stores
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, NotReadyError, UnknownError
 from modelops_pipelines.core.release.desired_state import DesiredState
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+from modelops_pipelines.operations.endpoints.served_here import require_served_here
 from modelops_pipelines.operations.models.client_snippets import curl_snippet, prediction_url, python_snippet
 from modelops_pipelines.operations.models.example_request import example_body
 from modelops_pipelines.store.state.release.deployments import required_version
@@ -45,7 +46,7 @@ def try_(endpoint: str, row: str | None, path: Path | None, version: str | None,
     state = _serving(stores, spec)
     headers = {"X-Test-Call": "true", **({} if version is None else {"X-Session-Id": _session(state, version)})}
     body = _from_file(path) if path else _from_text(row) if row else _from_champion(stores, spec, state, version)
-    answer = post(prediction_url(stores.settings.gateway_url, endpoint), body, headers)
+    answer = predict(stores.settings.gateway_url, endpoint, body, headers)
     _show(answer, as_json=as_json)
 
 
@@ -68,6 +69,7 @@ def snippet(endpoint: str, *, curl: bool) -> None:
 
 
 def _serving(stores: Stores, spec: EndpointSpec) -> DesiredState:
+    require_served_here(spec, "a request")
     state = stores.deployments.desired(spec.name)
     if state.champion is None:
         raise NotReadyError(

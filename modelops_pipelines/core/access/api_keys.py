@@ -29,6 +29,9 @@ PERMITTED: Final[Mapping[Role, frozenset[Role]]] = {
 ACTIVE, EXPIRED, REVOKED = "active", "expired", "revoked"
 NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9 ._:@/+-]{0,99}"
 KEY_ID_PATTERN: Final = r"[a-z2-7]{10}"
+KEY_HEADER: Final = "X-API-Key"
+KEY_VARIABLE: Final = "MODELOPS_API_KEY"
+"""The variable of a caller's environment that has the key."""
 
 _ID_BYTES, _SECRET_BYTES, _CHECK_BYTES = 7, 32, 4
 _ID_CHARACTERS, _CHECK_CHARACTERS = 10, 7

@@ -1,11 +1,14 @@
-"""Verdicts of alert rules, and how a verdict changes the rule's alert."""
+"""Verdicts of alert rules, alerts, and what a failure or a pass makes of an alert."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-OPEN, RESOLVED = "open", "resolved"
+PENDING, OPEN, ACKNOWLEDGED, RESOLVED = "pending", "open", "acknowledged", "resolved"
+"""The states of an alert as people see them. An acknowledged alert is stored as open, with who acknowledged it."""
+WORST_FIRST = ("error", "warning")
+"""The severities of alerts."""
 PASSES_TO_RESOLVE = 2
 PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
 """The three states of a verdict, as they are shown. Not judged is neither a pass nor a failure."""
@@ -33,7 +36,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Alert:
-    """One alert of a rule, open or resolved."""
+    """One alert of a rule: pending, open or resolved. See ``core.tables.state`` for what each field says."""
 
     endpoint: str
     rule: str
@@ -49,6 +52,54 @@ class Alert:
     opened_window: str
     data_window: str
     id: int | None = None
+    value: float | None = None
+    threshold: float | None = None
+    n: int | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    note: str | None = None
+    resolved_by: str | None = None
+    resolution: str | None = None
+    reopened: int = 0
+    flapping: bool = False
+    escalations: int = 0
+
+    @property
+    def state(self) -> str:
+        """Its state as people see it: pending, open, acknowledged or resolved."""
+        return ACKNOWLEDGED if self.status == OPEN and self.acknowledged_at is not None else self.status
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a rule says of its alerts beside the threshold: how long it fails before one opens, whose it is, its labels.
+
+    ``wait`` is the rule's ``for``; None: an alert opens at the first failure.
+    """
+
+    wait: timedelta | None = None
+    owner: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    runbook: str | None = None
+
+
+@dataclass(frozen=True)
+class AlertEvent:
+    """What happened to an alert: one row of its history, and what channels are told.
+
+    ``actor`` is None where the rule's verdict or the clock did it. ``alert_id`` is 0 until the alert is written.
+    ``detail`` has the alert's ``state`` after it, and at an opening what the rule says: owner, labels, runbook.
+    """
+
+    alert_id: int
+    endpoint: str
+    rule: str
+    at: datetime
+    event: str
+    actor: str | None = None
+    note: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    id: int | None = None
 
 
 def state_of(passed: bool | None) -> str:  # noqa: FBT001 - the verdict itself
@@ -58,39 +109,18 @@ def state_of(passed: bool | None) -> str:  # noqa: FBT001 - the verdict itself
     return PASSED if passed else FAILED
 
 
+def is_worse(severity: str, before: str) -> bool:
+    """Return whether a severity is worse than one before it."""
+    return severity in WORST_FIRST[: _rank(before)]
+
+
 def with_states(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a derived table's row for people: a verdict that is null reads "not judged", not an empty cell."""
     return {n: NOT_JUDGED if value is None and n in _VERDICT_COLUMNS else value for n, value in row.items()}
 
 
-def apply_verdict(alert: Alert | None, verdict: Verdict, endpoint: str, now: datetime) -> Alert | None:
-    """Return the rule's alert after one more verdict; None when there is nothing to write.
-
-    A failure opens an alert or is counted on the open one; two passes in a row resolve it; a verdict of None changes
-    nothing.
-    """
-    if verdict.passed is None:
-        return None
-    if alert is None:
-        return None if verdict.passed else _open_alert(verdict, endpoint, now)
-    if not verdict.passed:
-        return replace(
-            alert,
-            count=alert.count + 1,
-            passes=0,
-            last_seen_at=now,
-            kind=verdict.kind,
-            severity=verdict.severity,
-            message=verdict.message,
-            data_window=verdict.window,
-        )
-    passes = alert.passes + 1
-    if passes < PASSES_TO_RESOLVE:
-        return replace(alert, passes=passes)
-    return replace(alert, passes=passes, status=RESOLVED, resolved_at=now)
-
-
-def _open_alert(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
+def open_alert(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
+    """Return a new alert for a failure."""
     return Alert(
         endpoint=endpoint,
         rule=verdict.rule,
@@ -105,7 +135,39 @@ def _open_alert(verdict: Verdict, endpoint: str, now: datetime) -> Alert:
         resolved_at=None,
         opened_window=verdict.window,
         data_window=verdict.window,
+        value=verdict.value,
+        threshold=verdict.threshold,
+        n=verdict.n,
     )
+
+
+def after_failure(alert: Alert, verdict: Verdict, now: datetime) -> Alert:
+    """Return the alert after one more failure: counted, in the words and numbers of the newest."""
+    return replace(
+        alert,
+        count=alert.count + 1,
+        passes=0,
+        last_seen_at=now,
+        kind=verdict.kind,
+        severity=verdict.severity,
+        message=verdict.message,
+        data_window=verdict.window,
+        value=verdict.value,
+        threshold=verdict.threshold,
+        n=verdict.n,
+    )
+
+
+def after_pass(alert: Alert, now: datetime) -> Alert:
+    """Return the alert after a pass: the second one in a row resolves it."""
+    passes = alert.passes + 1
+    if passes < PASSES_TO_RESOLVE:
+        return replace(alert, passes=passes)
+    return replace(alert, passes=passes, status=RESOLVED, resolved_at=now)
+
+
+def _rank(severity: str) -> int:
+    return WORST_FIRST.index(severity) if severity in WORST_FIRST else len(WORST_FIRST)
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:

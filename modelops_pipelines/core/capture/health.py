@@ -10,6 +10,10 @@ from modelops_pipelines.core.windows import text
 CAPTURE = "capture"
 """The name of the rule, of its check and of its alert."""
 STEP = timedelta(seconds=5)
+REFUSED = "capture_refused"
+"""The name of the alert on requests that were not answered because they could not be captured; its kind is CAPTURE."""
+CALM = timedelta(seconds=30)
+"""A pass in a row is recorded so long after the last refusal, or the pass before."""
 _MIB = 1 << 20
 
 
@@ -95,11 +99,32 @@ def should_record(alert: Alert | None, health: CaptureHealth, now: datetime) -> 
     """Return whether to record this result on the endpoint's alert.
 
     Several processes check the same spool at different times. So a failure is recorded STEP after the previous one, and
-    each pass in a row STEP later.
+    each pass in a row STEP later. An alert that was seen in the future was seen before the clock was set back.
     """
     if alert is None:
         return not health.ok
-    return now - alert.last_seen_at >= STEP * (alert.passes + 1 if health.ok else 1)
+    return abs(now - alert.last_seen_at) >= STEP * (alert.passes + 1 if health.ok else 1)
+
+
+def refusal_verdict(endpoint: str, count: int, why: str, now: datetime) -> Verdict:
+    """Return the verdict on requests that a worker refused since it last looked."""
+    message = (
+        f"{count} request(s) to {endpoint!r} were refused (503) because their capture failed: the spool cannot be "
+        f"written ({why}). Free space on the disk of MODELOPS_HOME or repair it."
+    )
+    return Verdict(REFUSED, CAPTURE, "error", False, float(count), 0.0, count, text(now), message)
+
+
+def calm_verdict(endpoint: str, now: datetime) -> Verdict:
+    """Return the verdict of a worker that refused nothing."""
+    return Verdict(REFUSED, CAPTURE, "error", True, 0.0, 0.0, 0, text(now), f"No request to {endpoint!r} is refused")
+
+
+def is_refusal_due(alert: Alert | None, verdict: Verdict, now: datetime) -> bool:
+    """Return whether to record a worker's verdict on refusals: a worker that refuses none does not speak for others."""
+    if alert is None:
+        return verdict.passed is False
+    return abs(now - alert.last_seen_at) >= (CALM * (alert.passes + 1) if verdict.passed else STEP)
 
 
 def _lag(endpoint: str, reading: Reading, thresholds: Thresholds) -> Check:

@@ -5,7 +5,8 @@ and ``feedback`` have one for each call, with a row for each label or feedback. 
 releases: a field that was added later may be absent, and no field changes its key or its meaning.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, get_type_hints
@@ -51,7 +52,7 @@ class PredictionRecord(TypedDict):
     n: Annotated[int, Field(integer("rows", "rows of the request; 1 if it failed"), "record")]
     status: Annotated[int, _log("status")]
     error: Annotated[str | None, _log("error_code")]
-    ms: Annotated[float, _log("latency_ms")]
+    ms: Annotated[float | None, _log("latency_ms")]
     user: Annotated[str | None, _log("user_id")]
     session: Annotated[str | None, _log("session_id")]
     client: Annotated[str | None, _log("client_request_id")]
@@ -85,6 +86,8 @@ OPTIONAL_KEYS: frozenset[str] = frozenset(PredictionRecord.__optional_keys__)
 LABEL_FIELDS: tuple[Column, ...] = tuple(one for one in LABELS.columns if one.name not in _BY_INGEST)
 FEEDBACK_FIELDS: tuple[Column, ...] = tuple(one for one in FEEDBACK.columns if one.name not in _BY_INGEST)
 """The fields of a row: the table's columns, without those that ingest adds."""
+LATER_FIELDS = frozenset({"source", "author", "key_id", "withdraws", "categories", "given_at", "deletes"})
+"""Fields of labels and feedback that release 0.3 and earlier ones do not know."""
 _MOMENTS = frozenset(one.name for one in (*LABEL_FIELDS, *FEEDBACK_FIELDS) if one.type == "timestamp")
 
 
@@ -108,7 +111,7 @@ def prediction_record(  # noqa: PLR0913 - a parameter for each field
     rows: int,
     status: int,
     error_code: str | None,
-    latency_ms: float,
+    latency_ms: float | None,
     user_id: str | None,
     session_id: str | None,
     client_request_id: str | None,
@@ -158,13 +161,37 @@ def prediction_record(  # noqa: PLR0913 - a parameter for each field
     return record
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a label came from: the source (None: the gateway's route), the person, and the API key."""
+
+    source: str | None = None
+    author: str | None = None
+    key_id: str | None = None
+
+
+OWN_ROUTE = Origin()
+
+
 def label_row(
-    request: RequestId, row: int, label: str | float, labelled_at: datetime, received_at: datetime
+    request: RequestId,
+    row: int,
+    label: str | float,
+    labelled_at: datetime,
+    received_at: datetime,
+    origin: Origin = OWN_ROUTE,
 ) -> dict[str, Any]:
-    """Return the row of a label; its id is a hash of prediction id, label and ``labelled_at``."""
-    number = content_id(request.prediction_id(row), label, to_micros(labelled_at))
+    """Return the row of a label; its id is a hash of prediction, label, ``labelled_at`` and, if given, the source."""
+    parts = (request.prediction_id(row), label, to_micros(labelled_at))
+    number = content_id(*parts, *(() if origin.source is None else (origin.source, origin.author)))
     times = {"labelled_at": to_micros(labelled_at), "received_at": to_micros(received_at)}
-    return {"label_id": number, **_identity(request, row), "label": label, **times}
+    return {"label_id": number, **_identity(request, row), "label": label, **times, **vars(origin), "withdraws": None}
+
+
+def withdrawal_row(label: Mapping[str, Any], received_at: datetime) -> dict[str, Any]:
+    """Return the row that withdraws a label's row: that label counts no longer, in whatever order both arrive."""
+    number = content_id("withdrawal of", label["label_id"])
+    return {**label, "label_id": number, "received_at": to_micros(received_at), "withdraws": label["label_id"]}
 
 
 @dataclass(frozen=True)
@@ -177,18 +204,41 @@ class Feedback:
     corrected_label: str | float | None = None
     user_id: str | None = None
     session_id: str | None = None
+    categories: tuple[str, ...] = ()
+    given_at: datetime | None = None
 
 
-def feedback_row(request: RequestId, row: int, feedback: Feedback, received_at: datetime) -> dict[str, Any]:
-    """Return the row of feedback; its id is a hash of the prediction id and the whole feedback."""
-    number = content_id(request.prediction_id(row), *vars(feedback).values())
-    identity = _identity(request, row)
-    return {"feedback_id": number, **identity, **vars(feedback), "received_at": to_micros(received_at)}
+def feedback_row(
+    request: RequestId, row: int, feedback: Feedback, received_at: datetime, key_id: str | None = None
+) -> dict[str, Any]:
+    """Return the row of feedback; its id is a hash of the prediction id and the whole feedback.
+
+    What earlier releases did not know (categories, the time of giving) is in the hash only where it is given.
+    """
+    said = vars(feedback)
+    categories = json.dumps(sorted(set(feedback.categories)), ensure_ascii=False) if feedback.categories else None
+    given_at = None if feedback.given_at is None else to_micros(feedback.given_at)
+    later = {"categories": categories, "given_at": given_at}
+    first = {name: value for name, value in said.items() if name not in later}
+    known = [(name, value) for name, value in later.items() if value is not None]
+    number = content_id(request.prediction_id(row), *first.values(), *(part for pair in known for part in pair))
+    known_since = {"received_at": to_micros(received_at), **later, "key_id": key_id, "deletes": None}
+    return {"feedback_id": number, **_identity(request, row), **first, **known_since}
+
+
+def deletion_row(request: RequestId, row: int, feedback_id: str, received_at: datetime) -> dict[str, Any]:
+    """Return the row that deletes feedback: it counts no longer, in whatever order both arrive."""
+    written = feedback_row(request, row, Feedback(), received_at)
+    return {**written, "feedback_id": content_id("deletion of", feedback_id), "deletes": feedback_id}
 
 
 def response_record(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the record of a call with these rows, all of them labels or all feedback."""
-    return {"rows": rows}
+    """Return the record of a call with these rows, all of them labels or all feedback.
+
+    A field of a later release that no row has a value of is not written.
+    """
+    empty = {name for name in LATER_FIELDS if all(row.get(name) is None for row in rows)}
+    return {"rows": [{name: value for name, value in row.items() if name not in empty} for row in rows]}
 
 
 def _identity(request: RequestId, row: int) -> dict[str, Any]:
@@ -218,5 +268,5 @@ def response_columns(record: dict[str, Any]) -> dict[str, list[Any]]:
     rows = record["rows"]
     columns = {name: [row[name] for row in rows] for name in rows[0].keys()}  # noqa: SIM118 - raises for what is not a dict
     for name in _MOMENTS & columns.keys():
-        columns[name] = [from_micros(value) for value in columns[name]]
+        columns[name] = [None if value is None else from_micros(value) for value in columns[name]]
     return columns

@@ -14,6 +14,11 @@ def by_drift(verdicts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(verdicts, key=lambda r: (not r["drifted"], -_LEVELS.get(r["severity"], 0), -excess(r), r["column"]))
 
 
+def newest_and_worst_first(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of the drift table: the newest window first, within a window the columns that drifted most."""
+    return sorted(map(dict, by_drift(rows)), key=lambda row: row["window_start"], reverse=True)
+
+
 def excess(row: Mapping[str, Any]) -> float:
     """Return value / threshold, or threshold / value for p-values.
 

@@ -1,9 +1,11 @@
 """An issue with one configured value, and the phrases that all issues share. Rules: the ``validate`` modules."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+_OWNER = re.compile(r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 _LISTED = 12
 _SHORTEST_PREFIX = 3
 
@@ -35,3 +37,10 @@ def one_of(path: str, value: str, choices: Sequence[str]) -> Iterator[Issue]:
     """Yield an issue if the value is not one of the choices."""
     if value not in choices:
         yield Issue(path, f"'{value}' is not a valid value", suggestion(value, choices))
+
+
+def owner_issues(path: str, owner: str) -> Iterator[Issue]:
+    """Yield an issue if the text is neither an e-mail address nor a team."""
+    if not _OWNER.fullmatch(owner):
+        fix = "Write an e-mail address or a team, such as 'team:data-science'"
+        yield Issue(path, f"'{owner}' is not a valid owner", fix)

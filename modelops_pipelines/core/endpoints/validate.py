@@ -4,7 +4,8 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from modelops_pipelines.core.endpoints.issues import Issue, one_of, suggestion
+from modelops_pipelines.core.endpoints.explain import explain_issues, unexplained_issues
+from modelops_pipelines.core.endpoints.issues import Issue, one_of, owner_issues, suggestion
 from modelops_pipelines.core.endpoints.spec import (
     ALIAS_POLICIES,
     DIRECT_STEPS,
@@ -15,17 +16,24 @@ from modelops_pipelines.core.endpoints.spec import (
     EndpointSpec,
     Promotion,
 )
-from modelops_pipelines.core.endpoints.validate_alerts import alert_issues
-from modelops_pipelines.core.endpoints.validate_classes import class_issues
-from modelops_pipelines.core.endpoints.validate_gate import gate_issues, verdict_age_issues
-from modelops_pipelines.core.endpoints.validate_guard import guard_issues
-from modelops_pipelines.core.endpoints.validate_limits import limits_and_capture_issues
-from modelops_pipelines.core.endpoints.validate_monitoring import monitoring_issues
-from modelops_pipelines.core.endpoints.validate_retention import retention_issues
+from modelops_pipelines.core.endpoints.trust import trust_issues
+from modelops_pipelines.core.endpoints.validation.alerts import alert_issues
+from modelops_pipelines.core.endpoints.validation.classes import class_issues
+from modelops_pipelines.core.endpoints.validation.elsewhere import served_issues
+from modelops_pipelines.core.endpoints.validation.gate import gate_issues, verdict_age_issues
+from modelops_pipelines.core.endpoints.validation.guard import guard_issues
+from modelops_pipelines.core.endpoints.validation.label_sources import label_source_issues
+from modelops_pipelines.core.endpoints.validation.limits import CALLERS_FIELDS, limits_and_capture_issues
+from modelops_pipelines.core.endpoints.validation.monitoring import monitoring_issues
+from modelops_pipelines.core.endpoints.validation.retention import retention_issues
+from modelops_pipelines.core.endpoints.validation.retraining import retraining_issues
+from modelops_pipelines.core.endpoints.validation.review import review_issues
+from modelops_pipelines.core.endpoints.validation.slos import slo_issues
+from modelops_pipelines.core.endpoints.validation.training import training_issues
+from modelops_pipelines.core.endpoints.validation.training_policy import training_policy_issues
+from modelops_pipelines.core.tables.feature_columns import column_of, is_named_like
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_OWNER = re.compile(r"team:.*\S.*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
-_TRAINER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _LONGEST_MODEL_NAME = 200
 _NOT_IN_MODEL_NAMES = re.compile(r"[/:]|\s$|^\s")
 _LARGEST_SHARE = 100
@@ -48,19 +56,28 @@ def endpoint_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[
     else:
         yield from one_of("task", spec.task, TASKS)
     yield from one_of("window", spec.window, WINDOWS)
+    yield from served_issues(spec)
     yield from _label_issues(spec, context)
     yield from class_issues(spec)
-    yield from _known_feature_issues(spec, context)
     yield from _feature_issues(spec, context)
     yield from _owner_issues(spec)
     yield from monitoring_issues(spec, context.known_features)
     yield from alert_issues(spec.alerts, spec.task, [metric.name for metric in spec.metrics])
-    yield from _training_issues(spec)
+    yield from slo_issues(spec)
+    yield from label_source_issues(spec, context.known_features)
+    yield from training_issues(spec)
+    yield from retraining_issues(spec)
+    yield from review_issues(spec)
+    yield from training_policy_issues(spec)
     yield from promotion_issues(spec.promotion)
     yield from gate_issues(spec.gate)
     yield from verdict_age_issues(spec.gate, spec.promotion)
     yield from guard_issues(spec.guard)
+    yield from trust_issues(spec.trust)
     yield from limits_and_capture_issues(spec, context.system_columns, context.known_features)
+    redacted = [name for name in spec.capture.redact if name not in CALLERS_FIELDS]
+    yield from explain_issues(spec.explain, redacted, is_elsewhere=spec.is_elsewhere, row_wise=spec.row_wise)
+    yield from unexplained_issues([rule.kind for rule in spec.alerts], is_explained=spec.is_explained)
     yield from retention_issues(spec)
 
 
@@ -74,6 +91,8 @@ def _name_issues(spec: EndpointSpec) -> Iterator[Issue]:
         problem = f"'{spec.name}' cannot be used as asset key, folder and URL"
         fix = f"Use {_better_name(spec.name)}: up to 63 of a-z, 0-9 and _, starting with a letter"
         yield Issue("name", problem, fix)
+    if spec.is_elsewhere:
+        return
     if _NOT_IN_MODEL_NAMES.search(spec.model_name):
         problem = f"'{spec.model_name}' is not a valid registered model name"
         yield Issue("model_name", problem, "Remove '/', ':', surrounding spaces, and the version")
@@ -98,16 +117,9 @@ def _better_name(name: str) -> str:
 def _label_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[Issue]:
     if spec.label in context.system_columns:
         yield _clash("label", f"'{spec.label}'", "Rename the label's column")
-    if spec.label in (context.known_features or ()):
+    if any(is_named_like(name, spec.label) for name in context.known_features or ()):
         problem = f"'{spec.label}' is among the model's inputs"
         yield Issue("label", problem, "Train the model without the label, or correct 'label'")
-
-
-def _known_feature_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[Issue]:
-    declared = set(spec.features)
-    for name in sorted(context.known_features or ()):
-        if name in context.system_columns and name not in declared:
-            yield _clash("model_name", f"the model's input '{name}'", "Rename the column and retrain the model")
 
 
 def _feature_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[Issue]:
@@ -116,10 +128,10 @@ def _feature_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[
         if name in spec.features[:index]:
             problem = f"'{name}' is already features[{spec.features.index(name)}]"
             yield Issue(path, problem, "Keep one of them")
-        elif name == spec.label:
+        elif is_named_like(name, spec.label):
             yield Issue(path, f"'{name}' is the label", "Remove it: the label is not known at prediction time")
         elif name in context.system_columns:
-            yield _clash(path, f"'{name}'", "Rename the column and retrain the model")
+            yield _clash(path, f"'{name}'", f"Write '{column_of(name)}' for a feature of this name")
         elif known is not None and name not in known:
             yield Issue(path, f"the model has no input '{name}'", suggestion(name, sorted(known)))
 
@@ -130,24 +142,7 @@ def _clash(path: str, culprit: str, fix: str) -> Issue:
 
 def _owner_issues(spec: EndpointSpec) -> Iterator[Issue]:
     for index, owner in enumerate(spec.owners):
-        if not _OWNER.fullmatch(owner):
-            fix = "Write an e-mail address or a team, such as 'team:data-science'"
-            yield Issue(f"owners[{index}]", f"'{owner}' is not a valid owner", fix)
-
-
-def _training_issues(spec: EndpointSpec) -> Iterator[Issue]:
-    if spec.trainer is not None and not _TRAINER.fullmatch(spec.trainer):
-        problem = f"'{spec.trainer}' is not of the form module:function"
-        yield Issue("trainer", problem, "Write it as module:function, such as examples.flights.trainer:train")
-    if spec.retraining is None:
-        return
-    if spec.trainer is None:
-        fix = "Add 'trainer: module:function', or remove 'retraining'"
-        yield Issue("retraining", "needs 'trainer', which is missing", fix)
-    if spec.retraining.min_new_labels < 1:
-        problem = f"must be at least 1, and is {spec.retraining.min_new_labels}"
-        fix = "Set the number of new labels that starts a retraining, such as 5000"
-        yield Issue("retraining.min_new_labels", problem, fix)
+        yield from owner_issues(f"owners[{index}]", owner)
 
 
 def promotion_issues(promotion: Promotion) -> Iterator[Issue]:

@@ -68,13 +68,15 @@ def squared_error(prediction: Floats, label: Floats) -> Floats:
     return (prediction - label) ** 2
 
 
-def judge(champion: Answered, candidate: Answered, rows: Rows, config: GateConfig) -> GateResult:
+def judge(champion: Answered, candidate: Answered, rows: Rows, config: GateConfig, comparisons: int = 1) -> GateResult:
     """Compare two versions' losses on the same rows, in blocks of days.
 
     A failed sanity check (``sanity_checks``) fails the candidate on any number of rows. Otherwise a verdict needs
     enough rows, days and regimes. To pass, no regime and no slice may be significantly worse, and the improvement must
     be above 0 with its lower bound above the limit: the (1 - confidence) quantile of the mean paired difference over
-    bootstrap draws of whole days (Kuensch 1989), because rows of one day are correlated.
+    bootstrap draws of whole days (Kuensch 1989), because rows of one day are correlated. Of several candidates that are
+    compared for one place, each needs the quantile (1 - confidence) / ``comparisons`` (Bonferroni), so that the best of
+    them passes by chance no more often than one alone would. What fails a candidate is not weakened by their number.
     """
     checked = check_candidate(champion, candidate, rows.positives, config)
     faults, pair = checked.faults, _Pair(champion.losses, candidate.losses, rows.days)
@@ -85,7 +87,7 @@ def judge(champion: Answered, candidate: Answered, rows: Rows, config: GateConfi
     missing = _missing_evidence(result, config)
     if missing:
         return result if faults else replace(result, verdict=NOT_ENOUGH, reason=missing)
-    bound = float(np.quantile(_bootstrap_means(pair, config), 1 - config.confidence))
+    bound = float(np.quantile(_bootstrap_means(pair, config), (1 - config.confidence) / comparisons))
     result = replace(result, lower_bound=bound, limit=0.0 - config.margin * float(pair.champion.mean()))
     faults = [*faults, *_describe_worse_parts(result)]
     improvement, better = _describe_improvement(result)

@@ -1,4 +1,4 @@
-"""Retraining: when to start it, and the context that a trainer receives.
+"""What decides on the way from feedback to a better version, a room for each stage.
 
-The gate that judges the result: ``core.evaluation``. Building training sets: ``operations.improve``.
+The gate that judges the result: ``core.evaluation``. Carrying it out: ``operations.improve``.
 """

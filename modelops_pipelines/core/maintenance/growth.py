@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+MOST_DAYS = 36_500.0
+"""A disk that is full later than this is not said to be full on a day."""
 DAY = timedelta(days=1)
 LEAST_SPAN, LONGEST_SPAN = DAY, 30 * DAY
 """Growth is taken between two readings at least a day apart, of the last 30 days."""
@@ -119,7 +121,7 @@ def full_at(last: Reading, growth: Growth | None) -> datetime | None:
     if growth is None or growth.bytes_a_day <= 0:
         return None
     days = last.disk_free / growth.bytes_a_day
-    return last.at + timedelta(days=min(days, 36_500.0))
+    return last.at + timedelta(days=min(days, MOST_DAYS))
 
 
 def check_growth(readings: Sequence[Reading], limits: Limits) -> HomeCheck | None:
@@ -130,11 +132,19 @@ def check_growth(readings: Sequence[Reading], limits: Limits) -> HomeCheck | Non
     limit, free = limits.full_within / DAY, f"{last.disk_free / _GIB:.1f} GiB are free"
     full = full_at(last, growth)
     if growth is None:
-        return HomeCheck("disk_full", True, None, limit, f"{free}; growth a day is known after two days of readings.")
+        return HomeCheck(
+            "disk_full",
+            True,
+            None,
+            limit,
+            f"{free}; growth a day is known from two readings that are at least a day apart.",
+        )
     a_day = f"the home grows by {growth.bytes_a_day / _MIB:.1f} MiB a day"
     if full is None:
         return HomeCheck("disk_full", True, None, limit, f"{free}; {a_day}.")
     days = (full - last.at) / DAY
+    if days >= MOST_DAYS:
+        return HomeCheck("disk_full", True, days, limit, f"{free}; {a_day}: the disk is not full within 100 years.")
     message = f"{free}; {a_day}: the disk is full in {days:.0f} days, on {full:%Y-%m-%d} (limit {limit:.0f} days)"
     fix = "" if days > limit else ". Shorten what is kept (docs/maintenance.md), or give MODELOPS_HOME a larger disk"
     return HomeCheck("disk_full", days > limit, days, limit, f"{message}{fix}.")

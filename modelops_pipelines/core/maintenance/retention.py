@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import timedelta
 
-from modelops_pipelines.core.tables.lake import DAILY_PROFILES, PROFILES, STREAMS
+from modelops_pipelines.core.tables.explanations import ATTRIBUTION_DRIFT, ATTRIBUTIONS
+from modelops_pipelines.core.tables.keyed_labels import KEYED_LABELS
+from modelops_pipelines.core.tables.lake import DAILY_PROFILES, LABELS, PROFILES, STREAMS
 
 RAW = timedelta(days=400)
 """The default of what callers sent: a year, and the weeks that it is compared with."""
@@ -12,7 +14,7 @@ SHORTEST = timedelta(days=2)
 """Younger rows are never deleted, so that a window of the last two days needs no look at what is kept."""
 
 
-REFERRING = ("labels", "feedback", "shadow_log")
+REFERRING = ("labels", "feedback", "shadow_log", "explanations")
 """What refers to a prediction."""
 
 
@@ -27,6 +29,7 @@ class Retention:
     labels: timedelta | None = RAW
     feedback: timedelta | None = RAW
     shadow_log: timedelta | None = RAW
+    explanations: timedelta | None = RAW
     predictions: timedelta | None = RAW
     rejects: timedelta | None = RAW
     service_metrics: timedelta | None = None
@@ -37,6 +40,7 @@ class Retention:
     estimated_quality: timedelta | None = None
     custom_metrics: timedelta | None = None
     key_usage: timedelta | None = None
+    attribution_drift: timedelta | None = None
     training_sets: timedelta | None = None
 
     def of_tables(self) -> Iterator[tuple[str, timedelta]]:
@@ -48,3 +52,7 @@ class Retention:
             yield (STREAMS[field.name].name if field.name in STREAMS else field.name), kept
             if field.name == PROFILES.name:
                 yield DAILY_PROFILES.name, kept
+            if field.name == ATTRIBUTION_DRIFT.name:
+                yield ATTRIBUTIONS.name, kept
+            if field.name == LABELS.name:
+                yield KEYED_LABELS.name, kept

@@ -7,10 +7,13 @@ from modelops_pipelines.core.durations import parse_duration
 NEVER = "never"
 
 
-def retention_problem(text: str) -> str | None:
-    """Return what to write instead of a retention that is none, or None when it is one."""
-    is_known = text == NEVER or parse_duration(text) is not None
-    return None if is_known else "a duration, such as 90d or 12h, up to ten years, or never"
+def retention_problem(text: str, least: timedelta = timedelta(0)) -> str | None:
+    """Return what to write instead of a retention that is none, or shorter than the least; None when it is one."""
+    kept = parse_duration(text)
+    if text == NEVER or (kept is not None and kept >= least):
+        return None
+    shortest = f", from {least / timedelta(hours=1):g}h" if kept is not None else ""
+    return f"a duration, such as 90d or 12h{shortest}, up to ten years, or never"
 
 
 def cutoff(text: str, now: datetime) -> datetime | None:

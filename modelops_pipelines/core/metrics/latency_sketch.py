@@ -40,3 +40,9 @@ def percentile(sketch: Mapping[int, int], share: float) -> float | None:
         if cumulative >= rank:
             return math.exp((key + 0.5) * _LOG_BASE)
     raise AssertionError("the counts add up to the total")  # pragma: no cover
+
+
+def count_within(sketch: Mapping[int, int], milliseconds: float) -> int:
+    """Return how many requests took at most so long; a bucket counts when its geometric middle does."""
+    last = math.floor(math.log(max(milliseconds, _FLOOR_MS)) / _LOG_BASE - 0.5)
+    return sum(count for key, count in sketch.items() if key <= last)

@@ -16,6 +16,7 @@ from modelops_pipelines.core.models.class_names import class_name
 
 _VALUE_KINDS = frozenset("biufU")
 """NumPy's kinds of booleans, integers, floats and text."""
+_NUMBER_KINDS = frozenset("biuf")
 _PLAIN = (bool, int, float, str)
 _MATRIX = 2
 _LONGEST_DOUBLE = 8
@@ -27,7 +28,8 @@ _VALUE_REMEDY = "Let the model return numbers, text or booleans"
 def as_rows(output: object, rows: int, classes: Sequence[str] | None = None) -> NDArray[Any]:
     """Return a model's answer to ``rows`` rows as an array of shape (rows,) or (rows, columns), of plain values.
 
-    The columns of a DataFrame that are named by ``classes`` get the order of ``classes``. Raises PredictionError that
+    The columns of a DataFrame, or arrays of a dict, that are named by ``classes`` get the order of ``classes``: the
+    classes of a classifier, else the names of the signature's outputs. Raises PredictionError that
     names the form for another number of rows, a value that is no number, text or boolean, or anything that is no array.
     """
     values = output if type(output) is np.ndarray else _unwrapped(output, rows, classes)
@@ -57,6 +59,8 @@ def unanswered_rows(values: NDArray[Any]) -> tuple[int, ...]:
 def _unwrapped(output: Any, rows: int, classes: Sequence[str] | None) -> NDArray[Any]:
     """Return the array that the output wraps."""
     if isinstance(output, dict):
+        if len(output) > 1 and classes is not None and set(output) == set(classes):
+            return _side_by_side([_unwrapped(output[name], rows, None) for name in classes], rows)
         if len(output) != 1:
             raise _form_error(f"a dict with the keys {_listed(output)}" if output else "an empty dict", rows)
         [only] = output.values()
@@ -68,6 +72,20 @@ def _unwrapped(output: Any, rows: int, classes: Sequence[str] | None) -> NDArray
     if isinstance(output, list | tuple) or (hasattr(output, "__array__") and not np.isscalar(output)):
         return _converted(output, rows)
     raise _form_error("nothing (None)" if output is None else f"a {type(output).__name__}", rows)
+
+
+def _side_by_side(parts: Sequence[NDArray[Any]], rows: int) -> NDArray[Any]:
+    """Return arrays of one value a row as the columns of one, which keeps each value's type."""
+    flat = [part[:, 0] if part.ndim == _MATRIX and part.shape[1] == 1 else part for part in parts]
+    wrong = next((part for part in flat if part.shape != (rows,)), None)
+    if wrong is not None:
+        raise _form_error(f"a dict with an array of shape {wrong.shape}", rows)
+    if len({part.dtype for part in flat}) == 1:
+        return np.stack(flat, axis=1)
+    found = np.empty((rows, len(flat)), dtype=object)
+    for place, part in enumerate(flat):
+        found[:, place] = part.tolist()
+    return found
 
 
 def _converted(output: Any, rows: int) -> NDArray[Any]:
@@ -91,14 +109,25 @@ def _from_frame(frame: Any, rows: int, classes: Sequence[str] | None) -> NDArray
         return values
     if classes is None:
         raise PredictionError(
-            f"The model returned a DataFrame with the columns {_listed(names)}",
-            "If these are classes, add them in any order to the endpoint's YAML: "
-            f'"classes: [{", ".join(map(repr, names[:_NAMES]))}]"; else return one value per row',
+            f"The model returned a DataFrame with the columns {_listed(names)}", _meant(values, names)
         )
     if sorted(names) != sorted(classes):
-        form = f"a DataFrame with the columns {_listed(names)}, and the version's classes are {', '.join(classes)},"
+        form = f"a DataFrame with the columns {_listed(names)} instead of {', '.join(classes)}"
         raise _form_error(form, rows)
     return values[:, [names.index(name) for name in classes]]
+
+
+def _meant(values: NDArray[Any], names: Sequence[str]) -> str:
+    """Return what to do about columns whose names say nothing: probabilities, numbers, or answers of several kinds."""
+    regression = "log it with a signature that names its outputs: signature=infer_signature(inputs, predictions)"
+    if values.dtype.kind not in _NUMBER_KINDS:
+        return "Let the model return one of these columns, or the probability of each class in a column that it names"
+    if np.allclose(values.sum(axis=1), 1):
+        listed = ", ".join(map(repr, names[:_NAMES]))
+        known = f'If these are classes, add them in any order to the endpoint\'s YAML: "classes: [{listed}]"'
+        return f"{known}; if they are numbers of a regression, {regression}"
+    one = "If one of these columns is the answer, let the model return it alone"
+    return f"{one}; if they are numbers of a regression, {regression}"
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:

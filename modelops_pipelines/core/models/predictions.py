@@ -13,18 +13,26 @@ from modelops_pipelines.core.models.output_kinds import SCORES, UNKNOWN
 
 Answer = str | float
 _MATRIX = 2
+_SHOWN = 10
 
 
 def interpret(
-    task: str, output: object, rows: int, classes: Sequence[str] | None, positive: str, kind: str = UNKNOWN
+    task: str,
+    output: object,
+    rows: int,
+    classes: Sequence[str] | None,
+    positive: str,
+    kind: str = UNKNOWN,
+    chosen: str | None = None,
 ) -> tuple[list[Answer | None], list[float] | None]:
     """Return each row's prediction and score.
 
-    A regression's prediction is a number, without a score. A classifier may return a matrix of probabilities (rows x
-    classes): the prediction is the likeliest class and the score the probability of the positive class, or of the
-    predicted class when there are more than two. Or it may return one value per row, which is the class itself or the
-    probability of the last of two ``classes``, as ``kind`` (set at registration) says; if that is unknown, floats
-    between 0 and 1 that are not all whole are taken as probabilities.
+    A regression's prediction is a number, without a score; where it answers several values a row, it is the ``chosen``
+    one, and None where none is chosen. Its ``classes`` are the values' names. A classifier may return a matrix of
+    probabilities (rows x classes): the prediction is the likeliest class and the score the probability of the positive
+    class, or of the predicted class when there are more than two. Or it may return one value per row, which is the
+    class itself or the probability of the last of two ``classes``, as ``kind`` (set at registration) says; if that is
+    unknown, floats between 0 and 1 that are not all whole are taken as probabilities.
 
     With ``classes`` None a probability names no class: predictions are None. The score is then None for two columns;
     the largest probability for more; and one value per row is kept as it is. Raises PredictionError for any other
@@ -32,7 +40,7 @@ def interpret(
     """
     values = _without_depth(as_rows(output, rows, classes))
     if task == "regression":
-        return _numbers(values), None
+        return _numbers(values if chosen is None else _chosen(values, classes, chosen)), None
     if values.ndim == _MATRIX:
         return _from_probabilities(task, _as_floats(values), classes, positive)
     if task == "binary_classification" and (kind == SCORES or (kind == UNKNOWN and _look_like_scores(values))):
@@ -73,8 +81,35 @@ def _named(value: object, classes: Sequence[str] | None) -> str:
 
 def _numbers(values: NDArray[Any]) -> list[Answer | None]:
     if values.ndim == _MATRIX:
-        raise PredictionError("The regression model returned a matrix", "Let it return one number per row")
+        return [None] * len(values)
     return [float(value) for value in _as_floats(values, "The regression model returned text")]
+
+
+def _chosen(values: NDArray[Any], names: Sequence[str] | None, chosen: str) -> NDArray[Any]:
+    """Return one of several values a row: by its name, or by its place where they have no names."""
+    count = values.shape[1] if values.ndim == _MATRIX else 1
+    place, known = place_of(chosen, names, count), _output_names(names, count)
+    if place is None:
+        raise PredictionError(
+            f"The endpoint's output {chosen!r} is none of the {count} that the model answers: {_listed(known)}",
+            "Correct 'output' in the endpoint's YAML, or remove it where the model answers one number a row",
+        )
+    return values[:, place] if values.ndim == _MATRIX else values
+
+
+def place_of(chosen: str, names: Sequence[str] | None, count: int) -> int | None:
+    """Return which of ``count`` values a row is the chosen one, None where there is none of that name."""
+    known = _output_names(names, count)
+    return known.index(chosen) if chosen in known else None
+
+
+def _output_names(names: Sequence[str] | None, count: int) -> list[str]:
+    return list(names) if names is not None and len(names) == count else [str(place) for place in range(count)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f", ... ({len(names)} in all)" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"
 
 
 def _as_floats(values: NDArray[Any], problem: str = "The model returned text as probabilities") -> NDArray[np.float64]:

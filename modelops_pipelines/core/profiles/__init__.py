@@ -1,4 +1,4 @@
 """Profiles: mergeable summaries of a column in a window, and how they are counted.
 
-Drift verdicts from profiles: ``core.drift``. Profiles as rows of the lake: ``store.lake.profile_rows``.
+Drift verdicts from profiles: ``core.drift``. Profiles as rows of the lake: ``store.lake.rows.profiles``.
 """

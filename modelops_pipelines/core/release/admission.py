@@ -135,7 +135,7 @@ def is_readable(reason: str) -> bool:
 def require_reason(reason: str, *, force: bool) -> None:
     """Raise InputError for force without a reason."""
     if force and not is_readable(reason):
-        raise InputError("Force requires a reason, which the history keeps", "Add a reason: --reason TEXT, or 'reason'")
+        raise InputError("Force requires a reason, which the history keeps", "Add a reason: --reason TEXT")
 
 
 def replaces_champion(before: DesiredState, after: DesiredState) -> bool:

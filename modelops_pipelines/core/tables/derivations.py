@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from modelops_pipelines.core.tables.columns import Table
+from modelops_pipelines.core.tables.explanations import ATTRIBUTION_DRIFT, ATTRIBUTIONS, EXPLANATIONS
+from modelops_pipelines.core.tables.keyed_labels import KEYED_LABELS
 from modelops_pipelines.core.tables.lake import (
     CUSTOM_METRICS,
     DAILY_PROFILES,
@@ -50,10 +52,10 @@ class Derivation:
     """A derived table's place in the graph.
 
     ``computed_from`` names the tables that its operation reads; a changed window of one of ``marked_by`` (by default
-    all of these) marks the same window here. ``only_task`` and ``only_with_metrics`` limit it to endpoints of that
-    task or with custom metrics. ``hourly`` tables have hourly rows for any window size. With ``when_ended``, calibrated
-    verdicts are computed only after their window has ended. ``companions`` are further tables that the same operation
-    writes.
+    all of these) marks the same window here. ``only_task``, ``only_with_metrics`` and ``only_explained`` limit it to
+    endpoints of that task, with custom metrics, or that explain a share of their rows. ``hourly`` tables have hourly
+    rows for any window size. With ``when_ended``, calibrated verdicts are computed only after their window has ended.
+    ``companions`` are further tables that the same operation writes.
     """
 
     table: Table
@@ -62,6 +64,7 @@ class Derivation:
     judged_by: tuple[RuleKind, ...] = ()
     only_task: str | None = None
     only_with_metrics: bool = False
+    only_explained: bool = False
     hourly: bool = False
     when_ended: bool = False
     companions: tuple[Table, ...] = ()
@@ -84,12 +87,16 @@ class Derivation:
 
 _LOG = INFERENCE_LOG.name
 _RESPONSES = (_LOG, LABELS.name, FEEDBACK.name)
+_SERVICE_RULES = (
+    *(RuleKind(name) for name in ("error_rate", "availability", "latency_p95_ms", "latency", "sql")),
+    *(RuleKind(name, "warning") for name in ("volume", "throughput")),
+)
 DERIVATIONS = (
-    Derivation(SERVICE_METRICS, (_LOG,), judged_by=(RuleKind("error_rate"), RuleKind("latency_p95_ms")), hourly=True),
+    Derivation(SERVICE_METRICS, (_LOG,), judged_by=_SERVICE_RULES, hourly=True),
     Derivation(PROFILES, (_LOG,), hourly=True, companions=(DAILY_PROFILES,)),
     Derivation(DRIFT, (PROFILES.name,), judged_by=(RuleKind("drift", "warning"),), when_ended=True),
     Derivation(DATA_QUALITY, (_LOG, PROFILES.name), (PROFILES.name,), judged_by=(RuleKind("data_quality"),)),
-    Derivation(QUALITY_METRICS, _RESPONSES, judged_by=(RuleKind("quality"),)),
+    Derivation(QUALITY_METRICS, _RESPONSES, judged_by=(RuleKind("quality"), RuleKind("label_coverage", "warning"))),
     Derivation(
         ESTIMATED_QUALITY,
         (_LOG, QUALITY_METRICS.name),
@@ -99,13 +106,24 @@ DERIVATIONS = (
     ),
     Derivation(CUSTOM_METRICS, _RESPONSES, judged_by=(RuleKind("metric"),), only_with_metrics=True),
     Derivation(KEY_USAGE, (_LOG,)),
+    Derivation(
+        ATTRIBUTION_DRIFT,
+        (EXPLANATIONS.name,),
+        judged_by=(RuleKind("attribution_drift", "warning", value="excess"),),
+        only_explained=True,
+        companions=(ATTRIBUTIONS,),
+    ),
 )
 
 
-def derivations_for(task: str, *, own_metrics: bool) -> tuple[Derivation, ...]:
-    """Return the derived tables of an endpoint, with or without custom metrics, in the order of computation."""
+def derivations_for(task: str, *, own_metrics: bool, explained: bool = False) -> tuple[Derivation, ...]:
+    """Return the derived tables of an endpoint, with or without custom metrics and explanations, in order."""
     return tuple(
-        one for one in DERIVATIONS if one.only_task in {None, task} and (own_metrics or not one.only_with_metrics)
+        one
+        for one in DERIVATIONS
+        if one.only_task in {None, task}
+        and (own_metrics or not one.only_with_metrics)
+        and (explained or not one.only_explained)
     )
 
 
@@ -126,8 +144,8 @@ def direct_sources(derivation: Derivation) -> list[str]:
 
 
 def _sources(name: str) -> set[str]:
-    """Return all direct and indirect sources of a table; labels and feedback come after the log."""
-    if name in {LABELS.name, FEEDBACK.name}:
+    """Return all direct and indirect sources of a table; labels, feedback and explanations come after the log."""
+    if name in {LABELS.name, FEEDBACK.name, EXPLANATIONS.name}:
         return {_LOG}
     direct = {one.name: one.computed_from for one in DERIVATIONS}.get(name, ())
     return {*direct, *(further for one in direct for further in _sources(one))}
@@ -145,7 +163,7 @@ def judged_table(kind: str) -> Table:
 
 def lake_tables() -> Iterator[Table]:
     """Yield every table of the lake, the captured ones first."""
-    yield from (*STREAMS.values(), REJECTS)
+    yield from (*STREAMS.values(), KEYED_LABELS, REJECTS)
     for one in DERIVATIONS:
         yield from (one.table, *one.companions)
-    yield SHADOW_LOG
+    yield from (SHADOW_LOG, EXPLANATIONS)

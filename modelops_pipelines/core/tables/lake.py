@@ -28,14 +28,18 @@ INFERENCE_LOG = Table(
         *_IDENTITY,
         moment("received_at", "when the gateway received it"),
         text("model_version?", "the version that answered; null when none did"),
-        text("variant?", "champion or challenger"),
+        text("variant?", "champion or challenger; elsewhere: a version that others serve"),
         text("prediction?", "the predicted class or number; null where the classes of the version are unknown"),
         number(
             "score?",
             "probability of the positive class; with more than two classes, of the predicted class; of no known class "
             "where prediction is null",
         ),
-        number("latency_ms", "from the request body read to the answer computed, capture excluded", "ms"),
+        number(
+            "latency_ms?",
+            "from the request body read to the answer computed, capture excluded; null where others did not log it",
+            "ms",
+        ),
         integer("status", "HTTP status of the answer"),
         text(
             "error_code?",
@@ -45,7 +49,7 @@ INFERENCE_LOG = Table(
         text("user_id?", "the caller's user id, from X-User-Id"),
         text("session_id?", "the caller's session"),
         text("client_request_id?", "the caller's own id"),
-        text("source", "live, replay or test"),
+        text("source", "live, replay, test, or elsewhere: a prediction that others made, imported or sent"),
         text("key_id?", "the API key of the request; null when the gateway has no keys"),
         column("bool", "sampled?", "false when sampling dropped the features"),
         column("bool", "truncated?", "true when the features were too large to keep"),
@@ -58,13 +62,17 @@ INFERENCE_LOG = Table(
 )
 LABELS = Table(
     "labels",
-    "Labels, as they arrived. The latest by labelled_at counts.",
+    "Labels, as they arrived, and withdrawals of labels. The latest by labelled_at counts.",
     (
         text("label_id", "content hash: the same label sent twice is one row"),
         *_IDENTITY,
         text("label", "the true class or number"),
         moment("labelled_at", "when it became known"),
-        moment("received_at", "when the gateway received it"),
+        moment("received_at", "when it was received"),
+        text("source?", "where it came from: review, or a label source's name; null for the gateway's route"),
+        text("author?", "the person who said so"),
+        text("key_id?", "the API key that sent it"),
+        text("withdraws?", "label_id of an earlier row that counts no longer; this row is no label itself"),
         *_ORIGIN,
         _DATE,
     ),
@@ -72,7 +80,7 @@ LABELS = Table(
 )
 FEEDBACK = Table(
     "feedback",
-    "What people said about predictions.",
+    "What people said about predictions, and deletions of what they said.",
     (
         text("feedback_id", "content hash: the same feedback sent twice is one row"),
         *_IDENTITY,
@@ -83,6 +91,10 @@ FEEDBACK = Table(
         text("user_id?", "user id of the person"),
         text("session_id?", "the caller's session"),
         moment("received_at", "when the gateway received it"),
+        column("json", "categories?", "what it is about, as a JSON list of texts in order"),
+        moment("given_at?", "when the person gave it; null: when it was received"),
+        text("key_id?", "the API key that sent it"),
+        text("deletes?", "feedback_id of feedback that was deleted; this row is no feedback itself"),
         *_ORIGIN,
         _DATE,
     ),

@@ -1,6 +1,8 @@
-"""Every table of the state database, declared once."""
+"""Every table of the state database, declared once; others in ``improve_state`` and ``alerting_state``."""
 
+from modelops_pipelines.core.tables.alerting_state import ALERTING_STATE
 from modelops_pipelines.core.tables.columns import Table, column, integer, moment, number, text
+from modelops_pipelines.core.tables.improve_state import IMPROVE_STATE
 
 _AT = moment("at", "when")
 _ENDPOINT = text("endpoint", "the endpoint")
@@ -226,12 +228,12 @@ STATE = (
     ),
     Table(
         "alerts",
-        "One row per alert. A rule has at most one open alert; further failures are counted on it.",
+        "One row per alert. A rule has at most one alert that is not resolved; further failures are counted on it.",
         (
             integer("id", "its number"),
             _ENDPOINT,
             text("rule", "the alert rule's name"),
-            text("status", "open or resolved"),
+            text("status", "pending (its rule has not failed for long enough yet), open or resolved"),
             text("severity", "warning or error"),
             text("message", "description of the failure, with its numbers"),
             integer("count", "failures of the rule while the alert is open"),
@@ -245,6 +247,17 @@ STATE = (
                 "kind",
                 "what the rule judges: error_rate, drift, quality, ...; capture, crashes, pipeline, registry, storage",
             ),
+            number("value?", "what was measured at the latest failure; null where nothing is measured"),
+            number("threshold?", "what it was compared with"),
+            integer("n?", "the rows, requests, ... that it was measured on"),
+            column("timestamp", "acknowledged_at?", "when a person took it on; it lasts until the alert is resolved"),
+            text("acknowledged_by?", "who did"),
+            text("note?", "what that person wrote"),
+            text("resolved_by?", "who resolved it; null: its rule passed again"),
+            text("resolution?", "why that person resolved it"),
+            integer("reopened", "times that it was reopened after it had been resolved"),
+            column("bool", "flapping", "it opens and resolves so often that its changes are not sent one by one"),
+            integer("escalations", "routes that it was escalated to, for nobody acknowledged it"),
         ),
         ("id",),
     ),
@@ -278,52 +291,6 @@ STATE = (
             text("actor", "who accepted them"),
             text("reason", "why"),
             _AT,
-        ),
-        ("id",),
-    ),
-    Table(
-        "training_sets",
-        "Records of the immutable training sets.",
-        (
-            _ENDPOINT,
-            text("content_hash", "SHA-256 of the rows in order"),
-            text("base_hash?", "content hash of the training set that it extends"),
-            integer("rows", "rows", "rows"),
-            integer("labels_seen", "labels in the lake when it was built", "rows"),
-            column("timestamp", "watermark?", "latest event time when it was built"),
-            _AT,
-        ),
-        ("endpoint", "content_hash"),
-    ),
-    Table(
-        "gates",
-        "Gate verdicts on candidates, one per version, evaluation rows and gate configuration.",
-        (
-            _ENDPOINT,
-            text("version", "the candidate"),
-            text("champion?", "the champion it was compared with"),
-            text("data_hash", "hash of the evaluation rows"),
-            text("gate_hash", "hash of the gate's configuration"),
-            text("verdict", "pass, fail or not enough evidence"),
-            column("json", "numbers", "all numbers behind the verdict"),
-            _AT,
-            integer(
-                "number", "order of recording: the newest verdict on a version has its highest, whatever the clock"
-            ),
-        ),
-        ("endpoint", "version", "data_hash", "gate_hash"),
-    ),
-    Table(
-        "retrainings",
-        "Retrainings: when each started, why, and its result.",
-        (
-            integer("id", "its number"),
-            _ENDPOINT,
-            _AT,
-            column("timestamp", "watermark?", "latest event time at the start"),
-            text("reason", "the signal, with its numbers"),
-            text("training_set?", "content hash of the training set"),
-            text("version?", "the version trained"),
         ),
         ("id",),
     ),
@@ -383,4 +350,6 @@ STATE = (
         ),
         ("id",),
     ),
+    *IMPROVE_STATE,
+    *ALERTING_STATE,
 )

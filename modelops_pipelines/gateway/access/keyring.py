@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from modelops_pipelines.core.access.api_keys import ACTIVE, ROLES, Key, Mode, Role, digest_of, id_of
+from modelops_pipelines.core.access.api_keys import ACTIVE, KEY_HEADER, ROLES, Key, Mode, Role, digest_of, id_of
 from modelops_pipelines.core.errors import ForbiddenError, NotReadyError, SettingsError, UnauthenticatedError
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.store.state.access.api_keys import Keys
 
-HEADER = "X-API-Key"
-_KEY_REMEDY = f"Send it in the header {HEADER}; create one: modelops key create NAME --role ROLE"
+_KEY_REMEDY = f"Send it in the header {KEY_HEADER}; create one: modelops key create NAME --role ROLE"
 _DUMMY_DIGEST = "0" * 64  # compared with the digest of an unknown key, so that the time does not tell it is unknown
 
 

@@ -3,9 +3,11 @@
 import csv
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 from typing import Any
+
+import orjson
 
 from modelops_pipelines.core.errors import InputError, MalformedError
 from modelops_pipelines.core.ids import MAX_ROWS
@@ -18,15 +20,17 @@ csv.field_size_limit(2**31 - 1)  # the body's size is limited already; text in J
 _EXAMPLE = "Send a header line with the features' names, then one line per row"
 
 
-def read_csv(body: bytes, inputs: Mapping[str, str]) -> tuple[Columns, int]:
+def read_csv(body: bytes, inputs: Mapping[str, str], optional: Collection[str] = ()) -> tuple[Columns, int]:
     """Return the inputs' columns, converted to their types where possible, and the number of rows.
 
+    A column of ``optional`` that the header line does not name is absent.
     An empty field is null, also in text columns as in pandas; in other columns NA, NaN, nan, null and None are too.
     Raises MalformedError for invalid CSV or UTF-8, InputError for missing features and rows of a wrong length.
     """
     header, *rows = _lines(body)
-    missing = [name for name in inputs if name not in header]
-    if missing:
+    missing = [name for name in inputs if name not in header and name not in optional]
+    inputs = {name: kind for name, kind in inputs.items() if name in header}
+    if missing or not inputs:
         raise InputError(f"Feature(s) {', '.join(missing)} missing in the CSV's header line", _EXAMPLE)
     check_given_once(inputs, header, "the CSV's header line")
     if len(rows) > MAX_ROWS:
@@ -80,4 +84,5 @@ _FROM_TEXT: Mapping[str, Callable[[str], Any]] = {
     "float": _number,
     "int": _whole,
     "bool": lambda given: _BOOLS.get(given.lower(), given),
+    "json": lambda given: orjson.loads(given) if given.lstrip()[:1] in {"[", "{"} else given,
 }

@@ -4,9 +4,10 @@ https://github.com/kserve/open-inference-protocol. A request has one tensor per 
 or one tensor of shape [rows, features] that holds all features in the signature's order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from math import prod
 from typing import Any
 
 from modelops_pipelines.core.errors import InputError
@@ -43,8 +44,13 @@ class InferRequest:
     params: object
 
 
-def read_infer(body: bytes, names: Sequence[str]) -> InferRequest:
-    """Return the request with the named columns.
+def read_infer(
+    body: bytes, names: Sequence[str], nested: Collection[str] = (), optional: Collection[str] = ()
+) -> InferRequest:
+    """Return the request with the named columns; those of ``optional`` may be absent.
+
+    Those of ``nested`` take a tensor of any shape: the first dimension is the rows, and a row's value is nested as the
+    others say. A single one of them may have any name.
 
     Raises MalformedError for a body that is not a JSON object, InputError for tensors that do not fit these features.
     """
@@ -58,7 +64,10 @@ def read_infer(body: bytes, names: Sequence[str]) -> InferRequest:
     if given is not None and not (isinstance(given, str) and len(given) <= FIELD_LENGTH):
         issue = f"The request's 'id' is not a text of at most {FIELD_LENGTH} characters"
         raise InputError(issue, "Shorten it, or leave it out")
-    columns = _from_matrix(tensors, names) if _is_matrix(tensors, names) else _from_tensors(tensors, names)
+    if len(names) == len(nested) == len(tensors) == 1:
+        tensors = [{**tensors[0], "name": names[0]}]
+    is_matrix = not nested and _is_matrix(tensors, names)
+    columns = _from_matrix(tensors, names) if is_matrix else _from_tensors(tensors, names, nested, optional)
     lengths = {len(values) for values in columns.values()}
     if len(lengths) != 1:
         raise InputError("The tensors have different numbers of rows", "Send one value per row for each feature")
@@ -75,16 +84,37 @@ def _from_matrix(tensors: list[dict[str, Any]], names: Sequence[str]) -> Columns
     return {name: data[place::width] for place, name in enumerate(names)}
 
 
-def _from_tensors(tensors: list[dict[str, Any]], names: Sequence[str]) -> Columns:
+def _from_tensors(
+    tensors: list[dict[str, Any]], names: Sequence[str], nested: Collection[str], optional: Collection[str]
+) -> Columns:
     by_name: Mapping[Any, dict[str, Any]] = {str(tensor.get("name")): tensor for tensor in tensors}
-    missing = [name for name in names if name not in by_name]
-    if missing:
+    missing = [name for name in names if name not in by_name and name not in optional]
+    names = [name for name in names if name in by_name]
+    if missing or not names:
         raise InputError(f"No tensor for feature(s) {', '.join(missing)}", _REMEDY)
     check_given_once(names, [str(tensor.get("name")) for tensor in tensors], "the tensors")
     for name in names:
-        if _width(by_name[name]) not in ([], [1]):
+        if name not in nested and _width(by_name[name]) not in ([], [1]):
             raise InputError(f"The shape of tensor {name!r} is not [rows] or [rows, 1]", _REMEDY)
-    return {name: _data(by_name[name]) for name in names}
+    return {name: _rows_of(by_name[name]) if name in nested else _data(by_name[name]) for name in names}
+
+
+def _rows_of(tensor: dict[str, Any]) -> list[Any]:
+    """Return the tensor's rows, each nested as its shape says; raises InputError when data and shape do not match."""
+    name, shape, data = str(tensor.get("name"))[:60], tensor.get("shape"), tensor.get("data")
+    sizes = shape if isinstance(shape, list) else []
+    if not sizes or not all(type(size) is int and size > 0 for size in sizes) or not isinstance(data, list):
+        raise InputError(f"The tensor {name!r} requires a 'shape' of positive integers, and a list as 'data'", _REMEDY)
+    flat: list[Any] = data
+    while flat and all(isinstance(part, list) for part in flat):
+        flat = list(chain.from_iterable(flat))
+    if len(flat) != prod(sizes):
+        raise InputError(
+            f"The tensor {name!r} has {len(flat)} values, but its shape {sizes} requires {prod(sizes)}", _REMEDY
+        )
+    for size in reversed(sizes[1:]):
+        flat = [flat[start : start + size] for start in range(0, len(flat), size)]
+    return flat
 
 
 def _width(tensor: dict[str, Any]) -> list[Any]:

@@ -23,7 +23,7 @@ async def serve_prediction(
         return await _read_body(receive, most)
 
     try:
-        answer = await predictor.answer(endpoint, call, body, infer=infer)
+        answer = await predictor.answer(endpoint, call, body, infer=infer, query=scope.get("query_string", b""))
     except DisconnectedError:
         return
     await send_answer(send, answer)

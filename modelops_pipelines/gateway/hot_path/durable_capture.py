@@ -33,6 +33,26 @@ class _Item:
     future: "asyncio.Future[None]"
 
 
+class Refusals:
+    """The records that could not be written since they were last taken, by endpoint: how many, and why the last one."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._lock = threading.Lock()
+        self._found: dict[str, tuple[int, str]] = {}
+
+    def add(self, endpoint: str, records: int, why: str) -> None:
+        """Add some of an endpoint."""
+        with self._lock:
+            self._found[endpoint] = (self._found.get(endpoint, (0, ""))[0] + records, why)
+
+    def take(self) -> dict[str, tuple[int, str]]:
+        """Return what there is, and begin anew."""
+        with self._lock:
+            found, self._found = self._found, {}
+        return found
+
+
 class Capture:
     """The worker's spool. ``write`` returns when the record is durable, or raises CaptureError."""
 
@@ -46,6 +66,7 @@ class Capture:
         self._queue: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, list[_Item]] | None] = queue.SimpleQueue()
         self._writers: dict[tuple[str, str], SegmentWriter] = {}
         self.failed_at: float | None = None
+        self.refusals = Refusals()
         self._failed_writer: SegmentWriter | None = None
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         self._thread.start()
@@ -130,7 +151,8 @@ class Capture:
             writer.append(lines, time.monotonic())
         except Exception as error:  # noqa: BLE001 - if the writer thread ended, every caller would wait for ever
             self.failed_at, self._failed_writer = time.time(), writer
-            why = error.strerror if isinstance(error, OSError) else type(error).__name__
+            why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+            self.refusals.add(key[0], lines.count(b"\n"), why)
             return CaptureError(
                 f"The spool cannot be written ({why}), so the answer is withheld",
                 "Free space on the disk of MODELOPS_HOME or repair it, then send the request again",

@@ -4,29 +4,39 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any, TypeVar
 
 from modelops_pipelines.core.capture.spool_records import SHARED
-from modelops_pipelines.core.errors import ModelOpsError, OverloadError, TooLargeError
+from modelops_pipelines.core.endpoints.explain import AUTO
+from modelops_pipelines.core.errors import ConflictError, ModelOpsError, OverloadError, TooLargeError
+from modelops_pipelines.core.explanations.explained import Explanation
 from modelops_pipelines.core.foreign_text import error_trace
 from modelops_pipelines.core.ids import ENTROPY_BYTES, RequestId, new_request_id
-from modelops_pipelines.core.models.typed_columns import check_rows, typed_columns
+from modelops_pipelines.core.models.typed_columns import check_rows
 from modelops_pipelines.core.release.desired_state import Variant
 from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.gateway.access.keyring import Caller, Keyring
 from modelops_pipelines.gateway.access.limiter import Limiter
 from modelops_pipelines.gateway.bodies.content_types import is_csv_type
-from modelops_pipelines.gateway.bodies.csv import read_csv
 from modelops_pipelines.gateway.bodies.headers import Call, event_time_of
-from modelops_pipelines.gateway.bodies.mlflow_json import read_json
-from modelops_pipelines.gateway.bodies.open_inference import PROTOCOL_PARAMETERS, read_infer
+from modelops_pipelines.gateway.bodies.model_rows import in_types, read_csv_rows, read_inference, read_json_rows
+from modelops_pipelines.gateway.bodies.open_inference import PROTOCOL_PARAMETERS
 from modelops_pipelines.gateway.hot_path.answers import Answer, error_answer, rendered
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
+from modelops_pipelines.gateway.hot_path.explanations import (
+    KnownReferences,
+    check_explainable,
+    explain_in_turn,
+    is_asked,
+)
 from modelops_pipelines.gateway.hot_path.prediction_record import OK, Exchange, record_of
 from modelops_pipelines.gateway.hot_path.random_bytes import Entropy
 from modelops_pipelines.gateway.http.errors import INTERNAL, UNAVAILABLE, code_of, status_of
+from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.worker.ended_workers import call_of
 from modelops_pipelines.gateway.worker.live_metrics import Judged
 from modelops_pipelines.gateway.worker.replays import Replay
@@ -46,16 +56,28 @@ Body = Callable[[int, float], Awaitable[bytes]]
 """Reads a body of at most so many bytes, in at most so many seconds."""
 STALE_SECONDS = 0.1
 """After so long a worker may have learned of another state; a body that took no longer is as good as its header."""
+T = TypeVar("T")
 _LOG = logging.getLogger("modelops.gateway")
 
 
 class Predictor:
     """Answers prediction requests; no answer is sent before it is captured durably."""
 
-    def __init__(self, serving: Serving, keyring: Keyring, limiter: Limiter, capture: Capture, secret: bytes) -> None:
-        """Use the worker's serving state, keys, limits and spool; ``secret`` signs request ids."""
+    def __init__(
+        self,
+        serving: Serving,
+        keyring: Keyring,
+        limiter: Limiter,
+        capture: Capture,
+        secret: bytes,
+        references: KnownReferences,
+    ) -> None:
+        """Use the worker's serving state, keys, limits and spool; ``secret`` signs request ids.
+
+        ``references`` are the rows that explanations refer to.
+        """
         self._serving, self._keyring, self._limiter = serving, keyring, limiter
-        self._capture, self._secret = capture, secret
+        self._capture, self._secret, self._references = capture, secret, references
         self._entropy = Entropy()
         self.marks: RequestMarks | None = None
 
@@ -78,8 +100,8 @@ class Predictor:
             is_own = cause is not None and not request.own_process
             await self._capture_exchange(exchange, served, Answer(INTERNAL_ERROR, b""), failed=is_own)
 
-    async def answer(self, endpoint: str, call: Call, body: Body, *, infer: bool) -> Answer:
-        """Return the answer; ``infer`` selects the Open Inference Protocol.
+    async def answer(self, endpoint: str, call: Call, body: Body, *, infer: bool, query: bytes = b"") -> Answer:
+        """Return the answer; ``infer`` selects the Open Inference Protocol, ``query`` may ask for explanations.
 
         Key and endpoint are judged before the body is read, so that a stranger's is not, and again when it has come.
         Unauthorised requests and requests to an unknown endpoint are not logged; every other request is, also failed
@@ -96,8 +118,8 @@ class Predictor:
             return error_answer(error, None)
         exchange = Exchange(call, served.spec, caller.key_id, call.is_test or caller.mode == "test", call.client)
         try:
-            answer = await self._try(exchange, served, content, infer=infer)
-            exchange.milliseconds = (time.perf_counter() - call.started) * 1000
+            answer = await self._try(exchange, served, content, query, infer=infer)
+            exchange.milliseconds = exchange.milliseconds_until_now
             if exchange.status >= INTERNAL_ERROR:
                 await _replay(exchange, served)
             return await self._capture_exchange(exchange, served, answer)
@@ -109,10 +131,16 @@ class Predictor:
         """Return who calls, and the endpoint; raises UnauthenticatedError, ForbiddenError or UnknownError."""
         caller = self._keyring.authenticate(call.key, now)
         caller.require("predict", endpoint)
-        return caller, self._serving.endpoint(endpoint)
+        served = self._serving.endpoint(endpoint)
+        if served.spec.is_elsewhere:
+            raise ConflictError(
+                f"Endpoint {endpoint!r} is served elsewhere: there is no model here that could predict",
+                f"Send what was predicted elsewhere to POST /endpoints/{endpoint}/log",
+            )
+        return caller, served
 
     async def _try(
-        self, exchange: Exchange, served: ServedEndpoint, content: bytes | TooLargeError, *, infer: bool
+        self, exchange: Exchange, served: ServedEndpoint, content: bytes | TooLargeError, query: bytes, *, infer: bool
     ) -> Answer:
         """Predict, or turn any exception into an error answer."""
         if isinstance(content, TooLargeError):
@@ -120,7 +148,9 @@ class Predictor:
         try:
             await self._check_limits(exchange)
             with served.admit(self._serving.workers):
-                return await self._predict(exchange, served, content, infer=infer)
+                explains = query != b"" and is_asked(query, served.spec, infer=infer)
+                with served.admit_explaining(self._serving.workers) if explains else nullcontext():
+                    return await self._predict(exchange, served, content, infer=infer, explains=explains)
         except ModelOpsError as error:
             return self._failure_answer(exchange, error, error.__cause__)
         except Exception as error:  # noqa: BLE001 - any error becomes a JSON answer; its details go to the log only
@@ -134,7 +164,9 @@ class Predictor:
         else:
             self._limiter.check(*limited)
 
-    async def _predict(self, exchange: Exchange, served: ServedEndpoint, content: bytes, *, infer: bool) -> Answer:
+    async def _predict(
+        self, exchange: Exchange, served: ServedEndpoint, content: bytes, *, infer: bool, explains: bool
+    ) -> Answer:
         is_csv = is_csv_type(exchange.call.content_type, csv=not infer)
         event_time = event_time_of(exchange.call, served.spec)
         variant, batcher = served.choose(exchange.call.sticky)
@@ -146,11 +178,32 @@ class Predictor:
         rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
         exchange.mark = self._mark(exchange, str(rows.digest), own_process=batcher.model.path.own_process)
         exchange.rows = rows = replace(rows, mark=exchange.mark)
+        if explains:
+            check_explainable(rows)
         outcome = await _in_time(batcher.submit(rows), served, exchange.call.started)
         exchange.request = self._request_id(exchange, event_time, rows.count)
+        if explains:
+            exchange.explanations = await self._explain(exchange, served, batcher, outcome)
         answer = Answer(OK, rendered(exchange, outcome, exchange.request.text, infer=infer))
         exchange.outcome = outcome
         return answer
+
+    async def _explain(
+        self, exchange: Exchange, served: ServedEndpoint, batcher: Batcher, outcome: Outcome
+    ) -> list[Explanation]:
+        """Return the explanations of the answered rows; the time that they take is no latency of the prediction."""
+        rows, policy, started = exchange.rows, served.spec.explain, time.perf_counter()
+        if rows is None:
+            raise AssertionError("an answered request has rows")
+        reference = await asyncio.to_thread(self._references.of, served.spec, batcher.model.version)
+
+        def in_time(future: "asyncio.Future[Any]") -> Awaitable[Any]:
+            return _in_time(future, served, exchange.call.started)
+
+        try:
+            return await explain_in_turn(batcher, rows, outcome, reference, policy.method if policy else AUTO, in_time)
+        finally:
+            exchange.explaining = time.perf_counter() - started
 
     def _mark(self, exchange: Exchange, digest: str, *, own_process: bool) -> Mark | None:
         """Mark the request as under way; None before the worker has begun, or where there is no room."""
@@ -200,7 +253,7 @@ class Predictor:
             await self._capture.write(served.spec.name, "predictions", record_of(exchange, request))
         except ModelOpsError as error:
             answer = error_answer(error, request.text)
-        took = (time.perf_counter() - call.started) * 1000 if call.started else exchange.milliseconds
+        took = exchange.milliseconds_until_now if call.started else exchange.milliseconds
         served.live.add(time.time(), request.rows, answer.status, took, _judged(exchange, failed=failed))
         if answer.status == OK:
             _time_again(exchange, served)
@@ -270,23 +323,21 @@ async def _read_body(body: Body, served: ServedEndpoint) -> bytes | TooLargeErro
 
 def _read_rows(exchange: Exchange, content: bytes, model: Model, *, infer: bool, is_csv: bool) -> Rows:
     """Return the body's rows in the signature's types, with its parameters and its hash; raises InputError."""
-    inputs = model.version.inputs
-    names = list(inputs)
-    params: object = None
     ignored: frozenset[str] = PROTOCOL_PARAMETERS if infer else frozenset()
     if infer:
-        request = read_infer(content, names)
-        columns, count, params = request.columns, request.rows, request.params
+        request = read_inference(content, model)
+        body = request.columns, request.rows, request.params
         exchange.client = request.id or exchange.client
-    elif is_csv:
-        columns, count = read_csv(content, inputs)
     else:
-        columns, count, params = read_json(content, names)
+        body = read_csv_rows(content, model) if is_csv else read_json_rows(content, model)
+    columns, count, params = body
     check_rows(count)
-    return Rows(typed_columns(columns, inputs), count, model.parameters.check(params, ignored), digest_of(content))
+    typed, partial = in_types(columns, model)
+    params = model.parameters.check(params, ignored)
+    return Rows(typed, count, params, digest_of(content), partial=partial)
 
 
-async def _in_time(future: "asyncio.Future[Outcome]", served: ServedEndpoint, started: float) -> Outcome:
+async def _in_time(future: "asyncio.Future[T]", served: ServedEndpoint, started: float) -> T:
     """Wait for the outcome; raises OverloadError at the endpoint's deadline, which began with the request's header."""
     seconds = served.spec.limits.deadline.total_seconds()
     left = started + seconds - time.perf_counter()
@@ -297,7 +348,7 @@ async def _in_time(future: "asyncio.Future[Outcome]", served: ServedEndpoint, st
         timer.cancel()
 
 
-def _expire(future: "asyncio.Future[Outcome]", seconds: float) -> None:
+def _expire(future: "asyncio.Future[T]", seconds: float) -> None:
     if not future.done():
         error = OverloadError(
             f"The prediction took longer than the deadline of {seconds:g} s",

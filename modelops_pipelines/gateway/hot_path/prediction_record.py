@@ -1,6 +1,8 @@
 """One request with its outcome, and its record for the spool under the endpoint's capture policy."""
 
 import hashlib
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +10,11 @@ import orjson
 
 from modelops_pipelines.core.capture.spool_records import PredictionRecord, prediction_record
 from modelops_pipelines.core.endpoints.spec import CapturePolicy, EndpointSpec
+from modelops_pipelines.core.explanations.explained import Explanation
 from modelops_pipelines.core.ids import RequestId
+from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.core.release.desired_state import Variant
+from modelops_pipelines.core.tables.feature_columns import feature_of
 from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.gateway.bodies.headers import Call
 from modelops_pipelines.gateway.worker.replays import Replay
@@ -25,7 +30,8 @@ KIB = 1024
 class Exchange:
     """One request and its result so far; ``outcome`` is None until the model has predicted, and after a failure.
 
-    ``replay`` says how a failed request did when it was tried again on both versions of a trial.
+    ``replay`` says how a failed request did when it was tried again on both versions of a trial. ``explanations`` are
+    those of its rows, None unless they were asked for, and ``explaining`` is how long they took (seconds).
     """
 
     call: Call
@@ -42,6 +48,13 @@ class Exchange:
     milliseconds: float = 0.0
     replay: Replay | None = None
     mark: Mark | None = None
+    explanations: Sequence[Explanation] | None = None
+    explaining: float = 0.0
+
+    @property
+    def milliseconds_until_now(self) -> float:
+        """The time since the request came, without that of its explanations."""
+        return (time.perf_counter() - self.call.started - self.explaining) * 1000
 
     @property
     def source(self) -> str:
@@ -85,12 +98,19 @@ def _payload(exchange: Exchange, request: RequestId, policy: CapturePolicy) -> d
         return {"features": {}}
     if not _is_sampled(request, policy.sample):
         return {"features": {}, "sampled": False}
-    kept = {name: values for name, values in exchange.rows.columns.items() if name not in policy.redact}
+    kept = _kept(exchange.rows.columns, policy.redact)
     given = orjson.dumps(kept, default=to_micros, option=orjson.OPT_PASSTHROUGH_DATETIME)
     params = b"" if exchange.rows.params is None or PARAMS in policy.redact else orjson.dumps(exchange.rows.params)
     if len(given) + len(params) <= policy.max_kib * KIB:
         return {"features": orjson.Fragment(given), **({PARAMS: params.decode()} if params else {})}
     return {"features": {}, "payload_hash": hashlib.sha256(given).hexdigest()}
+
+
+def _kept(columns: Columns, redact: Collection[str]) -> Columns:
+    """Return the columns that are not redacted, under their column's or the feature's own name."""
+    if not redact:
+        return columns
+    return {name: values for name, values in columns.items() if not {name, feature_of(name)} & {*redact}}
 
 
 def _is_sampled(request: RequestId, share: float) -> bool:

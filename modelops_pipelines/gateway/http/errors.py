@@ -3,6 +3,7 @@
 from typing import Any
 
 from modelops_pipelines.core import errors
+from modelops_pipelines.gateway.http.remedies import for_callers
 
 STATUS: dict[type[errors.ModelOpsError], int] = {
     errors.MalformedError: 400,
@@ -49,8 +50,8 @@ def code_of(error: errors.ModelOpsError) -> str:
 
 def body_of(error: errors.ModelOpsError, request_id: str | None) -> dict[str, Any]:
     """Return the JSON body of an error: ``{"error": {code, message, remedy, request_id}}``."""
-    fields = {"code": code_of(error), "message": error.message, "remedy": error.remedy, "request_id": request_id}
-    return {"error": fields}
+    told = {"code": code_of(error), "message": error.message, "remedy": for_callers(error.remedy)}
+    return {"error": {**told, "request_id": request_id}}
 
 
 def headers_of(error: errors.ModelOpsError) -> dict[str, str]:

@@ -59,11 +59,12 @@ class EndpointInfo(BaseModel):
     """An endpoint, its variants, and its champion's signature; null while no champion is loaded."""
 
     name: str
-    model_name: str
+    model_name: str | None = Field(description="the registered model; null where others serve it")
+    served: Literal["here", "elsewhere"] = Field(description="elsewhere: others make the predictions, and send them")
     task: str
     description: str
     generation: int
-    status: Literal["new", "active", "failed", "stopped", "deleted"]
+    status: Literal["new", "active", "failed", "stopped", "deleted", "elsewhere"]
     problem: str | None = Field(description="why this worker cannot serve it as it should; null if it can")
     variants: list[VariantInfo]
     resident: bool = Field(description="whether its versions are in this worker's memory; else a request loads them")
@@ -82,6 +83,10 @@ class PredictionPathInfo(BaseModel):
     probe_ms: float | None = Field(description="time for 96 rows at load; null if not measured")
     own_process: bool = Field(
         description="true for a version that can execute code: it answers in a process of its own"
+    )
+    isolation: dict[str, str] | None = Field(
+        description="of a version with an environment of its own, what the system took from its process: 'network' is "
+        "none or shared, 'files' read_only or writable, 'processes' own or shared; null without such an environment"
     )
 
 
@@ -126,6 +131,7 @@ class EndpointDetails(EndpointInfo):
 
     version: str | None = Field(description="the champion's version")
     output: str | None = Field(description="the kind of its predictions: probabilities, scores, labels or unknown")
+    trust: str | None
     way: PredictionPathInfo | None
     evaluation: EvaluationInfo | None = Field(description="the gate's newest verdict on the champion")
     quality: QualityInfo | None = Field(description="the champion's newest window that has labels")
@@ -226,6 +232,19 @@ class NewKey(KeyInfo):
     key: str = Field(description="the secret text, shown only once: store it now")
 
 
+class RowExplanation(BaseModel):
+    """What each feature contributed to one row's prediction; all but 'reason' are null where there is none."""
+
+    base_value: float | None
+    value: float | None = Field(description="the explained value: base_value plus all contributions")
+    contributions: dict[str, float] | None = Field(description="by feature")
+    standard_errors: dict[str, float] | None = Field(description="of each contribution; null where they are exact")
+    method: str | None = Field(description="tree, linear or permutation")
+    scale: str | None = Field(description="probability or log-odds of the class, prediction, log or margin")
+    class_name: str | None = Field(description="the class whose probability, log-odds or margin it is")
+    reason: str | None = Field(description="why there is no explanation")
+
+
 class Answer(BaseModel):
     """The model's predictions, one per row, as the model returned them."""
 
@@ -236,6 +255,7 @@ class Answer(BaseModel):
     request_id: str = Field(description="a prediction's id is this, a dash, and the row's index from 0")
     model_version: str
     variant: str
+    explanations: list[RowExplanation] = Field([], description="one per row; only where explain=true asks for them")
 
 
 class Tensor(BaseModel):

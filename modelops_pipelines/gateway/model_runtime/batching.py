@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.gateway.model_runtime.source import Source
+from modelops_pipelines.gateway.model_runtime.turns import Turns
+from modelops_pipelines.operations.model_runtime.explanations.explaining import ExactQuestion
 from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
 from modelops_pipelines.operations.model_runtime.prediction_paths import ABSENT
 
@@ -57,7 +59,7 @@ class Batcher:
         """Predict with this model, but not the rows that ``suspects`` refuses; threads start when they are needed."""
         self._suspects = suspects
         self._queue: deque[_Queued] = deque()
-        self._running = 0
+        self._running, self._turns = 0, Turns()
         self._scheduled = False
         self.fault: LoadFault | None = None
         self.put(model, source)
@@ -92,6 +94,19 @@ class Batcher:
         self._schedule()
         return future
 
+    def ask(self, question: ExactQuestion | Rows) -> "asyncio.Future[Any]":
+        """Ask a question of an explanation, when the ones before have been answered: of all callers one at a time.
+
+        Its rows wait in the queue as those of any request; exact contributions take one of the version's threads.
+        """
+        return self._turns.ask(partial(self._ask, question))
+
+    def _ask(self, question: ExactQuestion | Rows) -> "asyncio.Future[Any]":
+        if not isinstance(question, ExactQuestion):
+            return self.submit(question)
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self._threads, self.model.explain, question.columns, question.reference)
+
     def _schedule(self) -> None:
         """Start a batch after the event loop has read its sockets once more, so that arrived requests join it."""
         if self._queue and not self._scheduled and self._running < self._max_running:
@@ -119,7 +134,7 @@ class Batcher:
     def _is_quick(self, requests: Sequence[Rows]) -> bool:
         """Return whether the event loop's thread predicts: few rows on the array path, no parameters."""
         few = sum(rows.count for rows in requests) <= INLINE_ROWS
-        return self.model.path.inline and few and requests[0].params is None
+        return self.model.path.inline and few and not requests[0].is_apart
 
     def _on_batch_done(self, batch: Sequence[_Queued], run: "asyncio.Future[list[Outcome | Exception]]") -> None:
         self._running -= 1
@@ -131,7 +146,7 @@ class Batcher:
     def _next_batch(self) -> list[_Queued]:
         """Remove queued requests in order, up to the rows that may be merged, at least one; skip those already done.
 
-        A request with parameters is a batch of its own.
+        A request with parameters, or without an optional column, is a batch of its own.
         """
         most = self.model.path.merging.most if self.model.path.merging else 0
         batch: list[_Queued] = []
@@ -141,10 +156,10 @@ class Batcher:
                 self._queue.popleft()
                 continue
             rows += self._queue[0].rows.count
-            if batch and (rows > most or self._queue[0].rows.params is not None):
+            if batch and (rows > most or self._queue[0].rows.is_apart):
                 break
             batch.append(self._queue.popleft())
-            if batch[-1].rows.params is not None:
+            if batch[-1].rows.is_apart:
                 break
         return batch
 

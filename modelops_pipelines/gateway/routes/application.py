@@ -28,15 +28,26 @@ from modelops_pipelines.gateway.http.response_models import (
     LiveSummary,
     Readiness,
 )
+from modelops_pipelines.gateway.routes.alerting.alerts import add_alert_routes
+from modelops_pipelines.gateway.routes.alerting.dead_letters import add_dead_letter_routes
+from modelops_pipelines.gateway.routes.alerting.objectives import add_objective_routes
+from modelops_pipelines.gateway.routes.alerting.rules import add_rule_routes
+from modelops_pipelines.gateway.routes.alerting.silences import add_silence_routes
 from modelops_pipelines.gateway.routes.api_keys import add_key_routes
 from modelops_pipelines.gateway.routes.docs import add_docs_routes
 from modelops_pipelines.gateway.routes.endpoints import describe, details, example
 from modelops_pipelines.gateway.routes.evaluations import add_evaluation_routes
-from modelops_pipelines.gateway.routes.feedback import Responses
+from modelops_pipelines.gateway.routes.foreign_log import ForeignLog, add_foreign_log_routes
 from modelops_pipelines.gateway.routes.health import READY, Health
+from modelops_pipelines.gateway.routes.improve.feedback import add_feedback_routes
+from modelops_pipelines.gateway.routes.improve.lineage import add_lineage_routes
+from modelops_pipelines.gateway.routes.improve.responses import Responses
+from modelops_pipelines.gateway.routes.improve.review import add_review_routes
+from modelops_pipelines.gateway.routes.improve.training_sets import add_training_set_routes
 from modelops_pipelines.gateway.routes.logs import add_log_routes
 from modelops_pipelines.gateway.routes.predictions_openapi import add_prediction_docs
 from modelops_pipelines.gateway.routes.releases import add_release_routes
+from modelops_pipelines.gateway.routes.windows import add_window_routes
 from modelops_pipelines.gateway.worker.live_metrics import KEEP_SECONDS
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
@@ -52,7 +63,7 @@ OneEndpoint = Annotated[str | None, Query(max_length=100, description="an endpoi
 
 
 def make_application(
-    stores: Stores, serving: Serving, keyring: Keyring, responses: Responses, health: Health
+    stores: Stores, serving: Serving, keyring: Keyring, responses: Responses, foreign: ForeignLog, health: Health
 ) -> FastAPI:
     """Return the application with all routes and their roles; it documents the prediction routes as well."""
     title, release = "modelops gateway", version("modelops_pipelines")
@@ -60,11 +71,22 @@ def make_application(
     router = Router(app, keyring)
     add_error_handlers(app)
     _add_endpoint_routes(router, serving, stores)
+    add_objective_routes(router, serving, stores)
+    add_window_routes(router, serving, stores)
     add_log_routes(router, serving, stores)
+    add_foreign_log_routes(router, serving, foreign)
     add_prediction_docs(router)
-    _add_feedback_routes(router, serving, responses)
+    _add_response_routes(router, serving, responses)
+    add_feedback_routes(router, serving, stores)
+    add_review_routes(router, serving, stores)
     add_release_routes(router, serving, stores)
     add_evaluation_routes(router, serving, stores)
+    add_lineage_routes(router, serving, stores)
+    add_training_set_routes(router, serving, stores)
+    add_alert_routes(router, stores)
+    add_rule_routes(router, serving, stores)
+    add_silence_routes(router, stores)
+    add_dead_letter_routes(router, stores)
     add_key_routes(router, stores, keyring)
     _add_health_routes(router, health)
     add_docs_routes(router, app)
@@ -113,7 +135,7 @@ def _add_endpoint_routes(router: Router, serving: Serving, stores: Stores) -> No
         return FileResponse(path, media_type="text/html")
 
 
-def _add_feedback_routes(router: Router, serving: Serving, responses: Responses) -> None:
+def _add_response_routes(router: Router, serving: Serving, responses: Responses) -> None:
     @router.post(
         f"{_ENDPOINT}/labels",
         role="predict",
@@ -121,14 +143,14 @@ def _add_feedback_routes(router: Router, serving: Serving, responses: Responses)
         response_model=LabelsAccepted,
         response_model_exclude_unset=True,
     )
-    async def add_labels(endpoint: EndpointName, message: LabelsMessage) -> dict[str, Any]:
-        """Send labels: the true outcomes of predictions."""
-        return await responses.write_labels(serving.endpoint(endpoint), message)
+    async def add_labels(endpoint: EndpointName, message: LabelsMessage, caller: CallerOf) -> dict[str, Any]:
+        """Send labels: the true outcomes of predictions, named by their id, the caller's own id, or entity and time."""
+        return await responses.write_labels(serving.endpoint(endpoint), message, caller.key_id)
 
     @router.post(f"{_ENDPOINT}/feedback", role="predict", status_code=202, response_model=FeedbackRecorded)
-    async def add_feedback(endpoint: EndpointName, message: FeedbackMessage) -> dict[str, Any]:
-        """Send a person's feedback on a prediction: rating, thumbs, comment or corrected label."""
-        return await responses.write_feedback(serving.endpoint(endpoint), message)
+    async def add_feedback(endpoint: EndpointName, message: FeedbackMessage, caller: CallerOf) -> dict[str, Any]:
+        """Send a person's feedback on a prediction: rating, thumbs, comment, corrected label or categories."""
+        return await responses.write_feedback(serving.endpoint(endpoint), message, caller.key_id)
 
 
 def _add_health_routes(router: Router, health: Health) -> None:

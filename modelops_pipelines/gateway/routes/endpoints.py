@@ -2,17 +2,21 @@
 
 from typing import Any
 
+from modelops_pipelines.core.endpoints.spec import ELSEWHERE
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.core.models.classes import missing_classes
 from modelops_pipelines.core.release.deployment_states import FAILED
 from modelops_pipelines.core.release.desired_state import ACTIVE
 from modelops_pipelines.core.release.event_log import champion_periods
+from modelops_pipelines.core.tables.feature_columns import feature_of
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.operations.endpoints.served_here import require_served_here
 from modelops_pipelines.operations.model_runtime.prediction_paths import ABSENT, PredictionPath
 from modelops_pipelines.operations.models.example_request import example_body
 from modelops_pipelines.operations.release.endpoint_status import NEW
+from modelops_pipelines.operations.versions.signed_versions import how_trusted
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
@@ -28,7 +32,8 @@ def describe(served: ServedEndpoint, failure: str | None, refused: str | None) -
     champion = served.version_of(served.state.champion)
     return {
         "name": served.spec.name,
-        "model_name": served.spec.model_name,
+        "model_name": None if served.spec.is_elsewhere else served.spec.model_name,
+        "served": served.spec.served,
         "task": served.spec.task,
         "description": served.spec.description,
         "generation": served.state.generation,
@@ -36,8 +41,8 @@ def describe(served: ServedEndpoint, failure: str | None, refused: str | None) -
         "problem": failure or refused,
         "variants": [vars(variant) for variant in served.state.variants],
         "resident": served.is_resident,
-        "inputs": champion.inputs if champion else None,
-        "classes": champion.classes if champion else None,
+        "inputs": {feature_of(name): kind for name, kind in champion.inputs.items()} if champion else None,
+        "classes": champion.classes if champion else list(served.spec.classes) or None,
         "to_add": _to_add(served, champion) if champion else None,
         "training_set": champion.training_set if champion else None,
         "registered_at": text(champion.registered_at) if champion else None,
@@ -57,6 +62,7 @@ def details(stores: Stores, served: ServedEndpoint, failure: str | None, refused
         **describe(served, failure, refused),
         "version": champion.version if champion else None,
         "output": champion.output if champion else None,
+        "trust": how_trusted(champion, served.spec) if champion else None,
         "way": _way(served.loaded[champion.version].model.path) if champion else None,
         "evaluation": _evaluation(stores, served.spec.name, champion) if champion else None,
         "quality": _quality(stores, served, champion) if champion else None,
@@ -72,6 +78,7 @@ def _way(path: PredictionPath) -> dict[str, Any] | None:
 def example(served: ServedEndpoint) -> dict[str, Any]:
     """Return an example request body for the champion; raises NotReadyError when no champion is loaded."""
     champion = served.version_of(served.state.champion)
+    require_served_here(served.spec, "a request")
     if champion is None:
         raise served.unserved_error()
     return example_body(champion)
@@ -81,6 +88,8 @@ def _status(served: ServedEndpoint, failure: str | None) -> str:
     """Return the endpoint's status: failed when its version cannot be served, new when nothing is deployed on it."""
     if failure is not None:
         return FAILED
+    if served.spec.is_elsewhere:
+        return ELSEWHERE
     return NEW if served.state.status == ACTIVE and not served.state.variants else served.state.status
 
 

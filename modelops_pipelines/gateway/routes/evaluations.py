@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from modelops_pipelines.gateway.http.guarded_router import EndpointName, Router
+from modelops_pipelines.gateway.http.refused_versions import telling_why
 from modelops_pipelines.gateway.http.response_models import EvaluationInfo
 from modelops_pipelines.gateway.routes.releases import Limit, Version
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -37,9 +38,10 @@ def add_evaluation_routes(router: Router, serving: Serving, stores: Stores) -> N
     @router.post(_EVALUATIONS, role="operate", response_model=VersionEvaluation, error_statuses=(409,))
     def evaluate(endpoint: EndpointName, message: EvaluateMessage) -> dict[str, Any]:
         """Judge any registered version against the champion; answered when the verdict is recorded, in minutes."""
-        from modelops_pipelines.operations.improve.evaluation_process import evaluate_in_process
+        from modelops_pipelines.operations.improve.evaluation.process import evaluate_in_process
 
-        return _describe(evaluate_in_process(stores, serving.endpoint(endpoint).spec, message.version))
+        with telling_why():
+            return _describe(evaluate_in_process(stores, serving.endpoint(endpoint).spec, message.version))
 
     @router.get(_EVALUATIONS, role="read", response_model=list[VersionEvaluation])
     def list_evaluations(endpoint: EndpointName, limit: Limit = 100) -> list[dict[str, Any]]:

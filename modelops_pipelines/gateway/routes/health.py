@@ -6,17 +6,22 @@ that is not in memory and loads at its first request is no fault; one that canno
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from modelops_pipelines.core.capture.health import Check
 from modelops_pipelines.core.errors import UnknownError
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.supervision.board import Board
+from modelops_pipelines.gateway.worker.alerting.watches import WATCHES
 from modelops_pipelines.gateway.worker.state_follower import Serving
-from modelops_pipelines.operations.alerting.capture_watch import capture_health, watch_capture
-from modelops_pipelines.operations.alerting.configuration_watch import watch_configurations
-from modelops_pipelines.operations.alerting.home_watch import watch_home
+from modelops_pipelines.operations.alerting.apart import Apart
+from modelops_pipelines.operations.alerting.delivery.channel_watch import watch_channels
+from modelops_pipelines.operations.alerting.delivery.watchers import GATEWAY, Watcher
+from modelops_pipelines.operations.alerting.watches.capture_watch import capture_health, watch_capture, watch_refusals
+from modelops_pipelines.operations.alerting.watches.configuration_watch import watch_configurations
+from modelops_pipelines.operations.alerting.watches.home_watch import watch_home
 from modelops_pipelines.store.registry.availability import registry_fault
 from modelops_pipelines.store.stores import Stores
 
@@ -34,16 +39,26 @@ class Health:
     def __init__(self, stores: Stores, serving: Serving, capture: Capture, board: Board) -> None:
         """Check nothing yet: the first ``watch`` or ``report`` does."""
         self._stores, self._serving, self._capture, self._board = stores, serving, capture, board
+        self._watcher, self._apart = Watcher(GATEWAY), Apart()
         self._registry_ok_at: float | None = None
         self._registry_fault: str | None = None
 
     def watch(self) -> None:
         """Check the registry; open or resolve alerts on capture, configurations and the home, every WATCH_SECONDS."""
         self._check_registry()
-        specs = [served.spec for served in self._serving.endpoints()]
-        watch_capture(self._stores, specs, self._stores.now())
-        watch_configurations(self._stores, self._serving.configurations.problems(), self._stores.now())
-        watch_home(self._stores, self._stores.now())
+        stores, specs = self._stores, [served.spec for served in self._serving.endpoints()]
+        watches: Mapping[str, Callable[[datetime], object]] = {
+            "capture": lambda now: watch_capture(stores, specs, now),
+            "refusals": lambda now: watch_refusals(stores, self._capture.refusals.take(), now),
+            "configurations": lambda now: watch_configurations(stores, self._serving.configurations.problems(), now),
+            "the home": lambda now: watch_home(stores, now),
+            "channels": lambda now: watch_channels(stores, now),
+            "watchers": lambda now: self._watcher.turn(stores, now),
+        }
+        for name, watch in watches.items():
+            with self._apart.alone(name):
+                watch(stores.now())
+        self._apart.raise_first()
 
     def is_ready(self) -> bool:
         """Return whether this worker can answer and capture, and has loaded what it loads before it is asked."""
@@ -90,6 +105,7 @@ class Health:
             "versions": self._versions(),
             "configurations": self._configurations(),
             "workers": self._workers(),
+            "alerting": self._alerting(),
         }
 
     def _unloaded(self) -> dict[str, str]:
@@ -145,6 +161,11 @@ class Health:
         problems = self._serving.configurations.problems()
         return {"ok": not problems, "problems": problems}
 
+    def _alerting(self) -> dict[str, Any]:
+        """Return what is wrong with this worker's watches of live counts and newest rows, and with delivery."""
+        faults = self._serving.faults_of((*WATCHES, "delivery"))
+        return {"ok": not faults, "faults": faults}
+
     def _check_registry(self) -> None:
         self._registry_fault = registry_fault(self._stores.settings.registry_uri)
         if self._registry_fault is None:
@@ -162,9 +183,16 @@ class Health:
         """Return the checks of lag, backlog and disk: for each kind, the worst of all endpoints."""
         now, settings = self._stores.now(), self._stores.settings
         names = [served.spec.name for served in self._serving.endpoints()]
-        found = [check for name in names for check in capture_health(settings, name, now).checks]
+        found: list[Check] = []
+        unreadable: dict[str, str] = {}
+        for name in names:
+            try:
+                found += capture_health(settings, name, now).checks
+            except OSError as error:
+                unreadable[name] = error.strerror or type(error).__name__
         kinds = {check.name: [other for other in found if other.name == check.name] for check in found}
-        return {f"capture_{kind}": _worst(checks) for kind, checks in kinds.items()}
+        checks = {f"capture_{kind}": _worst(checks) for kind, checks in kinds.items()}
+        return checks | {"capture_spools": {"ok": not unreadable, "unreadable": unreadable}}
 
 
 def _mib(size: int) -> float:

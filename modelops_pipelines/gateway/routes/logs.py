@@ -35,7 +35,7 @@ class LogRow(BaseModel):
     variant: str | None
     prediction: str | float | None
     score: float | None
-    latency_ms: float
+    latency_ms: float | None
     status: int
     error_code: str | None
     user_id: str | None

@@ -1,6 +1,8 @@
 """The OpenAPI declarations of the prediction routes. ``gateway.hot_path`` answers these routes itself."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Query
 
 from modelops_pipelines.core.errors import NotReadyError
 from modelops_pipelines.gateway.http.guarded_router import EndpointName, Router
@@ -9,6 +11,8 @@ from modelops_pipelines.gateway.http.response_models import Answer, InferAnswer
 _ROW = {"type": "object", "additionalProperties": True}
 _ROWS = {"type": "array", "minItems": 1, "items": _ROW}
 _COLUMNS = {"type": "object", "additionalProperties": True}
+_UNNAMED = {"type": "array", "minItems": 1, "items": {}}
+"""Rows of inputs that have no names."""
 _SPLIT = {
     "type": "object",
     "required": ["columns", "data"],
@@ -23,11 +27,15 @@ _TENSOR = {
     "required": ["name", "shape", "datatype", "data"],
     "properties": {
         "name": {"type": "string"},
-        "shape": {"type": "array", "minItems": 1, "maxItems": 2, "items": {"type": "integer", "minimum": 1}},
+        "shape": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1}},
         "datatype": {"type": "string"},
         "data": {"type": "array", "items": {}},
     },
 }
+Explain = Annotated[
+    bool,
+    Query(description="also what each feature contributed; of endpoints with 'explain' in their YAML, at most 20 rows"),
+]
 _TEXT = {"type": "string", "maxLength": 200}
 
 
@@ -37,7 +45,7 @@ def add_prediction_docs(router: Router) -> None:
     @router.post(
         "/endpoints/{endpoint}/invocations", role="predict", response_model=Answer, openapi_extra=_extra(_forms())
     )
-    def predict(endpoint: EndpointName) -> None:
+    def predict(endpoint: EndpointName, *, explain: Explain = False) -> None:  # noqa: ARG001 - declared for the docs
         """Predict rows, sent in one of MLflow's four JSON forms or as CSV with a header line."""
         raise _unreachable(endpoint)
 
@@ -66,8 +74,8 @@ def _forms() -> dict[str, Any]:
     forms = {
         "dataframe_records": _ROWS,
         "dataframe_split": _SPLIT,
-        "inputs": {"anyOf": [_ROWS, _COLUMNS]},
-        "instances": {"anyOf": [_ROWS, _COLUMNS]},
+        "inputs": {"anyOf": [_ROWS, _COLUMNS, _UNNAMED]},
+        "instances": {"anyOf": [_ROWS, _COLUMNS, _UNNAMED]},
     }
     schemas = [_object({name: form, "params": _COLUMNS}, [name], title=name) for name, form in forms.items()]
     example = {"dataframe_records": [{"feature": 1.0}]}

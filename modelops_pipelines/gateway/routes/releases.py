@@ -13,6 +13,7 @@ from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.release.deployment_states import Stage, Status
 from modelops_pipelines.gateway.access.keyring import Caller
 from modelops_pipelines.gateway.http.guarded_router import CallerOf, EndpointName, Router
+from modelops_pipelines.gateway.http.refused_versions import telling_why
 from modelops_pipelines.gateway.http.response_models import Moment, VariantInfo
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
@@ -23,7 +24,7 @@ Reason = Annotated[StrictStr, Field(max_length=1000)]
 Version = Annotated[StrictStr, Field(pattern="^[1-9][0-9]{0,8}$", examples=["3"])]
 Cursor = Annotated[str, Query(max_length=200, description="the previous page's next_cursor")]
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
-IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", max_length=100, pattern="^[A-Za-z0-9._-]+$")]
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=100, pattern="^[A-Za-z0-9._-]+$")]
 
 
 class ReasonMessage(BaseModel):
@@ -137,7 +138,7 @@ def add_release_routes(router: Router, serving: Serving, stores: Stores) -> None
 def _add_change_routes(router: Router, serving: Serving, stores: Stores) -> None:
     @router.post(f"{_ENDPOINT}/deployments", role="operate", response_model=ChangeInfo, error_statuses=(409,))
     def deploy(
-        endpoint: EndpointName, caller: CallerOf, message: DeployMessage, key: IdempotencyKey | None = None
+        endpoint: EndpointName, caller: CallerOf, message: DeployMessage, key: IdempotencyKey = None
     ) -> dict[str, Any]:
         """Deploy a version on the endpoint. Requests with the same Idempotency-Key deploy it once.
 
@@ -147,16 +148,17 @@ def _add_change_routes(router: Router, serving: Serving, stores: Stores) -> None
 
         _require_admin(caller, endpoint, force=message.force)
         spec = serving.endpoint(endpoint).spec
-        change = releases.deploy(
-            stores,
-            spec,
-            message.version,
-            share=message.share,
-            key=key,
-            force=message.force,
-            actor=caller.name,
-            reason=message.reason,
-        )
+        with telling_why():
+            change = releases.deploy(
+                stores,
+                spec,
+                message.version,
+                share=message.share,
+                key=key,
+                force=message.force,
+                actor=caller.name,
+                reason=message.reason,
+            )
         return vars(change)
 
     @router.post(f"{_ENDPOINT}/promote", role="operate", response_model=ChangeInfo, error_statuses=(409,))
@@ -166,9 +168,10 @@ def _add_change_routes(router: Router, serving: Serving, stores: Stores) -> None
 
         _require_admin(caller, endpoint, force=message.force)
         spec = serving.endpoint(endpoint).spec
-        change = releases.promote(
-            stores, spec, message.version, force=message.force, actor=caller.name, reason=message.reason
-        )
+        with telling_why():
+            change = releases.promote(
+                stores, spec, message.version, force=message.force, actor=caller.name, reason=message.reason
+            )
         return vars(change)
 
     @router.post(f"{_ENDPOINT}/rollback", role="operate", response_model=ChangeInfo, error_statuses=(409,))
@@ -184,9 +187,10 @@ def _add_change_routes(router: Router, serving: Serving, stores: Stores) -> None
             raise InputError("'force' belongs to 'undo': a rollback needs no force", "Leave 'force' out")
         _require_admin(caller, endpoint, force=request.force)
         spec = serving.endpoint(endpoint).spec
-        if request.undo:
-            return vars(undo_rollback(stores, spec, actor=caller.name, reason=request.reason, force=request.force))
-        return vars(releases.roll_back(stores, spec, actor=caller.name, reason=request.reason, to=request.to))
+        with telling_why():
+            if request.undo:
+                return vars(undo_rollback(stores, spec, actor=caller.name, reason=request.reason, force=request.force))
+            return vars(releases.roll_back(stores, spec, actor=caller.name, reason=request.reason, to=request.to))
 
     @router.post(f"{_ENDPOINT}/stop", role="operate", response_model=ChangeInfo, error_statuses=(409,))
     def stop(endpoint: EndpointName, caller: CallerOf, message: ReasonMessage | None = None) -> dict[str, Any]:
@@ -212,9 +216,7 @@ def _require_admin(caller: Caller, endpoint: str, *, force: bool) -> None:
 
 
 def _add_list_routes(router: Router, serving: Serving, stores: Stores) -> None:
-    @router.get(
-        "/deployments", role="read", filters_endpoints=True, response_model=DeploymentsPage, error_statuses=(422,)
-    )
+    @router.get("/deployments", role="read", filters_endpoints=True, response_model=DeploymentsPage)
     def list_deployments(
         caller: CallerOf, status: Status | None = None, limit: Limit = 100, cursor: Cursor | None = None
     ) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError
-from modelops_pipelines.core.foreign_text import LONGEST, error_trace, is_ours, type_name
+from modelops_pipelines.core.foreign_text import ENDING, LONGEST, error_trace, is_ours, type_name
+from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.gateway.json_logging import log_as_json
 from modelops_pipelines.operations.model_runtime.loading import Proven, load_and_prove, load_proven
 from modelops_pipelines.operations.model_runtime.memory import private_bytes
@@ -19,10 +20,11 @@ from modelops_pipelines.operations.model_runtime.prediction_paths import Predict
 from modelops_pipelines.operations.model_runtime.quoted_output import quote_output, take_output
 from modelops_pipelines.operations.model_runtime.rows_under_way import RowsUnderWay, rows_under_way
 from modelops_pipelines.operations.models.messages import encode_array, receive, send
+from modelops_pipelines.store.registry.environments import environment_process
+from modelops_pipelines.store.registry.environments.environment_model import RaisedError
+from modelops_pipelines.store.registry.formats.contributions import Exact, Unfit
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
-ENDING = (SystemExit, KeyboardInterrupt, MemoryError, RecursionError)
-"""What a model raises when it means to end its process, or has used up its memory or stack."""
 _MODEL_LOG = logging.getLogger("modelops.model")
 
 
@@ -44,6 +46,13 @@ class Order:
     to_stay: bool = False
 
 
+@dataclass(frozen=True)
+class Explaining:
+    """Asks for the rows' exact contributions in place of their answers, given the version's reference rows."""
+
+    reference: Columns | None
+
+
 def answer_lanes(lanes: Sequence[socket.socket]) -> None:
     """Load the version that the first message names, tell how it predicts, and answer until the worker is gone."""
     _, content = receive(lanes[0])
@@ -55,7 +64,7 @@ def answer_lanes(lanes: Sequence[socket.socket]) -> None:
     except BaseException as error:  # noqa: BLE001 - a model's code may raise anything, to end the process too
         send(lanes[0], _failure(error))
         return
-    send(lanes[0], {"kind": "loaded", **proven.as_json()})
+    send(lanes[0], {"kind": "loaded", **proven.as_json(), "confinement": environment_process.confinement()})
     for lane in lanes[1:]:
         threading.Thread(target=_answer_all, args=(lane, path), daemon=True).start()
     _answer_all(lanes[0], path)
@@ -64,7 +73,12 @@ def answer_lanes(lanes: Sequence[socket.socket]) -> None:
 def _measured(order: Order) -> tuple[PredictionPath, Proven]:
     """Load the version; return its path, and what was found out of it with the memory that it takes."""
     path, proven = _load(order)
-    return path, replace(proven, bytes=private_bytes()) if order.to_stay else proven
+    return path, replace(proven, bytes=_private_bytes()) if order.to_stay else proven
+
+
+def _private_bytes() -> int:
+    """Return the bytes that the end of this process frees, with that of the version's own environment."""
+    return private_bytes() + environment_process.private_bytes()
 
 
 def _load(order: Order) -> tuple[PredictionPath, Proven]:
@@ -86,14 +100,23 @@ def _answer_all(lane: socket.socket, path: PredictionPath) -> None:
 
 def _reply(path: PredictionPath, content: bytes) -> tuple[Mapping[str, Any], bytes]:
     try:
-        columns, params = pickle.loads(content)  # noqa: S301 - as above
+        columns, params, question = pickle.loads(content)  # noqa: S301 - as above
     except BaseException as error:  # noqa: BLE001 - as above
         return _failure(error), b""
     with RowsUnderWay(columns):
         try:
+            if isinstance(question, Explaining):
+                return _contributions(path.explain(columns, question.reference))
             return encode_array(path.predict(columns) if params is None else path.predict_with(columns, params))
         except BaseException as error:  # noqa: BLE001 - as above
             return _failure(error), b""
+
+
+def _contributions(found: Exact | Unfit) -> tuple[Mapping[str, Any], bytes]:
+    if isinstance(found, Unfit):
+        return {"kind": "unfit", "why": found.why}, b""
+    head, body = encode_array(found.values)
+    return {**head, "method": found.method, "scale": found.scale}, body
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
@@ -101,5 +124,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
     if isinstance(error, ModelOpsError) and is_ours(error):
         message, remedy = (text[: 4 * LONGEST] for text in (error.message, error.remedy))
         return {"kind": "refused", "error": type(error).__name__, "message": message, "remedy": remedy}
+    if isinstance(error, RaisedError):
+        return {"kind": "failed", "error": error.name, "text": error.trace, "ending": False}
     text = error_trace(error, rows_under_way())
     return {"kind": "failed", "error": type_name(error), "text": text, "ending": isinstance(error, ENDING)}

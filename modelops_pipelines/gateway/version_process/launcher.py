@@ -2,6 +2,7 @@
 
 A version's process cannot be forked from the worker itself: another thread may hold a lock at that moment. The
 launcher runs no model, so it lives as long as its worker; when the worker ends, it kills what it started and ends.
+Neither it nor what it starts has the secrets of the worker's environment.
 """
 
 import os
@@ -14,8 +15,12 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
+from modelops_pipelines.gateway.version_process.environment_launchers import EnvironmentLaunchers
+from modelops_pipelines.operations.models.model_environment import forget_secrets, model_environment
+from modelops_pipelines.store.filesystem.forked_children import Ends, be_killed_first, begin_session, kill, kill_session
 from modelops_pipelines.store.filesystem.process_identity import end_with_parent
 from modelops_pipelines.store.filesystem.scratch import Scratch
 
@@ -24,8 +29,6 @@ LANES = 8
 _COMMAND = struct.Struct("!cq")
 _NUMBER = struct.Struct("!q")
 _START, _KILL = b"s", b"k"
-_KILLED_FIRST = b"800"
-"""The kernel's out-of-memory killer takes the process with the highest score: a version before its worker."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,16 @@ class Launcher:
         self._lock = threading.Lock()
         self._control = _forked.pop() if _forked else None
 
-    def start(self) -> Launched:
-        """Start a process; raises OSError when that fails."""
+    def start(self, environment: Path | None = None) -> Launched:
+        """Start a process; raises OSError when that fails.
+
+        With an ``environment`` there is a launcher in it before, from which the process gets the one that answers.
+        """
         pairs = [socket.socketpair() for _ in range(LANES + 1)]
         theirs = [pair[1] for pair in pairs]
         try:
             with self._lock:
-                self._send(_START, theirs)
+                self._send(_START, theirs, str(environment or ""))
         finally:
             for one in theirs:
                 one.close()
@@ -80,14 +86,15 @@ class Launcher:
                 self._control.close()
                 self._control = None
 
-    def _send(self, command: bytes, sockets: list[socket.socket]) -> None:
-        descriptors = [one.fileno() for one in sockets]
+    def _send(self, command: bytes, sockets: list[socket.socket], environment: str) -> None:
+        descriptors, named = [one.fileno() for one in sockets], os.fsencode(environment)
+        content = [_COMMAND.pack(command, len(named)), named]
         with suppress(OSError):
             if self._control is not None:
-                socket.send_fds(self._control, [_COMMAND.pack(command, 0)], descriptors)
+                socket.send_fds(self._control, content, descriptors)
                 return
         self._control = _spawn()
-        socket.send_fds(self._control, [_COMMAND.pack(command, 0)], descriptors)
+        socket.send_fds(self._control, content, descriptors)
 
 
 _forked: list[socket.socket] = []
@@ -107,7 +114,7 @@ def _spawn() -> socket.socket:
     ours, theirs = socket.socketpair()
     with theirs:
         command = [sys.executable, "-m", __name__, str(theirs.fileno())]
-        subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        subprocess.Popen(command, env=model_environment(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
     return ours
 
 
@@ -115,6 +122,7 @@ def serve(control: socket.socket) -> NoReturn:
     """Be the launcher until the worker is gone."""
     try:
         _forget_descriptors(control.fileno())
+        forget_secrets()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # the worker answers what it has begun; its end is the signal
         _Children(control).run()
@@ -128,28 +136,25 @@ class _Children:
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._running: dict[int, tuple[socket.socket, Scratch]] = {}
-        self._wake, told = socket.socketpair()
-        for one in (self._wake, told):
-            one.setblocking(False)
-        self._told = told
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+        self._environments = EnvironmentLaunchers()
+        self._ends = Ends()
 
     def run(self) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._control, selectors.EVENT_READ)
-            selector.register(self._wake, selectors.EVENT_READ)
+            selector.register(self._ends, selectors.EVENT_READ)
             while True:
-                ready = {key.fileobj for key, _ in selector.select()}
-                if self._wake in ready:
-                    with suppress(BlockingIOError):
-                        self._wake.recv(4096)
+                ready = {key.fileobj for key, _ in selector.select(self._environments.pause)}
+                self._environments.end_unused()
+                if self._ends in ready:
+                    self._ends.heard()
                     self._reap()
                 if self._control in ready and not self._obey():
                     break
         for pid, (_, scratch) in self._running.items():
-            _kill(pid)
+            kill(pid)
             scratch.remove()
+        self._environments.close()
 
     def _obey(self) -> bool:
         """Carry out one command; False when the worker is gone."""
@@ -158,9 +163,10 @@ class _Children:
             return False
         command, pid = _COMMAND.unpack(content)
         if command == _START:
+            self._environments.require(os.fsdecode(self._control.recv(pid, socket.MSG_WAITALL)) if pid else "")
             self._fork([socket.socket(fileno=one) for one in descriptors])
         elif pid in self._running:
-            _kill(pid)
+            kill(pid)
         return True
 
     def _fork(self, sockets: list[socket.socket]) -> None:
@@ -169,12 +175,15 @@ class _Children:
         launcher = os.getpid()
         pid = os.fork()
         if pid == 0:
-            for one in (self._control, self._wake, self._told, status, *(known for known, _ in self._running.values())):
+            self._ends.close()
+            for one in (self._control, status, *(known for known, _ in self._running.values())):
                 one.close()
+            self._environments.leave_others()
             _answer(lanes, str(scratch.path), launcher)
         for lane in lanes:
             lane.close()
         self._running[pid] = status, scratch
+        self._environments.note(pid)
         with suppress(OSError):
             status.sendall(_NUMBER.pack(pid))
 
@@ -184,8 +193,8 @@ class _Children:
             if not found:
                 continue
             status, scratch = self._running.pop(pid)
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)  # processes that the model started
+            self._environments.forget(pid)
+            kill_session(pid)
             scratch.remove()
             with status, suppress(OSError):
                 status.sendall(_NUMBER.pack(ended))
@@ -195,13 +204,9 @@ def _answer(lanes: list[socket.socket], folder: str, launcher: int) -> NoReturn:
     """Become a version's process, which ends with the launcher; its temporary files are removed when it has ended."""
     code = 1
     try:
-        os.setsid()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
+        begin_session()
         end_with_parent(launcher)
-        with suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as score:  # noqa: PTH123
-            score.write(_KILLED_FIRST)
+        be_killed_first()
         import tempfile
 
         tempfile.tempdir = folder
@@ -226,11 +231,6 @@ def _forget_descriptors(kept: int) -> None:
                 with suppress(OSError):
                     os.fstat(int(name))
                     os.dup2(null, int(name), inheritable=False)
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

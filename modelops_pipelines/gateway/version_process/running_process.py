@@ -7,24 +7,31 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from modelops_pipelines.core import errors
 from modelops_pipelines.core.errors import ModelError, ModelOpsError
-from modelops_pipelines.core.foreign_text import LONGEST_TRACE, QuotedError
+from modelops_pipelines.core.foreign_text import LONGEST, LONGEST_TRACE, QuotedError
 from modelops_pipelines.core.models.typed_columns import Columns
-from modelops_pipelines.gateway.version_process.answering import Order
+from modelops_pipelines.gateway.version_process.answering import Explaining, Order
 from modelops_pipelines.gateway.version_process.launcher import Launched, Launcher
 from modelops_pipelines.operations.model_runtime.loading import Proven
 from modelops_pipelines.operations.models.messages import ReplyError, decode_array, receive, send
+from modelops_pipelines.store.registry.formats.contributions import Exact, Unfit
+from modelops_pipelines.store.registry.model_loader import environment_of
 
 LOAD_SECONDS = 100.0
 """Seconds that a version has to load, to warm up and to be probed; a deployment waits for 120 s."""
 _PICKLE = 5
+_CONTRIBUTIONS = 3
+"""Dimensions of contributions: rows, outputs, columns."""
+T = TypeVar("T")
 
 
 class RemoteError(QuotedError):
@@ -55,9 +62,11 @@ class Flight:
 class RunningProcess:
     """A version's process that has loaded it. ``ask`` is for up to LANES threads at a time."""
 
-    def __init__(self, launcher: Launcher, launched: Launched, proven: Proven) -> None:
+    def __init__(
+        self, launcher: Launcher, launched: Launched, proven: Proven, confinement: Mapping[str, str] | None
+    ) -> None:
         """Use ``start`` instead."""
-        self._launcher, self.launched, self.proven = launcher, launched, proven
+        self._launcher, self.launched, self.proven, self.confinement = launcher, launched, proven, confinement
         self.flights: dict[socket.socket, Flight] = {}
         self.stopped_because: str | None = None
         self.hangs = False
@@ -71,11 +80,11 @@ class RunningProcess:
         """Start a process and have it load the version; raises ModelError when it cannot, or takes too long."""
         name = f"Version {order.version.version} of model {order.version.model_name!r}"
         try:
-            launched = launcher.start()
+            launched = launcher.start(environment_of(order.version, order.spec))
         except OSError as error:
             raise ModelError(f"{name} gets no process ({error})", "See the gateway's log") from error
         try:
-            return cls(launcher, launched, _load(launched, order, seconds, name))
+            return cls(launcher, launched, *_load(launched, order, seconds, name))
         except (OSError, EOFError) as error:
             launcher.kill(launched.pid)
             status = launched.wait()
@@ -96,13 +105,25 @@ class RunningProcess:
 
         ``seconds`` is how long it may take; None leaves that to whoever kills the process.
         """
+        return self._exchange(columns, (columns, params, None), _answer_of, seconds)
+
+    def explain(self, columns: Columns, reference: Columns | None) -> Exact | Unfit:
+        """Return the exact contributions of rows, or why the version has none; raises as ``ask`` does."""
+        shape = len(next(iter(columns.values()), ())), len(columns) + 1
+        read = partial(_contributions_of, shape=shape)
+        return self._exchange(columns, (columns, None, Explaining(reference)), read, None)
+
+    def _exchange(
+        self, columns: Columns, question: tuple[Any, ...], read: Callable[..., T], seconds: float | None
+    ) -> T:
+        """Send a question on a free channel and return its reply, read from head and body."""
         lane = self._lanes.get()
         rows = len(next(iter(columns.values()), ()))
         self.flights[lane] = Flight(columns, rows, time.monotonic())
         try:
             lane.settimeout(seconds)
-            send(lane, {}, pickle.dumps((columns, params), _PICKLE))
-            answer = _answer_of(*receive(lane))
+            send(lane, {}, pickle.dumps(question, _PICKLE))
+            answer = read(*receive(lane))
         except (OSError, EOFError, ReplyError) as error:
             if isinstance(error, ReplyError):
                 self.stop(f"it sent {error}")
@@ -151,14 +172,14 @@ def name_of(status: int) -> str:
     return f"exit code {status >> 8}"
 
 
-def _load(launched: Launched, order: Order, seconds: float, name: str) -> Proven:
+def _load(launched: Launched, order: Order, seconds: float, name: str) -> tuple[Proven, Mapping[str, str] | None]:
     lane = launched.lanes[0]
     lane.settimeout(seconds)
     send(lane, {}, pickle.dumps(order, _PICKLE))
     try:
         head, _ = receive(lane)
         if head["kind"] == "loaded":
-            return Proven.from_json(head)
+            return Proven.from_json(head), head["confinement"]
         raise _error_of(head)
     except RemoteError as error:
         raise ModelError(f"{name} cannot be loaded ({error.name})", "Log it again") from error
@@ -170,6 +191,16 @@ def _answer_of(head: Mapping[str, Any], body: bytes) -> NDArray[Any]:
     if head.get("kind") in ("failed", "refused"):
         raise _error_of(head)
     return decode_array(head, body)
+
+
+def _contributions_of(head: Mapping[str, Any], body: bytes, shape: tuple[int, int]) -> Exact | Unfit:
+    """Return the contributions of a reply for ``shape`` of rows, and columns with the base value."""
+    if head.get("kind") == "unfit":
+        return Unfit(str(head.get("why"))[:LONGEST])
+    values = _answer_of(head, body)
+    if values.ndim != _CONTRIBUTIONS or values.dtype != np.float64 or (values.shape[0], values.shape[2]) != shape:
+        raise ReplyError("contributions of other rows or columns")
+    return Exact(values, str(head.get("method"))[:LONGEST], str(head.get("scale"))[:LONGEST])
 
 
 def _error_of(head: Mapping[str, Any]) -> Exception:

@@ -6,10 +6,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from modelops_pipelines.core.endpoints.trust import Trust
 from modelops_pipelines.core.errors import CrashError, ModelError, NotReadyError
 from modelops_pipelines.core.models.typed_columns import Columns
 from modelops_pipelines.core.release.crash_guard import CRASH, HANG
@@ -23,6 +24,7 @@ from modelops_pipelines.gateway.version_process.running_process import (
 )
 from modelops_pipelines.operations.model_runtime.loading import Proven
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
+from modelops_pipelines.store.registry.formats.contributions import Exact, Unfit
 
 STALL_SECONDS, STALL_TIMES = 5.0, 20.0
 """A prediction hangs when it takes over 5 s and over 20 times the version's usual time for so many rows (its p95)."""
@@ -30,6 +32,7 @@ TIMES_KEPT, TIMES_NEEDED = 200, 5
 RETRY_SECONDS, SLOWEST_RETRY = 1.0, 30.0
 _P95 = 0.95
 _NO_LAUNCHER = -1
+T = TypeVar("T")
 _LOG = logging.getLogger("modelops.gateway")
 
 
@@ -62,7 +65,14 @@ class VersionProcess:
         self.proven = proven = running.proven
         self.order = replace(order, proven=proven)
         self.path = PredictionPath(
-            self.predict, proven.path, proven.merging, proven.milliseconds, self.predict, own_process=True
+            self.predict,
+            proven.path,
+            proven.merging,
+            proven.milliseconds,
+            self.predict,
+            own_process=True,
+            confinement=running.confinement,
+            explain=self.explain,
         )
         self._running: RunningProcess | None = None
         self._follow(running)
@@ -84,10 +94,23 @@ class VersionProcess:
         Raises CrashError when the process ends meanwhile, or the model raises what would have ended it, NotReadyError
         when it is not started again in time, and what else the model raised as RemoteError.
         """
-        running = self._await_running()
-        began = time.monotonic()
-        try:
+
+        def ask(running: RunningProcess) -> NDArray[Any]:
+            began = time.monotonic()
             output = running.ask(columns, params)
+            self._times.append((time.monotonic() - began) / max(1, len(next(iter(columns.values()), ()))))
+            return output
+
+        return self._ask(columns, ask)
+
+    def explain(self, columns: Columns, reference: Columns | None) -> Exact | Unfit:
+        """Return the exact contributions of rows, or why the version has none; raises as ``predict`` does."""
+        return self._ask(columns, lambda running: running.explain(columns, reference))
+
+    def _ask(self, columns: Columns, ask: Callable[[RunningProcess], T]) -> T:
+        running = self._await_running()
+        try:
+            return ask(running)
         except RemoteError as error:
             if not error.ending:
                 raise
@@ -96,8 +119,6 @@ class VersionProcess:
         except EndedError:
             running.ended.wait(self.deadline)
             raise self._crash(f"ended its process ({running.stopped_because})") from None
-        self._times.append((time.monotonic() - began) / max(1, len(next(iter(columns.values()), ()))))
-        return output
 
     def limit(self, rows: int) -> float:
         """Return the seconds after which a prediction of so many rows counts as hanging."""
@@ -139,6 +160,11 @@ class VersionProcess:
             if self._running is None:
                 raise NotReadyError(f"{self.name} is being started again", "Try again in a moment")
             return self._running
+
+    def trust(self, trust: Trust) -> None:
+        """Judge the version by these keys when its process is started again: some may have been revoked since."""
+        if trust != self.order.spec.trust:
+            self.order = replace(self.order, spec=replace(self.order.spec, trust=trust))
 
     def _follow(self, running: RunningProcess) -> None:
         """Use the process from now on, until it ends."""

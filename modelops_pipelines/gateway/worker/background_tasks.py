@@ -53,11 +53,11 @@ class BackgroundTasks:
 
 
 class Pace:
-    """How often something is done that costs more with more endpoints: it takes at most SHARE of a core."""
+    """How often something is done that costs more with more endpoints: it takes at most a share of a core."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: float = SHARE) -> None:
         """Be due at once."""
-        self._due_at = 0.0
+        self._due_at, self._share = 0.0, share
 
     def is_due(self) -> bool:
         """Return whether it may be done again."""
@@ -70,4 +70,4 @@ class Pace:
         try:
             yield
         finally:
-            self._due_at = time.monotonic() + min(LONGEST_PAUSE, (time.thread_time() - before) / SHARE)
+            self._due_at = time.monotonic() + min(LONGEST_PAUSE, (time.thread_time() - before) / self._share)

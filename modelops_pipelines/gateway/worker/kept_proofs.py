@@ -21,6 +21,7 @@ from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 _PACKAGES = ("modelops_pipelines", "mlflow", "scikit-learn", "skops", "numpy", "scipy", "pandas")
+_NOT_READ_BY = ("model_name", "trust")
 _RECORDED = ("files_hash", "inputs", "classes", "classes_from", "output", "trained_here")
 
 
@@ -66,7 +67,7 @@ class KeptProofs:
         """Return where the proof is or would be; None for files without a recorded hash."""
         if version.files_hash is None:
             return None
-        read_by = {name: getattr(spec, name) for name in (*LOADING_FIELDS, *NAMING_FIELDS) if name != "model_name"}
+        read_by = {name: getattr(spec, name) for name in (*LOADING_FIELDS, *NAMING_FIELDS) if name not in _NOT_READ_BY}
         recorded = {name: getattr(version, name) for name in _RECORDED}
         depends: dict[str, Any] = {"spec": read_by, "version": recorded, "with": _releases()}
         digest = hashlib.sha256(json.dumps(depends, sort_keys=True, default=list).encode()).hexdigest()

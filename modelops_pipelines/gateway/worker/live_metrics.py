@@ -15,6 +15,8 @@ from modelops_pipelines.core.release.live_counts import Count, Second, second_of
 from modelops_pipelines.gateway.worker.replays import Replay
 
 KEEP_SECONDS = 3600
+SET_BACK_SECONDS = 5
+"""A second so far before the newest one says that the clock was set back; requests that end together are nearer."""
 NEVER = float("-inf")
 """When an endpoint was asked that this worker has not seen asked (monotonic seconds)."""
 ROTATE_BYTES = 4 * 1024 * 1024
@@ -54,7 +56,7 @@ class LiveMetrics:
         self._secret = secret[:_LONGEST_KEY]
         self._callers: set[int] = set()
         self._failed: set[int] = set()
-        self.in_flight, self.used_at = 0, NEVER
+        self.in_flight, self.explaining, self.used_at = 0, 0, NEVER
 
     def add(self, now: float, rows: int, status: int, milliseconds: float, judged: Judged | None = None) -> None:
         """Count one request (``now`` in seconds); ``judged`` is None when no version answered, and for test calls."""
@@ -112,6 +114,8 @@ class LiveMetrics:
             return [counted for counted in self._seconds if counted.second > second]
 
     def _current(self, second: int) -> Second:
+        while self._seconds and self._seconds[-1].second > second + SET_BACK_SECONDS:
+            self._seconds.pop()  # of a time that the clock, which was set back, has not come to
         if not self._seconds or self._seconds[-1].second < second:
             self._seconds.append(Second(second))
             while self._seconds[0].second < second - KEEP_SECONDS:
@@ -195,7 +199,7 @@ class SharedMetrics:
                 content = path.read_bytes()
             except FileNotFoundError:
                 continue  # rotated or removed meanwhile
-            parsed = [_parse_line(line, endpoint, start) for line in content.splitlines()]
+            parsed = [_parse_line(line, endpoint, start, int(now)) for line in content.splitlines()]
             found += [second for second in parsed if second is not None]
         return found
 
@@ -228,10 +232,14 @@ class SharedMetrics:
         return self._folder / f"{self._worker}.jsonl"
 
 
-def _parse_line(line: bytes, endpoint: str, start: int) -> Second | None:
-    """Return the line's counts if they are the endpoint's and after ``start``; None also for an incomplete line."""
+def _parse_line(line: bytes, endpoint: str, start: int, now: int) -> Second | None:
+    """Return the line's counts if they are the endpoint's, after ``start``; None also for an incomplete line.
+
+    Seconds far ahead of ``now`` were counted before the clock was set back.
+    """
     try:
         fields = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    return second_of(fields) if fields["endpoint"] == endpoint and fields["second"] > start else None
+    is_within = start < fields["second"] <= now + SET_BACK_SECONDS
+    return second_of(fields) if fields["endpoint"] == endpoint and is_within else None

@@ -14,6 +14,9 @@ from modelops_pipelines.gateway.worker.replays import Replays
 from modelops_pipelines.operations.model_runtime.prediction_paths import ABSENT
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
+EXPLAINING = 4
+"""The part of the requests in progress that may be explained is one in so many."""
+
 
 @dataclass(frozen=True)
 class Probation:
@@ -113,7 +116,7 @@ class ServedEndpoint:
 
         Each worker admits its part of the limit, at least one request.
         """
-        most = max(1, self.spec.limits.concurrent // workers)
+        most = self._most(workers)
         if self.live.in_flight >= most:
             raise OverloadError(
                 f"Endpoint {self.spec.name!r} has {self.live.in_flight} requests in flight, this worker's limit",
@@ -125,6 +128,28 @@ class ServedEndpoint:
             yield
         finally:
             self.live.in_flight -= 1
+
+    @contextmanager
+    def admit_explaining(self, workers: int) -> Iterator[None]:
+        """Count a request as one that is explained; raises OverloadError where a quarter of the limit already are.
+
+        The rest stays for predictions, which are short.
+        """
+        most = max(1, self._most(workers) // EXPLAINING)
+        if self.live.explaining >= most:
+            raise OverloadError(
+                f"Endpoint {self.spec.name!r} explains {self.live.explaining} requests already, this worker's limit",
+                "Try again in a moment, leave explain=true out, or raise 'limits: {concurrent: ...}', of which a "
+                f"{EXPLAINING}th may be explained at once",
+            )
+        self.live.explaining += 1
+        try:
+            yield
+        finally:
+            self.live.explaining -= 1
+
+    def _most(self, workers: int) -> int:
+        return max(1, self.spec.limits.concurrent // workers)
 
 
 def not_loaded_error(state: DesiredState, failure: ModelOpsError) -> NotReadyError:

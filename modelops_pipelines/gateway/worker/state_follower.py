@@ -7,7 +7,7 @@ is done when something changed, and else the rarer, the more of them there are.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import BusyError, ModelOpsError, StateError, UnavailableError, UnknownError
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
+from modelops_pipelines.core.release.live_counts import Second
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
 from modelops_pipelines.gateway.worker.acknowledgements import Acknowledgements
@@ -153,14 +154,22 @@ class Serving:
         """Return what is wrong with the state now, as the tasks that follow it say; None when they work."""
         return next((why for name in FOLLOWING if (why := self._tasks.faults.get(name)) is not None), None)
 
+    def faults_of(self, names: Iterable[str]) -> dict[str, str]:
+        """Return what is wrong now with background tasks, by their name; those that work are left out."""
+        return {name: why for name in names if (why := self._tasks.faults.get(name)) is not None}
+
     def repeat(self, name: str, step: Callable[[], None], pause: float) -> None:
         """Call ``step`` every ``pause`` seconds in its own thread until ``stop``; exceptions are logged."""
         self._tasks.repeat(name, step, pause)
 
     def live(self, endpoint: str, now: float, window: int) -> dict[str, Any]:
         """Return the metrics of all workers over the last ``window`` seconds; raises UnknownError."""
+        return summary(self.seconds(endpoint, now, window), window)
+
+    def seconds(self, endpoint: str, now: float, window: int) -> list[Second]:
+        """Return the counts of all workers in the last ``window`` seconds; raises UnknownError."""
         own = self.endpoint(endpoint).live.since(int(now) - window)
-        return summary([*own, *self._shared.read_others(endpoint, now, window)], window)
+        return [*own, *self._shared.read_others(endpoint, now, window)]
 
     def _heartbeat(self) -> None:
         address, now = self._stores.settings.gateway_url, self._stores.now()
@@ -235,6 +244,8 @@ class Serving:
             if state.generation == changed.state.generation:  # else the new state's own follows
                 self._previous.keep(changed)
                 self._previous.load(changed)
+                if self._failures.pop(state.endpoint, None) is not None:  # what could not be loaded was loaded for it
+                    self._acknowledgements.send_change(state.endpoint, state.generation, None)
             self._classes_at = None
         if state.generation < served.state.generation:
             self._acknowledgements.forget(state.endpoint)

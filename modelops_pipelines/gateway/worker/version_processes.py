@@ -16,7 +16,7 @@ from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.operations.model_runtime.loaded_model import Model
 from modelops_pipelines.operations.model_runtime.loading import load_proven
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
-from modelops_pipelines.store.registry.model_loader import runs_own_code
+from modelops_pipelines.store.registry.model_loader import needs_own_process
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 CHECK_SECONDS = 0.25
@@ -41,7 +41,7 @@ class Loaded:
 
 
 class VersionProcesses:
-    """Loads versions: data in the worker, code in a process for each endpoint and version."""
+    """Loads versions: scikit-learn's data in the worker, all else in a process for each endpoint and version."""
 
     def __init__(self, crashes: CrashBook, worker: str, proofs: KeptProofs) -> None:
         """Record crashes in this book, and what versions show here; no process starts before it is needed."""
@@ -60,7 +60,7 @@ class VersionProcesses:
         here, where it would again and again. What has proved itself before is not tried again, unless it is deployed.
         """
         version = source.version
-        is_data = not runs_own_code(version)
+        is_data = not needs_own_process(version, spec)
         must_prove = source.strict or not source.has_served
         known = source.proven or (None if must_prove else self._proofs.take(version, spec))
         order = Order(
@@ -104,7 +104,7 @@ class VersionProcesses:
                 self.end(kept.process.path)
 
     def keep(self, endpoints: Iterable[ServedEndpoint]) -> None:
-        """Take note of the versions that the endpoints have loaded, and of their deadlines; called after each load."""
+        """Take note of what the endpoints have loaded, and of their deadlines and trust; called after each load."""
         if not self._kept:
             return
         used = {id(batcher.model.path): served.spec for served in endpoints for batcher in served.loaded.values()}
@@ -113,6 +113,7 @@ class VersionProcesses:
             if spec is not None:
                 kept.unused_since = None
                 kept.process.deadline = spec.limits.deadline.total_seconds()
+                kept.process.trust(spec.trust)
             elif kept.unused_since is None:
                 kept.unused_since = time.monotonic()
 

@@ -17,7 +17,7 @@ from modelops_pipelines.core.release.guards import Leg, Verdict, judge_champion,
 from modelops_pipelines.core.release.live_counts import Second
 from modelops_pipelines.core.release.sequential_tests import FAIL
 from modelops_pipelines.core.release.trial_counts import REFERENCE_SECONDS, TrialCounter
-from modelops_pipelines.gateway.worker.live_metrics import SharedMetrics
+from modelops_pipelines.gateway.worker.live_metrics import SET_BACK_SECONDS, SharedMetrics
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
 from modelops_pipelines.operations.release.settle import settle
 from modelops_pipelines.operations.release.trials.withdraw import withdraw_version
@@ -96,16 +96,21 @@ class Watchdog:
         return watched
 
     def _watched_since_change(self, served: ServedEndpoint) -> _Watched:
-        """Return the endpoint's counts; a change resets them, but keeps the legs of the same trial."""
+        """Return the endpoint's counts; a change resets them, but keeps the legs of the same trial.
+
+        So does a clock that was set back: the seconds that come then are earlier than those counted.
+        """
         name, state = served.spec.name, served.state
         watched = self._watched.get(name)
+        if watched is not None and watched.counted_until > self._stores.now().timestamp() + SET_BACK_SECONDS:
+            watched = None
         if watched is None or watched.state.generation != state.generation:
             watched = self._watched[name] = self._begin(served, watched)
         return watched
 
     def _begin(self, served: ServedEndpoint, before: _Watched | None) -> _Watched:
         state, until = served.state, before.counted_until if before is not None else 0
-        since = state.since.timestamp() if state.since is not None else 0.0
+        since = min(state.since, self._stores.now()).timestamp() if state.since is not None else 0.0
         if state.challenger is None and not self._is_in_watch_period(state.since, served):
             return _Watched(state, None, [], until)  # the release is no younger than the state: nothing is judged
         release = replacement(self._stores.deployments.events(state.endpoint), state.champion)
@@ -136,7 +141,7 @@ class Watchdog:
         elif not self._is_in_watch_period(watched.new_since, served):
             watched.counter = None  # the counts of a champion that is watched no more would only grow
         else:
-            most = (served.spec.thresholds("error_rate") or [ERROR_RATE])[0]
+            most = (served.spec.upper_limits("error_rate") or [ERROR_RATE])[0]
             verdict = judge_champion(counter.leg(), most, policy)
             self._withdraw_failed(served, state, state.champion, verdict)
 

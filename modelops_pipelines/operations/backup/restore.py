@@ -12,9 +12,15 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from modelops_pipelines.core.errors import ConflictError, SettingsError, StateError
+from modelops_pipelines.core.escaping import visible
 from modelops_pipelines.store.backup.manifest import Manifest
 from modelops_pipelines.store.backup.target import BackupTarget
 from modelops_pipelines.store.filesystem.files import sync
+from modelops_pipelines.store.state.database import REVISION
+from modelops_pipelines.store.state.installation import FILE as MARK
+
+OLDEST = "0001"
+"""The first revision of a state database."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,13 @@ def restore(folder: Path, home: Path, generation: str | None = None) -> Restored
     """Make a home of a generation of the backup in a folder, by default the newest.
 
     Killed at any instant it leaves no home, and the next call begins anew. Raises ConflictError where something is in
-    the home's place already, UnknownError for a folder without backups or generation, StateError for damaged files,
-    SettingsError where the home cannot be written.
+    the home's place already, or it lies in the backup or in another home, UnknownError for a folder without backups or
+    generation, StateError for damaged files, SettingsError where the home cannot be written.
     """
-    target, home = BackupTarget(folder), home.absolute()
+    target, home = BackupTarget(folder), home.resolve()  # a link leads to where the home is to be
     manifest = target.manifest(generation)
+    _require_known(manifest)
+    _require_apart(home, target)
     _require_place(home)
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
@@ -82,13 +90,30 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(held)
 
 
+def _require_known(manifest: Manifest) -> None:
+    if not int(OLDEST) <= int(manifest.revision) <= int(REVISION):
+        raise StateError(
+            f"Generation {manifest.generation} has a state of revision {manifest.revision}, but this release supports "
+            f"{OLDEST} to {REVISION}",
+            f"Restore it with the release that has saved it ({visible(manifest.release)}), or a later one",
+        )
+
+
+def _require_apart(home: Path, target: BackupTarget) -> None:
+    """Raise ConflictError for a home in the backup's folder or above it, or in a folder that is a home."""
+    folder = target.folder.resolve()
+    if home.is_relative_to(folder) or folder.is_relative_to(home):
+        raise ConflictError(
+            f"The home {home} and the backup's folder {folder} lie in each other", "Restore to a folder elsewhere"
+        )
+    other = next((path for path in home.parents if (path / MARK).exists()), None)
+    if other is not None:
+        raise ConflictError(f"{home} lies in another home, {other}", "Restore to a folder elsewhere")
+
+
 def _fill(draft: Path, target: BackupTarget, manifest: Manifest) -> None:
     for name, one in manifest.files.items():
         path = draft / name
-        if not path.resolve().is_relative_to(draft.resolve()):
-            raise StateError(
-                f"The backup's manifest names a file outside of the home ({name})", "Do not trust this backup"
-            )
         path.parent.mkdir(parents=True, exist_ok=True)
         target.copy_to(one.hash, one.size, path)
         path.chmod(one.mode | 0o600)
@@ -118,7 +143,9 @@ def faults_of(folder: Path, generation: str | None = None) -> tuple[Manifest, Ma
     return manifest, faults
 
 
-def generations_of(folder: Path) -> list[Manifest]:
-    """Return the manifests in a folder, newest first; raises UnknownError for one without backups, StateError."""
-    target = BackupTarget(folder)
-    return [target.manifest(name) for name in reversed(target.generations())]
+def generations_of(folder: Path) -> tuple[list[Manifest], dict[str, StateError]]:
+    """Return the manifests in a folder, oldest first, and what is wrong with those that cannot be read, by generation.
+
+    Raises UnknownError for a folder without backups.
+    """
+    return BackupTarget(folder).manifests()

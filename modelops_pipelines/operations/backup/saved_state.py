@@ -9,6 +9,7 @@ from modelops_pipelines.core.timestamps import from_micros, to_micros
 from modelops_pipelines.operations.backup.cut import EndpointCut
 from modelops_pipelines.store.backup.sqlite_copies import copy_database
 from modelops_pipelines.store.state.database import GENERATION, SEAL
+from modelops_pipelines.store.state.improve.label_sources import MATCHING, UNFINISHED
 from modelops_pipelines.store.state.installation import Mark, fingerprint_of
 
 
@@ -40,6 +41,19 @@ def add_marks(copy: Path, cuts: Iterable[EndpointCut]) -> None:
         connected.executemany(
             "INSERT INTO touched_windows (endpoint, consumer, window_start) VALUES (?, ?, ?)", missing
         )
+
+
+def forget_late_labels(copy: Path, cuts: Iterable[EndpointCut]) -> None:
+    """Have a restored home read label sources again that were read after its tables were noted, and match all labels.
+
+    Reading and matching again give the rows that there are, and those that the noted tables lack.
+    """
+    with closing(sqlite3.connect(copy)) as connected, connected:
+        if connected.execute("SELECT 1 FROM sqlite_master WHERE name = 'label_sources'").fetchone() is None:
+            return
+        late = [(cut.endpoint, MATCHING, to_micros(cut.at)) for cut in cuts]
+        connected.executemany("DELETE FROM label_sources WHERE endpoint = ? AND source <> ? AND at >= ?", late)
+        connected.execute("UPDATE label_sources SET position = ? WHERE source = ?", (UNFINISHED, MATCHING))
 
 
 def mark_of(copy: Path) -> Mark:

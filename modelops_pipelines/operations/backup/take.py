@@ -9,7 +9,6 @@ version never change.
 """
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -18,13 +17,22 @@ from importlib.metadata import version as release_of
 from pathlib import Path
 
 from modelops_pipelines.core.errors import BusyError, ConflictError, SettingsError
+from modelops_pipelines.core.maintenance.backups import TakenBackup
 from modelops_pipelines.core.tables.lake import STREAMS
 from modelops_pipelines.operations.backup.cut import EndpointCut, cut_endpoint, release_cuts
-from modelops_pipelines.operations.backup.saved_state import add_marks, copy_state, erased_since, mark_of
+from modelops_pipelines.operations.backup.home_files import files_of_home, not_saved
+from modelops_pipelines.operations.backup.saved_state import (
+    add_marks,
+    copy_state,
+    erased_since,
+    forget_late_labels,
+    mark_of,
+)
 from modelops_pipelines.store.backup.manifest import Manifest
 from modelops_pipelines.store.backup.saving import Saving
-from modelops_pipelines.store.backup.sqlite_copies import COMPANIONS, ENDING, copy_database
+from modelops_pipelines.store.backup.sqlite_copies import COMPANIONS, ENDING, copy_database, is_database
 from modelops_pipelines.store.backup.target import BackupTarget
+from modelops_pipelines.store.filesystem.files import NotRegularError
 from modelops_pipelines.store.lake.table_versions import GoneError, files_of, nested_tables
 from modelops_pipelines.store.settings import own_registry
 from modelops_pipelines.store.spool.held_files import endpoints_in, held_files
@@ -37,14 +45,16 @@ from modelops_pipelines.store.stores import Stores
 ATTEMPTS = 5
 """Times that an endpoint's tables are noted again because an erasure has removed files of the noted versions."""
 STATE, REGISTRY, NOTES = "state.db", "mlflow.db", "history.log"
-LEFT_OUT = frozenset({"dagster", "live", "locks", "logs", "pins", "services.json", "evaluation.lock"})
-"""What is of the running processes or can be made again: Dagster's own history, live metrics, locks and log files."""
 _LAST_STREAM = "predictions"
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A backup that was taken: its generation, the bytes of all its files, and those that the target had not."""
+    """A backup that was taken: its generation, the bytes of all its files, and those that the target had not.
+
+    ``healed`` are contents that were damaged in the target and are whole again. Generations that are ``unreadable``,
+    and those ``of_other_homes`` with the same secret, are never removed.
+    """
 
     generation: str
     taken_at: datetime
@@ -54,10 +64,13 @@ class Taken:
     seconds: float
     removed: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    healed: int = 0
+    unreadable: tuple[str, ...] = ()
+    of_other_homes: tuple[str, ...] = ()
 
 
 def take_backup(stores: Stores, folder: Path, keep: int | None = None) -> Taken:
-    """Save the home in a folder, as a new generation; with ``keep``, remove all generations but the newest so many.
+    """Save the home in a folder, as a new generation; with ``keep``, remove then all of its own but the newest so many.
 
     Every row, label and piece of feedback that was acknowledged before the call is in it once. Killed at any instant it
     leaves the earlier generations as they are. Raises SettingsError where the state is on a server, ConflictError and
@@ -66,33 +79,40 @@ def take_backup(stores: Stores, folder: Path, keep: int | None = None) -> Taken:
     state = _state_file(stores)
     target = BackupTarget(_outside(folder, stores.settings.home))
     started = stores.now()
+    home = str(stores.settings.home)
     with target.opened(fingerprint_of(stores.database.secret().hex())):
-        removed = _make_room(target, keep)
+        target.remove_unused()  # what killed backups have left; older generations go once there is a new one
+        generation = target.next_generation(started)
         saving = Saving(target, stores.settings.home)
-        left_out = _save(stores, saving, state, pin=f"backup-{_name(started)}")
+        left_out = _save(stores, saving, state, pin=f"backup-{generation}")
         manifest = Manifest(
-            generation=_name(started),
+            generation=generation,
             taken_at=started,
             finished_at=stores.now(),
             release=release_of("modelops_pipelines"),
             revision=REVISION,
-            home=str(stores.settings.home),
+            home=home,
             fingerprint=target.fingerprint(),
             left_out=left_out,
             files=saving.files,
         )
         target.write(manifest)
-        removed += target.remove_older(keep) if keep else []
-    seconds = (manifest.finished_at - started).total_seconds()
+        removed = target.remove_older(keep, home, generation) if keep else []
+        target.remove_unused()
+        readable, faults = target.manifests()
+    stores.backups.note(TakenBackup(started, str(target.folder)))
     return Taken(
-        manifest.generation,
-        started,
-        len(saving.files),
-        manifest.size,
-        saving.new_bytes,
-        seconds,
-        tuple(removed),
-        left_out,
+        generation=generation,
+        taken_at=started,
+        files=len(saving.files),
+        bytes=manifest.size,
+        new_bytes=saving.new_bytes,
+        seconds=(manifest.finished_at - started).total_seconds(),
+        removed=tuple(removed),
+        left_out=left_out,
+        healed=target.healed,
+        unreadable=tuple(faults),
+        of_other_homes=tuple(one.generation for one in readable if one.home != home),
     )
 
 
@@ -106,13 +126,13 @@ def _save(stores: Stores, saving: Saving, state: Path, pin: str) -> tuple[str, .
         release_cuts(stores, endpoints, pin)
     left_out = _save_registry(stores, saving)
     _save_rest(stores, saving)
-    return (*left_out, *sorted(name for name in LEFT_OUT if (stores.settings.home / name).exists()))
+    return (*left_out, *not_saved(stores.settings.home))
 
 
 def _save_data(stores: Stores, saving: Saving, state: Path, endpoints: Sequence[str], pin: str) -> None:
     """Save the tables, the state and the mark of the home that fits it."""
     cuts = {endpoint: cut_endpoint(stores, endpoint, pin) for endpoint in endpoints}
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotRegularError):
         saving.add(stores.settings.home / NOTES)  # before the state: what it notes must be among its events
     copied = saving.target.draft(STATE)
     copy_state(state, copied)
@@ -121,6 +141,7 @@ def _save_data(stores: Stores, saving: Saving, state: Path, endpoints: Sequence[
     for endpoint in endpoints:
         cuts[endpoint] = _save_tables(stores, saving, cuts[endpoint], pin)
     add_marks(copied, cuts.values())
+    forget_late_labels(copied, cuts.values())
     saving.add_bytes(MARK_FILE, json.dumps(asdict(mark_of(copied))).encode())
     saving.add_as(STATE, copied)
 
@@ -167,12 +188,12 @@ def _save_rest(stores: Stores, saving: Saving) -> None:
     """Save every other file of the home; one that is removed meanwhile is of something that is gone."""
     home = stores.settings.home
     done = {STATE, REGISTRY, NOTES, MARK_FILE}
-    for path in _files_below(home):
+    for path in files_of_home(home):
         name = str(path.relative_to(home))
         if name in done or name.endswith(COMPANIONS):
             continue
-        with suppress(FileNotFoundError):
-            if name.endswith(ENDING):
+        with suppress(FileNotFoundError, NotRegularError):
+            if name.endswith(ENDING) and is_database(path):
                 copied = saving.target.draft("database")
                 copy_database(path, copied)
                 saving.add_as(name, copied)
@@ -180,30 +201,8 @@ def _save_rest(stores: Stores, saving: Saving) -> None:
                 saving.add(path)
 
 
-def _files_below(home: Path) -> Iterable[Path]:
-    """Yield the home's files, without the spool, the lake's tables, what is left out, and files in the making."""
-    for where, folders, files in os.walk(home):
-        folder = Path(where)
-        if folder == home:
-            folders[:] = [name for name in folders if name not in {*LEFT_OUT, "spool"}]
-        if folder.parent == home / "lake":  # sidecars of tables stay in
-            folders[:] = [name for name in folders if not (folder / name / "_delta_log").is_dir()]
-        if folder.parent.parent == home / "lake":
-            folders[:] = []
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        left_out = LEFT_OUT if folder == home else frozenset[str]()
-        yield from (folder / name for name in sorted(files) if name not in left_out and not name.startswith("."))
-
-
 def _whole(folder: Path) -> Sequence[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _make_room(target: BackupTarget, keep: int | None) -> list[str]:
-    """Remove the generations that are not kept, and what no generation has: theirs, and that of killed backups."""
-    removed = target.remove_older(keep) if keep else []
-    target.remove_unused()
-    return removed
 
 
 def _state_file(stores: Stores) -> Path:
@@ -226,7 +225,3 @@ def _outside(folder: Path, home: Path) -> Path:
             f"The backup's folder {found} and the home {home} lie in each other", "Use a folder elsewhere"
         )
     return found
-
-
-def _name(started: datetime) -> str:
-    return started.strftime("%Y%m%dT%H%M%S.%fZ")

@@ -12,7 +12,9 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import REJECTS, STREAMS
 from modelops_pipelines.core.windows import window_of
+from modelops_pipelines.operations.capture.keyed_rows import append_captured
 from modelops_pipelines.operations.capture.record_batches import Batch, held_columns, to_batch
+from modelops_pipelines.operations.capture.repeats import new_predictions
 from modelops_pipelines.operations.lake.endpoint_tables import stream_table
 from modelops_pipelines.store.filesystem.files import exclusive, sync_everything
 from modelops_pipelines.store.lake import sql
@@ -29,13 +31,17 @@ CHUNK_BYTES = 64 * 1024 * 1024
 
 @dataclass
 class IngestReport:
-    """The result of an ingest; ``repeated`` counts rows stored before, ``latest`` is the newest answered event time."""
+    """The result of an ingest; ``repeated`` counts rows stored before, ``latest`` is the newest answered event time.
+
+    ``keyed`` counts labels that name their prediction by a key.
+    """
 
     stream: str
     segments: int = 0
     rows: int = 0
     repeated: int = 0
     rejected: int = 0
+    keyed: int = 0
     windows: set[datetime] = field(default_factory=set)
     latest: datetime | None = None
     reasons: list[str] = field(default_factory=list)
@@ -51,6 +57,7 @@ def ingest(stores: Stores, spec: EndpointSpec, stream: str) -> IngestReport:
     """
     report = IngestReport(stream)
     with ingest_lock(stores.settings, spec.name, stream):
+        finish_direct_rows(stores, spec, stream)
         segments = spool.sealed_segments(stores.settings.spool, spec.name, stream)
         for chunk in _chunks(segments):
             _ingest_chunk(stores, spec, stream, chunk, report)
@@ -71,6 +78,24 @@ def ingest_lock(settings: Settings, endpoint: str, stream: str) -> AbstractConte
     return exclusive(lock, f"ingesting {stream} of {endpoint}")
 
 
+def mark_of_direct_rows(stream: str) -> str:
+    """Return the consumer under which windows of rows are marked that are written past the spool, until it is done."""
+    return f"{stream}.direct"
+
+
+def finish_direct_rows(stores: Stores, spec: EndpointSpec, stream: str, *, durable: bool = False) -> None:
+    """Mark the windows of rows that were written past the spool for what depends on them; the caller has the lock.
+
+    It does so after each such write, which is then ``durable``, and before the next one or ingest if that was killed.
+    """
+    mark, table = mark_of_direct_rows(stream), STREAMS[stream].name
+    touched = stores.touched_windows.pending(spec.name, mark)
+    if touched.windows:
+        if not durable:
+            sync_everything()
+        stores.touched_windows.clear(spec.name, mark, touched, dependents=spec.dependents(table))
+
+
 def _ingest_chunk(
     stores: Stores, spec: EndpointSpec, stream: str, chunk: Sequence[spool.Segment], report: IngestReport
 ) -> None:
@@ -80,13 +105,14 @@ def _ingest_chunk(
     batch = to_batch(table, stream, chunk, stores.now())
     windows = {window_of(moment, spec.window) for moment in batch.event_times()}
     rejected = _write_rejects(stores, spec, stream, last, batch)
+    report.keyed += append_captured(stores, spec, batch.keyed, last)
     committed = stores.lake.all_committed(spec.name, table.name, last)
     fresh = batch.rows_after(committed)
-    rows = _without_repeats(stores, spec, table, fresh)
+    rows = without_repeats(stores, spec, table, fresh)
     held, kept = held_columns(table, rows)
     if len(rows) and not stores.writer.append_marked(spec.name, held, kept, _newer(last, committed)):
         rows = rows.slice(0, 0)
-    if len(fresh) < len(batch.rows) or len(rejected) < len(batch.rejects):
+    if len(fresh) < len(batch.rows) or len(rejected) < len(batch.rejects) or batch.keyed:
         sync_everything()
     stores.touched_windows.mark(spec.name, spec.dependents(table.name), windows)
     report.segments += len(chunk)
@@ -132,14 +158,16 @@ def _chunks(segments: Iterable[spool.Segment]) -> Iterator[list[spool.Segment]]:
         yield chunk
 
 
-def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.Table) -> pa.Table:
-    """Return the rows without those whose content id the table or an earlier row already has.
+def without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.Table) -> pa.Table:
+    """Return the rows without those whose content id the table or a row that was received earlier already has.
 
-    Nor those about a prediction that was erased.
+    Nor those about a prediction that was erased. Predictions have ids of their own, but for those from elsewhere.
     """
     key = table.key[0]
-    if table.name == STREAMS["predictions"].name or not len(rows):
+    if not len(rows):
         return rows
+    if table.name == STREAMS["predictions"].name:
+        return new_predictions(stores, spec, rows)
     erased = ErasedRequests(stores.database).among(spec.name, rows.column("prediction_id").to_pylist())
     rows = rows.filter(pa.array([not one for one in erased], pa.bool_()))
     ids: list[str] = rows.column(key).to_pylist()
@@ -148,11 +176,17 @@ def _without_repeats(stores: Stores, spec: EndpointSpec, table: Table, rows: pa.
         connected.execute(sql.id_view(key, table.name))
         seen = {row[0] for row in connected.execute(sql.named("known_ids"), {"ids": ids}).fetchall()}
     keep = []
-    for position, content in enumerate(ids):
-        if content not in seen:
-            seen.add(content)
+    for position in _in_order_of_receipt(rows):
+        if ids[position] not in seen:
+            seen.add(ids[position])
             keep.append(position)
-    return rows.take(pa.array(keep, pa.int64()))
+    return rows.take(pa.array(sorted(keep), pa.int64()))
+
+
+def _in_order_of_receipt(rows: pa.Table) -> list[int]:
+    """Return the rows' positions, the one received first first: so a repeat keeps its place in lists of feedback."""
+    received = rows.column("received_at").to_pylist()
+    return sorted(range(len(rows)), key=lambda position: (received[position] is None, received[position] or 0))
 
 
 def record_progress(stores: Stores, spec: EndpointSpec, latest: datetime | None) -> None:

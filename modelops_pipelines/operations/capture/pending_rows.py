@@ -11,7 +11,7 @@ from modelops_pipelines.core.capture.log_search import LogQuery
 from modelops_pipelines.core.capture.spool_records import PredictionRecord, prediction_columns
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.timestamps import from_micros
-from modelops_pipelines.store.lake.recent_rows import Row
+from modelops_pipelines.store.lake.rows.recent import Row
 from modelops_pipelines.store.spool.tail import newest_records, segments_by_last_write
 
 STREAM = "predictions"
@@ -62,7 +62,7 @@ def pending_rows(spool: Path, spec: EndpointSpec, wanted: LogQuery) -> PendingRo
 
     A row that has just been ingested may be among them.
     """
-    newest = _Newest(wanted, ahead=_REPLAY if spec.allow_replay else timedelta(0))
+    newest = _Newest(wanted, ahead=_REPLAY if spec.allow_replay or spec.is_elsewhere else timedelta(0))
     budget = MOST_BYTES
     for written, path in segments_by_last_write(spool, spec.name, STREAM):
         if newest.is_over(from_micros(int(written * 1_000_000))):
@@ -72,7 +72,7 @@ def pending_rows(spool: Path, spec: EndpointSpec, wanted: LogQuery) -> PendingRo
             if budget < 0:
                 return PendingRows(newest.rows(), complete=False)
             newest.add(record)
-            if newest.is_over(from_micros(record["at"]) + timedelta(milliseconds=record["ms"])):
+            if newest.is_over(from_micros(record["at"]) + timedelta(milliseconds=record["ms"] or 0.0)):
                 break
     return PendingRows(newest.rows(), complete=True)
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from modelops_pipelines.core.capture.log_search import LogQuery, LogSearch, log_query
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.tables.feature_columns import feature_of
 from modelops_pipelines.core.tables.lake import INFERENCE_LOG
 from modelops_pipelines.core.timestamps import from_micros
 from modelops_pipelines.operations.capture.pending_rows import pending_rows
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types
-from modelops_pipelines.store.lake.recent_rows import Row, newest_first
+from modelops_pipelines.store.lake.rows.recent import Row, newest_first
 from modelops_pipelines.store.stores import Stores
 
 _SHOWN = [name for name in INFERENCE_LOG.names if name not in {"worker", "segment", "date"}]
@@ -53,7 +54,7 @@ def _newer(query: LogQuery, rows: Sequence[Row]) -> LogQuery:
 def _shaped(row: Row, features: Mapping[str, str]) -> Row:
     """Return a row under the declared names, its features as one value: None where none were stored."""
     kept = row["status"] == _ANSWERED and row.get("sampled") is not False and not row.get("truncated")
-    values = {name: _value(row.get(name), kind) for name, kind in features.items()} if kept else None
+    values = {feature_of(name): _value(row.get(name), kind) for name, kind in features.items()} if kept else None
     return {**{name: row.get(name) for name in _SHOWN}, "features": values}
 
 

@@ -1,13 +1,15 @@
 """Turns spool records into Arrow rows; a record that fits no row becomes a reject with its reason."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from modelops_pipelines.core.capture.keyed_labels import KEYED, keyed_columns
 from modelops_pipelines.core.capture.spool_records import prediction_columns, response_columns
 from modelops_pipelines.core.foreign_text import error_text
 from modelops_pipelines.core.tables.columns import Table
@@ -21,10 +23,11 @@ RAW_CHARACTERS = 4096
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows ready for a table, and the lines that could not become rows."""
+    """Rows ready for a table, the lines that could not become rows, and labels with a key."""
 
     rows: pa.Table
     rejects: list[dict[str, Any]]
+    keyed: list[dict[str, Any]] = field(default_factory=list)
 
     def event_times(self) -> list[datetime]:
         """Return the distinct event times of the rows."""
@@ -52,13 +55,34 @@ def to_batch(table: Table, stream: str, segments: Sequence[Segment], now: dateti
     schema = arrow_schema(table)
     columns: dict[str, list[Any]] = {name: [] for name in schema.names}
     rejects: list[dict[str, Any]] = []
+    keyed: list[dict[str, Any]] = []
     expand = prediction_columns if stream == "predictions" else response_columns
     for segment in segments:
         for line in read_lines(segment):
-            fault = line.fault or _add(columns, schema, expand, line, segment)
-            if fault:
+            named = line.record.get(KEYED) if stream == "labels" and isinstance(line.record, dict) else None
+            added: list[dict[str, Any]] = []
+            fault = line.fault
+            if fault is None and named is not None:
+                added, fault = _keyed_rows(schema, named, segment)
+            only_keyed = bool(added) and "rows" not in (line.record or {})
+            if fault is None and not only_keyed:
+                fault = _add(columns, schema, expand, line, segment)
+            if fault is None:
+                keyed += added
+            else:
                 rejects.append(_reject(stream, segment, line, fault, now))
-    return Batch(pa.table([pa.array(columns[f.name], f.type) for f in schema], schema=schema), rejects)
+    return Batch(pa.table([pa.array(columns[f.name], f.type) for f in schema], schema=schema), rejects, keyed)
+
+
+def rows_of_records(table: Table, stream: str, records: Iterable[dict[str, Any]]) -> pa.Table:
+    """Return records that are not ingested yet as rows of the table; those that do not fit it are left out."""
+    schema = arrow_schema(table)
+    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+    expand = prediction_columns if stream == "predictions" else response_columns
+    nowhere = Segment(Path(), "", 0)
+    for record in records:
+        _add(columns, schema, expand, Line(0, b"", record, None), nowhere)
+    return pa.table([pa.array(columns[f.name], f.type) for f in schema], schema=schema)
 
 
 def held_columns(table: Table, rows: pa.Table) -> tuple[Table, pa.Table]:
@@ -102,6 +126,19 @@ def _add(
     for name, values in checked.items():
         columns[name] += values
     return None
+
+
+def _keyed_rows(schema: pa.Schema, rows: Any, segment: Segment) -> tuple[list[dict[str, Any]], str | None]:
+    """Return a record's labels with a key, or none and the problem with one of them."""
+    try:
+        read = [{**keyed_columns(row), "worker": segment.worker, "segment": segment.number} for row in rows]
+        for row in read:
+            pa.array([row["label"]], schema.field("label").type)
+            if out_of_bounds(row["received_at"]) or not isinstance(row["keyed_id"], str):
+                return [], "does not fit the table: keyed_id or received_at"
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, pa.ArrowException) as error:
+        return [], f"does not fit the table: {error_text(error)}"
+    return read, None
 
 
 def _checked(values: list[Any] | None, field: pa.Field, rows: int) -> list[Any]:

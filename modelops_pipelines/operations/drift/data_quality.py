@@ -27,6 +27,7 @@ from modelops_pipelines.core.drift.data_quality import (
     pieces_of,
 )
 from modelops_pipelines.core.drift.seasonal_reference import DAY, Eligible
+from modelops_pipelines.core.drift.sudden.normal_values import normal_of_days
 from modelops_pipelines.core.drift.usual_values import Usual, usual_of
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.profiles.profile import Floats
@@ -38,11 +39,11 @@ from modelops_pipelines.operations.drift.faults import Failures, stored_checks
 from modelops_pipelines.operations.drift.hourly_profiles import row_values
 from modelops_pipelines.operations.drift.reference_hours import Columns, histories
 from modelops_pipelines.operations.drift.references import ANSWERS, monitored_columns
-from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
+from modelops_pipelines.operations.lake.endpoint_tables import log_table, profiled_types
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
-from modelops_pipelines.store.lake.profile_rows import hour_of
+from modelops_pipelines.store.lake.rows.profiles import hour_of
 from modelops_pipelines.store.stores import Stores
 
 MOST_CHUNKS = 50
@@ -99,17 +100,26 @@ def _check_windows(stores: Stores, spec: EndpointSpec, windows: Sequence[datetim
     start, end = window_of(windows[0], "day"), windows[-1] + LENGTH[spec.window]
     for version, history in histories(stores, spec, start, end, earlier=failures.dates).items():
         pasts: dict[int, Past] = {}
-        for window in windows:
+        answered = _answered(stores, spec, version, windows)
+        for window in sorted(answered | {windows[-1]}):  # the last: what is usual now
             day = hour_of(window) // DAY
             if day not in pasts:
                 eligible = partial(failures.eligible, version, hour_of(window))
                 pasts = {day: Past.before(day, history.recent, spec.drift.days, eligible)}
-            log, before = _log(stores, spec, version, window)
             past = pasts[day].until(window, history.recent).without(failures.accepted_lately(window))
-            checked = list(rows_of(window, version, log, before, past))
-            failures.add(checked, spec.window)
-            rows += checked
+            if window in answered:
+                checked = list(rows_of(window, version, *_log(stores, spec, version, window), past))
+                failures.add(checked, spec.window)
+                rows += checked
+        _keep_normal(stores, spec, version, windows[-1], past)
     return rows
+
+
+def _keep_normal(stores: Stores, spec: EndpointSpec, version: str, window: datetime, past: "Past") -> None:
+    """Keep what is usual up to the newest window, for the gateway, which judges new rows without the lake."""
+    if past.days >= FEWEST_DAYS and past.usual:
+        normals = {name: normal_of_days(usual) for name, usual in past.usual.items()}
+        stores.normal_values.write(spec.name, spec.model_name, version, window, normals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,10 +165,19 @@ def _settled(rows: Floats) -> int:
     return max(0, int(np.count_nonzero(np.cumsum(rows[::-1])[::-1] > BEFORE)) - 1)
 
 
+def _answered(stores: Stores, spec: EndpointSpec, version: str, windows: Sequence[datetime]) -> set[datetime]:
+    """Return those of the windows in which the version answered; the versions before the last seldom did."""
+    span = {"start": windows[0], "end": windows[-1] + LENGTH[spec.window]}
+    parameters = {"version": version, "size": spec.window, **span}
+    with stores.lake.query(spec.name, [log_table(stores, spec)], dates_of(windows)) as connected:
+        found = connected.execute(sql.named("answered_windows"), parameters).fetchall()
+    return {window for (window,) in found} & {*windows}
+
+
 def _log(stores: Stores, spec: EndpointSpec, version: str, window: datetime) -> tuple[pa.Table, int]:
     """Return a window's rows in order of time, with some rows before it, and the number of these."""
     table = log_table(stores, spec)
-    query = sql.answered_until(table, monitored_columns(spec, list(feature_types(stores, spec))))
+    query = sql.answered_until(table, monitored_columns(spec, list(profiled_types(stores, spec))))
     parameters = {"version": version, "window": window, "end": window + LENGTH[spec.window], "most": BEFORE}
     for back in LOOK_BACK:
         dates = dates_of(windows_between(window - back, window + timedelta(hours=1), "day"))

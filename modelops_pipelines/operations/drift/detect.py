@@ -34,8 +34,8 @@ from modelops_pipelines.operations.drift.reference_hours import History, windowe
 from modelops_pipelines.operations.drift.sparse import SparseJudge
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
-from modelops_pipelines.store.lake.profile_rows import hour_of, moment_of
-from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.store.lake.rows.profiles import hour_of, moment_of
+from modelops_pipelines.store.registry.references.drift_references import Reference
 from modelops_pipelines.store.stores import Stores
 
 Row = dict[str, Any]

@@ -14,7 +14,7 @@ from modelops_pipelines.core.drift.seasonal_reference import DAY, WEEK
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.core.windows import LENGTH
-from modelops_pipelines.store.lake.profile_rows import date_of, hour_of, moment_of
+from modelops_pipelines.store.lake.rows.profiles import date_of, hour_of, moment_of
 from modelops_pipelines.store.stores import Stores
 
 COLUMNS = ("since", "back_since", "lasting_channel", "lasting_effect", "back_evidence")

@@ -12,7 +12,7 @@ from modelops_pipelines.core.drift.seasonal_reference import DAY, Eligible, with
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import DATA_QUALITY
 from modelops_pipelines.core.windows import LENGTH
-from modelops_pipelines.store.lake.profile_rows import date_of, hour_of
+from modelops_pipelines.store.lake.rows.profiles import date_of, hour_of
 from modelops_pipelines.store.stores import Stores
 
 _KNOWN = ("window_start", "model_version", "chunk", "first_event", "passed", "flags")

@@ -12,7 +12,7 @@ from modelops_pipelines.core.profiles.accumulator import ProfileAccumulator
 from modelops_pipelines.core.profiles.categorical import Coded
 from modelops_pipelines.core.profiles.profile import ColumnBins, Floats, Kind
 from modelops_pipelines.core.profiles.quantiles import Places
-from modelops_pipelines.store.lake.profile_rows import HOUR_US, Hours, hours_to_rows
+from modelops_pipelines.store.lake.rows.profiles import HOUR_US, Hours, hours_to_rows
 
 Times: TypeAlias = npt.NDArray[np.int64]
 """Microseconds since 1970 UTC."""

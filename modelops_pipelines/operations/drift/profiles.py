@@ -14,12 +14,13 @@ from modelops_pipelines.core.tables.lake import DAILY_PROFILES, PROFILES
 from modelops_pipelines.core.windows import LENGTH, hours_of, window_of, windows_between
 from modelops_pipelines.operations.drift.hourly_profiles import HourlyCounts
 from modelops_pipelines.operations.drift.references import ANSWERS, make_of_windows, monitored_columns
-from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
+from modelops_pipelines.operations.lake.endpoint_tables import log_table, profiled_types
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, dates_of, recompute
 from modelops_pipelines.store.lake import sql
-from modelops_pipelines.store.lake.log_filters import answered, by_version, with_features
 from modelops_pipelines.store.lake.parquet_scan import scan_batches
-from modelops_pipelines.store.lake.profile_rows import (
+from modelops_pipelines.store.lake.reader import partition_of
+from modelops_pipelines.store.lake.rows.log_filters import answered, by_version, with_features
+from modelops_pipelines.store.lake.rows.profiles import (
     READ_COLUMNS,
     Hours,
     from_rows,
@@ -27,8 +28,7 @@ from modelops_pipelines.store.lake.profile_rows import (
     hours_to_rows,
     joined_rows,
 )
-from modelops_pipelines.store.lake.reader import partition_of
-from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.store.registry.references.drift_references import Reference
 from modelops_pipelines.store.stores import Stores
 
 BATCH_ROWS = 65_536
@@ -186,10 +186,10 @@ def _reference(stores: Stores, spec: EndpointSpec, version: str, windows: Window
     found = stores.references.read(spec.model_name, version)
     if found is not None:
         return found
-    week = windows_between(windows[0] - timedelta(days=7), windows[-1] + _length(spec), spec.window)
+    start, end = window_of(windows[0] - timedelta(days=7), spec.window), windows[-1] + _length(spec)
     table = log_table(stores, spec)
-    with stores.lake.query(spec.name, [table], dates_of(week)) as connected:
-        parameters = {"size": spec.window, "windows": week, "version": version}
+    with stores.lake.query(spec.name, [table], dates_of(windows_between(start, end, "day"))) as connected:
+        parameters = {"size": spec.window, "start": start, "end": end, "version": version}
         answered_windows = [row[0] for row in connected.execute(sql.named("answered_windows"), parameters).fetchall()]
     for window in (one for one in answered_windows if one in windows):
         if reference := make_of_windows(stores, spec, version, [window]):
@@ -204,7 +204,7 @@ def _reference(stores: Stores, spec: EndpointSpec, version: str, windows: Window
 def _batches(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[pa.RecordBatch]:
     """Yield the answered rows of the windows' days in batches, so that memory does not grow with the days."""
     table = log_table(stores, spec)
-    names = [*_ASKED, *monitored_columns(spec, list(feature_types(stores, spec)))]
+    names = [*_ASKED, *monitored_columns(spec, list(profiled_types(stores, spec)))]
     with stores.lake.reading(spec.name):
         files = stores.lake.files(spec.name, table.name, dates_of(windows))
         for batch in scan_batches(files, table, names, BATCH_ROWS):

@@ -29,8 +29,8 @@ from modelops_pipelines.core.profiles.profile import Profile
 from modelops_pipelines.core.windows import LENGTH
 from modelops_pipelines.operations.drift.episodes import Episodes
 from modelops_pipelines.operations.drift.profiles import monitored_bins, stored_days, stored_hours
-from modelops_pipelines.store.lake.profile_rows import Hours, hour_of, moment_of
-from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.store.lake.rows.profiles import Hours, hour_of, moment_of
+from modelops_pipelines.store.registry.references.drift_references import Reference
 from modelops_pipelines.store.stores import Stores
 
 Columns = dict[str, Hours]

@@ -12,11 +12,11 @@ from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.profiles.categorical import string_kind
 from modelops_pipelines.core.profiles.profile import Floats, Kind, Values, fit_profile
 from modelops_pipelines.operations.drift.hourly_profiles import HourlyCounts, as_numbers
-from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
+from modelops_pipelines.operations.lake.endpoint_tables import log_table, profiled_types
 from modelops_pipelines.operations.lake.incremental import dates_of
 from modelops_pipelines.store.lake import sql
-from modelops_pipelines.store.lake.profile_rows import HOUR_US, joined_rows
-from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.store.lake.rows.profiles import HOUR_US, joined_rows
+from modelops_pipelines.store.registry.references.drift_references import Reference
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
 
@@ -68,7 +68,7 @@ def make_of_windows(stores: Stores, spec: EndpointSpec, version: str, windows: S
     first, last = (f"{one.astimezone(UTC):%Y-%m-%d %H:%M} UTC" for one in (windows[0], windows[-1]))
     whole = f"first window with {REFERENCE_ROWS} rows: {first}"
     source = whole if len(windows) == 1 else f"first {len(kept)} rows: windows of {first} to {last}"
-    of_features = make_reference(source, kept, monitored_features(spec, list(feature_types(stores, spec))))
+    of_features = make_reference(source, kept, monitored_features(spec, list(profiled_types(stores, spec))))
     reference = Reference(source, {**of_features.profiles, **make_reference(source, frame, answers).profiles})
     stores.references.write(spec.model_name, version, reference)
     return reference
@@ -123,7 +123,7 @@ def column_values(column: pa.ChunkedArray) -> Floats | dict[str | None, int]:
 def _rows_of(stores: Stores, spec: EndpointSpec, version: str, windows: Sequence[datetime]) -> pa.Table:
     """Return at most SAMPLE_ROWS of the windows' rows, the same at every call."""
     table = log_table(stores, spec)
-    query = sql.answered_of_windows(table, monitored_columns(spec, list(feature_types(stores, spec))))
+    query = sql.answered_of_windows(table, monitored_columns(spec, list(profiled_types(stores, spec))))
     parameters = {"size": spec.window, "windows": list(windows), "version": version, "most": SAMPLE_ROWS}
     with stores.lake.query(spec.name, [table], dates_of(windows)) as connected:
         return connected.sql(query, params=parameters).to_arrow_table()

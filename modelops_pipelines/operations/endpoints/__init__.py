@@ -1,4 +1,4 @@
-"""Endpoints' YAML files: reading them, faults by line, checking the functions that they name, finding an endpoint.
+"""Endpoints' configurations: reading and following them, checking the functions that they name, finding an endpoint.
 
-The rules themselves: ``core.endpoints``.
+Reading the YAML: ``yaml``. The rules themselves: ``core.endpoints``.
 """

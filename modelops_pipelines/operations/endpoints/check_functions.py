@@ -16,16 +16,27 @@ METRIC = ("frame",)
 """The positional arguments of a trainer and of a metric."""
 
 
-def function_issues(named: str, folder: Path, path: str, arguments: Sequence[str]) -> Iterator[Issue]:
+def function_issues(
+    named: str, folder: Path, path: str, arguments: Sequence[str], *, imports: bool = True
+) -> Iterator[Issue]:
     """Yield the issues with ``module:function``, which is searched in the folder and on the path.
 
-    ``path`` is the key of the YAML that names it.
+    ``path`` is the key of the YAML that names it. Without ``imports`` what it imports is not searched: it does not run
+    with the packages of this project.
     """
-    for issue in _issues(named, folder, arguments):
+    for issue in _issues(named, folder, arguments, imports=imports):
         yield replace(issue, path=path)
 
 
-def _issues(named: str, folder: Path, arguments: Sequence[str]) -> Iterator[Issue]:
+def find_source(module: str, folder: Path) -> Path | Issue:
+    """Return the file of a module, searched in the folder and on the path as Python would; no code is run.
+
+    An issue, without a path, where there is none.
+    """
+    return _find_module(module, folder)
+
+
+def _issues(named: str, folder: Path, arguments: Sequence[str], *, imports: bool) -> Iterator[Issue]:
     module, _, function = named.partition(":")
     found = _find_module(module, folder)
     if isinstance(found, Issue):
@@ -37,7 +48,8 @@ def _issues(named: str, folder: Path, arguments: Sequence[str]) -> Iterator[Issu
         yield tree
         return
     yield from _function_issues(tree, shown, function, arguments)
-    yield from _import_issues(tree, shown, folder)
+    if imports:
+        yield from _import_issues(tree, shown, folder)
 
 
 def _parsed(path: Path, shown: Path) -> ast.Module | Issue:

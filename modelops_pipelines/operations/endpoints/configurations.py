@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.endpoints.spec import EndpointSpec, without_revoked
 from modelops_pipelines.core.endpoints.validate import is_name
 from modelops_pipelines.core.errors import Fault
 from modelops_pipelines.operations.endpoints.kept import Kept, all_kept
@@ -105,7 +105,7 @@ def read_configurations(
         if owner is not None and owner.spec is not None and not owner.faults:
             why = known.refusal_of(owner.spec) if known is not None and not newest else None
             before = known.spec if known is not None and why is not None else None
-            specs.append(before or owner.spec)
+            specs.append(owner.spec if before is None else without_revoked(before, owner.spec))
             paths[owner.spec.name] = owner.path
             refused |= {owner.spec.name: why} if before is not None and why is not None else {}
         else:

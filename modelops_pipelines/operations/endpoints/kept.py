@@ -11,8 +11,8 @@ import yaml
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.endpoints.load import FileState, describe, file_state
-from modelops_pipelines.operations.endpoints.yaml_positions import Report, root_of
-from modelops_pipelines.operations.endpoints.yaml_spec import ENDPOINT_TYPE, parse_endpoint
+from modelops_pipelines.operations.endpoints.yaml.positions import Report, root_of
+from modelops_pipelines.operations.endpoints.yaml.spec import ENDPOINT_TYPE, parse_endpoint
 from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.settings import Settings
 

@@ -13,16 +13,21 @@ from typing import Any
 import yaml
 
 from modelops_pipelines.core.durations import format_duration
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.endpoints.validate import ValidationContext, endpoint_issues
 from modelops_pipelines.core.errors import Fault, OnboardingError
+from modelops_pipelines.core.foreign_text import type_name
 from modelops_pipelines.core.maintenance.retention import Retention
 from modelops_pipelines.core.tables.lake import SYSTEM_COLUMNS
 from modelops_pipelines.operations.endpoints.check_functions import TRAINER, function_issues
-from modelops_pipelines.operations.endpoints.check_metrics import metric_issues
-from modelops_pipelines.operations.endpoints.yaml_positions import Place, Report, root_of
-from modelops_pipelines.operations.endpoints.yaml_spec import ENDPOINT_TYPE, declared_type, parse_endpoint
-from modelops_pipelines.operations.endpoints.yaml_types import NEVER
+from modelops_pipelines.operations.endpoints.check_keys import key_issues
+from modelops_pipelines.operations.endpoints.check_metrics import metric_issues, rule_file_issues
+from modelops_pipelines.operations.endpoints.trainer_requirements import requirement_file_issues
+from modelops_pipelines.operations.endpoints.yaml.positions import Place, Report, root_of
+from modelops_pipelines.operations.endpoints.yaml.rules import describe_rule
+from modelops_pipelines.operations.endpoints.yaml.spec import ENDPOINT_TYPE, declared_type, parse_endpoint
+from modelops_pipelines.operations.endpoints.yaml.types import NEVER
 
 _SUFFIXES = frozenset({".yaml", ".yml"})
 FileState = tuple[int, int, int]
@@ -160,6 +165,8 @@ def _plain(value: object) -> Any:
         return format_duration(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, AlertRule):
+        return describe_rule(value)
     if isinstance(value, Retention):
         return {name: NEVER if kept is None else _plain(kept) for name, kept in vars(value).items()}
     if is_dataclass(value):
@@ -225,11 +232,15 @@ def _is_foreign(opened: _Opened) -> bool:
 def _load(
     opened: _Opened, by_name: Mapping[str, Collection[str]], known_features: Collection[str] | None = None
 ) -> _Loaded:
-    report = opened.report
-    spec = parse_endpoint(opened.root, report) if opened.root else None
-    if spec is not None:
-        known = by_name.get(spec.name) if known_features is None else known_features
-        _check(spec, report, ValidationContext(SYSTEM_COLUMNS, known))
+    """Return the file's endpoint and its faults; a value that a check stumbles on is a fault of this file alone."""
+    report, spec = opened.report, None
+    try:
+        spec = parse_endpoint(opened.root, report) if opened.root else None
+        if spec is not None:
+            known = by_name.get(spec.name) if known_features is None else known_features
+            _check(spec, report, ValidationContext(SYSTEM_COLUMNS, known))
+    except Exception as error:  # noqa: BLE001 - any that is raised would be raised for the files of all endpoints
+        report.refuse("document", f"cannot be checked ({type_name(error)})", "Write plain keys and values")
     return _Loaded(spec, report)
 
 
@@ -250,7 +261,11 @@ def _content(path: Path, report: Report) -> str | None:
 def _check(spec: EndpointSpec, report: Report, around: ValidationContext) -> None:
     issues = list(endpoint_issues(spec, around))
     if spec.trainer is not None and not any(issue.path == "trainer" for issue in issues):
-        issues += function_issues(spec.trainer, Path.cwd(), "trainer", TRAINER)
+        has_own = spec.trainer_environment is not None
+        issues += function_issues(spec.trainer, Path.cwd(), "trainer", TRAINER, imports=not has_own)
+    issues += requirement_file_issues(spec, Path.cwd(), {issue.path for issue in issues})
     issues += metric_issues(spec.metrics, Path.cwd(), {issue.path for issue in issues})
+    issues += rule_file_issues(spec.alerts, Path.cwd(), {issue.path for issue in issues})
+    issues += key_issues(spec.trust.signed_by, Path.cwd(), {issue.path for issue in issues})
     for issue in issues:
         report.add_issue(issue)

@@ -15,8 +15,8 @@ import orjson
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.ids import content_id
 from modelops_pipelines.operations.endpoints.load import describe
-from modelops_pipelines.operations.endpoints.yaml_positions import Report, root_of
-from modelops_pipelines.operations.endpoints.yaml_spec import ENDPOINT_TYPE, parse_endpoint
+from modelops_pipelines.operations.endpoints.yaml.positions import Report, root_of
+from modelops_pipelines.operations.endpoints.yaml.spec import ENDPOINT_TYPE, parse_endpoint
 from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.settings import Settings
 

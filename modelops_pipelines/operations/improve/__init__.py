@@ -1,4 +1,4 @@
-"""Training sets, training, evaluation and retraining.
+"""From feedback and labels to a better version, a room for each stage; ``steps`` names those of a retraining.
 
-Putting the result live: ``operations.release``. When to retrain is decided in ``core.improve``.
+Putting the result live: ``operations.release``. What decides: ``core.improve`` and ``core.evaluation``.
 """

@@ -5,8 +5,10 @@ from typing import cast
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import SchemaError
+from modelops_pipelines.core.models.input_forms import JSON
 from modelops_pipelines.core.release.event_log import served_versions
 from modelops_pipelines.core.tables.columns import ColumnType, Table
+from modelops_pipelines.core.tables.feature_columns import feature_of, is_named_like, same_but_capitals, spellings
 from modelops_pipelines.core.tables.lake import INFERENCE_LOG, STREAMS, SYSTEM_COLUMNS, inference_log, typed_for
 from modelops_pipelines.operations.endpoints.configurations import configured
 from modelops_pipelines.store.stores import Stores
@@ -36,7 +38,7 @@ def _served_types(stores: Stores, spec: EndpointSpec) -> dict[str, ColumnType]:
     return types
 
 
-def _logged_types(stores: Stores, spec: EndpointSpec) -> dict[str, ColumnType]:
+def logged_types(stores: Stores, spec: EndpointSpec) -> dict[str, ColumnType]:
     """Return the features that the endpoint's log has values of; none without a log."""
     import pyarrow as pa
 
@@ -71,11 +73,11 @@ def stream_table(stores: Stores, spec: EndpointSpec, stream: str) -> Table:
 
 
 def check_inputs(stores: Stores, spec: EndpointSpec, inputs: Mapping[str, str]) -> None:
-    """Refuse a version whose features clash with system columns, miss declared ones, or change a column's type.
+    """Refuse a version whose features clash with others or the label, miss declared ones, or change a column's type.
 
     Raises SchemaError. Only versions that serve or served, and the log, fix a type.
     """
-    refuse_clashes(spec, inputs)
+    refuse_clashes(spec, inputs, feature_types(stores, spec))
     for key, wanted in (("features", spec.features), ("segments", spec.segments)):
         missing = sorted(set(wanted) - set(inputs))
         if missing:
@@ -83,16 +85,39 @@ def check_inputs(stores: Stores, spec: EndpointSpec, inputs: Mapping[str, str]) 
                 f"Endpoint {spec.name!r} monitors feature(s) {', '.join(missing)} that the model does not take",
                 f"Correct {key!r} in the endpoint's YAML, or the model's signature",
             )
+        nested = sorted(name for name in wanted if inputs[name] == JSON)
+        if nested:
+            raise SchemaError(
+                f"Endpoint {spec.name!r} monitors feature(s) {', '.join(nested)}, whose values are no numbers, text, "
+                "booleans or times: they are logged and not profiled",
+                f"Remove them from {key!r} in the endpoint's YAML",
+            )
     check_types(stores, spec, inputs)
 
 
-def refuse_clashes(spec: EndpointSpec, features: Iterable[str]) -> None:
-    """Raise SchemaError for a feature that is named like a system column or the label."""
-    clashes = sorted(set(features) & (SYSTEM_COLUMNS | {spec.label}))
-    if clashes:
+def profiled_types(stores: Stores, spec: EndpointSpec) -> dict[str, ColumnType]:
+    """Return the features of ``feature_types`` that can be profiled: those with a column of plain values."""
+    return {name: kind for name, kind in feature_types(stores, spec).items() if kind != JSON}
+
+
+def refuse_clashes(spec: EndpointSpec, features: Iterable[str], known: Iterable[str] = ()) -> None:
+    """Raise SchemaError for a feature that is named like the label, or like another but for capitals.
+
+    The lake does not tell such columns apart. ``known`` are the columns that the log has.
+    """
+    columns = list(features)
+    mine = next((name for name in columns if is_named_like(name, spec.label)), None)
+    if mine is not None:
         raise SchemaError(
-            f"Feature(s) {', '.join(clashes)} of model {spec.model_name!r} are named like a system column or the label",
-            "Rename them in the data, or in the model's signature",
+            f"Feature(s) {feature_of(mine)} of model {spec.model_name!r} are named like the label",
+            "Rename them in the data, or in the model's signature; train no model on the label itself",
+        )
+    alike = same_but_capitals(columns, spellings(known))
+    if alike is not None:
+        raise SchemaError(
+            f"Features {alike[0]!r} and {alike[1]!r} of model {spec.model_name!r} differ in capitals only, and the log "
+            "cannot keep them apart",
+            "Rename one of them in the model's signature",
         )
 
 
@@ -100,7 +125,9 @@ def check_types(stores: Stores, spec: EndpointSpec, inputs: Mapping[str, str]) -
     """Refuse a version that changes the type of a feature of a version that serves or served, or of the log."""
     known = _served_types(stores, spec)
     if set(inputs) - set(known):
-        known = {**_logged_types(stores, spec), **known}
+        logged = logged_types(stores, spec)
+        texts = {name for name, kind in logged.items() if kind == "text" and inputs.get(name) == JSON}
+        known = {**{name: kind for name, kind in logged.items() if name not in texts}, **known}
     changed = sorted(name for name in inputs if name in known and known[name] != inputs[name])
     if changed:
         types = ", ".join(f"{name} ({known[name]} before, {inputs[name]} now)" for name in changed)

@@ -86,7 +86,7 @@ def recompute(
         if not due and whole == marked:
             return Recomputed(table.name, (), 0)
         written = 0
-        for part in _parts(touched.windows):
+        for part in parts_of(touched.windows):
             rows = compute(part)
             part, rows = _without_final(part, rows, _first_open(stores, spec, table, part, now))  # noqa: PLW2901
             if dependents is not None and (later := dependents(part, rows)):
@@ -130,7 +130,7 @@ def _windows_of(backfill: Range, spec: EndpointSpec, now: datetime) -> tuple[dat
     return tuple(windows_between(start, end, spec.window))
 
 
-def _parts(windows: Windows) -> Iterator[Windows]:
+def parts_of(windows: Windows) -> Iterator[Windows]:
     """Yield the windows, which are in order of time, in groups that each lie within BATCH."""
     part: list[datetime] = []
     for window in windows:

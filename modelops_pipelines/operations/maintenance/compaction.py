@@ -61,4 +61,4 @@ def _effect(table: LakeTable, day: date, rewrite: Rewrite) -> Effect:
     return Effect("lake files", item, rewrite.files, rewrite.bytes, reason, table.endpoint, "rewrite")
 
 
-TASK = Task(NAME, "rewrite small files of the lake into few large ones", compact)
+TASK = Task(NAME, "rewrite small files of the lake into few large ones", compact, ())

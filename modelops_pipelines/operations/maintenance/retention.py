@@ -8,7 +8,7 @@ from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.maintenance.effects import Effect
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
-from modelops_pipelines.operations.maintenance.tasks import Task, finish_continued
+from modelops_pipelines.operations.maintenance.tasks import Task
 from modelops_pipelines.store.lake.maintenance.retirement import LakeRetirement
 from modelops_pipelines.store.stores import Stores
 
@@ -27,8 +27,6 @@ def retire(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
         _finish_committed(stores)
     for spec in read_configurations(stores.settings).specs:
         yield from _retire(stores, lake, spec, now, dry_run=dry_run)
-    if not dry_run:
-        finish_continued(stores, KIND)
 
 
 def _retire(
@@ -57,4 +55,4 @@ def _finish_committed(stores: Stores) -> None:
             stores.deletions.finish(one.id, stores.now(), rows)
 
 
-TASK = Task(NAME, "delete rows of the lake that are past their retention", retire)
+TASK = Task(NAME, "delete rows of the lake that are past their retention", retire, (KIND,))

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from modelops_pipelines.core.errors import InputError, MaintenanceError
 from modelops_pipelines.core.maintenance.effects import Effect, Outcome
-from modelops_pipelines.operations.maintenance.tasks import Task
+from modelops_pipelines.operations.maintenance.tasks import Task, finish_continued
 from modelops_pipelines.store.filesystem.files import LOCK_SECONDS, exclusive
 from modelops_pipelines.store.stores import Stores
 
@@ -98,6 +98,8 @@ def _outcome(stores: Stores, task: Task, now: datetime, *, dry_run: bool) -> Out
     try:
         for effect in task.work(stores, now, dry_run=dry_run):
             effects.append(effect)  # noqa: PERF402 - what was done before an error is kept
+        if not dry_run:
+            finish_continued(stores, task)
     except Exception as failure:  # noqa: BLE001 - whatever it is, it is this task's affair alone
         _LOG.warning("The maintenance task %s failed", task.name, exc_info=failure)
         error = str(failure) or type(failure).__name__

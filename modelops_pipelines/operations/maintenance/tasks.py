@@ -23,11 +23,12 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """One task of maintenance: its name on the command line, what it is about, and its work."""
+    """One task of maintenance: its name on the command line, what it is about, its work, and the kinds it deletes."""
 
     name: str
     about: str
     work: Work
+    kinds: tuple[str, ...]
 
 
 @contextmanager
@@ -38,7 +39,8 @@ def audited(stores: Stores, effect: Effect, now: datetime) -> Iterator[None]:
     stores.deletions.finish(started.id, stores.now())
 
 
-def finish_continued(stores: Stores, kind: str) -> None:
-    """Finish the entries of a kind that a killed run left: a run that ends without an error has deleted their rest."""
-    for one in stores.deletions.unfinished(kind):
-        stores.deletions.finish(one.id, stores.now())
+def finish_continued(stores: Stores, task: Task) -> None:
+    """Finish what a killed run of the task left in the audit: one that ends without an error has deleted its rest."""
+    for kind in task.kinds:
+        for one in stores.deletions.unfinished(kind):
+            stores.deletions.finish(one.id, stores.now())

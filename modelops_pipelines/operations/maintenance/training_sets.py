@@ -9,9 +9,10 @@ from datetime import datetime
 from modelops_pipelines.core.durations import format_duration
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.maintenance.effects import Effect
+from modelops_pipelines.core.tables.training import frozen_table, origins_table
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
-from modelops_pipelines.operations.improve.training_sets import first_frame, frozen_table
-from modelops_pipelines.operations.maintenance.tasks import Task, audited, finish_continued
+from modelops_pipelines.operations.improve.training.sets import first_frame
+from modelops_pipelines.operations.maintenance.tasks import Task, audited
 from modelops_pipelines.store.lake.maintenance.retirement import LakeRetirement
 from modelops_pipelines.store.state.improve.training_sets import TrainingSet
 from modelops_pipelines.store.stores import Stores
@@ -21,21 +22,21 @@ KIND = "training sets"
 
 
 def remove_training_sets(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
-    """Delete the tables of training sets past their retention; their records stay."""
+    """Delete the tables of training sets past their retention, and of their origins; their records stay."""
     lake = LakeRetirement(stores.settings.lake)
     for spec in read_configurations(stores.settings).specs:
         for one in _expired(stores, spec, now):
-            path = stores.lake.path(spec.name, frozen_table(one.content_hash))
-            size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+            tables = (origins_table(one.content_hash), frozen_table(one.content_hash))
+            files = [file for name in tables for file in stores.lake.path(spec.name, name).rglob("*")]
+            size = sum(file.stat().st_size for file in files if file.is_file())
             kept = format_duration(spec.retention.training_sets) if spec.retention.training_sets else "never"
             reason = f"older than {kept}, and every version trained on it is archived"
             effect = Effect(KIND, one.content_hash, 1, size, reason, spec.name, detail={"rows": one.rows})
             if not dry_run:
                 with audited(stores, effect, now):
-                    lake.remove_table(spec.name, frozen_table(one.content_hash))
+                    for name in tables:  # the rows last: while they are there, a killed run is continued
+                        lake.remove_table(spec.name, name)
             yield effect
-    if not dry_run:
-        finish_continued(stores, KIND)
 
 
 def _expired(stores: Stores, spec: EndpointSpec, now: datetime) -> list[TrainingSet]:
@@ -60,5 +61,8 @@ def _expired(stores: Stores, spec: EndpointSpec, now: datetime) -> list[Training
 
 
 TASK = Task(
-    NAME, "delete frozen training sets of archived versions that are past their retention", remove_training_sets
+    NAME,
+    "delete frozen training sets of archived versions that are past their retention",
+    remove_training_sets,
+    (KIND,),
 )

@@ -9,7 +9,7 @@ from deltalake.exceptions import DeltaError
 from modelops_pipelines.core.maintenance.effects import Effect
 from modelops_pipelines.operations.maintenance.lake_tables import LakeTable
 from modelops_pipelines.operations.maintenance.settled_tables import SettledTables
-from modelops_pipelines.operations.maintenance.tasks import Task, audited, finish_continued
+from modelops_pipelines.operations.maintenance.tasks import Task, audited
 from modelops_pipelines.store.lake.maintenance.vacuum import AGE, UNREAD, LakeVacuum, Removable
 from modelops_pipelines.store.stores import Stores
 
@@ -36,7 +36,6 @@ def vacuum(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
             yield _effect(table, due, version)
     if not dry_run:
         settled.save()
-        finish_continued(stores, KIND)
 
 
 def _due(lake: LakeVacuum, stores: Stores, table: LakeTable, now: datetime) -> Removable | None:
@@ -83,4 +82,4 @@ def _effect(table: LakeTable, found: Removable, version: int) -> Effect:
     )
 
 
-TASK = Task(NAME, "remove files that no version of a table in use needs", vacuum)
+TASK = Task(NAME, "remove files that no version of a table in use needs", vacuum, (KIND,))

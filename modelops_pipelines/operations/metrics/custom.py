@@ -20,15 +20,18 @@ import pyarrow.compute as pc
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec, Metric
 from modelops_pipelines.core.foreign_text import QuotedError, error_text
+from modelops_pipelines.core.tables.feature_columns import feature_of
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types
 from modelops_pipelines.operations.lake.incremental import Range, Recomputed, Windows, recompute
 from modelops_pipelines.operations.metrics.quality import judged_rows
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
-from modelops_pipelines.store.lake.reader import connection
+from modelops_pipelines.store.lake.reader import connection, interrupted_after
 from modelops_pipelines.store.stores import Stores
 
 Compute = Callable[[pa.Table], object]
+LONGEST = 60.0
+"""Seconds that a query may take for one window and version."""
 
 
 class MetricError(QuotedError, ValueError):
@@ -62,9 +65,13 @@ def _groups(stores: Stores, spec: EndpointSpec, windows: Windows) -> Iterator[tu
 
 
 def _named(rows: pa.Table, features: Sequence[str]) -> pa.Table:
-    """Return judged rows with the features' own names; a feature named like one of our columns replaces that column."""
+    """Return judged rows with the features' own names; a feature named like one of our columns replaces that column.
+
+    One that the log keeps under another name has its own, unless our columns here have it.
+    """
     ours = rows.column_names[: len(rows.column_names) - len(features)]
-    named = rows.rename_columns([*(f" {name}" if name in features else name for name in ours), *features])
+    own = [name if feature_of(name) in ours else feature_of(name) for name in features]
+    named = rows.rename_columns([*(f" {name}" if name in own else name for name in ours), *own])
     return named.drop_columns([name for name in named.column_names if name.startswith(" ")])
 
 
@@ -93,7 +100,8 @@ def only_value(connected: duckdb.DuckDBPyConnection, query: str) -> object:
     statements = connected.extract_statements(query)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise MetricError("the file is not one SELECT")
-    found = connected.execute(statements[0]).fetchall()
+    with interrupted_after(connected, LONGEST):
+        found = connected.execute(statements[0]).fetchall()
     if len(found) != 1 or len(found[0]) != 1:
         raise MetricError(f"the query returns {len(found)} row(s); it must return one row with one number")
     value: object = found[0][0]
@@ -111,6 +119,8 @@ def _of_function(named: str) -> Compute:
 def _value(compute: Compute, rows: pa.Table) -> dict[str, Any]:
     try:
         value = compute(rows)
+    except duckdb.InterruptException:
+        return {"value": None, "reason": f"the query took over {LONGEST:.0f} s"}
     except Exception as error:  # noqa: BLE001 - a metric is the user's code: any error becomes the reason
         return {"value": None, "reason": error_text(error)}
     return _number(value)

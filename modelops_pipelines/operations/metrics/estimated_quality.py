@@ -63,12 +63,16 @@ def estimate_quality(stores: Stores, spec: EndpointSpec, backfill: Range | None 
     """
 
     def compute(windows: Windows) -> pa.Table:
-        answered = answer_counts(stores, spec, windows)
-        earlier = labelled_before(stores, spec, sorted(answered)) if spec.task == BINARY else {}
-        rows = [_row(spec, key, counts, earlier) for key, counts in sorted(answered.items())]
-        return pa.Table.from_pylist(rows, schema=arrow_schema(ESTIMATED_QUALITY))
+        return pa.Table.from_pylist(estimated_rows(stores, spec, windows), schema=arrow_schema(ESTIMATED_QUALITY))
 
     return recompute(stores, spec, ESTIMATED_QUALITY, compute, backfill=backfill)
+
+
+def estimated_rows(stores: Stores, spec: EndpointSpec, windows: Windows) -> list[dict[str, Any]]:
+    """Return the rows of ``estimated_quality`` of these windows, by the labels that are stored now."""
+    answered = answer_counts(stores, spec, windows)
+    earlier = labelled_before(stores, spec, sorted(answered)) if spec.task == BINARY else {}
+    return [_row(spec, key, counts, earlier) for key, counts in sorted(answered.items())]
 
 
 def answer_counts(stores: Stores, spec: EndpointSpec, windows: Windows) -> dict[Key, Answered]:
@@ -142,7 +146,7 @@ def _estimate(spec: EndpointSpec, version: str, answered: Answered, labelled: La
     if answered.unnamed == answered.predictions:
         return no_estimate(f"{why_unknown(version)}: {how_to_state(version)}")
     if not counts.scored:
-        return no_estimate('the model returns no score: log it with pyfunc_predict_fn="predict_proba"')
+        return no_estimate("the model returns no score: log it with probabilities (docs/endpoints.md: Flavours)")
     chance = calibrate(labelled.positives, labelled.negatives)
     if chance is None:
         return no_estimate(why_not_calibrated(labelled.positives, labelled.negatives))

@@ -43,7 +43,7 @@ class Traffic:
     @property
     def availability(self) -> float | None:
         """Share of the requests without a server error, 0 to 1; None without requests."""
-        return None if self.error_rate is None else 1 - self.error_rate
+        return (self.requests - self.server_errors) / self.requests if self.requests else None
 
     @property
     def latency_mean_ms(self) -> float | None:

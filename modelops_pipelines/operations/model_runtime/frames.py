@@ -1,8 +1,6 @@
 """Converts columns of plain values to a model's input: a DataFrame of the signature's types, or an array of numbers."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +8,6 @@ from numpy.typing import NDArray
 
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.models.typed_columns import Columns
-from modelops_pipelines.store.registry.model_loader import describe_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,24 +16,20 @@ NUMBERS = frozenset({"float", "int"})
 Narrow = Mapping[str, str]
 
 
-def to_frame(columns: Columns, inputs: Mapping[str, str], narrow: Narrow) -> "pd.DataFrame":
-    """Return the columns as a DataFrame of the signature's types; a null number is NaN, a time is naive UTC.
+def make_frame(arrays: Mapping[str, NDArray[Any]]) -> "pd.DataFrame":
+    """Return arrays of equal length as the columns of a DataFrame."""
+    import pandas as pd
+
+    return pd.DataFrame(arrays)
+
+
+def to_arrays(columns: Columns, inputs: Mapping[str, str], narrow: Narrow) -> dict[str, NDArray[Any]]:
+    """Return the columns as arrays of the signature's types; a null number is NaN, a time is naive UTC.
 
     ``narrow`` names the 32-bit inputs, because MLflow does not convert numbers to 32 bits itself. Raises InputError for
     a number that does not fit into 32 bits.
     """
-    import pandas as pd
-
-    return pd.DataFrame(
-        {name: typed_array(name, columns[name], narrow.get(name, _NUMPY[kind])) for name, kind in inputs.items()}
-    )
-
-
-def narrow_inputs(model: Path) -> Narrow:
-    """Return the 32-bit inputs of a model's signature with their NumPy types."""
-    signature = describe_files(model).get("signature") or {}
-    declared = json.loads(signature.get("inputs") or "[]")
-    return {column["name"]: _NARROW[column["type"]] for column in declared if column.get("type") in _NARROW}
+    return {name: typed_array(name, columns[name], narrow.get(name, _NUMPY[kind])) for name, kind in inputs.items()}
 
 
 def to_array(columns: Columns, inputs: Mapping[str, str], narrow: Narrow) -> NDArray[np.float64]:
@@ -52,6 +45,8 @@ def to_array(columns: Columns, inputs: Mapping[str, str], narrow: Narrow) -> NDA
 
 def typed_array(name: str, values: list[Any], kind: str) -> NDArray[Any]:
     """Return a column's values as an array of a NumPy type; raises InputError for a number that does not fit."""
+    if kind == "bool" and None in values:
+        kind = "object"  # NumPy would make it False
     if kind == "datetime64[ns]":
         values = [None if value is None else value.replace(tzinfo=None) for value in values]
     try:
@@ -75,4 +70,3 @@ def _range_error(name: str, values: list[Any], kind: str) -> InputError:
 
 
 _NUMPY = {"float": "float64", "int": "int64", "text": "object", "bool": "bool", "timestamp": "datetime64[ns]"}
-_NARROW = {"float": "float32", "integer": "int32"}

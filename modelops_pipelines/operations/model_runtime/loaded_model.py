@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import CrashError, NotReadyError, PredictionError
-from modelops_pipelines.core.foreign_text import is_ours
+from modelops_pipelines.core.foreign_text import is_ours, type_name
+from modelops_pipelines.core.models.input_forms import InputForm
 from modelops_pipelines.core.models.output_forms import as_rows, unanswered_rows
 from modelops_pipelines.core.models.predictions import Answer, interpret
 from modelops_pipelines.core.models.typed_columns import Columns
@@ -18,6 +19,7 @@ from modelops_pipelines.operations.model_runtime.parameters import Parameters
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath
 from modelops_pipelines.operations.model_runtime.probes import pad_rows
 from modelops_pipelines.operations.model_runtime.rows_under_way import RowsUnderWay
+from modelops_pipelines.store.registry.formats.contributions import Exact, Unfit
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 
@@ -35,7 +37,8 @@ class Mark(Protocol):
 class Rows:
     """The rows of one request: its columns, their number of rows, and the request's parameters, if it has any.
 
-    A request with parameters is never merged with others: nothing was tried with these. ``digest`` is the hash of the
+    A request with parameters is never merged with others: nothing was tried with these. Nor is one that is ``partial``,
+    which leaves out an optional column. ``digest`` is the hash of the
     request's body, ``mark`` where it is marked as under way.
     """
 
@@ -44,6 +47,12 @@ class Rows:
     params: Mapping[str, Any] | None = None
     digest: str | None = None
     mark: Mark | None = None
+    partial: bool = False
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether the request is predicted alone, in the model's own way."""
+        return self.partial or self.params is not None
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,8 @@ class Model:
     """A loaded version, its prediction path, and the endpoint's configuration, which defines how output is read.
 
     ``classes_fault`` says why the classes are unknown although they were stated, ``unproven`` why a version that served
-    before did not prove itself, ``bytes`` how much memory it takes.
+    before did not prove itself, ``bytes`` how much memory it takes. ``form`` is that of its inputs, ``outputs`` the
+    names of the values that a regression answers for each row.
     """
 
     version: ModelVersion
@@ -81,6 +91,8 @@ class Model:
     classes_fault: str | None = None
     unproven: str | None = None
     bytes: int = 0
+    form: InputForm = field(default_factory=InputForm)
+    outputs: Sequence[str] | None = None
 
     def answer(self, requests: Sequence[Rows]) -> list[Outcome | Exception]:
         """Return each request's outcome or error; if the model fails on the batch, predict each request alone.
@@ -98,6 +110,19 @@ class Model:
         for request in requests:
             ends.append(ends[-1] + request.count)
         return [self._settled(merged.part(start, end)) for start, end in pairwise(ends)]
+
+    def explain(self, columns: Columns, reference: Columns | None) -> Exact | Unfit:
+        """Return the exact contributions of rows, or why the version has none; raises PredictionError, CrashError."""
+        try:
+            with RowsUnderWay(columns):
+                return self.path.explain(columns, reference)
+        except (Exception, SystemExit) as error:  # as for an answer
+            if is_ours(error):
+                raise
+            raise PredictionError(
+                f"Version {self.version.version} failed when its contributions were asked for ({type_name(error)})",
+                "Set 'explain: {method: permutation}' in the endpoint's YAML, which asks for answers only",
+            ) from error
 
     def _settled(self, outcome: Outcome | Exception) -> Outcome | Exception:
         """Return the outcome, or an error where not one of its rows has an answer."""
@@ -117,7 +142,7 @@ class Model:
     def _answer(self, rows: Rows) -> Outcome:
         try:
             with RowsUnderWay(rows.columns):
-                output = as_rows(self._predict(rows), rows.count, self.version.classes)
+                output = as_rows(self._predict(rows), rows.count, self.outputs or self.version.classes)
         except (Exception, SystemExit) as error:  # a model's code may raise anything; its text stays in the log
             if is_ours(error):
                 raise
@@ -127,7 +152,7 @@ class Model:
         unanswered = unanswered_rows(output)
         if unanswered:
             return self._partial(output, unanswered)
-        return Outcome(output.tolist(), *self._interpret(output))
+        return Outcome(self._named(output.tolist()), *self._interpret(output))
 
     def _partial(self, output: NDArray[Any], unanswered: tuple[int, ...]) -> Outcome:
         """Return the outcome of an output with rows that hold no answer: a row does not fail the others."""
@@ -139,20 +164,27 @@ class Model:
             found = dict(zip(sorted(rows), values, strict=True))
             return [found.get(row) for row in range(len(output))]
 
-        return Outcome(
-            spread(kept.tolist()), spread(predictions), None if scores is None else spread(scores), unanswered
-        )
+        spread_scores = None if scores is None else spread(scores)
+        return Outcome(spread(self._named(kept.tolist())), spread(predictions), spread_scores, unanswered)
+
+    def _named(self, rows: list[Any]) -> list[Any]:
+        """Return each row's values by their names, where the signature names several."""
+        names = self.outputs
+        if names is None or not rows or not isinstance(rows[0], list) or len(rows[0]) != len(names):
+            return rows
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _interpret(self, output: NDArray[Any]) -> tuple[list[Answer | None], list[float] | None]:
         version, spec = self.version, self.spec
-        return interpret(spec.task, output, len(output), version.classes, spec.positive_label, version.output)
+        names = self.outputs if spec.task == "regression" else version.classes
+        return interpret(spec.task, output, len(output), names, spec.positive_label, version.output, spec.output)
 
     def _predict(self, rows: Rows) -> Any:
         """Return the output for the rows: padded as the path's probe found, or by MLflow with the request's params."""
         if rows.params is not None:
             return self.path.predict_with(rows.columns, rows.params)
         merging = self.path.merging
-        if merging is None or rows.count > merging.most:
+        if merging is None or rows.partial or rows.count > merging.most:
             return self.path.predict(rows.columns)
         return self.path.predict(pad_rows(rows.columns, rows.count, merging.pad))[: rows.count]
 

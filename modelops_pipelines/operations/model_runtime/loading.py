@@ -8,8 +8,10 @@ from typing import Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.models.classes import IN_CONFLICT
+from modelops_pipelines.operations.model_runtime.answers import answer_columns
 from modelops_pipelines.operations.model_runtime.loaded_model import Model
 from modelops_pipelines.operations.model_runtime.memory import anonymous_bytes
+from modelops_pipelines.operations.model_runtime.model_inputs import form_of_files
 from modelops_pipelines.operations.model_runtime.parameters import parameters_of
 from modelops_pipelines.operations.model_runtime.prediction_paths import PredictionPath, named_path
 from modelops_pipelines.operations.model_runtime.probes import Merging
@@ -30,7 +32,8 @@ class Proven:
     ``classes_fault`` is why its classes count as unknown: two of their sources differ. ``in_conflict`` is whether these
     are its record and the loaded model itself, which no change of the YAML mends. ``unproven`` is why it did not prove
     itself, of a version that has served before. ``bytes`` is the memory that it takes: by how much the process grew
-    that loaded it to prove itself, or all that is private to the process in which it answers.
+    that loaded it to prove itself, or all that is private to the process in which it answers. ``absent`` are the
+    optional inputs without which it answers too.
     """
 
     path: str
@@ -44,6 +47,7 @@ class Proven:
     in_conflict: bool = False
     unproven: str | None = None
     bytes: int = 0
+    absent: tuple[str, ...] = ()
 
     def learned(self, version: ModelVersion) -> ModelVersion:
         """Return the version as it is to be recorded: with what the model itself says of its classes."""
@@ -53,7 +57,9 @@ class Proven:
         """Return the version as a model of the endpoint that predicts by this path."""
         named = replace(self.named(version, spec), output=self.output)
         parameters = parameters_of(version.folder)
-        return Model(named, path, spec, parameters, self.classes_fault, self.unproven, self.bytes)
+        form = form_of_files(version.folder).allowing(self.absent)
+        outputs = answer_columns(version, spec.task) if spec.task == "regression" else None
+        return Model(named, path, spec, parameters, self.classes_fault, self.unproven, self.bytes, form, outputs)
 
     def named(self, version: ModelVersion, spec: EndpointSpec) -> ModelVersion:
         """Return the version with its classes on the endpoint; without any where their sources differ."""
@@ -83,6 +89,7 @@ class Proven:
             in_conflict=bool(values["in_conflict"]),
             unproven=None if values["unproven"] is None else str(values["unproven"]),
             bytes=int(values["bytes"]),
+            absent=tuple(str(name) for name in values.get("absent", ())),
         )
 
 
@@ -120,6 +127,7 @@ def load_and_prove(
         in_conflict,
         model.unproven,
         taken,
+        tuple(sorted(model.form.may_be_absent)),
     )
 
 
@@ -140,7 +148,7 @@ def load_proven(version: ModelVersion, spec: EndpointSpec, proven: Proven, *, da
     """
     loaded = load_model(version, spec, data_only=data_only)
     named = proven.named(version, spec)
-    path = named_path(proven.path, loaded, version.folder, named.inputs, named.classes)
+    path = named_path(proven.path, loaded, version.folder, named.inputs, answer_columns(named, spec.task))
     return proven.model(version, spec, replace(path, merging=proven.merging, milliseconds=proven.milliseconds))
 
 

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelops_pipelines.core.errors import InputError
+from modelops_pipelines.core.models.input_forms import JSON, InputForm, placeholder
 from modelops_pipelines.core.models.typed_columns import Columns, typed_columns
-from modelops_pipelines.operations.model_runtime.input_examples import PLACEHOLDERS, Row, read_example
+from modelops_pipelines.operations.model_runtime.input_examples import Row, read_example
 
 Predict = Callable[[Columns], NDArray[Any]]
 Random = np.random.Generator
@@ -45,26 +46,26 @@ class ExampleRows:
     is_own: bool
 
 
-def example_rows(folder: Path, inputs: Mapping[str, str]) -> ExampleRows:
+def example_rows(folder: Path, form: InputForm) -> ExampleRows:
     """Return the rows of the version's input example that a request could have, else rows made from its signature."""
-    example = read_example(folder, inputs)
-    typed = _typed_rows(example.rows[:EXAMPLE_ROWS], inputs)
+    example = read_example(folder, form)
+    typed = _typed_rows(example.rows[:EXAMPLE_ROWS], form)
     if typed:
-        return ExampleRows(_as_columns(typed, inputs), len(typed), example.params, is_own=True)
-    return ExampleRows(_placeholders(inputs), 1, example.params, is_own=False)
+        return ExampleRows(_as_columns(typed, form.kinds), len(typed), example.params, is_own=True)
+    return ExampleRows(_placeholders(form), 1, example.params, is_own=False)
 
 
-def make_probe_rows(mlflow: Predict, folder: Path, inputs: Mapping[str, str]) -> tuple[list[Columns], bool]:
+def make_probe_rows(mlflow: Predict, folder: Path, form: InputForm) -> tuple[list[Columns], bool]:
     """Return varied rows, then the same with nulls, without those that the model fails on; and whether they vary.
 
     Nulls are needed, because a model that fills them from neighbouring rows is row-wise on all other rows. The rows do
     not vary when the model accepts only one value of some column: then they cannot show whether rows depend on each
     other. There are no rows without an input example, unless all inputs are floats.
     """
-    rows = _varied_rows(folder, inputs)
+    rows = _varied_rows(folder, form)
     if rows is None:
         return [], False
-    tried = [answered_rows(mlflow, columns) for columns in (rows, _with_nulls(rows, inputs))]
+    tried = [answered_rows(mlflow, columns) for columns in (rows, _with_nulls(rows, form))]
     for what, answered in zip(("rows like its input example", "rows with nulls"), tried, strict=True):
         if answered is None:
             _LOG.info("The model fails on %s", what)
@@ -113,14 +114,16 @@ def _answers(predict: Predict, rows: Columns) -> bool:
     return True
 
 
-def _typed_rows(rows: Sequence[Row], inputs: Mapping[str, str]) -> list[Columns]:
+def _typed_rows(rows: Sequence[Row], form: InputForm) -> list[Columns]:
     """Return the rows that have every input in its type, each as columns of one value."""
     found = []
     for row in rows:
         try:
-            found.append(typed_columns({name: [row.get(name)] for name in inputs}, inputs))
+            typed = typed_columns({name: [row.get(name)] for name in form.kinds}, form.kinds, form.optional)
         except InputError:
             continue
+        if len(typed) == len(form.kinds):
+            found.append(typed)
     return found
 
 
@@ -128,25 +131,28 @@ def _as_columns(rows: Sequence[Columns], inputs: Mapping[str, str]) -> Columns:
     return {name: [row[name][0] for row in rows] for name in inputs}
 
 
-def _placeholders(inputs: Mapping[str, str]) -> Columns:
-    return typed_columns({name: [PLACEHOLDERS[kind]] for name, kind in inputs.items()}, inputs)
+def _placeholders(form: InputForm) -> Columns:
+    return typed_columns({one.column: [placeholder(one.declared)] for one in form.inputs}, form.kinds)
 
 
-def _varied_rows(folder: Path, inputs: Mapping[str, str]) -> Columns | None:
+def _varied_rows(folder: Path, form: InputForm) -> Columns | None:
     """Return varied rows; without an example random numbers for inputs that are all floats, else None."""
     random = np.random.default_rng(0)
-    example = example_rows(folder, inputs)
+    example = example_rows(folder, form)
     if not example.is_own:
-        numbers = set(inputs.values()) <= {"float"}
-        return {name: random.normal(size=LIMITS[0]).tolist() for name in inputs} if numbers else None
-    keeps = random.random(LIMITS[0]) < 1 / 2
-    return {name: _vary(example.columns[name], kind, keeps, random) for name, kind in inputs.items()}
+        numbers = set(form.kinds.values()) <= {"float"}
+        return {name: random.normal(size=LIMITS[0]).tolist() for name in form.kinds} if numbers else None
+    keeps, made = random.random(LIMITS[0]) < 1 / 2, _placeholders(form)
+    return {name: _vary(example.columns[name], made[name], kind, keeps, random) for name, kind in form.kinds.items()}
 
 
-def _vary(values: Sequence[Any], kind: str, keeps: NDArray[np.bool_], random: Random) -> list[Any]:
-    """Return as many values as ``keeps`` has: like the given ones where it is true, else mostly varied."""
+def _vary(values: Sequence[Any], made: Sequence[Any], kind: str, keeps: NDArray[np.bool_], random: Random) -> list[Any]:
+    """Return as many values as ``keeps`` has: like the given ones where it is true, else mostly varied.
+
+    ``made`` are used where none is given.
+    """
     own = [value for value in values if value is not None and value == value]  # noqa: PLR0124 - NaN
-    known = own or typed_columns({"x": [PLACEHOLDERS[kind]]}, {"x": kind})["x"]
+    known = own or made
     drawn = [known[index] for index in random.integers(0, len(known), len(keeps))]
     if kind == "float":
         noise = random.normal(size=(2, len(keeps)))
@@ -186,6 +192,10 @@ def _other_text(known: Sequence[str], random: Random) -> Callable[[], str]:
     return make
 
 
+def _other_known(known: Sequence[str], random: Random) -> Callable[[], str]:
+    return lambda: known[int(random.integers(0, len(known)))]
+
+
 def _other_flag(_: Sequence[bool], random: Random) -> Callable[[], bool]:
     return lambda: bool(random.random() < 1 / 2)
 
@@ -201,10 +211,11 @@ def _other_moment(known: Sequence[datetime], random: Random) -> Callable[[], dat
     return make
 
 
-def _with_nulls(rows: Columns, inputs: Mapping[str, str]) -> Columns:
+def _with_nulls(rows: Columns, form: InputForm) -> Columns:
     random = np.random.default_rng(1)
     columns = dict(rows)
-    for name in [name for name, kind in inputs.items() if kind in NULLABLE]:
+    kinds = form.kinds.items()
+    for name in [name for name, kind in kinds if kind in NULLABLE or (name in form.optional and kind != "int")]:
         nulls = random.random(LIMITS[0]) < NULLS
         columns[name] = [None if null else value for value, null in zip(rows[name], nulls, strict=True)]
     return columns
@@ -215,4 +226,5 @@ _OTHERS: Mapping[str, Callable[[Any, Random], Callable[[], Any]]] = {
     "text": _other_text,
     "bool": _other_flag,
     "timestamp": _other_moment,
+    JSON: _other_known,
 }

@@ -17,8 +17,9 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, ModelError, ModelOpsError, PredictionError
 from modelops_pipelines.core.foreign_text import error_text
 from modelops_pipelines.core.models.output_kinds import SCORES, UNKNOWN
-from modelops_pipelines.operations.model_runtime.answers import render_answer
+from modelops_pipelines.operations.model_runtime.answers import answer_columns, render_answer
 from modelops_pipelines.operations.model_runtime.loaded_model import Model, Outcome, Rows
+from modelops_pipelines.operations.model_runtime.model_inputs import form_of_files
 from modelops_pipelines.operations.model_runtime.parameters import Params, parameters_of
 from modelops_pipelines.operations.model_runtime.prediction_paths import choose_path, mlflow_path
 from modelops_pipelines.operations.model_runtime.probe_rows import ExampleRows, example_rows
@@ -39,13 +40,16 @@ def prepare(model: Any, version: ModelVersion, spec: EndpointSpec, folder: Path)
     ``folder`` holds the version's files. Raises ModelError that names the cause and the remedy when the version cannot
     serve: nothing goes live that has not answered the whole way.
     """
-    parameters = parameters_of(folder)
-    slow = Model(version, mlflow_path(model, folder, version.inputs, version.classes), spec, parameters)
+    columns = answer_columns(version, spec.task)
+    path = mlflow_path(model, folder, version.inputs, columns)
+    outputs = columns if spec.task == "regression" else None
+    slow = Model(version, path, spec, parameters_of(folder), form=form_of_files(folder), outputs=outputs)
     prove(slow, folder)  # before hundreds of predictions of one that cannot serve
+    slow = replace(slow, form=slow.form.allowing(_absent(slow, folder)))
     slow = replace(slow, version=_with_output_kind(slow, folder))
     row_wise = spec.row_wise and slow.version.output != UNKNOWN
     try:
-        path = choose_path(model, folder, version.inputs, row_wise=row_wise, classes=version.classes)
+        path = choose_path(model, folder, version.inputs, row_wise=row_wise, classes=columns)
     except (Exception, SystemExit) as error:  # a model's code may raise anything, and differ from call to call
         problem = f"{_name(version)} failed while its prediction path was chosen ({error_text(error)})"
         raise ModelError(problem, "Correct the model") from error
@@ -55,8 +59,10 @@ def prepare(model: Any, version: ModelVersion, spec: EndpointSpec, folder: Path)
 
 def as_before(model: Any, version: ModelVersion, spec: EndpointSpec, folder: Path) -> Model:
     """Return a loaded model that has served already and need not prove itself: on MLflow's path, never merged."""
-    path = mlflow_path(model, folder, version.inputs, version.classes)
-    return Model(version, path, spec, parameters_of(folder))
+    columns, form = answer_columns(version, spec.task), form_of_files(folder)
+    path = mlflow_path(model, folder, version.inputs, columns)
+    outputs = columns if spec.task == "regression" else None
+    return Model(version, path, spec, parameters_of(folder), form=form.allowing(form.optional), outputs=outputs)
 
 
 def prove(model: Model, folder: Path) -> Model:
@@ -66,7 +72,7 @@ def prove(model: Model, folder: Path) -> Model:
     merging where merged answers differ from the same requests' own. Raises ModelError that names the cause and the
     remedy.
     """
-    tried = _Tried(model, example_rows(folder, model.version.inputs))
+    tried = _Tried(model, example_rows(folder, model.form))
     for size in SIZES:
         tried.answer(size)
     if tried.params is not None:
@@ -75,12 +81,25 @@ def prove(model: Model, folder: Path) -> Model:
     return model if tried.answers_beside_others() else replace(model, path=replace(model.path, merging=None))
 
 
+def _absent(model: Model, folder: Path) -> list[str]:
+    """Return the optional inputs without which the version answers its example: alone, and without all of them."""
+    rows = example_rows(folder, model.form)
+
+    def answers_without(*names: str) -> bool:
+        kept = {name: values for name, values in rows.columns.items() if name not in names}
+        [outcome] = model.answer([Rows(kept, rows.count, partial=True)]) if kept else [None]
+        return isinstance(outcome, Outcome)
+
+    single = [name for name in model.form.kinds if name in model.form.optional and answers_without(name)]
+    return single if len(single) < 2 or answers_without(*single) else []  # noqa: PLR2004 - one was tried alone
+
+
 def _with_output_kind(model: Model, folder: Path) -> ModelVersion:
     """Return the version with scores as its kind of output, where its signature does not say and the example shows it.
 
     On an endpoint of two classes, fractions between 0 and 1 are scores; so a later answer of 1.0 is one too.
     """
-    version, rows = model.version, example_rows(folder, model.version.inputs)
+    version, rows = model.version, example_rows(folder, model.form)
     if version.output != UNKNOWN or model.spec.task != "binary_classification":
         return version
     [outcome] = model.answer([Rows(rows.columns, rows.count)])
@@ -112,8 +131,11 @@ class _Tried:
         if isinstance(outcome, Exception):
             raise self._refusal(outcome, size)
         try:
-            _check_probabilities(outcome)
-            _check_classes(outcome, self.model.version.classes)
+            if self.model.spec.task == "regression":
+                _check_numbers(outcome, self.model.version.classes)
+            else:
+                _check_probabilities(outcome)
+                _check_classes(outcome, self.model.version.classes)
             _render_and_log(self.model, rows, outcome)
         except ModelOpsError as error:
             raise self._refusal(error, size) from error
@@ -187,16 +209,35 @@ def _render_and_log(model: Model, rows: Rows, outcome: Outcome) -> None:
 
 def _check_probabilities(outcome: Outcome) -> None:
     """Raise PredictionError for rows of several values that do not sum to 1: several answers, and no probabilities."""
-    answered = [row for row in outcome.output if row is not None]
-    if not isinstance(answered[0], list) or len(answered[0]) == 1:
+    rows = _lists(outcome)
+    if not rows or len(rows[0]) == 1:
         return
-    sums = [float(sum(row)) for row in answered]
-    wrong = next((found for found in sums if not abs(found - 1) <= SUM_TOLERANCE), None)
+    wrong = next((row for row in rows if not _is_distribution(row)), None)
     if wrong is not None:
         raise PredictionError(
-            f"The model returned {len(answered[0])} values per row that sum to {wrong:g} and not to 1",
+            f"The model returned {len(wrong)} values per row that sum to {float(sum(wrong)):g} and not to 1",
             "Let it return a probability for each class, or one answer per row",
         )
+
+
+def _check_numbers(outcome: Outcome, classes: Sequence[str] | None) -> None:
+    """Raise PredictionError for a classifier's probabilities, which are not the numbers of a regression."""
+    rows = _lists(outcome)
+    if classes is not None and rows and len(rows[0]) == len(classes) and all(map(_is_distribution, rows)):
+        raise PredictionError(
+            f"The model returned probabilities of its classes {', '.join(classes)}, and the task is a regression",
+            "Correct 'task' in the endpoint's YAML, or log a model that returns one number per row",
+        )
+
+
+def _lists(outcome: Outcome) -> list[list[Any]]:
+    """Return the answered rows where each is a list of values; none where each is one value."""
+    answered = [row for row in outcome.output if row is not None]
+    return answered if isinstance(answered[0], list) else []
+
+
+def _is_distribution(row: list[Any]) -> bool:
+    return abs(float(sum(row)) - 1) <= SUM_TOLERANCE
 
 
 def _check_classes(outcome: Outcome, classes: Sequence[str] | None) -> None:

@@ -18,6 +18,7 @@ from modelops_pipelines.operations.model_runtime.rows_under_way import rows_unde
 LINE = 4000
 """The most characters of a line that are kept until it ends."""
 Say = Callable[[str], object]
+_KNOWN_WARNINGS = ("X does not have valid feature names",)
 _SHOW = warnings.showwarning
 
 
@@ -38,6 +39,12 @@ def quote_output(say: Say) -> None:
     threading.excepthook = lambda ended: _say_error(ended.exc_value, say)
     sys.excepthook = lambda _kind, error, _trace: _say_error(error, say)
     sys.unraisablehook = lambda failed: _say_error(failed.exc_value, say)
+
+
+def ignore_known_warnings() -> None:
+    """Show no warning of what is done on purpose: the array path's answers were compared when the version loaded."""
+    for message in _KNOWN_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
 
 
 def quote_warnings() -> None:

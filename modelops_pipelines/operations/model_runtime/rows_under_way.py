@@ -1,10 +1,18 @@
 """The rows that models of this process are predicting now: what they say meanwhile may quote these."""
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Protocol
 
-from modelops_pipelines.core.models.typed_columns import Columns
 
-_under_way: dict[int, Columns] = {}
+class NamedValues(Protocol):
+    """The rows of one prediction, column by column: a mapping of names, or what makes it when it is asked."""
+
+    def values(self) -> Collection[list[Any]]:
+        """Return the values of each column."""
+        ...
+
+
+_under_way: dict[int, NamedValues] = {}
 
 
 class RowsUnderWay:
@@ -12,7 +20,7 @@ class RowsUnderWay:
 
     __slots__ = ("_columns",)
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: NamedValues) -> None:
         """Mark these columns."""
         self._columns = columns
 

@@ -1,6 +1,7 @@
 """Starts, watches and ends the process in which a version runs, so that its crash, hang or exit is a result here.
 
-No process of it stays. What it wrote to its output is read only for the last line, to say why it ended.
+No process of it stays: ``platforms/process_supervisor.py`` ends all that it started, also when this process is killed.
+What it wrote to its output is read only for the last line, to say why it ended. Its environment: ``model_environment``.
 """
 
 import json
@@ -14,11 +15,15 @@ from pathlib import Path
 
 from modelops_pipelines.core.errors import ModelError, ModelOpsError, PredictionError
 from modelops_pipelines.operations.model_runtime.quoted_output import quote_output, take_output
+from modelops_pipelines.operations.models.model_environment import child_environment, model_environment
+from modelops_pipelines.platforms.process_supervisor import RESULT, SUPERVISOR, TIMED_OUT
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 FAULT, OUTPUT = "fault.json", "output.txt"
 LONGEST = 500
 LOW_PRIORITY = "low-priority"
+END_SECONDS = 30.0
+"""How long a supervisor has to end what the version started."""
 NICENESS = 10
 """The niceness of a low-priority process: it gets a tenth of the others' share of a busy CPU."""
 
@@ -35,36 +40,60 @@ def run_child(
     """Run a module on a folder; return its exit code, None where it timed out (seconds) and was killed.
 
     Its arguments are the folder, the seconds after which it ends itself (in case this process is killed meanwhile),
-    ``more``, and the mark of a low priority. ``environment`` is added to this process's.
+    ``more``, and the mark of a low priority. ``environment`` is for a module of ours, which runs no model itself: added
+    to this process's, with its secrets.
     """
     arguments = [str(folder), f"{deadline + 5:g}", *more, *([LOW_PRIORITY] if low_priority else [])]
     child = start_child(module, arguments, folder, environment)
     try:
-        return child.wait(timeout=deadline)
+        code = child.wait(timeout=deadline)
     except subprocess.TimeoutExpired:
         return None
     finally:
-        end_child(child)
+        _end_supervised(child)
+    return _exit_code(folder, code)
 
 
 def start_child(
     module: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a module in a new session; its output goes to a file in the folder."""
-    with (folder / OUTPUT).open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            env={**child_environment(), **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    """Start a module under a supervisor, in a new session; its output goes to a file in the folder.
+
+    ``arguments`` are those of ``run_child``: the second one is the seconds after which the supervisor ends it.
+    """
+    (folder / OUTPUT).touch()
+    limits = [str(folder), arguments[1], "inf", str(folder / OUTPUT)]
+    child = subprocess.Popen(
+        [sys.executable, "-m", SUPERVISOR, *limits, "--", sys.executable, "-m", module, *arguments],
+        env=model_environment() if environment is None else {**child_environment(), **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    if child.stdin is not None:
+        with suppress(BrokenPipeError):  # it was killed: its exit code says so
+            child.stdin.write(b"\n")  # nothing is told to the module; the pipe stays open
+            child.stdin.flush()
+    return child
 
 
-def child_environment() -> dict[str, str]:
-    """Return this process's environment, in which a child imports from the same places."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+def _end_supervised(child: subprocess.Popen[bytes]) -> None:
+    """Have the supervisor end what still runs; kill it where it does not."""
+    if child.stdin is not None:
+        child.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(END_SECONDS)
+    end_child(child)
+
+
+def _exit_code(folder: Path, code: int) -> int | None:
+    """Return the module's exit code, None where it was too slow; the supervisor's own where that wrote none."""
+    try:
+        found = json.loads((folder / RESULT).read_bytes())
+        return None if found["ended"] == TIMED_OUT else int(found["exit"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return code
 
 
 def end_child(child: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,8 @@ from pprint import pformat
 from typing import Any
 from urllib.parse import quote
 
-KEY_VARIABLE = "MODELOPS_API_KEY"
+from modelops_pipelines.core.access.api_keys import KEY_VARIABLE
+
 WIDTH = 100
 
 

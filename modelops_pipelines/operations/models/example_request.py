@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from modelops_pipelines.core.errors import ModelOpsError
-from modelops_pipelines.operations.model_runtime.input_examples import PLACEHOLDERS, read_example
+from modelops_pipelines.core.models.input_forms import InputForm, placeholder
+from modelops_pipelines.operations.model_runtime.input_examples import read_example
+from modelops_pipelines.operations.model_runtime.model_inputs import form_of_version
 from modelops_pipelines.operations.model_runtime.parameters import parameters_of
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
@@ -15,20 +17,29 @@ _LARGEST = 1024 * 1024
 
 
 def example_body(version: ModelVersion) -> dict[str, Any]:
-    """Return a request's body with one row, in the form ``dataframe_records``, and the example's parameters if any."""
-    row, params = _example(version)
-    return {"dataframe_records": [row], **({} if params is None else {"params": dict(params)})}
+    """Return a request's body with one row, and the example's parameters if any.
+
+    Its form is ``dataframe_records``, or ``inputs`` where the inputs have no names.
+    """
+    form = form_of_version(version)
+    row, params = _example(version, form)
+    more = {} if params is None else {"params": dict(params)}
+    if form.is_positional:
+        values = list(row.values())
+        return {"inputs": values if len(values) == 1 else [values], **more}
+    names = {column: name for name, column in form.columns_by_name.items()}
+    return {"dataframe_records": [{names[column]: value for column, value in row.items()}], **more}
 
 
 def example_row(version: ModelVersion) -> Row:
     """Return the first complete row of the version's input example, else placeholder values of the right types."""
-    return _example(version)[0]
+    return _example(version, form_of_version(version))[0]
 
 
-def _example(version: ModelVersion) -> tuple[Row, Mapping[str, Any] | None]:
-    logged = read_example(version.folder, version.inputs, _LARGEST)
-    rows = (_plain(row, version.inputs) for row in logged.rows)
-    placeholders = {name: PLACEHOLDERS[kind] for name, kind in version.inputs.items()}
+def _example(version: ModelVersion, form: InputForm) -> tuple[Row, Mapping[str, Any] | None]:
+    logged = read_example(version.folder, form, _LARGEST)
+    rows = (_plain(row, form.kinds) for row in logged.rows)
+    placeholders = {one.column: placeholder(one.declared) for one in form.inputs}
     return next((row for row in rows if row is not None), placeholders), _params(version.folder, logged.params)
 
 
@@ -63,4 +74,5 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
     "text": lambda value: isinstance(value, str),
     "bool": lambda value: isinstance(value, bool),
     "timestamp": _is_moment,
+    "json": lambda value: value is not None,
 }

@@ -1,4 +1,4 @@
-"""A version as a model to call: data in this process, code in a process of its own.
+"""A version as a model to call: scikit-learn's data in this process, all else in a process of its own.
 
 So two versions, each with a module of the same name, run each its own code. The other process is ``model_process.py``.
 For a version's answers to many rows, with a deadline: ``sandbox.py``. For serving: ``gateway.version_process``.
@@ -13,14 +13,17 @@ import time
 import weakref
 from contextlib import suppress
 from dataclasses import replace
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.core.foreign_text import LONGEST, QuotedError
 from modelops_pipelines.operations.model_runtime.quoted_output import quote_warnings
-from modelops_pipelines.operations.models.child_process import child_environment, end_child
+from modelops_pipelines.operations.models.child_process import end_child
 from modelops_pipelines.operations.models.messages import ReplyError, decode_array, receive, send
+from modelops_pipelines.operations.models.model_environment import model_environment
+from modelops_pipelines.platforms.marked_processes import end_marked
 from modelops_pipelines.store.registry import model_loader
 from modelops_pipelines.store.registry.version_classes import for_endpoint, learned
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 SECONDS = 600.0
 """Seconds that a version has to load, and to answer one frame."""
 CHILD = "modelops_pipelines.operations.models.model_process"
+MARK = "MODELOPS_MODEL"
+"""The variable that all the processes of one isolated model have, with a value of its own."""
 
 
 def load_model(version: ModelVersion, spec: EndpointSpec) -> Any:
@@ -38,7 +43,7 @@ def load_model(version: ModelVersion, spec: EndpointSpec) -> Any:
 
     It is MLflow's pyfunc model where the files are data only, else an ``IsolatedModel``.
     """
-    if model_loader.runs_own_code(version):
+    if model_loader.needs_own_process(version, spec):
         return IsolatedModel(version, spec)
     quote_warnings()
     return model_loader.load_model(version, spec, data_only=True)
@@ -62,9 +67,10 @@ class IsolatedModel:
     def __init__(self, version: ModelVersion, spec: EndpointSpec) -> None:
         """Start the process and load the version; raises ModelError when that fails."""
         self._name = f"Version {version.version} of model {version.model_name!r}"
-        self._channel, self._process = _start()
+        mark = f"{token_hex(16)}\t"
+        self._channel, self._process = _start(mark)
         self.seconds: float | None = None
-        weakref.finalize(self, _end, self._channel, self._process)
+        weakref.finalize(self, _end, self._channel, self._process, mark)
         try:
             send(self._channel, {}, pickle.dumps((version, spec)))
             head, _ = receive(self._channel)
@@ -112,13 +118,13 @@ def milliseconds(model: Any, frame: "pd.DataFrame") -> float:
     return 1000 * took
 
 
-def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+def _start(mark: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair()
     ours.settimeout(SECONDS)
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-m", CHILD, str(theirs.fileno())],
-            env=child_environment(),
+            env={**model_environment(), MARK: mark},
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
@@ -126,7 +132,8 @@ def _start() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     return ours, process
 
 
-def _end(channel: socket.socket, process: subprocess.Popen[bytes]) -> None:
-    """End the process, and what its model started."""
+def _end(channel: socket.socket, process: subprocess.Popen[bytes], mark: str) -> None:
+    """End the process, and what its model started, also in a session of its own."""
     channel.close()
     end_child(process)
+    end_marked(mark, MARK)

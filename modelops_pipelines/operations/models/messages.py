@@ -6,7 +6,6 @@ JSON, and for an array of numbers its bytes with type and shape.
 
 import math
 import socket
-import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +14,8 @@ import orjson
 from numpy.typing import NDArray
 
 from modelops_pipelines.core.errors import PredictionError
+from modelops_pipelines.store.registry.environments.frames import FrameError, receive_frame, send_frame
 
-MOST_BYTES = 1024 * 1024 * 1024
-"""The longest message; a reply that claims to be longer is not read."""
-_SIZES = struct.Struct("!IQ")
-_CHUNK = 64 * 1024
 _PLAIN = frozenset("biufcSUMm")
 """Kinds of NumPy types whose bytes are their values."""
 
@@ -30,42 +26,16 @@ class ReplyError(Exception):
 
 def send(channel: socket.socket, head: Mapping[str, Any], body: bytes = b"") -> None:
     """Send one message; raises OSError when the other side is gone."""
-    packed = orjson.dumps(head) if head else b""
-    start = _SIZES.pack(len(packed), len(body)) + packed
-    if len(body) <= _CHUNK:
-        channel.sendall(start + body)
-    else:
-        channel.sendall(start)
-        channel.sendall(body)
+    send_frame(channel, orjson.dumps(head) if head else b"", body)
 
 
 def receive(channel: socket.socket) -> tuple[dict[str, Any], bytes]:
-    """Return the next message; raises EOFError when the other side is gone, ReplyError for anything but a message.
-
-    Nothing is sent on a channel before the message before has been answered, so that one read holds no part of a next.
-    """
-    data = channel.recv(_CHUNK)
-    if len(data) < _SIZES.size:
-        data += _read(channel, _SIZES.size - len(data))
-    head, body = _SIZES.unpack_from(data)
-    size = _SIZES.size + head + body
-    if size > MOST_BYTES or len(data) > size:
-        raise ReplyError(f"a message of {size} bytes")
-    if len(data) < size:
-        data += _read(channel, size - len(data))
-    end = _SIZES.size + head
-    return _mapping(data[_SIZES.size : end]), data[end:]
-
-
-def _read(channel: socket.socket, count: int) -> bytes:
-    content = bytearray(count)
-    view, done = memoryview(content), 0
-    while done < count:
-        read = channel.recv_into(view[done:])
-        if not read:
-            raise EOFError
-        done += read
-    return bytes(content)
+    """Return the next message; raises EOFError when the other side is gone, ReplyError for anything but a message."""
+    try:
+        head, body = receive_frame(channel)
+    except FrameError as error:
+        raise ReplyError(str(error)) from error
+    return _mapping(head), body
 
 
 def _mapping(packed: bytes) -> dict[str, Any]:

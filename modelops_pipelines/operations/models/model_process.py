@@ -14,6 +14,7 @@ from typing import Any
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.core.foreign_text import error_text
 from modelops_pipelines.core.models.output_forms import as_rows
+from modelops_pipelines.operations.model_runtime.answers import answer_columns
 from modelops_pipelines.operations.model_runtime.quoted_output import quote_output, take_output
 from modelops_pipelines.operations.models.messages import encode_array, receive, send
 from modelops_pipelines.store.registry.model_loader import load_model
@@ -36,22 +37,33 @@ def main(channel: socket.socket) -> None:
     send(channel, {"kind": "loaded", "classes": own.classes, "classes_from": own.classes_from, "output": own.output})
     while True:
         _, content = receive(channel)
-        send(channel, *_answer(model, named.classes, content))
+        send(channel, *_answer(model, answer_columns(named, spec.task), content))
 
 
 def _answer(model: Any, classes: Sequence[str] | None, content: bytes) -> tuple[Mapping[str, Any], bytes]:
     values: list[Any] = []
     try:
-        frame = pickle.loads(content)  # noqa: S301 - as above
-        values = [frame[name].tolist() for name in frame if frame[name].dtype == object]
+        given = pickle.loads(content)  # noqa: S301 - as above
+        values = _texts(given)
         started = time.perf_counter()
-        answered = model.predict(frame)
+        answered = model.predict(given)
         seconds = time.perf_counter() - started
-        output = as_rows(answered, len(frame), classes)
+        output = as_rows(answered, _rows(given), classes)
         head, body = encode_array(output)
     except BaseException as error:  # noqa: BLE001 - a model's code may raise anything, to end the process too
         return {"kind": "failed", "text": error_text(error, values)}, b""
     return {**head, "seconds": seconds}, body
+
+
+def _texts(given: Any) -> list[Any]:
+    """Return the values of a DataFrame's columns that are no numbers; arrays hold none that are quoted."""
+    if not hasattr(given, "columns"):
+        return []
+    return [given[name].tolist() for name in given if given[name].dtype == object]
+
+
+def _rows(given: Any) -> int:
+    return len(next(iter(given.values()))) if isinstance(given, dict) else len(given)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,11 @@ import pyarrow as pa
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, ModelError
 from modelops_pipelines.core.foreign_text import error_text
+from modelops_pipelines.core.models.input_forms import InputForm
 from modelops_pipelines.core.models.predictions import Answer, interpret
+from modelops_pipelines.operations.model_runtime.answers import answer_columns
 from modelops_pipelines.operations.model_runtime.frames import typed_array
+from modelops_pipelines.operations.model_runtime.model_inputs import form_of_version, from_log
 from modelops_pipelines.operations.models.child_process import limit_child, write_fault
 from modelops_pipelines.operations.models.sandbox import ANSWERS, ROWS
 from modelops_pipelines.operations.models.trial import REQUEST
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
 
 FAILURES = 400
 """Batches on which a model may raise before failed batches are no longer halved."""
-_NARROW = {"float": "float32", "integer": "int32"}
 _WHOLE = {"int": "int64", "bool": "bool"}
 Interpreted = tuple[list[Answer | None], list[float] | None]
 
@@ -58,11 +60,11 @@ def main(folder: Path) -> None:
 
 def answer(model: Any, version: ModelVersion, spec: EndpointSpec, rows: pa.Table, batches: Sequence[int]) -> pa.Table:
     """Return each row's prediction, score, error and milliseconds, and in the metadata the seconds of answering."""
-    narrow = _narrow(model)
+    form, columns = form_of_version(version), answer_columns(version, spec.task)
 
     def predict(part: pa.Table) -> Interpreted:
-        output = model.predict(model_frame(part, version.inputs, narrow))
-        return interpret(spec.task, output, len(part), version.classes, spec.positive_label, version.output)
+        output = model.predict(model_input(part, form))
+        return interpret(spec.task, output, len(part), columns, spec.positive_label, version.output, spec.output)
 
     answers = _Answers(predict, rows)
     answers.warm_up()
@@ -71,6 +73,13 @@ def answer(model: Any, version: ModelVersion, spec: EndpointSpec, rows: pa.Table
         answers.answer(start, size)
         start += size
     return answers.table(pa.float64() if spec.task == "regression" else pa.string())
+
+
+def model_input(rows: pa.Table, form: InputForm) -> Any:
+    """Return the rows as the gateway gives them to the model; raises InputError as ``model_frame`` does."""
+    if form.is_plain and not form.has_json:
+        return model_frame(rows, form.kinds, form.narrow)
+    return from_log({name: rows.column(name).to_pylist() for name in form.kinds}, form)
 
 
 def model_frame(rows: pa.Table, inputs: Mapping[str, str], narrow: Mapping[str, str]) -> "pd.DataFrame":
@@ -163,13 +172,6 @@ class _Answers:
 
 def _texts(rows: pa.Table) -> list[list[Any]]:
     return [column.to_pylist() for column in rows.columns if not pa.types.is_primitive(column.type)]
-
-
-def _narrow(model: Any) -> dict[str, str]:
-    """Return the inputs that the model's signature declares to be of 32 bits: MLflow itself does not narrow numbers."""
-    schema = model.metadata.get_input_schema()
-    declared = [] if schema is None else schema.to_dict()
-    return {one["name"]: _NARROW[one["type"]] for one in declared if one.get("type") in _NARROW and "name" in one}
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ REQUEST, PROVEN = "request.json", "proven.json"
 CHILD = "modelops_pipelines.operations.models.trial_worker"
 SPEC_NAMES = (
     "name", "model_name", "task", "label", "positive_label", "classes", "allow_pickle", "accept_pickles", "row_wise",
+    "runtime", "output",
 )  # fmt: skip
 
 
@@ -58,4 +59,6 @@ def try_version(version: ModelVersion, spec: EndpointSpec, deadline: float = DEA
 def request_of(version: ModelVersion, spec: EndpointSpec) -> dict[str, Any]:
     """Return what a child needs to know of the version and its endpoint, as JSON."""
     described = {**asdict(version), "registered_at": text(version.registered_at)}
-    return {"version": described, "spec": {name: getattr(spec, name) for name in SPEC_NAMES}}
+    named = {name: getattr(spec, name) for name in SPEC_NAMES}
+    limits = {"memory_mib": spec.limits.memory_mib}
+    return {"version": described, "spec": {**named, "trust": asdict(spec.trust), "limits": limits}}

@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.endpoints.spec import EndpointSpec, Limits
+from modelops_pipelines.core.endpoints.trust import Trust
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.operations.model_runtime.loading import load_and_prove
 from modelops_pipelines.operations.models.child_process import limit_child, write_fault
@@ -38,7 +39,9 @@ def read_version(given: Mapping[str, Any]) -> ModelVersion:
 
 def read_spec(given: Mapping[str, Any]) -> EndpointSpec:
     """Return the endpoint that a request describes."""
-    return EndpointSpec(**{**given, **{name: tuple(given[name]) for name in ("accept_pickles", "classes")}})
+    lists = {name: tuple(given[name]) for name in ("accept_pickles", "classes")}
+    trust, limits = Trust(tuple(given["trust"]["signed_by"])), Limits(**given["limits"])
+    return EndpointSpec(**{**given, **lists, "trust": trust, "limits": limits})
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from modelops_pipelines.core.release.alias_status import BEHIND, MOVED, alias_st
 from modelops_pipelines.core.release.desired_state import CHAMPION, DesiredState
 from modelops_pipelines.core.release.event_log import Event, champions, state_before, undoable_rollback
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
+from modelops_pipelines.operations.alerting.life.raise_alerts import raise_alerts
 from modelops_pipelines.operations.release.admission import refusal_of
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import (
@@ -51,6 +51,8 @@ def reconcile(stores: Stores, spec: EndpointSpec, source: str, evaluate: Evaluat
     earlier champion, or a promotion through the gate, for which the version is evaluated when it has no verdict that
     counts now; a refusal is reported. ``source`` names this run: the same source again counts an alert once.
     """
+    if spec.is_elsewhere:
+        return Reconciled(spec.name, "in step", "the endpoint is served elsewhere: no alias belongs to it")
     live = aliases_of(stores, spec)
     written, found = stores.synced_aliases.of(spec.model_name), stores.registry.aliases(spec.model_name)
     stands = {alias: alias_status(alias, version, written, found.get(alias)) for alias, version in live.items()}

@@ -16,6 +16,7 @@ from modelops_pipelines.core.errors import (
     ConflictError,
     ModelOpsError,
     UnavailableError,
+    UnservedVersionError,
 )
 from modelops_pipelines.core.release.deployment_states import (
     DEPLOYING,
@@ -29,6 +30,7 @@ from modelops_pipelines.core.release.deployment_states import (
 )
 from modelops_pipelines.core.release.desired_state import WHOLE, DesiredState
 from modelops_pipelines.core.release.event_log import ROLLBACK
+from modelops_pipelines.operations.endpoints.served_here import require_served_here
 from modelops_pipelines.operations.release.offline_proof import (
     prove_after_gateway_left,
     prove_without_gateway,
@@ -113,6 +115,7 @@ def change(
     rollback stands) and AcknowledgementError gives the reason. Where no gateway runs, the version proves itself in a
     separate process first, and ModelError gives the reason why it cannot serve.
     """
+    require_served_here(spec, "a change of what is served")
     started, tried = time.monotonic(), False
     settle(stores, spec)
     for _ in range(ATTEMPTS):
@@ -276,7 +279,7 @@ def _await_deployment(stores: Stores, spec: EndpointSpec, theirs: Deployment) ->
         time.sleep(POLL_SECONDS)
         known = stores.deployments.attempt(theirs.deployment_id)
     if known is not None and known.status == FAILED:
-        raise AcknowledgementError(
+        raise UnservedVersionError(
             f"Deployment {known.deployment_id} of version {known.version} on {spec.name!r} failed: {known.error}",
             "Correct what it says, and deploy again or deploy another version",
         )

@@ -37,6 +37,7 @@ from modelops_pipelines.operations.release.plan import Plan
 from modelops_pipelines.operations.release.rollbacks import offer_of_undo, why_it_was_replaced
 from modelops_pipelines.operations.release.servable import require_servable
 from modelops_pipelines.operations.versions.known_version import known_version
+from modelops_pipelines.operations.versions.signed_versions import how_trusted
 from modelops_pipelines.store.stores import Stores
 
 Transition = Callable[[DesiredState], DesiredState | None]
@@ -70,7 +71,7 @@ def deploy(  # noqa: PLR0913 - the parts of a deploy
         after = desired_state.deploy(state, version, share)
         if (after.variants, after.status) == (state.variants, state.status):
             return None
-        evidence: dict[str, object] = {"share": share}
+        evidence: dict[str, object] = {"share": share, **_trust(stores, spec, version)}
         if replaces_champion(state, after) and not _is_repeated(stores, spec, key):
             evidence |= admit(stores, spec, state, version, reason=reason, force=force)
         return Plan(DEPLOY, after, version, share, evidence, note=forced_note(evidence))
@@ -104,7 +105,8 @@ def promote(
         if state.champion == version or only_from not in (None, state.generation):
             return None
         share = next_share(state, version, spec.promotion.steps)
-        evidence = {"share": share, **admit(stores, spec, state, version, reason=reason, force=force)}
+        admitted = admit(stores, spec, state, version, reason=reason, force=force)
+        evidence = {"share": share, **_trust(stores, spec, version), **admitted}
         after = desired_state.deploy(state, version, share)
         return Plan(PROMOTE, after, version, share, evidence, note=forced_note(evidence))
 
@@ -238,6 +240,13 @@ def _change_status(
 
     version = stores.deployments.desired(spec.name).champion
     return change(stores, spec, decide, request, version)
+
+
+def _trust(stores: Stores, spec: EndpointSpec, version: str) -> dict[str, object]:
+    """Return how the version is trusted, for the history; empty for one that needs no trust, or was trained here."""
+    known = stores.deployments.version(spec.model_name, version)
+    found = None if known is None else how_trusted(known, spec)
+    return {} if found is None else {"trust": found}
 
 
 def _is_repeated(stores: Stores, spec: EndpointSpec, key: str | None) -> bool:

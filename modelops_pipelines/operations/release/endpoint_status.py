@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.endpoints.spec import ELSEWHERE, EndpointSpec
 from modelops_pipelines.core.release.deployment_states import FAILED, Deployment
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState
 from modelops_pipelines.store.stores import Stores
@@ -20,6 +20,11 @@ class EndpointStatus:
 
     status: str
     problem: str | None = None
+
+
+def status_of(stores: Stores, spec: EndpointSpec, state: DesiredState) -> EndpointStatus:
+    """Return the status of a configured endpoint; ``elsewhere`` for one whose predictions others make."""
+    return EndpointStatus(ELSEWHERE) if spec.is_elsewhere else endpoint_status(stores, state)
 
 
 def endpoint_status(stores: Stores, state: DesiredState) -> EndpointStatus:
@@ -52,7 +57,7 @@ def unmonitored(stores: Stores, spec: EndpointSpec) -> str | None:
         return "no alert rule judges drift"
     newest = stores.verdicts.newest(spec.name).get(rules[0])
     if newest is None:
-        return "no window has been judged yet"
+        return f"no window has been judged yet: one {spec.window} with requests has to be over, and Dagster has to run"
     return newest.message.removeprefix("not judged: ") if newest.passed is None else None
 
 

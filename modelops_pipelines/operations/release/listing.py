@@ -1,14 +1,14 @@
 """Lists that are read page by page: a cursor names the last item read, so no item is skipped or repeated."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from modelops_pipelines.core.cursors import decode_cursor, encode_cursor
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError
-from modelops_pipelines.core.release.deployment_states import DEVELOPMENT
+from modelops_pipelines.core.release.deployment_states import DEVELOPMENT, PRODUCTION
 from modelops_pipelines.operations.release.commands import stages
 from modelops_pipelines.store.state.database import to_micros
 from modelops_pipelines.store.stores import Stores
@@ -55,7 +55,7 @@ def deployments_page(
         {"deployment_id": one.deployment_id, **{name: getattr(one, name) for name in _DEPLOYMENT}} for one in found
     ]
     last = found[limit - 1] if len(found) > limit else None
-    following = None if last is None else _encode_cursor([to_micros(last.requested_at), last.deployment_id])
+    following = None if last is None else encode_cursor(json.dumps([to_micros(last.requested_at), last.deployment_id]))
     return Page(items[:limit], following)
 
 
@@ -64,6 +64,8 @@ def versions_page(stores: Stores, spec: EndpointSpec, stage: str | None, cursor:
 
     A version that was never deployed or judged here is in development.
     """
+    if spec.is_elsewhere:
+        return _versions_elsewhere(stores, spec, stage, limit)
     position = _decode_cursor(cursor, 1)
     below = None if position is None else int(position[0])
     known = stages(stores, spec)
@@ -75,7 +77,17 @@ def versions_page(stores: Stores, spec: EndpointSpec, stage: str | None, cursor:
         found = [stores.registry.listed(spec.model_name, number) for number in wanted]
     items = [{**asdict(one), "stage": known.get(one.version, DEVELOPMENT)} for one in found]
     more = len(items) > limit
-    return Page(items[:limit], _encode_cursor([items[limit - 1]["version"]]) if more else None)
+    return Page(items[:limit], encode_cursor(json.dumps([items[limit - 1]["version"]])) if more else None)
+
+
+def _versions_elsewhere(stores: Stores, spec: EndpointSpec, stage: str | None, limit: int) -> Page:
+    """Return the versions that the log of an endpoint served elsewhere names, newest first: all are in use there."""
+    if stage not in (None, PRODUCTION):
+        return Page([], None)
+    shared = {"training_set": None, "run_id": None, "description": "served elsewhere", "stage": PRODUCTION}
+    known = reversed(stores.deployments.versions(spec.model_name))
+    items = [{"version": one.version, "registered_at": one.registered_at, **shared} for one in known]
+    return Page(items[:limit], None)
 
 
 def _versions_below(
@@ -92,16 +104,12 @@ def _versions_below(
     return found[:limit]
 
 
-def _encode_cursor(position: Sequence[Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
-
-
 def _decode_cursor(cursor: str | None, length: int) -> list[Any] | None:
     """Return the position that a cursor names; raises InputError for a cursor that is not of this list."""
     if cursor is None:
         return None
     try:
-        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        position = json.loads(decode_cursor(cursor))
         valid = isinstance(position, list) and len(position) == length
         valid = valid and abs(int(position[0])) < LARGEST
     except (ValueError, TypeError, OverflowError):

@@ -5,6 +5,7 @@ from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.core.release.desired_state import DesiredState
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
 from modelops_pipelines.operations.endpoints.kept import keep, kept_of
+from modelops_pipelines.operations.versions.environments import prepare_environment
 from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.registry.version_classes import for_endpoint
 from modelops_pipelines.store.stores import Stores
@@ -16,7 +17,8 @@ def require_servable(stores: Stores, spec: EndpointSpec, version: str) -> str:
     Raises the error of one that the endpoint cannot serve.
 
     Of the first one, the configuration is kept, for when the endpoint's file gets a fault. Raises UnknownError,
-    SchemaError, ModelError, and ConflictError for a version of another model than that of the versions served.
+    SchemaError, ConflictError for a version of another model than that of the versions served, and ModelError, also
+    when a version of an isolated endpoint cannot have its environment.
     """
     kept = kept_of(stores.settings, spec.name)
     served = kept.spec if kept else None
@@ -25,6 +27,7 @@ def require_servable(stores: Stores, spec: EndpointSpec, version: str) -> str:
     before = stores.deployments.version(spec.model_name, version)
     found = known_version(stores, spec, version)
     for_endpoint(found, spec)
+    prepare_environment(found, spec)
     if kept is None:
         path = read_configurations(stores.settings).paths.get(spec.name)
         if path is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import AcknowledgementError
+from modelops_pipelines.core.errors import AcknowledgementError, UnservedVersionError
 from modelops_pipelines.core.release.deployment_states import (
     DEPLOYING,
     FAILED,
@@ -98,7 +98,8 @@ def serving_error(stores: Stores, spec: EndpointSpec, attempt: Deployment, why: 
         then = "a later change superseded it, so nothing was reverted"
     else:
         then = f"version {state.champion} was restored" if state.champion else "no version is served, as before"
-    return AcknowledgementError(
+    kind = UnservedVersionError if attempt.status == FAILED and attempt.action != ROLLBACK else AcknowledgementError
+    return kind(
         f"A gateway worker cannot serve version {attempt.version} of {spec.name!r}: {why}; {then}",
         "Correct what it says, and deploy again or deploy another version",
     )

@@ -9,7 +9,7 @@ from modelops_pipelines.core.drift.ranking import by_drift
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import DRIFT, ESTIMATED_QUALITY, QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import window_of
-from modelops_pipelines.operations.alerting.thresholds import rows_of_busiest_version
+from modelops_pipelines.operations.alerting.judges.thresholds import rows_of_busiest_version
 from modelops_pipelines.operations.drift.profiles import stored_profiles
 from modelops_pipelines.operations.drift.reference_hours import reference_before
 from modelops_pipelines.operations.lake.queries import newest

@@ -18,15 +18,17 @@ from zlib import crc32
 import pyarrow as pa
 
 from modelops_pipelines.core.drift.ranking import by_drift
-from modelops_pipelines.core.endpoints.spec import DRIFTED_SHARES, EndpointSpec
+from modelops_pipelines.core.endpoints.alert_rules import DRIFTED_SHARES
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import EvidenceError
 from modelops_pipelines.core.foreign_text import error_text
 from modelops_pipelines.core.profiles.profile import LARGEST
 from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.core.windows import text, window_of
 from modelops_pipelines.operations.drift.references import monitored_features
-from modelops_pipelines.operations.improve.training_sets import read_training_set
-from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
+from modelops_pipelines.operations.endpoints.served_here import require_served_here
+from modelops_pipelines.operations.improve.training.sets import read_training_set
+from modelops_pipelines.operations.lake.endpoint_tables import log_table, profiled_types
 from modelops_pipelines.operations.lake.incremental import dates_of
 from modelops_pipelines.operations.lake.queries import newest
 from modelops_pipelines.store.filesystem.files import write_atomically
@@ -122,7 +124,7 @@ def _nothing_to_compare(spec: EndpointSpec, window: datetime, left_out: Mapping[
 
 def _drift_share(spec: EndpointSpec) -> float:
     """Return the share of drifted columns at which the endpoint's drift rule fails."""
-    shares = (rule.above for rule in spec.alerts if rule.kind == "drift" and rule.above is not None)
+    shares = (limit for rule in spec.alerts if rule.kind == "drift" for limit in rule.limits)
     return next(shares, DRIFTED_SHARES["evidently"])
 
 
@@ -237,7 +239,7 @@ def _newest_window(stores: Stores, spec: EndpointSpec) -> datetime:
 
 def _window_rows(stores: Stores, spec: EndpointSpec, window: datetime) -> pa.Table:
     table = log_table(stores, spec)
-    features = monitored_features(spec, list(feature_types(stores, spec)))
+    features = monitored_features(spec, list(profiled_types(stores, spec)))
     with stores.lake.query(spec.name, [table], dates_of([window])) as connected:
         rows = connected.sql(
             sql.answered_columns(table, features), params={"size": spec.window, "windows": [window]}
@@ -246,6 +248,7 @@ def _window_rows(stores: Stores, spec: EndpointSpec, window: datetime) -> pa.Tab
 
 
 def _reference_rows(stores: Stores, spec: EndpointSpec) -> pa.Table:
+    require_served_here(spec, "a training set to compare with")
     champion = stores.deployments.desired(spec.name).champion
     version = stores.deployments.version(spec.model_name, champion) if champion else None
     sets = [
@@ -257,7 +260,7 @@ def _reference_rows(stores: Stores, spec: EndpointSpec) -> pa.Table:
             "Train a version with modelops train or modelops retrain, and deploy it",
         )
     rows = read_training_set(stores, sets[0])
-    features = monitored_features(spec, list(feature_types(stores, spec)))
+    features = monitored_features(spec, list(profiled_types(stores, spec)))
     return _sampled(rows.select([name for name in features if name in rows.column_names]))
 
 

@@ -5,6 +5,7 @@ It is built from the derived tables alone; the log is not read. All text on it i
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from modelops_pipelines.core.alerting.alerts import OPEN, Alert, Verdict, state_of
+from modelops_pipelines.core.alerting.alerts import (
+    ACKNOWLEDGED,
+    OPEN,
+    PENDING,
+    RESOLVED,
+    Alert,
+    Verdict,
+    state_of,
+)
 from modelops_pipelines.core.drift.ranking import by_drift
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.release.desired_state import CHALLENGER
@@ -26,8 +35,10 @@ from modelops_pipelines.core.tables.lake import (
     WHOLE,
 )
 from modelops_pipelines.core.windows import LENGTH, window_of
-from modelops_pipelines.operations.alerting.rule_states import newest_verdicts
-from modelops_pipelines.operations.alerting.thresholds import rows_of_busiest_version
+from modelops_pipelines.operations.alerting.judges.rule_states import newest_verdicts
+from modelops_pipelines.operations.alerting.judges.thresholds import rows_of_busiest_version
+from modelops_pipelines.operations.alerting.objectives.health_score import describe_health, health_score
+from modelops_pipelines.operations.alerting.objectives.slos import describe_slo, slo_states
 from modelops_pipelines.operations.lake.queries import newest_reader
 from modelops_pipelines.operations.metrics.traffic import Traffic, sum_traffic
 from modelops_pipelines.operations.reports.asset_charts import distributions
@@ -52,8 +63,12 @@ SHOWN = {"hour": 7 * 24, "day": 60}
 CHARTS = 12
 LINES = 6
 """Columns that are drawn over time."""
+HEALTHY, SICK = 80, 50
+"""Health scores from which, and below which, the page says good and bad."""
 RECENT_ALERTS = 20
 RECENT_CHUNKS = 10
+_STATES = (OPEN, ACKNOWLEDGED, PENDING, RESOLVED)
+"""States of alerts, in the order in which they are listed."""
 QUALITY = {
     "binary_classification": ("auc", "f1", "precision", "recall", "brier_skill", "log_loss", "calibration_error"),
     "multiclass": ("accuracy", "f1", "confidence"),
@@ -122,17 +137,21 @@ def _facts(stores: Stores, spec: EndpointSpec, windows: int) -> dict[str, Any]:
         own = list(custom_lines(spec, read(CUSTOM_METRICS, windows)).values()) if spec.metrics else []
         verdicts, past = read(DRIFT, 1), read(DRIFT, windows, DRIFT_COLUMNS)
         chunks = read(DATA_QUALITY, windows, CHUNK_COLUMNS)
-    alerts = sorted(stores.alerts.find(spec.name), key=lambda alert: alert.status != OPEN)
+    alerts = sorted(stores.alerts.find(spec.name), key=lambda alert: _STATES.index(alert.state))
     rules = newest_verdicts(stores, spec)
+    health = describe_health(health_score(stores, spec, stores.now()))
     return {
         "spec": spec,
         "now": stores.now(),
         "cards": [
+            _health_card(health),
             _champion_card(stores, spec),
             *_traffic_cards(sum_traffic(served)),
             _alert_card(alerts, rules),
             _label_card(quality),
         ],
+        "health": health,
+        "slos": [describe_slo(found) for found in slo_states(stores, spec, stores.now())],
         "span": _span(spec, served),
         "traffic": _traffic_charts(spec, served),
         "quality": _quality_charts(spec, quality, estimated),
@@ -145,7 +164,16 @@ def _facts(stores: Stores, spec: EndpointSpec, windows: int) -> dict[str, Any]:
     }
 
 
+def _health_card(health: Mapping[str, Any]) -> Card:
+    score = health["score"]
+    tone = "" if score is None else "good" if score >= HEALTHY else "bad" if score < SICK else ""
+    return Card("health", "none" if score is None else f"{score:.0f} of 100", health["reason"], tone)
+
+
 def _champion_card(stores: Stores, spec: EndpointSpec) -> Card:
+    if spec.is_elsewhere:
+        versions = stores.deployments.versions(spec.model_name)
+        return Card("served", "elsewhere", f"{len(versions)} version(s) in the log")
     desired = stores.deployments.desired(spec.name)
     trials = [f"version {one.version} on trial, {one.share} %" for one in desired.variants if one.role == CHALLENGER]
     return Card("champion", f"version {desired.champion}" if desired.champion else "none", ", ".join(trials))
@@ -164,13 +192,16 @@ def _traffic_cards(total: Traffic) -> list[Card]:
 
 def _alert_card(alerts: Sequence[Alert], rules: Sequence[Verdict]) -> Card:
     """Return the card of open alerts; it is good only when every rule was judged, because only then none is missing."""
-    open_alerts = sum(alert.status == OPEN for alert in alerts)
+    counts = Counter(alert.state for alert in alerts)
     unjudged = sum(verdict.passed is None for verdict in rules)
-    note = f"{len(alerts) - open_alerts} resolved" + (
-        f", {unjudged} of {len(rules)} rules not judged" if unjudged else ""
-    )
+    open_alerts = counts[OPEN] + counts[ACKNOWLEDGED]
+    flapping = sum(alert.flapping for alert in alerts)
+    notes = [f"{counts[state]} {state}" for state in (ACKNOWLEDGED, PENDING) if counts[state]]
+    notes += [f"{flapping} flapping"] if flapping else []
+    notes += [f"{counts[RESOLVED]} resolved"]
+    notes += [f"{unjudged} of {len(rules)} rules not judged"] if unjudged else []
     tone = "bad" if open_alerts else "" if unjudged else "good"
-    return Card("open alerts", str(open_alerts), note, tone)
+    return Card("open alerts", str(open_alerts), ", ".join(notes), tone)
 
 
 def _label_card(quality: Rows) -> Card:

@@ -1,4 +1,4 @@
 """Tests versions before they serve: suites of stored cases, evaluation on a file.
 
-The gate on logged rows: ``operations.improve.evaluate``.
+The gate on logged rows: ``operations.improve.evaluation.evaluate``.
 """

@@ -10,8 +10,8 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, InputError, UnknownError
 from modelops_pipelines.core.evaluation.suites import RESERVED, Answered, Case, differences, failures, inputs_hash
 from modelops_pipelines.core.models.classes import how_to_state, match_class, why_unknown
-from modelops_pipelines.core.tables.lake import LABELS, typed_for
-from modelops_pipelines.operations.lake.endpoint_tables import feature_types, log_table
+from modelops_pipelines.operations.improve.training.sets import EVENT_TIME, ROW_ID, judging_rows
+from modelops_pipelines.operations.lake.endpoint_tables import feature_types
 from modelops_pipelines.operations.models.sandbox import DEADLINE, Predicted, predict_in_sandbox
 from modelops_pipelines.operations.testing.suite_files import (
     Suite,
@@ -23,6 +23,7 @@ from modelops_pipelines.operations.testing.suite_files import (
 from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import ARROW
+from modelops_pipelines.store.lake.reader import session
 from modelops_pipelines.store.state.release.suite_runs import VersionTest
 from modelops_pipelines.store.stores import Stores
 
@@ -187,13 +188,11 @@ def _features(stores: Stores, spec: EndpointSpec) -> list[str]:
 def _labelled(stores: Stores, spec: EndpointSpec, features: Sequence[str], rows: int) -> list[dict[str, Any]]:
     if not features:
         return []
-    table = log_table(stores, spec)
-    with stores.lake.query(spec.name, [table, typed_for(LABELS, spec.task)]) as connected:
-        connected.execute(sql.named("label_now"))
-        connected.execute(sql.temporary_view("labelled", connected.sql(sql.labelled_rows(table, features))))
-        found: list[dict[str, Any]] = (
-            connected.sql(sql.named("labelled_sample"), params={"rows": rows}).to_arrow_table().to_pylist()
-        )
+    labelled = judging_rows(stores, spec).select([ROW_ID, EVENT_TIME, *features, spec.label])
+    with session(None) as connected:
+        connected.register("labelled", labelled.rename_columns(["prediction_id", EVENT_TIME, *features, "label"]))
+        sample = connected.sql(sql.named("labelled_sample"), params={"rows": rows})
+        found: list[dict[str, Any]] = sample.to_arrow_table().to_pylist()
     return found
 
 

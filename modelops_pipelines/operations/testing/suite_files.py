@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from modelops_pipelines.core.errors import Fault, InputError, UnknownError
 from modelops_pipelines.core.escaping import csv_text, from_csv_text
 from modelops_pipelines.core.evaluation.suites import (
@@ -222,6 +224,7 @@ _CONVERTERS: Mapping[str, Callable[[str], Any]] = {
     "text": str,
     "bool": lambda given: _BOOLS[given.strip().lower()],
     "timestamp": _moment,
+    "json": lambda given: orjson.dumps(orjson.loads(given)).decode(),
 }
 _KINDS = {
     "float": "a number",
@@ -229,6 +232,7 @@ _KINDS = {
     "text": "text",
     "bool": "true or false",
     "timestamp": "an ISO 8601 time",
+    "json": "JSON",
 }
 
 

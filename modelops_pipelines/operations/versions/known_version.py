@@ -6,8 +6,10 @@ from dataclasses import replace
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import RegistryError
 from modelops_pipelines.core.models.classes import TAG, missing_classes
+from modelops_pipelines.operations.endpoints.served_here import require_served_here
 from modelops_pipelines.operations.lake.endpoint_tables import check_inputs, check_types
 from modelops_pipelines.operations.versions.copies import clean_copies, with_files
+from modelops_pipelines.operations.versions.signed_versions import fetch_signature
 from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
@@ -21,6 +23,7 @@ def known_version(stores: Stores, spec: EndpointSpec, version: str, *, fits: boo
     With ``fits`` it fits the endpoint's tables as they are now. Raises UnknownError when the registry has no such
     version, SchemaError when its inputs clash with the endpoint.
     """
+    require_served_here(spec, "a version")
     found = stores.deployments.version(spec.model_name, version)
     if found is not None:
         found = with_files(stores, found)
@@ -35,9 +38,11 @@ def known_version(stores: Stores, spec: EndpointSpec, version: str, *, fits: boo
         adopt_reference(stores, found)
         stores.deployments.record_version(found)
         clean_copies(stores)
+        fetch_signature(stores, spec, found)
         return required_version(stores.deployments, spec.model_name, version)
     if fits:
         check_types(stores, spec, found.inputs)
+    fetch_signature(stores, spec, found)
     if found.classes_from == TAG or missing_classes(
         spec.task, version, found.classes or spec.classes or None, found.output
     ):

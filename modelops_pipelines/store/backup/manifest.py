@@ -11,8 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from modelops_pipelines.core.errors import StateError
+from modelops_pipelines.store.backup.manifest_schema import problem_of
 
 FORMAT = 1
+PERMISSIONS = 0o777
+"""The bits of a file's mode that are saved and restored: a file never becomes one that runs as its owner."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class SavedFile:
 class Manifest:
     """One generation. Every row that was acknowledged before ``taken_at`` (UTC) is in it.
 
+    Its name orders it: it is ``taken_at``, or just after the name of the generation before, where a clock was ahead.
     ``fingerprint`` is that of the installation's secret; ``files`` are by their path in the home. ``left_out`` says
     what of the installation is not in it.
     """
@@ -66,16 +70,18 @@ class Manifest:
             written, form = values.pop("hash"), values.pop("format")
             if form > FORMAT:
                 raise StateError(f"The backup's manifest {where} is of a newer release", "Use that release")
-            if written != _hash_of(values | {"format": form}):
-                raise StateError(f"The backup's manifest {where} is damaged: its hash does not match", _OTHER)
-            return _read(values)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            is_whole = written == _hash_of(values | {"format": form})
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise StateError(
                 f"The backup's manifest {where} cannot be read ({type(error).__name__}: {error})", _OTHER
             ) from error
+        problem = problem_of(values) if is_whole else "its hash does not match"
+        if problem is not None:
+            raise StateError(f"The backup's manifest {where} is damaged: {problem}", _OTHER)
+        return _read(values)
 
 
-_OTHER = "Use another generation: modelops backup list TARGET"
+_OTHER = "Use another generation (modelops backup list TARGET), with --at"
 
 
 def _read(values: dict[str, Any]) -> Manifest:
@@ -85,7 +91,10 @@ def _read(values: dict[str, Any]) -> Manifest:
             "taken_at": datetime.fromisoformat(values["taken_at"]),
             "finished_at": datetime.fromisoformat(values["finished_at"]),
             "left_out": tuple(values["left_out"]),
-            "files": {name: SavedFile(*one) for name, one in values["files"].items()},
+            "files": {
+                name: SavedFile(content, size, mode & PERMISSIONS, changed)
+                for name, (content, size, mode, changed) in values["files"].items()
+            },
         }
     )
 

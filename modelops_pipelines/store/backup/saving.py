@@ -1,15 +1,14 @@
 """The files of a generation that is being saved: each content is added to the target, unless it is there already."""
 
 import os
-import stat
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from modelops_pipelines.core.errors import StateError, UnknownError
-from modelops_pipelines.store.backup.manifest import SavedFile
+from modelops_pipelines.store.backup.manifest import PERMISSIONS, SavedFile
 from modelops_pipelines.store.backup.target import BackupTarget
+from modelops_pipelines.store.filesystem.files import open_regular
 
 SETTLED_NANOSECONDS = 2_000_000_000
 """A file that was changed less than this before the last backup may have been changed once more at the same time."""
@@ -19,14 +18,14 @@ class Saving:
     """What has been saved of a home, by path in it. The contents are in the target; the manifest is to be written."""
 
     def __init__(self, target: BackupTarget, home: Path) -> None:
-        """Files that have not changed since the target's last generation are not read again."""
+        """Files that have not changed since the home's last generation in the target are not read again."""
         self.target, self._home = target, home
         self.files: dict[str, SavedFile] = {}
         self.new_bytes = 0
-        self._known, self._known_at = _newest(target)
+        self._known, self._known_at = _newest(target, home)
 
     def add(self, path: Path) -> None:
-        """Save a file of the home; raises FileNotFoundError when it is gone."""
+        """Save a file of the home; raises FileNotFoundError when it is gone, NotRegularError for no file."""
         self.take(self.saved([path]))
 
     def add_opened(self, path: Path, opened: BinaryIO) -> None:
@@ -35,7 +34,7 @@ class Saving:
 
     def add_as(self, name: str, path: Path) -> None:
         """Save a file from elsewhere under a path in the home, and remove it."""
-        with path.open("rb") as opened:
+        with open_regular(path, follow=False) as opened:
             self.files[name] = self._read(opened)
         path.unlink()
 
@@ -49,7 +48,7 @@ class Saving:
         found = {}
         for path in paths:
             name = self._name(path)
-            with path.open("rb") as opened:
+            with open_regular(path) as opened:
                 found[name] = self._unchanged(name, os.fstat(opened.fileno())) or self._read(opened)
         return found
 
@@ -71,7 +70,7 @@ class Saving:
     def _read(self, opened: BinaryIO) -> SavedFile:
         status = os.fstat(opened.fileno())
         content, size = self._keep(opened)
-        return SavedFile(content, size, stat.S_IMODE(status.st_mode), status.st_mtime_ns)
+        return SavedFile(content, size, status.st_mode & PERMISSIONS, status.st_mtime_ns)
 
     def _keep(self, opened: BinaryIO) -> tuple[str, int]:
         content, size, is_new = self.target.add(opened)
@@ -79,12 +78,8 @@ class Saving:
         return content, size
 
 
-def _newest(target: BackupTarget) -> tuple[Mapping[str, SavedFile], int]:
-    """Return the files of the newest readable generation, and when it was begun, in nanoseconds."""
-    for generation in reversed(target.generations()):
-        try:
-            known = target.manifest(generation)
-        except (StateError, UnknownError):
-            continue
-        return known.files, int(known.taken_at.timestamp() * 1e9)
-    return {}, 0
+def _newest(target: BackupTarget, home: Path) -> tuple[Mapping[str, SavedFile], int]:
+    """Return the files of the home's newest readable generation, and when it was begun, in nanoseconds."""
+    readable, _ = target.manifests()
+    known = next((one for one in reversed(readable) if one.home == str(home)), None)
+    return ({}, 0) if known is None else (known.files, int(known.taken_at.timestamp() * 1e9))

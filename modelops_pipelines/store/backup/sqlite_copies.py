@@ -6,11 +6,19 @@ from pathlib import Path
 from urllib.parse import quote
 
 from modelops_pipelines.core.errors import StateError
+from modelops_pipelines.store.filesystem.files import open_regular
 
 ENDING = ".db"
 COMPANIONS = (f"{ENDING}-wal", f"{ENDING}-shm", f"{ENDING}-journal")
 """Files beside a database that mean something together with it only; a copy of one instant has none."""
 _BUSY_SECONDS = 60.0
+_HEADER = b"SQLite format 3\0"
+
+
+def is_database(path: Path) -> bool:
+    """Return whether a file is a database, rather than another file that is named like one."""
+    with open_regular(path) as opened:
+        return opened.read(len(_HEADER)) == _HEADER
 
 
 def copy_database(path: Path, copy: Path) -> None:

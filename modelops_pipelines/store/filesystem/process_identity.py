@@ -56,11 +56,14 @@ def process_id(owner: str) -> int:
     return int(owner.split(":")[1])
 
 
-def end_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent, of this id, ends; where it can (Linux)."""
+def end_with_parent(parent: int | None) -> None:
+    """Have the kernel kill this process when its parent, of this id, ends; where it can (Linux).
+
+    None for a parent whose id is not to be had, as in another namespace: one that has ended already is not noticed.
+    """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:
+    if parent is not None and os.getppid() != parent:
         os._exit(0)
 
 

@@ -2,6 +2,8 @@
 
 An exclusive holder first locks a gate that shared holders pass: the current ones finish, no new ones enter, and the
 exclusive holder is never starved. The system releases both locks when a process dies.
+
+An inherited lock is for what a process has others do: it is handed on to them, and free when the last one has ended.
 """
 
 import fcntl
@@ -13,7 +15,7 @@ from pathlib import Path
 from modelops_pipelines.core.errors import BusyError
 from modelops_pipelines.store.filesystem.files import LOCK_SECONDS
 
-_PAUSE = 0.005
+_PAUSE, _LONG_PAUSE = 0.005, 0.05
 
 
 @contextmanager
@@ -35,13 +37,37 @@ def hold_exclusive(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iter
 
 
 @contextmanager
-def _locked(path: Path, mode: int, what: str, seconds: float) -> Iterator[None]:
+def hold_inherited(path: Path, what: str, seconds: float = LOCK_SECONDS) -> Iterator[int]:
+    """Hold the lock alone; yields the descriptor that a child has to inherit to hold it as well, until its own end.
+
+    So what a process that was killed had started keeps others out, as that process did. Raises BusyError after
+    ``seconds``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path, fcntl.LOCK_EX, what, seconds, _LONG_PAUSE) as held:
+        yield held
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a process holds the lock in any way; False where there is no file of it."""
+    try:
+        with path.open("rb") as opened:
+            fcntl.flock(opened.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+@contextmanager
+def _locked(path: Path, mode: int, what: str, seconds: float, pause: float = _PAUSE) -> Iterator[int]:
     with path.open("ab") as held:
-        _lock(held.fileno(), mode, what, seconds)
-        yield
+        _lock(held.fileno(), mode, what, seconds, pause)
+        yield held.fileno()
 
 
-def _lock(descriptor: int, mode: int, what: str, seconds: float) -> None:
+def _lock(descriptor: int, mode: int, what: str, seconds: float, pause: float = _PAUSE) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -52,7 +78,7 @@ def _lock(descriptor: int, mode: int, what: str, seconds: float) -> None:
                     f"Another process has held the lock of {what} for over {seconds:.0f} s",
                     "Wait for it, then try again",
                 ) from error
-            time.sleep(_PAUSE)
+            time.sleep(pause)
         else:
             return
 

@@ -6,6 +6,7 @@ for as long as that takes: so only while it is small enough.
 """
 
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,34 @@ def shrink(path: Path) -> None:
         raise _busy(path, error) from error
 
 
+def truncate_journal(path: Path, patience: float) -> None:
+    """Write the journal of a database in WAL mode into it, and empty its file: it keeps what was deleted until then.
+
+    Raises BusyError when a reader keeps an older state of the database for more than ``patience`` seconds.
+    """
+    deadline = time.monotonic() + patience
+    with closing(_open(path)) as connected:
+        connected.execute(f"PRAGMA busy_timeout = {_TRY_MILLISECONDS}")  # writers wait for it: a moment at a time
+        while _is_journal_busy(connected):
+            if time.monotonic() > deadline:
+                raise BusyError(
+                    f"The journal of the database {path} cannot be emptied: another process has read for over "
+                    f"{patience:.0f} s, and what was deleted is in the journal until then",
+                    "End the process that reads it, such as a backup or a shell, then do the same again",
+                )
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _is_journal_busy(connected: sqlite3.Connection) -> bool:
+    try:
+        return bool(connected.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            return True
+        raise
+
+
+_TRY_MILLISECONDS, _PAUSE_SECONDS = 1_000, 0.1
 _ASKED = ("page_size", "page_count", "freelist_count", "auto_vacuum")
 
 

@@ -7,7 +7,7 @@ smallest and largest value of each column. Appends are locked out meanwhile: an 
 would commit on a version that no longer exists.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from modelops_pipelines.core.errors import SchemaError
@@ -44,7 +44,34 @@ class LakeEraser(LakeWriter):
         Raises CommitFailedError when other writers keep winning the commit.
         """
         days = self.find(endpoint, table, matching, ["date"]).column("date").unique().to_pylist()
-        return sum(self._delete_on(endpoint, table, day, matching) for day in sorted(days))
+
+        def kept(rows: ds.Dataset, on_day: pc.Expression) -> pa.RecordBatchReader:
+            return rows.scanner(filter=on_day & (~matching | matching.is_null())).to_reader()
+
+        return sum(self._rewrite_day(endpoint, table, day, matching, kept) for day in sorted(days))
+
+    def clear(self, endpoint: str, table: str, column: str, matching: pc.Expression) -> int:
+        """Set a column to null in the matching rows, one durable commit per day; return their number.
+
+        0 where the table does not exist, or is of a release without the column. Raises what ``delete`` raises.
+        """
+        delta = self.table(endpoint, table)
+        if delta is None or column not in _dataset(delta).schema.names:
+            return 0
+        days = self.find(endpoint, table, matching, ["date"]).column("date").unique().to_pylist()
+
+        def cleared(rows: ds.Dataset, on_day: pc.Expression) -> pa.RecordBatchReader:
+            scanned = rows.scanner(filter=on_day, columns={**_all(rows), "_clear": matching}).to_reader()
+            return pa.RecordBatchReader.from_batches(rows.schema, (_without(one, column) for one in scanned))
+
+        return sum(self._rewrite_day(endpoint, table, day, matching, cleared) for day in sorted(days))
+
+    def rewrite(self, endpoint: str, table: str, rows: pa.Table, how: WriterProperties) -> None:
+        """Replace all rows of a table that is written whole, in one durable commit; purge it afterwards."""
+        with self._exclusive(endpoint, table):
+            delta = DeltaTable(str(self.path(endpoint, table)))
+            write_deltalake(delta, rows, mode="overwrite", writer_properties=how)
+            self._sync(delta)
 
     def purge(self, endpoint: str, table: str) -> int:
         """Remove every file that the table's current version does not need; return their number.
@@ -68,17 +95,25 @@ class LakeEraser(LakeWriter):
                 sync(folder)
             return len(gone)
 
-    def _delete_on(self, endpoint: str, table: str, day: date, matching: pc.Expression) -> int:
+    def _rewrite_day(
+        self,
+        endpoint: str,
+        table: str,
+        day: date,
+        matching: pc.Expression,
+        become: Callable[[ds.Dataset, pc.Expression], pa.RecordBatchReader],
+    ) -> int:
+        """Replace a day's rows by what they ``become``, in one commit; return the number of matching ones before."""
         on_day = pc.field("date") == pa.scalar(day)
         for _ in range(ATTEMPTS):
             with self._exclusive(endpoint, table):
                 delta = DeltaTable(str(self.path(endpoint, table)))
                 rows = _dataset(delta)
                 matching_rows: int = rows.count_rows(filter=on_day & matching)
-                kept = rows.scanner(filter=on_day & (~matching | matching.is_null())).to_reader()
-                where, how = f"date = '{day.isoformat()}'", layout(kept.schema)
+                new = become(rows, on_day)
+                where, how = f"date = '{day.isoformat()}'", layout(new.schema)
                 try:
-                    write_deltalake(delta, kept, mode="overwrite", predicate=where, writer_properties=how)
+                    write_deltalake(delta, new, mode="overwrite", predicate=where, writer_properties=how)
                 except CommitFailedError:
                     continue
                 self._sync(delta)
@@ -107,6 +142,18 @@ class LakeEraser(LakeWriter):
 
 def _dataset(delta: DeltaTable) -> ds.Dataset:
     return delta.to_pyarrow_dataset()
+
+
+def _all(rows: ds.Dataset) -> dict[str, pc.Expression]:
+    return {name: pc.field(name) for name in rows.schema.names}
+
+
+def _without(rows: pa.RecordBatch, column: str) -> pa.RecordBatch:
+    """Return the rows with the column null where ``_clear`` is true, and without ``_clear``."""
+    number, values = rows.schema.get_field_index(column), rows.column(column)
+    marked = pc.fill_null(rows.column("_clear"), fill_value=False)
+    cleared = pc.if_else(marked, pa.scalar(None, values.type), values)
+    return rows.set_column(number, rows.schema.field(column), cleared).drop_columns(["_clear"])
 
 
 def _markers(root: Path) -> Iterator[Path]:

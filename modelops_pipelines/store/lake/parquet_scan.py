@@ -1,4 +1,4 @@
-"""Tables' rows straight out of their Parquet files, with strings as dictionaries.
+"""Tables' rows straight out of their Parquet files, with strings as dictionaries where they repeat.
 
 For large scans of known columns: DuckDB returns every string of every row, which took half of a profile's time. All
 other queries are SQL (``sql.py``) and go through ``reader.py``.
@@ -47,6 +47,15 @@ def read_files(files: Iterable[str], table: Table, names: Sequence[str]) -> pa.T
     return pa.concat_tables([wanted.empty_table(), *found]).unify_dictionaries()
 
 
+def read_columns(path: str, wanted: pa.Schema) -> pa.Table:
+    """Return all rows of a file with these columns, each of the type wanted; one that the file lacks is null."""
+    with _opened(path, wanted, ahead=0) as file:
+        found = file.read(_held(file, wanted), use_threads=False)
+    if found.schema.equals(wanted):
+        return found
+    return pa.Table.from_batches([_completed(batch, wanted) for batch in found.to_batches()], wanted)
+
+
 class FileCache:
     """A cache of whole files, least recently used out first. Files never change: new content has a new name.
 
@@ -67,9 +76,7 @@ class FileCache:
             if key in self._found:
                 self._found.move_to_end(key)
                 return self._found[key]
-        with _opened(path, wanted) as file:
-            batches = file.read(_held(file, wanted), use_threads=False).to_batches()
-        found = pa.Table.from_batches([_completed(batch, wanted) for batch in batches], wanted)
+        found = read_columns(path, wanted)
         self._keep(key, found)
         return found
 
@@ -104,13 +111,15 @@ def _batches(path: str, wanted: pa.Schema, rows: int) -> Iterator[pa.RecordBatch
 
 
 @contextmanager
-def _opened(path: str, wanted: pa.Schema) -> Iterator[pq.ParquetFile]:
+def _opened(path: str, wanted: pa.Schema, ahead: int = BUFFER_BYTES) -> Iterator[pq.ParquetFile]:
+    strings = [field.name for field in wanted if field.type == _STRINGS]
     with pa.OSFile(path) as source:
-        known = pq.read_metadata(source)
-        held = {known.schema.column(place).path for place in range(known.num_columns)}
-        strings = [field.name for field in wanted if field.type == _STRINGS and field.name in held]
-        ahead = min(BUFFER_BYTES, source.size())  # each column has a buffer of this size, even in a small file
-        with pq.ParquetFile(source, metadata=known, read_dictionary=strings, buffer_size=ahead) as file:
+        known = pq.read_metadata(source) if strings else None  # a name that the file lacks cannot be asked for
+        if known is not None:
+            held = {known.schema.column(place).path for place in range(known.num_columns)}
+            strings = [name for name in strings if name in held]
+        buffer = min(ahead, source.size())  # each column has a buffer of this size, even in a small file
+        with pq.ParquetFile(source, metadata=known, read_dictionary=strings, buffer_size=buffer) as file:
             yield file
 
 

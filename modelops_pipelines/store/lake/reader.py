@@ -22,6 +22,7 @@ from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import DAILY_PROFILES
 from modelops_pipelines.store.filesystem.shared_lock import hold_shared
 from modelops_pipelines.store.lake import sql
+from modelops_pipelines.store.lake.opened_tables import OpenedTables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +33,8 @@ MONTHLY = frozenset({DAILY_PROFILES.name})
 """Tables with monthly partitions: a day has so few rows that opening its file would take longer than reading it."""
 RETIRED, RETIRED_ROWS = "modelops.retired", "modelops.retired_rows"
 """Application ids in the log of a table: the first day that is kept, as an ordinal, and the rows that were deleted."""
+MEMORY = "50%"
+"""How much of the machine's memory a query of a user's may take."""
 _OPENED: dict[tuple[Path | None, int | None], duckdb.DuckDBPyConnection] = {}
 _LOCK = threading.Lock()
 atexit.register(_OPENED.clear)  # before the interpreter shuts down
@@ -48,6 +51,7 @@ class Lake:
     def __init__(self, folder: Path) -> None:
         """Nothing is read before the first call."""
         self.folder = folder
+        self._opened = OpenedTables()
 
     def path(self, endpoint: str, table: str) -> Path:
         """Return the folder of an endpoint's table."""
@@ -71,19 +75,23 @@ class Lake:
             )
         return delta
 
+    def current(self, endpoint: str, table: str) -> DeltaTable | None:
+        """Return the table's current version as ``table`` does, to be read only: it is shared."""
+        return self._opened.get(self.path(endpoint, table), lambda: self.table(endpoint, table))
+
     def committed(self, endpoint: str, table: str, stream: str) -> int:
         """Return the stream's last committed sequence number in the table; 0 without one."""
-        delta = self.table(endpoint, table)
+        delta = self.current(endpoint, table)
         return 0 if delta is None else delta.transaction_version(stream) or 0
 
     def all_committed(self, endpoint: str, table: str, streams: Iterable[str]) -> dict[str, int]:
         """Return each stream's last committed sequence number in the table; 0 without one."""
-        delta = self.table(endpoint, table)
+        delta = self.current(endpoint, table)
         return {stream: 0 if delta is None else delta.transaction_version(stream) or 0 for stream in streams}
 
     def rows(self, endpoint: str, table: str) -> int:
         """Return the table's number of rows from its metadata, without a scan."""
-        delta = self.table(endpoint, table)
+        delta = self.current(endpoint, table)
         if delta is None:
             return 0
         return sum(delta.get_add_actions(flatten=True).column("num_records").to_pylist())
@@ -94,12 +102,12 @@ class Lake:
 
     def rows_retired(self, endpoint: str, table: str) -> int:
         """Return the number of rows that were deleted because they were past the table's retention."""
-        delta = self.table(endpoint, table)
+        delta = self.current(endpoint, table)
         return 0 if delta is None else delta.transaction_version(RETIRED_ROWS) or 0
 
     def kept_from(self, endpoint: str, table: str) -> date | None:
         """Return the first day whose rows were kept by the table's retention; None if it never deleted any."""
-        delta = self.table(endpoint, table)
+        delta = self.current(endpoint, table)
         ordinal = None if delta is None else delta.transaction_version(RETIRED)
         return None if ordinal is None else date.fromordinal(ordinal)
 
@@ -121,14 +129,18 @@ class Lake:
     def files(self, endpoint: str, table: str, dates: Sequence[date] | None = None) -> list[str]:
         """Return the Parquet files of the table's current version, of these dates only if dates are given.
 
-        They are in order of their partitions.
+        They are in order of their partitions. The predicate has two dates only: one of many overflows the stack where
+        deltalake evaluates it.
         """
-        delta = self.table(endpoint, table)
+        delta = self.current(endpoint, table)
         if delta is None or dates == []:
             return []
-        days = ", ".join(f"'{day.isoformat()}'" for day in dates or ())
-        found: list[str] = delta.file_uris(file_pruning_predicate=f"date IN ({days})" if days else None)
-        return sorted(unquote(uri) for uri in found)  # deltalake writes a blank in the home's path as %20
+        span = f"date >= '{min(dates).isoformat()}' AND date <= '{max(dates).isoformat()}'" if dates else None
+        found = sorted(unquote(uri) for uri in delta.file_uris(file_pruning_predicate=span))  # it writes a blank as %20
+        if not dates:
+            return found
+        wanted = {day.isoformat() for day in dates}
+        return [file for file in found if (of := _PARTITION.search(file)) and of[1] in wanted]
 
     def dates(self, endpoint: str, table: str) -> list[date]:
         """Return the table's partitions, in order."""
@@ -158,6 +170,21 @@ class Lake:
                 self.attach(connected, table.name, endpoint, table, dates)
             yield connected
 
+    @contextmanager
+    def snapshot(
+        self, endpoint: str, tables: Sequence[Table]
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, int]]]:
+        """Open DuckDB as ``query`` does, with the version of each table that is read; a missing table has none."""
+        versions: dict[str, int] = {}
+        with self.reading(endpoint), session(self.folder) as connected:
+            for table in tables:
+                delta = self.current(endpoint, table.name)
+                files = [] if delta is None else sorted(unquote(uri) for uri in delta.file_uris())
+                attach_files(connected, table.name, table, files)
+                if delta is not None:
+                    versions[table.name] = delta.version()
+            yield connected, versions
+
     def attach(
         self,
         connected: duckdb.DuckDBPyConnection,
@@ -170,13 +197,17 @@ class Lake:
 
         A declared column that is missing in all files (a feature of a new version) is null.
         """
-        files = self.files(endpoint, table.name, dates)
-        if not files:
-            connected.execute(sql.empty_view(view, table))
-            return
-        relation = connected.read_parquet(files, union_by_name=True, hive_partitioning=True)
-        missing = [column for column in table.columns if column.name not in relation.columns]
-        connected.execute(sql.temporary_view(view, relation.project(sql.with_nulls(missing))))
+        attach_files(connected, view, table, self.files(endpoint, table.name, dates))
+
+
+def attach_files(connected: duckdb.DuckDBPyConnection, view: str, table: Table, files: list[str]) -> None:
+    """Create a temporary view of some of a table's files, as ``Lake.attach`` does of those of a version."""
+    if not files:
+        connected.execute(sql.empty_view(view, table))
+        return
+    relation = connected.read_parquet(files, union_by_name=True, hive_partitioning=True)
+    missing = [column for column in table.columns if column.name not in relation.columns]
+    connected.execute(sql.temporary_view(view, relation.project(sql.with_nulls(missing))))
 
 
 @contextmanager
@@ -195,18 +226,46 @@ def session(readable: Path | None, threads: int | None = None) -> Iterator[duckd
 
 
 @contextmanager
-def connection(readable: Path | None, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open DuckDB in memory, in UTC, able to read one folder or none; by default with one thread per core."""
-    with closing(_opened(readable, threads)) as connected:
+def connection(
+    readable: Path | None, threads: int | None = None, files: Sequence[str] = ()
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open DuckDB in memory, in UTC, able to read one folder or none, and these files; one thread per core if not set.
+
+    A file is read by its very name: no pattern and no other file beside it is. For SQL that users have written: it
+    spills to no disk, and has MEMORY of the machine.
+    """
+    with closing(_opened(readable, threads, files, memory=MEMORY)) as connected:
         yield connected
 
 
-def _opened(readable: Path | None, threads: int | None) -> duckdb.DuckDBPyConnection:
+def keep_from_disk(connected: duckdb.DuckDBPyConnection, memory: str) -> None:
+    """Give a connection no folder to spill to, as DuckDB lets SQL read any file in that, and bound its memory."""
+    connected.execute("SET temp_directory = ''")
+    connected.execute("SET memory_limit = ?", [memory])
+
+
+@contextmanager
+def interrupted_after(connected: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Have a query that runs in the block after so many seconds raise duckdb.InterruptException."""
+    timer = threading.Timer(seconds, connected.interrupt)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _opened(
+    readable: Path | None, threads: int | None, files: Sequence[str] = (), memory: str | None = None
+) -> duckdb.DuckDBPyConnection:
     connected = duckdb.connect(":memory:", config={} if threads is None else {"threads": threads})
     connected.execute("SET GLOBAL TimeZone = 'UTC'")
     connected.execute("SET enable_progress_bar = false")
     connected.execute("SET enable_external_file_cache = false")
+    if memory is not None:
+        keep_from_disk(connected, memory)
     connected.execute("SET allowed_directories = ?", [[] if readable is None else [f"{readable}/"]])
+    connected.execute("SET allowed_paths = ?", [list(files)])
     connected.execute("SET enable_external_access = false")
     connected.execute("SET lock_configuration = true")
     return connected

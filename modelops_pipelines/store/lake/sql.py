@@ -95,17 +95,92 @@ def answered_until(table: Table, names: Sequence[str]) -> str:
     )
 
 
-def labelled_rows(table: Table, features: Sequence[str]) -> str:
-    """Return the query of training rows: every answered row with features and a label, in order.
+def features_of(table: Table, features: Sequence[str]) -> str:
+    """Return the query of a prediction's features, where they were kept. Parameters: prediction_id."""
+    mine = f"prediction_id = $prediction_id AND {_HAS_FEATURES}"
+    return f"SELECT {columns_of(table, features)} FROM inference_log WHERE {mine}"
 
-    Needs the view label_now.
+
+def sampled_log(table: Table, features: Sequence[str]) -> str:
+    """Return the query of a sample of the answered rows with features: always the same ones. Parameter: most."""
+    return (
+        f"SELECT prediction_id{''.join(f', {quoted(name)}' for name in _declared(table, features))} FROM inference_log "
+        f"WHERE {_ANSWERED} AND {_HAS_FEATURES} ORDER BY md5(prediction_id) LIMIT $most"
+    )
+
+
+def rebuilt_rows(table: Table, features: Sequence[str]) -> str:
+    """Return the query of the rows of a training set as the log has them now, in their order.
+
+    Position, id, event time, whether the prediction is there, origin, features, label: that of the row's source, or,
+    where no source is recorded, the newest that had arrived. Needs wanted (position, row_id, event_time, origin,
+    source_id) and accepted. Parameters: acceptance, arrived_by (null: sources are recorded).
     """
     return (
-        f"SELECT p.prediction_id, p.event_time, {columns_of(table, features)}, l.label "
-        "FROM inference_log AS p JOIN label_now AS l USING (prediction_id) "
-        f"WHERE p.status = 200 AND p.source <> 'test' AND {_HAS_FEATURES} AND l.label IS NOT NULL "
-        "ORDER BY p.event_time, p.prediction_id"
+        f"WITH source_label AS ({named('source_label')}) "
+        "SELECT w.position, w.row_id, coalesce(p.event_time, w.event_time), p.prediction_id IS NOT NULL, w.origin, "
+        f"{''.join(f'p.{quoted(name)}, ' for name in _declared(table, features))}l.label "
+        "FROM wanted AS w LEFT JOIN inference_log AS p ON p.prediction_id = w.row_id "
+        "LEFT JOIN source_label AS l ON l.position = w.position ORDER BY w.position"
     )
+
+
+def _declared(table: Table, names: Sequence[str]) -> Sequence[str]:
+    columns_of(table, names)
+    return names
+
+
+def answered_sample(table: Table, features: Sequence[str]) -> str:
+    """Return the query of a reproducible sample of answered rows with their features, prediction and score.
+
+    Parameters: since, until, most.
+    """
+    return (
+        f"SELECT prediction_id, event_time, {columns_of(table, ['prediction', 'score', *features])} FROM inference_log "
+        f"WHERE {_ANSWERED} AND {_HAS_FEATURES} AND event_time BETWEEN $since AND $until "
+        "ORDER BY md5(prediction_id), prediction_id LIMIT $most"
+    )
+
+
+def nearest_predictions(table: Table, entity: Sequence[str], *, captured_by_until: bool) -> str:
+    """Return the query of the newest prediction of each label's entity up to its time, at most ``within`` before it.
+
+    Needs the view keyed: keyed_id, entity_time, within (seconds), until, and the entity's columns. A label matches
+    predictions that were captured by its ``until``; the query takes that for granted unless ``captured_by_until``,
+    which compares all pairs of an entity's labels and predictions.
+    """
+    answered = f"SELECT * FROM inference_log WHERE {_ANSWERED}"
+    equal = " AND ".join(f"k.{quoted(name)} = l.{columns_of(table, [name])}" for name in entity)
+    near = "l.event_time >= k.entity_time - to_seconds(k.within)"
+    if captured_by_until:
+        newest = "max({'at': l.event_time, 'id': l.prediction_id})"
+        return (
+            f"SELECT keyed_id, newest.at, newest.id FROM (SELECT k.keyed_id, {newest} AS newest FROM keyed AS k "
+            f"JOIN ({answered}) AS l ON {equal} AND l.event_time <= k.entity_time AND {near} "
+            'AND l.received_at <= k."until" GROUP BY k.keyed_id)'
+        )
+    columns = columns_of(table, [*entity, "event_time"])
+    one_a_time = f"SELECT {columns}, max(prediction_id) AS id FROM ({answered}) GROUP BY {columns}"
+    return (
+        f"SELECT k.keyed_id, l.event_time, l.id FROM keyed AS k ASOF JOIN ({one_a_time}) AS l "
+        f"ON {equal} AND k.entity_time >= l.event_time WHERE {near}"
+    )
+
+
+def subquery(query: str, cursor: str | None) -> str:
+    """Return a query of the rows of a user's query; with a cursor those from its value on. Parameter: since."""
+    since = "" if cursor is None else f" WHERE {quoted(cursor)} >= $since"
+    return f"SELECT * FROM ({query}\n) AS given{since}"
+
+
+def feedback_page() -> str:
+    """Return the query of the feedback found, the newest first. Parameters: those of feedback_found, and limit."""
+    return f"SELECT * FROM ({named('feedback_found')}) ORDER BY received_at DESC, feedback_id DESC LIMIT $limit"
+
+
+def feedback_counts() -> str:
+    """Return the query of the counts of the feedback found. Parameters: those of feedback_found."""
+    return f"WITH found AS ({named('feedback_found')}) {named('feedback_counts')}"
 
 
 def newest_rows(view: str) -> str:

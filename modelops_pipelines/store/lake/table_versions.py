@@ -54,7 +54,7 @@ def files_of(table: Path, version: int) -> list[Path]:
     """
     try:
         delta = DeltaTable(str(table), version=version)
-        rows = [Path(unquote(uri.removeprefix("file://"))) for uri in delta.file_uris()]
+        rows = [_below(table, Path(unquote(uri.removeprefix("file://")))) for uri in delta.file_uris()]
         log = _log_of(table, version)
     except (DeltaError, TableNotFoundError, FileNotFoundError, OSError) as error:
         raise GoneError(f"{table}: {error}") from error
@@ -62,6 +62,11 @@ def files_of(table: Path, version: int) -> list[Path]:
     if missing is not None:
         raise GoneError(str(missing))
     return [*rows, *log]
+
+
+def _below(table: Path, path: Path) -> Path:
+    """Return a table's file by the table's own path, which may lead over a symbolic link."""
+    return table / path.relative_to(table.resolve()) if not path.is_relative_to(table) else path
 
 
 def _log_of(table: Path, version: int) -> list[Path]:

@@ -6,15 +6,16 @@ concurrent rewrites would both commit and duplicate rows.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import (
     ColumnProperties,
     CommitProperties,
@@ -36,6 +37,8 @@ from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.lake.reader import Lake, partition_of
 
 ATTEMPTS = 20
+MOST_LISTED = 1000
+"""Days or windows that a commit's predicate lists: one of 20,000 overflows the stack where deltalake evaluates it."""
 _CONFIGURATION: Mapping[str, str | None] = {
     "delta.checkpointInterval": "10",
     "delta.deletedFileRetentionDuration": "interval 2 days",
@@ -43,7 +46,9 @@ _CONFIGURATION: Mapping[str, str | None] = {
 _DICTIONARY_BYTES = 1 << 16
 """A column chunk whose dictionary exceeds this is written plain, which takes half the time and less space."""
 _PLAIN = ColumnProperties(dictionary_enabled=False)
-_RISING = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
+RISING = ColumnProperties(dictionary_enabled=False, encoding="DELTA_BINARY_PACKED")
+"""How numbers and times that rise are written."""
+_Start = TypeVar("_Start", date, datetime)
 
 
 def layout(schema: pa.Schema) -> WriterProperties:
@@ -53,7 +58,7 @@ def layout(schema: pa.Schema) -> WriterProperties:
     return WriterProperties(
         compression="SNAPPY",
         dictionary_page_size_limit=_DICTIONARY_BYTES,
-        column_properties={field.name: _RISING for field in schema if pa.types.is_timestamp(field.type)},
+        column_properties={field.name: RISING for field in schema if pa.types.is_timestamp(field.type)},
     )
 
 
@@ -89,21 +94,34 @@ class LakeWriter(Lake):
         raise CommitFailedError(f"{endpoint}/{table.name}: other writers won all {ATTEMPTS} commit attempts")
 
     def replace_windows(self, endpoint: str, table: Table, rows: pa.Table, windows: Sequence[datetime]) -> None:
-        """Replace all rows of these windows in one durable commit."""
+        """Replace all rows of these windows, in one durable commit for each MOST_LISTED windows, oldest first."""
         if not windows:
             return
         delta = self._open_or_create(endpoint, table)
+        for part, mine in _parts(sorted(set(windows)), rows, "window_start"):
+            self._replace(endpoint, table, delta, mine, _windows_predicate(table, part))
+
+    def replace_days(self, endpoint: str, table: Table, rows: pa.Table, days: Sequence[date]) -> None:
+        """Replace all rows of these partitions, in one durable commit for each MOST_LISTED days, oldest first.
+
+        The caller locks out other writers of them.
+        """
+        delta = self._open_or_create(endpoint, table)
+        for part, mine in _parts(sorted(set(days)), rows, "date"):
+            self._replace(endpoint, table, delta, mine, f"date IN ({_listed(part)})")
+
+    def _replace(self, endpoint: str, table: Table, delta: DeltaTable, rows: pa.Table, predicate: str) -> None:
         with self._maintenance(endpoint, table.name):
             delta.update_incremental()  # commits of other writers; reopening the table would take as long as a write
-            self._commit(delta, rows, mode="overwrite", predicate=_windows_predicate(table, windows))
+            self._commit(delta, rows, mode="overwrite", predicate=predicate)
 
-    def write_whole(self, endpoint: str, name: str, rows: pa.Table) -> None:
-        """Write an immutable table once; an existing table is not changed."""
+    def write_whole(self, endpoint: str, name: str, rows: pa.Table, how: WriterProperties | None = None) -> None:
+        """Write an immutable table once; an existing table is not changed. ``how``: not as ``layout`` says."""
         path = self.path(endpoint, name)
         with self._maintenance(endpoint, name):
             if not DeltaTable.is_deltatable(str(path)):
                 path.mkdir(parents=True, exist_ok=True)
-                write_deltalake(str(path), rows, mode="error")
+                write_deltalake(str(path), rows, mode="error", writer_properties=how or layout(rows.schema))
                 self._sync(DeltaTable(str(path)))
 
     def _open_or_create(self, endpoint: str, table: Table) -> DeltaTable:
@@ -178,15 +196,33 @@ def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
+def _parts(starts: Sequence[_Start], rows: pa.Table, column: str) -> Iterator[tuple[Sequence[_Start], pa.Table]]:
+    """Yield at most MOST_LISTED of the starts at a time, each with the rows of before the next one's first.
+
+    No row is left out, so that a commit refuses one that is of none of the starts.
+    """
+    for place in range(0, len(starts), MOST_LISTED):
+        part, later = starts[place : place + MOST_LISTED], starts[place + MOST_LISTED :]
+        if later and len(rows):
+            is_mine = pc.less(rows.column(column), pa.scalar(later[0], rows.schema.field(column).type))
+            mine, rows = rows.filter(is_mine), rows.filter(pc.fill_null(pc.invert(is_mine), fill_value=True))
+            yield part, mine
+        else:
+            yield part, rows
+
+
 def _windows_predicate(table: Table, windows: Sequence[datetime]) -> str:
     """Return the predicate of a table's windows, which are our own timestamps as text.
 
     Days with all their hours are matched by partition alone, without reading rows.
     """
-    starts = set(windows)
-    days = ", ".join(sorted({f"'{partition_of(table.name, start.date()).isoformat()}'" for start in starts}))
-    hours = Counter(start.date() for start in starts)
+    days = _listed(sorted({partition_of(table.name, start.date()) for start in windows}))
+    hours = Counter(start.date() for start in windows)
     if all(count == DAY for count in hours.values()):
         return f"date IN ({days})"
-    listed = ", ".join(f"'{text(start)}'" for start in sorted(starts))
-    return f"date IN ({days}) AND window_start IN ({listed})"
+    starts = ", ".join(f"'{text(start)}'" for start in windows)
+    return f"date IN ({days}) AND window_start IN ({starts})"
+
+
+def _listed(days: Sequence[date]) -> str:
+    return ", ".join(f"'{day.isoformat()}'" for day in days)

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import sqlalchemy as sa
 
-from modelops_pipelines.core.errors import RegistryError
+from modelops_pipelines.core.errors import RegistryError, SettingsError
 from modelops_pipelines.store.settings import is_server
 
 PROBE_SECONDS = 3.0
@@ -39,6 +39,14 @@ def unreachable(uri: str, why: str) -> RegistryError:
     return RegistryError(
         f"The model registry {shown} does not answer ({why})",
         "Start it, or correct MODELOPS_REGISTRY_URI; serving and rollbacks go on without it",
+    )
+
+
+def not_permitted(uri: str) -> SettingsError:
+    """Return the error of a registry that asks for a login, or for one that may do more."""
+    return SettingsError(
+        f"The model registry {shown_uri(uri)} does not permit this to whom this process signs in as, if it does",
+        "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, for this process",
     )
 
 

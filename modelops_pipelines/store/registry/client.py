@@ -2,8 +2,9 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 
 import mlflow
+from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 
 from modelops_pipelines.core.errors import ModelError, UnknownError
@@ -24,10 +26,11 @@ from modelops_pipelines.store.registry.guarded_client import GuardedClient, answ
 from modelops_pipelines.store.registry.model_copies import ModelCopies
 from modelops_pipelines.store.registry.model_loader import describe_files, why_unsafe
 from modelops_pipelines.store.registry.place import settle_registry
-from modelops_pipelines.store.registry.prepared_models import PreparedModel, prepare
+from modelops_pipelines.store.registry.prepared_models import PreparedModel, SavedModel, prepare
+from modelops_pipelines.store.registry.run_inputs import RunInputs, log_run_inputs
 from modelops_pipelines.store.registry.signatures import inputs_of, output_of
 from modelops_pipelines.store.registry.version_classes import recorded_classes, tagged_classes
-from modelops_pipelines.store.settings import Settings, is_server
+from modelops_pipelines.store.settings import Settings, is_server, own_registry
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 
 if TYPE_CHECKING:
@@ -36,8 +39,21 @@ if TYPE_CHECKING:
 TRAINING_SET_TAG = "modelops.training_set"
 TRAINER_TAG = "modelops.trainer"
 STAGE_TAG = "modelops.stage"
+SIGNATURE_TAG = "modelops.signature"
+UNREGISTERED = "(just trained)"
+"""What a model is called as a version until the registry has numbered it."""
 _LOCAL_SCHEMES = ("", "file")
+_MOST_LISTED = 10
 REFERENCE_FILES = ("reference.json", "reference_hours.parquet")
+
+
+@dataclass(frozen=True)
+class _Unregistered:
+    """What stands for a version in the registry that is none yet."""
+
+    name: str
+    version: str = UNREGISTERED
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,9 +77,12 @@ class Registry:
         """
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
+        if not sys.stderr.isatty():  # MLflow's bars would stand between the lines of a log
+            MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
         self._artifacts = settings.artifacts
         self._copies = ModelCopies(settings.models)
         self._uri = settings.registry_uri
+        self._is_own = self._uri == own_registry(settings.home)
         if is_server(self._uri):
             fault = registry_fault(self._uri)
             if fault is not None:
@@ -84,9 +103,9 @@ class Registry:
         """
         return prepare(model, frame, task, allow_pickle=allow_pickle)
 
-    def log(
+    def log(  # noqa: PLR0913 - a parameter for each part of what is logged
         self,
-        prepared: PreparedModel,
+        prepared: PreparedModel | SavedModel,
         *,
         model_name: str,
         experiment: str,
@@ -95,8 +114,11 @@ class Registry:
         reference: Mapping[str, bytes] | None = None,
         metrics: Mapping[str, float] | None = None,
         before_registering: Callable[[], object] = lambda: None,
+        inputs: RunInputs | None = None,
     ) -> ModelVersion:
         """Log a prepared model with signature, input example and training-set hash; register and return its version.
+
+        ``inputs`` are the training set as MLflow shows it, and tags of the run.
 
         ``before_registering`` is called once the model's files are stored: when storing them fails, it is not.
         """
@@ -106,6 +128,8 @@ class Registry:
         with answering(self._uri), mlflow.start_run(experiment_id=experiment_id, run_name=f"train {experiment}") as run:
             mlflow.set_tags({TRAINING_SET_TAG: training_set, TRAINER_TAG: trainer})
             mlflow.log_metrics(dict(metrics or {}))
+            if inputs is not None:
+                log_run_inputs(self._client, run.info.run_id, inputs)
             _log_files(reference or {})
             logged = prepared.log()
             before_registering()
@@ -125,6 +149,11 @@ class Registry:
                 "Correct what it says: MLflow's server and client may be of different releases",
             ) from error
 
+    def register_folder(self, model_name: str, folder: Path) -> str:
+        """Register a saved model's folder as it is, without a run; return the number of its version."""
+        self._ensure_model(model_name)
+        return str(self._client.create_model_version(model_name, folder.resolve().as_uri()).version)
+
     def describe(self, model_name: str, version: str) -> ModelVersion:
         """Return what serving needs of a registered version, with its files copied to the home; executes none of them.
 
@@ -134,7 +163,7 @@ class Registry:
             found = self._client.get_model_version(model_name, version)
             folder, files_hash = self._copied(model_name, version)
         except MlflowException as error:
-            raise _no_version(model_name, version, error) from error
+            raise self._no_version(model_name, version, error) from error
         described = describe_files(folder)
         of = _declared(described, folder, found)
         return ModelVersion(
@@ -149,6 +178,28 @@ class Registry:
             output=of.output,
             files_hash=files_hash,
             trained_here=False,
+            classes_from=of.classes_from,
+        )
+
+    def describe_saved(self, model_name: str, folder: Path) -> ModelVersion:
+        """Return what serving needs of a model saved here that is no version yet, with its files copied to the home.
+
+        Raises ModelError when they are not a servable model.
+        """
+        kept, files_hash = self._copies.keep(folder)
+        of = _declared(describe_files(kept), kept, _Unregistered(model_name))
+        return ModelVersion(
+            model_name=model_name,
+            version=UNREGISTERED,
+            artifact_uri=str(kept),
+            inputs=of.inputs,
+            classes=of.classes,
+            training_set=None,
+            run_id=None,
+            registered_at=datetime.now(UTC),
+            output=of.output,
+            files_hash=files_hash,
+            trained_here=True,
             classes_from=of.classes_from,
         )
 
@@ -174,8 +225,29 @@ class Registry:
         try:
             found = self._client.get_model_version(model_name, version)
         except MlflowException as error:
-            raise _no_version(model_name, version, error) from error
+            raise self._no_version(model_name, version, error) from error
         return tagged_classes(found.tags, model_name, version)
+
+    def signature_of(self, model_name: str, version: str) -> bytes | None:
+        """Return the signature in the version's tag, unverified; None without one. Raises UnknownError."""
+        try:
+            found: Mapping[str, str] = self._client.get_model_version(model_name, version).tags
+        except MlflowException as error:
+            raise self._no_version(model_name, version, error) from error
+        content = found.get(SIGNATURE_TAG)
+        return None if content is None else content.encode()
+
+    def set_signature(self, model_name: str, version: str, content: bytes) -> None:
+        """Set the version's tag to this signature; raises ModelError when MLflow refuses it, such as for its length."""
+        try:
+            self._client.set_model_version_tag(model_name, version, SIGNATURE_TAG, content.decode())
+        except MlflowException as error:
+            raise ModelError(
+                f"MLflow refuses the signature of version {version} of model {model_name!r}, {len(content)} characters "
+                f"({error.message[:200]})",
+                "Sign the folder before it is registered, which writes a file: model_signing sign key FOLDER "
+                "--signature FOLDER/model.sig --private_key FILE",
+            ) from error
 
     def reference_files(self, version: ModelVersion) -> dict[str, bytes]:
         """Return the drift reference's files from the artefacts of the version's run, by name; empty without one."""
@@ -204,7 +276,7 @@ class Registry:
         try:
             return _listed(self._client.get_model_version(model_name, version))
         except MlflowException as error:
-            raise _no_version(model_name, version, error) from error
+            raise self._no_version(model_name, version, error) from error
 
     def versions(self, model_name: str) -> list[str]:
         """Return the model's versions, oldest first."""
@@ -243,6 +315,21 @@ class Registry:
         location = (self._artifacts / name).as_uri() if local else None
         return str(self._client.create_experiment(name, artifact_location=location))
 
+    def _no_version(self, model_name: str, version: str, error: MlflowException) -> UnknownError:
+        """Return the error of a version that is not there, with those that are, or which registry was asked."""
+        known = self.versions(model_name)
+        if known:
+            remedy = f"Use one of its versions: {', '.join(known[-_MOST_LISTED:])}"
+        elif self._is_own:
+            remedy = (
+                "It is the home's own, and has no version of that model: name your MLflow server or database as "
+                "'registry_uri' in [tool.modelops] of pyproject.toml, or correct the model's name"
+            )
+        else:
+            remedy = "It has no version of that model: correct the model's name, or 'registry_uri' in the settings"
+        message = f"The registry has no version {version!r} of model {model_name!r} ({error.error_code})"
+        return UnknownError(message, remedy)
+
     def _ensure_model(self, model_name: str) -> None:
         try:
             self._client.create_registered_model(model_name)
@@ -258,13 +345,6 @@ def _listed(found: Any) -> ListedVersion:
         training_set=found.tags.get(TRAINING_SET_TAG),
         run_id=found.run_id,
         description=found.description or "",
-    )
-
-
-def _no_version(model_name: str, version: str, error: MlflowException) -> UnknownError:
-    return UnknownError(
-        f"The registry has no version {version!r} of model {model_name!r} ({error.error_code})",
-        "Use an existing version: see the model in MLflow's UI",
     )
 
 

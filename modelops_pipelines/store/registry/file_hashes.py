@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from modelops_pipelines.core.errors import ModelError
@@ -18,10 +18,22 @@ def hash_files(folder: Path) -> str:
 
     Raises ModelError when the folder has no model, a link that leads outside, or something other than files.
     """
-    whole = hashlib.sha256()
-    for name, path in sorted(_files(folder)):
+    return hash_of(digest_files(folder))
+
+
+def digest_files(folder: Path) -> dict[bytes, str]:
+    """Return each file's relative name with its content's SHA-256 (hex); raises ModelError as ``hash_files`` does."""
+    digests = {}
+    for name, path in _files(folder):
         with path.open("rb") as opened:
-            content = hashlib.file_digest(opened, "sha256").hexdigest()
+            digests[name] = hashlib.file_digest(opened, "sha256").hexdigest()
+    return digests
+
+
+def hash_of(digests: Mapping[bytes, str]) -> str:
+    """Return the hash of files with these names and contents."""
+    whole = hashlib.sha256()
+    for name, content in sorted(digests.items()):
         whole.update(name + b"\0" + content.encode() + b"\n")
     return whole.hexdigest()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from modelops_pipelines.store.registry.availability import unreachable
+from modelops_pipelines.store.registry.availability import not_permitted, unreachable
 
 PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
@@ -21,6 +21,7 @@ _OF_THE_REQUEST = frozenset({
     "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED", "INVALID_STATE", "RESOURCE_CONFLICT",
 })  # fmt: skip
 """Codes by which a registry that works refuses what was asked."""
+_OF_THE_LOGIN = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 
 
 class GuardedClient:
@@ -50,7 +51,10 @@ class GuardedClient:
 
 @contextmanager
 def answering(uri: str) -> Iterator[None]:
-    """Turn the failures to reach the registry within the block into RegistryError; refusals stay MlflowException."""
+    """Turn the failures to reach the registry within the block into RegistryError; refusals stay MlflowException.
+
+    Raises SettingsError for a registry that asks for another login.
+    """
     import requests
     from mlflow.exceptions import MlflowException
 
@@ -59,6 +63,8 @@ def answering(uri: str) -> Iterator[None]:
     except MlflowException as error:
         if error.error_code in _OF_THE_REQUEST:
             raise
+        if error.error_code in _OF_THE_LOGIN:
+            raise not_permitted(uri) from error
         raise unreachable(uri, type(error.__cause__ or error).__name__) from error
     except (requests.RequestException, sa.exc.SQLAlchemyError) as error:
         raise unreachable(uri, type(error).__name__) from error

@@ -14,6 +14,7 @@ from tempfile import mkdtemp
 from modelops_pipelines.core.errors import ModelError
 from modelops_pipelines.store.filesystem.files import sync
 from modelops_pipelines.store.registry.file_hashes import copy_files, hash_files
+from modelops_pipelines.store.registry.trust.trusted_versions import copy_of
 
 _DRAFT = ".draft-"
 FORGOTTEN_SECONDS = 86_400.0
@@ -58,8 +59,8 @@ class ModelCopies:
 
     def unneeded(self, needed: Collection[str]) -> list[Path]:
         """Return the copies, and the drafts of processes that died, that are not needed and were not used for a day."""
-        found = self._folder.glob("*")
-        return [path for path in found if path.name not in needed and path.is_dir() and _is_forgotten(path)]
+        found = [path for path in self._folder.glob("*") if copy_of(path.name) not in needed and path.is_dir()]
+        return [path for path in found if _is_forgotten(path)]
 
     def clean(self, needed: Collection[str]) -> list[str]:
         """Remove the copies that are not needed and were not used for a day; return their hashes."""
@@ -70,7 +71,7 @@ class ModelCopies:
                 continue
             with self.draft() as draft, contextlib.suppress(OSError):
                 path.replace(draft / path.name)  # gone at once: what is half removed must not be found
-                removed.append(path.name)
+                removed += [path.name] if copy_of(path.name) == path.name else []
         return removed
 
     @contextlib.contextmanager

@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelops_pipelines.core.errors import ModelError
@@ -46,6 +47,26 @@ class PreparedModel:
                 f"The trained model cannot be stored in a file ({type(error).__name__})",
                 "Return a model without open files, locks or connections",
             ) from error
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model that MLflow has saved elsewhere, in a folder. ``inputs`` are its signature's columns with their types."""
+
+    inputs: Mapping[str, str]
+    folder: Path
+
+    def log(self) -> Any:
+        """Log the folder's files as a model of the active run; return what MLflow says of it."""
+        import mlflow
+        from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
+        client, run = mlflow.MlflowClient(), mlflow.active_run()
+        made = client.create_logged_model(run.info.experiment_id, name="model", source_run_id=run.info.run_id)
+        client.log_model_artifacts(made.model_id, str(self.folder))
+        logged = client.finalize_logged_model(made.model_id, LoggedModelStatus.READY)
+        client.log_outputs(run.info.run_id, [LoggedModelOutput(made.model_id, step=0)])
+        return logged
 
 
 def prepare(model: Any, frame: "pd.DataFrame", task: str, *, allow_pickle: bool) -> PreparedModel:

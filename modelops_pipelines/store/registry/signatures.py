@@ -1,39 +1,29 @@
 """What a version's signature says: its inputs as column types, and the kind of its output. Read as data."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from modelops_pipelines.core.errors import ModelError
+from modelops_pipelines.core.models.input_forms import InputForm, form_of
 from modelops_pipelines.core.models.output_kinds import LABELS, PROBABILITIES, SCORES, UNKNOWN
-
-COLUMN_TYPES = {
-    "double": "float",
-    "float": "float",
-    "long": "int",
-    "integer": "int",
-    "string": "text",
-    "boolean": "bool",
-    "datetime": "timestamp",
-}
 
 
 def inputs_of(described: Mapping[str, Any], what: str) -> dict[str, str]:
-    """Return the signature's inputs as column types, in order."""
+    """Return the signature's inputs as column types, in order; raises ModelError for one that cannot be served."""
+    return input_form(described, what).kinds
+
+
+def input_form(described: Mapping[str, Any], what: str) -> InputForm:
+    """Return the form of the inputs that an MLmodel file declares; raises ModelError as ``form_of`` does."""
     signature = described.get("signature") or {}
-    columns: Sequence[Mapping[str, Any]] = json.loads(signature.get("inputs") or "[]")
-    inputs: dict[str, str] = {}
-    for column in columns:
-        kind = COLUMN_TYPES.get(str(column.get("type")))
-        if kind is None or "name" not in column:
-            raise ModelError(
-                f"Model {what} has an input {column.get('name', '(without a name)')!r} of type {column.get('type')!r}",
-                f"Log it with a signature of named columns of type {', '.join(COLUMN_TYPES)}",
-            )
-        inputs[str(column["name"])] = kind
-    if not inputs:
-        raise ModelError(f"Model {what} has no signature", "Log it with signature=infer_signature(inputs, predictions)")
-    return inputs
+    return form_of(json.loads(signature.get("inputs") or "[]"), what)
+
+
+def output_names(described: Mapping[str, Any]) -> list[str]:
+    """Return the names of the signature's outputs where there are several; none where one has no name."""
+    outputs: list[Mapping[str, Any]] = json.loads((described.get("signature") or {}).get("outputs") or "[]")
+    names = [one.get("name") for one in outputs]
+    return [str(name) for name in names] if len(names) > 1 and None not in names else []
 
 
 def output_of(described: Mapping[str, Any]) -> str:

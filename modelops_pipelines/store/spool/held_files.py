@@ -1,14 +1,14 @@
 """The files of the spool at an instant, for a copy: every record that was acknowledged before is in one, or ingested.
 
-A segment is renamed when it is sealed, and a folder that is being listed may show a renamed file not at all. So each
-folder is listed twice: a segment is renamed once.
+Segments are listed, and looked up, as ``segments.listed`` and ``segments.names_of`` say.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from modelops_pipelines.store.spool.segments import OPEN, SEALED
+from modelops_pipelines.store.filesystem.files import NotRegularError, open_regular
+from modelops_pipelines.store.spool.segments import listed, names_of
 
 
 def held_files(spool: Path, endpoint: str, stream: str) -> Iterator[tuple[Path, BinaryIO]]:
@@ -17,13 +17,12 @@ def held_files(spool: Path, endpoint: str, stream: str) -> Iterator[tuple[Path, 
     The file of an open segment may end in the middle of a line: its record was not acknowledged.
     """
     folder = spool / endpoint / stream
-    listed = {path.with_suffix("") for _ in range(2) for path in folder.glob("*/*") if path.suffix in (OPEN, SEALED)}
-    for segment in sorted(listed):
-        for ending in (OPEN, SEALED):  # in the order in which it is renamed
-            path = segment.with_suffix(ending)
+    found = (segment for worker in folder.glob("*") for segment in listed(worker))
+    for segment in sorted(found):
+        for path in names_of(segment):
             try:
-                opened = path.open("rb")
-            except FileNotFoundError:
+                opened = open_regular(path)
+            except (FileNotFoundError, NotRegularError):
                 continue
             with opened:
                 yield path, opened

@@ -182,6 +182,24 @@ def sealed_segments(spool: Path, endpoint: str, stream: str) -> list[Segment]:
     return sorted(ready, key=lambda segment: (segment.worker, segment.number))
 
 
+def listed(worker: Path) -> set[Path]:
+    """Return a worker's segments, open or sealed, without the ending of their names: see ``names_of``.
+
+    A segment is renamed when it is sealed, and a folder that is being listed may show a renamed file not at all. So the
+    folder is listed twice: a segment is renamed once.
+    """
+    found: set[Path] = set()
+    for _ in range(2):
+        with suppress(FileNotFoundError, NotADirectoryError):  # the last segment was ingested meanwhile
+            found.update(path.with_suffix("") for path in worker.iterdir() if path.suffix in (OPEN, SEALED))
+    return found
+
+
+def names_of(segment: Path) -> tuple[Path, Path]:
+    """Return the paths that a listed segment may have, in the order in which it is renamed: open, then sealed."""
+    return segment.with_suffix(OPEN), segment.with_suffix(SEALED)
+
+
 def open_segments(spool: Path, endpoint: str) -> list[Path]:
     """Return the endpoint's open segments, of dead workers too. Paths are not reused: a missing one was sealed."""
     return sorted((spool / endpoint).glob(f"*/*/*{OPEN}"))

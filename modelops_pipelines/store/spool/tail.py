@@ -7,20 +7,23 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from modelops_pipelines.store.spool.checksums import decode_line, parse_seal
-from modelops_pipelines.store.spool.segments import OPEN, SEALED
+from modelops_pipelines.store.spool.segments import SEALED, listed, names_of
 
 BLOCK = 128 * 1024
 
 
 def segments_by_last_write(spool: Path, endpoint: str, stream: str) -> list[tuple[float, Path]]:
-    """Return the stream's segments, sealed or open, with the epoch seconds of their last write; newest first."""
+    """Return the stream's segments, sealed or open, with the epoch seconds of their last write; newest first.
+
+    A segment that is sealed meanwhile is among them, under one of its names.
+    """
     found: list[tuple[float, Path]] = []
     for worker in (spool / endpoint / stream).glob("*"):
-        with suppress(FileNotFoundError, NotADirectoryError):  # the last segment was ingested meanwhile
-            for path in worker.iterdir():
-                if path.suffix in (OPEN, SEALED):
-                    with suppress(FileNotFoundError):  # sealed or ingested meanwhile
-                        found.append((path.stat().st_mtime, path))
+        for segment in listed(worker):
+            for path in names_of(segment):
+                with suppress(FileNotFoundError):
+                    found.append((path.stat().st_mtime, path))
+                    break
     return sorted(found, reverse=True)
 
 

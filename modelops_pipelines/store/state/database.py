@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from modelops_pipelines.core import timestamps
 from modelops_pipelines.core.errors import SchemaError, SettingsError, StateError, UnavailableError
 from modelops_pipelines.store.filesystem.files import exclusive
+from modelops_pipelines.store.filesystem.sqlite_files import truncate_journal
 from modelops_pipelines.store.state.engine import (
     READ_ONLY,
     checked_file,
@@ -31,7 +32,7 @@ from modelops_pipelines.store.state.faults import RESTORE, foreign, lost, shown,
 from modelops_pipelines.store.state.installation import Installation, fingerprint_of
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES, metadata
 
-REVISION = "0011"
+REVISION = "0013"
 SEAL = "seal"
 GENERATION = "keys_generation"
 PLACE = "home"
@@ -115,6 +116,15 @@ class Database:
         if problem != "ok":
             raise StateError(f"The state database {shown(self.url)} is corrupt ({problem})", RESTORE)
 
+    def forget_deleted(self, patience: float) -> None:
+        """Leave no bytes of deleted rows in the files of a SQLite database; raises BusyError while a reader blocks it.
+
+        The rows' pages are overwritten as they are deleted; the journal has them until it is emptied.
+        """
+        if self._path is not None:
+            self._require_own_file()
+            truncate_journal(self._path, patience)
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -158,6 +168,7 @@ class Database:
         found = self._file_id()
         if found == self._file:
             return
+        self._file = None  # until it is known: the file's number is given again once nobody has it open
         self._engine.dispose()
         if self._revision() != REVISION:
             raise lost(self.url, "was replaced by one that is empty or of another release", self._anew())

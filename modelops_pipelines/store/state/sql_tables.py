@@ -43,10 +43,51 @@ sa.Index(
     STATE_TABLES["alerts"].c.endpoint,
     STATE_TABLES["alerts"].c.rule,
     unique=True,
-    sqlite_where=STATE_TABLES["alerts"].c.status == "open",
-    postgresql_where=STATE_TABLES["alerts"].c.status == "open",
+    sqlite_where=STATE_TABLES["alerts"].c.status != "resolved",
+    postgresql_where=STATE_TABLES["alerts"].c.status != "resolved",
 )
 sa.Index("deployments_of_endpoint", STATE_TABLES["deployments"].c.endpoint, STATE_TABLES["deployments"].c.requested_at)
 sa.Index("trials_of_endpoint", STATE_TABLES["trials"].c.endpoint, STATE_TABLES["trials"].c.id)
 sa.Index("crashes_of_endpoint", STATE_TABLES["crashes"].c.endpoint, STATE_TABLES["crashes"].c.at)
 sa.Index("deletions_of_kind", STATE_TABLES["deletions"].c.kind, STATE_TABLES["deletions"].c.finished_at)
+sa.Index("events_of_alert", STATE_TABLES["alert_events"].c.alert_id, STATE_TABLES["alert_events"].c.id)
+sa.Index("notifications_to_tell", STATE_TABLES["notifications"].c.message_id, STATE_TABLES["notifications"].c.due_at)
+sa.Index("notifications_of_alert", STATE_TABLES["notifications"].c.alert_id, STATE_TABLES["notifications"].c.channel)
+sa.Index("messages_to_send", STATE_TABLES["messages"].c.status, STATE_TABLES["messages"].c.due_at)
+sa.Index(
+    "rule_versions",
+    STATE_TABLES["alert_rules"].c.endpoint,
+    STATE_TABLES["alert_rules"].c.name,
+    STATE_TABLES["alert_rules"].c.version,
+    unique=True,
+)
+sa.Index(
+    "training_runs_of_endpoint", STATE_TABLES["training_runs"].c.endpoint, STATE_TABLES["training_runs"].c.started_at
+)
+sa.Index(
+    "events_of_feedback",
+    STATE_TABLES["feedback_events"].c.endpoint,
+    STATE_TABLES["feedback_events"].c.feedback_id,
+    STATE_TABLES["feedback_events"].c.id,
+)
+sa.Index("flagged_feedback", STATE_TABLES["feedback_marks"].c.endpoint, STATE_TABLES["feedback_marks"].c.flagged)
+sa.Index(
+    "one_review_a_reason",
+    STATE_TABLES["review_items"].c.endpoint,
+    STATE_TABLES["review_items"].c.prediction_id,
+    STATE_TABLES["review_items"].c.reason,
+    unique=True,
+)
+sa.Index(
+    "open_reviews",
+    STATE_TABLES["review_items"].c.endpoint,
+    STATE_TABLES["review_items"].c.status,
+    STATE_TABLES["review_items"].c.priority,
+)
+sa.Index(
+    "one_verdict_a_reviewer",
+    STATE_TABLES["review_verdicts"].c.item,
+    STATE_TABLES["review_verdicts"].c.reviewer,
+    unique=True,
+)
+sa.Index("told_once", STATE_TABLES["lineage_events"].c.key, unique=True)

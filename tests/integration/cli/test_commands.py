@@ -1,14 +1,16 @@
 """Every command against a real project, in a process of its own."""
 
 import os
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+import click
 import pytest
 
 from docs.generate import help_texts
 from modelops_pipelines.cli import project as opening
-from modelops_pipelines.cli.main import COMMANDS
+from modelops_pipelines.cli.main import COMMANDS, cli
 from tests.support.command_line import Loop, modelops, refused
 from tests.support.gateway import running_gateway
 from tests.support.project import Project, cancer_frame, make_project, train_first
@@ -32,6 +34,24 @@ def test_the_help_of_every_command_is_as_reviewed() -> None:
 def test_the_short_help_is_the_first_sentence_of_no_missing_command() -> None:
     names = {name.split()[1] for name, _ in help_texts() if " " in name}
     assert names == set(COMMANDS)
+
+
+def test_every_whole_number_that_a_command_takes_has_bounds_that_the_state_can_hold() -> None:
+    numbers = list(_whole_numbers(cli, click.Context(cli)))
+    assert len(numbers) > 10
+    assert [] == [where for where, kind in numbers if not (isinstance(kind, click.IntRange) and kind.max is not None)]
+    assert max(kind.max for _, kind in numbers if isinstance(kind, click.IntRange) and kind.max is not None) <= 2**53
+
+
+def _whole_numbers(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.ParamType]]:
+    for parameter in command.params:
+        if isinstance(parameter.type, click.types.IntParamType):
+            yield f"{command.name} {parameter.name}", parameter.type
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from _whole_numbers(inner, click.Context(inner, parent=context))
 
 
 @pytest.mark.parametrize(
@@ -76,10 +96,13 @@ def test_endpoint_list_shows_what_is_configured_and_what_serves(loop: Loop) -> N
     }
     [row] = modelops(loop.project, "endpoint", "list", "--json").json
     assert row.pop("generation") >= 1
-    assert row.pop("drift_unmonitored") == "no window has been judged yet"
+    assert row.pop("drift_unmonitored") == (
+        "no window has been judged yet: one hour with requests has to be over, and Dagster has to run"
+    )
+    assert set(row.pop("alerts")) <= {"open", "acknowledged", "pending", "flapping"}
     assert {**expected, "problem": None, "to_add": None} == row
     head = modelops(loop.project, "endpoint", "list").out.splitlines()[0].split()
-    assert head == [*expected, "generation", "problem", "drift_unmonitored"]
+    assert head == [*expected, "generation", "problem", "alerts", "drift_unmonitored"]
 
 
 def test_endpoint_show_gives_every_setting_with_its_default(loop: Loop) -> None:
@@ -253,6 +276,7 @@ def test_retrain_judges_a_candidate_and_changes_nothing_that_is_live(loop: Loop)
     if done.code == 3:  # today is one of the days that are kept for evaluation
         assert "No prediction of endpoint 'cancer' has a label yet" in done.err
         return
+    assert ", since " in done.err  # a training takes longer than the second after which it is told
     assert done.json["verdict"] == "not enough evidence"
     assert modelops(loop.project, "endpoint", "list", "--json").json[0]["champion"] == "1"
 

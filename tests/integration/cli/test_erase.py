@@ -17,7 +17,16 @@ from tests.support.command_line import environment_of, modelops, refused
 from tests.support.project import Project, make_project
 
 USER = "anna o'hara"
-NOTHING = {"feedback": 0, "inference_log": 0, "labels": 0, "rejects": 0, "shadow_log": 0, "training_sets": {}}
+NOTHING = {
+    "explanations": 0,
+    "feedback": 0,
+    "inference_log": 0,
+    "keyed_labels": 0,
+    "labels": 0,
+    "rejects": 0,
+    "shadow_log": 0,
+    "training_sets": {},
+}
 
 
 @pytest.fixture
@@ -40,9 +49,19 @@ def test_it_says_what_was_erased_as_json_and_as_columns(project: Project) -> Non
     assert [{"endpoint": "cancer", **NOTHING, "inference_log": 2}] == done.json
     assert "" == done.err
     again = modelops(project, "erase", "--user", USER, "--yes", "--endpoint", "cancer")
-    names = ["endpoint", "feedback", "inference_log", "labels", "rejects", "shadow_log", "training_sets"]
-    assert names == again.out.split()[:7]
-    assert ["cancer", *["0"] * 6] == again.out.split()[7:]
+    names = [
+        "endpoint",
+        "explanations",
+        "feedback",
+        "inference_log",
+        "keyed_labels",
+        "labels",
+        "rejects",
+        "shadow_log",
+        "training_sets",
+    ]
+    assert names == again.out.split()[:9]
+    assert ["cancer", *["0"] * 8] == again.out.split()[9:]
     assert 2 == logged(project)
     assert all(one.actor.startswith("cli:") for one in Erasures(project.stores.database).of("cancer"))
 

@@ -60,7 +60,7 @@ def test_the_job_shows_the_tasks_and_what_they_changed(project: Project) -> None
                 patched.setenv(name, value)
             done = maintenance_job.execute_in_process(
                 run_config={"ops": {"maintain": {"config": {"only": ["retention", "compaction"]}}}},
-                resources={"project": resource},
+                resources={"modelops_project": resource},
                 instance=instance,
             )
     [event] = [one for one in done.all_events if one.event_type_value == "STEP_OUTPUT"]

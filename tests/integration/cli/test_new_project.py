@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.command_line import NewUser, new_user
 from tests.support.paths import ROOT
+from tests.support.ports import listeners
 from tests.support.waiting import wait_until
 
 START_SECONDS, LOOP_SECONDS = 240, 180
@@ -46,7 +47,7 @@ def test_a_new_project_serves_logs_by_dagster_s_own_sensors_and_ends_every_proce
         wait_until(lambda: user.rows(query), LOOP_SECONDS)
         assert user.rows(query) == [{"prediction_id": f"{answer['request_id']}-0", "mean_radius": 14.1}]
         wait_until(lambda: json.loads(user.run("metrics", "tumours", "--json")), LOOP_SECONDS)
-        [gateway] = [pid for pid in descendants(up.pid) if _is_gateway_of(pid, up.pid)]
+        gateway = _gateway_of(up.pid, user.ports["GATEWAY"])
         os.kill(gateway, signal.SIGKILL)
         wait_until(lambda: "gateway ended (exit code -9) and is started again" in _said(user, up), 20)
         wait_until(lambda: _predicts(user), START_SECONDS)
@@ -79,11 +80,14 @@ def test_up_refuses_a_port_that_somebody_else_answers_on(user: NewUser) -> None:
     assert "of dagster is in use. Stop the process that listens there, or set MODELOPS_DAGSTER_PORT" in done.stderr
 
 
-def _is_gateway_of(pid: int, parent: int) -> bool:
-    """Return whether a process is the gateway that another has started."""
-    told = Path(f"/proc/{pid}/cmdline").read_bytes()
-    status = Path(f"/proc/{pid}/stat").read_text()
-    return b"gateway.server" in told and int(status.rpartition(")")[2].split()[1]) == parent
+def _gateway_of(up: int, port: str) -> int:
+    """Return the process that `up` has started to serve, by what it listens on: a spare one may have taken its place."""
+    [gateway] = [pid for pid in listeners(int(port)) if _parent_of(pid) == up]
+    return gateway
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _predicts(user: NewUser) -> bool:
@@ -106,7 +110,7 @@ def descendants(pid: int) -> set[int]:
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            parents[int(folder.name)] = _parent_of(int(folder.name))
         except (OSError, ValueError):
             continue
     found, edge = set(), {pid}

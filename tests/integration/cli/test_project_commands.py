@@ -38,8 +38,21 @@ def test_doctor_tells_what_the_home_takes_and_how_it_grows(loop: Loop) -> None:
     assert found["runs"]["found"] == "Dagster has not run here"
     assert found["memory"]["found"] == "modelops up does not run"
     assert found["maintenance"]["found"].startswith("Maintenance did not run yet")
+    assert found["backup"]["numbers"]["days"] is None
+    assert found["backup"]["numbers"]["reason"] == "no backup of this home was taken with modelops backup"
     [reading] = loop.project.stores.readings.read()
     assert reading.total == sizes["bytes"]
+
+
+def test_doctor_tells_the_age_of_the_newest_backup(fresh: Project, tmp_path: Path) -> None:
+    for wanted in range(1, 4):
+        assert modelops(fresh, "backup", str(tmp_path / "saved")).code == 0
+        found = next(one for one in modelops(fresh, "doctor", "--json").json if one["check"] == "backup")
+        assert found["ok"]
+        assert f"in {tmp_path / 'saved'} (" in found["found"]
+        assert found["numbers"]["target"] == str(tmp_path / "saved")
+        assert (wanted < 3) is ("reason" in found["numbers"])
+    assert found["numbers"]["limit"] == 2.0
 
 
 def test_doctor_names_the_line_of_a_broken_yaml(fresh: Project) -> None:
@@ -76,7 +89,9 @@ def test_a_folder_without_a_project_stays_as_it_is(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     for name in ("MODELOPS_HOME", "MODELOPS_ENDPOINTS"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(SettingsError, match=r"There is no project in .* create one: modelops init FOLDER"):
+    with pytest.raises(
+        SettingsError, match=r"There is no project in .* create one: modelops init FOLDER.* modelops endpoint add"
+    ):
         open_stores()
     assert list(tmp_path.iterdir()) == []
 
@@ -132,10 +147,6 @@ def test_up_refuses_a_port_in_use(taken: Project) -> None:
         modelops(taken, "up"),
         "is in use. Stop the process that listens there, or set MODELOPS_GATEWAY_PORT to another port",
     )
-
-
-def test_up_refuses_a_folder_without_workspace_yaml(fresh: Project) -> None:
-    refused(modelops(fresh, "up", "--no-mlflow"), "workspace.yaml. Create a project with: modelops init FOLDER")
 
 
 def test_gateway_says_where_it_listens_and_ends_on_sigterm(fresh: Project) -> None:

@@ -138,6 +138,7 @@ def test_wrong_usage_says_what_is_right(command: Command, project: Project) -> N
         (("promote", "cancer", "2", "--force"), "--force requires --reason"),
         (("rollback", "cancer", "--undo"), "--undo requires --reason"),
         (("history", "cancer", "--at", "yesterday"), "'yesterday' is not a time"),
+        (("history", "cancer", "--at", "9999-12-31T23:59:59-12:00"), "is after 2261"),
         (("deploy", "cancer", "1", "--share", "0"), "0 is not in the range"),
         (("deployments", "--status", "fine"), "'fine' is not one of"),
     ):

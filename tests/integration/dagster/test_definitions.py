@@ -15,8 +15,9 @@ from modelops_pipelines import ModelEndpoint
 from modelops_pipelines.definitions import defs
 from modelops_pipelines.operations.endpoints.kept import keep
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
+from modelops_pipelines.resources.asset_reports import ALERTS
 from modelops_pipelines.resources.project import ProjectResource
 from modelops_pipelines.sensors.common import RETRAINING_ASSETS
 from modelops_pipelines.store.stores import Stores
@@ -55,7 +56,7 @@ TABLES = {
     "key_usage",
     "shadow_log",
 }
-SENSORS = {"new_data", "alerts", "retraining", "promotion", "trials", "shadows", "lost_runs"}
+SENSORS = {"new_data", "alerts", "retraining", "promotion", "trials", "shadows", "lost_runs", "notifications"}
 SHARED = """\
 import dagster as dg
 from modelops_pipelines.components.model_endpoint import ModelEndpoint, shared_definitions
@@ -84,7 +85,8 @@ def test_the_code_location_loads_and_is_what_it_was(flights: dg.Definitions) -> 
 
 
 def test_every_asset_says_what_it_is_whose_it_is_and_what_is_in_it(flights: dg.Definitions) -> None:
-    for spec in flights.resolve_all_asset_specs():
+    specs = [spec for spec in flights.resolve_all_asset_specs() if spec.key != ALERTS]
+    for spec in specs:
         assert spec.description, spec.key
         assert (spec.group_name, list(spec.owners), spec.tags["endpoint"]) == (
             "flights",
@@ -95,9 +97,10 @@ def test_every_asset_says_what_it_is_whose_it_is_and_what_is_in_it(flights: dg.D
         if spec.key.path[-1] in TABLES:
             columns = spec.metadata["dagster/column_schema"].columns
             assert all(column.description for column in columns), spec.key
-    assert {
-        spec.key.path[-1] for spec in flights.resolve_all_asset_specs() if "dagster/column_schema" in spec.metadata
-    } == TABLES
+    assert {spec.key.path[-1] for spec in specs if "dagster/column_schema" in spec.metadata} == {
+        *TABLES,
+        "feedback_training_rows",
+    }
 
 
 def described(definitions: dg.Definitions) -> str:
@@ -215,7 +218,7 @@ def test_sensors_speak_of_every_endpoint(two: Two) -> None:
 def test_an_endpoint_without_a_trainer_has_no_learning_assets(tmp_path: Path) -> None:
     with world(tmp_path, yaml=CANCER_YAML.replace("  trainer: tests.fakes.trainers:logistic\n", "")) as made:
         names = {key.path[-1] for key in made.definitions.resolve_all_asset_keys()}
-        assert names == {*MONITORING, "drift_report", "shadow_log"}
+        assert names == {*MONITORING, "drift_report", "shadow_log", "alerts"}
 
 
 def test_endpoints_work_as_components_of_a_dagster_project() -> None:
@@ -227,7 +230,7 @@ def test_endpoints_work_as_components_of_a_dagster_project() -> None:
         with sandbox.build_all_defs() as built:
             dg.Definitions.validate_loadable(built)
             keys = {key.path[0] for key in built.resolve_all_asset_keys()}
-            assert keys == {"cancer", "diabetes"}
+            assert keys == {"cancer", "diabetes", "modelops"}
             assert {sensor.name for sensor in built.sensors} == SENSORS
         with sandbox.load_component_and_build_defs(sandbox.defs_folder_path / "one") as (_, alone):
             dg.Definitions.validate_loadable(alone)
@@ -314,7 +317,7 @@ def test_the_alert_sensor_tells_of_a_faulty_file_and_of_its_mending(
         for content, expected in (("attributes: [", ["configuration"]), (CANCER_YAML, ["configuration"]), (None, [])):
             if content is not None:
                 path.write_text(content)
-            context = dg.build_sensor_context(instance, resources={"project": ProjectResource()})
+            context = dg.build_sensor_context(instance, resources={"modelops_project": ProjectResource()})
             sensor(context)
             assert expected == [alert.kind for alert in project.stores.alerts.find("cancer", "open")]
 
@@ -326,7 +329,11 @@ def _shown_fault(built: dg.Definitions, endpoint: str) -> str:
 
 def test_what_is_wrong_with_a_step_reads_as_our_message(tmp_path: Path) -> None:
     with world(tmp_path) as made:
-        run = made.materialise(["drift_report"])
-        assert failure_of(run) == "The log of endpoint 'cancer' is empty. Send it requests first"
+        run = made.materialise(["training_set"])
+        said = "No version of model 'tumours' is recorded in this project. Train one, or deploy one from the registry"
+        assert failure_of(run) == said
+        [empty] = made.materialise(["drift_report"]).get_asset_materialization_events()
+        told = empty.materialization.metadata["reason"].value
+        assert told == "The log of endpoint 'cancer' is empty. Send it requests first"
         run = made.materialise(["service_metrics"], config={"start": "yesterday", "end": ""})
         assert failure_of(run).startswith("start is 'yesterday', which is not an ISO 8601 time")

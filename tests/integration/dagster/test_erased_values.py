@@ -62,7 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def test_what_a_library_a_metric_or_a_trainer_says_is_in_no_run_of_dagsters(made: World) -> None:
     failed = _arrow_fails.execute_in_process(
-        instance=made.instance, resources={"project": ProjectResource()}, raise_on_error=False
+        instance=made.instance, resources={"modelops_project": ProjectResource()}, raise_on_error=False
     )
     assert "ArrowInvalid" in failure_of(failed)
     trained = made.run("retrain")
@@ -74,8 +74,8 @@ def test_what_a_library_a_metric_or_a_trainer_says_is_in_no_run_of_dagsters(made
 
 
 @dg.op
-def _cast(project: ProjectResource) -> None:
-    with project.stores():
+def _cast(modelops_project: ProjectResource) -> None:
+    with modelops_project.stores():
         pa.array([CITY]).cast(pa.int64())
 
 

@@ -17,8 +17,8 @@ import dagster as dg
 from dagster import DagsterInstance
 for sensor in loaded.sensors:
     with DagsterInstance.ephemeral() as instance:
-        project = loaded.resources["project"]
-        with dg.build_sensor_context(instance=instance, resources={"project": project}, definitions=loaded) as context:
+        project = loaded.resources["modelops_project"]
+        with dg.build_sensor_context(instance=instance, resources={"modelops_project": project}, definitions=loaded) as context:
             said = sensor.evaluate_tick(context)
             assert said.skip_message, said
 """

@@ -39,7 +39,7 @@ CHECKS = {
     "inference_log": ["nothing_rejected"],
     "service_metrics": ["error_rate", "latency_p95_ms"],
     "drift": ["drift"],
-    "quality_metrics": ["quality_brier_skill"],
+    "quality_metrics": ["quality_brier_skill", "quality_excess_errors"],
     "key_usage": ["key_usage_complete"],
     "evaluation": ["gate"],
 }
@@ -144,6 +144,7 @@ def test_an_assets_checks_are_on_its_page(screen: Screen, asset: str) -> None:
                 "trials",
                 "shadows",
                 "cadence",
+                "review",
                 "reconcile",
                 "maintenance",
             ],

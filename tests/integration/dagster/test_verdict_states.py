@@ -16,7 +16,7 @@ from modelops_pipelines.assets.metadata import asset_results, check_results, key
 from modelops_pipelines.core.alerting.alerts import Verdict, with_states
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS
 from modelops_pipelines.core.tables.lake import DATA_QUALITY, DRIFT
-from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
+from modelops_pipelines.operations.alerting.life.raise_alerts import raise_alerts
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.operations.reports.health_page import write_health_page
 from modelops_pipelines.store.state.improve.gates import Gate

@@ -4,35 +4,17 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.support.command_line import START, NewUser, new_user
+from tests.support.command_line import NewUser
 from tests.support.paths import ROOT
 from tests.support.programs import needs
-from tests.support.waiting import wait_until
-from tests.support.warm import WarmProcess
 
 BLOCK = re.compile(r"^```(sh|json)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 VARYING = frozenset({"request_id", "feedback_id", "key_id", "key", "created_at", "expires_at"})
 DOCS = ROOT / "docs"
-
-
-@pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewUser]:
-    user = new_user(tmp_path_factory.mktemp("docs"))
-    user.run("deploy", "tumours", "1")
-    log = user.folder / "gateway.log"
-    gateway = WarmProcess(START, "gateway", cwd=user.folder, env=user.environment, out=log, err=log)
-    try:
-        wait_until(lambda: _ready(user), 60)
-        yield user
-    finally:
-        gateway.terminate()
-        gateway.wait(timeout=30)
 
 
 @pytest.mark.slow
@@ -87,10 +69,3 @@ def without_varying(value: Any) -> Any:
     if isinstance(value, list):
         return [without_varying(part) for part in value]
     return round(value, 6) if isinstance(value, float) else value
-
-
-def _ready(user: NewUser) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{user.ports['GATEWAY']}/health/ready").status_code == 200
-    except httpx.TransportError:
-        return False

@@ -5,12 +5,11 @@ second shell" it runs until the end. A ``text`` block after it is what it printe
 """
 
 import os
-import re
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.pages import blocks, matches
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
-BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 BACKGROUND = "In a second shell"
 DEFAULT_PORTS = {"GATEWAY": "8000", "DAGSTER": "3000", "MLFLOW": "5000"}
 SECONDS = 240
@@ -99,11 +98,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def blocks(page: Path) -> Iterator[tuple[str, str, str]]:
-    """Return each fenced block's language, title and content."""
-    yield from BLOCK.findall(page.read_text())
-
-
 def follow(page: Path, reader: Reader) -> int:
     """Do what the page says; return how many commands and outputs were checked."""
     checked, printed = 0, ""
@@ -114,17 +108,11 @@ def follow(page: Path, reader: Reader) -> int:
             elif language == "sh":
                 printed = reader.run(content)
             elif language == "text":
-                assert _matches(content, printed), f"the page says:\n{content}\nprinted was:\n{printed}"
+                assert matches(content, printed), f"the page says:\n{content}\nprinted was:\n{printed}"
             elif title:
                 reader.write(title, content)
             checked += language in ("sh", "text")
     return checked
-
-
-def _matches(shown: str, printed: str) -> bool:
-    """Tell whether the lines shown were printed, one after the other, whatever the spaces between words."""
-    pattern = r"\s+".join(re.escape(word).replace(r"\.\.\.", ".*?") for word in shown.split())
-    return re.search(pattern, printed, re.DOTALL) is not None
 
 
 @pytest.mark.slow
@@ -132,3 +120,12 @@ def _matches(shown: str, printed: str) -> bool:
 def test_a_tutorial_s_commands_do_what_it_says(name: str, tmp_path: Path) -> None:
     page = ROOT / "docs" / f"tutorial-{name}.md"
     assert follow(page, Reader(tmp_path)) >= 8
+
+
+@pytest.mark.slow
+def test_five_commands_lead_from_a_registered_model_to_a_monitored_prediction(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "first-steps.md"
+    reader = Reader(tmp_path)
+    reader.write("register.py", next(content for _, title, content in blocks(page) if title == "register.py"))
+    reader.run("python register.py && rm register.py")
+    assert follow(page, reader) == 7

@@ -12,13 +12,13 @@ import pytest
 from modelops_pipelines.core.drift.schedule import is_due
 from modelops_pipelines.core.endpoints.spec import DriftPolicy
 from modelops_pipelines.core.tables.lake import DRIFT
-from modelops_pipelines.operations.alerting.judge_rules import judge_rules
-from modelops_pipelines.operations.alerting.thresholds import rows_of_busiest_version
+from modelops_pipelines.operations.alerting.judges.judge_rules import judge_rules
+from modelops_pipelines.operations.alerting.judges.thresholds import rows_of_busiest_version
 from modelops_pipelines.operations.drift.detect import detect_drift
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.drift.references import make_reference
 from modelops_pipelines.operations.lake.incremental import Range
-from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.store.registry.references.drift_references import Reference
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.records import VERSION
 from tests.support.project import Project, copied_project

@@ -15,7 +15,7 @@ from modelops_pipelines.core.drift.seasonal_reference import EVERYTHING
 from modelops_pipelines.core.profiles.profile import fit_bins, profile
 from modelops_pipelines.core.profiles.profile_stack import Stack
 from modelops_pipelines.core.tables.lake import DATA_QUALITY
-from modelops_pipelines.operations.alerting.judge_rules import judge_rules
+from modelops_pipelines.operations.alerting.judges.judge_rules import judge_rules
 from modelops_pipelines.operations.drift.data_quality import (
     BEFORE,
     MOST_CHUNKS,
@@ -26,7 +26,7 @@ from modelops_pipelines.operations.drift.data_quality import (
 from modelops_pipelines.operations.drift.faults import Failures
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.lake.incremental import Range
-from modelops_pipelines.store.lake.profile_rows import Hours, hour_of
+from modelops_pipelines.store.lake.rows.profiles import Hours, hour_of
 from tests.support.project import Project, copied_project
 from tests.worlds.two_weeks import HOUR, MONDAY, derive, killed_while_writing, send, stored
 

@@ -16,7 +16,7 @@ from modelops_pipelines.core.release.event_log import Event
 from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.core.windows import window_of
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.improve.training_sets import freeze_frame
+from modelops_pipelines.operations.improve.training.sets import freeze_frame
 from modelops_pipelines.operations.reports import drift_report
 from modelops_pipelines.operations.reports.drift_report import (
     COLUMNS,

@@ -13,7 +13,7 @@ import pytest
 
 from modelops_pipelines.core.endpoints.spec import DriftPolicy
 from modelops_pipelines.core.tables.lake import DAILY_PROFILES, DATA_QUALITY, DRIFT, PROFILES
-from modelops_pipelines.operations.alerting.judge_rules import judge_rules
+from modelops_pipelines.operations.alerting.judges.judge_rules import judge_rules
 from modelops_pipelines.operations.drift import detect as drifting
 from modelops_pipelines.operations.drift import reference_hours as history
 from modelops_pipelines.operations.drift import sparse
@@ -23,8 +23,8 @@ from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.drift.reference_hours import histories, reference_before
 from modelops_pipelines.operations.drift.references import make_reference, reference_hours
 from modelops_pipelines.operations.lake.incremental import Range
-from modelops_pipelines.store.lake.profile_rows import joined_rows
-from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.store.lake.rows.profiles import joined_rows
+from modelops_pipelines.store.registry.references.drift_references import Reference
 from tests.fakes.records import VERSION
 from tests.support.project import Project, copied_project
 from tests.worlds.two_weeks import DAYS, HOUR, MONDAY, ROWS, derive, of_column, send, stored

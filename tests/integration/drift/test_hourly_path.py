@@ -24,7 +24,7 @@ stores = Stores()
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
-from modelops_pipelines.operations.alerting.judge_rules import judge_rules
+from modelops_pipelines.operations.alerting.judges.judge_rules import judge_rules
 
 spec = endpoint_named(stores, "cancer")
 project = Project(None, {{}}, stores, spec)

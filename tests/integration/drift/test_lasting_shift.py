@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED
-from modelops_pipelines.core.endpoints.spec import AlertRule, DriftPolicy
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule
+from modelops_pipelines.core.endpoints.spec import DriftPolicy
 from modelops_pipelines.core.profiles.profile import fit_bins, profile
 from modelops_pipelines.core.tables.lake import DRIFT, PROFILES
-from modelops_pipelines.operations.alerting.judge_rules import judge_table
+from modelops_pipelines.operations.alerting.judges.judge_rules import judge_table
 from modelops_pipelines.operations.drift.detect import detect_drift
 from modelops_pipelines.operations.lake.incremental import Range
-from modelops_pipelines.store.lake.profile_rows import hour_of, joined_rows
-from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.store.lake.rows.profiles import hour_of, joined_rows
+from modelops_pipelines.store.registry.references.drift_references import Reference
 from tests.fakes.hourly_profiles import HourlyProfile, to_rows
 from tests.fakes.records import START, VERSION
 from tests.support.project import Project, make_project

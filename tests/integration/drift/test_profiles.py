@@ -18,7 +18,7 @@ from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.drift import profiles as profiling
 from modelops_pipelines.operations.drift.profiles import profile_windows, stored_hours, stored_profiles
 from modelops_pipelines.operations.lake.incremental import Range
-from modelops_pipelines.store.lake.profile_rows import from_rows, hour_of, joined_rows
+from modelops_pipelines.store.lake.rows.profiles import from_rows, hour_of, joined_rows
 from tests.fakes.hourly_profiles import HourlyProfile, to_rows
 from tests.fakes.records import START, VERSION, request_record, write_segment
 from tests.support.project import Project, make_project

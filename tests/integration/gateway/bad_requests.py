@@ -256,7 +256,7 @@ BAD_RESPONSES: dict[str, tuple[str, Any, Expected]] = {
     "feedback that says nothing": (
         "cancer/feedback",
         {"prediction_id": "{cancer}-0", "user_id": "ann"},
-        (422, "input", "The feedback is empty", "Send a rating, thumbs, a comment or a corrected_label"),
+        (422, "input", "The feedback is empty", "Send a rating, thumbs, comment, corrected_label or categories"),
     ),
     "a rating too high": (
         "cancer/feedback",
@@ -287,6 +287,26 @@ BAD_RESPONSES: dict[str, tuple[str, Any, Expected]] = {
         "cancer/feedback",
         {"prediction_id": "{cancer}-0", "comment": "x" * 4097},
         (422, "input", "comment: String should have at most 4096 characters", FIELDS),
+    ),
+    "too many categories": (
+        "cancer/feedback",
+        {"prediction_id": "{cancer}-0", "categories": ["x"] * 21},
+        (422, "input", "categories: List should have at most 20 items after validation, not 21", FIELDS),
+    ),
+    "a category that says nothing": (
+        "cancer/feedback",
+        {"prediction_id": "{cancer}-0", "categories": [""]},
+        (422, "input", "categories.0: String should have at least 1 character", FIELDS),
+    ),
+    "feedback of tomorrow": (
+        "cancer/feedback",
+        {"prediction_id": "{cancer}-0", "rating": 5, "given_at": "2100-01-01T00:00:00Z"},
+        (
+            422,
+            "input",
+            "given_at 2100-01-01T00:00:00Z is in the future",
+            "Send a time at most 5 minutes ahead of the gateway's clock",
+        ),
     ),
     "a corrected label of an unknown class": (
         "cancer/feedback",

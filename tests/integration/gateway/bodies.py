@@ -18,7 +18,7 @@ ANSWER = "1.5 | 2 | True | Oslo | 2026-01-31 12:00:00"
 LINES = "Send a header line with the features' names, then one line per row"
 TYPE = "Send the type of the model's signature"
 V2 = "Send 'inputs' as the Open Inference Protocol V2 defines them: name, shape, datatype, data"
-NULL = "Send a value, or log the model with a float input for a feature that may be missing"
+NULL = "Send a value, or log the model with a float or an optional input for a feature that may be missing"
 
 
 def _csv(row: str) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.endpoints.load import read_endpoint
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from tests.integration.gateway.bad_requests import (
     BAD_ADDRESSES,
@@ -152,7 +152,8 @@ def test_answers_that_are_text_come_as_text(running: Running) -> None:
 
 def test_an_endpoint_without_a_deployment_answers_503_and_says_when_to_try_again(running: Running) -> None:
     response = running.gateway.predict([ROW], "empty")
-    message, remedy = "Endpoint 'empty' serves no version yet", "Deploy one: modelops deploy empty VERSION"
+    message, remedy = "Endpoint 'empty' serves no version yet", "Deploy one: POST /endpoints/empty/deployments"
+    remedy += ' with {"version": "VERSION"} (modelops deploy empty VERSION)'
     _check(response, (503, "not_ready", message, remedy), running.ids)
     assert response.headers["retry-after"] == "1"
 

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.explanations.explain_log import explain_log
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.spool.segments import read_lines, sealed_segments
 from tests.fakes import model_kinds as kinds
@@ -23,11 +24,11 @@ from tests.support.project import Project
 from tests.support.request_forms import columns_of, rows_of
 from tests.support.waiting import wait_until
 
-CAPTURE = "  capture: {{{}}}\n"
+CAPTURE, EXPLAIN = "  capture: {{{}}}\n", "  explain: {sample: 0}\n"
 POLICIES = {
     "sampled": CAPTURE.format("sample: 0.3"),
     "brief": CAPTURE.format("max_kib: 1"),
-    "discreet": CAPTURE.format("redact: [city, income, user_id, session_id, client_request_id]"),
+    "discreet": CAPTURE.format("redact: [city, income, user_id, session_id, client_request_id]") + EXPLAIN,
     "open": "",
 }
 REQUESTS = 400
@@ -129,6 +130,21 @@ def test_what_is_redacted_is_on_the_disk_nowhere_and_the_rest_is(running: Runnin
     assert dict.fromkeys(gone) == {name: row[name] for name in gone}
     assert (1.0, True, "live") == (row["age"], row["sampled"], row["source"])
     assert [] == _hits(raw + _bytes_under(running.project.folder / "home"), SECRETS)
+
+
+def test_explanations_keep_nothing_of_what_is_redacted_and_say_so(running: Running) -> None:
+    for _ in range(12):
+        running.ask("discreet", [SECRET_ROW] * 10, **CALLER)
+    body = {"dataframe_records": [SECRET_ROW]}
+    asked = running.gateway.client.post("/endpoints/discreet/invocations?explain=true", json=body, headers=CALLER)
+    [one] = asked.json()["explanations"]
+    why = "version 1 takes income, city, which 'capture.redact' keeps from the disk"
+    assert one["reason"].endswith(f"{why}: of it there are none")
+    running.logged("discreet", asked.json()["request_id"])
+    done = explain_log(running.project.stores, running.specs["discreet"])
+    assert (0, why) == (done.explained, done.references)
+    assert [] == _hits(_sealed_bytes(running.project, "discreet"), SECRETS)
+    assert [] == _hits(_bytes_under(running.project.folder / "home"), SECRETS)
 
 
 def test_what_is_not_redacted_is_found_so_the_search_above_is_worth_something(running: Running) -> None:

@@ -123,7 +123,7 @@ HELD: dict[str, Callable[[str], str]] = {
 }
 REFUSED: dict[str, tuple[Callable[[str], str], str]] = {
     "another model": (_replace("tumours", "growths"), "serves versions of model 'tumours', and its YAML names"),
-    "another task": (_replace("binary_classification", "regression"), ""),
+    "another task": (_replace("binary_classification", "regression"), "its classes 0, 1, and the task is a regression"),
 }
 
 

@@ -62,8 +62,9 @@ def test_a_worker_that_is_killed_leaves_rows_and_no_crash(project: Project) -> N
     deploy(project.stores, spec, register(project, spec, model("sleeps", project.folder / "seen")).version, **WHO)
     with running_gateway(project) as gateway:
         before = set(worker_pids(gateway))
+        # Each worker has a launcher, and that has a version's process; the gateway answers before all of them do.
+        wait_until(lambda: len(family_pids(gateway.process.pid)) >= 3 * len(before), 30)
         family = family_pids(gateway.process.pid)
-        assert len(family) >= 3 * len(before), "each worker has a launcher, and that has a version's process"
         with suppress(httpx.TransportError):
             gateway.client.post(
                 "/endpoints/slow/invocations", json={"dataframe_records": [{"x": -9.0}]}, timeout=1

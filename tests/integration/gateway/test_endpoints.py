@@ -83,6 +83,7 @@ def test_an_endpoint_tells_what_its_champion_is_and_how_it_is_served(information
         "merged_rows": 2048,
         "probe_ms": shown["way"]["probe_ms"],
         "own_process": False,
+        "isolation": None,
     }
     assert shown["way"]["probe_ms"] > 0
 

@@ -57,6 +57,16 @@ def test_rows_that_wait_too_long_for_their_ingest_degrade_and_raise_an_alert(
     wait_until(lambda: not project.stores.alerts.find("cancer", "open"), SECONDS)
 
 
+def test_a_spool_that_cannot_be_read_is_named_and_hides_no_other_check(running: tuple[Project, RunningGateway]) -> None:
+    project, gateway = running
+    folder = project.stores.settings.spool / "cancer" / "predictions" / "odd"
+    folder.symlink_to(folder)
+    body = _wait_for(gateway, {"capture_spools"})
+    assert ["cancer"] == list(body["checks"]["capture_spools"]["unreadable"])
+    folder.unlink()
+    _wait_for(gateway, set())
+
+
 def test_a_backlog_that_grows_too_large_degrades(running: tuple[Project, RunningGateway]) -> None:
     project, gateway = running
     segment = _segment(project, "large")

@@ -12,7 +12,7 @@ import pytest
 
 from modelops_pipelines.core.access.api_keys import grant
 from modelops_pipelines.core.errors import AcknowledgementError
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from tests.fakes import model_kinds as kinds
 from tests.support.gateway import RunningGateway, running_gateway

@@ -35,6 +35,11 @@ BAD = ["no key", "revoked", "expired", "malformed", "unknown", "wrong"]
 
 
 E = "/endpoints/cancer"
+PREDICTIONS = {
+    "POST /endpoints/{endpoint}/invocations", "POST /endpoints/{endpoint}/infer", "POST /v2/models/{endpoint}/infer"
+}  # fmt: skip
+UNREAD = {"GET /health/live", "GET /docs/static/{name}", *PREDICTIONS}
+"""Routes that take any query, and use none of it."""
 
 
 @dataclass
@@ -110,6 +115,19 @@ def test_a_route_is_for_those_whom_its_role_names(guarded: Guarded, route: Route
         assert {401: "unauthenticated", 403: "forbidden"}[answer.status_code] == error["code"]
         assert set(error) == {"code", "message", "remedy", "request_id"}
         assert (guarded.keys[key] or "sk_") not in answer.text
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_a_query_parameter_that_a_route_does_not_have_is_refused_by_name(guarded: Guarded, route: Route) -> None:
+    if route.name in UNREAD:
+        return
+    answer = guarded.send(route.method, f"{route.path}?thumb=down", guarded.keys["admin on all endpoints"], route.body)
+    error = answer.json()["error"]
+    assert (422, "There is no query parameter 'thumb'") == (answer.status_code, error["message"])
+    documented = guarded.send("GET", "/openapi.json", guarded.keys["read on all endpoints"]).json()["paths"]
+    said = documented.get(route.template, {}).get(route.method.lower(), {}).get("parameters", [])
+    names = [one["name"] for one in said if one["in"] == "query"]
+    assert error["remedy"].endswith(", ".join(names) if names else "This route takes no query parameters")
 
 
 def test_the_table_here_has_every_route_of_the_application(guarded: Guarded) -> None:

@@ -20,6 +20,8 @@ from tests.support.programs import needs
 
 pytestmark = needs("redis-server")
 FREE = EndpointSpec("flights", "flight-delay", "regression", "late")
+HANGS = 2.0
+"""Seconds until a Redis that hangs is taken for away: more than a busy machine takes for what does not wait for it."""
 DOWN, UP = "Redis of MODELOPS_LIMITS_URL is down", "Redis of MODELOPS_LIMITS_URL is up again"
 
 
@@ -37,8 +39,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Try a Redis that is away again sooner than in production; take it for away later, for this machine is busy."""
     monkeypatch.setattr(shared_quotas, "RETRY", 300_000_000)
-    if "hangs" not in request.node.name:
-        monkeypatch.setattr(shared_quotas, "SECONDS", 5.0)
+    monkeypatch.setattr(shared_quotas, "SECONDS", HANGS if "hangs" in request.node.name else 5.0)
 
 
 def limited(**limits: Any) -> EndpointSpec:
@@ -112,7 +113,7 @@ def test_a_refused_request_counts_towards_no_limit_even_in_a_race(server: RedisS
 
 def test_after_retry_after_the_caller_is_let_in(server: RedisServer) -> None:
     async def scenario(limiters: list[Limiter]) -> None:
-        spec = limited(per_key="2/second")
+        spec = limited(per_key="2/3 seconds")
         assert await ask_all(limiters, spec, 5) == 2
         with pytest.raises(LimitError) as raised:
             await limiters[0].check_shared(spec, "k", None)
@@ -146,8 +147,7 @@ def test_a_redis_that_is_killed_and_comes_back_empty_fails_nothing_and_lets_in_a
         times = await pressed
         assert _fullest(times, 1.75) <= 60 * workers  # hits are timed later still on a busy machine
         assert caplog.text.count(DOWN) == caplog.text.count(UP) >= workers  # a busy machine may be away again
-        await asyncio.sleep(2.1)
-        assert await ask_all(limiters, spec, 150) == 60
+        assert await ask_all(limiters, replace(limited(endpoint="60/hour"), name="afterwards"), 150) == 60
 
     with caplog.at_level(logging.WARNING, "modelops.gateway"):
         run(server, workers, scenario)
@@ -163,20 +163,23 @@ def test_while_redis_is_away_each_worker_admits_its_part_of_what_it_has_not_admi
     run(server, 3, scenario)
 
 
-def test_a_redis_that_hangs_is_waited_for_once_and_then_not_for_a_while(server: RedisServer) -> None:
+def test_a_redis_that_hangs_is_waited_for_once_and_then_not_for_a_while(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scenario(limiters: list[Limiter]) -> None:
         spec = limited(per_key="1000/minute")
         assert await ask(limiters[0], spec)
         server.hang(up=True)
+        monkeypatch.setattr(shared_quotas, "RETRY", 60_000_000_000)
         took = []
         for _ in range(3):
             started = time.perf_counter()
             assert await ask_all(limiters[:1], spec, 20) == 20
             took.append(time.perf_counter() - started)
-        assert 0.15 < took[0] < 0.6
-        assert max(took[1:]) < 0.1
+        assert took[0] >= 0.9 * HANGS
+        assert max(took[1:]) < 0.9 * HANGS  # nobody waited again
+        monkeypatch.setattr(limiters[0]._shared, "_retry_at", 0)
         server.hang(up=False)
-        await asyncio.sleep(0.4)
         assert all([await ask(limiter, spec) for limiter in limiters])
         tight = limited(per_key="3/minute")
         assert await ask_all(limiters[:1], tight, 9) == 3

@@ -15,6 +15,7 @@ from modelops_pipelines.core.errors import CrashError, ModelError
 from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.gateway.version_process.launcher import Launcher
 from modelops_pipelines.gateway.version_process.version_process import Ended, VersionProcess, survives
+from modelops_pipelines.store.filesystem.scratch import PREFIX
 from modelops_pipelines.store.registry.file_hashes import hash_files
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes import models_with_code as own
@@ -115,11 +116,11 @@ def test_copies_of_a_model_do_not_outlive_their_processes(tmp_path: Path, monkey
                 os.kill(number, signal.SIGKILL)
             wait_until(lambda before=before: process.pid not in (None, before), 60)
             assert [8.0] == process.predict({"x": [4.0]}).tolist()
-            assert 1 == len(list(temporary.glob("modelops-*[!k]")))
+            assert 1 == len(_scratch_in(temporary))
     finally:
         process.close()
         launcher.close()
-    wait_until(lambda: not list(temporary.glob("modelops-*[!k]")), 20)
+    wait_until(lambda: not _scratch_in(temporary), 20)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +149,10 @@ def _order(folder: Path, loading: str = "") -> Order:
     )
     version = ModelVersion("odd", "1", model.as_uri(), {"x": "float"}, None, None, None, datetime.now(UTC))
     return Order("test", version, EndpointSpec("odd", "odd", "regression", "y", accept_pickles=(hash_files(model),)))
+
+
+def _scratch_in(temporary: Path) -> list[Path]:
+    return [path for path in temporary.glob(f"{PREFIX}*") if path.is_dir()]
 
 
 def _launchers(temporary: Path | None = None) -> list[int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelops_pipelines.operations.improve.evaluate import evaluate
+from modelops_pipelines.operations.improve.evaluation.evaluate import evaluate
 from modelops_pipelines.operations.release.commands import deploy, roll_back
 from tests.support.command_line import modelops
 from tests.support.gateway import running_gateway

@@ -10,9 +10,9 @@ import pytest
 from modelops_pipelines.core.errors import InputError, ModelError, ModelOpsError, SchemaError
 from modelops_pipelines.core.release.event_log import REPLACE_FRAME
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.improve.evaluate import evaluate
-from modelops_pipelines.operations.improve.train import replace_first_frame, train, train_first
-from modelops_pipelines.operations.improve.training_sets import build_training_set, first_frame, read_training_set
+from modelops_pipelines.operations.improve.evaluation.evaluate import evaluate
+from modelops_pipelines.operations.improve.retraining.train import replace_first_frame, train, train_first
+from modelops_pipelines.operations.improve.training.sets import build_training_set, first_frame, read_training_set
 from modelops_pipelines.operations.release.commands import deploy
 from tests.fakes.records import START, label_row, request_record, write_segment
 from tests.fakes.trainers import logistic
@@ -70,9 +70,8 @@ def _with(**columns: Any) -> Any:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], Any, Any]] = {
-    "a system column, window_start": ({}, _with(window_start="x"), logistic),
-    "a system column, prediction_id": ({}, _with(prediction_id=1.0), logistic),
-    "a system column, position": ({}, _with(position=1.0), logistic),
+    "a column like the label but for capitals": ({}, _with(Benign="x"), logistic),
+    "two columns that differ in capitals only": ({}, _with(size=1.0, Size=1.0), logistic),
     "no label": ({}, FRAME.drop(columns=["benign"]), logistic),
     "values of several types": ({}, _with(mixed=["a", 1] * 284 + ["b"]), logistic),
     "a monitored feature that is missing": ({"features": ("nothing",)}, FRAME, logistic),
@@ -95,8 +94,10 @@ def test_what_is_refused_registers_no_version_and_freezes_no_frame(project: Proj
 
 
 def test_what_is_refused_is_told_with_its_name(project: Project) -> None:
-    with pytest.raises(SchemaError, match="window_start of model 'tumours' are named like a system column"):
-        train_first(project.stores, project.spec, _with(window_start="x"))
+    with pytest.raises(SchemaError, match="Benign of model 'tumours' are named like the label"):
+        train_first(project.stores, project.spec, _with(Benign="x"))
+    with pytest.raises(SchemaError, match="'mean_radius' and 'Mean_Radius' of model 'tumours' differ in capitals only"):
+        train_first(project.stores, project.spec, _with(Mean_Radius="x"))
     with pytest.raises(ModelError, match="Pipeline has memory=") as refused:
         train_first(project.stores, project.spec, FRAME, _keeps_a_cache)
     assert "allow_pickle: true" in refused.value.remedy
@@ -134,11 +135,11 @@ def test_a_version_of_others_that_is_refused_is_not_recorded_by_deploy_or_evalua
     stores, spec = own.stores, own.spec
     train_first(stores, spec, FRAME)
     deploy(stores, spec, "1", actor="ann", reason="first")
-    inputs = FRAME.drop(columns=["benign"]).assign(window_start=1.0)
+    inputs = FRAME.drop(columns=["benign"]).assign(Mean_Radius=1.0)
     prepared = stores.registry.prepare(_fitted(inputs), inputs, spec.task, allow_pickle=False)
     stores.registry.log(prepared, model_name="tumours", experiment="elsewhere", training_set="none", trainer="none")
     for act in (lambda: deploy(stores, spec, "2", actor="ann", reason="x"), lambda: evaluate(stores, spec, "2")):
-        with pytest.raises(SchemaError, match="window_start"):
+        with pytest.raises(SchemaError, match="Mean_Radius"):
             act()
     assert stores.deployments.version("tumours", "2") is None
     assert stores.references.read("tumours", "2") is None
@@ -155,7 +156,7 @@ def test_a_wrong_first_frame_is_replaced_with_a_reason_that_the_history_keeps(ow
     with pytest.raises(InputError, match="needs a reason"):
         replace_first_frame(stores, spec, right, actor="ann", reason=" ")
     with pytest.raises(SchemaError):
-        replace_first_frame(stores, spec, _with(window_start="x"), actor="ann", reason="better")
+        replace_first_frame(stores, spec, _with(Mean_Radius="x"), actor="ann", reason="better")
     assert first.training_set == _base(own)
     version = replace_first_frame(stores, spec, right, actor="ann", reason="the radius was lost")
     assert version.version not in (first.version, later.version)

@@ -13,11 +13,11 @@ import pytest
 
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.improve.evaluate import evaluate
-from modelops_pipelines.operations.improve.retrain import retrain
-from modelops_pipelines.operations.improve.train import train_first
-from modelops_pipelines.operations.improve.training_files import read_frame
-from modelops_pipelines.operations.improve.training_sets import read_training_set
+from modelops_pipelines.operations.improve.evaluation.evaluate import evaluate
+from modelops_pipelines.operations.improve.retraining.retrain import retrain
+from modelops_pipelines.operations.improve.retraining.train import train_first
+from modelops_pipelines.operations.improve.training.files import read_frame
+from modelops_pipelines.operations.improve.training.sets import read_training_set
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.operations.testing.batch_evaluation import evaluate_file
 from tests.fakes.records import label_row, request_record, write_segment
@@ -35,6 +35,7 @@ attributes:
   owners: ["team:data-science"]
   allow_pickle: true
   trainer: tests.fakes.trainers:clock
+  training: {guards: {leakage: warn}}  # the only feature is a time, and the label is that time
 """
 FIRST = datetime(2026, 3, 1, 12, 0, 7, tzinfo=UTC)
 TIMES = [FIRST + timedelta(hours=5 * row) for row in range(200)]

@@ -13,7 +13,7 @@ from modelops_pipelines.core.errors import AcknowledgementError, EvidenceError, 
 from modelops_pipelines.core.models.classes import CLASSES_TAG
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.operations.endpoints.missing import to_add
-from modelops_pipelines.operations.improve.evaluate import _load_and_predict
+from modelops_pipelines.operations.improve.evaluation.evaluate import _load_and_predict
 from modelops_pipelines.operations.models.sandbox import predict_in_sandbox
 from modelops_pipelines.operations.release.commands import deploy, known_version
 from modelops_pipelines.operations.testing.batch_evaluation import evaluate_file

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from modelops_pipelines.core.errors import ModelError
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.support.gateway import running_gateway

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.operations.improve import evaluate
+from modelops_pipelines.operations.improve.evaluation import evaluate
 from modelops_pipelines.operations.release.commands import deploy
 from tests.fakes import model_kinds as kinds
 from tests.fakes import models_with_code as own

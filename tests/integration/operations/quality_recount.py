@@ -15,7 +15,7 @@ from modelops_pipelines.core.windows import window_of
 from tests.fakes.records import START, request_record
 
 CLASSES = {"binary_classification": ["0", "1"], "multiclass": ["a", "b", "c"]}
-NO_SCORE = 'the model returns no score: log it with pyfunc_predict_fn="predict_proba"'
+NO_SCORE = "the model returns no score: log it with probabilities (docs/endpoints.md: Flavours)"
 ONE_CLASS = "auc and brier_skill are undefined: the labels have one class only"
 Rows = list[dict[str, Any]]
 

@@ -1,6 +1,8 @@
 """A person is erased: no byte of the home names them, and everybody else's rows stay."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,24 +11,27 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from modelops_pipelines.core.errors import InputError, SchemaError
+from modelops_pipelines.core.errors import BusyError, InputError, SchemaError
 from modelops_pipelines.core.tables.lake import (
     DAILY_PROFILES,
+    FEEDBACK,
     INFERENCE_LOG,
     LABELS,
     QUALITY_METRICS,
     SERVICE_METRICS,
     STREAMS,
 )
+from modelops_pipelines.core.tables.training import frozen_table
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.drift.references import make_reference
-from modelops_pipelines.operations.governance.erasure import ERASED_TABLES, MARK, Erased
-from modelops_pipelines.operations.improve.training_sets import frozen_table, read_training_set
+from modelops_pipelines.operations.governance.erasure import ERASED_TABLES, MARK, Erased, erase_user
+from modelops_pipelines.operations.improve.training.sets import frozen_rows
 from modelops_pipelines.operations.lake.incremental import Range
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.store.lake.eraser import LakeEraser
 from modelops_pipelines.store.state.capture.erasures import Erasures, subject_of
+from modelops_pipelines.store.state.improve.feedback_events import Act
 from tests.fakes.records import START, request_record, write_segment
 from tests.support.project import Project, make_project
 from tests.worlds.erasing import (
@@ -39,6 +44,7 @@ from tests.worlds.erasing import (
     assert_erased,
     erase,
     hits,
+    holds,
     ingest_all,
     rows,
 )
@@ -47,7 +53,7 @@ from tests.worlds.erasing import (
 def test_the_fixture_holds_the_user_in_every_place_that_is_erased(copied: tuple[Project, World]) -> None:
     project, _ = copied
     found = " ".join(hits(project.stores.settings.home))
-    tables = (f"cancer/{table}/{place}" for table in ERASED_TABLES[2:] for place in ("date=", "_delta_log/0000"))
+    tables = (f"cancer/{table}/{place}" for table in ERASED_TABLES[4:] for place in ("date=", "_delta_log/0000"))
     for place in (*tables, "left.parquet", "_commit_0a.json.tmp"):
         assert place in found
 
@@ -68,7 +74,7 @@ def test_the_erasure_is_recorded_under_a_hash_with_the_frozen_sets_that_it_canno
 ) -> None:
     project, _ = copied
     stores = project.stores
-    before = read_training_set(stores, stores.training_sets.of("cancer")[0])
+    before = frozen_rows(stores, stores.training_sets.of("cancer")[0])
     erase(project)
     (record,) = Erasures(stores.database).of("cancer")
     subject = subject_of(USER, stores.database.secret())
@@ -78,7 +84,7 @@ def test_the_erasure_is_recorded_under_a_hash_with_the_frozen_sets_that_it_canno
     assert record.finished_at >= record.at
     beside = orjson.loads(stores.lake.path("cancer", f"{frozen_table(FROZEN)}.erasures.json").read_bytes())
     assert [(record.id, subject, 2)] == [(one["erasure"], one["subject"], one["rows"]) for one in beside]
-    assert before.equals(read_training_set(stores, stores.training_sets.of("cancer")[0]))
+    assert before.equals(frozen_rows(stores, stores.training_sets.of("cancer")[0]))
 
 
 def test_derived_tables_are_computed_again_and_reports_of_erased_windows_are_gone(
@@ -169,3 +175,36 @@ def test_streams_marks_outlive_a_purge(copied: tuple[Project, World]) -> None:
         eraser.purge("cancer", table)
         eraser.purge("cancer", table)
     assert before == [eraser.committed("cancer", *mark) for mark in marks]
+
+
+def said_in_the_state(project: Project) -> None:
+    """Name the user in the state, as one who took up feedback on their own predictions."""
+    stores = project.stores
+    [first, *_] = [row for row in rows(project, FEEDBACK) if row["user_id"] == USER]
+    stores.feedback_marks.change(Act("cancer", first["feedback_id"], CORE, "assigned", START), CORE)
+    assert holds(stores.settings.home / "state.db-wal", CORE)
+
+
+def test_no_file_of_the_state_holds_what_was_deleted_while_others_have_it_open(
+    copied: tuple[Project, World],
+) -> None:
+    project, world = copied
+    said_in_the_state(project)
+    with closing(sqlite3.connect(project.stores.settings.home / "state.db")) as other:
+        other.execute("SELECT count(*) FROM settings").fetchall()
+        erase(project)
+        assert_erased(project, world)
+
+
+def test_an_erasure_is_not_done_while_a_reader_keeps_the_journal_and_is_once_it_is_run_again(
+    copied: tuple[Project, World],
+) -> None:
+    project, world = copied
+    said_in_the_state(project)
+    with closing(sqlite3.connect(project.stores.settings.home / "state.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM settings").fetchall()
+        with pytest.raises(BusyError, match="another process has read for over 1 s"):
+            erase_user(project.stores, USER, [project.spec], "test", patience=1)
+    erase(project)
+    assert_erased(project, world)

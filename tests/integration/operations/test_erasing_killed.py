@@ -1,8 +1,5 @@
 """An erasure that dies at any of its steps is finished by the next one, and its windows are not forgotten."""
 
-import contextlib
-from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,13 +16,9 @@ from modelops_pipelines.store.lake.eraser import LakeEraser
 from modelops_pipelines.store.state.capture.erased_requests import ErasedRequests
 from modelops_pipelines.store.state.capture.erasures import Erasures
 from modelops_pipelines.store.state.capture.touched_windows import TouchedWindows
+from tests.support.crashing import crash_at
 from tests.support.project import Project
 from tests.worlds.erasing import DAYS, EXPECTED_ROWS, FROZEN, World, assert_erased, erase, rows
-
-
-class CrashError(BaseException):
-    """The process ends here."""
-
 
 STEPS: dict[str, tuple[Any, str, int]] = {
     "starting": (Erasures, "start", 1),
@@ -37,7 +30,8 @@ STEPS: dict[str, tuple[Any, str, int]] = {
     "marking": (TouchedWindows, "mark", 1),
     "remembering": (ErasedRequests, "add", 1),
     "deleting": (LakeEraser, "delete", 14),
-    "deleting a day": (LakeEraser, "_delete_on", 9),
+    "clearing authors": (LakeEraser, "clear", 2),
+    "deleting a day": (LakeEraser, "_rewrite_day", 9),
     "syncing": (LakeEraser, "_sync", 9),
     "purging": (LakeEraser, "purge", 14),
     "checkpointing": (DeltaTable, "create_checkpoint", 4),
@@ -60,7 +54,7 @@ def test_an_erasure_that_is_killed_anywhere_is_finished_by_the_next(
 ) -> None:
     project, world = copied
     owner, name, _ = STEPS[step]
-    with crash_at(owner, name, moment, nth) as crashed, contextlib.suppress(CrashError):
+    with crash_at(owner, name, nth, moment) as crashed:
         erase(project)
     assert crashed, f"{step} has no call {nth}"
     stores = project.stores
@@ -82,27 +76,7 @@ def test_an_erasure_that_is_killed_anywhere_is_finished_by_the_next(
 
 def test_the_windows_of_an_erasure_that_was_never_finished_are_still_known(copied: tuple[Project, World]) -> None:
     project, _ = copied
-    with crash_at(LakeEraser, "delete", "before", 1), contextlib.suppress(CrashError):
+    with crash_at(LakeEraser, "delete", 1, "before"):
         erase(project)
     windows: tuple[datetime, ...] = project.stores.touched_windows.pending("cancer", MARK).windows
     assert DAYS == len(windows)
-
-
-@contextlib.contextmanager
-def crash_at(owner: Any, name: str, moment: str, nth: int) -> Iterator[list[int]]:
-    original, calls, crashed = getattr(owner, name), Counter[str](), []
-
-    def crashing(*args: Any, **kwargs: Any) -> Any:
-        calls["n"] += 1
-        if moment == "before" and calls["n"] == nth:
-            crashed.append(nth)
-            raise CrashError
-        result = original(*args, **kwargs)
-        if moment == "after" and calls["n"] == nth:
-            crashed.append(nth)
-            raise CrashError
-        return result
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(owner, name, crashing)
-        yield crashed

@@ -70,7 +70,15 @@ def test_what_a_running_gateway_has_just_captured_is_erased_however_the_id_came(
             about = {"prediction_id": f"{said['request_id']}-0", "rating": 1, "user_id": user, "comment": "no"}
             assert 202 == gateway.client.post("/endpoints/cancer/feedback", json=about).status_code
         (erased,) = erase_user(project.stores, user, [project.spec], "test")
-    assert {"feedback": 2, "inference_log": 1, "labels": 0, "rejects": 0, "shadow_log": 0} == erased.rows
+    assert {
+        "explanations": 0,
+        "feedback": 2,
+        "inference_log": 1,
+        "keyed_labels": 0,
+        "labels": 0,
+        "rejects": 0,
+        "shadow_log": 0,
+    } == erased.rows
     assert [] == [path for part in ("lake", "spool", "reports") for path in hits(project.stores.settings.home / part)]
     assert ["anna"] == [row["user_id"] for row in rows(project, INFERENCE_LOG)]
 

@@ -13,10 +13,11 @@ import pytest
 from modelops_pipelines.core.errors import ConflictError, EvidenceError, OverloadError, UnknownError
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, held_reasons, is_evaluation_day
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.improve.evaluate import evaluate
-from modelops_pipelines.operations.improve.evaluation_process import evaluate_in_process
-from modelops_pipelines.operations.improve.retrain import evaluate_version, promotable_gate, retrain
-from modelops_pipelines.operations.improve.train import train_first
+from modelops_pipelines.operations.improve.evaluation.candidates import evaluate_version, promotable_gate
+from modelops_pipelines.operations.improve.evaluation.evaluate import evaluate
+from modelops_pipelines.operations.improve.evaluation.process import evaluate_in_process
+from modelops_pipelines.operations.improve.retraining.retrain import retrain
+from modelops_pipelines.operations.improve.retraining.train import train_first
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.filesystem.files import exclusive
 from tests.fakes.records import label_row, request_record, write_segment

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import sync_playwright
 
-from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.reports.health_page import write_health_page
 from tests.fakes.monitored_hours import EVIL, fill
 from tests.fakes.records import VERSION

@@ -1,7 +1,5 @@
 """An ingest that dies at any of its steps leaves the tables right after the next one; what fits no table is rejected."""
 
-import contextlib
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,16 +13,11 @@ from modelops_pipelines.store.spool import segments as spool
 from modelops_pipelines.store.state.capture.ingest_progress import IngestProgress
 from modelops_pipelines.store.state.capture.touched_windows import TouchedWindows
 from tests.fakes.records import START, VERSION, feedback_row, label_row, request_record, write_segment
+from tests.support.crashing import crash_at
 from tests.support.project import Project, make_project
 from tests.support.tables import table_rows
 
 STREAMS = ("predictions", "labels", "feedback")
-
-
-class CrashError(BaseException):
-    """The process ends here."""
-
-
 STEPS: dict[str, tuple[Any, str]] = {
     "listing segments": (spool, "sealed_segments"),
     "reading records": (ingesting, "to_batch"),
@@ -42,14 +35,12 @@ STEPS: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize(("moment", "nth"), [("before", 1), ("after", 1), ("after", 2)])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_crash_at_any_step_leaves_the_tables_right_after_the_next_ingest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, moment: str, nth: int
+    tmp_path: Path, step: str, moment: str, nth: int
 ) -> None:
     project = make_project(tmp_path / "project")
     expected = write_three_workers(project)
-    with monkeypatch.context() as patched:
-        crash_at(patched, *STEPS[step], moment, nth)
-        with contextlib.suppress(CrashError):
-            ingest_all(project)
+    with crash_at(*STEPS[step], nth, moment):
+        ingest_all(project)
     write_segment(project.stores, "cancer", "predictions", "w1", [request_record("cancer", 99, START, 1)], number=3)
     ingest_all(project)
     assert ingest_all(project) == [0, 0, 0]
@@ -77,21 +68,6 @@ def write_three_workers(project: Project) -> dict[str, Any]:
 
 def ingest_all(project: Project) -> list[int]:
     return [ingest(project.stores, project.spec, stream).segments for stream in STREAMS]
-
-
-def crash_at(patched: pytest.MonkeyPatch, owner: Any, name: str, moment: str, nth: int) -> None:
-    original, calls = getattr(owner, name), Counter[str]()
-
-    def crashing(*args: Any, **kwargs: Any) -> Any:
-        calls["n"] += 1
-        if moment == "before" and calls["n"] == nth:
-            raise CrashError
-        result = original(*args, **kwargs)
-        if moment == "after" and calls["n"] == nth:
-            raise CrashError
-        return result
-
-    patched.setattr(owner, name, crashing)
 
 
 def assert_whole(project: Project, expected: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.drift.detect import detect_drift
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.governance.erasure import erase_user
-from modelops_pipelines.operations.improve.training_sets import (
+from modelops_pipelines.operations.improve.training.sets import (
     build_training_set,
     freeze_frame,
     labelled_log,
@@ -25,7 +25,7 @@ from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.operations.reports import drift_report
 from modelops_pipelines.operations.reports.drift_report import write_drift_report
-from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.store.registry.references.drift_references import Reference
 from tests.fakes.records import START, VERSION, label_row, request_record, write_segment
 from tests.support.project import Project, make_project
 

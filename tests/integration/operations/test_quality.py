@@ -12,12 +12,15 @@ import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.alerting.alerts import Verdict
-from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import SchemaError
 from modelops_pipelines.core.metrics.score_histogram import SCORE_EDGES, ScoreCounts, score_bins
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS
-from modelops_pipelines.operations.alerting.judge_rules import judge_rules
+from modelops_pipelines.operations.alerting.judges import judge_rules as judge_rules_module
+from modelops_pipelines.operations.alerting.judges.judge_rules import judge_rules
 from modelops_pipelines.operations.capture.ingest import ingest
+from modelops_pipelines.operations.lake import incremental
 from modelops_pipelines.operations.metrics.quality import judged_rows, measure_quality, quality_of
 from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.stores import Stores
@@ -175,6 +178,27 @@ def test_labels_without_spread_have_no_r2(project: Project) -> None:
 def of_labels(project: Project, spec: EndpointSpec) -> list[Verdict]:
     """Return the verdicts on windows with any label."""
     return [verdict for verdict in judge_rules(project.stores, spec, ["quality"], [START]) if verdict.n]
+
+
+@pytest.mark.parametrize("over", [None, timedelta(hours=5)])
+def test_windows_that_are_judged_in_many_parts_get_the_same_verdicts(
+    project: Project, monkeypatch: pytest.MonkeyPatch, over: timedelta | None
+) -> None:
+    rng = np.random.default_rng(5)
+    rules = tuple(
+        AlertRule("quality", metric=metric, below=0.5, over=over, minimum=5) for metric in ("accuracy", "auc")
+    )
+    spec = replace(spec_of(project), alerts=rules, window="hour", label_horizon=timedelta(0))
+    requests = [made_up(rng, spec.task, number) for number in range(60)]
+    labels = [label_row(record, row, truth(rng, spec.task), START) for record in requests for row in range(record["n"])]
+    deliver(project, spec, "predictions", requests)
+    deliver(project, spec, "labels", [{"rows": labels}])
+    hours = [START + timedelta(hours=number) for number in range(-2, 30)]
+    at_once = judge_rules(project.stores, spec, ["quality"], hours)
+    monkeypatch.setattr(judge_rules_module, "MOST_ROWS", 1)
+    monkeypatch.setattr(incremental, "BATCH", timedelta(hours=2))
+    assert at_once == judge_rules(project.stores, spec, ["quality"], hours)
+    assert len({verdict.window for verdict in at_once if verdict.passed is not None}) > 1
 
 
 def test_a_verdict_counts_the_rows_that_its_metric_can_be_of(project: Project) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.improve.retrain import evaluate_candidate, retrain, train_candidate
-from modelops_pipelines.operations.improve.train import train_first
+from modelops_pipelines.operations.improve.evaluation.candidates import evaluate_candidate
+from modelops_pipelines.operations.improve.retraining.retrain import retrain, train_candidate
+from modelops_pipelines.operations.improve.retraining.train import train_first
 from modelops_pipelines.operations.release.commands import deploy
 from tests.fakes.records import label_row, request_record, write_segment
 from tests.support.project import Project, cancer_frame, make_project

@@ -1,5 +1,7 @@
 """Answers from a process of its own: the same as in the gateway, and nothing that a model does reaches the caller."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,12 +14,15 @@ import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelError, PredictionError, SchemaError
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.models.sandbox import BATCH_ROWS, predict_in_sandbox
 from modelops_pipelines.operations.models.sandbox_worker import model_frame
+from modelops_pipelines.operations.models.trial import try_version
 from modelops_pipelines.store.registry.model_loader import load_model
+from modelops_pipelines.store.settings import SECRET_VARIABLES
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes import moody_models as moody
+from tests.support.paths import ROOT
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, train_first
 from tests.support.waiting import wait_until
 
@@ -129,6 +134,41 @@ def test_what_a_model_has_started_is_ended_with_it(project: Project, strange: Mo
     said = predict_in_sandbox(strange, project.spec, rows(3, r2=moody.LINGER), low_priority=True)
     assert [None] * 3 == list(said.errors)
     wait_until(lambda: not living("# lingering"), 5)  # killed, and then gone
+
+
+@COLD
+@pytest.mark.parametrize("apart", ["in the sandbox", "in a trial"])
+def test_what_a_model_starts_in_a_session_of_its_own_ends_too_and_it_sees_no_secret(
+    project: Project, strange: ModelVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: str
+) -> None:
+    secrets = {name: f"hidden-{number}" for number, name in enumerate((*SECRET_VARIABLES, "GATE_KEY", "DB_PASSWORD"))}
+    secrets |= {"OPS": "https://hooks.example.com/services/T012/hidden0a1b2c3d4e5f6a7b8c9d0"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(moody.TOLD_TO, str(tmp_path / "told"))
+    monkeypatch.setenv("FOREST", "of the model")
+    if apart == "in a trial":
+        other = make_project(tmp_path / "project", CANCER_YAML + "  allow_pickle: true\n  classes: [0, 1]\n")
+        trainer = moody.moody(moody.ESCAPE)
+        try_version(trainers.train_first(other.stores, other.spec, cancer_frame(), trainer), other.spec)
+        other.stores.database.close()
+    else:
+        said = predict_in_sandbox(strange, project.spec, rows(3, r2=moody.ESCAPE))
+        assert [None] * 3 == list(said.errors)
+    assert [] == living("# escaped")
+    environment = (tmp_path / "told").read_text()
+    assert "'FOREST': 'of the model'" in environment
+    assert "hidden" not in environment
+    assert [] == [name for name in secrets if f"'{name}'" in environment]
+
+
+def test_a_model_ends_with_all_that_it_started_when_who_asked_is_killed(tmp_path: Path) -> None:
+    run = "from modelops_pipelines.operations.models.child_process import run_child; from pathlib import Path"
+    code = f"{run}; run_child('tests.fakes.escaping_worker', Path({str(tmp_path)!r}), 600)"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as asker:
+        wait_until(lambda: bool(living("# escaped from a worker")), 60)
+        asker.kill()
+    wait_until(lambda: not living("# escaped from a worker") and not living("tests.fakes.escaping_worker"), 30)
 
 
 def test_a_version_that_cannot_be_loaded_is_told_in_the_loader_s_words(project: Project, plain: ModelVersion) -> None:

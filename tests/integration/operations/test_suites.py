@@ -21,7 +21,7 @@ from modelops_pipelines.core.errors import (
 )
 from modelops_pipelines.core.evaluation.suites import Answered, Case, inputs_hash, passes
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.operations.testing.batch_evaluation import evaluate_file, write_answers
 from modelops_pipelines.operations.testing.run_suites import compare, read_suite, run_suite, suite_from_log, suite_names

@@ -12,17 +12,17 @@ import pytest
 
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.evaluation.gate import NOT_ENOUGH, GateConfig, is_evaluation_day
+from modelops_pipelines.core.tables.training import frozen_table
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.improve.evaluate import evaluate
-from modelops_pipelines.operations.improve.train import train_first
-from modelops_pipelines.operations.improve.training_sets import (
+from modelops_pipelines.operations.improve.evaluation.evaluate import evaluate
+from modelops_pipelines.operations.improve.retraining.train import train_first
+from modelops_pipelines.operations.improve.training.sets import (
     EVENT_TIME,
     ROW_ID,
     build_training_set,
     content_hash,
     evaluation_rows,
     freeze_frame,
-    frozen_table,
     read_training_set,
     trained_part,
 )
@@ -84,6 +84,10 @@ def test_what_is_given_is_frozen_whole_and_trained_on_without_its_evaluation_day
     held = evaluation_rows(stores, spec)
     assert evaluation_days() == days_in(held)
     assert ROWS == len(rows) + len(held)
+    counts = (part.manifest or {})["counts"]
+    assert {"rows": len(rows), "provided": len(rows), "left_out": {"evaluation day": len(held)}} == {
+        name: counts[name] for name in ("rows", "provided", "left_out")
+    }
 
 
 def test_later_sets_leave_the_bases_evaluation_days_out_too(project: Project) -> None:

@@ -181,6 +181,28 @@ def test_only_the_processes_of_the_home_the_up_and_the_service_are_ended(tmp_pat
             one.wait()
 
 
+def test_a_process_of_another_up_of_the_home_that_showed_late_is_ended_and_no_own_one(platform: LocalPlatform) -> None:
+    service = started(platform, "sleeper", SLEEPS)
+    stray = subprocess.Popen(SLEEPS, env={**os.environ, VARIABLE: Mark(platform.home, "an earlier up", "run#1").text()})
+    wait_until(lambda: stray.pid in marked(Mark(platform.home).text()), 30)
+    assert platform.end_strays() == 1
+    assert stray.wait(10) == -signal.SIGKILL
+    assert service.process.poll() is None
+    assert platform.end_strays() == 0
+
+
+def test_a_gateway_that_was_prepared_is_the_one_that_is_started_and_ends_with_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelops_pipelines.platforms.local.SPARE", SPARED)
+    with running(load_settings(tmp_path, {"MODELOPS_GATEWAY_PORT": str(free_port())}), tmp_path) as platform:
+        platform.prepare_gateway()
+        [prepared] = family(platform)
+        assert platform.start_gateway().process.pid == prepared
+        platform.prepare_gateway()
+    assert family(platform) == set()
+
+
 def test_a_port_that_another_process_holds_is_refused_with_that_process(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

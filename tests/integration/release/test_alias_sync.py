@@ -17,7 +17,7 @@ from modelops_pipelines.core.evaluation.gate import FAIL, PASS
 from modelops_pipelines.core.release.alias_status import alias_status
 from modelops_pipelines.core.release.desired_state import variants_of
 from modelops_pipelines.core.release.guards import Verdict as GuardVerdict
-from modelops_pipelines.operations.improve.evaluate import evaluate
+from modelops_pipelines.operations.improve.evaluation.evaluate import evaluate
 from modelops_pipelines.operations.release.alias_sync import reconcile
 from modelops_pipelines.operations.release.commands import archive, deploy, roll_back, sync_registry
 from modelops_pipelines.operations.release.listing import deployments_page, versions_page

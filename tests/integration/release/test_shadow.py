@@ -27,7 +27,7 @@ from modelops_pipelines.core.release.shadow import (
 from modelops_pipelines.core.tables.lake import SHADOW_LOG
 from modelops_pipelines.core.timestamps import to_micros
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy, end_shadow
 from modelops_pipelines.operations.release.trials.shadow import compare_shadow, shadow_summary, start_shadow
 from modelops_pipelines.store.registry.model_loader import load_model

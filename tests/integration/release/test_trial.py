@@ -10,7 +10,7 @@ import pytest
 
 from modelops_pipelines.cli.main import cli
 from modelops_pipelines.core.errors import AcknowledgementError, ModelError
-from modelops_pipelines.operations.improve import train as trainers
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.models.trial import try_version
 from modelops_pipelines.operations.release.commands import deploy, roll_back
 from modelops_pipelines.store.state.release.model_versions import ModelVersion

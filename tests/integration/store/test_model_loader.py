@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from modelops_pipelines.core.errors import ModelError
-from modelops_pipelines.operations.improve import train as trainers
-from modelops_pipelines.operations.improve.evaluate import _load_and_predict
+from modelops_pipelines.operations.improve.evaluation.evaluate import _load_and_predict
+from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy, known_version
 from modelops_pipelines.store.filesystem.scratch import PREFIX
 from modelops_pipelines.store.registry import model_loader as model_files

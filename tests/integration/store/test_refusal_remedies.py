@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import mlflow.lightgbm
 import mlflow.sklearn
 import mlflow.statsmodels
 import pandas as pd
@@ -75,13 +76,14 @@ def of_statsmodels(folder: Path, **more: Any) -> None:
     mlflow.statsmodels.save_model(statsmodels.api.OLS(LABELS, FRAME).fit(), folder, **_common(more))
 
 
-LOGGED = (pickled, cloudpickled, of_an_untrusted_type, with_code, of_python_code, of_statsmodels)
-NOT_INSTALLED: Mapping[str, dict[str, Any]] = {
-    "lightgbm": {"model_class": "lightgbm.basic.Booster", "serialization_format": "skops"},
-    "xgboost": {"model_class": "xgboost.sklearn.XGBClassifier", "model_format": "ubj"},
-    "catboost": {"model_type": "CatBoostClassifier", "save_format": "cbm"},
-    "prophet": {"prophet_version": "1.1"},
-}
+def of_lightgbm(folder: Path, **more: Any) -> None:
+    import lightgbm
+
+    mlflow.lightgbm.save_model(lightgbm.LGBMRegressor(verbose=-1).fit(FRAME, LABELS), folder, **_common(more))
+
+
+LOGGED = (pickled, cloudpickled, of_an_untrusted_type, with_code, of_python_code, of_statsmodels, of_lightgbm)
+NOT_INSTALLED: Mapping[str, dict[str, Any]] = {"prophet": {"prophet_version": "1.1"}}
 """The flavours of libraries that tests do not install, as MLflow writes them."""
 
 
@@ -112,6 +114,16 @@ def test_a_model_of_an_untrusted_type_is_told_what_it_is_already(tmp_path: Path)
     refused = _refusal(tmp_path / "model")
     assert "untrusted types: numpy.ufunc" in refused.message
     assert refused.remedy.startswith("Train it without these types; or, ")
+
+
+def test_a_lightgbm_estimator_loads_when_its_booster_is_logged_as_the_remedy_says(tmp_path: Path) -> None:
+    import lightgbm
+
+    of_lightgbm(tmp_path / "estimator")
+    assert "mlflow.lightgbm.log_model(model.booster_, metadata=" in _refusal(tmp_path / "estimator").remedy
+    booster = lightgbm.LGBMRegressor(verbose=-1).fit(FRAME, LABELS).booster_
+    mlflow.lightgbm.save_model(booster, tmp_path / "booster", **_common({}))
+    assert len(load_model(_version(tmp_path / "booster"), SPEC).predict(FRAME)) == len(FRAME)
 
 
 @pytest.mark.parametrize("library", NOT_INSTALLED)

@@ -63,8 +63,16 @@ def test_a_version_that_others_registered_on_the_server_is_fetched_and_deployed(
     assert ("1", True) == (change.to_version, change.changed)
     reference = other.stores.references.read("tumours", "1")
     assert reference is not None
-    with pytest.raises(UnknownError, match="The registry has no version '99' of model 'tumours'"):
+    with pytest.raises(UnknownError, match=r"The registry has no version '99' of model 'tumours'.*its versions: 1, 2"):
         deploy(other.stores, other.spec, "99", **WHO)
+
+
+def test_fetching_files_writes_nothing_between_the_lines_of_a_log(
+    project: Project, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    other = make_project(tmp_path / "other", MODELOPS_REGISTRY_URI=project.stores.settings.registry_uri)
+    assert other.stores.registry.describe("tumours", "2").folder.is_dir()
+    assert "Downloading" not in capfd.readouterr().err
 
 
 def test_while_the_server_is_down_what_is_live_goes_on_and_commands_say_so_soon(

@@ -5,10 +5,7 @@ import inspect
 import io
 import os.path
 import re
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,6 +17,7 @@ from modelops_pipelines.store.registry.model_loader import TRUSTED_TYPES
 from modelops_pipelines.store.registry.safe_estimators import CALLING, ESTIMATORS, IN_PROCESSES, PARAMETERS, PARTS
 from modelops_pipelines.store.registry.skops_files import judge
 from tests.fakes.fitted_estimators import answer, class_of, fitted
+from tests.support.audit_events import heard
 
 _TOUCHING = re.compile(r"(open|os|subprocess|socket|shutil|tempfile|ctypes|import|exec|compile)\b")
 _TELLING = re.compile(r"memory|cache|path$|file|folder|n_jobs|encoding|url|host|input$")
@@ -49,28 +47,9 @@ _REVIEWED = {
 }
 """Parameters of open texts that were read and found to touch nothing, whatever their text."""
 
-_events: list[str] | None = None
 
-
-def _note(event: str, arguments: tuple[Any, ...]) -> None:
-    if _events is not None and _TOUCHING.match(event):
-        _events.append(f"{event} {arguments[:1]}")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def hook() -> None:
-    """Note what the process touches, from now on and where it is asked for."""
-    sys.addaudithook(_note)
-
-
-@contextmanager
-def _touched() -> Iterator[list[str]]:
-    global _events  # noqa: PLW0603 - an audit hook stays for ever, so it is told when to listen
-    _events = []
-    try:
-        yield _events
-    finally:
-        _events = None
+def _touches(event: str, _: tuple[Any, ...]) -> bool:
+    return _TOUCHING.match(event) is not None
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -81,7 +60,7 @@ def test_each_listed_estimator_is_judged_safe_answers_as_before_and_touches_noth
     assert judge(io.BytesIO(stored)) is None
     loaded = skops.io.loads(stored, trusted=sorted(TRUSTED_TYPES))
     expected, found = answer(estimator, rows), answer(loaded, rows)  # the first answer imports what it needs
-    with _touched() as touched:
+    with heard(_touches) as touched:
         again = answer(loaded, rows)
     assert [] == touched
     for one in (found, again):
@@ -92,7 +71,7 @@ def test_the_hook_sees_a_file_that_is_read(tmp_path: Any) -> None:
     (tmp_path / "secret").write_text("the secret")
     model = copy.copy(fitted("sklearn.feature_extraction.text.CountVectorizer")[0]).set_params(input="filename")
     loaded = skops.io.loads(skops.io.dumps(model), trusted=sorted(TRUSTED_TYPES))
-    with _touched() as touched:
+    with heard(_touches) as touched:
         answer(loaded, [str(tmp_path / "secret")])
     assert any("secret" in one for one in touched)
 

@@ -7,7 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.errors import UnknownError
-from modelops_pipelines.core.ids import ENTROPY_BYTES, MAX_ROWS, content_id, new_request_id, parse_prediction_id
+from modelops_pipelines.core.ids import (
+    CHARACTERS,
+    ENTROPY_BYTES,
+    HASH_CHARACTERS,
+    MAX_ROWS,
+    SEPARATOR,
+    content_id,
+    content_ids,
+    new_request_id,
+    new_request_ids,
+    parse_prediction_id,
+)
+from modelops_pipelines.core.timestamps import to_micros
 
 SECRET = b"s" * 32
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -25,6 +37,19 @@ def test_an_id_gives_back_its_time_and_its_row(
     made = new_request_id("flights", moment, rows, entropy, SECRET)
     row = data.draw(st.integers(0, rows - 1))
     assert (made, row) == parse_prediction_id(made.prediction_id(row), "flights", SECRET)
+
+
+REQUESTS = st.tuples(MOMENTS, st.integers(0, MAX_ROWS), st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES))
+
+
+@given(st.lists(REQUESTS, max_size=6), st.text(max_size=5), st.binary(min_size=1, max_size=130))
+def test_many_ids_at_once_are_those_that_are_made_one_by_one(
+    requests: list[tuple[datetime, int, bytes]], endpoint: str, secret: bytes
+) -> None:
+    moments, rows, entropies = ([one[place] for one in requests] for place in range(3))
+    texts = new_request_ids(endpoint, map(to_micros, moments), rows, entropies, secret).decode()
+    alone = [new_request_id(endpoint, *one, secret).text for one in requests]
+    assert alone == [texts[start : start + CHARACTERS] for start in range(0, len(texts), CHARACTERS)]
 
 
 @given(st.integers(0, 39), st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
@@ -120,3 +145,15 @@ def test_parts_that_join_to_the_same_text_have_ids_of_their_own() -> None:
     ids = [content_id("a\x1fb", "c"), content_id("a", "b\x1fc"), content_id("a\x1fb\x1fc"), content_id("a", "b", "c")]
     ids += [content_id("\x00"), content_id(None), content_id("\x00", "a"), content_id(None, "a")]
     assert len(set(ids)) == len(ids)
+
+
+@given(st.lists(st.lists(st.text("aé1", max_size=3), min_size=2, max_size=2), max_size=5))
+def test_many_content_ids_at_once_are_those_that_are_made_one_by_one(contents: list[list[str]]) -> None:
+    texts = content_ids(SEPARATOR.join(parts).encode() for parts in contents).decode()
+    alone = [content_id(*parts) for parts in contents]
+    assert alone == [texts[start : start + HASH_CHARACTERS] for start in range(0, len(texts), HASH_CHARACTERS)]
+
+
+def test_content_ids_take_text_that_is_no_unicode() -> None:
+    assert content_id("a\udce9") != content_id("a\udcea")
+    assert content_id("a\udce9", "\x1f") != content_id("a\udcea", "\x1f")

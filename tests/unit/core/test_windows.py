@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.windows import LENGTH, text, window_of, windows_between
+from modelops_pipelines.core.windows import LENGTH, text, window_of, windows_between, with_earlier
 
 SIZES = st.sampled_from(["hour", "day"])
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,6 +41,17 @@ def test_a_range_touches_just_the_windows_that_overlap_it(start: datetime, lengt
 def test_an_empty_or_backward_range_touches_nothing(size: str) -> None:
     within = NOON + timedelta(minutes=30)
     assert [] == windows_between(within, within, size) == windows_between(within, NOON, size)
+
+
+@given(st.sets(st.integers(0, 300), max_size=12), st.integers(0, 40), SIZES)
+@settings(deadline=None)
+def test_windows_with_earlier_ones_are_those_before_each_and_none_between(
+    asked: set[int], most: int, size: str
+) -> None:
+    step = LENGTH[size]
+    windows = [EPOCH + n * step for n in asked]
+    wanted = {window - n * step for window in windows for n in range(most + 1)}
+    assert sorted(wanted) == with_earlier(windows, most * step, size)
 
 
 def test_the_text_of_a_moment_is_in_utc_with_a_z() -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from docs.generate import FOLDER, pages
-from modelops_pipelines.core.endpoints.validate_alerts import QUALITY_METRICS
+from modelops_pipelines.core.endpoints.validation.alerts import QUALITY_METRICS
 from tests.fakes.gateway_routes import ROUTES
 from tests.support.paths import ROOT
 
@@ -36,6 +36,14 @@ def test_the_table_of_quality_metrics_has_what_a_rule_may_name() -> None:
         re.findall(r"^\| `(\w+)` \| (`.*) \|$", page.partition("| task | metrics of `quality` |")[2], re.MULTILINE)
     )
     assert {task: tuple(re.findall(r"`(\w+)`", rows[task])) for task in QUALITY_METRICS} == QUALITY_METRICS
+
+
+@pytest.mark.parametrize(
+    "page", sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *DOCS.glob("**/*.md")])
+)
+def test_no_empty_line_cuts_a_table(page: str) -> None:
+    tables = re.findall(r"(?:^\|.*\n)+", (ROOT / page).read_text(), re.MULTILINE)
+    assert [table.splitlines()[0] for table in tables if not re.match(r".*\n\|[-:| ]+\|\n", table)] == []
 
 
 def test_no_page_names_a_machine() -> None:

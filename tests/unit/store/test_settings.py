@@ -43,6 +43,9 @@ WRONG = {
         {"MODELOPS_RETAIN_RUNS": "90"},
         "The setting retain_runs is '90'. Set MODELOPS_RETAIN_RUNS to a dur",
     ),
+    "kept for a second": ({"MODELOPS_RETAIN_RUNS": "1s"}, "from 1h, up to ten years, or never"),
+    "a retention that is none": ({"MODELOPS_RETAIN_BOGUS": "1d"}, "Use one of: MODELOPS_RETAIN_RUNS"),
+    "a lag of centuries": ({"MODELOPS_INGEST_LAG_SECONDS": "1e12"}, "a number of seconds, 0 to 86400"),
     "nothing kept": ({"MODELOPS_RETAIN_LOGS": "0d"}, "a duration, such as 90d or 12h, up to ten years, or never"),
     "no room for logs": ({"MODELOPS_LOG_MIB": "0"}, "Set MODELOPS_LOG_MIB to a number of MiB, 1 to"),
     "no Redis": ({"MODELOPS_LIMITS_URL": "http://:secret@x"}, "starts with redis:// or rediss:// or unix://"),
@@ -97,3 +100,24 @@ def test_a_refused_registry_s_password_is_not_shown(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as refused:
         load_settings(tmp_path, {"MODELOPS_REGISTRY_URI": "postgrs://user:secret@host/db"})
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("project", "folders", "endpoints"),
+    [
+        ('root_module = "clinic"', ["clinic/defs"], "clinic/defs"),
+        ('root_module = "clinic"', ["src/clinic/defs", "clinic/defs"], "src/clinic/defs"),
+        ('root_module = "clinic"\ndefs_module = "clinic.of.ours"', ["src/clinic/of/ours"], "src/clinic/of/ours"),
+        ('root_module = "clinic"', ["clinic/defs", "endpoints"], "endpoints"),
+        ('root_module = "clinic"', [], "endpoints"),
+        ('root_module = "clinic"\n[tool.modelops]\nendpoints = "mine"', ["clinic/defs"], "mine"),
+    ],
+)
+def test_the_endpoints_of_a_dagster_project_lie_in_its_folder_of_definitions(
+    tmp_path: Path, project: str, folders: list[str], endpoints: str
+) -> None:
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_text(f"[tool.dg.project]\n{project}\n")
+    assert load_settings(tmp_path, {}).endpoints == tmp_path / endpoints
+    assert load_settings(tmp_path, {"MODELOPS_ENDPOINTS": "given"}).endpoints == tmp_path / "given"

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from modelops_pipelines.cli.numbers import NUMBER
 from modelops_pipelines.cli.output import as_text, echo, json_option, show_rows, table
 from modelops_pipelines.cli.project import open_stores
 from modelops_pipelines.core.maintenance.effects import Effect, Outcome
@@ -37,7 +38,7 @@ def maintain(only: Sequence[str], *, dry_run: bool, as_json: bool) -> None:
 @click.command()
 @click.option("--endpoint", default=None, help="Of this endpoint only.")
 @click.option("--kind", default=None, help="Of this kind only, such as 'lake rows'.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most this many.")
+@click.option("--limit", type=NUMBER, default=50, show_default=True, help="At most this many.")
 @json_option
 def deletions(endpoint: str | None, kind: str | None, limit: int, *, as_json: bool) -> None:
     """List what maintenance has deleted, newest first: what, when, how much, why.

@@ -9,7 +9,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import replace
 from pathlib import Path
 
-from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.endpoints.spec import EndpointSpec, without_revoked
 from modelops_pipelines.core.errors import ModelOpsError
 from modelops_pipelines.core.release.desired_state import DesiredState
 from modelops_pipelines.gateway.worker.configuration.reconfigurations import (
@@ -100,7 +100,12 @@ class EndpointConfigurations:
         current = served.spec if served else (kept.spec if kept and not kept.has(spec) else None) or spec
         if needs_loading_again(current, spec, served):
             self._reconfigurations.propose(spec)
-            return current if served is None else None
+            current = without_revoked(current, spec)
+            if served is None:
+                return current
+            if current != served.spec:
+                self._served[spec.name] = replace(served, spec=current)
+            return None
         if served is None:
             self._reconfigurations.drop(spec.name)
             return spec

@@ -24,7 +24,7 @@ from modelops_pipelines.store.settings import Settings
 
 RETRY_SECONDS, LONGEST_RETRY = 10.0, 600.0
 """A refused configuration is tried again after these seconds, then after twice as many: each try loads its versions."""
-LOADING_FIELDS = ("model_name", "task", "allow_pickle", "accept_pickles", "row_wise")
+LOADING_FIELDS = ("model_name", "task", "allow_pickle", "accept_pickles", "trust", "row_wise", "runtime", "output")
 """What a loaded model is valid for."""
 NAMING_FIELDS = ("positive_label", "classes")
 """What names a loaded model's answers; a change loads nothing again."""

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import replace
 
 from modelops_pipelines.core.errors import ModelOpsError, NotReadyError, OverloadError
 from modelops_pipelines.gateway.model_runtime.batching import Batcher, LoadFault
@@ -180,17 +181,21 @@ class Residency:
         if batcher.is_resident:
             return
         self.make_room(batcher.model.bytes)
-        loaded = self._loaded(batcher)
+        loaded = self._loaded(served, batcher)
         batcher.put(loaded.model, loaded.source)
         self._on_loaded(served, loaded)
         self.make_room()
 
-    def _loaded(self, batcher: Batcher) -> Loaded:
-        """Load a version; once more when its names changed meanwhile: then ``batcher.model`` is another."""
+    def _loaded(self, served: ServedEndpoint, batcher: Batcher) -> Loaded:
+        """Load a version; once more when its names changed meanwhile: then ``batcher.model`` is another.
+
+        It is judged by the keys that are trusted now: some may have been revoked since it was loaded before.
+        """
         if batcher.source is None:
             raise AssertionError("what may leave the memory has a source")
         while True:
-            before, spec = batcher.model, batcher.model.spec
+            before = batcher.model
+            spec = replace(before.spec, trust=served.spec.trust)
             loaded = self._processes.load(batcher.source, spec)
             if batcher.model is before:
                 return loaded

@@ -7,9 +7,10 @@ from functools import cached_property
 from typing import Any
 
 from modelops_pipelines.core.errors import UnavailableError
-from modelops_pipelines.core.maintenance.growth import HomeCheck, Reading, growth_of
-from modelops_pipelines.operations.alerting.capture_watch import capture_health
-from modelops_pipelines.operations.alerting.home_watch import home_checks
+from modelops_pipelines.core.maintenance.backups import HABIT, age_limit, age_of, check_backup
+from modelops_pipelines.core.maintenance.growth import DAY, HomeCheck, Reading, growth_of
+from modelops_pipelines.operations.alerting.watches.capture_watch import capture_health
+from modelops_pipelines.operations.alerting.watches.home_watch import home_checks
 from modelops_pipelines.operations.endpoints.configurations import configured
 from modelops_pipelines.operations.maintenance.home.dagster_history import history_costs
 from modelops_pipelines.operations.maintenance.home.sizes import read_sizes
@@ -47,6 +48,7 @@ class HomeFigures:
             "runs": self.runs,
             "memory": self.memory,
             "maintenance": self.maintenance,
+            "backup": self.backup,
         }
 
     @cached_property
@@ -126,6 +128,21 @@ class HomeFigures:
         """Return when maintenance last succeeded."""
         check = self._check("maintenance")
         return Figure(check.ok, check.message, {"days": check.value})
+
+    def backup(self) -> Figure:
+        """Return the age of the newest backup; it is late by how often backups were taken before."""
+        taken = self._stores.backups.read()
+        age, limit = age_of(taken, self._now), age_limit(taken)
+        if age is None:
+            none = "no backup of this home was taken with modelops backup"
+            return Figure(True, f"{none}: take one with: modelops backup TARGET", {"days": None, "reason": none})
+        numbers = {"days": age / DAY, "limit": limit and limit / DAY, "at": taken[-1].at, "target": taken[-1].target}
+        check = check_backup(taken, self._now)
+        if check is None:
+            found = f"The newest backup is {age / DAY:.1f} days old, in {taken[-1].target}"
+            why = f"not judged: {len(taken)} of {HABIT} backups that tell how often one is taken"
+            return Figure(True, f"{found} ({why}).", {**numbers, "reason": why})
+        return Figure(check.ok, check.message, numbers)
 
     def _check(self, name: str) -> HomeCheck:
         return next(check for check in self._checks if check.name == name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from modelops_pipelines.core.maintenance.effects import Effect
 from modelops_pipelines.core.maintenance.growth import Reading, RunCost, TableFiles
+from modelops_pipelines.core.tables.training import TRAINING_ORIGINS
 from modelops_pipelines.operations.maintenance.home.dagster_history import history_costs
 from modelops_pipelines.store.filesystem.folder_sizes import FolderSize, size_of
 from modelops_pipelines.store.settings import Settings
@@ -24,6 +25,8 @@ PARTS = {
 }
 """The parts of a home, and the names in it that belong to each; all others are ``other``."""
 _OTHER = "other"
+_FROZEN = ("training_sets", TRAINING_ORIGINS.name)
+"""Folders of tables that are written whole, and never compacted."""
 
 
 def record_sizes(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
@@ -45,7 +48,7 @@ def read_sizes(settings: Settings, now: datetime, runs: RunCost | None = None) -
 
 
 def _worst_table(endpoint: Path) -> TableFiles | None:
-    sizes = {table.name: size_of(table) for table in _entries(endpoint) if table.name != "training_sets"}
+    sizes = {table.name: size_of(table) for table in _entries(endpoint) if table.name not in _FROZEN}
     name = max(sizes, key=lambda one: sizes[one].files, default=None)
     size = sizes[name] if name is not None else FolderSize()
     return None if name is None else TableFiles(endpoint.name, name, size.files, size.bytes)

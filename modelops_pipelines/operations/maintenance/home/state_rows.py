@@ -10,7 +10,7 @@ from modelops_pipelines.store.stores import Stores
 
 
 def delete_state_rows(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
-    """Delete verdicts, resolved alerts, verdicts on trials and version tests that are older than ``retain_state``.
+    """Delete verdicts, resolved alerts, messages, silences, trials' verdicts and tests older than ``retain_state``.
 
     The bytes are not known row by row: they are free in the file, which the task ``databases`` makes smaller.
     """

@@ -11,12 +11,19 @@ from modelops_pipelines.operations.maintenance.home.state_rows import delete_sta
 from modelops_pipelines.operations.maintenance.tasks import Task
 
 HOME_TASKS: tuple[Task, ...] = (
-    Task("dagster", "Dagster's runs, events and ticks", prune_history),
-    Task("models", "versions in MLflow that nobody will serve again", delete_versions),
-    Task("reports", "HTML reports", delete_reports),
-    Task("logs", "logs of services", rotate_logs),
-    Task("leftovers", "drafts, copies and live metrics that nothing needs", remove_leftovers),
-    Task("state", "verdicts, resolved alerts, trials and tests in the state database", delete_state_rows),
-    Task("databases", "free space in SQLite files", shrink_databases),
-    Task("sizes", "the reading of the home's sizes", record_sizes),
+    Task(
+        "dagster",
+        "Dagster's runs, events and ticks",
+        prune_history,
+        ("Dagster runs", "Dagster ticks", "Dagster reports"),
+    ),
+    Task("models", "versions in MLflow that nobody will serve again", delete_versions, ("model versions",)),
+    Task("reports", "HTML reports", delete_reports, ("reports",)),
+    Task("logs", "logs of services", rotate_logs, ("log files",)),
+    Task("leftovers", "drafts, copies and live metrics that nothing needs", remove_leftovers, ("leftovers",)),
+    Task(
+        "state", "verdicts, resolved alerts, trials and tests in the state database", delete_state_rows, ("state rows",)
+    ),
+    Task("databases", "free space in SQLite files", shrink_databases, ()),
+    Task("sizes", "the reading of the home's sizes", record_sizes, ()),
 )

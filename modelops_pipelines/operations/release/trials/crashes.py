@@ -17,7 +17,7 @@ from modelops_pipelines.core.release.event_log import DEPLOY, PROMOTE, START, Ev
 from modelops_pipelines.core.release.guards import Verdict
 from modelops_pipelines.core.release.sequential_tests import FAIL
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
+from modelops_pipelines.operations.alerting.life.raise_alerts import raise_alerts
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.release.commands import roll_back, stop
 from modelops_pipelines.operations.release.trials.withdraw import record_verdict, withdraw_version

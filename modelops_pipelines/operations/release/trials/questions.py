@@ -10,7 +10,7 @@ from modelops_pipelines.core.release.event_log import PROMOTE, last_release
 from modelops_pipelines.core.release.guards import Verdict
 from modelops_pipelines.core.release.sequential_tests import INCONCLUSIVE
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
+from modelops_pipelines.operations.alerting.life.raise_alerts import raise_alerts
 from modelops_pipelines.store.stores import Stores
 
 ALERT = "canary"

@@ -26,8 +26,8 @@ from modelops_pipelines.operations.release import commands as releases
 from modelops_pipelines.operations.release.apply import Change
 from modelops_pipelines.operations.versions.known_version import known_version
 from modelops_pipelines.store.lake import sql
-from modelops_pipelines.store.lake.arrival_dates import dates_received
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
+from modelops_pipelines.store.lake.rows.arrival_dates import dates_received
 from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -50,9 +50,9 @@ class LakeVacuum(LakeEraser):
     def removable(
         self, endpoint: str, table: str, now: datetime, *, age: timedelta = AGE, pinned: Collection[int] = ()
     ) -> Removable:
-        """Return the files that were superseded at least ``age`` ago (whole hours), and that no pinned version needs.
+        """Return the files that were superseded ``age`` or more before ``now``, and that no pinned version needs.
 
-        A pinned version that can no longer be read is ignored.
+        The age is rounded to whole hours. A pinned version that can no longer be read is ignored.
         """
         delta = self.table(endpoint, table)
         if delta is None:
@@ -60,7 +60,7 @@ class LakeVacuum(LakeEraser):
         root = self.path(endpoint, table)
         kept = {version: held for version in pinned if (held := _files_of(root, version)) is not None}
         needed = {Path(file) for file in self.files(endpoint, table)}.union(*kept.values())
-        hours = age // _HOUR
+        hours = max(0, round((datetime.now(UTC) - now + age) / _HOUR))  # deltalake counts from the machine's time
         listed = delta.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True)
         files = sorted(path for path in {root / name for name in listed} - needed if path.is_file())
         entries = _old_entries(root, min(kept, default=delta.version()), now - age)

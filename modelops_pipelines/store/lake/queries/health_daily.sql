@@ -4,6 +4,7 @@
 WITH label_now AS (
     SELECT prediction_id, max({'at': labelled_at, 'id': label_id, 'label': label}).label AS label
     FROM labels
+    WHERE withdraws IS NULL AND label_id NOT IN (SELECT withdraws FROM labels WHERE withdraws IS NOT NULL)
     GROUP BY prediction_id
 )
 SELECT

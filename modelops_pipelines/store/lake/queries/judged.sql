@@ -8,6 +8,7 @@ WITH feedback_now AS (
         count(DISTINCT feedback_id) AS feedback,
         count(DISTINCT feedback_id) FILTER (thumbs = 'down' OR rating <= 2) AS complaints
     FROM feedback
+    WHERE deletes IS NULL AND feedback_id NOT IN (SELECT deletes FROM feedback WHERE deletes IS NOT NULL)
     GROUP BY prediction_id
 )
 SELECT

@@ -176,7 +176,7 @@ SELECT
             THEN 'more than two classes: metrics of a single score are undefined'
         END,
         CASE WHEN c.labelled > 0 AND c.unnamed < c.predictions AND $positive IS NOT NULL AND s.brier IS NULL
-            THEN 'the model returns no score: log it with pyfunc_predict_fn="predict_proba"'
+            THEN 'the model returns no score: log it with probabilities (docs/endpoints.md: Flavours)'
         END,
         CASE WHEN NOT s.two_classes THEN 'auc and brier_skill are undefined: the labels have one class only' END,
         CASE WHEN c.labelled > 0 AND c.unnamed < c.predictions AND $positive IS NOT NULL AND a.precision IS NULL

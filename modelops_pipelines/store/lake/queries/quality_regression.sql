@@ -15,6 +15,7 @@ SELECT
     avg(prediction - label) AS bias,
     1 - avg((prediction - label) ** 2) / nullif(var_pop(label), 0) AS r2,
     CASE
+        WHEN count(prediction) = 0 THEN 'no answer has a prediction: the version answers several numbers a row, or none'
         WHEN count(label) = 0 THEN 'no label has arrived yet'
         WHEN min(label) = max(label) THEN 'r2 is undefined: all labels are equal'
     END AS reason,

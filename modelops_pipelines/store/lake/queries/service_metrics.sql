@@ -15,8 +15,13 @@ SELECT
     count(*) FILTER (row_index = 0 AND status >= 500) AS server_errors,
     to_json(histogram(coalesce(error_code, 'unknown')) FILTER (row_index = 0 AND status >= 400))::VARCHAR AS errors,
     coalesce(sum(latency_ms) FILTER (row_index = 0), 0)::DOUBLE AS latency_sum_ms,
-    to_json(histogram(floor(ln(greatest(latency_ms, 1e-3)) / ln(1.02))::BIGINT) FILTER (row_index = 0))::VARCHAR
-        AS latency_counts,
+    coalesce(
+        to_json(
+            histogram(floor(ln(greatest(latency_ms, 1e-3)) / ln(1.02))::BIGINT)
+                FILTER (row_index = 0 AND latency_ms IS NOT NULL)
+        )::VARCHAR,
+        '{}'
+    ) AS latency_counts,
     count(*) FILTER (status = 200 AND error_code = 'not_finite') AS unanswered,
     window_start::DATE AS date
 FROM log_rows

@@ -1,4 +1,4 @@
-"""Records of training sets, gate verdicts and retrainings.
+"""Records of feedback, training sets, gate verdicts and retrainings.
 
 The rows of a training set are in the lake: ``store.lake``.
 """

@@ -1,14 +1,18 @@
 """Records of training sets; their rows are in the lake."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
 
 from modelops_pipelines.store.state.database import Database, from_micros, moment, to_micros
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
 _SETS = STATE_TABLES["training_sets"]
+_TIMES = ("watermark", "at", "as_of")
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class TrainingSet:
     labels_seen: int
     watermark: datetime | None
     at: datetime
+    as_of: datetime | None = None
+    manifest: Mapping[str, Any] | None = None
 
 
 class TrainingSets:
@@ -32,11 +38,13 @@ class TrainingSets:
         self._database = database
 
     def record(self, training_set: TrainingSet) -> None:
-        """Write a training set's record; it replaces one with the same content."""
+        """Write a training set's record; one with the same content is replaced, and keeps when it was built first."""
         same = sa.and_(_SETS.c.endpoint == training_set.endpoint, _SETS.c.content_hash == training_set.content_hash)
-        times = {name: to_micros(getattr(training_set, name)) for name in ("watermark", "at")}
+        times = {name: to_micros(getattr(training_set, name)) for name in _TIMES}
         values = {**asdict(training_set), **times}
         with self._database.begin() as connected:
+            first = connected.scalar(sa.select(_SETS.c.at).where(same))
+            values["at"] = values["at"] if first is None else min(first, values["at"])
             connected.execute(_SETS.delete().where(same))
             connected.execute(_SETS.insert().values(**values))
 
@@ -45,6 +53,9 @@ class TrainingSets:
         query = sa.select(_SETS).where(_SETS.c.endpoint == endpoint).order_by(_SETS.c.at)
         with self._database.read() as connected:
             rows = connected.execute(query).mappings().all()
-        return [
-            TrainingSet(**{**row, "watermark": from_micros(row["watermark"]), "at": moment(row["at"])}) for row in rows
-        ]
+        return [_training_set(row) for row in rows]
+
+
+def _training_set(row: RowMapping) -> TrainingSet:
+    times = {name: from_micros(row[name]) for name in ("watermark", "as_of")}
+    return TrainingSet(**{**row, **times, "at": moment(row["at"])})

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert, Verdict, apply_verdict, worst
+from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert, Verdict, worst
+from tests.support.single_alert import apply_verdict
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -99,7 +100,10 @@ def test_of_passes_and_missing_verdicts_the_newest_of_the_best_told_kind_is_show
 
 def test_an_alert_opens_with_all_that_the_verdict_says() -> None:
     opened = apply_verdict(None, verdict(passed=False, message="too far", window="w1"), "e", NOW)
-    assert Alert("e", "drift", "drift", OPEN, "warning", "too far", 1, 0, NOW, NOW, None, "w1", "w1") == opened
+    assert (
+        Alert("e", "drift", "drift", OPEN, "warning", "too far", 1, 0, NOW, NOW, None, "w1", "w1", None, 0.5, 0.3, 100)
+        == opened
+    )
 
 
 def test_a_pass_changes_nothing_of_an_alert_but_its_passes_and_its_end() -> None:

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from modelops_pipelines.core.alerting.alerts import Alert, apply_verdict
+from modelops_pipelines.core.alerting.alerts import Alert
 from modelops_pipelines.core.capture.health import CAPTURE, Reading, Thresholds, judge_capture, should_record
+from tests.support.single_alert import apply_verdict
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LIMITS = Thresholds()

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.durations import format_duration, parse_duration
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule, default_alerts
 from modelops_pipelines.core.endpoints.issues import suggestion
-from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec, Promotion, Task, default_alerts
+from modelops_pipelines.core.endpoints.spec import EndpointSpec, Promotion, Task
 from modelops_pipelines.core.endpoints.validate import ValidationContext, endpoint_issues, promotion_issues
 
 FLIGHTS = EndpointSpec("flights", "flight-delay", "binary_classification", "late")
@@ -24,7 +25,8 @@ def test_an_endpoint_of_defaults_has_nothing_wrong_with_it(task: str) -> None:
 
 def test_the_names_of_rules_are_stable_slugs() -> None:
     names = [rule.name for rule in default_alerts("binary_classification")]
-    assert names == ["error_rate", "latency_p95_ms", "drift", "data_quality", "quality_brier_skill"]
+    quality = ["quality_brier_skill", "quality_excess_errors"]
+    assert ["error_rate", "latency_p95_ms", "drift", "data_quality", *quality] == names
 
 
 def test_a_rule_is_named_by_its_kind_and_metric_alone() -> None:

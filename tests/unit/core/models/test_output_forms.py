@@ -49,6 +49,24 @@ def test_columns_named_by_the_classes_get_their_order_and_unnamed_ones_keep_thei
 
 
 @pytest.mark.parametrize(
+    ("columns", "advice", "wrong"),
+    [
+        ({"no": [0.25, 1.0], "yes": [0.75, 0.0]}, "classes: ['no', 'yes']", "alone"),
+        ({"label": ["no", "yes"], "probability": [0.25, 0.75]}, "one of these columns, or the probability", "classes:"),
+        ({"label": [0, 1], "probability": [0.25, 0.75]}, "let the model return it alone", "classes:"),
+        ({"low": [1.0, 2.0], "high": [3.0, 4.0]}, "signature=infer_signature", "classes:"),
+    ],
+)
+def test_columns_of_unknown_meaning_are_refused_with_what_they_can_be(
+    columns: dict[str, list[object]], advice: str, wrong: str
+) -> None:
+    with pytest.raises(PredictionError, match=f"the columns {', '.join(columns)}") as refused:
+        as_rows(pd.DataFrame(columns), 2)
+    assert advice in refused.value.remedy
+    assert wrong not in refused.value.remedy
+
+
+@pytest.mark.parametrize(
     ("output", "said"),
     [
         (None, "nothing (None) for 2 rows"),
@@ -57,7 +75,7 @@ def test_columns_named_by_the_classes_get_their_order_and_unnamed_ones_keep_thei
         ({"a": [1, 2], "b": [1, 2]}, "a dict with the keys a, b for 2 rows"),
         ({str(number): [1, 2] for number in range(12)}, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"),
         ({"a": None}, "nothing (None) for 2 rows"),
-        (pd.DataFrame({"a": [1, 2], "b": [1, 2]}), "columns a, b, and the version's classes are no, yes"),
+        (pd.DataFrame({"a": [1, 2], "b": [1, 2]}), "columns a, b instead of no, yes"),
         (0.5, "a float for 2 rows"),
         (np.float64(0.5), "a float64 for 2 rows"),
         ("ab", "a str for 2 rows"),

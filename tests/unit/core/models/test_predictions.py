@@ -74,6 +74,44 @@ def test_a_regression_answers_numbers_without_scores() -> None:
 
 
 @pytest.mark.parametrize(
+    ("output", "names", "chosen", "expected"),
+    [
+        ([[1, 2.5], [3, 4.5]], ["low", "high"], None, [None, None]),
+        ([[1, 2.5], [3, 4.5]], ["low", "high"], "high", [2.5, 4.5]),
+        ([[1, 2.5], [3, 4.5]], None, "0", [1.0, 3.0]),
+        (np.array([[1, "word"], [2, "word"]], object), ["count", "text"], "count", [1.0, 2.0]),
+        ({"high": np.array([2.0]), "low": np.array([1.0])}, ["low", "high"], "low", [1.0]),
+        ([[1.5]], ["price"], "price", [1.5]),
+        ([1.5], ["price"], "price", [1.5]),
+        ([1.5], None, "0", [1.5]),
+    ],
+)
+def test_a_chosen_output_is_a_regressions_prediction(
+    output: Any, names: list[str] | None, chosen: str | None, expected: list[float | None]
+) -> None:
+    found = interpret("regression", output, len(expected), names, "1", chosen=chosen)
+    assert (expected, None) == found
+
+
+@pytest.mark.parametrize(
+    ("output", "names", "chosen", "message"),
+    [
+        ([[1.0, 2.0]], ["low", "high"], "hihg", "'hihg' is none of the 2 that the model answers: low, high"),
+        ([[1.0, 2.0]], ["low", "high"], "0", "'0' is none of the 2"),
+        ([[1.0, 2.0]], None, "2", "'2' is none of the 2 that the model answers: 0, 1"),
+        ([1.0], None, "high", "'high' is none of the 1"),
+        (np.ones((1, 64)), None, "64", r"0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... \(64 in all\)"),
+        (np.array([[1, "word"]], object), ["count", "text"], "text", "returned text"),
+    ],
+)
+def test_an_output_that_is_not_there_or_no_number_is_refused(
+    output: Any, names: list[str] | None, chosen: str, message: str
+) -> None:
+    with pytest.raises(PredictionError, match=message):
+        interpret("regression", output, 1, names, "1", chosen=chosen)
+
+
+@pytest.mark.parametrize(
     ("task", "output", "rows", "classes", "positive", "message"),
     [
         (BINARY, [0.1, 0.2], 3, TWO, "1", "for 3 rows"),
@@ -81,7 +119,6 @@ def test_a_regression_answers_numbers_without_scores() -> None:
         (BINARY, np.zeros((1, 2, 2)), 1, TWO, "1", "shape"),
         (BINARY, [[0.1, 0.2, 0.7]], 1, TWO, "1", "3 probabilities per row for 2 classes"),
         (BINARY, [[0.1, 0.9]], 1, TWO, "late", "not among the model's classes"),
-        ("regression", [[1.0, 2.0]], 1, None, "1", "regression model returned a matrix"),
     ],
 )
 def test_what_fits_no_shape_is_refused_by_name(

@@ -1,11 +1,13 @@
 """The graph of derived tables: whole, without a circle, and what each endpoint gets of it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from modelops_pipelines.components.model_endpoint import DERIVED_ASSETS
 from modelops_pipelines.core.drift.schedule import is_due
+from modelops_pipelines.core.endpoints.explain import ExplainPolicy
 from modelops_pipelines.core.endpoints.spec import DriftPolicy, EndpointSpec, Metric
 from modelops_pipelines.core.tables.derivations import (
     DERIVATIONS,
@@ -14,7 +16,7 @@ from modelops_pipelines.core.tables.derivations import (
     lake_tables,
     rule_kinds,
 )
-from modelops_pipelines.operations.alerting.judge_rules import JUDGES
+from modelops_pipelines.operations.alerting.judges.judge_rules import JUDGES
 
 CAPTURED = ("inference_log", "labels", "feedback")
 BINARY = EndpointSpec("cancer", "tumours", "binary_classification", "benign")
@@ -22,7 +24,7 @@ NOW = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
 
 
 def test_a_table_is_computed_only_from_tables_that_come_before_it() -> None:
-    known = set(CAPTURED)
+    known = {*CAPTURED, "explanations"}
     for one in DERIVATIONS:
         assert set(one.computed_from) <= known, one.name
         assert set(one.marks) <= known, one.name
@@ -32,7 +34,16 @@ def test_a_table_is_computed_only_from_tables_that_come_before_it() -> None:
 def test_every_table_of_the_lake_is_named_once() -> None:
     names = [table.name for table in lake_tables()]
     assert len(set(names)) == len(names)
-    assert {*CAPTURED, "rejects", "shadow_log", "daily_profiles", *(one.name for one in DERIVATIONS)} == set(names)
+    assert {
+        *CAPTURED,
+        "keyed_labels",
+        "rejects",
+        "shadow_log",
+        "daily_profiles",
+        "explanations",
+        "attributions",
+        *(one.name for one in DERIVATIONS),
+    } == set(names)
 
 
 def test_every_derived_table_has_an_asset_and_no_other_has() -> None:
@@ -59,10 +70,12 @@ def test_every_kind_of_rule_judges_one_table_by_a_function_or_by_a_declared_colu
         ("feedback", ["quality_metrics", "custom_metrics"]),
         ("profiles", ["drift", "data_quality"]),
         ("drift", []),
+        ("explanations", ["attribution_drift"]),
     ],
 )
 def test_a_changed_window_marks_the_tables_that_build_on_it(changed: str, marked: list[str]) -> None:
     spec = EndpointSpec("e", "m", "binary_classification", "y", metrics=(Metric("mine", sql="mine.sql"),))
+    spec = replace(spec, explain=ExplainPolicy())
     assert marked == list(spec.dependents(changed))
 
 
@@ -70,6 +83,10 @@ def test_an_endpoint_derives_what_its_task_and_its_metrics_allow() -> None:
     regression = EndpointSpec("e", "m", "regression", "y")
     assert {"estimated_quality"} == set(BINARY.monitored) - set(regression.monitored)
     assert "custom_metrics" not in BINARY.monitored
+    explained = replace(BINARY, explain=ExplainPolicy())
+    assert {"attribution_drift"} == set(explained.monitored) - set(BINARY.monitored)
+    on_request = replace(BINARY, explain=ExplainPolicy(sample=0))
+    assert BINARY.monitored == on_request.monitored
 
 
 def test_a_dependency_that_another_brings_along_is_not_drawn() -> None:

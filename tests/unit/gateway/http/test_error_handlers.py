@@ -19,12 +19,15 @@ WITHIN = {
     errors.SettingsError,
     errors.SchemaError,
     errors.ModelError,
+    errors.TrainingError,
+    errors.IntegrityError,
     errors.RegistryError,
     errors.OnboardingError,
     errors.BusyError,
     errors.StateError,
     errors.UnavailableError,
     errors.AcknowledgementError,
+    errors.UnservedVersionError,
     errors.MaintenanceError,
 }
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ModelOpsError)]

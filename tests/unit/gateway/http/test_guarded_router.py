@@ -3,16 +3,23 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Query
 from pydantic import BaseModel
 
 from modelops_pipelines.core.access.api_keys import ENTROPY_BYTES, Key, digest_of, id_of, key_text
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.http.error_handlers import add_error_handlers
-from modelops_pipelines.gateway.http.guarded_router import MAX_BODY_BYTES, PUBLIC, CallerOf, Router, declared_roles
+from modelops_pipelines.gateway.http.guarded_router import (
+    MAX_BODY_BYTES,
+    PUBLIC,
+    Access,
+    CallerOf,
+    Router,
+    declared_roles,
+)
 from modelops_pipelines.gateway.routes.docs import for_page
 from tests.support.asgi_client import ask, in_parts
 
@@ -198,6 +205,74 @@ def test_who_sends_no_key_is_told_how() -> None:
     assert answer.headers["www-authenticate"] == 'ApiKey realm="modelops", header="X-API-Key"'
 
 
+# Queries
+
+
+def _filter(
+    thumbs: str | None = None,
+    state: Annotated[list[str] | None, Query()] = None,
+    rows: Annotated[int, Query(alias="limit")] = 5,
+) -> list[Any]:
+    return [thumbs, state, rows]
+
+
+@pytest.mark.parametrize(
+    ("query", "message", "remedy"),
+    [
+        (
+            "thumb=down",
+            "There is no query parameter 'thumb'",
+            "Did you mean 'thumbs'? This route takes thumbs, state, limit",
+        ),
+        (
+            "thumbs=up&Limit=3",
+            "There is no query parameter 'Limit'",
+            "Did you mean 'limit'? This route takes thumbs, state, limit",
+        ),
+        ("rows=3", "There is no query parameter 'rows'", "This route takes thumbs, state, limit"),
+        ("zzz", "There is no query parameter 'zzz'", "This route takes thumbs, state, limit"),
+        ("limit=1&limit=2", "The query parameter 'limit' is given 2 times", "Give it once"),
+        (f"{'q' * 500}=1", f"There is no query parameter '{'q' * 80}'", "This route takes thumbs, state, limit"),
+    ],
+)
+@pytest.mark.parametrize("role", [PUBLIC, "read"])
+def test_a_query_that_a_route_would_ignore_is_refused(role: Access, query: str, message: str, remedy: str) -> None:
+    app, router = application()
+    router.get("/things", role=role)(_filter)
+    answer = ask(app, "GET", f"/things?{query}")
+    error = answer.json()["error"]
+    assert (422, message, remedy) == (answer.status_code, error["message"], error["remedy"])
+
+
+def test_a_query_that_a_route_has_is_taken_also_through_a_dependency() -> None:
+    app, router = application()
+    router.get("/things", role="read")(_filter)
+
+    def others(found: Annotated[list[Any], Depends(_filter)]) -> list[Any]:
+        return found
+
+    router.get("/others", role="read")(others)
+    for path in ("/things", "/others"):
+        assert ["up", ["a", "b"], 2] == ask(app, "GET", f"{path}?thumbs=up&state=a&state=b&limit=2").json()
+
+
+def test_a_route_without_parameters_takes_none_unless_it_is_public() -> None:
+    app, router = application()
+    router.get("/things", role="read")(lambda: None)
+    router.delete("/things", role="read")(lambda: None)
+    router.get("/live", role=PUBLIC)(lambda: None)
+    for method in ("GET", "DELETE"):
+        error = ask(app, method, "/things?dry_run=1").json()["error"]
+        assert ("input", "This route takes no query parameters") == (error["code"], error["remedy"])
+    assert ask(app, "GET", "/live?probe=7").status_code == 200
+
+
+def test_a_stranger_learns_no_parameter() -> None:
+    app, router = application(KEY)
+    router.get("/things", role="read")(_filter)
+    assert code(ask(app, "GET", "/things?thumb=down")) == (401, "unauthenticated")
+
+
 # Documenting
 
 
@@ -208,7 +283,7 @@ def test_each_route_declares_what_it_may_refuse_with() -> None:
     router.post("/endpoints/{endpoint}/things", role="predict", error_statuses=(409,))(_take)
     paths = app.openapi()["paths"]
     assert set(paths["/public"]["get"]["responses"]) == {"200", "400", "403", "500", "503"}
-    assert set(paths["/things"]["get"]["responses"]) == {"200", "400", "401", "403", "429", "500", "503"}
+    assert set(paths["/things"]["get"]["responses"]) == {"200", "400", "401", "403", "422", "429", "500", "503"}
     responses = paths["/endpoints/{endpoint}/things"]["post"]["responses"]
     refusals = {"400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "500", "503"}
     assert set(responses) == {"200", *refusals}

@@ -9,8 +9,8 @@ import pytest
 
 from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED
 from modelops_pipelines.core.capture.health import CAPTURE, Thresholds
-from modelops_pipelines.operations.alerting.capture_watch import capture_health, watch_capture
-from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
+from modelops_pipelines.operations.alerting.life.raise_alerts import raise_alerts
+from modelops_pipelines.operations.alerting.watches.capture_watch import capture_health, watch_capture
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.store.spool.backlog import Backlog, backlog
 from modelops_pipelines.store.spool.segments import SegmentWriter, encode

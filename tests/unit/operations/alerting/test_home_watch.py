@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED
+from modelops_pipelines.core.maintenance.backups import TakenBackup
 from modelops_pipelines.core.maintenance.growth import Reading, RunCost, TableFiles
-from modelops_pipelines.operations.alerting.home_watch import WHOLE_HOME, watch_home
+from modelops_pipelines.operations.alerting.watches.home_watch import WHOLE_HOME, watch_home
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
 
@@ -87,9 +88,24 @@ def test_runs_without_rest_and_slow_ticks_are_told(stores: Stores) -> None:
 
 
 def test_the_alert_waits_for_a_process_that_changes_the_same_alerts(stores: Stores) -> None:
-    from modelops_pipelines.operations.alerting.raise_alerts import alerts_lock
+    from modelops_pipelines.operations.alerting.life.raise_alerts import alerts_lock
 
     record(stores, NOW, 1, files=2_500)
     with alerts_lock(stores, "cancer"):
         assert [] == changes(Stores(stores.settings), NOW)
     assert [("cancer", "table_files", "opened")] == changes(stores, NOW)
+
+
+def test_a_late_backup_opens_an_alert_and_the_next_one_resolves_it(stores: Stores) -> None:
+    for days in (21, 14, 7):
+        stores.backups.note(TakenBackup(NOW - days * DAY, "/mnt/backups"))
+    assert [] == changes(stores, NOW)
+    late = NOW + 8 * DAY
+    stores.maintenance_ends.note("logs", late)
+    assert [(WHOLE_HOME, "backup", "opened")] == changes(stores, late)
+    assert [] == changes(stores, late + SECOND)
+    [alert] = stores.alerts.find(None, OPEN)
+    assert ("storage", "warning") == (alert.kind, alert.severity)
+    assert "The newest backup is 15.0 days old, in /mnt/backups" in alert.message
+    stores.backups.note(TakenBackup(late, "/mnt/backups"))
+    assert [(WHOLE_HOME, "backup", "resolved")] == changes(stores, late + SECOND)

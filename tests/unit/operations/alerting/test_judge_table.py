@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from modelops_pipelines.core.alerting.alerts import OPEN, Verdict
-from modelops_pipelines.core.endpoints.spec import AlertRule
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule
 from modelops_pipelines.core.tables.derivations import derivation_of
 from modelops_pipelines.core.tables.lake import SERVICE_METRICS
-from modelops_pipelines.operations.alerting.judge_rules import judge_table
-from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
+from modelops_pipelines.operations.alerting.judges.judge_rules import JUDGES, judge_table
+from modelops_pipelines.operations.alerting.life.raise_alerts import raise_alerts
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.store.state.alerting.alerts import Alerts
@@ -135,3 +135,39 @@ def test_two_rules_of_one_kind_have_verdicts_and_alerts_of_their_own(project: Pr
     raise_alerts(project.stores, "cancer", both)
     assert both[::-1] == project.stores.verdicts.find("cancer", "quality")
     assert {"quality"} == {alert.kind for alert in project.stores.alerts.find("cancer", OPEN)}
+
+
+def test_a_rule_that_cannot_be_judged_stops_no_other_and_says_why(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumbles(*_: object) -> list[Verdict]:
+        raise OverflowError("too large")
+
+    monkeypatch.chdir(project.folder)
+    Path("rule.sql").write_text("SELECT 1, sum(2::HUGEINT**70)")
+    monkeypatch.setitem(JUDGES, "availability", stumbles)
+    huge = AlertRule("sql", given_name="own", sql="rule.sql", over=HOUR, above=0.5)
+    odd = AlertRule("availability", below=0.5, over=HOUR)
+    project.spec = replace(project.spec, alerts=(huge, odd, *project.spec.alerts))
+    served(project, "w", [False])
+    judge_table(project.stores, project.spec, SERVICE_METRICS)
+    assert ["error_rate"] == [alert.rule for alert in project.stores.alerts.find("cancer", OPEN)]
+    assert () == project.stores.touched_windows.pending("cancer", MARK).windows
+    newest = project.stores.verdicts.newest("cancer")
+    assert [None, None] == [newest[name].passed for name in ("own", "availability")]
+    assert newest["own"].message.startswith("not judged: the query failed: it returned the count 1.181e+21")
+    assert newest["availability"].message.startswith("not judged: judging it failed: OverflowError")
+
+
+def test_what_may_work_later_ends_the_run_and_leaves_the_windows_to_be_judged(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> list[Verdict]:
+        raise PermissionError("the lake")
+
+    served(project, "w", [False])
+    with monkeypatch.context() as patched:
+        patched.setitem(JUDGES, "error_rate", unreadable)
+        with pytest.raises(PermissionError):
+            judge_table(project.stores, project.spec, SERVICE_METRICS)
+    assert 1 == len(judge_table(project.stores, project.spec, SERVICE_METRICS).changes)

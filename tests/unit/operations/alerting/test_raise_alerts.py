@@ -1,13 +1,14 @@
 """Verdicts become alerts in a real state database: one open alert a rule, counted, resolved, opened anew, never twice."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert, Verdict
-from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
+from modelops_pipelines.operations.alerting.life.raise_alerts import raise_alerts
 from tests.support.alert_verdicts import NOW, StoppedClock, changes_of, kept, verdict, windows
 from tests.support.project import make_project
 
@@ -22,8 +23,10 @@ def stores(tmp_path: Path) -> StoppedClock:
 
 def test_a_failure_opens_an_alert_that_says_what_the_verdict_said(stores: StoppedClock) -> None:
     [change] = raise_alerts(stores, "cancer", [verdict(passed=False)], source="run 1")
-    expected = Alert("cancer", "drift", "drift", OPEN, "warning", "drift in w", 1, 0, NOW, NOW, None, "w", "w")
-    assert ("opened", expected) == (change.change, change.alert)
+    expected = Alert(
+        "cancer", "drift", "drift", OPEN, "warning", "drift in w", 1, 0, NOW, NOW, None, "w", "w", None, 0.5, 0.3, 100
+    )
+    assert ("opened", replace(expected, id=1)) == (change.change, change.alert)
     assert [(1, expected.message, NOW)] == [(a.id, a.message, a.opened_at) for a in stores.alerts.find("cancer", OPEN)]
 
 
@@ -53,16 +56,15 @@ def test_two_passes_in_a_row_resolve_and_a_new_failure_opens_a_new_alert(stores:
 
 
 def test_all_of_it_within_one_run_is_written_as_if_window_by_window(stores: StoppedClock) -> None:
-    assert ["resolved", "opened"] == changes_of(stores, [False, False, True, True, True, False], "run 1")
-    assert [("drift", RESOLVED, 2, 2), ("drift", OPEN, 1, 0)] == kept(stores)
+    assert ["opened"] == changes_of(stores, [False, False, True, True, True, False], "run 1")
+    assert [("drift", OPEN, 3, 0)] == kept(stores)
+    assert ["opened", "resolved", "reopened"] == [event.event for event in stores.alert_events.of(1)]
 
 
-def test_an_open_alert_is_resolved_and_opened_anew_within_one_run(stores: StoppedClock) -> None:
+def test_an_open_alert_is_resolved_and_reopened_within_one_run(stores: StoppedClock) -> None:
     changes_of(stores, [False], "run 1")
-    assert ["resolved", "resolved", "opened"] == changes_of(
-        stores, [True, True, False, True, True, False, False], "run 2"
-    )
-    assert [("drift", RESOLVED, 1, 2), ("drift", RESOLVED, 1, 2), ("drift", OPEN, 2, 0)] == kept(stores)
+    assert ["reopened"] == changes_of(stores, [True, True, False, True, True, False, False], "run 2")
+    assert [("drift", OPEN, 4, 0)] == kept(stores)
     assert stores.alerts.find_open("cancer", "drift") == stores.alerts.find("cancer")[0]
 
 
@@ -122,3 +124,10 @@ def test_verdicts_that_break_off_half_way_leave_nothing_behind(stores: StoppedCl
         raise_alerts(stores, "cancer", breaking(), source="run 1")
     assert [] == stores.alerts.find("cancer")
     assert ["opened"] == changes_of(stores, [False], "run 1")
+
+
+def test_two_passes_of_a_rule_with_its_name_do_not_resolve_an_alert_of_the_product(stores: StoppedClock) -> None:
+    raise_alerts(stores, "cancer", [replace(verdict(passed=False, rule="capture_refused"), kind="capture")])
+    rule = replace(verdict(passed=True, rule="capture_refused"), kind="error_rate")
+    assert [] == raise_alerts(stores, "cancer", [rule, rule])
+    assert [("capture_refused", OPEN, 1, 0)] == kept(stores)

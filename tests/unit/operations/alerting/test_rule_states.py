@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from modelops_pipelines.core.alerting.alerts import Verdict
-from modelops_pipelines.core.endpoints.spec import AlertRule
-from modelops_pipelines.operations.alerting.raise_alerts import raise_alerts
-from modelops_pipelines.operations.alerting.rule_states import newest_verdicts
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule
+from modelops_pipelines.operations.alerting.judges.rule_states import newest_verdicts
+from modelops_pipelines.operations.alerting.life.raise_alerts import raise_alerts
 from tests.support.project import Project, make_project
 
 RULES = (AlertRule("error_rate", above=0.1), AlertRule("latency_p95_ms", above=100.0))

@@ -21,6 +21,10 @@ CLASS_LINES = {
     ),
     "one class": ("classes: [1]", f"7: classes: lists 1 class(es), and a classification has at least 2. {LIST_FIX}"),
     "a class twice": ('classes: [0, 1, "true"]', f"7: classes: lists the class 'true' twice. {LIST_FIX}"),
+    "an output of a classification": (
+        "output: high",
+        "7: output: is for a regression that answers several values a row. Remove it, or correct 'task'",
+    ),
     "three classes of a binary classification": (
         "classes: [0, 1, 2]",
         "7: classes: lists 3 classes. List two, or write 'task: multiclass'",

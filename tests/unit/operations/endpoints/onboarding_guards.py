@@ -12,6 +12,7 @@ GUARDED = f"""\
   accept_pickles: [{HASH}]
   row_wise: false
   min_resident: true
+  runtime: isolated
   limits:
     per_key: 5000/hour
     per_user: 100/minute; 10/second
@@ -19,6 +20,7 @@ GUARDED = f"""\
     concurrent: 50
     deadline: 45s
     body_mib: 8
+    memory_mib: 2048
   capture: {{sample: 0.25, max_kib: 64, redact: [tail_number, user_id]}}
   promotion: {{strategy: canary, soak: 1h, minimum: 500, aliases: adopt}}
   retention: {{predictions: 100d, labels: 50d, rejects: null, key_usage: never}}
@@ -182,7 +184,7 @@ GUARD_LINES = {
         "capture: {redact: [request_id]}",
         (
             "7: capture.redact[0]: 'request_id' is a system column. "
-            "Use features of the model, or user_id, session_id, client_request_id, request_params"
+            "Use features of the model (one of this name is 'feature:request_id'), or user_id, session_id, client_request_id, request_params"
         ),
     ),
     "a pickle without hash": (
@@ -214,6 +216,24 @@ GUARD_LINES = {
     "a quoted min_resident": (
         "min_resident: 'true'",
         "7: min_resident: must be a whole number, true or false, but is text (true). Remove the quotes: true",
+    ),
+    "a runtime that there is not": (
+        "runtime: isolation",
+        "7: runtime: 'isolation' is not a valid value. Did you mean 'isolated'?",
+    ),
+    "a limit of memory without a process to hold to it": (
+        "limits: {memory_mib: 2048}",
+        (
+            "7: limits.memory_mib: applies to versions with 'runtime: isolated' only. "
+            "Add 'runtime: isolated', or remove it"
+        ),
+    ),
+    "too little memory": (
+        "runtime: isolated\nlimits: {memory_mib: 64}",
+        (
+            "8: limits.memory_mib: must be at least 512, and is 64. "
+            "Set the most memory of a version's process in MiB, such as 2048"
+        ),
     ),
     "a quoted row_wise": (
         "row_wise: 'false'",

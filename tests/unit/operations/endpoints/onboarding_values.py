@@ -6,7 +6,8 @@ from tests.unit.operations.endpoints.onboarding_files import MAPPING_FIX
 KEYS = EndpointSpec.__match_args__
 DURATION_FIX = "Write a number and s, m, h or d, such as 90s, 30m, 48h or 7d (at most 3650d)"
 BINARY_METRICS = (
-    "auc, log_loss, brier, brier_skill, calibration_error, accuracy, precision, recall, f1, confidence, base_rate"
+    "auc, log_loss, brier, brier_skill, calibration_error, accuracy, precision, recall, f1, confidence, base_rate, "
+    "excess_errors"
 )
 
 # Lines that follow the minimal file: the first of them is line 7.
@@ -67,7 +68,7 @@ ADDED_LINES = {
     ),
     "a feature of the system": (
         "features: [date]",
-        "7: features[0]: 'date' is the name of a system column. Rename the column and retrain the model",
+        "7: features[0]: 'date' is the name of a system column. Write 'feature:date' for a feature of this name",
     ),
     "an empty value": (
         "alerts:",
@@ -87,7 +88,7 @@ ADDED_LINES = {
     ),
     "a repeated rule": (
         "alerts:\n  - {kind: drift}\n  - {kind: drift, above: 0.5}",
-        "9: alerts[1]: duplicates the rule 'drift' of alerts[0]. Keep one of them",
+        "9: alerts[1]: duplicates the rule 'drift' of alerts[0]. Keep one of them, or give this one a 'name' of its own",
     ),
     "a key of no rule": (
         "alerts:\n  - kind: drift\n    abve: 0.5",
@@ -97,9 +98,9 @@ ADDED_LINES = {
         "alerts: [{kind: error_rate}]",
         "7: alerts[0].above: is missing. Add 'above': a share of at least 0 and below 1, such as 0.1",
     ),
-    "a service rule from below": (
+    "a service rule with two thresholds": (
         "alerts: [{kind: latency_p95_ms, above: 9, below: 5}]",
-        "7: alerts[0].below: a rule of kind latency_p95_ms takes no 'below'. Use 'above'",
+        "7: alerts[0]: a latency_p95_ms rule takes one threshold, but this one has two. Keep either 'above' or 'below'",
     ),
     "a service rule with metric": (
         "alerts: [{kind: drift, metric: psi}]",

@@ -1,11 +1,17 @@
 """A fault of one endpoint's file is that endpoint's alone: every other command, and the one that served before, goes on."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule
+from modelops_pipelines.core.endpoints.issues import Issue
+from modelops_pipelines.core.endpoints.trust import Trust
 from modelops_pipelines.core.errors import OnboardingError, UnknownError
+from modelops_pipelines.operations.endpoints import load
 from modelops_pipelines.operations.endpoints.configurations import Configurations, read_configurations
 from modelops_pipelines.operations.endpoints.kept import forget, keep, keep_refusal, kept_of
 from modelops_pipelines.operations.endpoints.load import read_endpoint
@@ -13,6 +19,7 @@ from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
 from tests.fakes.faulty_files import FAULTS, NOT_TOLD
+from tests.fakes.signing_keys import make_pair
 from tests.unit.operations.endpoints.onboarding_files import FULL, TRAINERS
 from tests.unit.operations.endpoints.onboarding_guards import GUARDED
 from tests.unit.operations.endpoints.onboarding_monitoring import METRICS, QUERIES, WATCHED
@@ -62,6 +69,36 @@ def test_a_fault_that_never_served_is_told_and_disturbs_no_other_endpoint(stores
     assert "one" == endpoint_named(stores, "one").name
     with pytest.raises((OnboardingError, UnknownError)):
         endpoint_named(stores, "two")
+
+
+def test_a_check_that_stumbles_over_a_file_is_a_fault_of_that_file_alone(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumbles(rules: Sequence[AlertRule], *_: object) -> list[Issue]:
+        if rules[0].kind == "volume":
+            raise OverflowError("too large")
+        return []
+
+    monkeypatch.setattr(load, "rule_file_issues", stumbles)
+    file_of(stores, "two").write_text(f"{YAML.format(name='two')}  alerts: [{{kind: volume, below: 1}}]\n")
+    found = read_configurations(stores.settings)
+    assert ["one", "three"] == names(found)
+    [told] = found.faulty
+    assert ("two", "cannot be checked (OverflowError)") == (told.endpoint, told.faults[0].problem)
+
+
+def test_a_key_that_a_refused_configuration_revokes_is_not_trusted_by_the_one_before(stores: Stores) -> None:
+    first, second = (make_pair(Path("keys"), name).public for name in ("first", "second"))
+    trusting = YAML.format(name="two") + f"  trust: {{signed_by: [{first}, {second}]}}\n"
+    file_of(stores, "two").write_text(trusting)
+    keep_all(stores)
+    before = endpoint_named(stores, "two")
+    file_of(stores, "two").write_text(trusting.replace(f"{first}, ", "").replace("hour", "day"))
+    newest = endpoint_named(stores, "two")
+    keep_refusal(stores.settings, newest, "version 1 is refused")
+    assert replace(before, trust=Trust((str(second),))) == endpoint_named(stores, "two")
+    file_of(stores, "two").write_text(trusting)
+    assert before == endpoint_named(stores, "two")
 
 
 @pytest.mark.parametrize("fault", sorted(set(FAULTS) - NOT_TOLD))

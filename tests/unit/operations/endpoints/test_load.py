@@ -11,9 +11,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule, default_alerts
 from modelops_pipelines.core.endpoints.spec import (
     CANARY_STEPS,
-    AlertRule,
     CapturePolicy,
     DriftPolicy,
     EndpointSpec,
@@ -22,16 +22,17 @@ from modelops_pipelines.core.endpoints.spec import (
     Metric,
     Promotion,
     Retraining,
-    default_alerts,
 )
 from modelops_pipelines.core.errors import OnboardingError
 from modelops_pipelines.core.maintenance.retention import Retention
 from modelops_pipelines.operations.endpoints.load import describe, read_endpoint, read_endpoints
+from modelops_pipelines.operations.endpoints.yaml.rules import RULE_KEYS
 from tests.unit.operations.endpoints.onboarding_classes import CLASS_LINES, CLASSES
 from tests.unit.operations.endpoints.onboarding_files import FULL, MINIMAL, TRAINERS, WHOLE_FILES
 from tests.unit.operations.endpoints.onboarding_gate import GATE, GATE_KEYS, GATE_LINES, GATED, WHOLE_GATE
 from tests.unit.operations.endpoints.onboarding_guards import GUARD_LINES, GUARDED, HASH
 from tests.unit.operations.endpoints.onboarding_monitoring import METRICS, MONITORING_LINES, QUERIES, WATCHED
+from tests.unit.operations.endpoints.onboarding_rules import RULE_LINES, RULE_QUERIES, RULED, RULES
 from tests.unit.operations.endpoints.onboarding_values import ADDED_LINES, KEYS
 
 HOUR = timedelta(hours=1)
@@ -42,7 +43,8 @@ SERVICE_RULES = (
 )
 DEFAULT_RULES = (*SERVICE_RULES, AlertRule("data_quality"))
 BRIER_SKILL_RULE = AlertRule("quality", metric="brier_skill", below=0)
-WRONG_LINES = ADDED_LINES | CLASS_LINES | GUARD_LINES | MONITORING_LINES | GATE_LINES
+BINARY_RULES = (BRIER_SKILL_RULE, AlertRule("quality", metric="excess_errors", above=0))
+WRONG_LINES = ADDED_LINES | CLASS_LINES | GUARD_LINES | MONITORING_LINES | GATE_LINES | RULE_LINES
 FLIGHTS = EndpointSpec("flights", "flight-delay", "binary_classification", "late")
 
 
@@ -59,6 +61,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "metrics").mkdir()
     for name, query in QUERIES.items():
         (tmp_path / "metrics" / f"{name}.sql").write_text(query)
+    (tmp_path / "alerts").mkdir()
+    for name, query in RULE_QUERIES.items():
+        (tmp_path / "alerts" / f"{name}.sql").write_text(query)
     return tmp_path
 
 
@@ -128,12 +133,9 @@ def test_a_feature_that_the_model_lacks_is_refused() -> None:
     ]
 
 
-def test_a_model_whose_inputs_hold_the_label_or_a_system_column_is_refused() -> None:
-    assert faults_of(MINIMAL, known=("date", "distance", "late")) == [
-        (
-            "flights.yaml:4: model_name: the model's input 'date' is the name of a system column. "
-            "Rename the column and retrain the model"
-        ),
+@pytest.mark.parametrize("feature", ["late", "Late"])
+def test_a_model_whose_inputs_hold_the_label_is_refused(feature: str) -> None:
+    assert faults_of(MINIMAL, known=("feature:date", "distance", feature)) == [
         (
             "flights.yaml:6: label: 'late' is among the model's inputs. "
             "Train the model without the label, or correct 'label'"
@@ -149,7 +151,7 @@ def test_a_file_that_is_not_there_and_one_that_is_not_text_are_refused() -> None
 
 
 def test_four_keys_are_enough() -> None:
-    assert endpoint_of(MINIMAL) == replace(FLIGHTS, alerts=(*DEFAULT_RULES, BRIER_SKILL_RULE))
+    assert endpoint_of(MINIMAL) == replace(FLIGHTS, alerts=(*DEFAULT_RULES, *BINARY_RULES))
 
 
 def test_only_binary_classification_has_a_quality_rule_by_default() -> None:
@@ -171,12 +173,13 @@ def test_the_example_of_the_design_is_accepted() -> None:
 def test_guards_are_read_as_they_are_written() -> None:
     assert endpoint_of(GUARDED) == replace(
         FLIGHTS,
-        alerts=(*DEFAULT_RULES, BRIER_SKILL_RULE),
+        alerts=(*DEFAULT_RULES, *BINARY_RULES),
         allow_pickle=True,
         accept_pickles=(HASH,),
         row_wise=False,
         min_resident=2,
-        limits=Limits("5000/hour", "100/minute; 10/second", "1000/minute", 50, timedelta(seconds=45), 8),
+        runtime="isolated",
+        limits=Limits("5000/hour", "100/minute; 10/second", "1000/minute", 50, timedelta(seconds=45), 8, 2048),
         capture=CapturePolicy(0.25, 64, ("tail_number", "user_id")),
         promotion=Promotion("canary", CANARY_STEPS, soak=timedelta(hours=1), minimum=500, aliases="adopt"),
         guard=Guard(
@@ -195,6 +198,7 @@ def test_guards_are_read_as_they_are_written() -> None:
             labels=timedelta(days=50),
             feedback=timedelta(days=100),
             shadow_log=timedelta(days=100),
+            explanations=timedelta(days=100),
             rejects=None,
         ),
     )
@@ -202,7 +206,7 @@ def test_guards_are_read_as_they_are_written() -> None:
 
 @pytest.mark.parametrize("content", [GATED, WHOLE_GATE], ids=["what differs", "every key"])
 def test_a_gate_is_read_as_it_is_written(content: str) -> None:
-    assert endpoint_of(content) == replace(FLIGHTS, alerts=(*DEFAULT_RULES, BRIER_SKILL_RULE), gate=GATE)
+    assert endpoint_of(content) == replace(FLIGHTS, alerts=(*DEFAULT_RULES, *BINARY_RULES), gate=GATE)
     assert endpoint_of(content).gate.hash == GATE.hash
 
 
@@ -227,6 +231,10 @@ def test_what_is_watched_is_read_as_it_is_written() -> None:
             AlertRule("data_quality"),
         ),
     )
+
+
+def test_rules_are_read_as_they_are_written() -> None:
+    assert endpoint_of(RULED).alerts == RULES
 
 
 def test_a_metrics_file_that_is_not_there_is_refused_with_the_folder_it_was_looked_for_in(project: Path) -> None:
@@ -272,8 +280,8 @@ def test_a_trainer_may_take_any_number_of_arguments() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [MINIMAL, FULL, GUARDED, WATCHED, GATED],
-    ids=["the minimal file", "the full file", "one with guards", "a watched one", "one with a gate"],
+    [MINIMAL, FULL, GUARDED, WATCHED, GATED, RULED],
+    ids=["the minimal file", "the full file", "one with guards", "a watched one", "one with a gate", "one with rules"],
 )
 def test_a_description_is_a_valid_file_of_the_same_endpoint(content: str) -> None:
     spec = endpoint_of(content)
@@ -284,7 +292,14 @@ def test_a_description_is_a_valid_file_of_the_same_endpoint(content: str) -> Non
 def test_a_description_writes_durations_as_text() -> None:
     described = describe(endpoint_of(FULL))
     assert described["label_horizon"] == "2d"
-    assert described["retraining"] == {"min_new_labels": 5000, "cooldown": "7d", "automatic": True}
+    means = {"runs": 10, "minutes": 600.0, "budget_over": "30d", "time_limit": "2h", "memory_mib": 8192, "attempts": 2}
+    rules = {
+        "min_new_labels": 5000,
+        "cooldown": "7d",
+        "automatic": True,
+        "signals": ["quality", "harmful_drift", "age"],
+    }
+    assert described["retraining"] == {**rules, **means, "candidates": []}
     assert described["alerts"][0] == {"kind": "error_rate", "above": 0.10, "over": "1h"}
 
 
@@ -304,7 +319,7 @@ KNOWN_KEYS = {
     *KEYS,
     "type",
     "attributes",
-    *AlertRule.__match_args__,
+    *RULE_KEYS,
     *Retraining.__match_args__,
     *Limits.__match_args__,
     *CapturePolicy.__match_args__,
@@ -370,3 +385,8 @@ def test_a_folder_names_the_faults_of_all_files_and_both_files_of_a_repeated_nam
 def test_a_folder_that_is_not_there_is_refused() -> None:
     with pytest.raises(OnboardingError, match="none:1: folder: the folder does not exist"):
         read_endpoints(Path("none"))
+
+
+def test_a_file_may_say_to_dagster_what_any_component_may() -> None:
+    said = "requirements: {env: [TEAM]}\ntemplate_vars_module: .vars\npost_processing: {assets: []}\n"
+    assert endpoint_of(MINIMAL + said) == endpoint_of(MINIMAL)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from modelops_pipelines.core.endpoints.spec import EndpointSpec, default_alerts
+from modelops_pipelines.core.endpoints.alert_rules import default_alerts
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.operations.endpoints.follower import Follower
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.operations.endpoints.snapshots import read_snapshot, write_snapshot

@@ -15,9 +15,9 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import EvidenceError, PredictionError, SchemaError
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig, held_reasons, is_evaluation_day
 from modelops_pipelines.operations.capture.ingest import ingest
-from modelops_pipelines.operations.improve import evaluate as evaluation
-from modelops_pipelines.operations.improve.evaluate import evaluate
-from modelops_pipelines.operations.improve.training_sets import build_training_set
+from modelops_pipelines.operations.improve.evaluation import evaluate as evaluation
+from modelops_pipelines.operations.improve.evaluation.evaluate import evaluate
+from modelops_pipelines.operations.improve.training.sets import build_training_set
 from modelops_pipelines.operations.release.commands import deploy
 from tests.fakes.records import VERSION, label_row, request_record, write_segment
 from tests.support.project import Project, make_project

@@ -10,7 +10,7 @@ import pytest
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec, Promotion
 from modelops_pipelines.core.evaluation.gate import FAIL, NOT_ENOUGH, PASS, GateConfig
-from modelops_pipelines.operations.improve.retrain import held_gate, promotable_gate
+from modelops_pipelines.operations.improve.evaluation.candidates import held_gate, promotable_gate
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.improve.gates import Gate
 from modelops_pipelines.store.stores import Stores

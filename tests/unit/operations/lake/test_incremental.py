@@ -19,7 +19,7 @@ from modelops_pipelines.operations.drift.data_quality import check_data_quality
 from modelops_pipelines.operations.drift.detect import detect_drift
 from modelops_pipelines.operations.drift.profiles import profile_windows
 from modelops_pipelines.operations.governance.key_usage import measure_usage
-from modelops_pipelines.operations.lake.incremental import BATCH, Range, Recomputed, _parts
+from modelops_pipelines.operations.lake.incremental import BATCH, Range, Recomputed, parts_of
 from modelops_pipelines.operations.metrics.estimated_quality import estimate_quality
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
@@ -57,7 +57,7 @@ def deliver(project: Project, spec: EndpointSpec, *moments: datetime) -> list[st
 
 @given(st.sets(HOURS, max_size=60))
 def test_what_is_computed_together_lies_within_a_month_and_nothing_is_left_out(windows: set[datetime]) -> None:
-    parts = list(_parts(sorted(windows)))
+    parts = list(parts_of(sorted(windows)))
     assert sorted(windows) == [window for part in parts for window in part]
     assert all(part[-1] - part[0] < BATCH for part in parts)
     assert all(later[0] - part[0] >= BATCH for part, later in pairwise(parts))

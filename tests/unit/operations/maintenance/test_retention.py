@@ -169,11 +169,11 @@ def test_files_of_deleted_days_go_with_a_vacuum_a_day_later_and_are_told_too(
     retired(project)
     folder = project.stores.settings.lake / "cancer" / "inference_log" / f"date={OLD.date()}"
     assert folder.exists()
-    run_tasks(project.stores, [vacuum.TASK], NOW)
+    run_tasks(project.stores, [vacuum.TASK], datetime.now(UTC))  # files are as old as the machine says, not the module
     assert folder.exists()
     for name in ("AGE", "UNREAD"):
         monkeypatch.setattr(vacuum, name, timedelta(0))
-    [outcome] = run_tasks(project.stores, [vacuum.TASK], NOW)
+    [outcome] = run_tasks(project.stores, [vacuum.TASK], datetime.now(UTC))
     assert outcome.error is None
     assert not folder.exists()
     told = project.stores.deletions.newest(100, kind="lake files")

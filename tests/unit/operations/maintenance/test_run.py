@@ -1,6 +1,7 @@
 """A run of maintenance: every task has its turn, failures are told in the end, and two runs never overlap."""
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,10 +11,12 @@ import pytest
 
 from modelops_pipelines.core.errors import BusyError, InputError, MaintenanceError
 from modelops_pipelines.core.maintenance.effects import Effect
+from modelops_pipelines.operations.maintenance.all_tasks import TASKS
 from modelops_pipelines.operations.maintenance.run import NICE, chosen, require_success, run_tasks
 from modelops_pipelines.operations.maintenance.tasks import Task, audited
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
+from tests.support.paths import ROOT
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -31,7 +34,7 @@ def removing(path: Path, error: str | None = None) -> Task:
         if error is not None:
             raise OSError(error)
 
-    return Task(path.name, "removes a file", work)
+    return Task(path.name, "removes a file", work, ("files",))
 
 
 @pytest.fixture
@@ -67,6 +70,28 @@ def test_a_dry_run_has_the_effects_of_the_run_and_changes_nothing(stores: Stores
     assert ["b", "a"] == [one.item for one in stores.deletions.newest(10) if one.finished_at is not None]
 
 
+def test_what_a_killed_run_had_deleted_but_not_noted_is_noted_by_the_next(stores: Stores, tmp_path: Path) -> None:
+    effect = Effect("files", "a", 1, 1, "tried")
+    stores.deletions.start(effect, NOW)
+    run_tasks(stores, [removing(tmp_path / "a")], NOW, dry_run=True)
+    run_tasks(stores, [removing(tmp_path / "a", "the disk is full")], NOW)
+    assert 1 == len(stores.deletions.unfinished("files"))
+    run_tasks(stores, [removing(tmp_path / "a")], NOW)
+    assert [] == stores.deletions.unfinished("files")
+
+
+def test_each_kind_that_is_deleted_is_one_that_a_task_names() -> None:
+    package = ROOT / "modelops_pipelines"
+    sources = [*(package / "operations/maintenance").rglob("*.py"), package / "resources/history_process.py"]
+    named = {kind for source in sources for kind in re.findall(r"ffect\(\s*\"([\w ]+)\"", source.read_text())}
+    constants = {
+        kind for source in sources for kind in re.findall(r"^KIND = \"([\w ]+)\"", source.read_text(), re.MULTILINE)
+    }
+    rewritten = {"database files"}
+    assert len(named) > 6
+    assert (named - rewritten) | constants == {kind for task in TASKS for kind in task.kinds}
+
+
 def test_two_runs_never_overlap_and_a_dry_run_waits_for_nobody(stores: Stores, tmp_path: Path) -> None:
     found: list[str] = []
 
@@ -78,7 +103,7 @@ def test_two_runs_never_overlap_and_a_dry_run_waits_for_nobody(stores: Stores, t
             found.append(error.message)
         yield from ()
 
-    run_tasks(stores, [Task("outer", "tries a second run", work)], NOW)
+    run_tasks(stores, [Task("outer", "tries a second run", work, ())], NOW)
     assert ["Another process has held the lock of maintenance for over 0 s"] == found
 
 
@@ -98,5 +123,5 @@ def test_the_tasks_have_a_low_priority_and_their_caller_keeps_its_own(stores: St
         found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
         yield from ()
 
-    assert None is run_tasks(stores, [Task("quiet", "tells its priority", work)], NOW)[0].error
+    assert None is run_tasks(stores, [Task("quiet", "tells its priority", work, ())], NOW)[0].error
     assert ([max(before, NICE)], before) == (found, os.getpriority(os.PRIO_PROCESS, 0))

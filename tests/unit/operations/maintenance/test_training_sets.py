@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.errors import UnknownError
-from modelops_pipelines.operations.improve.training_sets import EVENT_TIME, ROW_ID, freeze, read_training_set, set_of
+from modelops_pipelines.operations.improve.training.sets import EVENT_TIME, ROW_ID, freeze, read_training_set, set_of
 from modelops_pipelines.operations.maintenance import training_sets
 from modelops_pipelines.operations.maintenance.run import run_tasks
 from modelops_pipelines.operations.release import commands as releases

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from modelops_pipelines.core.endpoints.spec import AlertRule, Metric
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule
+from modelops_pipelines.core.endpoints.spec import Metric
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS
-from modelops_pipelines.operations.alerting.judge_rules import judge_rules
+from modelops_pipelines.operations.alerting.judges.judge_rules import judge_rules
 from modelops_pipelines.operations.capture.ingest import ingest
 from modelops_pipelines.operations.lake.incremental import Range
+from modelops_pipelines.operations.metrics import custom
 from modelops_pipelines.operations.metrics.custom import measure_custom
 from tests.fakes.records import START, VERSION, label_row, request_record, write_segment
 from tests.support.project import Project, make_project
@@ -140,6 +142,17 @@ def test_what_fails_is_the_windows_reason_and_stops_no_other_metric(
     assert (0.25, None, 1) == values(project)[22, "mean_score"]
 
 
+def test_a_query_that_never_ends_is_the_windows_reason(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b"
+    (project.folder / "endless.sql").write_text(query)
+    monkeypatch.setattr(custom, "LONGEST", 2.0)
+    spec = watching(project, Metric("endless", sql="endless.sql"), Metric("mean_score", sql="mean_score.sql"))
+    sent(project, spec, 1, START, [0.25])
+    measure_custom(project.stores, spec)
+    assert (None, "the query took over 2 s", 1) == values(project)[22, "endless"]
+    assert (0.25, None, 1) == values(project)[22, "mean_score"]
+
+
 def test_a_rule_on_ones_own_metric_judges_like_the_built_in_ones(project: Project) -> None:
     rule = AlertRule("metric", metric="mean_score", above=0.6, minimum=2)
     spec = watching(project, Metric("mean_score", sql="mean_score.sql"), Metric("m", sql="wrong.sql"), alerts=(rule,))
@@ -149,6 +162,6 @@ def test_a_rule_on_ones_own_metric_judges_like_the_built_in_ones(project: Projec
     verdicts = judge_rules(project.stores, spec, ["metric"], done.windows)
     assert [None, False, True] == [verdict.passed for verdict in verdicts]
     assert "metric_mean_score" == verdicts[1].rule
-    assert "mean_score 0.75 is above 0.6 to 2026-03-01T21:00 (2 rows)" == verdicts[1].message
+    assert "mean_score 0.75 is above 0.6 in the hour from 2026-03-01T21:00Z (2 rows)" == verdicts[1].message
     broken = replace(spec, alerts=(AlertRule("metric", metric="m", above=0),))
     assert "not judged: BinderException" in judge_rules(project.stores, broken, ["metric"], done.windows)[0].message

@@ -153,7 +153,7 @@ def test_rows_without_a_score_and_test_calls_are_left_out(project: Project, spec
     assert (57, 50) == (row["predictions"], row["scored"])
     expected = by_hand([(record, labels[record["id"]]) for record in past], now)
     assert expected == {name: pytest.approx(row[name], abs=1e-9) for name in METRICS}
-    reason = 'the model returns no score: log it with pyfunc_predict_fn="predict_proba"'
+    reason = "the model returns no score: log it with probabilities (docs/endpoints.md: Flavours)"
     assert (5, 0, reason) == (without["predictions"], without["scored"], without["reason"])
     assert dict.fromkeys(METRICS) == {name: without[name] for name in METRICS}
 

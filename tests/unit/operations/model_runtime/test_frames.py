@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from modelops_pipelines.core.errors import InputError
-from modelops_pipelines.operations.model_runtime.frames import to_array, to_frame
+from modelops_pipelines.operations.model_runtime.frames import to_array, to_arrays
 from modelops_pipelines.operations.models.sandbox_worker import model_frame
 
 WIDE = {"x": "float", "n": "int"}
@@ -34,7 +34,7 @@ def columns(kind: str, values: list[Any]) -> tuple[dict[str, list[Any]], dict[st
 @pytest.mark.parametrize(("kind", "value"), [(kind, value) for kind, values in FITS.items() for value in values])
 def test_a_number_that_fits_into_32_bits_is_never_infinite(kind: str, value: Any) -> None:
     given, inputs, narrow = columns(kind, [value])
-    found = to_frame(given, inputs, narrow)["v"]
+    found = to_arrays(given, inputs, narrow)["v"]
     assert kind == found.dtype
     assert np.isfinite(found[0]) or value is None
     assert value is None or float(found[0]) == pytest.approx(value, rel=1e-6)
@@ -46,7 +46,7 @@ def to_sandbox(given: dict[str, list[Any]], inputs: dict[str, str], narrow: dict
     return model_frame(pa.table({name: pa.array(values) for name, values in given.items()}), inputs, narrow)
 
 
-@pytest.mark.parametrize("convert", [to_frame, to_array, to_sandbox])
+@pytest.mark.parametrize("convert", [to_arrays, to_array, to_sandbox])
 @pytest.mark.parametrize("row", [0, 2])
 @pytest.mark.parametrize(("kind", "value"), [(kind, one) for kind, values in DOES_NOT_FIT.items() for one in values])
 def test_a_number_that_does_not_is_refused_by_feature_and_row(convert: Any, row: int, kind: str, value: Any) -> None:
@@ -59,5 +59,5 @@ def test_a_number_that_does_not_is_refused_by_feature_and_row(convert: Any, row:
 
 @pytest.mark.parametrize(("kind", "value"), [(kind, value) for kind, values in EDGES.items() for value in values])
 def test_a_wide_number_reaches_the_model_as_it_was_sent(kind: str, value: Any) -> None:
-    [found] = to_frame(*columns(kind, [value]))["v"].tolist()
+    [found] = to_arrays(*columns(kind, [value]))["v"].tolist()
     assert found == value or (value is None and np.isnan(found))

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec, Metric
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule
+from modelops_pipelines.core.endpoints.spec import EndpointSpec, Metric
 from modelops_pipelines.core.profiles.profile import fit_bins, profile
 from modelops_pipelines.core.tables.lake import (
     CUSTOM_METRICS,
@@ -22,8 +23,8 @@ from modelops_pipelines.core.tables.lake import (
 )
 from modelops_pipelines.operations.lake.queries import newest, newest_reader
 from modelops_pipelines.operations.reports import asset_charts as gallery
-from modelops_pipelines.store.lake.profile_rows import hour_of
-from modelops_pipelines.store.registry.drift_references import Reference
+from modelops_pipelines.store.lake.rows.profiles import hour_of
+from modelops_pipelines.store.registry.references.drift_references import Reference
 from tests.fakes.hourly_profiles import HourlyProfile, to_rows
 from tests.fakes.lake_rows import write
 from tests.fakes.records import START, VERSION

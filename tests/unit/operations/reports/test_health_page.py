@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelops_pipelines.core.endpoints.spec import AlertRule, EndpointSpec
+from modelops_pipelines.core.endpoints.alert_rules import AlertRule
+from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.operations.reports.health_page import CHARTS, write_health_page

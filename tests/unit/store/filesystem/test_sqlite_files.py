@@ -61,19 +61,21 @@ def test_a_file_is_made_one_that_shrinks_and_then_shrinks_in_steps(path: Path) -
 
 def test_writers_and_readers_go_on_meanwhile(path: Path) -> None:
     empty(path)
-    stop, written = threading.Event(), []
+    stop, wrote, written = threading.Event(), threading.Semaphore(0), []
 
     def write() -> None:
         with closing(sqlite3.connect(path, timeout=30)) as connected:
             while not stop.is_set():
                 with connected:
                     written.append(connected.execute("INSERT INTO events (body) VALUES ('new')").lastrowid)
+                wrote.release()
 
     writer = threading.Thread(target=write)
     with closing(sqlite3.connect(path)) as reader:
         before = reader.execute("SELECT count(*) FROM events").fetchone()
         writer.start()
         for _ in range(5):
+            assert all(wrote.acquire(timeout=30) for _ in range(20))
             shrink(path)
             empty(path)
         stop.set()

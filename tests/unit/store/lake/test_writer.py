@@ -44,6 +44,12 @@ def read(lake: LakeWriter, table: Table, columns: str) -> list[Any]:
         return connected.execute(f"SELECT {columns} FROM {table.name} ORDER BY ALL").fetchall()
 
 
+def hours_of(lake: LakeWriter) -> list[tuple[int, int]]:
+    """Return the hours since START of which there are rows, with their predictions."""
+    found = read(lake, QUALITY_METRICS, "epoch(window_start)::BIGINT, predictions")
+    return [(int(moment - START.timestamp()) // 3600, predictions) for moment, predictions in found]
+
+
 def test_the_same_sequence_number_is_appended_once_and_a_later_one_after_it(lake: LakeWriter) -> None:
     assert lake.append_once("e", LABELS, label_rows("a"), "w", 3)
     assert not lake.append_once("e", LABELS, label_rows("a"), "w", 3)
@@ -75,12 +81,34 @@ def test_replacing_whole_days_leaves_their_neighbours_and_refuses_rows_of_anothe
     around = [START + timedelta(hours=hour) for hour in range(28)]
     lake.replace_windows("e", QUALITY_METRICS, quality_rows(*range(28)), around)
     lake.replace_windows("e", QUALITY_METRICS, quality_rows(5, predictions=9), day)
-    found = read(lake, QUALITY_METRICS, "epoch(window_start)::BIGINT, predictions")
-    hours = [(int(moment - START.timestamp()) // 3600, predictions) for moment, predictions in found]
-    assert [(0, 1), (1, 1), (5, 9), (26, 1), (27, 1)] == hours
+    assert [(0, 1), (1, 1), (5, 9), (26, 1), (27, 1)] == hours_of(lake)
     with pytest.raises(Exception, match=r"(?i)predicate|constraint|check|match"):
         lake.replace_windows("e", QUALITY_METRICS, quality_rows(5, 27), day)
     assert lake.rows("e", "quality_metrics") == 5
+
+
+@pytest.mark.parametrize(("apart", "begin"), [(24, 0), (2, 1)])
+def test_of_very_many_windows_each_is_replaced_and_a_row_of_none_is_refused(
+    lake: LakeWriter, apart: int, begin: int
+) -> None:
+    hours = range(begin, 25_000 * apart + begin, apart)
+    starts = [START + timedelta(hours=hour) for hour in hours]
+    middle, between, last = hours[len(hours) // 2], hours[9000] + 1, hours[-1]
+    before = [hours[0], between, middle]
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(*before), [START + timedelta(hours=n) for n in before])
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(middle, last, predictions=9), starts)
+    assert [(between, 1), (middle, 9), (last, 9)] == sorted(hours_of(lake))
+    for outside in (hours[-1500] - 1, last + 1):
+        with pytest.raises(Exception, match=r"(?i)predicate|constraint|check|match"):
+            lake.replace_windows("e", QUALITY_METRICS, quality_rows(outside), starts[-1500:])
+
+
+def test_of_very_many_days_each_is_replaced_and_no_other(lake: LakeWriter) -> None:
+    hours = range(0, 25_000 * 48, 48)
+    days = [(START + timedelta(hours=hour)).date() for hour in hours]
+    lake.replace_days("e", QUALITY_METRICS, quality_rows(0, 72), [days[0], days[1] + timedelta(days=1)])
+    lake.replace_days("e", QUALITY_METRICS, quality_rows(hours[12_000], hours[-1], predictions=9), days)
+    assert [(72, 1), (hours[12_000], 9), (hours[-1], 9)] == sorted(hours_of(lake))
 
 
 def test_times_are_written_as_steps_and_a_dictionary_holds_what_repeats_only(lake: LakeWriter) -> None:
@@ -137,6 +165,18 @@ def test_only_the_dates_asked_for_are_opened(lake: LakeWriter) -> None:
     lake.replace_windows("e", QUALITY_METRICS, quality_rows(0, 5), hours)
     with lake.query("e", [QUALITY_METRICS], [hours[1].date()]) as connected:
         assert [(hours[1].date(),)] == connected.execute("SELECT date FROM quality_metrics").fetchall()
+
+
+@pytest.mark.parametrize("days", [1, 7])
+def test_of_very_many_dates_each_file_is_opened_that_is_of_one(lake: LakeWriter, days: int) -> None:
+    hours = [START + timedelta(hours=hour) for hour in (0, 24, 48)]
+    lake.replace_windows("e", QUALITY_METRICS, quality_rows(0, 24, 48), hours)
+    first, left_out, last = (hour.date() for hour in hours)
+    others = {START.date() + timedelta(days=sign * days * n) for n in range(4, 20_000) for sign in (-1, 1)}
+    dates = [first, last, *(others - {left_out})]
+    assert [f"date={day}" for day in (first, last)] == [
+        Path(file).parent.name for file in lake.files("e", "quality_metrics", dates)
+    ]
 
 
 def test_a_table_whose_files_do_not_tell_all_is_refused(lake: LakeWriter) -> None:

@@ -157,6 +157,19 @@ def test_a_running_worker_stays_closed_and_goes_on_when_the_state_is_back(
     keyring.refresh(stores.keys)
 
 
+def test_a_file_that_comes_back_after_another_homes_is_read_itself(tmp_path: Path) -> None:
+    stores = home_with_keys(tmp_path)
+    keys = [key.name for key in stores.keys.list()]
+    state, aside = stores.settings.home / STATE, tmp_path / "aside.db"
+    state.rename(aside)
+    make_another_homes(state)
+    with pytest.raises(StateError, match="another home"):
+        stores.keys.list()
+    remove(stores.settings.home)
+    aside.rename(state)  # it has the number that it had; so may a copy have
+    assert keys == [key.name for key in stores.keys.list()]
+
+
 @pytest.mark.parametrize("known", ["file", "memory"])
 def test_a_home_without_keys_does_not_begin_anew_either(tmp_path: Path, known: str) -> None:
     stores = opened(tmp_path)

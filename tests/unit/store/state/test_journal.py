@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert
+from modelops_pipelines.core.alerting.records import AlertRecord
 from modelops_pipelines.store.state.alerting.alerts import Alerts
 from modelops_pipelines.store.state.capture.ingest_progress import IngestProgress, Progress
 from modelops_pipelines.store.state.capture.touched_windows import TouchedWindows
@@ -104,24 +105,25 @@ def test_no_change_is_left_uncomputed_while_many_mark_and_one_computes(touched_w
 
 
 def test_a_rule_has_at_most_one_open_alert_and_any_number_of_resolved_ones(alerts: Alerts) -> None:
-    alerts.write("e", [ALERT], [], NOW, source="run 1")
+    alerts.write("e", [AlertRecord(ALERT)], [], NOW, source="run 1")
     with pytest.raises(sa.exc.IntegrityError):
-        alerts.write("e", [ALERT], [], NOW, source="run 2")
+        alerts.write("e", [AlertRecord(ALERT)], [], NOW, source="run 2")
     assert alerts.sources("e") == ["run 1"]
     opened = alerts.find_open("e", "drift")
     assert opened is not None
-    alerts.write("e", [replace(opened, status=RESOLVED, resolved_at=NOW)], [], NOW, source="run 3")
-    alerts.write("e", [ALERT, replace(ALERT, rule="error_rate"), replace(ALERT, endpoint="f")], [], NOW, source="run 4")
+    alerts.write("e", [AlertRecord(replace(opened, status=RESOLVED, resolved_at=NOW))], [], NOW, source="run 3")
+    others = [ALERT, replace(ALERT, rule="error_rate"), replace(ALERT, endpoint="f")]
+    alerts.write("e", [AlertRecord(one) for one in others], [], NOW, source="run 4")
     assert [OPEN, OPEN, RESOLVED] == [alert.status for alert in alerts.find("e")]
     assert {"drift", "error_rate"} == {alert.rule for alert in alerts.find("e", OPEN)}
 
 
 def test_an_alert_is_kept_whole_and_written_over_by_its_number(alerts: Alerts) -> None:
-    alerts.write("e", [ALERT], [], NOW, source="run 1")
+    alerts.write("e", [AlertRecord(ALERT)], [], NOW, source="run 1")
     opened = alerts.find_open("e", "drift")
     assert opened is not None
     assert replace(ALERT, id=opened.id) == opened
-    alerts.write("e", [replace(opened, count=7)], [], NOW, source="run 2")
+    alerts.write("e", [AlertRecord(replace(opened, count=7))], [], NOW, source="run 2")
     assert [replace(opened, count=7)] == alerts.find("e")
     assert alerts.find_open("e", "error_rate") is None
 

@@ -112,19 +112,28 @@ def test_what_killed_processes_left_goes_and_what_is_in_use_stays(made: Make, tm
     put(home / "live" / "alive.jsonl", 0)
     put(home / "configurations" / "cancer.json", 100)
     put(home / "configurations" / ".cancer.json.123", 100)
+    put(home / "imports" / "cancer.refused.jsonl", 100)
+    put(home / "imports" / ".cancer.refused.jsonl.123", 100)
     put(stores.settings.models / ".draft-x" / "model.pkl", 2)
     os.utime(stores.settings.models / ".draft-x", (0, 0))
+    for name, days in (("old", 2), ("new", 0), (".draft-killed", 0)):
+        folder = put(home / "environments" / name / "environment.json", days).parent
+        os.utime(folder, ((NOW - days * DAY).timestamp(),) * 2)
     used = scratch.Scratch()
     (tmp_path / "tmp" / f"{scratch.PREFIX}gone").mkdir()
     effects = done(remove_leftovers, stores)
     assert [
-        ("drafts of files", 2),
+        ("drafts of files", 3),
         ("live metrics of ended workers", 1),
         ("scratch folders of ended processes", 1),
         ("copies of models", 1),
+        ("environments of models", 2),
     ] == [(one.item, one.items) for one in effects]
     left = names(path for path in home.rglob("*") if path.is_file() and path.suffix not in (".db", ".lock"))
-    assert {".write-probe-2", "alive.jsonl", "cancer.json"} <= set(left)
-    assert {".write-probe-1", "dead.jsonl", ".cancer.json.123", "model.pkl"}.isdisjoint(left)
+    assert {".write-probe-2", "alive.jsonl", "cancer.json", "cancer.refused.jsonl"} <= set(left)
+    assert {".write-probe-1", "dead.jsonl", ".cancer.json.123", ".cancer.refused.jsonl.123", "model.pkl"}.isdisjoint(
+        left
+    )
     assert used.path.is_dir()
+    assert ["new"] == names(path for path in (home / "environments").iterdir() if path.is_dir())
     used.remove()

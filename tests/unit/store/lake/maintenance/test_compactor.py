@@ -16,7 +16,7 @@ from modelops_pipelines.store.lake import sql
 from modelops_pipelines.store.lake.arrow_schemas import arrow_schema
 from modelops_pipelines.store.lake.maintenance import compactor as compacting
 from modelops_pipelines.store.lake.maintenance.compactor import LakeCompactor
-from modelops_pipelines.store.lake.recent_rows import RecentRows
+from modelops_pipelines.store.lake.rows.recent import RecentRows
 from tests.fakes.compacted_tables import DAY, LATER, LOG, NOON, log_rows
 
 

@@ -62,6 +62,14 @@ def test_superseded_files_stay_for_their_age_and_go_then_with_the_old_entries_of
     assert newest_version(lake.path("e", LOG.name)) == DeltaTable(str(lake.path("e", LOG.name))).version()
 
 
+@pytest.mark.parametrize(
+    ("age", "hours", "gone"), [(AGE, 0, False), (AGE, 2, True), (ZERO, 0, True), (ZERO, -2, False)]
+)
+def test_the_age_is_counted_to_the_time_that_is_given(tmp_path: Path, age: timedelta, hours: int, gone: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    lake, now = compacted(tmp_path), datetime.now(UTC) + timedelta(hours=hours)
+    assert (MOST_SMALL if gone else 0) == len(lake.removable("e", LOG.name, now, age=age).files)
+
+
 @pytest.mark.parametrize("folder", ["home", "a b", "100%", "ü+#?"])
 def test_files_of_a_failed_commit_go_and_those_in_use_stay_wherever_the_home_is(tmp_path: Path, folder: str) -> None:
     lake = compacted(tmp_path / folder)

@@ -6,9 +6,14 @@ from pathlib import Path
 import pytest
 
 from modelops_pipelines.core.alerting.alerts import Verdict
+from modelops_pipelines.core.alerting.messages import PENDING, Message
+from modelops_pipelines.core.alerting.records import Notification
+from modelops_pipelines.core.alerting.silencing.silences import Silence
 from modelops_pipelines.core.release.desired_state import CHAMPION, Variant
 from modelops_pipelines.core.release.event_log import Event
+from modelops_pipelines.operations.alerting.life.raise_alerts import apply_verdicts
 from modelops_pipelines.store.settings import load_settings
+from modelops_pipelines.store.state.alerting.notifications import write_notification
 from modelops_pipelines.store.state.maintenance import old_rows
 from modelops_pipelines.store.state.release.suite_runs import VersionTest
 from modelops_pipelines.store.state.release.trials import Trial
@@ -57,8 +62,6 @@ def test_many_rows_go_in_pages(stores: Stores, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_open_alerts_stay_and_resolved_ones_go(stores: Stores) -> None:
-    from modelops_pipelines.operations.alerting.raise_alerts import apply_verdicts
-
     for rule, day in (("old", -500), ("recent", -10)):
         apply_verdicts(stores, "cancer", [verdict(day, rule, passed=False)], NOW + day * DAY)
         apply_verdicts(stores, "cancer", [verdict(day, rule)] * 2, NOW + day * DAY)
@@ -66,6 +69,28 @@ def test_open_alerts_stay_and_resolved_ones_go(stores: Stores) -> None:
     assert {"alerts": 1} == stores.old_rows.count(BEFORE)
     stores.old_rows.delete("alerts", BEFORE)
     assert {"recent", "open"} == {alert.rule for alert in stores.alerts.find()}
+
+
+def test_what_tells_of_an_alert_goes_with_it_and_silences_go_when_they_are_over(stores: Stores) -> None:
+    ends = {"gone": -500, "kept": -10}
+    for number, (rule, day) in enumerate(ends.items(), 1):
+        apply_verdicts(stores, "cancer", [verdict(day, rule, passed=False)], NOW + day * DAY)
+        apply_verdicts(stores, "cancer", [verdict(day, rule)] * 2, NOW + day * DAY)
+        at = NOW - 450 * DAY
+        stores.messages.add(Message(f"m{number}", 0, "team", "cancer", at, {}, PENDING, 0, at), [])
+        told = Notification("team", "cancer", at, at, None, f"m{number}", number, number)
+        with stores.database.begin() as connected:
+            write_notification(connected, told)
+        stores.messages.deliver(f"m{number}", at)
+        made = Silence({"rule": rule}, "quiet", at, "ann", at, NOW + day * DAY)
+        stores.silences.add(made)
+    assert {"alerts": 1, "messages": 1, "silences": 1} == stores.old_rows.count(BEFORE)
+    for name in ("alerts", "messages", "silences"):
+        stores.old_rows.delete(name, BEFORE)
+    assert ["kept"] == [alert.rule for alert in stores.alerts.find()]
+    assert ["opened", "resolved"] == [event.event for event in stores.alert_events.of_endpoint("cancer")]
+    assert ([], ["m2"]) == (stores.notifications.of(1), [one.message_id for one in stores.messages.recent()])
+    assert [{"rule": "kept"}] == [one.matchers for one in stores.silences.all()]
 
 
 def test_verdicts_on_what_is_on_trial_and_the_newest_tests_stay(stores: Stores) -> None:

@@ -1,0 +1,76 @@
+"""Changes of what is served, deployments, versions and the gate's verdicts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from modelops_pipelines.client.answers.endpoints import GateVerdict, Variant
+from modelops_pipelines.client.answers.result import Result
+
+
+@dataclass(frozen=True)
+class Change(Result):
+    """A change to the endpoint's desired state."""
+
+    endpoint: str
+    action: str
+    from_version: str | None
+    to_version: str
+    share: int
+    """Of the traffic, in percent."""
+    generation: int
+    workers: int
+    """Gateway workers that serve it now."""
+    seconds: float
+    changed: bool
+    """False when the endpoint was in this state already."""
+    deployment_id: str | None
+    note: str
+    """That it was forced past the gate and why, or why a version left; else empty."""
+
+
+@dataclass(frozen=True)
+class Deployment(Result):
+    """A deployment: the version, the action, its status, and the error if it failed."""
+
+    deployment_id: str
+    requested_at: datetime
+    endpoint: str
+    version: str
+    action: str
+    share: int
+    status: str
+    actor: str
+    reason: str
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Version(Result):
+    """A version of the endpoint's registered model in MLflow, with its stage on this endpoint."""
+
+    version: str
+    registered_at: datetime
+    training_set: str | None
+    run_id: str | None
+    description: str
+    stage: str
+
+
+@dataclass(frozen=True)
+class PastState(Result):
+    """The variants that an endpoint served at a moment."""
+
+    endpoint: str
+    at: datetime
+    generation: int
+    status: str
+    variants: tuple[Variant, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation(GateVerdict):
+    """A verdict of the gate on a version."""
+
+    version: str
+    held: tuple[str, ...]
+    """Why a passed version waits for a person; empty when it does not."""

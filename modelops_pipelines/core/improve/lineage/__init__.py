@@ -1,0 +1,1 @@
+"""The records of what came from what. Reading and sending them: ``operations.improve.lineage``."""

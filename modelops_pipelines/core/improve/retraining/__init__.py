@@ -1,0 +1,1 @@
+"""When to retrain: signals, enough new labels, cool-down, budget. Doing so: ``operations.improve.retraining``."""

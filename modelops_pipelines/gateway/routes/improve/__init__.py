@@ -1,0 +1,1 @@
+"""The routes of the way from feedback to a better version: feedback, labels, review, training sets, lineage."""

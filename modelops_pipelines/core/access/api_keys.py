@@ -55,6 +55,7 @@ class Key:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     replaces: str | None = None
+    team: str | None = None
 
     def status(self, now: datetime) -> str:
         """Return the status at this moment: active, expired or revoked."""

@@ -1,5 +1,6 @@
-"""Every table of the state database, declared once; others in ``improve_state`` and ``alerting_state``."""
+"""Every table of the state database, declared once; others in ``*_state`` of their stage."""
 
+from modelops_pipelines.core.tables.access_state import ACCESS_STATE
 from modelops_pipelines.core.tables.alerting_state import ALERTING_STATE
 from modelops_pipelines.core.tables.columns import Table, column, integer, moment, number, text
 from modelops_pipelines.core.tables.improve_state import IMPROVE_STATE
@@ -295,24 +296,6 @@ STATE = (
         ("id",),
     ),
     Table(
-        "keys",
-        "API keys of the gateway. The key itself is shown once and never stored.",
-        (
-            text("key_id", "the part of the key that identifies it"),
-            text("name", "the key's name: person or system"),
-            text("mode", "live or test"),
-            column("json", "roles", "predict, read, operate, admin"),
-            column("json", "endpoints", "the endpoints in its scope; JSON null for all"),
-            text("digest", "SHA-256 of the whole key"),
-            moment("created_at", "when"),
-            text("created_by", "who created it"),
-            column("timestamp", "expires_at?", "rejected from then on"),
-            column("timestamp", "revoked_at?", "rejected since then"),
-            text("replaces?", "the key that it replaced by rotation"),
-        ),
-        ("key_id",),
-    ),
-    Table(
         "erasures",
         "Erasures of users' data. The user is stored only as a keyed hash.",
         (
@@ -350,6 +333,17 @@ STATE = (
         ),
         ("id",),
     ),
+    Table(
+        "summaries",
+        "The newest summary of each endpoint: what the overview of all endpoints shows of it.",
+        (
+            _ENDPOINT,
+            moment("at", "when it was made"),
+            column("json", "content", "its numbers"),
+        ),
+        ("endpoint",),
+    ),
+    *ACCESS_STATE,
     *IMPROVE_STATE,
     *ALERTING_STATE,
 )

@@ -32,7 +32,7 @@ from modelops_pipelines.store.state.faults import RESTORE, foreign, lost, shown,
 from modelops_pipelines.store.state.installation import Installation, fingerprint_of
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES, metadata
 
-REVISION = "0013"
+REVISION = "0014"
 SEAL = "seal"
 GENERATION = "keys_generation"
 PLACE = "home"

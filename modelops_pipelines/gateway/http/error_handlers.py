@@ -37,7 +37,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ModelOpsError)
     async def _modelops_error(request: Request, error: ModelOpsError) -> JSONResponse:
-        return _response(_for_caller(error, request))
+        return _response(for_caller(error, request))
 
     @app.exception_handler(RequestValidationError)
     async def _validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -59,7 +59,7 @@ def add_error_handlers(app: FastAPI) -> None:
         return _response(INTERNAL)
 
 
-def _for_caller(error: ModelOpsError, request: Request) -> ModelOpsError:
+def for_caller(error: ModelOpsError, request: Request) -> ModelOpsError:
     """Return what the caller may read; an error that may name internals (a path, a worker's exception) is logged."""
     if isinstance(error, _FOR_CALLERS):
         return error

@@ -1,0 +1,224 @@
+"""The only way to add a page: with its required role, or as public. It signs people in, checks forms, shows errors.
+
+Pages are called by browsers, which send cookies by themselves; the routes for programs take no cookie. So a page that
+changes something is a form (POST), and carries the token of ``visits``. ``ROOT`` is the address under which all are.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+
+from modelops_pipelines.core.errors import (
+    MalformedError,
+    MediaTypeError,
+    ModelOpsError,
+    TooLargeError,
+    UnauthenticatedError,
+)
+from modelops_pipelines.gateway.access.keyring import ANONYMOUS, Caller, Keyring
+from modelops_pipelines.gateway.http.error_handlers import for_caller
+from modelops_pipelines.gateway.http.errors import headers_of, status_of
+from modelops_pipelines.gateway.http.guarded_router import PUBLIC, Access
+from modelops_pipelines.gateway.http.remedies import for_callers
+from modelops_pipelines.gateway.pages.rendering import render
+from modelops_pipelines.gateway.pages.visits import (
+    SESSION,
+    VISIT,
+    Cookies,
+    Visit,
+    cookie,
+    new_browser,
+    require_token,
+    said_in,
+)
+from modelops_pipelines.store.stores import Stores
+
+ROOT: Final = "/ui"
+SIGN_IN: Final = f"{ROOT}/sign-in"
+FORM = "application/x-www-form-urlencoded"
+MAX_FORM_BYTES, MAX_FIELDS = 512 * 1024, 200
+SEE_OTHER = 303
+
+
+@dataclass(frozen=True)
+class Page:
+    """A template with the values that it shows; ``section`` is the entry of the navigation that it belongs to."""
+
+    template: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+    section: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a form has done, and the page that says so."""
+
+    said: str
+    then: str
+
+
+Answer = Page | Done | Response
+Handler = Callable[[Visit], Answer]
+
+
+class PageRouter:
+    """Adds pages to an application. Handlers run in a thread, and may read the stores."""
+
+    def __init__(self, app: FastAPI, stores: Stores, keyring: Keyring) -> None:
+        """Take people's sessions from the stores, and keys from the keyring."""
+        self._app, self._stores, self._keyring = app, stores, keyring
+        self._secret = stores.database.secret()
+        self.cookies = Cookies(secure=(stores.settings.public_url or "").startswith("https:"))
+        app.state.pages = {}
+
+    def get(self, path: str, *, role: Access, filters_endpoints: bool = False) -> Callable[[Handler], Handler]:
+        """Add a page at a path under ROOT; for ``filters_endpoints`` see ``guarded_router.Router.add``."""
+        return self._add("GET", path, role, filters_endpoints=filters_endpoints)
+
+    def post(self, path: str, *, role: Access, filters_endpoints: bool = False) -> Callable[[Handler], Handler]:
+        """Add what a form does; its handler returns Done, or a Page that shows the outcome."""
+        return self._add("POST", path, role, filters_endpoints=filters_endpoints)
+
+    def _add(self, method: str, path: str, role: Access, *, filters_endpoints: bool) -> Callable[[Handler], Handler]:
+        def register(handler: Handler) -> Handler:
+            whole = f"{ROOT}{path}"
+            answer = partial(self._answer, handler, role, filters_endpoints)
+            self._app.add_route(whole, _endpoint(answer), methods=[method], include_in_schema=False)
+            self._app.state.pages[f"{method} {whole}"] = role
+            return handler
+
+        return register
+
+    def _answer(  # noqa: PLR0913 - the first three are bound by partial
+        self,
+        handler: Handler,
+        role: Access,
+        filters_endpoints: bool,  # noqa: FBT001
+        request: Request,
+        form: Mapping[str, str],
+        fault: ModelOpsError | None,
+    ) -> Response:
+        """Return the page, or the page of the error; never an error's answer for programs."""
+        browser, session = cookie(request, VISIT) or new_browser(), cookie(request, SESSION)
+        visit = Visit(ANONYMOUS, request, browser, session, form, self._secret)
+        try:
+            caller = self._caller(session, role)
+            if caller is not None:
+                visit = Visit(caller, request, browser, session, form, self._secret)
+            if fault is not None:
+                raise fault
+            self._check(visit, caller, role, filters_endpoints=filters_endpoints)
+            response = self._respond(visit, caller, handler(visit))
+        except UnauthenticatedError as error:
+            response = self._to_sign_in(visit, error)
+        except ModelOpsError as error:
+            response = self._show_error(visit, for_caller(error, request))
+        if cookie(request, VISIT) != browser:
+            self.cookies.remember_browser(response, browser)
+        return response
+
+    def _caller(self, session: str, role: Access) -> Caller | None:
+        """Return who is signed in; None for nobody, on pages that anybody may see. Raises UnauthenticatedError."""
+        now = datetime.now(UTC)
+        try:
+            if self._keyring.is_open:
+                return self._keyring.authenticate(None, now)
+            found = self._stores.sessions.find(session, now) if session else None
+            if found is None:
+                raise UnauthenticatedError("Nobody is signed in", "Sign in")
+            return self._keyring.caller_of_session(found, now)
+        except UnauthenticatedError:
+            if role == PUBLIC:
+                return None
+            raise
+
+    def _check(self, visit: Visit, caller: Caller | None, role: Access, *, filters_endpoints: bool) -> None:
+        if role != PUBLIC and caller is not None:
+            if filters_endpoints:
+                caller.require_role(role)
+            else:
+                caller.require(role, visit.path.get("endpoint"))
+        if visit.request.method == "POST":
+            require_token(visit)
+
+    def _respond(self, visit: Visit, caller: Caller | None, answer: Answer) -> Response:
+        if isinstance(answer, Page):
+            response: Response = render(answer.template, {**self.frame(visit, caller, answer), **answer.facts}, answer.status)
+            if not visit.is_fragment:
+                self.cookies.said(visit.request, response)
+            return response
+        if isinstance(answer, Done):
+            response = RedirectResponse(answer.then, SEE_OTHER)
+            self.cookies.say(response, answer.said)
+            return response
+        return answer
+
+    def frame(self, visit: Visit, caller: Caller | None, page: Page) -> dict[str, Any]:
+        """Return what every page shows: who is signed in, what that person may do, and what was done before."""
+        return {
+            "root": ROOT,
+            "token": visit.token,
+            "person": None if caller is None or caller.key_id is None else caller.name,
+            "may": frozenset() if caller is None else caller.permitted,
+            "is_open": self._keyring.is_open,
+            "section": page.section,
+            "said": said_in(visit.request),
+            "now": self._stores.now(),
+            "whole": not visit.is_fragment,
+            "dagster": self._stores.settings.dagster_url,
+        }
+
+    def _to_sign_in(self, visit: Visit, error: UnauthenticatedError) -> Response:
+        if visit.request.method == "GET" and not visit.is_fragment:
+            return RedirectResponse(f"{SIGN_IN}?next={quote(visit.address, safe='')}", SEE_OTHER)
+        return self._show_error(visit, error)
+
+    def _show_error(self, visit: Visit, error: ModelOpsError) -> Response:
+        page = Page("error.html", {"error": error, "remedy": for_callers(error.remedy)}, status_of(error))
+        caller = visit.caller if visit.caller is not ANONYMOUS or self._keyring.is_open else None
+        response = render(page.template, {**self.frame(visit, caller, page), **page.facts}, page.status)
+        response.headers.update({name: value for name, value in headers_of(error).items() if name != "www-authenticate"})
+        return response
+
+
+def _endpoint(answer: Callable[[Request, Mapping[str, str], ModelOpsError | None], Response]) -> Any:
+    async def endpoint(request: Request) -> Response:
+        form: Mapping[str, str] = {}
+        fault = None
+        if request.method == "POST":
+            try:
+                form = await _read_form(request)
+            except ModelOpsError as error:
+                fault = error
+        return await run_in_threadpool(answer, request, form, fault)
+
+    return endpoint
+
+
+async def _read_form(request: Request) -> Mapping[str, str]:
+    """Return the form's fields; of several of one name the last. Raises MediaTypeError, TooLargeError, MalformedError."""
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given != FORM:
+        raise MediaTypeError(f"The header Content-Type is {given[:80]!r}", f"Send a form: {FORM}")
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_FORM_BYTES:
+                raise TooLargeError(f"The form is over {MAX_FORM_BYTES // 1024} KiB", "Send less at once")
+    except ClientDisconnect as error:
+        raise MalformedError("The form is incomplete", "Send it again") from error
+    try:
+        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+    except ValueError as error:
+        raise MalformedError("The form cannot be read", f"Send at most {MAX_FIELDS} fields, in UTF-8") from error
+    return dict(fields)

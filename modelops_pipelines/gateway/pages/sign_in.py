@@ -1,0 +1,59 @@
+"""Signing in with an API key, and signing out."""
+
+from starlette.responses import RedirectResponse, Response
+
+from modelops_pipelines.core.errors import UnauthenticatedError
+from modelops_pipelines.gateway.access.keyring import Keyring
+from modelops_pipelines.gateway.http.guarded_router import PUBLIC
+from modelops_pipelines.gateway.pages.page_router import ROOT, SEE_OTHER, SIGN_IN, Answer, Page, PageRouter
+from modelops_pipelines.gateway.pages.visits import Visit, new_browser
+from modelops_pipelines.store.stores import Stores
+
+HOME = f"{ROOT}/"
+_LONGEST_NEXT = 500
+_UNKNOWN = 401
+
+
+def add_sign_in(pages: PageRouter, stores: Stores, keyring: Keyring) -> None:
+    """Add the pages. A session is new at every sign-in, and the one before it ends; so does the browser's cookie."""
+
+    @pages.get("/sign-in", role=PUBLIC)
+    def show_form(visit: Visit) -> Answer:
+        if keyring.is_open:
+            return RedirectResponse(HOME, SEE_OTHER)
+        return _form(visit, next_of(visit.query.get("next", "")))
+
+    @pages.post("/sign-in", role=PUBLIC)
+    def sign_in(visit: Visit) -> Answer:
+        wanted = next_of(visit.text("next"))
+        if keyring.is_open:
+            return RedirectResponse(HOME, SEE_OTHER)
+        try:
+            caller = keyring.authenticate(visit.text("key"), stores.now())
+        except UnauthenticatedError as error:
+            return _form(visit, wanted, str(error.message))
+        if visit.session:
+            stores.sessions.end(visit.session, stores.now())
+        value, _ = stores.sessions.begin_by_key(str(caller.key_id), caller.name, stores.now())
+        response = RedirectResponse(wanted, SEE_OTHER)
+        pages.cookies.begin_session(response, value)
+        pages.cookies.remember_browser(response, new_browser())
+        return response
+
+    @pages.post("/sign-out", role=PUBLIC)
+    def sign_out(visit: Visit) -> Response:
+        stores.sessions.end(visit.session, stores.now())
+        response = RedirectResponse(SIGN_IN, SEE_OTHER)
+        pages.cookies.end_session(response)
+        pages.cookies.remember_browser(response, new_browser())
+        return response
+
+
+def next_of(given: str) -> str:
+    """Return the page to go to after signing in: one of ours, else the first."""
+    own = given.startswith(HOME) and len(given) <= _LONGEST_NEXT and given.isprintable() and "\\" not in given
+    return given if own and not given.startswith(SIGN_IN) else HOME
+
+
+def _form(visit: Visit, wanted: str, fault: str = "") -> Page:
+    return Page("sign_in.html", {"next": wanted, "fault": fault}, _UNKNOWN if fault else 200)

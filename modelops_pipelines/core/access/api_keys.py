@@ -8,7 +8,7 @@ import base64
 import hashlib
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, get_args
@@ -66,7 +66,7 @@ class Key:
     @property
     def permitted(self) -> frozenset[Role]:
         """The permissions of all its roles."""
-        return frozenset().union(*(PERMITTED[role] for role in self.roles))
+        return permissions_of(self.roles)
 
     def describe(self, now: datetime) -> dict[str, object]:
         """Return the key for display: with its status, without its digest."""
@@ -111,6 +111,11 @@ def grant(name: str, roles: Sequence[str], mode: str = "live", endpoints: Sequen
         )
     ordered = tuple(role for role in ROLES if role in roles)
     return Grant(name, ordered, mode, None if endpoints is None else tuple(sorted(set(endpoints))))
+
+
+def permissions_of(roles: Iterable[Role]) -> frozenset[Role]:
+    """Return the permissions of all these roles."""
+    return frozenset().union(*(PERMITTED[role] for role in roles))
 
 
 def key_text(mode: Mode, entropy: bytes) -> str:

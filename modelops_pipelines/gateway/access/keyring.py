@@ -7,35 +7,53 @@ even if all keys are revoked.
 import hmac
 import ipaddress
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from modelops_pipelines.core.access.api_keys import ACTIVE, KEY_HEADER, ROLES, Key, Mode, Role, digest_of, id_of
+from modelops_pipelines.core.access.api_keys import (
+    ACTIVE,
+    KEY_HEADER,
+    ROLES,
+    Key,
+    Mode,
+    Role,
+    digest_of,
+    id_of,
+    permissions_of,
+)
+from modelops_pipelines.core.access.sessions import Session
+from modelops_pipelines.core.access.teams import Owned, endpoints_of
 from modelops_pipelines.core.errors import ForbiddenError, NotReadyError, SettingsError, UnauthenticatedError
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.store.state.access.api_keys import Keys
 
 _KEY_REMEDY = f"Send it in the header {KEY_HEADER}; create one: modelops key create NAME --role ROLE"
+_SESSION_REMEDY = "Sign in again"
 _DUMMY_DIGEST = "0" * 64  # compared with the digest of an unknown key, so that the time does not tell it is unknown
 
 
 @dataclass(frozen=True)
 class Caller:
-    """An authenticated caller with its permissions, or an anonymous one. ``endpoints`` is None for all endpoints."""
+    """An authenticated caller with its permissions, or an anonymous one.
+
+    ``endpoints`` is None for all endpoints, ``teams`` for a caller who is not of any team. The endpoints of a team's
+    caller are those which the team owned when the caller was authenticated.
+    """
 
     name: str = "anonymous"
     key_id: str | None = None
     mode: Mode = "live"
     permitted: frozenset[Role] = frozenset(ROLES)
     endpoints: frozenset[str] | None = None
+    teams: frozenset[str] | None = None
 
     def require_role(self, role: Role) -> None:
         """Raise ForbiddenError when the caller lacks the role."""
         if role not in self.permitted:
             permitted = ", ".join(known for known in ROLES if known in self.permitted)
             raise ForbiddenError(
-                f"The key {self.key_id} ({self.name}) lacks the required role {role!r}",
+                f"{self.shown} lacks the required role {role!r}",
                 f"Use a key with this role; this key allows: {permitted}",
             )
 
@@ -48,9 +66,14 @@ class Caller:
         if self.endpoints is not None and endpoint not in self.endpoints:
             what = "routes of the whole gateway" if endpoint is None else f"an endpoint {endpoint[:80]!r}"
             raise ForbiddenError(
-                f"The key {self.key_id} ({self.name}) is not scoped to {what}",
-                f"Use another key; this key's scope is: {', '.join(sorted(self.endpoints))}",
+                f"{self.shown} is not scoped to {what}",
+                f"Use another key; this key's scope is: {', '.join(sorted(self.endpoints)) or 'no endpoint'}",
             )
+
+    @property
+    def shown(self) -> str:
+        """The caller in words: its key, or the person whom a provider of identities named."""
+        return f"The session of {self.name}" if self.key_id is None else f"The key {self.key_id} ({self.name})"
 
     def sees(self, endpoint: str) -> bool:
         """Return whether the endpoint is in the caller's scope, so that lists show it."""
@@ -70,18 +93,22 @@ class _Bearer:
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """All keys at one generation; replaced as a whole."""
+    """All keys at one generation, with the endpoints that their teams own; replaced as a whole."""
 
     generation: int
     bearers: Mapping[str, _Bearer] = field(repr=False)
 
 
 class Keyring:
-    """This worker's copy of the keys, as of the last refresh; expiry is checked at each request."""
+    """This worker's copy of the keys, as of the last refresh, and of who owns which endpoint.
+
+    Expiry is checked at each request; the scope of a team's key is worked out when keys or owners change.
+    """
 
     def __init__(self) -> None:
-        """Start without keys: every request is refused until the first refresh."""
+        """Start without keys: every request is refused until the first refresh. No team owns an endpoint yet."""
         self._snapshot: _Snapshot | None = None
+        self._owned: Owned = {}
         self._refreshing = threading.Lock()
 
     def refresh(self, keys: Keys) -> None:
@@ -89,7 +116,17 @@ class Keyring:
         with self._refreshing:  # without the lock an older snapshot could replace a newer one
             if self._snapshot is None or keys.generation() != self._snapshot.generation:
                 generation, found = keys.snapshot()
-                self._snapshot = _Snapshot(generation, {key.key_id: _Bearer(key, _caller(key)) for key in found})
+                self._snapshot = _snapshot(generation, found, self._owned)
+
+    def assign(self, owned: Owned) -> None:
+        """Have the callers of teams see these endpoints from now on; does nothing when they saw them before."""
+        if owned == self._owned:
+            return
+        with self._refreshing:
+            self._owned, known = owned, self._snapshot
+            if known is not None:
+                keys = [bearer.key for bearer in known.bearers.values()]
+                self._snapshot = _snapshot(known.generation, keys, owned)
 
     @property
     def generation(self) -> int | None:
@@ -106,9 +143,7 @@ class Keyring:
 
         Errors never repeat the key, and an unknown key id gives the same error in the same time as a wrong secret.
         """
-        snapshot = self._snapshot
-        if snapshot is None:
-            raise NotReadyError("The gateway has not read its keys yet", "Try again in a moment")
+        snapshot = self._read_snapshot()
         if not snapshot.bearers:
             return ANONYMOUS
         if not given:
@@ -122,10 +157,31 @@ class Keyring:
         expected = _DUMMY_DIGEST if bearer is None else bearer.key.digest
         if not hmac.compare_digest(digest_of(given), expected) or bearer is None:
             raise UnauthenticatedError("Unknown API key", "Send a key that this gateway issued; see modelops key list")
-        status = bearer.key.status(now)
-        if status != ACTIVE:
-            raise _inactive_key(bearer.key, status)
-        return bearer.caller
+        return _active_caller(bearer, now)
+
+    def caller_of_session(self, session: Session, now: datetime) -> Caller:
+        """Return the caller of a person's session, who has the person's name.
+
+        A session that a key began has what the key permits now; one that a provider of identities began has its roles,
+        on the endpoints which its teams own now. Raises UnauthenticatedError for a session that is over, or whose key
+        is no longer active; NotReadyError before the first refresh.
+        """
+        snapshot = self._read_snapshot()
+        if session.is_over(now):
+            raise UnauthenticatedError(f"The session of {session.name} is over", _SESSION_REMEDY)
+        if session.key_id is None:
+            return _caller_of_person(session, self._owned)
+        bearer = snapshot.bearers.get(session.key_id)
+        if bearer is None:
+            raise UnauthenticatedError(f"The key of the session of {session.name} is not known", _SESSION_REMEDY)
+        return replace(_active_caller(bearer, now), name=session.name)
+
+    def _read_snapshot(self) -> _Snapshot:
+        """Return the keys; raises NotReadyError before the first refresh."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            raise NotReadyError("The gateway has not read its keys yet", "Try again in a moment")
+        return snapshot
 
 
 def require_safe_binding(host: str, *, has_keys: bool) -> None:
@@ -144,9 +200,35 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _caller(key: Key) -> Caller:
+def _snapshot(generation: int, keys: Iterable[Key], owned: Owned) -> _Snapshot:
+    return _Snapshot(generation, {key.key_id: _Bearer(key, _caller(key, owned)) for key in keys})
+
+
+def _caller(key: Key, owned: Owned) -> Caller:
+    """Return a key's caller. The scope of a team's key is what the team owns, as far as the key names it."""
     endpoints = None if key.endpoints is None else frozenset(key.endpoints)
-    return Caller(key.name, key.key_id, key.mode, key.permitted, endpoints)
+    if key.team is None:
+        return Caller(key.name, key.key_id, key.mode, key.permitted, endpoints)
+    whole = endpoints_of([key.team], owned)
+    own = whole if endpoints is None else whole & endpoints
+    return Caller(key.name, key.key_id, key.mode, key.permitted, own, frozenset({key.team}))
+
+
+def _caller_of_person(session: Session, owned: Owned) -> Caller:
+    """Return the caller of a session that a provider of identities began."""
+    permitted = permissions_of(session.roles or ())
+    if session.teams is None:
+        return Caller(session.name, permitted=permitted)
+    endpoints = endpoints_of(session.teams, owned)
+    return Caller(session.name, permitted=permitted, endpoints=endpoints, teams=frozenset(session.teams))
+
+
+def _active_caller(bearer: _Bearer, now: datetime) -> Caller:
+    """Return the key's caller; raises UnauthenticatedError for a key that is expired or revoked."""
+    status = bearer.key.status(now)
+    if status != ACTIVE:
+        raise _inactive_key(bearer.key, status)
+    return bearer.caller
 
 
 def _inactive_key(key: Key, status: str) -> UnauthenticatedError:

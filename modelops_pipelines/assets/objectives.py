@@ -21,6 +21,7 @@ from modelops_pipelines.core.endpoints.validation.slos import QUALITY
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, SERVICE_METRICS
 from modelops_pipelines.operations.alerting.objectives.health_score import describe_health, health_score
 from modelops_pipelines.operations.alerting.objectives.slos import SloState, describe_slo, judge_stored_slos
+from modelops_pipelines.operations.reports.summaries import write_summary
 from modelops_pipelines.store.stores import Stores
 
 _PARTS = ("name", "points", "weight", "reason")
@@ -33,7 +34,7 @@ def _specs(spec: EndpointSpec, *, on_labels: bool) -> Sequence[dg.AssetCheckSpec
 
 
 def _judge(stores: Stores, spec: EndpointSpec, *, on_labels: bool) -> Told:
-    """Judge the objectives; show them, and with those on requests the health score."""
+    """Judge the objectives; show them, and with those on requests the health score, of which the overview is told."""
     judged = judge_stored_slos(stores, spec, on_labels=on_labels)
     shown: dict[str, Any] = {} if on_labels else _health(stores, spec)
     if judged.states:
@@ -46,6 +47,7 @@ def _judge(stores: Stores, spec: EndpointSpec, *, on_labels: bool) -> Told:
 
 def _health(stores: Stores, spec: EndpointSpec) -> dict[str, Any]:
     found = describe_health(health_score(stores, spec, stores.now()))
+    write_summary(stores, spec, found)
     parts = markdown_table([{name: part[name] for name in _PARTS} for part in found["parts"]])
     score = {} if found["score"] is None else {"health_score": found["score"]}
     return {**score, "health": found["reason"], "health_parts": parts}

@@ -7,7 +7,8 @@ from typing import Any
 from starlette.responses import RedirectResponse
 
 from modelops_pipelines.gateway.http.guarded_router import PUBLIC
-from modelops_pipelines.gateway.pages.page_router import ROOT, SEE_OTHER, Answer, Page, PageRouter
+from modelops_pipelines.gateway.pages.files import ROOT
+from modelops_pipelines.gateway.pages.page_router import SEE_OTHER, Answer, Page, PageRouter
 from modelops_pipelines.gateway.pages.sparkline import sparkline
 from modelops_pipelines.gateway.pages.visits import Visit
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -22,7 +23,7 @@ def add_overview(pages: PageRouter, serving: Serving, stores: Stores) -> None:
     """Add the page; a person sees the endpoints in scope."""
 
     @pages.get("", role=PUBLIC)
-    def to_overview(visit: Visit) -> Answer:
+    def to_overview(_: Visit) -> Answer:
         return RedirectResponse(f"{ROOT}/", SEE_OTHER)
 
     @pages.get("/", role="read", filters_endpoints=True)

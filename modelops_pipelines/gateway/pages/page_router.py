@@ -1,11 +1,11 @@
 """The only way to add a page: with its required role, or as public. It signs people in, checks forms, shows errors.
 
 Pages are called by browsers, which send cookies by themselves; the routes for programs take no cookie. So a page that
-changes something is a form (POST), and carries the token of ``visits``. ``ROOT`` is the address under which all are.
+changes something is a form (POST), and carries the token of ``visits``. All are under ``ROOT``.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
+from modelops_pipelines.core.access.sessions import Session
 from modelops_pipelines.core.errors import (
     MalformedError,
     MediaTypeError,
@@ -28,6 +29,7 @@ from modelops_pipelines.gateway.http.error_handlers import for_caller
 from modelops_pipelines.gateway.http.errors import headers_of, status_of
 from modelops_pipelines.gateway.http.guarded_router import PUBLIC, Access
 from modelops_pipelines.gateway.http.remedies import for_callers
+from modelops_pipelines.gateway.pages.files import ROOT
 from modelops_pipelines.gateway.pages.rendering import render
 from modelops_pipelines.gateway.pages.visits import (
     SESSION,
@@ -41,11 +43,14 @@ from modelops_pipelines.gateway.pages.visits import (
 )
 from modelops_pipelines.store.stores import Stores
 
-ROOT: Final = "/ui"
 SIGN_IN: Final = f"{ROOT}/sign-in"
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES, MAX_FIELDS = 512 * 1024, 200
 SEE_OTHER = 303
+SECTIONS: Final[tuple[tuple[str, str, Access], ...]] = (("overview", "/", "read"),)
+"""The navigation: each entry's name, its address under ROOT, and the role that it needs."""
+ENDPOINT_TABS: Final[tuple[tuple[str, str], ...]] = ()
+"""The pages of an endpoint: each one's name, and its address after the endpoint's."""
 
 
 @dataclass(frozen=True)
@@ -91,33 +96,27 @@ class PageRouter:
     def _add(self, method: str, path: str, role: Access, *, filters_endpoints: bool) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
             whole = f"{ROOT}{path}"
-            answer = partial(self._answer, handler, role, filters_endpoints)
+            answer = partial(self._answer, _Guarded(handler, role, filters_endpoints=filters_endpoints))
             self._app.add_route(whole, _endpoint(answer), methods=[method], include_in_schema=False)
             self._app.state.pages[f"{method} {whole}"] = role
             return handler
 
         return register
 
-    def _answer(  # noqa: PLR0913 - the first three are bound by partial
-        self,
-        handler: Handler,
-        role: Access,
-        filters_endpoints: bool,  # noqa: FBT001
-        request: Request,
-        form: Mapping[str, str],
-        fault: ModelOpsError | None,
+    def _answer(
+        self, page: "_Guarded", request: Request, form: Mapping[str, str], fault: ModelOpsError | None
     ) -> Response:
         """Return the page, or the page of the error; never an error's answer for programs."""
         browser, session = cookie(request, VISIT) or new_browser(), cookie(request, SESSION)
         visit = Visit(ANONYMOUS, request, browser, session, form, self._secret)
         try:
-            caller = self._caller(session, role)
+            caller = self._caller(session, page.role)
             if caller is not None:
-                visit = Visit(caller, request, browser, session, form, self._secret)
+                visit = replace(visit, caller=caller)
             if fault is not None:
                 raise fault
-            self._check(visit, caller, role, filters_endpoints=filters_endpoints)
-            response = self._respond(visit, caller, handler(visit))
+            self._check(visit, caller, page)
+            response = self._respond(visit, caller, page.handler(visit))
         except UnauthenticatedError as error:
             response = self._to_sign_in(visit, error)
         except ModelOpsError as error:
@@ -129,30 +128,30 @@ class PageRouter:
     def _caller(self, session: str, role: Access) -> Caller | None:
         """Return who is signed in; None for nobody, on pages that anybody may see. Raises UnauthenticatedError."""
         now = datetime.now(UTC)
+        if self._keyring.is_open:
+            return self._keyring.authenticate(None, now)
+        found = self._stores.sessions.find(session, now) if session else None
         try:
-            if self._keyring.is_open:
-                return self._keyring.authenticate(None, now)
-            found = self._stores.sessions.find(session, now) if session else None
-            if found is None:
-                raise UnauthenticatedError("Nobody is signed in", "Sign in")
-            return self._keyring.caller_of_session(found, now)
+            return None if found is None and role == PUBLIC else self._keyring.caller_of_session(_known(found), now)
         except UnauthenticatedError:
             if role == PUBLIC:
                 return None
             raise
 
-    def _check(self, visit: Visit, caller: Caller | None, role: Access, *, filters_endpoints: bool) -> None:
-        if role != PUBLIC and caller is not None:
-            if filters_endpoints:
-                caller.require_role(role)
+    def _check(self, visit: Visit, caller: Caller | None, page: "_Guarded") -> None:
+        if page.role != PUBLIC and caller is not None:
+            if page.filters_endpoints:
+                caller.require_role(page.role)
             else:
-                caller.require(role, visit.path.get("endpoint"))
+                caller.require(page.role, visit.path.get("endpoint"))
         if visit.request.method == "POST":
             require_token(visit)
 
     def _respond(self, visit: Visit, caller: Caller | None, answer: Answer) -> Response:
         if isinstance(answer, Page):
-            response: Response = render(answer.template, {**self.frame(visit, caller, answer), **answer.facts}, answer.status)
+            response: Response = render(
+                answer.template, {**self.frame(visit, caller, answer), **answer.facts}, answer.status
+            )
             if not visit.is_fragment:
                 self.cookies.said(visit.request, response)
             return response
@@ -162,7 +161,7 @@ class PageRouter:
             return response
         return answer
 
-    def frame(self, visit: Visit, caller: Caller | None, page: Page) -> dict[str, Any]:
+    def _frame(self, visit: Visit, caller: Caller | None, page: Page) -> dict[str, Any]:
         """Return what every page shows: who is signed in, what that person may do, and what was done before."""
         return {
             "root": ROOT,
@@ -175,6 +174,8 @@ class PageRouter:
             "now": self._stores.now(),
             "whole": not visit.is_fragment,
             "dagster": self._stores.settings.dagster_url,
+            "sections": SECTIONS,
+            "endpoint_tabs": ENDPOINT_TABS,
         }
 
     def _to_sign_in(self, visit: Visit, error: UnauthenticatedError) -> Response:
@@ -186,8 +187,25 @@ class PageRouter:
         page = Page("error.html", {"error": error, "remedy": for_callers(error.remedy)}, status_of(error))
         caller = visit.caller if visit.caller is not ANONYMOUS or self._keyring.is_open else None
         response = render(page.template, {**self.frame(visit, caller, page), **page.facts}, page.status)
-        response.headers.update({name: value for name, value in headers_of(error).items() if name != "www-authenticate"})
+        response.headers.update(
+            {name: value for name, value in headers_of(error).items() if name != "www-authenticate"}
+        )
         return response
+
+
+@dataclass(frozen=True)
+class _Guarded:
+    """A page's handler, with what its caller needs."""
+
+    handler: Handler
+    role: Access
+    filters_endpoints: bool
+
+
+def _known(session: Session | None) -> Session:
+    if session is None:
+        raise UnauthenticatedError("Nobody is signed in", "Sign in")
+    return session
 
 
 def _endpoint(answer: Callable[[Request, Mapping[str, str], ModelOpsError | None], Response]) -> Any:
@@ -205,7 +223,10 @@ def _endpoint(answer: Callable[[Request, Mapping[str, str], ModelOpsError | None
 
 
 async def _read_form(request: Request) -> Mapping[str, str]:
-    """Return the form's fields; of several of one name the last. Raises MediaTypeError, TooLargeError, MalformedError."""
+    """Return the form's fields, of several of one name the last.
+
+    Raises MediaTypeError, TooLargeError and MalformedError.
+    """
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != FORM:
         raise MediaTypeError(f"The header Content-Type is {given[:80]!r}", f"Send a form: {FORM}")

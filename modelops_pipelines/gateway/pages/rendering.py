@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.responses import HTMLResponse
 
+from modelops_pipelines.gateway.pages.files import address_of
 from modelops_pipelines.operations.reports.svg import figure
 
 HEADERS: Mapping[str, str] = {
@@ -51,6 +52,7 @@ def _make_environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {"clock": clock, "ago": ago, "figure": shown, "svg": Markup, "words": words}
+    environment.globals |= {"file": address_of}
     return environment
 
 

@@ -5,7 +5,8 @@ from starlette.responses import RedirectResponse, Response
 from modelops_pipelines.core.errors import UnauthenticatedError
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.http.guarded_router import PUBLIC
-from modelops_pipelines.gateway.pages.page_router import ROOT, SEE_OTHER, SIGN_IN, Answer, Page, PageRouter
+from modelops_pipelines.gateway.pages.files import ROOT
+from modelops_pipelines.gateway.pages.page_router import SEE_OTHER, SIGN_IN, Answer, Page, PageRouter
 from modelops_pipelines.gateway.pages.visits import Visit, new_browser
 from modelops_pipelines.store.stores import Stores
 
@@ -21,7 +22,7 @@ def add_sign_in(pages: PageRouter, stores: Stores, keyring: Keyring) -> None:
     def show_form(visit: Visit) -> Answer:
         if keyring.is_open:
             return RedirectResponse(HOME, SEE_OTHER)
-        return _form(visit, next_of(visit.query.get("next", "")))
+        return _form(next_of(visit.query.get("next", "")))
 
     @pages.post("/sign-in", role=PUBLIC)
     def sign_in(visit: Visit) -> Answer:
@@ -31,7 +32,7 @@ def add_sign_in(pages: PageRouter, stores: Stores, keyring: Keyring) -> None:
         try:
             caller = keyring.authenticate(visit.text("key"), stores.now())
         except UnauthenticatedError as error:
-            return _form(visit, wanted, str(error.message))
+            return _form(wanted, str(error.message))
         if visit.session:
             stores.sessions.end(visit.session, stores.now())
         value, _ = stores.sessions.begin_by_key(str(caller.key_id), caller.name, stores.now())
@@ -55,5 +56,5 @@ def next_of(given: str) -> str:
     return given if own and not given.startswith(SIGN_IN) else HOME
 
 
-def _form(visit: Visit, wanted: str, fault: str = "") -> Page:
+def _form(wanted: str, fault: str = "") -> Page:
     return Page("sign_in.html", {"next": wanted, "fault": fault}, _UNKNOWN if fault else 200)

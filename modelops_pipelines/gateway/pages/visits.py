@@ -20,7 +20,7 @@ from modelops_pipelines.core.errors import ForbiddenError, InputError
 from modelops_pipelines.gateway.access.keyring import Caller
 
 VISIT, SESSION, SAID = "modelops_visit", "modelops_session", "modelops_said"
-TOKEN: Final = "token"
+TOKEN: Final = "token"  # noqa: S105 - a field's name
 """The form's field that has the token."""
 _BYTES, _LONGEST, _SAID_SECONDS = 24, 128, 60
 _LONGEST_SAID = 1500
@@ -64,7 +64,7 @@ class Visit:
         return token_of(self.secret, self.browser, self.session)
 
     def text(self, name: str, longest: int = 4000) -> str:
-        """Return a field of the form without spaces around it, "" when it is left out; raises InputError if too long."""
+        """Return a field of the form without spaces around it, "" without it; raises InputError if it is too long."""
         given = self.form.get(name, "").strip()
         if len(given) > longest:
             raise InputError(f"The field {name!r} has {len(given)} characters", f"Use at most {longest}")
@@ -87,7 +87,8 @@ def require_token(visit: Visit) -> None:
     """Raise ForbiddenError for a form that was not made by a page of ours for this browser and session."""
     if not hmac.compare_digest(visit.form.get(TOKEN, "").encode(), visit.token.encode()):
         raise ForbiddenError(
-            "The form is not of this session", "Load the page again, and send the form from there; cookies must be allowed"
+            "The form is not of this session",
+            "Load the page again, and send the form from there; cookies must be allowed",
         )
 
 
@@ -131,9 +132,7 @@ class Cookies:
             response.delete_cookie(SAID, path="/", secure=self.secure, httponly=True, samesite="lax")
 
     def _set(self, response: Response, name: str, value: str, seconds: int | None = None) -> None:
-        response.set_cookie(
-            name, value, max_age=seconds, path="/", secure=self.secure, httponly=True, samesite="lax"
-        )
+        response.set_cookie(name, value, max_age=seconds, path="/", secure=self.secure, httponly=True, samesite="lax")
 
 
 def said_in(request: Request) -> str:

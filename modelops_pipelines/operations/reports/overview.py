@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelops_pipelines.core.alerting.alerts import ACKNOWLEDGED, OPEN, Alert
+from modelops_pipelines.core.alerting.alerts import ACKNOWLEDGED, OPEN, WORST_FIRST, Alert
 from modelops_pipelines.core.endpoints.spec import ELSEWHERE, EndpointSpec
 from modelops_pipelines.core.release.desired_state import ACTIVE, DesiredState
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.operations.release.endpoint_status import NEW
 from modelops_pipelines.store.stores import Stores
 
-GRAVITY = ("info", "warning", "critical")
-"""Severities of alerts, the gravest last."""
 HEALTHY, SICK = 80, 50
 """Health scores from which, and below which, an endpoint counts as good and bad."""
 
@@ -28,7 +26,7 @@ def overview(
     alerts: dict[str, list[Alert]] = {}
     for alert in stores.alerts.unresolved():
         alerts.setdefault(alert.endpoint, []).append(alert)
-    summaries = stores.summaries.all()
+    summaries, reviews = stores.summaries.all(), stores.review_items.waiting()
     rows = []
     for spec in specs:
         state, made = desired.get(spec.name, DesiredState(spec.name)), summaries.get(spec.name)
@@ -41,6 +39,7 @@ def overview(
                 "platform": spec.served,
                 **_served(spec, state, (failures or {}).get(spec.name)),
                 **_alerted(alerts.get(spec.name, [])),
+                "waiting_reviews": reviews.get(spec.name, 0),
                 "summary": None if made is None else dict(made.content),
                 "measured_at": None if made is None else text(made.at),
             }
@@ -56,12 +55,13 @@ def tone_of_health(score: float | None) -> str:
 
 
 def _served(spec: EndpointSpec, state: DesiredState, failure: str | None) -> dict[str, Any]:
+    status: str = NEW
     if spec.is_elsewhere:
         status = ELSEWHERE
     elif failure is not None or (state.generation and state.status == ACTIVE and state.champion is None):
         status = "failed"
-    else:
-        status = state.status if state.generation else NEW
+    elif state.generation:
+        status = state.status
     trials = [vars(variant) for variant in state.variants if variant.role != "champion"]
     return {
         "status": status,
@@ -75,7 +75,7 @@ def _served(spec: EndpointSpec, state: DesiredState, failure: str | None) -> dic
 def _alerted(alerts: Sequence[Alert]) -> dict[str, Any]:
     """Return the numbers of alerts, and the gravest of those that nobody looks after."""
     waiting = [alert for alert in alerts if alert.state == OPEN]
-    worst = max(waiting, key=lambda alert: (GRAVITY.index(alert.severity), alert.opened_at), default=None)
+    worst = min(waiting, key=lambda alert: (_gravity(alert.severity), alert.opened_at), default=None)
     return {
         "open_alerts": len(waiting),
         "acknowledged_alerts": sum(alert.state == ACKNOWLEDGED for alert in alerts),
@@ -85,9 +85,16 @@ def _alerted(alerts: Sequence[Alert]) -> dict[str, Any]:
     }
 
 
+def _gravity(severity: str | None) -> int:
+    """Return the rank of a severity, the gravest first; that of no alert is the last."""
+    if severity is None:
+        return len(WORST_FIRST) + 1
+    return WORST_FIRST.index(severity) if severity in WORST_FIRST else len(WORST_FIRST)
+
+
 def _need(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the sort key: the smaller, the more the endpoint needs a person."""
     worst, summary = row["worst_alert"], row["summary"]
-    gravity = -1 if worst is None else GRAVITY.index(worst["severity"])
+    gravity = _gravity(None if worst is None else worst["severity"])
     score = None if summary is None else summary["health"]["score"]
-    return (row["status"] != "failed", -gravity, -row["open_alerts"], 101.0 if score is None else score, row["name"])
+    return (row["status"] != "failed", gravity, -row["open_alerts"], 101.0 if score is None else score, row["name"])

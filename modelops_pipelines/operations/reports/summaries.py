@@ -27,6 +27,7 @@ HEADLINE = {"binary_classification": "auc", "multiclass": "accuracy", "regressio
 """The one metric of quality that is shown of each task."""
 WORST = 3
 """Drifted columns that are named."""
+_DRIFT_COLUMNS = ("window_start", "model_version", "column", "drifted", "n", "n_window", "importance")
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -86,7 +87,17 @@ def _whole(rows: Rows) -> Rows:
 
 def _drift(read: Read) -> dict[str, Any] | None:
     """Return how many columns of the newest window drifted, the worst by name; None before one was judged."""
-    columns = ("window_start", "model_version", "column", "drifted", "n", "n_window", "importance", "value", "threshold")
+    columns = (
+        "window_start",
+        "model_version",
+        "column",
+        "drifted",
+        "n",
+        "n_window",
+        "importance",
+        "value",
+        "threshold",
+    )
     rows = rows_of_busiest_version(read(DRIFT, 1, columns))
     judged = [row for row in rows if row["drifted"] is not None]
     if not judged:

@@ -114,6 +114,12 @@ class ReviewItems:
             rows = connected.execute(query.group_by(ITEMS.c.reason, ITEMS.c.status)).all()
         return {(reason, status): count for reason, status, count in rows}
 
+    def waiting(self) -> dict[str, int]:
+        """Return how many items wait for a person, by endpoint; those without any are left out."""
+        query = sa.select(ITEMS.c.endpoint, sa.func.count()).where(ITEMS.c.status == OPEN).group_by(ITEMS.c.endpoint)
+        with self._database.read() as connected:
+            return {row[0]: row[1] for row in connected.execute(query)}
+
     def oldest_open(self, endpoint: str) -> datetime | None:
         """Return when the oldest open item was put into the queue."""
         query = sa.select(sa.func.min(ITEMS.c.created_at)).where(ITEMS.c.endpoint == endpoint, ITEMS.c.status == OPEN)

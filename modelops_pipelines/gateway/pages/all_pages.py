@@ -1,0 +1,19 @@
+"""Adds every page to the gateway's application."""
+
+from fastapi import FastAPI
+
+from modelops_pipelines.gateway.access.keyring import Keyring
+from modelops_pipelines.gateway.pages.overview import add_overview
+from modelops_pipelines.gateway.pages.page_router import PageRouter
+from modelops_pipelines.gateway.pages.sign_in import add_sign_in
+from modelops_pipelines.gateway.pages.static_files import add_static_files
+from modelops_pipelines.gateway.worker.state_follower import Serving
+from modelops_pipelines.store.stores import Stores
+
+
+def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring) -> None:
+    """Add the pages; ``app.state.pages`` has the role of each by "METHOD path"."""
+    pages = PageRouter(app, stores, keyring)
+    add_static_files(pages)
+    add_sign_in(pages, stores, keyring)
+    add_overview(pages, serving, stores)

@@ -1,0 +1,28 @@
+"""The pages' own files: style, script and htmx, each at an address that changes with its content."""
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+ROOT: Final = "/ui"
+"""The address under which all pages are."""
+TYPES: Final = {
+    "pages.css": "text/css; charset=utf-8",
+    "pages.js": "text/javascript; charset=utf-8",
+    "htmx.min.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+"""The files that browsers get, with their types."""
+
+
+@cache
+def address_of(name: str) -> str:
+    """Return the address of a file, within the gateway."""
+    return f"{ROOT}/static/{hashlib.sha256(content_of(name)).hexdigest()[:12]}/{name}"
+
+
+@cache
+def content_of(name: str) -> bytes:
+    """Return a file's content; ``name`` is one of TYPES."""
+    return files("modelops_pipelines.gateway.pages").joinpath("static", name).read_bytes()

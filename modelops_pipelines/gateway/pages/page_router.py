@@ -4,6 +4,7 @@ Pages are called by browsers, which send cookies by themselves; the routes for p
 changes something is a form (POST), and carries the token of ``visits``. All are under ``ROOT``.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from modelops_pipelines.core.errors import (
 )
 from modelops_pipelines.gateway.access.keyring import ANONYMOUS, Caller, Keyring
 from modelops_pipelines.gateway.http.error_handlers import for_caller
-from modelops_pipelines.gateway.http.errors import headers_of, status_of
+from modelops_pipelines.gateway.http.errors import INTERNAL, headers_of, status_of
 from modelops_pipelines.gateway.http.guarded_router import PUBLIC, Access
 from modelops_pipelines.gateway.http.remedies import for_callers
 from modelops_pipelines.gateway.pages.files import ROOT
@@ -47,6 +48,7 @@ SIGN_IN: Final = f"{ROOT}/sign-in"
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES, MAX_FIELDS = 512 * 1024, 200
 SEE_OTHER = 303
+_LOG = logging.getLogger("modelops.gateway")
 SECTIONS: Final[tuple[tuple[str, str, Access], ...]] = (("overview", "/", "read"),)
 """The navigation: each entry's name, its address under ROOT, and the role that it needs."""
 ENDPOINT_TABS: Final[tuple[tuple[str, str], ...]] = ()
@@ -113,14 +115,15 @@ class PageRouter:
             caller = self._caller(session, page.role)
             if caller is not None:
                 visit = replace(visit, caller=caller)
-            if fault is not None:
-                raise fault
-            self._check(visit, caller, page)
+            self._check(visit, caller, page, fault)
             response = self._respond(visit, caller, page.handler(visit))
         except UnauthenticatedError as error:
             response = self._to_sign_in(visit, error)
         except ModelOpsError as error:
             response = self._show_error(visit, for_caller(error, request))
+        except Exception:  # noqa: BLE001 - a person gets a page, and the log says why
+            _LOG.exception("The page %s failed", request.scope["path"])
+            response = self._show_error(visit, INTERNAL)
         if cookie(request, VISIT) != browser:
             self.cookies.remember_browser(response, browser)
         return response
@@ -138,7 +141,10 @@ class PageRouter:
                 return None
             raise
 
-    def _check(self, visit: Visit, caller: Caller | None, page: "_Guarded") -> None:
+    def _check(self, visit: Visit, caller: Caller | None, page: "_Guarded", fault: ModelOpsError | None) -> None:
+        """Raise the error of what this caller may not do, or of a form that could not be read or is not ours."""
+        if fault is not None:
+            raise fault
         if page.role != PUBLIC and caller is not None:
             if page.filters_endpoints:
                 caller.require_role(page.role)
@@ -149,16 +155,14 @@ class PageRouter:
 
     def _respond(self, visit: Visit, caller: Caller | None, answer: Answer) -> Response:
         if isinstance(answer, Page):
-            response: Response = render(
-                answer.template, {**self.frame(visit, caller, answer), **answer.facts}, answer.status
-            )
+            response = self._render(visit, caller, answer)
             if not visit.is_fragment:
                 self.cookies.said(visit.request, response)
             return response
         if isinstance(answer, Done):
-            response = RedirectResponse(answer.then, SEE_OTHER)
-            self.cookies.say(response, answer.said)
-            return response
+            done = RedirectResponse(answer.then, SEE_OTHER)
+            self.cookies.say(done, answer.said)
+            return done
         return answer
 
     def _frame(self, visit: Visit, caller: Caller | None, page: Page) -> dict[str, Any]:
@@ -186,11 +190,12 @@ class PageRouter:
     def _show_error(self, visit: Visit, error: ModelOpsError) -> Response:
         page = Page("error.html", {"error": error, "remedy": for_callers(error.remedy)}, status_of(error))
         caller = visit.caller if visit.caller is not ANONYMOUS or self._keyring.is_open else None
-        response = render(page.template, {**self.frame(visit, caller, page), **page.facts}, page.status)
-        response.headers.update(
-            {name: value for name, value in headers_of(error).items() if name != "www-authenticate"}
-        )
+        response = self._render(visit, caller, page)
+        response.headers.update({name: value for name, value in headers_of(error).items() if name == "retry-after"})
         return response
+
+    def _render(self, visit: Visit, caller: Caller | None, page: Page) -> Response:
+        return render(page.template, {**self._frame(visit, caller, page), **page.facts}, page.status)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "snippet": ("try_endpoint", "Print example code for an endpoint."),
     "logs": ("logs", "Show the newest requests and answers."),
     "log": ("foreign_logs", "Import predictions that others made."),
+    "overview": ("overview", "Show every endpoint at a glance, those that need a person first."),
     "metrics": ("metrics", "Show traffic and quality."),
     "slo": ("alerting.objectives", "Show objectives and what is left of their error budgets."),
     "health-score": ("alerting.objectives", "Show the health of endpoints, 0 to 100."),

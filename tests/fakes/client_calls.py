@@ -52,6 +52,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "report": ((E, "health.html"), {}),
     "slos": ((E,), {}),
     "health_score": ((E,), {}),
+    "overview": ((), {}),
     "logs": ((E,), {"limit": 2, "since": "15m", "status": "ok", "user": "u", "request_id": PREDICTION}),
     "deploy": ((E, 1), {"share": 100, "reason": "test", "force": True, "idempotency_key": "k1"}),
     "promote": ((E, 1), {"reason": "test", "force": True}),

@@ -17,6 +17,7 @@ from modelops_pipelines.client.answers.monitoring import (
     Traffic,
     WindowQuality,
 )
+from modelops_pipelines.client.answers.overview import OverviewRow
 from modelops_pipelines.client.answers.reading import many, one
 from modelops_pipelines.client.answers.result import Listing
 from modelops_pipelines.client.connection.call import Call
@@ -27,6 +28,11 @@ _ENDPOINT = "/endpoints/{endpoint}"
 
 class MonitoringCalls:
     """Operations that show how an endpoint does."""
+
+    @operation
+    def overview(self) -> Call[Listing[OverviewRow]]:
+        """List every endpoint in the key's scope at a glance, those that need a person first."""
+        return Call("GET", "/overview", many(OverviewRow))
 
     @operation
     def metrics(self, endpoint: str, window: str = "5m") -> Call[LiveMetrics]:

@@ -11,8 +11,9 @@ from modelops_pipelines.gateway.pages.files import ROOT
 from modelops_pipelines.gateway.pages.page_router import SEE_OTHER, Answer, Page, PageRouter
 from modelops_pipelines.gateway.pages.sparkline import sparkline
 from modelops_pipelines.gateway.pages.visits import Visit
+from modelops_pipelines.gateway.routes.overview import seen_by
 from modelops_pipelines.gateway.worker.state_follower import Serving
-from modelops_pipelines.operations.reports.overview import overview, tone_of_health
+from modelops_pipelines.operations.reports.overview import tone_of_health
 from modelops_pipelines.operations.reports.stages import stages_of
 from modelops_pipelines.store.stores import Stores
 
@@ -28,7 +29,7 @@ def add_overview(pages: PageRouter, serving: Serving, stores: Stores) -> None:
 
     @pages.get("/", role="read", filters_endpoints=True)
     def show_overview(visit: Visit) -> Answer:
-        rows = _rows(serving, stores, visit)
+        rows = seen_by(serving, stores, visit.caller)
         shown = _filtered(rows, visit.query)
         for row in shown:
             row["tone"] = tone_of_health(None if row["summary"] is None else row["summary"]["health"]["score"])
@@ -42,12 +43,6 @@ def add_overview(pages: PageRouter, serving: Serving, stores: Stores) -> None:
             "here": visit.address,
         }
         return Page("overview.html", facts, section="overview")
-
-
-def _rows(serving: Serving, stores: Stores, visit: Visit) -> list[dict[str, Any]]:
-    specs = [served.spec for served in serving.endpoints() if visit.caller.sees(served.spec.name)]
-    failures = {spec.name: why for spec in specs if (why := serving.failure(spec.name)) is not None}
-    return overview(stores, specs, failures)
 
 
 def _filtered(rows: Sequence[dict[str, Any]], query: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -45,6 +45,7 @@ from modelops_pipelines.gateway.routes.improve.responses import Responses
 from modelops_pipelines.gateway.routes.improve.review import add_review_routes
 from modelops_pipelines.gateway.routes.improve.training_sets import add_training_set_routes
 from modelops_pipelines.gateway.routes.logs import add_log_routes
+from modelops_pipelines.gateway.routes.overview import add_overview_routes
 from modelops_pipelines.gateway.routes.predictions_openapi import add_prediction_docs
 from modelops_pipelines.gateway.routes.releases import add_release_routes
 from modelops_pipelines.gateway.routes.windows import add_window_routes
@@ -71,6 +72,7 @@ def make_application(
     router = Router(app, keyring)
     add_error_handlers(app)
     _add_endpoint_routes(router, serving, stores)
+    add_overview_routes(router, serving, stores)
     add_objective_routes(router, serving, stores)
     add_window_routes(router, serving, stores)
     add_log_routes(router, serving, stores)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from html import unescape
 
 import httpx
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
 from tests.support.gateway import RunningGateway
@@ -76,6 +77,12 @@ class Tab:
     def open(self, path: str) -> None:
         """Open a page under /ui."""
         self.page.goto(f"{self.base}{UI}{path}")
+
+    def serious(self) -> list[str]:
+        """Return what axe-core finds serious or critical on the page: rule and element."""
+        found = Axe().run(self.page).response["violations"]
+        graves = [one for one in found if one["impact"] in ("serious", "critical")]
+        return [f"{one['id']}: {node['html']} {node['failureSummary']}" for one in graves for node in one["nodes"]]
 
     def scrolls_sideways(self) -> bool:
         """Whether the page is wider than the window."""

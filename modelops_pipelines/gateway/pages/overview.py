@@ -10,6 +10,7 @@ from modelops_pipelines.gateway.http.guarded_router import PUBLIC
 from modelops_pipelines.gateway.pages.files import ROOT
 from modelops_pipelines.gateway.pages.page_router import SEE_OTHER, Answer, Page, PageRouter
 from modelops_pipelines.gateway.pages.sparkline import sparkline
+from modelops_pipelines.gateway.pages.summary_refresh import SummaryRefresh
 from modelops_pipelines.gateway.pages.visits import Visit
 from modelops_pipelines.gateway.routes.overview import seen_by
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -22,6 +23,7 @@ FILTERS = ("status", "owner", "task", "platform", "text")
 
 def add_overview(pages: PageRouter, serving: Serving, stores: Stores) -> None:
     """Add the page; a person sees the endpoints in scope."""
+    refresh = SummaryRefresh(stores)
 
     @pages.get("", role=PUBLIC)
     def to_overview(_: Visit) -> Answer:
@@ -30,6 +32,7 @@ def add_overview(pages: PageRouter, serving: Serving, stores: Stores) -> None:
     @pages.get("/", role="read", filters_endpoints=True)
     def show_overview(visit: Visit) -> Answer:
         rows = seen_by(serving, stores, visit.caller)
+        refresh.look([served.spec for served in serving.endpoints()], rows)
         shown = _filtered(rows, visit.query)
         for row in shown:
             row["tone"] = tone_of_health(None if row["summary"] is None else row["summary"]["health"]["score"])

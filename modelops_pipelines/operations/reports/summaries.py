@@ -87,19 +87,8 @@ def _whole(rows: Rows) -> Rows:
 
 def _drift(read: Read) -> dict[str, Any] | None:
     """Return how many columns of the newest window drifted, the worst by name; None before one was judged."""
-    columns = (
-        "window_start",
-        "model_version",
-        "column",
-        "drifted",
-        "n",
-        "n_window",
-        "importance",
-        "value",
-        "threshold",
-    )
-    rows = rows_of_busiest_version(read(DRIFT, 1, columns))
-    judged = [row for row in rows if row["drifted"] is not None]
+    rows = read(DRIFT, 1, _DRIFT_COLUMNS)
+    judged = [row for row in rows_of_busiest_version(rows) if row["drifted"] is not None] if rows else []
     if not judged:
         return None
     drifted = sorted((row for row in judged if row["drifted"]), key=lambda row: row["importance"] or 0.0, reverse=True)

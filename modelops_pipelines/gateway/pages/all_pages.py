@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.pages.overview import add_overview
 from modelops_pipelines.gateway.pages.page_router import PageRouter
+from modelops_pipelines.gateway.pages.release.pages import add_release_pages
 from modelops_pipelines.gateway.pages.sign_in import add_sign_in
 from modelops_pipelines.gateway.pages.static_files import add_static_files
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -17,3 +18,4 @@ def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring) 
     add_static_files(pages)
     add_sign_in(pages, stores, keyring)
     add_overview(pages, serving, stores)
+    add_release_pages(pages, serving, stores)

@@ -316,6 +316,7 @@ def _preview(
     stores: Stores, spec: EndpointSpec, before: DesiredState, plan: Plan | None, version: str | None
 ) -> Change:
     if plan is not None:
+        stores.deployments.require_unarchived(spec.model_name, plan.after.variants)
         try_for_preview(stores, spec, plan)
     planned = _unchanged(before, version) if plan is None else _completed(before, plan, None, 0, 0.0)
     return replace(planned, dry_run=True)

@@ -227,6 +227,11 @@ class Deployments:
         with self._database.read() as connected:
             return {row.version: moment(row.at) for row in connected.execute(query)}
 
+    def require_unarchived(self, model_name: str, variants: Sequence[Variant]) -> None:
+        """Raise the ConflictError with which ``change`` refuses archived versions: for who asks before changing."""
+        with self._database.read() as connected:
+            _refuse_archived(connected, model_name, variants)
+
     def all_archived(self) -> dict[str, set[str]]:
         """Return the archived versions by model."""
         found: dict[str, set[str]] = {}

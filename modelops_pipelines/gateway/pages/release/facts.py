@@ -8,7 +8,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, ModelOpsError, RegistryError
 from modelops_pipelines.core.evaluation.gate import PASS, describe_verdict, table_of
 from modelops_pipelines.core.release.desired_state import ACTIVE, STOPPED, DesiredState
-from modelops_pipelines.core.release.event_log import champion_periods
+from modelops_pipelines.core.release.event_log import champion_periods, undoable_rollback
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.operations.release.endpoint_status import status_of
@@ -38,6 +38,7 @@ def release_facts(stores: Stores, serving: Serving, spec: EndpointSpec) -> dict[
         "registry_fault": fault,
         "gate": _gate(gates, state, versions),
         "rollback": _preview(stores, spec, state),
+        "may_undo": undoable_rollback(events) is not None,
         "trials": _trials(stores, spec),
         "experiment": _experiment(stores, spec),
         "shadow": _shadow(stores, spec, state),

@@ -176,4 +176,4 @@ def test_in_a_browser(operator: Browser, site: Site, size: dict[str, int]) -> No
         tab.page.get_by_text("would deploy 1 -> 2 (10 %").wait_for()
         tab.page.get_by_role("button", name="Deploy").click()
         tab.page.get_by_text("1 worker(s) serve it").wait_for()
-    assert operator.token
+    _restored(operator, site)

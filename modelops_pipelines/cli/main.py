@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "rollback": ("releases", "Roll back to the previous champion, or undo a rollback."),
     "history": ("releases", "Show the changes of an endpoint, or what was live at a given time."),
     "deployments": ("releases", "List deployments and their status."),
+    "checklist": ("releases", "Check what should be so before, during and after a deployment."),
     "trials": ("trials", "Show the verdicts on versions on trial."),
     "ab": ("trials", "Start, show and end A/B tests."),
     "shadow": ("shadow", "Start, show, compare and end a shadow."),

@@ -62,6 +62,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "deployments": ((), {"status": "active", **PAGE}),
     "versions": ((E,), {"stage": "production", **PAGE}),
     "live_at": ((E, MOMENT), {}),
+    "checklist": ((E, 1), {}),
     "evaluate": ((E, 1), {}),
     "evaluations": ((E,), {"limit": 2}),
     "alerts": ((E,), {"states": ["open", "resolved"], "limit": 2}),

@@ -53,6 +53,7 @@ ROUTES = [
     Route("GET", "/endpoints/{endpoint}/slos", "read", 200),
     Route("GET", "/endpoints/{endpoint}/health-score", "read", 200),
     Route("GET", "/overview", "read", 200, lists=True),
+    Route("GET", "/endpoints/{endpoint}/checklist", "read", 404),
     Route("GET", "/endpoints/{endpoint}/reports/{name}", "read", 404),
     Route("POST", "/endpoints/{endpoint}/invocations", "predict", 503, ROW),
     Route("POST", "/endpoints/{endpoint}/infer", "predict", 503, TENSORS),

@@ -52,6 +52,7 @@ def calls(rows: list[dict[str, Any]], prediction_id: str) -> list[Call]:
         Call("get", f"{one}/slos"),
         Call("get", f"{one}/health-score"),
         Call("get", "/overview"),
+        Call("get", f"{one}/checklist", query="?version=1"),
         Call("get", "/alerts"),
         Call("get", "/alerts/{number}", (404,)),
         Call("post", "/alerts/{number}/acknowledge", (404,), {}),

@@ -74,3 +74,34 @@ class Evaluation(GateVerdict):
     version: str
     held: tuple[str, ...]
     """Why a passed version waits for a person; empty when it does not."""
+
+
+@dataclass(frozen=True)
+class ChecklistItem(Result):
+    """One item of a checklist, with its evidence."""
+
+    phase: str
+    """Before, during or after the deployment."""
+    name: str
+    state: str
+    """Passed, failed or unknown: it cannot be judged, and 'evidence' says why."""
+    evidence: str
+    look: str
+    """The command that shows more, on the gateway's host."""
+
+
+@dataclass(frozen=True)
+class Checklist(Result):
+    """The checklist of a version of an endpoint, and how many of its items are in each state."""
+
+    endpoint: str
+    version: str
+    role: str | None
+    """Champion, challenger or shadow; null while the version is not deployed."""
+    since: datetime | None
+    """Since when it has this role."""
+    at: datetime
+    items: tuple[ChecklistItem, ...]
+    passed: int
+    failed: int
+    unknown: int

@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime
 
 from modelops_pipelines.client.answers.reading import many, one
-from modelops_pipelines.client.answers.releases import Change, Deployment, Evaluation, PastState, Version
+from modelops_pipelines.client.answers.releases import Change, Checklist, Deployment, Evaluation, PastState, Version
 from modelops_pipelines.client.answers.result import Listing
 from modelops_pipelines.client.connection.call import Call, Retry, body_of
 from modelops_pipelines.client.connection.operation import operation
@@ -86,6 +86,12 @@ class ReleaseCalls:
     def live_at(self, endpoint: str, at: datetime) -> Call[PastState]:
         """Return what the endpoint served at a moment."""
         return Call("GET", f"{_ENDPOINT}/history", one(PastState), {"endpoint": endpoint}, {"at": at})
+
+    @operation
+    def checklist(self, endpoint: str, version: str | int | None = None) -> Call[Checklist]:
+        """Check what should be so before, during and after the deployment of a version; by default the newest one."""
+        query = {"version": None if version is None else str(version)}
+        return Call("GET", f"{_ENDPOINT}/checklist", one(Checklist), {"endpoint": endpoint}, query)
 
     @operation
     def evaluate(self, endpoint: str, version: str | int) -> Call[Evaluation]:

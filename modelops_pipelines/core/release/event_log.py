@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -158,6 +158,32 @@ def champion_periods(events: Iterable[Event]) -> tuple[ChampionPeriod, ...]:
         if whole and (not found or found[-1].version != event.to_version):
             found.append(ChampionPeriod(event.to_version, event.at, event.actor, event.action, event.reason))
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The place of a version on its endpoint: its role and share (percent), and the events that gave it each."""
+
+    role: str
+    share: int
+    by: Event
+    share_by: Event
+
+
+def placement(events: Sequence[Event], version: str) -> Placement | None:
+    """Return the place that a version has after an endpoint's events; None when it has none."""
+    found: Placement | None = None
+    state = DesiredState("")
+    for event in events:
+        state = _after(state, event)
+        mine = next((one for one in state.variants if one.version == version), None)
+        if mine is None:
+            found = None
+        elif found is None or found.role != mine.role:
+            found = Placement(mine.role, mine.share, event, event)
+        elif found.share != mine.share:
+            found = replace(found, share=mine.share, share_by=event)
+    return found
 
 
 def last_release(events: Sequence[Event]) -> Event | None:

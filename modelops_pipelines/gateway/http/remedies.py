@@ -36,6 +36,7 @@ ROUTE_OF: Final = {
     "alert rules": Route(f"GET {_ENDPOINT}/alert-rules"),
     "alert silences": Route("GET /silences"),
     "alert unsilence": Route("DELETE /silences/{number}"),
+    "checklist": Route(f"GET {_ENDPOINT}/checklist"),
     "deploy": Route(f"POST {_ENDPOINT}/deployments", ("version",)),
     "deployments": Route("GET /deployments"),
     "endpoint list": Route("GET /endpoints"),

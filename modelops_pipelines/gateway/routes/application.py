@@ -34,6 +34,7 @@ from modelops_pipelines.gateway.routes.alerting.objectives import add_objective_
 from modelops_pipelines.gateway.routes.alerting.rules import add_rule_routes
 from modelops_pipelines.gateway.routes.alerting.silences import add_silence_routes
 from modelops_pipelines.gateway.routes.api_keys import add_key_routes
+from modelops_pipelines.gateway.routes.checklists import add_checklist_routes
 from modelops_pipelines.gateway.routes.docs import add_docs_routes
 from modelops_pipelines.gateway.routes.endpoints import describe, details, example
 from modelops_pipelines.gateway.routes.evaluations import add_evaluation_routes
@@ -83,6 +84,7 @@ def make_application(
     add_review_routes(router, serving, stores)
     add_release_routes(router, serving, stores)
     add_evaluation_routes(router, serving, stores)
+    add_checklist_routes(router, serving, stores)
     add_lineage_routes(router, serving, stores)
     add_training_set_routes(router, serving, stores)
     add_alert_routes(router, stores)

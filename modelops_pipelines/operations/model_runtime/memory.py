@@ -30,6 +30,20 @@ def machine_bytes() -> int | None:
     return min(found) if found else None
 
 
+def available_bytes() -> int | None:
+    """Return the bytes that processes may still take, of the machine or of this container; None where nobody says.
+
+    What a container has of its limit is what it has not taken, beside pages that can be dropped.
+    """
+    machine = _sum(Path("/proc/meminfo"), ("MemAvailable",))
+    limit, taken = (_number(_CONTAINER / name) for name in ("memory.max", "memory.current"))
+    if limit is None or taken is None:
+        return machine or None
+    left = max(0, limit - taken + _field(_CONTAINER / "memory.stat", "inactive_file"))
+    return min(left, machine) if machine else left
+
+
+_CONTAINER = Path("/sys/fs/cgroup")
 _OLD_LIMIT = Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -38,6 +52,13 @@ def _number(path: Path) -> int | None:
     with suppress(OSError, ValueError):
         return int(path.read_text())
     return None
+
+
+def _field(path: Path, wanted: str) -> int:
+    """Return the number behind a name in a file of lines of both; zero without it."""
+    with suppress(OSError, ValueError):
+        return next((int(line.split()[1]) for line in path.read_text().splitlines() if line.startswith(wanted)), 0)
+    return 0
 
 
 def _sum(path: Path, names: Sequence[str]) -> int:

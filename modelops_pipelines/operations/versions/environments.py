@@ -64,6 +64,12 @@ def prepare_environment(version: ModelVersion, spec: EndpointSpec, tell: Tell = 
     return build_environment(version, spec, tell) if spec.is_isolated else None
 
 
+def built_environment(stores: Stores, version: ModelVersion) -> Path | None:
+    """Return the environment that a version's files require; None where it is not built. Raises ModelError."""
+    name = f"Version {version.version} of model {version.model_name!r}"
+    return _environments(stores).find(requirements_of(version.folder, name))
+
+
 def prepare_version(stores: Stores, spec: EndpointSpec, version: str, tell: Tell) -> Path | None:
     """Record a version, and build its environment, before it is deployed: so a command can tell how far that is.
 

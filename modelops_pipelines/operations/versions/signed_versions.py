@@ -116,24 +116,49 @@ def how_trusted(version: ModelVersion, spec: EndpointSpec) -> str | None:
     return found.words if isinstance(found, Trusted) else None
 
 
+@dataclass(frozen=True)
+class Trust:
+    """Whether a version's files may be loaded, and why; ``loads`` is None where there is nothing to tell it by."""
+
+    loads: bool | None
+    words: str
+
+
+def trust_of(version: ModelVersion, spec: EndpointSpec) -> Trust:
+    """Return whether the version needs no trust on the endpoint, or has it. It reads its files as data.
+
+    That they are those that were recorded is another matter. Raises ModelError when its MLmodel file is unreadable.
+    """
+    if version.files_hash is None:
+        return Trust(None, "it was recorded without a hash of its files")
+    if not version.folder.is_dir():
+        return Trust(None, f"its files are gone: {version.folder}")
+    by = (
+        "it was trained here, and the endpoint has 'allow_pickle'"
+        if spec.allow_pickle and version.trained_here
+        else None
+    )
+    found = by or how_trusted(version, spec)
+    if found is not None:
+        return Trust(True, found)
+    installs = "what it requires is installed for it, and can execute code" if spec.is_isolated else None
+    danger = installs or ("its files can execute code when they are loaded" if needs_trust(version) else None)
+    if danger is not None:
+        return Trust(False, f"{danger}, and nothing makes it trusted")
+    return Trust(True, "its files are data only, which needs no trust")
+
+
 def check_trust(stores: Stores) -> None:
     """Raise ConflictError for a version that an endpoint serves, and that would not load again: its key was revoked."""
     for spec in configured(stores.settings):
         for variant in stores.deployments.desired(spec.name).variants:
             version = stores.deployments.version(spec.model_name, variant.version)
-            if version is not None and not _may_load(version, spec):
+            if version is not None and trust_of(version, spec).loads is False:
                 raise ConflictError(
                     f"Endpoint {spec.name!r} serves version {version.version} of model {version.model_name!r}, which "
                     "can execute code and is not trusted any more: it would not load again",
                     "Deploy another version, sign this one with a trusted key, or accept its hash",
                 )
-
-
-def _may_load(version: ModelVersion, spec: EndpointSpec) -> bool:
-    """Return whether the version needs no trust, or has it; True without a hash or files, which others tell."""
-    if version.files_hash is None or not version.folder.is_dir() or (spec.allow_pickle and version.trained_here):
-        return True
-    return how_trusted(version, spec) is not None or not needs_trust(version)
 
 
 def _files_of(version: ModelVersion) -> Files:

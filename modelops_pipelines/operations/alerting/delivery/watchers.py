@@ -65,5 +65,10 @@ class Watcher:
 
 def has_watcher(stores: Stores, now: datetime) -> bool:
     """Return whether any watcher works."""
+    return any(now - beat <= STOPPED_AFTER for beat in last_watched(stores).values())
+
+
+def last_watched(stores: Stores) -> dict[str, datetime]:
+    """Return when each watcher last said that it works; one that never did, or was removed on purpose, has no time."""
     beats = stores.leases.beats()
-    return any(_BEAT + name in beats and now - beats[_BEAT + name].beat_at <= STOPPED_AFTER for name in _NAMES)
+    return {name: beats[_BEAT + name].beat_at for name in _NAMES if _BEAT + name in beats}

@@ -80,7 +80,8 @@ def other_deployments(subject: Subject) -> Finding:
     if not others:
         return passed("no other deployment of the endpoint is under way")
     one = others[-1]
-    return failed(f"{one.actor} deploys version {one.version}, {one.status} since {at(one.requested_at)}")
+    done = f"{one.action} of version {one.version} by {one.actor}"
+    return failed(f"{done}, requested on {at(one.requested_at)}, is {one.status}")
 
 
 def workers(subject: Subject) -> Finding:

@@ -27,7 +27,10 @@ UNKNOWN: Final = "unknown"
 
 FIRST_ANSWERS = 50
 """Requests from the switch on that count as the first ones."""
+LOW_MEMORY = 0.10
+"""The share of a machine's memory that has to be available."""
 _P95 = 0.95
+_MIB, _GIB = 1 << 20, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,25 @@ def judge_share(share: int, mine: int, callers: int, policy: Guard, minimum: int
     if min(tails) <= level:
         return failed(f"{said}, which no chance explains")
     return passed(said) if callers >= minimum else unknown(f"{said}; a judgement needs {minimum} callers")
+
+
+def judge_memory(available: int, machine: int, held: int | None, workers: int) -> Finding:
+    """Judge whether there is memory for a version: its files' bytes in each worker at least, and LOW_MEMORY to spare.
+
+    ``available`` of the ``machine``'s bytes can still be taken; ``held`` is None while the files are not known.
+    """
+    said = f"{size(available)} of {size(machine)} are available on this machine"
+    if available < LOW_MEMORY * machine:
+        return failed(f"{said}, under {LOW_MEMORY:.0%}")
+    if held is None:
+        return unknown(f"{said}; what the version takes is not known before it is recorded")
+    said += f"; the version's files take {size(held)}, in each of {workers} worker(s) at least"
+    return failed(said) if held * workers > available else passed(said)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as MiB or GiB."""
+    return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / _MIB:.1f} MiB"
 
 
 Counted = tuple[int, int]

@@ -48,8 +48,11 @@ def tell(project: Project, routes: str) -> None:
 def test_a_rollback_needs_a_version_to_return_to(project: Project) -> None:
     assert ("failed", "Endpoint 'cancer' has no earlier champion to roll back to") == found(project, "rollback")
     assert ("passed", "a rollback returns to version 1") == found(project, "rollback", "2")
+    stores: Any = project.stores
+    stores.moment += MINUTE
     deploy(project.stores, project.spec, "2", **WHO, share=20)
     assert ("passed", "a rollback returns to version 1") == found(project, "rollback")
+    stores.moment += MINUTE
     deploy(project.stores, project.spec, "2", **WHO, force=True)
     assert ("passed", "a rollback returns to version 1") == found(project, "rollback")
     delete(project.stores, project.spec, **WHO)

@@ -9,7 +9,7 @@ from modelops_pipelines.core.alerting.routing import Policy, notifications_of
 from modelops_pipelines.core.capture.health import REFUSED, CaptureHealth, Check
 from modelops_pipelines.core.endpoints.alert_rules import AlertRule
 from modelops_pipelines.core.errors import ConflictError
-from modelops_pipelines.core.release.checklist import Finding, failed, passed, unknown
+from modelops_pipelines.core.release.checklist import Finding, failed, judge_memory, passed, unknown
 from modelops_pipelines.core.release.desired_state import ACTIVE, DELETED, rollback_target
 from modelops_pipelines.core.release.event_log import champions
 from modelops_pipelines.operations.alerting.configuration import alerting_configuration, alerting_faults
@@ -23,11 +23,8 @@ from modelops_pipelines.operations.endpoints.configurations import read_configur
 from modelops_pipelines.operations.model_runtime.memory import available_bytes, machine_bytes
 from modelops_pipelines.operations.release.endpoint_status import NEW, PENDING, endpoint_status
 from modelops_pipelines.operations.testing.checklist.subject import Subject
-from modelops_pipelines.operations.testing.checklist.words import at, names, size
+from modelops_pipelines.operations.testing.checklist.words import at, names
 from modelops_pipelines.store.filesystem.folder_sizes import size_of
-
-LOW_MEMORY = 0.10
-"""The share of the machine's memory that has to be available, as of its disk (``doctor``)."""
 
 
 def rollback(subject: Subject) -> Finding:
@@ -136,17 +133,12 @@ def _of_checks(checks: Sequence[Check]) -> Finding:
 
 
 def memory(subject: Subject) -> Finding:
-    """Judge whether this machine has memory for the version: what its files take in each worker, and some to spare."""
+    """Judge whether this machine has memory for the version."""
     available, machine = available_bytes(), machine_bytes()
     if available is None or machine is None:
         return unknown("the system does not say how much memory is available")
-    said = f"{size(available)} of {size(machine)} are available on this machine"
-    low = available < LOW_MEMORY * machine
-    if subject.known is None:
-        return failed(said) if low else unknown(f"{said}; what the version takes is not known before it is recorded")
-    held, count = size_of(subject.known.folder).bytes, max(1, len(subject.workers))
-    said += f"; the version's files take {size(held)}, in each of {count} worker(s) at least"
-    return failed(said) if low or held * count > available else passed(said)
+    held = None if subject.known is None else size_of(subject.known.folder).bytes
+    return judge_memory(available, machine, held, max(1, len(subject.workers)))
 
 
 def alert_rules(subject: Subject) -> Finding:

@@ -6,7 +6,17 @@ from pathlib import Path
 from modelops_pipelines.core.errors import InputError, ModelError, SchemaError
 from modelops_pipelines.core.evaluation.suites import inputs_hash
 from modelops_pipelines.core.models.classes import PLACES, missing_classes
-from modelops_pipelines.core.release.checklist import FAILED, PASSED, UNKNOWN, Finding, State, failed, passed, unknown
+from modelops_pipelines.core.release.checklist import (
+    FAILED,
+    PASSED,
+    UNKNOWN,
+    Finding,
+    State,
+    failed,
+    passed,
+    size,
+    unknown,
+)
 from modelops_pipelines.core.release.desired_state import CHAMPION
 from modelops_pipelines.core.release.event_log import ROLLBACK, UNDO, Event
 from modelops_pipelines.core.tables.feature_columns import feature_of
@@ -14,7 +24,7 @@ from modelops_pipelines.core.tables.training import frozen_table
 from modelops_pipelines.operations.lake.endpoint_tables import check_types, feature_types
 from modelops_pipelines.operations.release.admission import forced_note, refusal_of
 from modelops_pipelines.operations.testing.checklist.subject import Subject
-from modelops_pipelines.operations.testing.checklist.words import at, names, size
+from modelops_pipelines.operations.testing.checklist.words import at, names
 from modelops_pipelines.operations.testing.suite_files import read_suite_file, suite_path, suites_of
 from modelops_pipelines.operations.versions.environments import built_environment
 from modelops_pipelines.operations.versions.signed_versions import trust_of

@@ -1,22 +1,16 @@
-"""Times, sizes and lists as the evidence of a checklist shows them."""
+"""Times and lists as the evidence of a checklist shows them."""
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from modelops_pipelines.core.windows import text
 
-_MIB, _GIB = 1 << 20, 1 << 30
 _NAMED = 5
 
 
 def at(moment: datetime) -> str:
     """Return a time in UTC, to the second."""
     return text(moment.replace(microsecond=0))
-
-
-def size(count: int) -> str:
-    """Return a number of bytes as MiB or GiB."""
-    return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / _MIB:.1f} MiB"
 
 
 def names(of: Iterable[str]) -> str:

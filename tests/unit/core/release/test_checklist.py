@@ -21,6 +21,7 @@ from modelops_pipelines.core.release.checklist import (
     judge_errors,
     judge_first,
     judge_latency,
+    judge_memory,
     judge_share,
 )
 
@@ -142,6 +143,25 @@ def test_the_evidence_on_latency_has_both_percentiles() -> None:
 )
 def test_a_share_fails_when_chance_does_not_explain_it(share: int, mine: int, callers: int, state: str) -> None:
     assert state == judge_share(share, mine, callers, GUARD, MINIMUM).state
+
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("available", "held", "workers", "state"),
+    [
+        (4 * GIB, GIB, 2, PASSED),
+        (4 * GIB, GIB, 5, FAILED),
+        (4 * GIB, None, 2, UNKNOWN),
+        (GIB, 1, 1, FAILED),
+        (GIB, None, 1, FAILED),
+    ],
+)
+def test_memory_has_to_hold_the_files_in_each_worker_and_to_leave_some(
+    available: int, held: int | None, workers: int, state: str
+) -> None:
+    assert state == judge_memory(available, 16 * GIB, held, workers).state
 
 
 def test_a_checklist_counts_its_items_by_state() -> None:

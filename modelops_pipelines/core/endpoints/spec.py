@@ -294,11 +294,12 @@ class EndpointSpec:
 
 
 def without_revoked(before: EndpointSpec, newer: EndpointSpec) -> EndpointSpec:
-    """Return the configuration of before without trust in keys that the newer one, which is not in force, leaves out.
+    """Return the configuration of before with what is revoked at once by the newer one, which is not in force.
 
-    So a key that was revoked loads nothing any more, though nothing else of the newer configuration holds.
+    Trust in keys that it leaves out is gone, so such a key loads nothing any more, and the owners are those that it
+    names: a team that was taken off reads nothing any more, though nothing else of the newer configuration holds.
     """
-    return replace(before, trust=before.trust.narrowed_to(newer.trust))
+    return replace(before, trust=before.trust.narrowed_to(newer.trust), owners=newer.owners)
 
 
 def model_elsewhere(name: str) -> str:

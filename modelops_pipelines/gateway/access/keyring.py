@@ -7,7 +7,7 @@ even if all keys are revoked.
 import hmac
 import ipaddress
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -37,8 +37,9 @@ _DUMMY_DIGEST = "0" * 64  # compared with the digest of an unknown key, so that 
 class Caller:
     """An authenticated caller with its permissions, or an anonymous one.
 
-    ``endpoints`` is None for all endpoints, ``teams`` for a caller who is not of any team. The endpoints of a team's
-    caller are those which the team owned when the caller was authenticated.
+    ``endpoints`` is None for all endpoints; those of a team's caller are what the team owned when the caller was
+    authenticated. ``teams`` are those whose endpoints it has all of, and whose keys it may administer with the role
+    admin; None for a caller of the whole gateway, and for one limited to some endpoints.
     """
 
     name: str = "anonymous"
@@ -78,6 +79,11 @@ class Caller:
     def sees(self, endpoint: str) -> bool:
         """Return whether the endpoint is in the caller's scope, so that lists show it."""
         return self.endpoints is None or endpoint in self.endpoints
+
+    @property
+    def sees_some(self) -> Callable[[str], bool] | None:
+        """``sees`` of a caller whose scope has a limit; None for one who sees all endpoints, also those of before."""
+        return None if self.endpoints is None else self.sees
 
 
 ANONYMOUS = Caller()
@@ -210,8 +216,9 @@ def _caller(key: Key, owned: Owned) -> Caller:
     if key.team is None:
         return Caller(key.name, key.key_id, key.mode, key.permitted, endpoints)
     whole = endpoints_of([key.team], owned)
-    own = whole if endpoints is None else whole & endpoints
-    return Caller(key.name, key.key_id, key.mode, key.permitted, own, frozenset({key.team}))
+    if endpoints is not None:
+        return Caller(key.name, key.key_id, key.mode, key.permitted, whole & endpoints)
+    return Caller(key.name, key.key_id, key.mode, key.permitted, whole, frozenset({key.team}))
 
 
 def _caller_of_person(session: Session, owned: Owned) -> Caller:

@@ -2,14 +2,16 @@
 
 import re
 import time
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 from pydantic.config import JsonDict
 
+from modelops_pipelines.core.access.api_keys import KEY_HEADER
 from modelops_pipelines.core.errors import InputError, UnknownError
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.http.error_handlers import add_error_handlers
@@ -36,7 +38,7 @@ from modelops_pipelines.gateway.routes.alerting.silences import add_silence_rout
 from modelops_pipelines.gateway.routes.api_keys import add_key_routes
 from modelops_pipelines.gateway.routes.checklists import add_checklist_routes
 from modelops_pipelines.gateway.routes.docs import add_docs_routes
-from modelops_pipelines.gateway.routes.endpoints import describe, details, example
+from modelops_pipelines.gateway.routes.endpoints import details, endpoint_entries, example
 from modelops_pipelines.gateway.routes.evaluations import add_evaluation_routes
 from modelops_pipelines.gateway.routes.foreign_log import ForeignLog, add_foreign_log_routes
 from modelops_pipelines.gateway.routes.health import READY, Health
@@ -92,7 +94,7 @@ def make_application(
     add_silence_routes(router, stores)
     add_dead_letter_routes(router, stores)
     add_key_routes(router, stores, keyring)
-    _add_health_routes(router, health)
+    _add_health_routes(router, health, keyring)
     add_docs_routes(router, app)
     declared_roles(app)
     return app
@@ -102,18 +104,12 @@ def _add_endpoint_routes(router: Router, serving: Serving, stores: Stores) -> No
     @router.get("/endpoints", role="read", filters_endpoints=True, response_model=list[EndpointInfo])
     def list_endpoints(caller: CallerOf) -> list[dict[str, Any]]:
         """List the endpoints in the key's scope, with the variants that each serves."""
-        problems = serving.configurations.problems()
-        return [
-            describe(served, serving.failure(served.spec.name), problems.get(served.spec.name))
-            for served in serving.endpoints()
-            if caller.sees(served.spec.name)
-        ]
+        return endpoint_entries(serving, stores, caller)
 
     @router.get(_ENDPOINT, role="read", response_model=EndpointDetails)
-    def show_endpoint(endpoint: EndpointName) -> dict[str, Any]:
+    def show_endpoint(endpoint: EndpointName, caller: CallerOf) -> dict[str, Any]:
         """Show one endpoint: its variants and shares, the champion's signature and quality, and past champions."""
-        served, problems = serving.endpoint(endpoint), serving.configurations.problems()
-        return details(stores, served, serving.failure(endpoint), problems.get(endpoint))
+        return details(serving, stores, endpoint, caller)
 
     @router.get(f"{_ENDPOINT}/example", role="read", response_model=ExampleBody, response_model_exclude_unset=True)
     def show_example(endpoint: EndpointName) -> dict[str, Any]:
@@ -157,7 +153,7 @@ def _add_response_routes(router: Router, serving: Serving, responses: Responses)
         return await responses.write_feedback(serving.endpoint(endpoint), message, caller.key_id)
 
 
-def _add_health_routes(router: Router, health: Health) -> None:
+def _add_health_routes(router: Router, health: Health, keyring: Keyring) -> None:
     @router.get("/health/live", role=PUBLIC, response_model=Liveness)
     async def live() -> dict[str, str]:
         """Return 200 while the process answers."""
@@ -167,14 +163,18 @@ def _add_health_routes(router: Router, health: Health) -> None:
 
     unready: dict[int | str, dict[str, Any]] = {UNAVAILABLE: {"model": either}}
 
-    @router.get("/health/ready", role=PUBLIC, response_model=either, responses=unready, error_statuses=(404, 422))
-    async def ready(response: Response, endpoint: OneEndpoint = None) -> dict[str, Any]:
+    @router.get("/health/ready", role=PUBLIC, response_model=either, responses=unready, error_statuses=(401, 404, 422))
+    async def ready(request: Request, response: Response, endpoint: OneEndpoint = None) -> dict[str, Any]:
         """Return 200 when this worker can answer and capture, and has loaded what fits into its memory, else 503.
 
         It waits for loads 15 s at most, for pinned endpoints longer. ``not_loaded`` counts the active endpoints that it
         cannot load, ``not_resident`` those that load at their first request; ``/health`` names them. With ``endpoint``:
-        200 when a request to it would be answered, at once or after its load; 404 for an unknown one.
+        200 when a request to it would be answered, at once or after its load; 404 for an unknown one. Once keys exist
+        this needs a key that may read the endpoint or predict with it, for it tells which endpoints there are.
         """
+        if endpoint is not None:
+            caller = keyring.authenticate(request.headers.get(KEY_HEADER), datetime.now(UTC))
+            caller.require("predict" if "predict" in caller.permitted else "read", endpoint)
         found = health.readiness() if endpoint is None else health.readiness_of(endpoint)
         response.status_code = OK if found["status"] == READY else UNAVAILABLE
         return found

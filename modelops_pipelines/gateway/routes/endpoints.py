@@ -1,5 +1,6 @@
 """Describes an endpoint: its variants, the champion's signature, gate verdict and quality, and past champions."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from modelops_pipelines.core.endpoints.spec import ELSEWHERE
@@ -11,11 +12,14 @@ from modelops_pipelines.core.release.event_log import champion_periods
 from modelops_pipelines.core.tables.feature_columns import feature_of
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, WHOLE
 from modelops_pipelines.core.windows import text
+from modelops_pipelines.gateway.access.keyring import Caller
 from modelops_pipelines.gateway.worker.served_endpoint import ServedEndpoint
+from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.operations.endpoints.served_here import require_served_here
 from modelops_pipelines.operations.model_runtime.prediction_paths import ABSENT, PredictionPath
 from modelops_pipelines.operations.models.example_request import example_body
 from modelops_pipelines.operations.release.endpoint_status import NEW
+from modelops_pipelines.operations.versions.set_visibility import is_visible, visible_sets
 from modelops_pipelines.operations.versions.signed_versions import how_trusted
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from modelops_pipelines.store.stores import Stores
@@ -24,10 +28,37 @@ CHAMPIONS = 20
 _HIDDEN = {"date", "segment", "segment_value", "score_counts"}
 
 
-def describe(served: ServedEndpoint, failure: str | None, refused: str | None) -> dict[str, Any]:
+def endpoint_entries(serving: Serving, stores: Stores, caller: Caller) -> list[dict[str, Any]]:
+    """Return the entries of the endpoints that the caller sees in the list of endpoints."""
+    problems = serving.configurations.problems()
+    mine = [served for served in serving.endpoints() if caller.sees(served.spec.name)]
+    shown = _visible_sets(stores, mine, caller.sees_some)
+    return [
+        _describe(served, serving.failure(served.spec.name), problems.get(served.spec.name), shown) for served in mine
+    ]
+
+
+def _visible_sets(
+    stores: Stores, endpoints: Sequence[ServedEndpoint], sees: Callable[[str], bool] | None
+) -> frozenset[str] | None:
+    """Return which champions' training sets may be shown (None: all); none while the state is down.
+
+    A caller who sees all endpoints asks the state nothing.
+    """
+    found = (served.version_of(served.state.champion) for served in endpoints)
+    try:
+        return visible_sets(stores, [one.training_set for one in found if one], sees)
+    except ModelOpsError:
+        return frozenset()
+
+
+def _describe(
+    served: ServedEndpoint, failure: str | None, refused: str | None, shown: frozenset[str] | None
+) -> dict[str, Any]:
     """Return an endpoint's entry in the list of endpoints.
 
-    ``failure`` is why its version cannot be served, ``refused`` why its newest configuration is not in force.
+    ``failure`` is why its version cannot be served, ``refused`` why its newest configuration is not in force, ``shown``
+    the training sets that may be (None: all).
     """
     champion = served.version_of(served.state.champion)
     return {
@@ -44,7 +75,7 @@ def describe(served: ServedEndpoint, failure: str | None, refused: str | None) -
         "inputs": {feature_of(name): kind for name, kind in champion.inputs.items()} if champion else None,
         "classes": champion.classes if champion else list(served.spec.classes) or None,
         "to_add": _to_add(served, champion) if champion else None,
-        "training_set": champion.training_set if champion else None,
+        "training_set": champion.training_set if champion and is_visible(champion.training_set, shown) else None,
         "registered_at": text(champion.registered_at) if champion else None,
     }
 
@@ -55,11 +86,16 @@ def _to_add(served: ServedEndpoint, champion: ModelVersion) -> str | None:
     return fault or missing_classes(served.spec.task, champion.version, champion.classes, champion.output)
 
 
-def details(stores: Stores, served: ServedEndpoint, failure: str | None, refused: str | None) -> dict[str, Any]:
-    """Return an endpoint with its champion's details; a field is null while the store that it comes from is down."""
+def details(serving: Serving, stores: Stores, endpoint: str, caller: Caller) -> dict[str, Any]:
+    """Return an endpoint with its champion's details; a field is null while the store that it comes from is down.
+
+    Raises UnknownError.
+    """
+    served, problems = serving.endpoint(endpoint), serving.configurations.problems()
     champion = served.version_of(served.state.champion)
+    shown = _visible_sets(stores, [served], caller.sees_some)
     return {
-        **describe(served, failure, refused),
+        **_describe(served, serving.failure(endpoint), problems.get(endpoint), shown),
         "version": champion.version if champion else None,
         "output": champion.output if champion else None,
         "trust": how_trusted(champion, served.spec) if champion else None,

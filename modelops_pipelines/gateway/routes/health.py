@@ -70,9 +70,9 @@ class Health:
         return {"status": status, "not_loaded": len(self._unloaded()), "not_resident": len(self._not_resident())}
 
     def readiness_of(self, endpoint: str) -> dict[str, Any]:
-        """Return whether this worker can answer for an endpoint; it loads nothing. Raises UnknownError.
+        """Return whether this worker can answer for an endpoint; it loads nothing and says not why it cannot.
 
-        The route is public: it says neither why it cannot, nor which endpoints there are.
+        Raises UnknownError.
         """
         served = self._serving.find(endpoint)
         if served is None:

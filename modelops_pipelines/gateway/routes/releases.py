@@ -228,12 +228,16 @@ def _add_list_routes(router: Router, serving: Serving, stores: Stores) -> None:
 
     @router.get(f"{_ENDPOINT}/versions", role="read", response_model=VersionsPage)
     def list_versions(
-        endpoint: EndpointName, stage: Stage | None = None, limit: Limit = 100, cursor: Cursor | None = None
+        endpoint: EndpointName,
+        caller: CallerOf,
+        stage: Stage | None = None,
+        limit: Limit = 100,
+        cursor: Cursor | None = None,
     ) -> dict[str, Any]:
         """List the versions of the endpoint's model in MLflow, newest first, with their stages."""
         from modelops_pipelines.operations.release.listing import versions_page
 
-        return vars(versions_page(stores, serving.endpoint(endpoint).spec, stage, cursor, limit))
+        return vars(versions_page(stores, serving.endpoint(endpoint).spec, stage, cursor, limit, caller.sees_some))
 
     @router.get(f"{_ENDPOINT}/history", role="read", response_model=PastState)
     def live_at(endpoint: EndpointName, at: Annotated[datetime, Query(examples=["2026-03-01T12:00:00Z"])]) -> Any:

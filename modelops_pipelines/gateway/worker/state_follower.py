@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from modelops_pipelines.core.access.teams import owned_endpoints
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import BusyError, ModelOpsError, StateError, UnavailableError, UnknownError
 from modelops_pipelines.core.release.desired_state import DesiredState, same_trial
@@ -116,12 +117,12 @@ class Serving:
         self._stores.deployments.leave(self.worker)
 
     def endpoint(self, name: str) -> ServedEndpoint:
-        """Return the endpoint; raises UnknownError, which lists the endpoints that exist."""
+        """Return the endpoint; raises UnknownError, which lists those that exist while the gateway asks for no key."""
         served = self.find(name)
         if served is None:
-            known = ", ".join(sorted(self._served)) or "none"
+            known = f" (known: {', '.join(sorted(self._served)) or 'none'})" if self._keyring.is_open else ""
             raise UnknownError(
-                f"There is no endpoint {name[:80]!r} (known: {known})", "Correct the name, or add the endpoint's YAML"
+                f"There is no endpoint {name[:80]!r}{known}", "Correct the name, or add the endpoint's YAML"
             )
         return served
 
@@ -222,6 +223,11 @@ class Serving:
             self._served[spec.name] = ServedEndpoint(spec, DesiredState(spec.name), {}, LiveMetrics(self._secret))
         if begun:
             self._followed = UNREAD
+        self._assign_owners()
+
+    def _assign_owners(self) -> None:
+        """Let the keys of teams reach what their teams own by the configurations in force."""
+        self._keyring.assign(owned_endpoints((one.spec.name, one.spec.owners) for one in self.endpoints()))
 
     def _follow(self, served: ServedEndpoint, state: DesiredState) -> bool:
         """Bring one endpoint up to date; what goes wrong with it stops no other, and False is returned."""
@@ -240,6 +246,7 @@ class Serving:
         changed = self.configurations.reconfigured(served, state)
         if changed is not None:
             self._served[state.endpoint] = served = changed
+            self._assign_owners()
             self._failed.pop(state.endpoint, None)
             if state.generation == changed.state.generation:  # else the new state's own follows
                 self._previous.keep(changed)

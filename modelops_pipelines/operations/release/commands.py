@@ -189,9 +189,12 @@ def restore(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, rea
     return stores.deployments.restore(spec.model_name, version, event)
 
 
-def stages(stores: Stores, spec: EndpointSpec) -> dict[str, Stage]:
-    """Return the stage of each recorded version of the endpoint's model, derived from the deployments and gates."""
-    endpoints = _endpoints_of(stores, spec)
+def stages(stores: Stores, spec: EndpointSpec, sees: Callable[[str], bool] | None = None) -> dict[str, Stage]:
+    """Return the stage of each recorded version of the endpoint's model, derived from the deployments and gates.
+
+    ``sees`` says which other endpoints of the model count (None: all).
+    """
+    endpoints = [name for name in _endpoints_of(stores, spec) if sees is None or name == spec.name or sees(name)]
     states = [stores.deployments.desired(name) for name in endpoints]
     archived = stores.deployments.archived(spec.model_name)
     newest = {(name, gate.version): gate for name in endpoints for gate in stores.gates.of(name)}  # oldest first

@@ -1,7 +1,7 @@
 """Lists that are read page by page: a cursor names the last item read, so no item is skipped or repeated."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.release.deployment_states import DEVELOPMENT, PRODUCTION
 from modelops_pipelines.operations.release.commands import stages
+from modelops_pipelines.operations.versions.set_visibility import is_visible, visible_sets
 from modelops_pipelines.store.state.database import to_micros
 from modelops_pipelines.store.stores import Stores
 
@@ -59,25 +60,40 @@ def deployments_page(
     return Page(items[:limit], following)
 
 
-def versions_page(stores: Stores, spec: EndpointSpec, stage: str | None, cursor: str | None, limit: int) -> Page:
+def versions_page(
+    stores: Stores,
+    spec: EndpointSpec,
+    stage: str | None,
+    cursor: str | None,
+    limit: int,
+    sees: Callable[[str], bool] | None = None,
+) -> Page:
     """Return the versions that MLflow has of the endpoint's model, newest first, with their stages. Raises InputError.
 
-    A version that was never deployed or judged here is in development.
+    A version that was never deployed or judged here is in development. ``sees`` says of which other endpoints of the
+    model may be told (None: of all): stages are those of the others, and training sets of these are left out.
     """
     if spec.is_elsewhere:
         return _versions_elsewhere(stores, spec, stage, limit)
     position = _decode_cursor(cursor, 1)
     below = None if position is None else int(position[0])
-    known = stages(stores, spec)
+    known = stages(stores, spec, sees)
     if stage in (None, DEVELOPMENT):
         found = _versions_below(stores, spec, known, stage, below, limit + 1)
     else:
         numbers = sorted((int(number) for number, its in known.items() if its == stage), reverse=True)
         wanted = [str(number) for number in numbers if below is None or number < below][: limit + 1]
         found = [stores.registry.listed(spec.model_name, number) for number in wanted]
-    items = [{**asdict(one), "stage": known.get(one.version, DEVELOPMENT)} for one in found]
+    shown = visible_sets(stores, [one.training_set for one in found], sees)
+    items = [{**_listed(one, shown), "stage": known.get(one.version, DEVELOPMENT)} for one in found]
     more = len(items) > limit
     return Page(items[:limit], encode_cursor(json.dumps([items[limit - 1]["version"]])) if more else None)
+
+
+def _listed(version: "ListedVersion", shown: frozenset[str] | None) -> dict[str, Any]:
+    """Return a version; without its training set, and the run that trained it, where the set may not be shown."""
+    row = asdict(version)
+    return row if is_visible(version.training_set, shown) else {**row, "training_set": None, "run_id": None}
 
 
 def _versions_elsewhere(stores: Stores, spec: EndpointSpec, stage: str | None, limit: int) -> Page:

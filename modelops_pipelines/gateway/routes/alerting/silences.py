@@ -70,8 +70,8 @@ def add_silence_routes(router: Router, stores: Stores) -> None:
 
 
 def _out_of_scope(caller: Caller) -> ForbiddenError:
-    scope = ", ".join(sorted(caller.endpoints or ()))
+    scope = ", ".join(sorted(caller.endpoints or ())) or "no endpoint"
     return ForbiddenError(
-        f"The key {caller.key_id} ({caller.name}) silences alerts of its own endpoints only",
+        f"{caller.shown} silences alerts of its own endpoints only",
         f"Add the matcher 'endpoint' with one of: {scope}; without * and ?",
     )

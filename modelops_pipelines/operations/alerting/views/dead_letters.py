@@ -39,6 +39,6 @@ def resend(
 
 
 def _is_seen(letter: Message, sees: Callable[[str], bool]) -> bool:
-    """Return whether all that a message tells may be seen: one on several endpoints tells of each."""
-    told = letter.content.get("alerts") or []
+    """Return whether all that a message tells may be seen: one on several endpoints tells of each, listed or not."""
+    told = [*(letter.content.get("alerts") or []), *(letter.content.get("changes") or [])]
     return letter.status == DEAD and all(sees(name) for name in {one.get("endpoint", "") for one in told} or {""})

@@ -1,6 +1,6 @@
 """What versions serve now and what changed it, on every endpoint of a model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.improve.lineage.answers import Change, Placed
@@ -9,10 +9,10 @@ from modelops_pipelines.operations.endpoints.configurations import configured
 from modelops_pipelines.store.stores import Stores
 
 
-def endpoints_of_model(stores: Stores, spec: EndpointSpec) -> list[str]:
-    """Return the endpoints of a model: the one asked for first."""
+def endpoints_of_model(stores: Stores, spec: EndpointSpec, sees: Callable[[str], bool] | None = None) -> list[str]:
+    """Return the endpoints of a model: the one asked for first; of the others those that may be shown (None: all)."""
     others = [one.name for one in configured(stores.settings) if one.model_name == spec.model_name]
-    return [spec.name, *sorted(name for name in others if name != spec.name)]
+    return [spec.name, *sorted(name for name in others if name != spec.name and (sees is None or sees(name)))]
 
 
 def live_versions(stores: Stores, endpoints: Sequence[str]) -> list[Placed]:

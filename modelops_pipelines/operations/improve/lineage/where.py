@@ -1,6 +1,6 @@
 """Where a piece of feedback went: its prediction, its acceptance, the sets, the versions, and what they serve now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,10 +42,11 @@ class _Known:
     is_deleted: bool = False
 
 
-def where(stores: Stores, spec: EndpointSpec, feedback_id: str) -> Where:
+def where(stores: Stores, spec: EndpointSpec, feedback_id: str, *, sees: Callable[[str], bool] | None = None) -> Where:
     """Return where a piece of feedback went; of deleted feedback too, while any record names it.
 
-    Raises UnknownError when no record does.
+    ``sees`` says of which other endpoints of the model may be told (None: of all). Raises UnknownError when no record
+    names the feedback.
     """
     accepted = stores.accepted_feedback.find(spec.name, feedback_id)
     steps = stores.feedback_events.of(spec.name, feedback_id)
@@ -57,7 +58,7 @@ def where(stores: Stores, spec: EndpointSpec, feedback_id: str) -> Where:
             f"See its feedback: modelops feedback list {spec.name}. What is in the spool of another machine is here "
             "after the next ingest",
         )
-    endpoints = endpoints_of_model(stores, spec)
+    endpoints = endpoints_of_model(stores, spec, sees)
     live = live_versions(stores, endpoints)
     versions = _versions(stores, spec, [one.content_hash for one in holdings if one.counts], endpoints, live)
     of, deleted_at = known or _Known(), mark.deleted_at if mark else None

@@ -4,7 +4,7 @@ Reads the state database and the set's table of origins; neither MLflow nor the 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -39,6 +39,8 @@ SIGNAL_KINDS = ("drift", "quality", "estimated_quality", "concept_drift")
 _ALERT_KEYS = ("alert", "alert_id", "alerts")
 _BY_HAND = "no guard judged the set: 'modelops train' trained on it, and guards judge the sets of retrainings"
 _NO_CHECKS = "no guard judged the set: it was built before release 0.4, or its guards are off"
+_NO_SET = "its training set is of another installation"
+_NO_SET_OF_YOURS = "its training set is none of the endpoints that you may see"
 _ELSEWHERE = "the version was registered elsewhere, or by an older release: MLflow's run says what is known of it"
 
 
@@ -49,14 +51,18 @@ def why(
     *,
     limit: int | None = FEEDBACK_LISTED,
     cursor: str | None = None,
+    sees: Callable[[str], bool] | None = None,
 ) -> Why:
     """Return why a version is as it is, with at most ``limit`` of its feedback's ids (None: all) after ``cursor``.
+
+    ``sees`` says of which other endpoints of the model may be told (None: of all): what these did with the version,
+    and a training set of theirs with its run, are left out.
 
     Raises UnknownError for a version that is neither recorded nor served here, InputError for what is no cursor.
     """
     if cursor is not None and not 0 < len(cursor) <= MOST_ID:
         raise InputError("The cursor is not one of this list", "Use the cursor that the previous page returned")
-    endpoints = endpoints_of_model(stores, spec)
+    endpoints = endpoints_of_model(stores, spec, sees)
     known = stores.deployments.version(spec.model_name, version)
     changes = [one for one in changes_of(stores, endpoints) if version in (one.from_version, one.to_version)]
     if known is None and not changes:
@@ -65,6 +71,7 @@ def why(
             f"See the versions: modelops model list {spec.name}",
         )
     record = training_set_of(stores, endpoints, known)
+    is_of_others = sees is not None and record is None and known is not None and known.training_set is not None
     origins = None if record is None else read_origins(stores, record, cursor, limit)
     start = _start_of(stores, endpoints, version)
     found = Why(
@@ -72,7 +79,7 @@ def why(
         model_name=spec.model_name,
         version=version,
         registered_at=known.registered_at if known else None,
-        run_id=known.run_id if known else None,
+        run_id=known.run_id if known and not is_of_others else None,
         trained_here=known.trained_here if known else None,
         trust=how_trusted(known, spec) if known else None,
         training_set=None if record is None else _summary(record),
@@ -88,7 +95,8 @@ def why(
         live=[one for one in live_versions(stores, endpoints) if one.version == version],
     )
     changed = _changed(stores, record)
-    return replace(found, unknown={**_unknown(found, known, record), **changed})
+    no_set = _NO_SET_OF_YOURS if is_of_others else _NO_SET
+    return replace(found, unknown={**_unknown(found, known, record, no_set), **changed})
 
 
 def _changed(stores: Stores, record: TrainingSet | None) -> dict[str, str]:
@@ -206,14 +214,17 @@ def _deed(change: Change, version: str) -> str:
     return f"{change.action} of it" if change.to_version == version else f"{change.action} that took its place"
 
 
-def _unknown(found: Why, known: ModelVersion | None, record: TrainingSet | None) -> dict[str, str]:
-    """Return why parts are missing; what did not happen, such as a trial, is no missing part."""
+def _unknown(found: Why, known: ModelVersion | None, record: TrainingSet | None, no_set: str) -> dict[str, str]:
+    """Return why parts are missing; what did not happen, such as a trial, is no missing part.
+
+    ``no_set`` is why there is no record of a training set that the version names.
+    """
     missing: dict[str, str] = {}
     if known is None:
         missing["registered_at"] = "the version is recorded here no more: only what it served is"
     if record is None:
         gone = known is not None and known.training_set is not None
-        reason = "its training set is of another installation" if gone else _ELSEWHERE
+        reason = no_set if gone else _ELSEWHERE
         missing |= dict.fromkeys(("training_set", "sources", "feedback", "checks"), reason)
     elif found.sources is None:
         reason = f"the training set {NO_ORIGINS}, or its table was deleted after its retention"

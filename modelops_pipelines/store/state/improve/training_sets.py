@@ -1,6 +1,6 @@
 """Records of training sets; their rows are in the lake."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -47,6 +47,14 @@ class TrainingSets:
             values["at"] = values["at"] if first is None else min(first, values["at"])
             connected.execute(_SETS.delete().where(same))
             connected.execute(_SETS.insert().values(**values))
+
+    def builders(self, hashes: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the content hash and the endpoint of each of these training sets that is recorded."""
+        if not hashes:
+            return []
+        query = sa.select(_SETS.c.content_hash, _SETS.c.endpoint).where(_SETS.c.content_hash.in_(set(hashes)))
+        with self._database.read() as connected:
+            return [(row.content_hash, row.endpoint) for row in connected.execute(query)]
 
     def of(self, endpoint: str) -> list[TrainingSet]:
         """Return the endpoint's training sets, oldest first."""

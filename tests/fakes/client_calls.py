@@ -104,7 +104,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "training_sets": ((E,), {"limit": 2}),
     "training_set": ((E, "c" * 64), {}),
     "keys": ((), {}),
-    "create_key": (("another", ["predict"]), {"endpoints": [E], "mode": "test", "expires_in": "90d"}),
+    "create_key": (("another", ["predict"]), {"endpoints": [E], "team": "risk", "mode": "test", "expires_in": "90d"}),
     "rotate_key": (("a" * 10,), {"overlap": "24h"}),
     "revoke_key": (("a" * 10,), {}),
 }  # fmt: skip

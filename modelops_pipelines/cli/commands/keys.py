@@ -1,5 +1,6 @@
 """Commands on API keys. A key's text is printed once, alone on stdout, when it is created."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.access.api_keys import MODES, ROLES, IssuedKey, grant
 from modelops_pipelines.core.durations import parse_duration
 from modelops_pipelines.core.windows import text
-from modelops_pipelines.operations.governance.api_keys import Usage, create_key, rotate_key, usage_of_keys
+from modelops_pipelines.operations.governance.api_keys import Usage, create_key, owned_now, rotate_key, usage_of_keys
 from modelops_pipelines.store.stores import Stores
 
 LIVE, TEST = MODES
@@ -41,6 +42,9 @@ _ROLE = click.option(
 _ENDPOINT = click.option(
     "--endpoint", "endpoints", multiple=True, help="Limit the key to this endpoint; repeat for several."
 )
+_TEAM = click.option(
+    "--team", default=None, help="Limit the key to what this team owns: endpoints with 'team:NAME' among their owners."
+)
 
 
 @click.group()
@@ -52,6 +56,7 @@ def key() -> None:
 @click.argument("name")
 @_ROLE
 @_ENDPOINT
+@_TEAM
 @click.option("--test", is_flag=True, help="A test key: its requests are logged as tests and kept out of metrics.")
 @click.option(
     "--expires", type=Duration(), default=None, help="Lifetime, for example 90d; default: the key never expires."
@@ -61,6 +66,7 @@ def create(
     name: str,
     roles: tuple[str, ...],
     endpoints: tuple[str, ...],
+    team: str | None,
     *,
     test: bool,
     expires: timedelta | None,
@@ -70,10 +76,15 @@ def create(
 
     The role predict allows prediction requests, labels and feedback; read allows reading everything except keys;
     operate allows reading, releases such as rollbacks, and work on alerts and feedback; admin allows everything,
-    including managing keys.
+    including managing keys. A key of a team reaches what the team owns at the time of a request; with the role admin it
+    manages the keys of its team, and no others.
     """
-    granted = grant(name, roles, TEST if test else LIVE, endpoints or None)
+    granted = grant(name, roles, TEST if test else LIVE, endpoints or None, team)
     stores = open_stores()
+    if granted.team is not None and granted.team not in owned_now(stores):
+        echo(
+            f"No endpoint has 'team:{granted.team}' among its owners yet: the key reaches none until one has.", err=True
+        )
     _show_once(stores, create_key(stores, granted, actor=actor(), lifetime=expires), as_json=as_json)
 
 
@@ -84,7 +95,7 @@ def create(
 def rotate(key_id: str, overlap: timedelta, *, as_json: bool) -> None:
     """Create a key that replaces KEY_ID.
 
-    The new key has the same roles, endpoints and lifetime. The old key expires after the overlap.
+    The new key has the same roles, endpoints, team and lifetime. The old key expires after the overlap.
     """
     stores = open_stores()
     _show_once(stores, rotate_key(stores, key_id, actor=actor(), overlap=overlap), as_json=as_json)
@@ -123,7 +134,7 @@ def _as_line(row: dict[str, Any]) -> dict[str, Any]:
         "name": row["name"],
         "mode": row["mode"],
         "roles": ",".join(row["roles"]),
-        "endpoints": ",".join(row["endpoints"] or ("all",)),
+        "endpoints": _scope(row["endpoints"], row["team"], ","),
         "status": row["status"],
         "created": row["created_at"],
         "expires": row["expires_at"] or "never",
@@ -132,12 +143,20 @@ def _as_line(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _scope(endpoints: Sequence[str] | None, team: str | None, separator: str) -> str:
+    """Return a key's scope in words: its endpoints, its team, or the endpoints of its team that it names."""
+    named = separator.join(endpoints or ())
+    if team is None:
+        return named or "all"
+    return f"team:{team}" + (f"/{named}" if named else "")
+
+
 def _show_once(stores: Stores, issued: IssuedKey, *, as_json: bool) -> None:
     key = issued.key
     if as_json:
         echo(as_text({**key.describe(stores.now()), "key": issued.text}))
         return
-    scope = ", ".join(key.endpoints) if key.endpoints else "all endpoints"
+    scope = _scope(key.endpoints, key.team, ", ") if key.endpoints or key.team else "all endpoints"
     expiry = f"expires {text(key.expires_at)[:16]}" if key.expires_at else "never expires"
     echo(f"Key {key.key_id} ({key.name}): {key.mode}, {', '.join(key.roles)} on {scope}, {expiry}.", err=True)
     echo("The key is shown only this once:", err=True)

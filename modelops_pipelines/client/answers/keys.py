@@ -15,7 +15,7 @@ class Key(Result):
     mode: str
     roles: tuple[str, ...]
     endpoints: tuple[str, ...] | None
-    """Null for all endpoints."""
+    """Null for all endpoints, of a team's key for all that the team owns."""
     status: str
     created_at: datetime
     created_by: str
@@ -23,6 +23,8 @@ class Key(Result):
     revoked_at: datetime | None
     replaces: str | None
     """The id of the key that this one replaced by rotation."""
+    team: str | None = field(default=None, kw_only=True)
+    """The team whose endpoints the key reaches; null for none, and from older gateways."""
 
 
 @dataclass(frozen=True)

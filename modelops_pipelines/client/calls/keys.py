@@ -24,12 +24,17 @@ class KeyCalls:
         roles: Iterable[str],
         *,
         endpoints: Iterable[str] | None = None,
+        team: str | None = None,
         mode: str = "live",
         expires_in: str | None = None,
     ) -> Call[NewKey]:
-        """Create a key with these roles, for these endpoints (by default all), that expires in, say, 90d."""
+        """Create a key with these roles, for these endpoints (by default all), that expires in, say, 90d.
+
+        With a ``team`` it reaches what the team owns at the time of a request.
+        """
         scope = None if endpoints is None else list(endpoints)
-        message = {"name": name, "roles": list(roles), "endpoints": scope, "mode": mode, "expires_in": expires_in}
+        message = {"name": name, "roles": list(roles), "mode": mode, "expires_in": expires_in}
+        message |= {"endpoints": scope, "team": team}
         return Call("POST", "/keys", one(NewKey), content=body_of(message), retry=Retry.UNSENT)
 
     @operation

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, get_args
 
+from modelops_pipelines.core.access.teams import team_named
 from modelops_pipelines.core.errors import InputError
 
 Role = Literal["predict", "read", "operate", "admin"]
@@ -42,7 +43,11 @@ _NAME = re.compile(NAME_PATTERN)
 
 @dataclass(frozen=True)
 class Key:
-    """A stored key: everything but its text. ``endpoints`` is None for all endpoints."""
+    """A stored key: everything but its text.
+
+    Without a ``team``, ``endpoints`` is None for all endpoints. With one it is None for all that the team owns at the
+    time of a request; else the key reaches those of the endpoints that the team owns then.
+    """
 
     key_id: str
     name: str
@@ -84,16 +89,23 @@ class IssuedKey:
 
 @dataclass(frozen=True)
 class Grant:
-    """The checked grant of a key: roles and endpoints in order, each once."""
+    """The checked grant of a key: roles and endpoints in order, each once. Its scope is as a ``Key``'s."""
 
     name: str
     roles: tuple[Role, ...]
     mode: Mode = "live"
     endpoints: tuple[str, ...] | None = None
+    team: str | None = None
 
 
-def grant(name: str, roles: Sequence[str], mode: str = "live", endpoints: Sequence[str] | None = None) -> Grant:
-    """Return the grant for a new key; raises InputError for an invalid name, role, mode or scope."""
+def grant(
+    name: str,
+    roles: Sequence[str],
+    mode: str = "live",
+    endpoints: Sequence[str] | None = None,
+    team: str | None = None,
+) -> Grant:
+    """Return the grant for a new key; raises InputError for an invalid name, role, mode, scope or team."""
     if not _NAME.fullmatch(name):
         raise InputError(
             f"{name[:100]!r} is not a valid key name", "Use 1 to 100 letters, digits, spaces and . _ : @ / + -"
@@ -110,7 +122,8 @@ def grant(name: str, roles: Sequence[str], mode: str = "live", endpoints: Sequen
             "Name at least one, or leave the list out for all endpoints",
         )
     ordered = tuple(role for role in ROLES if role in roles)
-    return Grant(name, ordered, mode, None if endpoints is None else tuple(sorted(set(endpoints))))
+    scope = None if endpoints is None else tuple(sorted(set(endpoints)))
+    return Grant(name, ordered, mode, scope, None if team is None else team_named(team))
 
 
 def permissions_of(roles: Iterable[Role]) -> frozenset[Role]:

@@ -68,13 +68,15 @@ class Router:
         *,
         role: Access,
         filters_endpoints: bool = False,
+        filters_teams: bool = False,
         error_statuses: tuple[int, ...] = (),
         **options: Any,
     ) -> Register[Any]:
         """Return the decorator that adds a handler; raises ValueError for an unknown role.
 
         A key scoped to endpoints may use routes with {endpoint} in their path, and those with ``filters_endpoints``,
-        whose answers must leave out the endpoints outside the key's scope. ``error_statuses`` are documented beside
+        whose answers must leave out the endpoints outside the key's scope. A key of a whole team may also use those
+        with ``filters_teams``, which must leave out what is not the team's. ``error_statuses`` are documented beside
         the statuses that every route of this kind may return.
         """
         if role not in (*ROLES, PUBLIC):
@@ -84,7 +86,7 @@ class Router:
         declared = {**error_responses(statuses), **options.pop("responses", {})}
 
         def register(handler: Handler) -> Handler:
-            guard = partial(self._guard, role, filters_endpoints)
+            guard = partial(self._guard, role, filters_endpoints, filters_teams)
             self._app.router.add_api_route(
                 path,
                 handler,
@@ -99,12 +101,12 @@ class Router:
 
         return register
 
-    def _guard(self, role: Access, filters_endpoints: bool, request: Request) -> None:  # noqa: FBT001 - bound by partial
+    def _guard(self, role: Access, filters_endpoints: bool, filters_teams: bool, request: Request) -> None:  # noqa: FBT001 - bound by partial
         """Authenticate and authorise the caller; raises UnauthenticatedError or ForbiddenError."""
         if role == PUBLIC:
             return
         caller = self._keyring.authenticate(request.headers.get(KEY_HEADER), datetime.now(UTC))
-        if filters_endpoints:
+        if filters_endpoints or (filters_teams and caller.teams is not None):
             caller.require_role(role)
         else:
             caller.require(role, request.path_params.get("endpoint"))

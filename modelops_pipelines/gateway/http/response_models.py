@@ -217,7 +217,8 @@ class KeyInfo(BaseModel):
     name: str
     mode: Mode
     roles: list[Role]
-    endpoints: list[str] | None = Field(description="null for all endpoints")
+    endpoints: list[str] | None = Field(description="null for all endpoints, of a team's key for all of the team's")
+    team: str | None = Field(description="the team whose endpoints the key reaches; null for none")
     status: Literal["active", "expired", "revoked"]
     created_at: Moment
     created_by: str

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
@@ -49,10 +49,13 @@ class Keys:
         """Return all keys, expired and revoked ones too, oldest first."""
         return self.snapshot()[1]
 
-    def get(self, key_id: str) -> Key:
-        """Return a key; raises UnknownError."""
+    def get(self, key_id: str, may: Callable[[Key], bool] = lambda _: True) -> Key:
+        """Return a key; raises UnknownError, also for one that the caller may not see (``may``)."""
         with self._database.read() as connected:
-            return _get(connected, key_id)
+            key = _get(connected, key_id)
+        if not may(key):
+            raise _unknown(key_id)
+        return key
 
     def rotate(self, key_id: str, overlap: timedelta, *, now: datetime, actor: str) -> IssuedKey:
         """Create a key that replaces another, which stays active for at most the overlap.
@@ -67,7 +70,8 @@ class Keys:
             _check_rotatable(connected, old, now)
             lifetime = None if old.expires_at is None else old.expires_at - old.created_at
             expires_at = None if lifetime is None else now + lifetime
-            issued = _issued(Grant(old.name, old.roles, old.mode, old.endpoints), now, actor, expires_at, key_id)
+            same = Grant(old.name, old.roles, old.mode, old.endpoints, old.team)
+            issued = _issued(same, now, actor, expires_at, key_id)
             _insert(connected, issued.key)
             ends = min(now + overlap, old.expires_at or now + overlap)
             _update(connected, key_id, expires_at=to_micros(ends))
@@ -119,6 +123,7 @@ def _issued(grant: Grant, now: datetime, actor: str, expires_at: datetime | None
         created_by=actor,
         expires_at=expires_at,
         replaces=replaces,
+        team=grant.team,
     )
     return IssuedKey(key, text)
 
@@ -147,8 +152,12 @@ def _update(connected: sa.Connection, key_id: str, **values: int | None) -> None
 def _get(connected: sa.Connection, key_id: str) -> Key:
     row = connected.execute(sa.select(_KEYS).where(_KEYS.c.key_id == key_id)).mappings().first()
     if row is None:
-        raise UnknownError(f"There is no key {key_id[:80]!r}", "Use a key id from: modelops key list")
+        raise _unknown(key_id)
     return _key(row)
+
+
+def _unknown(key_id: str) -> UnknownError:
+    return UnknownError(f"There is no key {key_id[:80]!r}", "Use a key id from: modelops key list")
 
 
 def _key(row: RowMapping) -> Key:

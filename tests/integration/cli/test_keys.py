@@ -63,6 +63,22 @@ def test_a_test_key_says_so(fresh: Project) -> None:
     assert "digest" not in made
 
 
+def test_a_key_of_a_team_says_so_and_that_the_team_owns_nothing_yet(fresh: Project) -> None:
+    early = create(fresh, "--role", "read", "--team", "team:risk")
+    assert "No endpoint has 'team:risk' among its owners yet" in early.err
+    assert ": live, read on team:risk, never expires." in early.err
+    [path] = (fresh.folder / "endpoints").glob("*.yaml")
+    path.write_text(path.read_text() + "  owners: ['team:risk']\n")
+    made = create(fresh, "--role", "read", "--team", "risk", "--endpoint", "cancer", "--json")
+    assert ("risk", ["cancer"], "") == (made.json["team"], made.json["endpoints"], made.err)
+    refused(
+        modelops(fresh, "key", "create", "ci", "--role", "read", "--team", "media", "--endpoint", "cancer"),
+        "The team 'media' owns no endpoint 'cancer'",
+    )
+    shown = [line.split()[4] for line in modelops(fresh, "key", "list").out.splitlines()]
+    assert ["endpoints", "team:risk", "team:risk/cancer"] == shown
+
+
 def test_a_rotated_key_is_printed_alone_and_the_old_one_ends(fresh: Project) -> None:
     old = create(fresh, "--role", "read", "--json").json
     done = modelops(fresh, "key", "rotate", old["key_id"], "--overlap", "2h")

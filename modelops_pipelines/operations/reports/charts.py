@@ -19,6 +19,7 @@ import numpy as np
 from modelops_pipelines.core.escaping import markdown
 from modelops_pipelines.core.profiles.profile import Floats, Profile
 from modelops_pipelines.operations.reports import svg
+from modelops_pipelines.operations.reports.marks import Mark, draw_marks
 from modelops_pipelines.operations.reports.svg import BLUE, BOTTOM, GREY, LEFT, RED, RIGHT, TOP, Form, figure
 
 Points = Sequence[tuple[datetime, float | None]]
@@ -80,26 +81,28 @@ def over_time(
     also: Mapping[str, Points] | None = None,
     form: Form = "number",
     holds: Sequence[float] = (),
+    marks: Sequence[Mark] = (),
 ) -> str:
     """Return a line chart over time (UTC), with gaps where a value is None; its last value is marked and written.
 
     ``band`` is the ordinary range: low and high for each point, None without a limit, twice None without a band.
     ``thresholds`` are dashed; one far from all values is written as text, so that the line is not flattened. ``also``
     are more lines by name, and ``name`` is then the first line's. Shares are drawn as percentages. The axis
-    includes the values ``holds``, however far they are.
+    includes the values ``holds``, however far they are, and the times of ``marks``.
     """
     points = _finite(points)
     lines = {name: points, **{one: _finite(line) for one, line in (also or {}).items()}}
     known = [value for line in lines.values() for _, value in line if value is not None]
     if not known:
         return svg.picture(title, "no values yet", _empty("no values yet"))
-    x, marks = svg.time_axis([at for line in lines.values() for at, _ in line])
+    x, axis = svg.time_axis([*(at for line in lines.values() for at, _ in line), *(mark.at for mark in marks)])
     ordinary = [one for pair in band or () for one in pair if one is not None]
     y, grid = svg.value_axis([*known, *holds, *_near(thresholds, known), *_near(ordinary, known, 4.0)], form)
     colours = dict(zip(lines, (BLUE, *svg.MORE), strict=False))
-    body = marks + grid + (_band(points, band, x, y) if band else "")
+    body = axis + grid + (_band(points, band, x, y) if band else "")
     body += "".join(_line(lines[one], colours[one], x, y) for one in reversed(colours))
     body += _limits(thresholds, _near(thresholds, known), y, form) + _notes(lines, x, form)
+    body += draw_marks(marks, x)
     body += svg.legend(colours) if also else ""
     last = next((value for _, value in reversed(points) if value is not None), None)
     latest = "" if last is None else figure(last, form)

@@ -16,7 +16,8 @@ from modelops_pipelines.core.endpoints.alert_rules import AlertRule
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import QUALITY_METRICS, SERVICE_METRICS
-from modelops_pipelines.operations.reports.health_page import CHARTS, write_health_page
+from modelops_pipelines.operations.reports.health.sections import CHARTS
+from modelops_pipelines.operations.reports.health_page import write_health_page
 from tests.fakes.lake_rows import write
 from tests.fakes.monitored_hours import COLUMNS, EVIL, EVIL_COLUMN, GAP, HOURS, fill, quality_rows
 from tests.fakes.records import START, VERSION

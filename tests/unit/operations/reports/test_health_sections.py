@@ -13,7 +13,8 @@ from modelops_pipelines.core.endpoints.alert_rules import AlertRule
 from modelops_pipelines.core.endpoints.spec import DriftPolicy, EndpointSpec, Metric
 from modelops_pipelines.core.profiles.profile import fit_bins, profile
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, DATA_QUALITY, DRIFT, PROFILES
-from modelops_pipelines.operations.reports.health_page import LINES, RECENT_CHUNKS, write_health_page
+from modelops_pipelines.operations.reports.health.sections import LINES, RECENT_CHUNKS
+from modelops_pipelines.operations.reports.health_page import write_health_page
 from modelops_pipelines.store.lake.rows.profiles import hour_of
 from modelops_pipelines.store.registry.references.drift_references import Reference
 from tests.fakes.hourly_profiles import HourlyProfile, to_rows

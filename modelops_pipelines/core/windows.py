@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+MOST_WINDOWS = 2160
+"""Windows that can be asked for at once: 90 days of hours."""
 LENGTH = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 

@@ -7,7 +7,8 @@ FOREIGN = {"predictions": [{"id": "a", "time": "2026-01-01T00:00:00Z", "predicti
 LABEL = {"labels": [{"prediction_id": "nobody-0", "label": "1"}]}
 
 _UNKNOWN: dict[str, Any] = {
-    "number": 999, "rule": "no_rule", "version": "7", "feedback_id": "f" * 32, "item": 999, "content_hash": "c" * 64
+    "number": 999, "rule": "no_rule", "version": "7", "feedback_id": "f" * 32, "item": 999, "content_hash": "c" * 64,
+    "table": "traffic",
 }  # fmt: skip
 
 
@@ -47,6 +48,10 @@ ROUTES = [
     Route("GET", "/endpoints/{endpoint}/metrics", "read", 200),
     Route("GET", "/endpoints/{endpoint}/traffic", "read", 200),
     Route("GET", "/endpoints/{endpoint}/quality", "read", 200),
+    Route("GET", "/endpoints/{endpoint}/estimated-quality", "read", 200),
+    Route("GET", "/endpoints/{endpoint}/custom-metrics", "read", 200),
+    Route("GET", "/endpoints/{endpoint}/data-quality", "read", 200),
+    Route("GET", "/endpoints/{endpoint}/export/{table}.csv", "read", 200),
     Route("GET", "/endpoints/{endpoint}/drift", "read", 200),
     Route("GET", "/endpoints/{endpoint}/attributions", "read", 200),
     Route("GET", "/endpoints/{endpoint}/attribution-drift", "read", 200),

@@ -37,6 +37,10 @@ def calls(rows: list[dict[str, Any]], prediction_id: str) -> list[Call]:
         Call("get", f"{one}/traffic"),
         Call("get", f"{one}/quality"),
         Call("get", f"{one}/drift"),
+        Call("get", f"{one}/estimated-quality"),
+        Call("get", f"{one}/custom-metrics"),
+        Call("get", f"{one}/data-quality"),
+        Call("get", f"{one}/export/{{table}}.csv"),
         Call("get", f"{one}/attributions"),
         Call("get", f"{one}/attribution-drift"),
         Call("get", f"{one}/logs"),
@@ -105,7 +109,7 @@ def faults_of(
 ) -> list[str]:
     """Call every route; return what was answered otherwise than right. ``names`` are the parameters of their paths."""
     made_up = {"number": "999", "item": "999", "rule": "tried", "version": "1", "feedback_id": "f" * 32}
-    known: dict[str, str] = {**made_up, "content_hash": "c" * 64, **names}
+    known: dict[str, str] = {**made_up, "content_hash": "c" * 64, "table": "traffic", **names}
     faults = []
     for call in made:
         path = call.route.format(**known) + call.query

@@ -16,11 +16,12 @@ from modelops_pipelines.core.endpoints import reserved_metrics as shown_metrics
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.models.input_forms import JSON
 from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, DRIFT, ESTIMATED_QUALITY, QUALITY_METRICS, WHOLE
-from modelops_pipelines.core.windows import LENGTH
+from modelops_pipelines.core.windows import LENGTH, MOST_WINDOWS
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.lake.endpoint_tables import feature_types
 from modelops_pipelines.operations.lake.queries import SHIPPED, newest, query_lake, query_text
 from modelops_pipelines.operations.metrics.traffic import newest_traffic
+from modelops_pipelines.operations.metrics.window_rows import DRIFT_COLUMNS, TABLES, listed_table, window_rows
 from modelops_pipelines.store.filesystem.files import write_atomically
 from modelops_pipelines.store.stores import Stores
 
@@ -36,39 +37,71 @@ _TRAFFIC = (
     "latency_p95_ms",
     "latency_p99_ms",
 )
-_DRIFT = (
-    "window_start",
-    "model_version",
-    "column",
-    "drifted",
-    "since",
-    "severity",
-    "statistic",
-    "value",
-    "threshold",
-    "effect",
-    "importance",
-    "n",
-    "method",
-    "reference",
-    "reason",
-)
 _WHOLE = (WHOLE, None)
 """Values of ``segment`` in rows about all predictions; release 0.1 wrote null."""
 _DEFAULT_WINDOWS = 7
 _windows = click.option(
-    "--windows", type=click.IntRange(1, 1000), show_default=str(_DEFAULT_WINDOWS), help="Number of newest windows."
+    "--windows",
+    type=click.IntRange(1, MOST_WINDOWS),
+    show_default=str(_DEFAULT_WINDOWS),
+    help="Number of newest windows.",
 )
 _hours = click.option("--hours", type=click.IntRange(1, 24_000), help="The same in hours, rounded up to whole windows.")
 
 
-@click.command()
+@click.group(cls=DefaultCommandGroup)
+def metrics() -> None:
+    """Show traffic, quality and custom metrics ('show' may be left out), or export their rows as CSV."""
+
+
+@metrics.command("export")
+@click.argument("endpoint")
+@click.argument("table", type=click.Choice(list(TABLES)))
+@_windows
+@_hours
+@click.option("--version", help="Rows of this version only.")
+@click.option("--segment", help="Quality of this segment value only: feature=value, each percent-encoded.")
+@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+@json_option
+def export_rows(
+    endpoint: str,
+    table: str,
+    windows: int | None,
+    hours: int | None,
+    version: str | None,
+    segment: str | None,
+    output: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Export the rows of a TABLE of ENDPOINT for the newest windows with data as CSV (--json: as JSON).
+
+    Texts that a spreadsheet would take for a formula get an apostrophe before them.
+    """
+    from modelops_pipelines.operations.reports.csv_export import csv_of
+
+    stores = open_stores()
+    spec = endpoint_named(stores, endpoint)
+    count = _window_count(spec, windows, hours)
+    rows = window_rows(stores, spec, table, count, version=version, segment=segment)
+    columns = listed_table(table).columns
+    if as_json and output is None:
+        shown = [{name: row.get(name) for name in columns} for row in rows]
+        show_rows(shown, as_json=True, empty="")
+    elif output is None:
+        echo(csv_of(columns, rows).replace("\r\n", "\n"), nl=False)
+    else:
+        write_atomically(output, csv_of(columns, rows).encode("utf-8", "replace"))
+        show_value({"file": str(output), "rows": len(rows)}, as_json=as_json)
+
+
+@metrics.command("show")
 @click.argument("endpoint")
 @_windows
 @_hours
 @click.option("--segments", is_flag=True, help="Show quality per segment value instead.")
 @json_option
-def metrics(endpoint: str, windows: int | None, hours: int | None, *, segments: bool, as_json: bool) -> None:
+def show_metrics(endpoint: str, windows: int | None, hours: int | None, *, segments: bool, as_json: bool) -> None:
     """Show ENDPOINT's traffic, quality and custom metrics for the newest windows with data."""
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
@@ -173,7 +206,7 @@ def show_drift(endpoint: str, windows: int | None, hours: int | None, *, drifted
     spec = endpoint_named(stores, endpoint)
     found = newest(stores, spec, DRIFT, _window_count(spec, windows, hours))
     rows = [row for row in newest_and_worst_first(found) if row["drifted"] or not drifted]
-    shown = rows if as_json else [with_states({name: row[name] for name in _DRIFT}) for row in rows]
+    shown = rows if as_json else [with_states({name: row[name] for name in DRIFT_COLUMNS}) for row in rows]
     unjudged = sum(row["drifted"] is None for row in found)
     none = f"No columns of endpoint {endpoint!r} drifted in these windows"
     none += f"; {unjudged} of {len(found)} were not judged." if unjudged else "."

@@ -108,6 +108,63 @@ class Drift(Result):
 
 
 @dataclass(frozen=True)
+class EstimatedQuality(Result):
+    """Quality of one window and version, estimated from scores before labels arrive."""
+
+    window_start: datetime
+    model_version: str
+    predictions: int
+    scored: int
+    labelled: int
+    """Earlier rows with score and label, which the calibration is fitted on."""
+    auc: float | None
+    log_loss: float | None
+    brier: float | None
+    accuracy: float | None
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    reason: str | None
+    """Why a metric is null."""
+
+
+@dataclass(frozen=True)
+class CustomMetric(Result):
+    """The value of one of the endpoint's own metrics in one window and version."""
+
+    window_start: datetime
+    model_version: str
+    metric: str
+    value: float | None
+    n: int
+    """Answered rows it was computed on."""
+    reason: str | None
+    """Why there is no value."""
+
+
+@dataclass(frozen=True)
+class DataQuality(Result):
+    """A chunk of a window's rows, compared with the days before."""
+
+    window_start: datetime
+    model_version: str
+    chunk: int
+    first_event: datetime
+    n: int
+    passed: bool | None
+    """Null: not judged, and 'reason' says why."""
+    column: str | None
+    """The most anomalous column."""
+    channel: str | None
+    """Range, category, missing or constant."""
+    value: float | None
+    """Share of its values that are anomalous."""
+    flags: str | None
+    """All anomalies of the chunk, one per line: column, tab, channel."""
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class Attribution(Result):
     """What a column contributed to the explained predictions of one window and version."""
 

@@ -8,7 +8,10 @@ from typing import Any
 from modelops_pipelines.client.answers.monitoring import (
     Attribution,
     AttributionDrift,
+    CustomMetric,
+    DataQuality,
     Drift,
+    EstimatedQuality,
     HealthScore,
     LiveMetrics,
     LogRow,
@@ -40,23 +43,78 @@ class MonitoringCalls:
         return Call("GET", f"{_ENDPOINT}/metrics", one(LiveMetrics), {"endpoint": endpoint}, {"window": window})
 
     @operation
-    def traffic(self, endpoint: str, windows: int = 7) -> Call[Listing[Traffic]]:
+    def traffic(self, endpoint: str, windows: int = 7, *, version: str | int | None = None) -> Call[Listing[Traffic]]:
         """List the traffic of the newest windows with data by version and variant, oldest first."""
-        return Call("GET", f"{_ENDPOINT}/traffic", many(Traffic), {"endpoint": endpoint}, {"windows": windows})
+        return Call("GET", f"{_ENDPOINT}/traffic", many(Traffic), {"endpoint": endpoint}, _of(windows, version))
 
     @operation
-    def quality(self, endpoint: str, windows: int = 7, *, segments: bool = False) -> Call[Listing[WindowQuality]]:
-        """List the quality of the newest windows on the labels so far, oldest first; or that per segment value."""
-        query = {"windows": windows, "segments": segments}
+    def quality(
+        self,
+        endpoint: str,
+        windows: int = 7,
+        *,
+        segments: bool = False,
+        version: str | int | None = None,
+        segment: str | None = None,
+    ) -> Call[Listing[WindowQuality]]:
+        """List the quality of the newest windows on the labels so far, oldest first; or that per segment value.
+
+        ``segment`` is one segment value, as ``feature=value``, each percent-encoded.
+        """
+        query = {**_of(windows, version), "segments": segments, "segment": segment}
         return Call("GET", f"{_ENDPOINT}/quality", many(WindowQuality), {"endpoint": endpoint}, query)
 
     @operation
-    def drift(self, endpoint: str, windows: int = 7, *, drifted: bool = False) -> Call[Listing[Drift]]:
+    def estimated_quality(
+        self, endpoint: str, windows: int = 7, *, version: str | int | None = None
+    ) -> Call[Listing[EstimatedQuality]]:
+        """List the quality of the newest windows as estimated before labels arrive, oldest first."""
+        path, query = f"{_ENDPOINT}/estimated-quality", _of(windows, version)
+        return Call("GET", path, many(EstimatedQuality), {"endpoint": endpoint}, query)
+
+    @operation
+    def custom_metrics(
+        self, endpoint: str, windows: int = 7, *, version: str | int | None = None
+    ) -> Call[Listing[CustomMetric]]:
+        """List the endpoint's own metrics of the newest windows, oldest first."""
+        path, query = f"{_ENDPOINT}/custom-metrics", _of(windows, version)
+        return Call("GET", path, many(CustomMetric), {"endpoint": endpoint}, query)
+
+    @operation
+    def data_quality(
+        self, endpoint: str, windows: int = 7, *, version: str | int | None = None
+    ) -> Call[Listing[DataQuality]]:
+        """List the chunks of the newest windows' rows, as compared with the days before, oldest first."""
+        path, query = f"{_ENDPOINT}/data-quality", _of(windows, version)
+        return Call("GET", path, many(DataQuality), {"endpoint": endpoint}, query)
+
+    @operation
+    def export(
+        self,
+        endpoint: str,
+        table: str,
+        windows: int = 7,
+        *,
+        version: str | int | None = None,
+        segment: str | None = None,
+    ) -> Call[str]:
+        """Return rows of the newest windows as CSV.
+
+        ``table`` is traffic, quality, segments, estimated-quality, custom-metrics, drift or data-quality.
+        """
+        names = {"endpoint": endpoint, "table": table}
+        query = {**_of(windows, version), "segment": segment}
+        return Call("GET", f"{_ENDPOINT}/export/{{table}}.csv", bytes.decode, names, query)
+
+    @operation
+    def drift(
+        self, endpoint: str, windows: int = 7, *, drifted: bool = False, version: str | int | None = None
+    ) -> Call[Listing[Drift]]:
         """List the drift verdicts of the newest windows: the newest window and the worst drift first.
 
         ``drifted`` lists drifted columns only. A column that was not judged has None, and ``reason`` says why.
         """
-        query = {"windows": windows, "drifted": drifted}
+        query = {**_of(windows, version), "drifted": drifted}
         return Call("GET", f"{_ENDPOINT}/drift", many(Drift), {"endpoint": endpoint}, query)
 
     @operation
@@ -104,6 +162,10 @@ class MonitoringCalls:
         """
         query = {"limit": limit, "since": since, "status": status, "user": user, "request_id": request_id}
         return Call("GET", f"{_ENDPOINT}/logs", _recent_logs, {"endpoint": endpoint}, query)
+
+
+def _of(windows: int, version: str | int | None) -> dict[str, Any]:
+    return {"windows": windows, "version": None if version is None else str(version)}
 
 
 def _recent_logs(content: bytes) -> RecentLogs:

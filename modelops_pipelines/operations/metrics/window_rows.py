@@ -22,8 +22,6 @@ from modelops_pipelines.operations.lake.queries import newest
 from modelops_pipelines.operations.metrics.traffic import newest_traffic
 from modelops_pipelines.store.stores import Stores
 
-MOST_WINDOWS = 2160
-"""Windows that can be asked for at once: 90 days of hours."""
 TRAFFIC_COLUMNS = (
     "window_start",
     "model_version",

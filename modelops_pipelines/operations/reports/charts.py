@@ -71,7 +71,7 @@ def distribution(current: Profile, reference: Profile, title: str, known: Collec
     return svg.picture(title, missing, body + svg.text(RIGHT, 34, missing, anchor="end"))
 
 
-def over_time(
+def over_time(  # noqa: PLR0913 - the parts of a chart
     points: Points,
     band: Band | None,
     title: str,

@@ -159,7 +159,7 @@ def _is_chosen(row: Mapping[str, Any], segment: str | None) -> bool:
 
 
 def _newest_verdicts(spec: EndpointSpec, read: Read, past: Rows, drift: Rows) -> list[Mapping[str, Any]]:
-    """Return the verdicts of the newest window of some of the rows of ``drift``, with all columns, of their versions."""
+    """Return all columns of the verdicts of the newest window in ``past``, which are some of the rows of ``drift``."""
     if not past:
         return []
     window = max(row["window_start"] for row in past)

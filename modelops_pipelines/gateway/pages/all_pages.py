@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from modelops_pipelines.gateway.access.keyring import Keyring
+from modelops_pipelines.gateway.pages.monitor.endpoint import add_endpoint_page
 from modelops_pipelines.gateway.pages.overview import add_overview
 from modelops_pipelines.gateway.pages.page_router import PageRouter
 from modelops_pipelines.gateway.pages.release.pages import add_release_pages
@@ -17,5 +18,6 @@ def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring) 
     pages = PageRouter(app, stores, keyring)
     add_static_files(pages)
     add_sign_in(pages, stores, keyring)
+    add_endpoint_page(pages, serving, stores)
     add_overview(pages, serving, stores)
     add_release_pages(pages, serving, stores)

@@ -25,12 +25,14 @@ HEADERS: Mapping[str, str] = {
     "vary": "Cookie",
 }
 """No inline script or style, no frame around the page, nothing of another host, nothing kept in a cache."""
+REPORTS = "modelops_pipelines.operations.reports"
+"""Whose templates have the parts that pages share with files."""
 _MAKING = threading.Lock()
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 def render(template: str, facts: Mapping[str, Any], status: int = 200) -> HTMLResponse:
-    """Return a page made of a template of ``templates``; all values are escaped."""
+    """Return a page made of a template of ``templates``, here or of REPORTS; all values are escaped."""
     return HTMLResponse(_environment().get_template(template).render(facts), status, dict(HEADERS))
 
 
@@ -41,11 +43,11 @@ def _environment() -> Any:
 
 @cache
 def _make_environment() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(
-        loader=PackageLoader("modelops_pipelines.gateway.pages"),
+        loader=ChoiceLoader([PackageLoader("modelops_pipelines.gateway.pages"), PackageLoader(REPORTS)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -23,6 +23,8 @@ _NAMES = ("window_start", "model_version", "column", "flagged", *COLUMNS)
 LONGEST = 2 * WEEK
 """Hours between the beginning of a drift and the window that finds it, at most: both may be widened by a week."""
 _EPOCH = date(1970, 1, 1)
+_HOUR = 3_600_000_000
+"""Microseconds, which the lake's moments are in."""
 
 
 class Episodes(EpisodeLog):
@@ -65,11 +67,14 @@ class Episodes(EpisodeLog):
 
     def _read(self, days: Sequence[int]) -> None:
         rows = self._stores.lake.read(self._spec.name, DRIFT, [date_of(day) for day in days], _NAMES)
-        for row in rows.to_pylist():
-            hour = hour_of(row["window_start"])
-            judged = row["since"] is not None or row["flagged"] is not None
-            if judged and hour < self._end and hour not in self._ignored:
-                self.add((row["model_version"], row["column"]), hour, _episode(row))
+        drifting = rows["since"].is_valid()
+        episodes = map(_episode, rows.filter(drifting).to_pylist())  # of few rows: all others are read by column
+        columns = (rows["model_version"], rows["column"], drifting, rows["flagged"].is_valid())
+        hours = (micros // _HOUR for micros in rows["window_start"].cast("int64").to_pylist())
+        for hour, version, column, drifts, flagged in zip(hours, *(one.to_pylist() for one in columns), strict=True):
+            episode = next(episodes) if drifts else None
+            if (drifts or flagged) and hour < self._end and hour not in self._ignored:
+                self.add((version, column), hour, episode)
 
 
 def episode_row(one: Episode | None) -> dict[str, Any]:
@@ -80,9 +85,7 @@ def episode_row(one: Episode | None) -> dict[str, Any]:
     return dict(zip(COLUMNS, (moment_of(one.since), back, one.channel, one.level, one.evidence), strict=True))
 
 
-def _episode(row: Mapping[str, Any]) -> Episode | None:
-    if row["since"] is None:
-        return None
+def _episode(row: Mapping[str, Any]) -> Episode:
     back = None if row["back_since"] is None else hour_of(row["back_since"])
     evidence = row["back_evidence"] or 0.0
     return Episode(hour_of(row["since"]), row["lasting_channel"], row["lasting_effect"], back, evidence)

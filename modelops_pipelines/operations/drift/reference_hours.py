@@ -216,13 +216,14 @@ def reference_before(stores: Stores, spec: EndpointSpec, version: str, window: d
 
     The whole training set's profile where there are none, or where the endpoint's method compares with it.
     """
+    if spec.drift.method != "calibrated":
+        trained = stores.references.read(spec.model_name, version)
+        return {} if trained is None else dict(trained.profiles)
     end = window + LENGTH[spec.window]
     episodes = Episodes(stores, spec, window, ())
     found = windowed_histories(stores, spec, window, end, episodes).get(version)
     if found is None:
         return {}
     whole = dict(found.reference.profiles)
-    if spec.drift.method != "calibrated":
-        return whole
     reference = {name: one.reference.windows for name, one in found.season(hour_of(window), hour_of(end)).items()}
     return whole | {name: windows.total() for name, windows in reference.items() if len(windows)}

@@ -1,6 +1,6 @@
 """Reads derived tables for people: the newest rows of a table, and SQL queries over the lake."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -31,8 +31,14 @@ _STREAM_OF = {table.name: stream for stream, table in STREAMS.items()}
 class Read(Protocol):
     """``newest`` of one endpoint over an open connection."""
 
-    def __call__(self, table: Table, windows: int = 7, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Return a table's rows of its last windows."""
+    def __call__(
+        self,
+        table: Table,
+        windows: int = 7,
+        columns: Sequence[str] | None = None,
+        only: Mapping[str, Sequence[str]] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return a table's rows of its last windows; ``only`` those whose columns have one of these values."""
 
 
 def newest(
@@ -51,16 +57,24 @@ def newest_reader(stores: Stores, spec: EndpointSpec) -> Iterator["Read"]:
     """Connect to DuckDB once, and yield ``newest`` for any number of tables."""
     with stores.lake.query(spec.name, []) as connected:
 
-        def read(table: Table, windows: int = 7, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        def read(
+            table: Table,
+            windows: int = 7,
+            columns: Sequence[str] | None = None,
+            only: Mapping[str, Sequence[str]] | None = None,
+        ) -> list[dict[str, Any]]:
             last = stores.lake.last_date(spec.name, table.name)
             if last is None:
                 return []
             span = (windows - 1) * LENGTH[spec.window]
             days = [last - timedelta(days=n) for n in range(span.days + 2)]
             stores.lake.attach(connected, table.name, spec.name, table, days)
-            found = connected.sql(sql.newest_rows(table.name), params={"size": spec.window, "span": span})
+            wanted = {f"only_{place}": list(values) for place, values in enumerate((only or {}).values())}
+            query = sql.newest_rows(table, list(only or {}))
+            found = connected.sql(query, params={"size": spec.window, "span": span, **wanted})
             shown = found.project(sql.columns_of(table, columns)) if columns else found
-            return [dict(zip(shown.columns, row, strict=True)) for row in shown.fetchall()]
+            names = shown.columns
+            return [dict(zip(names, row, strict=True)) for row in shown.fetchall()]
 
         yield read
 

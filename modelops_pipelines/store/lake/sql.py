@@ -4,7 +4,8 @@ Columns vary with an endpoint's features. Only names that a table declares are i
 bound.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ _DUCKDB: dict[ColumnType, str] = {
     "ints": "BIGINT[]",
     "floats": "DOUBLE[]",
 }
+_PLAIN = re.compile(r"[a-z]+(_[a-z]+)+|segment")
 _ANSWERED = "status = 200 AND source <> 'test'"
 _HAS_FEATURES = "(coalesce(sampled, true) AND NOT coalesce(truncated, false))"
 """Features neither dropped by sampling nor too large; rows of release 0.1 have neither column and all features."""
@@ -183,14 +185,39 @@ def feedback_counts() -> str:
     return f"WITH found AS ({named('feedback_found')}) {named('feedback_counts')}"
 
 
-def newest_rows(view: str) -> str:
+def newest_rows(table: Table, only: Sequence[str] = ()) -> str:
     """Return the query of a table's rows from a span before its last window on; rows may be of hours.
 
-    Parameters: size, span.
+    Parameters: size, span, and for each column of ``only`` the values that it may have, as only_0, only_1 and so on.
     """
-    name = quoted(view)
+    name = quoted(table.name)
     last = f"SELECT date_trunc($size, max(window_start)) FROM {name}"
-    return f"SELECT * FROM {name} WHERE window_start >= ({last}) - $span ORDER BY ALL"
+    among = [f" AND list_contains($only_{n}, {columns_of(table, [column])})" for n, column in enumerate(only)]
+    return f"SELECT * FROM {name} WHERE window_start >= ({last}) - $span{''.join(among)} ORDER BY ALL"
+
+
+def rows_to_show(
+    table: Table, size: str, hours: int, equal: Mapping[str, str], other_than: Mapping[str, str] | None = None
+) -> str:
+    """Return a query that a person can run, and change: rows from hours before the table's newest window on.
+
+    Its values are written into it, as literals. Raises KeyError for a column that the table does not declare.
+    """
+    columns_of(table, [*equal, *(other_than or {})])
+    conditions = [f"window_start >= (SELECT date_trunc('{size}', max(window_start)) FROM {table.name})"]
+    conditions[0] += f" - INTERVAL {hours} HOUR"
+    for sign, values in (("=", equal), ("<>", other_than or {})):
+        conditions += [f"{_legible(name)} {sign} {_literal(value)}" for name, value in values.items()]
+    return f"SELECT * FROM {table.name} WHERE {' AND '.join(conditions)} ORDER BY ALL"
+
+
+def _legible(name: str) -> str:
+    """Return an identifier without quotes where it needs none, so that a shell does not need them escaped."""
+    return name if _PLAIN.fullmatch(name) else quoted(name)
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def id_view(column: str, view: str) -> str:

@@ -34,7 +34,12 @@ document.addEventListener("change", (event) => {
 
 // Who types into a live part of a page, or has it open, is not to lose it to a refresh.
 document.addEventListener("htmx:before:request", (event) => {
-  const live = event.target.closest?.("#live");
+  const live = event.target.closest?.("#live, #now");
   const isBusy = live && (document.hidden || live.querySelector("details[open] form") || live.contains(document.activeElement) && document.activeElement.matches("input, textarea, select"));
   if (isBusy && event.detail?.ctx?.sourceEvent?.type === "every") event.preventDefault();
+});
+
+// What a person has opened stays open when its part of the page is refreshed.
+document.addEventListener("htmx:before:morph:attr", (event) => {
+  if (event.detail.attrName === "open") event.preventDefault();
 });

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from modelops_pipelines.core.alerting.alerts import ACKNOWLEDGED, OPEN, PENDING, RESOLVED, state_of
@@ -35,9 +35,13 @@ from modelops_pipelines.operations.reports.health.sections import (
     ByWindow,
     Data,
     Drift,
+    columns_over_time,
+    coverage_chart,
     data_section,
     drift_section,
+    error_rows,
     quality_charts,
+    segment_rows,
     traffic_by_window,
     traffic_charts,
 )
@@ -52,6 +56,8 @@ from modelops_pipelines.operations.reports.time_series import (
 from modelops_pipelines.store.stores import Stores
 
 RECENT_ALERTS = 20
+TABLES_READ = (SERVICE_METRICS, QUALITY_METRICS, ESTIMATED_QUALITY, CUSTOM_METRICS, DRIFT, DATA_QUALITY)
+"""The tables that ``measure`` reads; what it draws of drift is also from profiles."""
 _STATES = (OPEN, ACKNOWLEDGED, PENDING, RESOLVED)
 """States of alerts, in the order in which they are listed."""
 
@@ -60,7 +66,9 @@ _STATES = (OPEN, ACKNOWLEDGED, PENDING, RESOLVED)
 class Measured:
     """What the derived tables say of a selection: rows, and the charts of them.
 
-    ``quality`` is of all rows of a window, or of the segment value that was chosen; ``segments`` of all segment values.
+    ``quality`` is of all rows of a window, or of the segment value that was chosen; ``segments`` are the newest
+    numbers of each segment value.
+    ``versions`` and ``segment_values`` can be chosen in these windows, whatever is chosen now.
     """
 
     total: Traffic
@@ -69,8 +77,11 @@ class Measured:
     segments: Rows
     estimated: Rows
     versions: Sequence[str]
+    segment_values: Sequence[tuple[str, str]]
     span: str
     traffic: Sequence[str]
+    errors: Rows
+    coverage: str
     quality_charts: Sequence[str]
     own: Sequence[str]
     drift: Drift | None
@@ -98,26 +109,28 @@ def shown_measures(measured: Measured) -> dict[str, Any]:
 def measure(stores: Stores, spec: EndpointSpec, selection: Selection) -> Measured:
     """Read each derived table once, and draw what it says of the selection."""
     with newest_reader(stores, spec) as read:
-        served = _of_version(read(SERVICE_METRICS, selection.windows), selection)
-        quality = with_whole(_of_version(read(QUALITY_METRICS, selection.windows), selection))
+        traffic = read(SERVICE_METRICS, selection.windows)
+        labelled = with_whole(read(QUALITY_METRICS, selection.windows))
         estimated = _of_version(read(ESTIMATED_QUALITY, selection.windows), selection)
         custom = _of_version(read(CUSTOM_METRICS, selection.windows), selection) if spec.metrics else []
-        drift = read(DRIFT, selection.windows, DRIFT_COLUMNS)
-        past = _of_version(drift, selection)
-        verdicts = _newest_verdicts(spec, read, past, drift)
+        verdicts, past = _drift(spec, read, selection)
         chunks = _of_version(read(DATA_QUALITY, selection.windows, CHUNK_COLUMNS), selection)
-    by_window = traffic_by_window(spec, served)
+    served, quality = _of_version(traffic, selection), _of_version(labelled, selection)
+    by_window, total = traffic_by_window(spec, served), sum_traffic(served)
     chosen = [row for row in quality if _is_chosen(row, selection.segment)]
     expected = estimated if selection.segment is None else []
     return Measured(
-        total=sum_traffic(served),
+        total=total,
         by_window=by_window,
         quality=chosen,
-        segments=[row for row in quality if row["segment"] != WHOLE],
+        segments=segment_rows(spec, [row for row in quality if row["segment"] != WHOLE]),
         estimated=expected,
-        versions=sorted({row["model_version"] for rows in (served, quality, past) for row in rows}),
+        versions=sorted({row["model_version"] for rows in (traffic, labelled) for row in rows}),
+        segment_values=sorted({_value(row) for row in labelled if row["segment"] != WHOLE}),
         span=_span(spec, by_window),
         traffic=traffic_charts(spec, by_window),
+        errors=error_rows(total),
+        coverage=coverage_chart(spec, chosen) if chosen else "",
         quality_charts=quality_charts(spec, chosen, expected),
         own=list(custom_lines(spec, custom).values()) if spec.metrics else [],
         drift=drift_section(stores, spec, verdicts, past),
@@ -158,15 +171,33 @@ def _is_chosen(row: Mapping[str, Any], segment: str | None) -> bool:
     return row["segment"] == WHOLE if segment is None else segment_of(row) == segment
 
 
-def _newest_verdicts(spec: EndpointSpec, read: Read, past: Rows, drift: Rows) -> list[Mapping[str, Any]]:
-    """Return all columns of the verdicts of the newest window in ``past``, which are some of the rows of ``drift``."""
-    if not past:
-        return []
-    window = max(row["window_start"] for row in past)
-    versions = {row["model_version"] for row in past if row["window_start"] == window}
-    before = max(row["window_start"] for row in drift) - window
-    found = read(DRIFT, 1 + before // LENGTH[spec.window])
-    return [row for row in found if row["window_start"] == window and row["model_version"] in versions]
+def _value(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["segment"], row["segment_value"]
+
+
+def _drift(spec: EndpointSpec, read: Read, selection: Selection) -> tuple[Rows, Rows]:
+    """Return the newest verdicts, and what is drawn over time of the columns that drifted most."""
+    of_version = {} if selection.version is None else {"model_version": [selection.version]}
+    verdicts = read(DRIFT, _windows_back(spec, read, selection), only=of_version)
+    if not verdicts:
+        return [], []
+    newest = max(row["window_start"] for row in verdicts)
+    latest = [row for row in verdicts if row["window_start"] == newest]
+    drawn = columns_over_time(latest)
+    return latest, read(DRIFT, selection.windows, DRIFT_COLUMNS, {**of_version, "column": drawn})
+
+
+def _windows_back(spec: EndpointSpec, read: Read, selection: Selection) -> int:
+    """Return how many windows hold the newest one with verdicts on the version that is chosen: 1 for the last one."""
+    if selection.version is None:
+        return 1
+    start = ("window_start",)
+    mine = read(DRIFT, selection.windows, start, {"model_version": [selection.version]})
+    if not mine:
+        return 1
+    last, newest = (max(row["window_start"] for row in rows) for rows in (read(DRIFT, 1, start), mine))
+    before: timedelta = last - newest
+    return 1 + before // LENGTH[spec.window]
 
 
 def _span(spec: EndpointSpec, by_window: ByWindow) -> str:

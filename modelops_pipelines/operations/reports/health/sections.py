@@ -150,13 +150,18 @@ def drift_section(stores: Stores, spec: EndpointSpec, rows: Rows, past: Rows) ->
     ordered = by_drift(rows_of_busiest_version(list(map(dict, rows))))
     window, version = ordered[0]["window_start"], ordered[0]["model_version"]
     drawn = distributions(stores, spec, version, window, [row["column"] for row in ordered], most=CHARTS)
-    measured = [row["column"] for row in ordered if row["value"] is not None][:LINES]
-    mine: dict[str, list[Mapping[str, Any]]] = {name: [] for name in measured}
+    mine: dict[str, list[Mapping[str, Any]]] = {name: [] for name in columns_over_time(rows)}
     for row in past:
         if row["model_version"] == version and row["column"] in mine:
             mine[row["column"]].append(row)
     lines = [drift_line(spec, of_column) for of_column in mine.values()]
     return Drift(window, version, ordered, list(drawn.values()), lines)
+
+
+def columns_over_time(verdicts: Rows) -> list[str]:
+    """Return the columns that are drawn over time: the most drifted ones of a window's verdicts that have a value."""
+    ordered = by_drift(rows_of_busiest_version(list(map(dict, verdicts))))
+    return [row["column"] for row in ordered if row["value"] is not None][:LINES]
 
 
 def data_section(spec: EndpointSpec, chunks: Rows) -> Data | None:

@@ -1,0 +1,1 @@
+"""Pages on how an endpoint does: traffic, quality, drift, objectives, alerts."""

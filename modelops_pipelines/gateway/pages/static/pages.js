@@ -38,8 +38,3 @@ document.addEventListener("htmx:before:request", (event) => {
   const isBusy = live && (document.hidden || live.querySelector("details[open] form") || live.contains(document.activeElement) && document.activeElement.matches("input, textarea, select"));
   if (isBusy && event.detail?.ctx?.sourceEvent?.type === "every") event.preventDefault();
 });
-
-// What a person has opened stays open when its part of the page is refreshed.
-document.addEventListener("htmx:before:morph:attr", (event) => {
-  if (event.detail.attrName === "open") event.preventDefault();
-});

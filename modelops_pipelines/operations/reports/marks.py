@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from modelops_pipelines.operations.reports.svg import BLUE, BOTTOM, RED, TOP, tips
+from modelops_pipelines.operations.reports.svg import BOTTOM, RED, TOP, tips
 
 RELEASE, OPENED, RESOLVED = "release", "alert opened", "alert resolved"
-GREEN = "#16a34a"
-_COLOURS: Mapping[str, str] = {RELEASE: BLUE, OPENED: RED, RESOLVED: GREEN}
+GREEN, VIOLET = "#16a34a", "#a855f7"
+_COLOURS: Mapping[str, str] = {RELEASE: VIOLET, OPENED: RED, RESOLVED: GREEN}
 _REACH, _SIGN = 8.0, 9
 """The width of a mark's tooltip, and the height of the sign above its line, in the SVG's units."""
 

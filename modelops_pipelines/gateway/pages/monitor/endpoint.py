@@ -49,7 +49,7 @@ def add_endpoint_page(pages: PageRouter, serving: Serving, stores: Stores) -> No
 def _facts(stores: Stores, spec: EndpointSpec, query: Mapping[str, str]) -> dict[str, Any]:
     from modelops_pipelines.operations.metrics.window_rows import segment_text
     from modelops_pipelines.operations.reports.health.facts import current_facts, shown_measures
-    from modelops_pipelines.operations.reports.health.kept import kept_measures
+    from modelops_pipelines.operations.reports.health.kept import kept_health, kept_measures
     from modelops_pipelines.operations.reports.health.selection import RANGES, USUAL
     from modelops_pipelines.operations.reports.health.sources import sources_of
 
@@ -59,7 +59,7 @@ def _facts(stores: Stores, spec: EndpointSpec, query: Mapping[str, str]) -> dict
     asked = urlencode({name: value for name, value in chosen.items() if value})
     return {
         **shown_measures(measured),
-        **current_facts(stores, spec, measured),
+        **current_facts(stores, spec, measured, kept_health(stores, spec)),
         "measured": measured,
         "time_line": time_line,
         "ranges": list(RANGES),

@@ -21,7 +21,7 @@ from modelops_pipelines.operations.alerting.judges.rule_states import newest_ver
 from modelops_pipelines.operations.alerting.objectives.health_score import describe_health, health_score
 from modelops_pipelines.operations.alerting.objectives.slos import describe_slo, slo_states
 from modelops_pipelines.operations.lake.queries import Read, newest_reader
-from modelops_pipelines.operations.metrics.traffic import Traffic, sum_traffic
+from modelops_pipelines.operations.metrics.traffic import Traffic, total_traffic
 from modelops_pipelines.operations.metrics.window_rows import segment_of, with_whole
 from modelops_pipelines.operations.reports.health.cards import (
     Card,
@@ -116,7 +116,8 @@ def measure(stores: Stores, spec: EndpointSpec, selection: Selection) -> Measure
         verdicts, past = _drift(spec, read, selection)
         chunks = _of_version(read(DATA_QUALITY, selection.windows, CHUNK_COLUMNS), selection)
     served, quality = _of_version(traffic, selection), _of_version(labelled, selection)
-    by_window, total = traffic_by_window(spec, served), sum_traffic(served)
+    by_window = traffic_by_window(spec, served)
+    total = total_traffic(by_window.values())
     chosen = [row for row in quality if _is_chosen(row, selection.segment)]
     expected = estimated if selection.segment is None else []
     return Measured(
@@ -138,12 +139,17 @@ def measure(stores: Stores, spec: EndpointSpec, selection: Selection) -> Measure
     )
 
 
-def current_facts(stores: Stores, spec: EndpointSpec, measured: Measured) -> dict[str, Any]:
-    """Return what is so now: alerts, verdicts, objectives, the health score, and the headlines."""
+def current_facts(
+    stores: Stores, spec: EndpointSpec, measured: Measured, health: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what is so now: alerts, verdicts, objectives, the health score, and the headlines.
+
+    ``health`` is what ``describe_health`` has just said, where that is known.
+    """
     now = stores.now()
     alerts = sorted(stores.alerts.find(spec.name), key=lambda alert: _STATES.index(alert.state))
     rules = newest_verdicts(stores, spec)
-    health = describe_health(health_score(stores, spec, now))
+    health = health or describe_health(health_score(stores, spec, now))
     cards: list[Card] = [
         health_card(health),
         champion_card(stores, spec),

@@ -2,12 +2,15 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.tables.lake import DAILY_PROFILES, PROFILES
+from modelops_pipelines.operations.alerting.objectives.health_score import describe_health, health_score
 from modelops_pipelines.operations.reports.health.facts import TABLES_READ, Measured, measure
 from modelops_pipelines.operations.reports.health.selection import Selection
 from modelops_pipelines.operations.reports.health.time_line import TimeLine, draw_time_line, marks_of
@@ -16,6 +19,8 @@ from modelops_pipelines.store.stores import Stores
 
 MOST = 24
 """Selections that are kept, of all endpoints: those used last."""
+HEALTH_AGE = timedelta(seconds=20)
+"""How old a health score may be: it is of a day, and reads two tables."""
 _DRAWN_FROM = (*TABLES_READ, PROFILES, DAILY_PROFILES)
 Key = tuple[str, Selection]
 
@@ -31,6 +36,7 @@ class _Kept:
 
 
 _KEPT: "WeakKeyDictionary[Stores, OrderedDict[Key, _Kept]]" = WeakKeyDictionary()
+_HEALTH: "WeakKeyDictionary[Stores, dict[str, tuple[datetime, EndpointSpec, Mapping[str, Any]]]]" = WeakKeyDictionary()
 _LOCK = threading.Lock()
 
 
@@ -44,6 +50,18 @@ def kept_measures(stores: Stores, spec: EndpointSpec, selection: Selection) -> t
         kept.time_line = draw_time_line(spec, kept.measured, marks)
         kept.marks = marks
     return kept.measured, kept.time_line
+
+
+def kept_health(stores: Stores, spec: EndpointSpec) -> Mapping[str, Any]:
+    """Return the health score with its parts, as ``describe_health`` does, at most HEALTH_AGE old."""
+    now = stores.now()
+    with _LOCK:
+        mine = _HEALTH.setdefault(stores, {})
+        at, of, found = mine.get(spec.name, (now - HEALTH_AGE, spec, {}))
+    if not found or of != spec or abs(now - at) >= HEALTH_AGE:
+        found = describe_health(health_score(stores, spec, now))
+        mine[spec.name] = (now, spec, found)
+    return found
 
 
 def _kept(stores: Stores, spec: EndpointSpec, selection: Selection) -> _Kept:

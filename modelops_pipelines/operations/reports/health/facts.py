@@ -32,6 +32,7 @@ from modelops_pipelines.operations.reports.health.cards import (
     traffic_cards,
 )
 from modelops_pipelines.operations.reports.health.sections import (
+    QUALITY,
     ByWindow,
     Data,
     Drift,
@@ -110,8 +111,8 @@ def measure(stores: Stores, spec: EndpointSpec, selection: Selection) -> Measure
     """Read each derived table once, and draw what it says of the selection."""
     with newest_reader(stores, spec) as read:
         traffic = read(SERVICE_METRICS, selection.windows)
-        labelled = with_whole(read(QUALITY_METRICS, selection.windows))
-        estimated = _of_version(read(ESTIMATED_QUALITY, selection.windows), selection)
+        labelled = with_whole(read(QUALITY_METRICS, selection.windows, _quality_columns(spec)))
+        estimated = _of_version(read(ESTIMATED_QUALITY, selection.windows, _estimated_columns(spec)), selection)
         custom = _of_version(read(CUSTOM_METRICS, selection.windows), selection) if spec.metrics else []
         verdicts, past = _drift(spec, read, selection)
         chunks = _of_version(read(DATA_QUALITY, selection.windows, CHUNK_COLUMNS), selection)
@@ -175,6 +176,16 @@ def _of_version(rows: Rows, selection: Selection) -> list[Mapping[str, Any]]:
 
 def _is_chosen(row: Mapping[str, Any], segment: str | None) -> bool:
     return row["segment"] == WHOLE if segment is None else segment_of(row) == segment
+
+
+def _quality_columns(spec: EndpointSpec) -> list[str]:
+    keys = ("window_start", "model_version", "segment", "segment_value", "predictions", "labelled", "reason")
+    return [*keys, *QUALITY[spec.task]]
+
+
+def _estimated_columns(spec: EndpointSpec) -> list[str]:
+    known = [name for name in QUALITY[spec.task] if name in ESTIMATED_QUALITY.names]
+    return ["window_start", "model_version", "predictions", *known]
 
 
 def _value(row: Mapping[str, Any]) -> tuple[str, str]:

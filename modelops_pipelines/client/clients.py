@@ -9,6 +9,7 @@ from modelops_pipelines.client.calls.monitoring import MonitoringCalls
 from modelops_pipelines.client.calls.predictions import PredictionCalls
 from modelops_pipelines.client.calls.releases import ReleaseCalls
 from modelops_pipelines.client.calls.reviews import ReviewCalls
+from modelops_pipelines.client.calls.trials import TrialCalls
 from modelops_pipelines.client.connection.senders import AsyncSender, Sender
 
 
@@ -17,6 +18,7 @@ class Operations(
     EndpointCalls,
     MonitoringCalls,
     ReleaseCalls,
+    TrialCalls,
     AlertCalls,
     FeedbackCalls,
     ReviewCalls,

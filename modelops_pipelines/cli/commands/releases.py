@@ -138,7 +138,7 @@ def history(endpoint: str, at: str | None, *, as_json: bool) -> None:
         _show_live(endpoint, events, parse_moment(at), as_json=as_json)
         return
     names = ("number", "at", "actor", "action", "from_version", "to_version", "generation", "reason")
-    rows = [{**{name: getattr(event, name) for name in names}, "gate": _gate_of(event)} for event in events]
+    rows = [{**{name: getattr(event, name) for name in names}, "gate": event.gate} for event in events]
     full = [{**asdict(event), "hash": event.hash} for event in events]
     show_rows(full if as_json else rows, as_json=as_json, empty=f"Endpoint {endpoint!r} has no changes yet.")
 

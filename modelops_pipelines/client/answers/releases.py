@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from modelops_pipelines.client.answers.endpoints import GateVerdict, Variant
 from modelops_pipelines.client.answers.result import Result
@@ -26,6 +27,10 @@ class Change(Result):
     deployment_id: str | None
     note: str
     """That it was forced past the gate and why, or why a version left; else empty."""
+    dry_run: bool
+    """True when nothing was changed, and this is what would change."""
+    sentence: str
+    """The change in words."""
 
 
 @dataclass(frozen=True)
@@ -105,3 +110,61 @@ class Checklist(Result):
     passed: int
     failed: int
     unknown: int
+class Event(Result):
+    """A change in the endpoint's history."""
+
+    number: int
+    at: datetime
+    actor: str
+    action: str
+    from_version: str | None
+    to_version: str
+    generation: int
+    """Of the endpoint's desired state after it."""
+    reason: str
+    gate: str | None
+    """passed or forced; None where the gate was not asked."""
+    evidence: dict[str, Any]
+    """The numbers behind it, and what is live since."""
+    previous_hash: str
+    hash: str
+    """SHA-256 of the event, with the hash of the event before it."""
+
+
+@dataclass(frozen=True)
+class FailedCase(Result):
+    """A case of a suite that the version failed."""
+
+    case: str
+    expected: str
+    answered: str
+
+
+@dataclass(frozen=True)
+class VersionTest(Result):
+    """A run of a suite of stored cases on a version."""
+
+    at: datetime
+    version: str
+    suite: str
+    cases: int
+    passed: int
+    failed: int
+    seconds: float
+    """Time that the version took to answer all cases."""
+    inputs_hash: str
+    """SHA-256 of the cases: runs with the same hash can be compared."""
+    actor: str
+    failures: tuple[FailedCase, ...]
+
+
+@dataclass(frozen=True)
+class Archiving(Result):
+    """Whether a version is archived, so that no endpoint of its model may serve it."""
+
+    endpoint: str
+    model_name: str
+    version: str
+    archived: bool
+    changed: bool
+    """False when it was so already."""

@@ -122,13 +122,13 @@ def stop(state: DesiredState) -> DesiredState | None:
     """Return the stopped state, None if it is stopped already; raises ConflictError if nothing serves."""
     if state.status == STOPPED:
         return None
-    _require_champion(state, "stop")
+    require_champion(state, "stop")
     return replace(state, status=STOPPED, generation=state.generation + 1)
 
 
 def start(state: DesiredState) -> DesiredState | None:
     """Return the state with the variants from before the stop, None if it is not stopped."""
-    _require_champion(state, "start")
+    require_champion(state, "start")
     return replace(state, status=ACTIVE, generation=state.generation + 1) if state.status == STOPPED else None
 
 
@@ -143,7 +143,7 @@ def shadow(state: DesiredState, version: str, share: int = WHOLE) -> DesiredStat
     """Return the state with the version as its shadow, replacing another; raises ConflictError if it is live."""
     if not 0 < share <= WHOLE:
         raise ConflictError(f"The share {share} % is not from 1 to 100", "Use a whole number from 1 to 100")
-    _require_champion(state, "shadow")
+    require_champion(state, "shadow")
     if version in {v.version for v in state.variants if v.role != SHADOW}:
         raise ConflictError(
             f"Version {version} is live on endpoint {state.endpoint!r} and cannot be its shadow",
@@ -224,7 +224,8 @@ def _next(state: DesiredState, live: tuple[Variant, ...]) -> DesiredState:
     return DesiredState(state.endpoint, state.generation + 1, (*live, *kept), status)
 
 
-def _require_champion(state: DesiredState, verb: str) -> None:
+def require_champion(state: DesiredState, verb: str) -> None:
+    """Raise ConflictError for an endpoint that serves no version; ``verb`` is what was to be done."""
     if state.champion is None:
         raise ConflictError(
             f"Endpoint {state.endpoint!r} serves no version, so there is nothing to {verb}",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 from modelops_pipelines.core.release.desired_state import ACTIVE, WHOLE, DesiredState, Variant, variants_of
 from modelops_pipelines.core.windows import text
@@ -52,6 +52,12 @@ class Event:
     def share(self) -> int:
         """The share of the traffic (percent) that the version was given."""
         return int(str(self.evidence.get("share", WHOLE)))
+
+    @property
+    def gate(self) -> Literal["passed", "forced"] | None:
+        """Whether a release passed the gate or was forced past it; None where the gate was not asked."""
+        forced = self.evidence.get("forced")
+        return None if forced is None else "forced" if forced else "passed"
 
 
 @dataclass(frozen=True)

@@ -44,15 +44,22 @@ ROUTE_OF: Final = {
     "evaluate": Route(f"POST {_ENDPOINT}/evaluations", ("version",)),
     "feedback list": Route(f"GET {_ENDPOINT}/feedback"),
     "feedback show": Route(f"GET {_ENDPOINT}/feedback/{{feedback_id}}"),
-    "history": Route("GET /deployments"),
+    "history": Route(f"GET {_ENDPOINT}/events"),
     "key create": Route("POST /keys"),
     "key list": Route("GET /keys"),
+    "model archive": Route(f"POST {_ENDPOINT}/versions/{{version}}/archive", ()),
     "model list": Route(f"GET {_ENDPOINT}/versions"),
+    "model restore": Route(f"POST {_ENDPOINT}/versions/{{version}}/restore", ()),
+    "model tests": Route(f"GET {_ENDPOINT}/tests"),
     "promote": Route(f"POST {_ENDPOINT}/promote", ("version",)),
     "review list": Route(f"GET {_ENDPOINT}/review"),
     "review reopen": Route(f"POST {_ENDPOINT}/review/{{item}}/reopen", ()),
     "rollback": Route(f"POST {_ENDPOINT}/rollback", ()),
+    "shadow end": Route(f"POST {_ENDPOINT}/shadow/end", ()),
+    "shadow show": Route(f"GET {_ENDPOINT}/shadow"),
+    "shadow start": Route(f"POST {_ENDPOINT}/shadow", ("version",)),
     "training-set list": Route(f"GET {_ENDPOINT}/training-sets"),
+    "trials": Route(f"GET {_ENDPOINT}/trials"),
 }
 """Commands with a route that does the same, by their words."""
 _ARGUMENTS = rf"(?P<arguments>(?:{_POSITIONAL})*)(?P<options>(?:{_OPTION})*)"

@@ -50,6 +50,8 @@ from modelops_pipelines.gateway.routes.improve.training_sets import add_training
 from modelops_pipelines.gateway.routes.logs import add_log_routes
 from modelops_pipelines.gateway.routes.overview import add_overview_routes
 from modelops_pipelines.gateway.routes.predictions_openapi import add_prediction_docs
+from modelops_pipelines.gateway.routes.release.trials import add_trial_routes
+from modelops_pipelines.gateway.routes.release.versions import add_version_routes
 from modelops_pipelines.gateway.routes.releases import add_release_routes
 from modelops_pipelines.gateway.routes.windows import add_window_routes
 from modelops_pipelines.gateway.worker.live_metrics import KEEP_SECONDS
@@ -85,6 +87,8 @@ def make_application(
     add_feedback_routes(router, serving, stores)
     add_review_routes(router, serving, stores)
     add_release_routes(router, serving, stores)
+    add_trial_routes(router, serving, stores)
+    add_version_routes(router, serving, stores)
     add_evaluation_routes(router, serving, stores)
     add_checklist_routes(router, serving, stores)
     add_lineage_routes(router, serving, stores)

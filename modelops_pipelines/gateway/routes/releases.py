@@ -4,7 +4,7 @@ They call the same operations as the CLI.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import Header, Query
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
@@ -17,6 +17,9 @@ from modelops_pipelines.gateway.http.refused_versions import telling_why
 from modelops_pipelines.gateway.http.response_models import Moment, VariantInfo
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
+
+if TYPE_CHECKING:
+    from modelops_pipelines.operations.release.apply import Change
 
 MOST_ITEMS = 1000
 _ENDPOINT = "/endpoints/{endpoint}"
@@ -34,7 +37,13 @@ class ReasonMessage(BaseModel):
     reason: Reason = ""
 
 
-class RollbackMessage(ReasonMessage):
+class ChangeMessage(ReasonMessage):
+    """The reason for the change, and whether to make it or only say what it would be."""
+
+    dry_run: StrictBool = Field(default=False, description="answer what would change, and change nothing")
+
+
+class RollbackMessage(ChangeMessage):
     """The reason for the rollback, and the version to return to; or the undo of a rollback."""
 
     to: Annotated[StrictStr, Field(max_length=100)] | None = Field(
@@ -46,7 +55,7 @@ class RollbackMessage(ReasonMessage):
     )
 
 
-class DeployMessage(ReasonMessage):
+class DeployMessage(ChangeMessage):
     """The version to deploy, and its share of the traffic."""
 
     version: Version
@@ -56,7 +65,7 @@ class DeployMessage(ReasonMessage):
     )
 
 
-class PromoteMessage(ReasonMessage):
+class PromoteMessage(ChangeMessage):
     """The version to promote."""
 
     version: Version
@@ -77,6 +86,8 @@ class ChangeInfo(BaseModel):
     changed: bool = Field(description="false when the endpoint was in this state already")
     deployment_id: str | None
     note: str = Field(description="that it was forced past the gate and why, or why a version left; else empty")
+    dry_run: bool = Field(description="true when nothing was changed, and this is what would change")
+    sentence: str = Field(description="the change in words")
 
 
 class DeploymentInfo(BaseModel):
@@ -142,11 +153,12 @@ def _add_change_routes(router: Router, serving: Serving, stores: Stores) -> None
     ) -> dict[str, Any]:
         """Deploy a version on the endpoint. Requests with the same Idempotency-Key deploy it once.
 
-        A version that replaces the champion needs a passed gate, or 'force'; a first deploy and a trial do not.
+        A version that replaces the champion needs a passed gate, or 'force'; a first deploy and a trial do not. With
+        'dry_run' the version is tried in a process of its own, and what the deploy would be refused for is refused.
         """
         from modelops_pipelines.operations.release import commands as releases
 
-        _require_admin(caller, endpoint, force=message.force)
+        require_admin(caller, endpoint, force=message.force)
         spec = serving.endpoint(endpoint).spec
         with telling_why():
             change = releases.deploy(
@@ -156,23 +168,30 @@ def _add_change_routes(router: Router, serving: Serving, stores: Stores) -> None
                 share=message.share,
                 key=key,
                 force=message.force,
+                dry_run=message.dry_run,
                 actor=caller.name,
                 reason=message.reason,
             )
-        return vars(change)
+        return described(change)
 
     @router.post(f"{_ENDPOINT}/promote", role="operate", response_model=ChangeInfo, error_statuses=(409,))
     def promote(endpoint: EndpointName, caller: CallerOf, message: PromoteMessage) -> dict[str, Any]:
         """Promote a version one step towards champion. Requires a passed gate, unless 'force' is true."""
         from modelops_pipelines.operations.release import commands as releases
 
-        _require_admin(caller, endpoint, force=message.force)
+        require_admin(caller, endpoint, force=message.force)
         spec = serving.endpoint(endpoint).spec
         with telling_why():
             change = releases.promote(
-                stores, spec, message.version, force=message.force, actor=caller.name, reason=message.reason
+                stores,
+                spec,
+                message.version,
+                force=message.force,
+                dry_run=message.dry_run,
+                actor=caller.name,
+                reason=message.reason,
             )
-        return vars(change)
+        return described(change)
 
     @router.post(f"{_ENDPOINT}/rollback", role="operate", response_model=ChangeInfo, error_statuses=(409,))
     def roll_back(endpoint: EndpointName, caller: CallerOf, message: RollbackMessage | None = None) -> dict[str, Any]:
@@ -185,31 +204,39 @@ def _add_change_routes(router: Router, serving: Serving, stores: Stores) -> None
             raise InputError("'undo' returns to what the newest rollback removed", "Leave 'to' out")
         if request.force and not request.undo:
             raise InputError("'force' belongs to 'undo': a rollback needs no force", "Leave 'force' out")
-        _require_admin(caller, endpoint, force=request.force)
+        require_admin(caller, endpoint, force=request.force)
         spec = serving.endpoint(endpoint).spec
+        who: dict[str, Any] = {"actor": caller.name, "reason": request.reason, "dry_run": request.dry_run}
         with telling_why():
             if request.undo:
-                return vars(undo_rollback(stores, spec, actor=caller.name, reason=request.reason, force=request.force))
-            return vars(releases.roll_back(stores, spec, actor=caller.name, reason=request.reason, to=request.to))
+                return described(undo_rollback(stores, spec, force=request.force, **who))
+            return described(releases.roll_back(stores, spec, to=request.to, **who))
 
     @router.post(f"{_ENDPOINT}/stop", role="operate", response_model=ChangeInfo, error_statuses=(409,))
-    def stop(endpoint: EndpointName, caller: CallerOf, message: ReasonMessage | None = None) -> dict[str, Any]:
+    def stop(endpoint: EndpointName, caller: CallerOf, message: ChangeMessage | None = None) -> dict[str, Any]:
         """Stop the endpoint: it refuses every prediction until it is started again."""
         from modelops_pipelines.operations.release import commands as releases
 
-        spec = serving.endpoint(endpoint).spec
-        return vars(releases.stop(stores, spec, actor=caller.name, reason=(message or ReasonMessage()).reason))
+        spec, request = serving.endpoint(endpoint).spec, message or ChangeMessage()
+        return described(releases.stop(stores, spec, actor=caller.name, reason=request.reason, dry_run=request.dry_run))
 
     @router.post(f"{_ENDPOINT}/start", role="operate", response_model=ChangeInfo, error_statuses=(409,))
-    def start(endpoint: EndpointName, caller: CallerOf, message: ReasonMessage | None = None) -> dict[str, Any]:
+    def start(endpoint: EndpointName, caller: CallerOf, message: ChangeMessage | None = None) -> dict[str, Any]:
         """Start a stopped endpoint again, with the variants that it had."""
         from modelops_pipelines.operations.release import commands as releases
 
-        spec = serving.endpoint(endpoint).spec
-        return vars(releases.start(stores, spec, actor=caller.name, reason=(message or ReasonMessage()).reason))
+        spec, request = serving.endpoint(endpoint).spec, message or ChangeMessage()
+        return described(
+            releases.start(stores, spec, actor=caller.name, reason=request.reason, dry_run=request.dry_run)
+        )
 
 
-def _require_admin(caller: Caller, endpoint: str, *, force: bool) -> None:
+def described(change: "Change") -> dict[str, Any]:
+    """Return a change with its sentence, as ``ChangeInfo`` has it."""
+    return {**vars(change), "sentence": change.sentence}
+
+
+def require_admin(caller: Caller, endpoint: str, *, force: bool) -> None:
     """Raise ForbiddenError for force without the role admin: who may operate the gate may not go past it."""
     if force:
         caller.require("admin", endpoint)

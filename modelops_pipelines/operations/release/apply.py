@@ -45,6 +45,8 @@ from modelops_pipelines.store.stores import Stores
 DEPLOY_SECONDS = 120.0
 POLL_SECONDS = 0.02
 ATTEMPTS = 10
+UNCHANGED = "none"
+"""The action of a change of the version that serves, where it serves already."""
 
 Acknowledgements = Sequence[Acknowledgement]
 
@@ -76,6 +78,8 @@ class Change:
         if self.became not in (None, LIVE, DEPLOYING):
             return f"{self.endpoint}: deployment {self.deployment_id} was requested before; it is {self.became}"
         if not self.changed and not self.dry_run:
+            if self.note and self.action != UNCHANGED:
+                return f"{self.endpoint}: {self.note}; nothing changed"
             return f"{self.endpoint}: version {self.to_version} is already live; {self.note or 'nothing changed'}"
         done = (
             f"{self.action} {self.from_version or 'nothing'} -> {self.to_version} "
@@ -292,7 +296,7 @@ def _await_deployment(stores: Stores, spec: EndpointSpec, theirs: Deployment) ->
     serving = sum(worker.generation >= generation and not worker.error for worker in acknowledged)
     return Change(
         spec.name,
-        "none",
+        UNCHANGED,
         theirs.version,
         theirs.version,
         theirs.share,
@@ -323,7 +327,7 @@ def _preview(
 
 
 def _unchanged(before: DesiredState, version: str | None) -> Change:
-    return Change(before.endpoint, "none", version, str(version), WHOLE, before.generation, 0, 0.0, changed=False)
+    return Change(before.endpoint, UNCHANGED, version, str(version), WHOLE, before.generation, 0, 0.0, changed=False)
 
 
 def _completed(before: DesiredState, plan: Plan, attempt: Deployment | None, workers: int, seconds: float) -> Change:

@@ -41,6 +41,14 @@ from modelops_pipelines.operations.versions.signed_versions import how_trusted
 from modelops_pipelines.store.stores import Stores
 
 Transition = Callable[[DesiredState], DesiredState | None]
+_STOP, _END_SHADOW = "stop", "end shadow"
+_UNCHANGED_STATUS = {
+    _STOP: "it is stopped already",
+    START: "it is not stopped",
+    DELETE: "it is deleted already",
+    _END_SHADOW: "it has no shadow",
+}
+"""Why each of these changes nothing, where it changes nothing."""
 
 
 def deploy(  # noqa: PLR0913 - the parts of a deploy
@@ -139,7 +147,7 @@ def roll_back(
 
 def stop(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_run: bool = False) -> Change:
     """Have the endpoint refuse every prediction until it is started again; its variants are kept."""
-    return _change_status(stores, spec, "stop", desired_state.stop, ChangeRequest(actor, reason, dry_run=dry_run))
+    return _change_status(stores, spec, _STOP, desired_state.stop, ChangeRequest(actor, reason, dry_run=dry_run))
 
 
 def start(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str, dry_run: bool = False) -> Change:
@@ -168,8 +176,13 @@ def shadow(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reas
 
 
 def end_shadow(stores: Stores, spec: EndpointSpec, *, actor: str, reason: str) -> Change:
-    """Remove the shadow; its answers stay in the lake."""
-    return _change_status(stores, spec, "end shadow", desired_state.without_shadow, ChangeRequest(actor, reason))
+    """Remove the shadow; its answers stay in the lake. Raises ConflictError on an endpoint that serves no version."""
+
+    def ended(state: DesiredState) -> DesiredState | None:
+        desired_state.require_champion(state, "end")
+        return desired_state.without_shadow(state)
+
+    return _change_status(stores, spec, _END_SHADOW, ended, ChangeRequest(actor, reason))
 
 
 def archive(stores: Stores, spec: EndpointSpec, version: str, *, actor: str, reason: str) -> bool:
@@ -242,7 +255,8 @@ def _change_status(
         return Plan(action, after, str(state.champion), is_deployment=False)
 
     version = stores.deployments.desired(spec.name).champion
-    return change(stores, spec, decide, request, version)
+    made = change(stores, spec, decide, request, version)
+    return made if made.changed else replace(made, action=action, note=_UNCHANGED_STATUS[action])
 
 
 def _trust(stores: Stores, spec: EndpointSpec, version: str) -> dict[str, object]:

@@ -68,6 +68,18 @@ def versions_page(
     limit: int,
     sees: Callable[[str], bool] | None = None,
 ) -> Page:
+def history_page(stores: Stores, endpoint: str, cursor: str | None, limit: int) -> Page:
+    """Return the changes in the endpoint's history, newest first, each with its hash and 'gate'. Raises InputError.
+
+    ``gate`` is passed or forced, None where the gate was not asked.
+    """
+    position = _decode_cursor(cursor, 1)
+    found = stores.deployments.newest_events(endpoint, None if position is None else int(position[0]), limit + 1)
+    items = [{**vars(event), "hash": seal, "gate": event.gate} for event, seal in found[:limit]]
+    return Page(items, encode_cursor(json.dumps([items[-1]["number"]])) if len(found) > limit else None)
+
+
+def versions_page(stores: Stores, spec: EndpointSpec, stage: str | None, cursor: str | None, limit: int) -> Page:
     """Return the versions that MLflow has of the endpoint's model, newest first, with their stages. Raises InputError.
 
     A version that was never deployed or judged here is in development. ``sees`` says of which other endpoints of the

@@ -21,6 +21,7 @@ from modelops_pipelines.store.state.release.event_rows import (
     HEAD,
     NOTED,
     append_event,
+    newest_events,
     read_events,
     replaced_since,
     versions_of_events,
@@ -137,6 +138,11 @@ class Deployments:
         """Return an endpoint's events, or all of them, oldest first."""
         with self._database.read() as connected:
             return [event for event, _ in read_events(connected, endpoint)]
+
+    def newest_events(self, endpoint: str, before: int | None, limit: int) -> list[tuple[Event, str]]:
+        """Return at most ``limit`` of the endpoint's events and their hashes, newest first, below a number."""
+        with self._database.read() as connected:
+            return newest_events(connected, endpoint, before, limit)
 
     def replaced_since(self, since: datetime) -> set[str]:
         """Return the endpoints on which a version took another one's place, or part of its traffic, since a moment."""

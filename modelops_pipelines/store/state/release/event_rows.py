@@ -44,6 +44,17 @@ def read_events(connected: sa.Connection, endpoint: str | None = None) -> list[t
     return [_event(row) for row in connected.execute(query).mappings()]
 
 
+def newest_events(connected: sa.Connection, endpoint: str, before: int | None, limit: int) -> list[tuple[Event, str]]:
+    """Return at most ``limit`` of an endpoint's events with their hashes, newest first, below the number ``before``.
+
+    Raises SchemaError.
+    """
+    query = sa.select(*_COLUMNS).where(_EVENTS.c.endpoint == endpoint).order_by(_EVENTS.c.number.desc()).limit(limit)
+    if before is not None:
+        query = query.where(_EVENTS.c.number < before)
+    return [_event(row) for row in connected.execute(query).mappings()]
+
+
 def replaced_since(connected: sa.Connection, since: datetime) -> set[str]:
     """Return the endpoints on which a version took another one's place, or part of its traffic, since a moment."""
     took_over = sa.and_(_EVENTS.c.from_version.is_not(None), _EVENTS.c.from_version != _EVENTS.c.to_version)

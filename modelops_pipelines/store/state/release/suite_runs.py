@@ -49,12 +49,23 @@ class VersionTests:
 
     def of(self, endpoint: str, version: str | None = None, suite: str | None = None) -> list[VersionTest]:
         """Return the endpoint's runs, oldest first; of one version or suite if given."""
-        query = sa.select(_TESTS).where(_TESTS.c.endpoint == endpoint).order_by(_TESTS.c.id)
-        if version is not None:
-            query = query.where(_TESTS.c.version == version)
-        if suite is not None:
-            query = query.where(_TESTS.c.suite == suite)
+        return self._read(_runs(endpoint, version, suite).order_by(_TESTS.c.id))
+
+    def newest(
+        self, endpoint: str, version: str | None = None, suite: str | None = None, limit: int = 10
+    ) -> list[VersionTest]:
+        """Return at most ``limit`` of the endpoint's runs, newest first; of one version or suite if given."""
+        return self._read(_runs(endpoint, version, suite).order_by(_TESTS.c.id.desc()).limit(limit))
+
+    def _read(self, query: "sa.Select[Any]") -> list[VersionTest]:
         with self._database.read() as connected:
             rows = connected.execute(query).mappings().all()
         kept = [{name: value for name, value in row.items() if name != "id"} for row in rows]
         return [VersionTest(**{**row, "at": moment(row["at"])}) for row in kept]
+
+
+def _runs(endpoint: str, version: str | None, suite: str | None) -> "sa.Select[Any]":
+    query = sa.select(_TESTS).where(_TESTS.c.endpoint == endpoint)
+    if version is not None:
+        query = query.where(_TESTS.c.version == version)
+    return query if suite is None else query.where(_TESTS.c.suite == suite)

@@ -16,8 +16,8 @@ from tests.support.paths import ROOT
 PACKAGE = ROOT / "modelops_pipelines"
 ON_THE_HOST = {
     "ab", "alert ack", "alert rules export", "backup", "doctor", "drift", "endpoint add", "endpoint delete",
-    "gateway", "init", "log import", "maintain", "metrics", "model cases", "model restore", "model sign", "model test", "report", "retrain",
-    "shadow", "train", "training-set build", "up",
+    "gateway", "init", "log import", "maintain", "metrics", "model cases", "model sign", "model test", "report", "retrain",
+    "train", "training-set build", "up",
 }  # fmt: skip
 """Commands that errors name and that no route does. A command with a route belongs into ROUTE_OF."""
 NO_COMMANDS = {"modelops installation name1", "modelops gateway"}
@@ -113,7 +113,7 @@ def test_every_route_of_the_table_exists() -> None:
         ),
         (
             "See modelops history e; or modelops retrain e --why",
-            f"See GET /deployments (modelops history e); or modelops retrain e --why ({HOST})",
+            f"See GET /endpoints/e/events (modelops history e); or modelops retrain e --why ({HOST})",
         ),
         ("Wait, or modelops train e --data FILE", f"Wait, or modelops train e --data FILE ({HOST})"),
         ("Send another row", "Send another row"),

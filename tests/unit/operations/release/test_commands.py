@@ -110,6 +110,8 @@ def test_a_change_says_who_serves_it() -> None:
     assert f"{shared}; no gateway is running; it will serve this when it starts, 0.25 s" == change.sentence
     assert f"{shared}; 2 worker(s) serve it, 0.25 s" == replace(change, workers=2).sentence
     assert replace(change, changed=False).sentence == "cancer: version 1 is already live; nothing changed"
+    stopped = Change("cancer", "stop", "1", "1", 100, 1, 0, 0.0, changed=False, note="it is stopped already")
+    assert "cancer: it is stopped already; nothing changed" == stopped.sentence
 
 
 def test_an_identical_deploy_changes_nothing(live: Project) -> None:

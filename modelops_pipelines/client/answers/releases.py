@@ -110,6 +110,8 @@ class Checklist(Result):
     passed: int
     failed: int
     unknown: int
+
+
 class Event(Result):
     """A change in the endpoint's history."""
 

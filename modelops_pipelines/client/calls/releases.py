@@ -4,10 +4,10 @@ import secrets
 from datetime import datetime
 
 from modelops_pipelines.client.answers.reading import many, one
-from modelops_pipelines.client.answers.releases import Change, Checklist, Deployment, Evaluation, PastState, Version
 from modelops_pipelines.client.answers.releases import (
     Archiving,
     Change,
+    Checklist,
     Deployment,
     Evaluation,
     Event,

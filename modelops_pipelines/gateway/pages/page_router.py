@@ -51,8 +51,7 @@ SEE_OTHER = 303
 _LOG = logging.getLogger("modelops.gateway")
 SECTIONS: Final[tuple[tuple[str, str, Access], ...]] = (("overview", "/", "read"),)
 """The navigation: each entry's name, its address under ROOT, and the role that it needs."""
-ENDPOINT_TABS: Final[tuple[tuple[str, str], ...]] = (("release", "/release"),)
-ENDPOINT_TABS: Final[tuple[tuple[str, str], ...]] = (("monitor", ""),)
+ENDPOINT_TABS: Final[tuple[tuple[str, str], ...]] = (("monitor", ""), ("release", "/release"))
 """The pages of an endpoint: each one's name, and its address after the endpoint's."""
 
 

@@ -60,14 +60,6 @@ def deployments_page(
     return Page(items[:limit], following)
 
 
-def versions_page(
-    stores: Stores,
-    spec: EndpointSpec,
-    stage: str | None,
-    cursor: str | None,
-    limit: int,
-    sees: Callable[[str], bool] | None = None,
-) -> Page:
 def history_page(stores: Stores, endpoint: str, cursor: str | None, limit: int) -> Page:
     """Return the changes in the endpoint's history, newest first, each with its hash and 'gate'. Raises InputError.
 
@@ -79,7 +71,14 @@ def history_page(stores: Stores, endpoint: str, cursor: str | None, limit: int) 
     return Page(items, encode_cursor(json.dumps([items[-1]["number"]])) if len(found) > limit else None)
 
 
-def versions_page(stores: Stores, spec: EndpointSpec, stage: str | None, cursor: str | None, limit: int) -> Page:
+def versions_page(
+    stores: Stores,
+    spec: EndpointSpec,
+    stage: str | None,
+    cursor: str | None,
+    limit: int,
+    sees: Callable[[str], bool] | None = None,
+) -> Page:
     """Return the versions that MLflow has of the endpoint's model, newest first, with their stages. Raises InputError.
 
     A version that was never deployed or judged here is in development. ``sees`` says of which other endpoints of the

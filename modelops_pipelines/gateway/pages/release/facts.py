@@ -10,6 +10,7 @@ from modelops_pipelines.core.evaluation.gate import PASS, describe_verdict, tabl
 from modelops_pipelines.core.release.desired_state import ACTIVE, STOPPED, DesiredState
 from modelops_pipelines.core.release.event_log import champion_periods, undoable_rollback
 from modelops_pipelines.core.windows import text
+from modelops_pipelines.gateway.access.keyring import Caller
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.operations.release.endpoint_status import status_of
 from modelops_pipelines.operations.reports.gate_chart import gate_chart
@@ -22,11 +23,11 @@ FAILURES = 5
 """Failed cases of a test run that are shown."""
 
 
-def release_facts(stores: Stores, serving: Serving, spec: EndpointSpec) -> dict[str, Any]:
-    """Return everything on the page, from the state and the registry; the lake is not read."""
+def release_facts(stores: Stores, serving: Serving, spec: EndpointSpec, caller: Caller) -> dict[str, Any]:
+    """Return everything on the page that the caller may see, from the state and the registry, without the lake."""
     state, events = stores.deployments.desired(spec.name), stores.deployments.events(spec.name)
     gates = {gate.version: gate for gate in stores.gates.of(spec.name)}  # oldest first: the newest of a version stays
-    versions, fault = _versions(stores, spec)
+    versions, fault = _versions(stores, spec, caller)
     return {
         "spec": spec,
         "state": state,
@@ -49,15 +50,15 @@ def release_facts(stores: Stores, serving: Serving, spec: EndpointSpec) -> dict[
     }
 
 
-def _versions(stores: Stores, spec: EndpointSpec) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+def _versions(stores: Stores, spec: EndpointSpec, caller: Caller) -> tuple[Sequence[Mapping[str, Any]], str | None]:
     """Return the newest versions, and why those in MLflow are not among them; None where they are."""
     from modelops_pipelines.operations.release.commands import stages
     from modelops_pipelines.operations.release.listing import versions_page
 
     try:
-        return versions_page(stores, spec, None, None, VERSIONS).items, None
+        return versions_page(stores, spec, None, None, VERSIONS, caller.sees_some).items, None
     except (RegistryError, ConflictError) as error:
-        known, stage_of = stores.deployments.versions(spec.model_name), stages(stores, spec)
+        known, stage_of = stores.deployments.versions(spec.model_name), stages(stores, spec, caller.sees_some)
         shown = ("version", "registered_at", "training_set", "run_id")
         recorded = [
             {**{name: getattr(one, name) for name in shown}, "description": "", "stage": stage_of[one.version]}

@@ -24,7 +24,12 @@ def add_release_pages(pages: PageRouter, serving: Serving, stores: Stores) -> No
         spec = serving.endpoint(visit.path["endpoint"]).spec
         at = visit.query.get("at", "")
         past = past_state(stores, spec, _moment(at)) if at else None
-        facts = {**release_facts(stores, serving, spec), "asked_at": at, "past": past, "here": visit.address}
+        facts = {
+            **release_facts(stores, serving, spec, visit.caller),
+            "asked_at": at,
+            "past": past,
+            "here": visit.address,
+        }
         return Page("release.html", facts)
 
     @pages.get(f"{_RELEASE}/{{action}}", role="operate")

@@ -11,6 +11,7 @@ from modelops_pipelines.core.errors import ModelError
 MLMODEL = "MLmodel"
 ADDED_LATER = frozenset({"registered_model_meta"})
 """Files that MLflow adds when a model is loaded by name. They are not hashed and never loaded here."""
+CACHE = "__pycache__"
 
 
 def hash_files(folder: Path) -> str:
@@ -39,9 +40,15 @@ def hash_of(digests: Mapping[bytes, str]) -> str:
 
 
 def copy_files(folder: Path, target: Path) -> None:
-    """Copy the files of ``hash_files`` into an existing folder; raises ModelError as that does, or if copying fails."""
+    """Copy the files of ``hash_files`` into an existing folder; raises ModelError as that does, or if copying fails.
+
+    Caches of Python are left out: who loads a model in place leaves some there, and they are not of the model. In a
+    copy they are hashed, because Python would run them.
+    """
     try:
         for name, path in _files(folder):
+            if CACHE in Path(os.fsdecode(name)).parts:
+                continue
             copy = target / os.fsdecode(name)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)

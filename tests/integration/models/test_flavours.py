@@ -174,7 +174,11 @@ def test_a_row_is_answered_the_same_alone_in_a_batch_and_beside_others(world: Wo
     whole = world.ask(name, FORMS[0], rows)
     with ThreadPoolExecutor(8) as pool:
         asked = list(pool.map(lambda at: world.ask(name, FORMS[0], rows.iloc[at : at + 1]), range(len(rows))))
-    assert same(np.array(whole), [one for [one] in asked])
+    alone = [one for [one] in asked]
+    if name.startswith("onnx"):  # its kernels add up 32-bit numbers in another order for another number of rows
+        np.testing.assert_allclose(np.asarray(alone, dtype=np.float64), np.asarray(whole), rtol=1e-6, atol=1e-9)
+    else:
+        assert same(np.array(whole), alone)
 
 
 @pytest.mark.parametrize("name", FLAVOURS)

@@ -171,6 +171,25 @@ def _kept(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_python_s_caches_are_not_of_a_model_and_in_a_copy_they_are_noticed(trained: Project, tmp_path: Path) -> None:
+    """Who loads a model in place leaves caches there: the same version has the same hash as before."""
+    copies = trained.stores.model_copies
+    source = two_versions(trained)[0].folder
+    plain, cached = tmp_path / "plain", tmp_path / "cached"
+    for folder in (plain, cached):
+        shutil.copytree(source, folder)
+    cache = cached / "code" / "__pycache__"
+    cache.mkdir(parents=True)
+    (cache / "own.cpython-311.pyc").write_bytes(b"compiled")
+    kept, found = copies.keep(cached)
+    assert (kept, found) == copies.keep(plain)
+    assert not list(kept.rglob("__pycache__"))
+    kept.chmod(0o755)
+    (kept / "__pycache__").mkdir()
+    (kept / "__pycache__" / "planted.pyc").write_bytes(b"planted")
+    assert not copies.is_whole(found)
+
+
 def test_doctor_s_check_tells_of_the_files_of_a_served_version_alone(trained: Project) -> None:
     first, second = two_versions(trained)
     deploy_version(trained, first)

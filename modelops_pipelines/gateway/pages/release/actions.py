@@ -258,15 +258,20 @@ def action_named(name: str) -> Action:
 
 def asked_of(action: Action, visit: Visit) -> Asked:
     """Return what the form says; raises InputError that names the field, ForbiddenError for force without admin."""
-    version = visit.text("version", _NUMBER + 1)
-    if (action.needs_version or version) and not (
-        version.isdecimal() and len(version) <= _NUMBER and version[0] != "0"
-    ):
-        raise InputError(f"{version!r} is not the number of a version", "Choose one of the versions on the page")
+    version = visit.text("version")
+    if action.needs_version or version:
+        version = version_of(version)
     values = {field.name: _value(field, visit) for field in action.fields}
     if values.get("force"):
         visit.caller.require("admin", visit.path["endpoint"])
     return Asked(version, visit.caller.name, visit.text("reason", LONGEST_REASON), values)
+
+
+def version_of(given: str) -> str:
+    """Return a version's number as it is written in the registry; raises InputError."""
+    if not (given.isascii() and given.isdecimal() and len(given) <= _NUMBER and not given.startswith("0")):
+        raise InputError(f"{given[:40]!r} is not the number of a version", "Choose one of the versions on the page")
+    return given
 
 
 def _value(field: Field, visit: Visit) -> Any:

@@ -81,7 +81,7 @@ def test_a_forked_process_is_like_a_new_one_and_is_collected(forks: Forks, monke
         assert (said["pid"], said["session"], said["folder"]) == (forked.pid, forked.pid, str(folder))
         assert (said["collects"], said["descriptors"]) == (True, []), "neither the forker's signals nor its sockets"
         forks.end(name, forked.pid)
-        assert not Path(f"/proc/{forked.pid}").exists()
+        wait_until(lambda: not Path(f"/proc/{forked.pid}").exists(), SECONDS)
     assert len(parents) == 1, "the imports are paid once"
 
 

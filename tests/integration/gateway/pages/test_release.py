@@ -159,6 +159,19 @@ def test_force_takes_an_admin(browser: Browser, site: Site) -> None:
     assert 403 == answer.status_code
 
 
+def test_the_checklist_has_every_item_of_the_route(operator: Browser, site: Site) -> None:
+    headers = {"x-api-key": site.keys["read"]}
+    items = site.gateway.client.get("/endpoints/cancer/checklist", headers=headers).json()["items"]
+    page = operator.open("/endpoints/cancer/checklist")
+    assert 200 == page.status_code
+    names = [item["name"] for item in items]
+    places = [page.text.index(f'<th scope="row">{name}</th>') for name in names]
+    assert places == sorted(places)
+    assert "Before the deployment" in operator.text
+    assert 404 == operator.open("/endpoints/cancer/checklist?version=99").status_code
+    assert 422 == operator.open("/endpoints/cancer/checklist?version=x").status_code
+
+
 @needs("chromium")
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_in_a_browser(operator: Browser, site: Site, size: dict[str, int]) -> None:
@@ -169,6 +182,11 @@ def test_in_a_browser(operator: Browser, site: Site, size: dict[str, int]) -> No
         tab.page.get_by_role("heading", name="Versions", exact=True).wait_for()
         assert not tab.scrolls_sideways()
         assert [] == tab.serious()
+        tab.page.get_by_role("link", name="Checklist").click()
+        tab.page.get_by_role("heading", name="After the deployment").wait_for()
+        assert not tab.scrolls_sideways()
+        assert [] == tab.serious()
+        tab.open(RELEASE)
         tab.page.get_by_role("link", name="Deploy version 2").click()
         tab.page.get_by_label("Share of the traffic").fill("10")
         assert [] == tab.serious()

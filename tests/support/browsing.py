@@ -112,5 +112,5 @@ def chromium(
             yield tab
         finally:
             launched.close()
-    assert [] == tab.said
+    assert [] == tab.said, tab.said
     assert all(address.startswith((base, "data:")) for address in tab.asked)

@@ -77,7 +77,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "checklist": ((E, 1), {}),
     "evaluate": ((E, 1), {}),
     "evaluations": ((E,), {"limit": 2}),
-    "alerts": ((E,), {"states": ["open", "resolved"], "limit": 2}),
+    "alerts": ((E,), {"states": ["open", "resolved"], "severity": "error", "before": 9, "limit": 2}),
     "alert": ((999,), {}),
     "acknowledge": ((999,), {"note": "mine"}),
     "resolve": ((999,), {"reason": "over"}),

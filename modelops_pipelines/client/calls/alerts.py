@@ -28,10 +28,25 @@ class AlertCalls:
 
     @operation
     def alerts(
-        self, endpoint: str | None = None, *, states: Iterable[str] = (), limit: int = 100
+        self,
+        endpoint: str | None = None,
+        *,
+        states: Iterable[str] = (),
+        severity: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
     ) -> Call[Listing[Alert]]:
-        """List alerts, newest first. ``states``: pending, open, acknowledged, resolved; by default all but resolved."""
-        query = {"endpoint": endpoint, "state": list(states), "limit": limit}
+        """List alerts, newest first. ``states``: pending, open, acknowledged, resolved; by default all but resolved.
+
+        ``before`` is an alert's number: the older ones are listed, which makes the next page.
+        """
+        query = {
+            "endpoint": endpoint,
+            "state": list(states),
+            "severity": severity,
+            "before": before,
+            "limit": limit,
+        }
         return Call("GET", "/alerts", many(Alert), query=query)
 
     @operation

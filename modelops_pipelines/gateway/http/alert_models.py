@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictStr
 from modelops_pipelines.gateway.http.response_models import Moment
 
 State = Literal["pending", "open", "acknowledged", "resolved"]
+Severity = Literal["error", "warning"]
 Text = Annotated[StrictStr, Field(max_length=2000)]
 Short = Annotated[StrictStr, Field(max_length=200)]
 MOST_MATCHERS = 20

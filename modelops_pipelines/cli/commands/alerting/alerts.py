@@ -7,7 +7,7 @@ import click
 from modelops_pipelines.cli.numbers import NUMBER
 from modelops_pipelines.cli.output import echo, json_option, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores, require_endpoint
-from modelops_pipelines.core.alerting.alerts import RESOLVED
+from modelops_pipelines.core.alerting.alerts import RESOLVED, WORST_FIRST
 
 _COLUMNS = ("id", "endpoint", "rule", "state", "severity", "count", "opened_at", "last_seen_at", "message")
 _STATES = ("pending", "open", "acknowledged", "resolved")
@@ -19,14 +19,18 @@ _MESSAGES = ("created_at", "channel", "status", "attempts", "last_error")
 @click.option("--endpoint", default=None, help="Alerts of this endpoint only.")
 @click.option("--all", "everything", is_flag=True, help="Include resolved alerts.")
 @click.option("--state", "states", type=click.Choice(_STATES), multiple=True, help="Alerts in this state; repeatable.")
+@click.option("--severity", type=click.Choice(WORST_FIRST), default=None, help="Alerts of this severity only.")
 @json_option
-def list_alerts(endpoint: str | None, states: tuple[str, ...], *, everything: bool, as_json: bool) -> None:
+def list_alerts(
+    endpoint: str | None, states: tuple[str, ...], severity: str | None, *, everything: bool, as_json: bool
+) -> None:
     """List the alerts that are not resolved, newest first: pending, open and acknowledged ones."""
     from modelops_pipelines.operations.alerting.views.alerts import STATES, UNRESOLVED, describe_alerts, find_alerts
 
     stores = open_stores()
     wanted = states or (STATES if everything else UNRESOLVED)
-    found = describe_alerts(stores, find_alerts(stores, endpoint, wanted), stores.now())
+    listed = [one for one in find_alerts(stores, endpoint, wanted) if severity in {None, one.severity}]
+    found = describe_alerts(stores, listed, stores.now())
     if endpoint and not found:
         require_endpoint(stores, endpoint)
     rows = [{name: row[name] for name in _COLUMNS} for row in found]

@@ -12,6 +12,7 @@ from modelops_pipelines.gateway.http.alert_models import (
     AlertInfo,
     NoteMessage,
     ResolveMessage,
+    Severity,
     State,
 )
 from modelops_pipelines.gateway.http.guarded_router import NAME_LENGTH, CallerOf, Router
@@ -22,6 +23,8 @@ MOST_ID = 2**53
 Number = Annotated[int, Path(ge=1, le=MOST_ID)]
 OneEndpoint = Annotated[str, Query(max_length=NAME_LENGTH, description="alerts of this endpoint only")]
 States = Annotated[list[State] | None, Query(max_length=4, description="default: pending, open and acknowledged")]
+OneSeverity = Annotated[Severity, Query(description="alerts of this severity only")]
+Before = Annotated[int, Query(ge=1, le=MOST_ID, description="alerts with a smaller number: the next page")]
 _ALERT = "/alerts/{number}"
 
 
@@ -30,13 +33,26 @@ def add_alert_routes(router: Router, stores: Stores) -> None:
 
     @router.get("/alerts", role="read", filters_endpoints=True, response_model=list[AlertInfo])
     def list_alerts(
-        caller: CallerOf, endpoint: OneEndpoint | None = None, state: States = None, limit: Limit = 100
+        caller: CallerOf,
+        endpoint: OneEndpoint | None = None,
+        state: States = None,
+        severity: OneSeverity | None = None,
+        before: Before | None = None,
+        limit: Limit = 100,
     ) -> list[dict[str, Any]]:
         """List the alerts of the endpoints in the key's scope, newest first; by default those not resolved."""
-        from modelops_pipelines.operations.alerting.views.alerts import UNRESOLVED, describe_alerts, find_alerts
+        from modelops_pipelines.operations.alerting.views.alerts import UNRESOLVED, alerts_page, describe_alerts
 
-        found = find_alerts(stores, endpoint, state or UNRESOLVED, caller.sees)
-        return describe_alerts(stores, found[:limit], stores.now())
+        found = alerts_page(
+            stores,
+            endpoint,
+            state or UNRESOLVED,
+            within=caller.endpoints,
+            severity=severity,
+            before=before,
+            most=limit,
+        )
+        return describe_alerts(stores, found, stores.now())
 
     @router.get(_ALERT, role="read", filters_endpoints=True, response_model=AlertDetails)
     def show_alert(number: Number, caller: CallerOf) -> dict[str, Any]:

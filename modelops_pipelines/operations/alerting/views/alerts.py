@@ -32,9 +32,8 @@ def find_alerts(
     stores: Stores,
     endpoint: str | None = None,
     states: Collection[str] = UNRESOLVED,
-    sees: Callable[[str], bool] = lambda _: True,
 ) -> list[Alert]:
-    """Return the alerts in one of these states, newest first; ``sees`` says which endpoints may be shown.
+    """Return the alerts in one of these states, newest first; of one endpoint if given.
 
     Resolved ones are among the newest MOST_LISTED.
     """
@@ -43,7 +42,26 @@ def find_alerts(
         if RESOLVED in states
         else stores.alerts.unresolved(endpoint)[::-1]
     )
-    return [alert for alert in found if alert.state in states and sees(alert.endpoint)]
+    return [alert for alert in found if alert.state in states]
+
+
+def alerts_page(
+    stores: Stores,
+    endpoint: str | None = None,
+    states: Collection[str] = UNRESOLVED,
+    *,
+    within: Collection[str] | None = None,
+    severity: str | None = None,
+    before: int | None = None,
+    most: int = 100,
+) -> list[Alert]:
+    """Return at most so many alerts in one of these states, newest first; ``before`` one with this number.
+
+    ``within`` are the endpoints that may be shown; None: all, also those of the whole home.
+    """
+    named = None if endpoint is None else {endpoint}
+    shown = named if within is None else set(within) if named is None else named & set(within)
+    return stores.alerts.page(states, most, endpoints=shown, severity=severity, before=before)
 
 
 def alert_numbered(stores: Stores, number: int, sees: Callable[[str], bool] = lambda _: True) -> Alert:

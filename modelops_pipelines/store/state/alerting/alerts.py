@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
-from modelops_pipelines.core.alerting.alerts import OPEN, RESOLVED, Alert, Verdict
+from modelops_pipelines.core.alerting.alerts import ACKNOWLEDGED, OPEN, PENDING, RESOLVED, Alert, Verdict
 from modelops_pipelines.core.alerting.records import AlertRecord
 from modelops_pipelines.store.state.alerting.alert_events import write_event
 from modelops_pipelines.store.state.alerting.verdicts import write_verdicts
@@ -22,6 +22,12 @@ _ALERTS = STATE_TABLES["alerts"]
 _TIMES = ("opened_at", "last_seen_at", "resolved_at", "acknowledged_at")
 _UNRESOLVED = _ALERTS.c.status != sa.literal_column(f"'{RESOLVED}'")
 """In the words of the index ``one_open_alert``, which SQLite uses only for a literal."""
+_IN_STATE = {
+    PENDING: _ALERTS.c.status == PENDING,
+    OPEN: sa.and_(_ALERTS.c.status == OPEN, _ALERTS.c.acknowledged_at.is_(None)),
+    ACKNOWLEDGED: sa.and_(_ALERTS.c.status == OPEN, _ALERTS.c.acknowledged_at.is_not(None)),
+    RESOLVED: _ALERTS.c.status == RESOLVED,
+}
 
 
 class Alerts:
@@ -38,6 +44,28 @@ class Alerts:
             query = query.where(_ALERTS.c.endpoint == endpoint)
         if status is not None:
             query = query.where(_ALERTS.c.status == status)
+        with self._database.read() as connected:
+            return [_alert(row) for row in connected.execute(query).mappings()]
+
+    def page(
+        self,
+        states: Collection[str],
+        most: int,
+        *,
+        endpoints: Collection[str] | None = None,
+        severity: str | None = None,
+        before: int | None = None,
+    ) -> list[Alert]:
+        """Return at most so many alerts in one of these states, newest first; None for ``endpoints`` is all of them.
+
+        ``before`` is a number: older alerts than that one are returned.
+        """
+        wanted = [sa.or_(sa.false(), *(_IN_STATE[state] for state in states))]
+        wanted += [] if RESOLVED in states else [_UNRESOLVED]
+        wanted += [] if endpoints is None else [_ALERTS.c.endpoint.in_(endpoints)]
+        wanted += [] if severity is None else [_ALERTS.c.severity == severity]
+        wanted += [] if before is None else [_ALERTS.c.id < before]
+        query = sa.select(_ALERTS).where(*wanted).order_by(_ALERTS.c.id.desc()).limit(most)
         with self._database.read() as connected:
             return [_alert(row) for row in connected.execute(query).mappings()]
 

@@ -19,6 +19,7 @@ from modelops_pipelines.operations.alerting.causes.in_time import in_time
 from modelops_pipelines.operations.alerting.delivery import compose as composing
 from modelops_pipelines.operations.alerting.delivery.compose import compose
 from modelops_pipelines.operations.alerting.life.raise_alerts import raise_alerts
+from modelops_pipelines.store.stores import Stores
 from tests.fakes.lake_rows import write
 from tests.support.project import CANCER_YAML, Project, make_project
 
@@ -161,22 +162,31 @@ def test_the_run_that_failed_is_named_and_linked(project: Project) -> None:
     errors = opened(project, "error_rate")
     found = compose(project.stores, [told(errors)], NOW)
     assert pipeline.message == causes(found)["pipeline"]["text"]
-    [link] = compose(project.stores, [told(pipeline)], NOW)["links"]
+    [_, link] = compose(project.stores, [told(pipeline)], NOW)["links"]
     assert (f"Run {run[:8]} in Dagster", True) == (link["label"], link["url"].endswith(f"/runs/{run}"))
 
 
 def test_a_report_is_linked_once_it_is_there_under_the_public_address(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", YAML, MODELOPS_PUBLIC_URL="https://ml.example.org/")
     alert = opened(project, "drift")
-    assert [] == compose(project.stores, [told(alert)], NOW)["links"]
+    page = "https://ml.example.org/ui/alerts/1"
+    assert [{"label": "Alert 1: drift", "url": page}] == compose(project.stores, [told(alert)], NOW)["links"]
     folder = project.stores.settings.reports / "cancer"
     folder.mkdir(parents=True)
     for name in ("health.html", "drift-2026-03-01T09.html", "drift-2026-03-02T09.html"):
         (folder / name).touch()
     base = "https://ml.example.org/endpoints/cancer/reports"
     links = [link["url"] for link in compose(project.stores, [told(alert)], NOW)["links"]]
-    assert [f"{base}/health.html", f"{base}/drift-2026-03-02T09.html"] == links
+    assert [page, f"{base}/health.html", f"{base}/drift-2026-03-02T09.html"] == links
     project.stores.database.close()
+
+
+@pytest.mark.parametrize(("host", "leads"), [("127.0.0.1", 3), ("localhost", 3), ("0.0.0.0", 0)])
+def test_pages_of_alerts_are_linked_where_people_reach_them(project: Project, host: str, leads: int) -> None:
+    several = [told(replace(opened(project, "drift"), id=number)) for number in range(1, 6)]
+    settings = replace(project.stores.settings, host=host)
+    assert leads == len(compose(Stores(settings), several, NOW)["links"])
+    assert [] == compose(project.stores, [told(replace(opened(project, "drift"), id=0))], NOW, test=True)["links"]
 
 
 def test_who_acknowledged_is_told_and_is_not_asked_again(project: Project) -> None:
@@ -252,4 +262,5 @@ def test_a_reading_that_hangs_is_waited_for_a_short_time_and_never_twice_at_once
 def test_an_alert_on_the_home_is_told_without_an_endpoint(project: Project) -> None:
     alert = replace(opened(project, "error_rate"), endpoint="(home)", kind="storage", rule="disk_full")
     content = compose(project.stores, [told(alert)], NOW)
-    assert ("[error] (home): disk_full opened", [], []) == (content["title"], content["causes"], content["links"])
+    assert ("[error] (home): disk_full opened", []) == (content["title"], content["causes"])
+    assert ["Alert 1: disk_full"] == [link["label"] for link in content["links"]]

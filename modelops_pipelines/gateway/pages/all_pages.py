@@ -4,6 +4,8 @@ from fastapi import FastAPI
 
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.pages.monitor.endpoint import add_endpoint_page
+from modelops_pipelines.gateway.pages.alerting.alerts import add_alert_pages
+from modelops_pipelines.gateway.pages.alerting.silences import add_silence_pages
 from modelops_pipelines.gateway.pages.overview import add_overview
 from modelops_pipelines.gateway.pages.page_router import PageRouter
 from modelops_pipelines.gateway.pages.release.pages import add_release_pages
@@ -21,3 +23,5 @@ def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring) 
     add_endpoint_page(pages, serving, stores)
     add_overview(pages, serving, stores)
     add_release_pages(pages, serving, stores)
+    add_alert_pages(pages, serving, stores)
+    add_silence_pages(pages, stores)

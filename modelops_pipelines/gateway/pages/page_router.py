@@ -49,7 +49,10 @@ FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES, MAX_FIELDS = 512 * 1024, 200
 SEE_OTHER = 303
 _LOG = logging.getLogger("modelops.gateway")
-SECTIONS: Final[tuple[tuple[str, str, Access], ...]] = (("overview", "/", "read"),)
+SECTIONS: Final[tuple[tuple[str, str, Access], ...]] = (
+    ("overview", "/", "read"),
+    ("alerts", "/alerts", "read"),
+)
 """The navigation: each entry's name, its address under ROOT, and the role that it needs."""
 ENDPOINT_TABS: Final[tuple[tuple[str, str], ...]] = (("monitor", ""), ("release", "/release"))
 """The pages of an endpoint: each one's name, and its address after the endpoint's."""
@@ -87,18 +90,25 @@ class PageRouter:
         self.cookies = Cookies(secure=(stores.settings.public_url or "").startswith("https:"))
         app.state.pages = {}
 
-    def get(self, path: str, *, role: Access, filters_endpoints: bool = False) -> Callable[[Handler], Handler]:
-        """Add a page at a path under ROOT; for ``filters_endpoints`` see ``guarded_router.Router.add``."""
-        return self._add("GET", path, role, filters_endpoints=filters_endpoints)
+    def get(
+        self, path: str, *, role: Access, filters_endpoints: bool = False, filters_teams: bool = False
+    ) -> Callable[[Handler], Handler]:
+        """Add a page at a path under ROOT; ``filters_endpoints`` and ``filters_teams`` as in ``guarded_router``."""
+        return self._add("GET", path, role, endpoints=filters_endpoints, teams=filters_teams)
 
-    def post(self, path: str, *, role: Access, filters_endpoints: bool = False) -> Callable[[Handler], Handler]:
+    def post(
+        self, path: str, *, role: Access, filters_endpoints: bool = False, filters_teams: bool = False
+    ) -> Callable[[Handler], Handler]:
         """Add what a form does; its handler returns Done, or a Page that shows the outcome."""
-        return self._add("POST", path, role, filters_endpoints=filters_endpoints)
+        return self._add("POST", path, role, endpoints=filters_endpoints, teams=filters_teams)
 
-    def _add(self, method: str, path: str, role: Access, *, filters_endpoints: bool) -> Callable[[Handler], Handler]:
+    def _add(
+        self, method: str, path: str, role: Access, *, endpoints: bool, teams: bool
+    ) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
             whole = f"{ROOT}{path}"
-            answer = partial(self._answer, _Guarded(handler, role, filters_endpoints=filters_endpoints))
+            guarded = _Guarded(handler, role, filters_endpoints=endpoints, filters_teams=teams)
+            answer = partial(self._answer, guarded)
             self._app.add_route(whole, _endpoint(answer), methods=[method], include_in_schema=False)
             self._app.state.pages[f"{method} {whole}"] = role
             return handler
@@ -146,7 +156,7 @@ class PageRouter:
         if fault is not None:
             raise fault
         if page.role != PUBLIC and caller is not None:
-            if page.filters_endpoints:
+            if page.filters_endpoints or (page.filters_teams and caller.teams is not None):
                 caller.require_role(page.role)
             else:
                 caller.require(page.role, visit.path.get("endpoint"))
@@ -205,6 +215,7 @@ class _Guarded:
     handler: Handler
     role: Access
     filters_endpoints: bool
+    filters_teams: bool = False
 
 
 def _known(session: Session | None) -> Session:

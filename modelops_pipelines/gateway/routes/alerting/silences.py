@@ -4,8 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
-from modelops_pipelines.core.errors import ForbiddenError
-from modelops_pipelines.gateway.access.keyring import Caller
+from modelops_pipelines.gateway.access.silence_scope import require_own_endpoint
 from modelops_pipelines.gateway.http.alert_models import SilenceInfo, SilenceMessage, SilenceStatus
 from modelops_pipelines.gateway.http.guarded_router import CallerOf, Router
 from modelops_pipelines.gateway.routes.alerting.alerts import Number
@@ -38,10 +37,9 @@ def add_silence_routes(router: Router, stores: Stores) -> None:
     def make_silence(caller: CallerOf, message: SilenceMessage) -> dict[str, Any]:
         """Send nobody the messages of the alerts that match, for a time or every week. They are listed all the same."""
         from modelops_pipelines.operations.alerting.life.act_on_alerts import silence
-        from modelops_pipelines.operations.alerting.views.silences import describe_silence, is_within
+        from modelops_pipelines.operations.alerting.views.silences import describe_silence
 
-        if not is_within(message.matchers, caller.endpoints):
-            raise _out_of_scope(caller)
+        require_own_endpoint(caller, message.matchers)
         made = silence(
             stores,
             message.matchers,
@@ -67,11 +65,3 @@ def add_silence_routes(router: Router, stores: Stores) -> None:
 
         silence_numbered(stores, number, lambda one: is_within(one.matchers, caller.endpoints))
         return describe_silence(end_silence(stores, number, caller.name), stores.now())
-
-
-def _out_of_scope(caller: Caller) -> ForbiddenError:
-    scope = ", ".join(sorted(caller.endpoints or ())) or "no endpoint"
-    return ForbiddenError(
-        f"{caller.shown} silences alerts of its own endpoints only",
-        f"Add the matcher 'endpoint' with one of: {scope}; without * and ?",
-    )

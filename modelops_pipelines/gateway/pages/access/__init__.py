@@ -1,0 +1,1 @@
+"""Pages on who may call the gateway: API keys and limits."""

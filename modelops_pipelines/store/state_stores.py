@@ -7,6 +7,7 @@ from modelops_pipelines.store.settings import Settings, load_settings, prepare_h
 
 if TYPE_CHECKING:
     from modelops_pipelines.store.state.access.api_keys import Keys
+    from modelops_pipelines.store.state.access.sent_forms import SentForms
     from modelops_pipelines.store.state.access.sessions import Sessions
     from modelops_pipelines.store.state.alerting.acceptances import Acceptances
     from modelops_pipelines.store.state.alerting.alert_events import AlertEvents
@@ -287,6 +288,13 @@ class StateStores:
         from modelops_pipelines.store.state.access.sessions import Sessions
 
         return Sessions(self.database)
+
+    @cached_property
+    def sent_forms(self) -> "SentForms":
+        """Forms of the pages that may be sent once, and were."""
+        from modelops_pipelines.store.state.access.sent_forms import SentForms
+
+        return SentForms(self.database)
 
     @cached_property
     def deletions(self) -> "Deletions":

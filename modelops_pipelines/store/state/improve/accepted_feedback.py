@@ -12,11 +12,11 @@ from modelops_pipelines.store.state.database import Database, moment, to_micros
 from modelops_pipelines.store.state.improve.feedback_events import (
     ACCEPTED,
     Act,
-    insert_new,
     locked_mark,
     require_there,
     write_event,
 )
+from modelops_pipelines.store.state.new_rows import insert_new
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
 ROWS = STATE_TABLES["accepted_feedback"]

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 
 from modelops_pipelines.core.errors import UnknownError
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.store.state.database import Database, from_micros, moment, to_micros
+from modelops_pipelines.store.state.new_rows import insert_new
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
 FLAGGED, UNFLAGGED, ASSIGNED, ACCEPTED, DELETED = ACTIONS = ("flagged", "unflagged", "assigned", "accepted", "deleted")
@@ -90,12 +90,6 @@ def require_there(mark: RowMapping) -> None:
             f"The feedback {mark['feedback_id'][:80]!r} was deleted at {text(deleted_at)}",
             "Nothing can be done with it; its history is kept",
         )
-
-
-def insert_new(connected: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> bool:
-    """Insert a row unless there is one with its key; return whether it was inserted."""
-    insert = postgresql.insert if connected.dialect.name == "postgresql" else sqlite.insert
-    return connected.execute(insert(table).values(**values).on_conflict_do_nothing()).rowcount > 0
 
 
 def _is(endpoint: str, feedback_id: str) -> sa.ColumnElement[bool]:

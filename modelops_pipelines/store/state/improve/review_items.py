@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from modelops_pipelines.core.improve.review.verdicts import DECIDED, DONE, DROPPED, OPEN
 from modelops_pipelines.store.state.capture.erased_requests import digest_of
 from modelops_pipelines.store.state.database import Database, moment, to_micros
-from modelops_pipelines.store.state.improve.feedback_events import insert_new
+from modelops_pipelines.store.state.new_rows import insert_new
 from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 
 ITEMS, VERDICTS = STATE_TABLES["review_items"], STATE_TABLES["review_verdicts"]

@@ -52,6 +52,7 @@ _LOG = logging.getLogger("modelops.gateway")
 SECTIONS: Final[tuple[tuple[str, str, Access], ...]] = (
     ("overview", "/", "read"),
     ("alerts", "/alerts", "read"),
+    ("keys", "/keys", "admin"),
 )
 """The navigation: each entry's name, its address under ROOT, and the role that it needs."""
 ENDPOINT_TABS: Final[tuple[tuple[str, str], ...]] = (("monitor", ""), ("release", "/release"))

@@ -236,9 +236,7 @@ def test_the_pages_hold_on_a_phone_and_on_a_desk(desk: Desk) -> None:
     alert = _raised(desk, "label_coverage")
     for size in (PHONE, None):
         with chromium(desk.gateway, size=size) as tab:
-            tab.open("/alerts")
-            tab.page.fill("#key", desk.keys["ann"])
-            tab.page.click("main button")
+            tab.sign_in(desk.keys["ann"])
             for path in ("/alerts?state=all", f"/alerts/{alert.id}", "/silences"):
                 tab.open(path)
                 for opened in tab.page.locator("details summary").all():

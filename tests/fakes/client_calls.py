@@ -82,6 +82,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "acknowledge": ((999,), {"note": "mine"}),
     "resolve": ((999,), {"reason": "over"}),
     "alert_rules": ((E,), {}),
+    "try_alert_rule": ((E, {"kind": "error_rate", "above": 0.9}), {}),
     "add_alert_rule": ((E, {"kind": "error_rate", "above": 0.9, "name": "tried"}), {}),
     "remove_alert_rule": ((E, "tried"), {}),
     "silences": ((), {"status": "active"}),

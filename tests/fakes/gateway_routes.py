@@ -111,6 +111,7 @@ ROUTES = [
     Route("POST", "/alerts/{number}/resolve", "operate", 404, {"reason": "over"}, lists=True),
     Route("GET", "/endpoints/{endpoint}/alert-rules", "read", 200),
     Route("POST", "/endpoints/{endpoint}/alert-rules", "operate", 422, {"rule": {"kind": "none"}}),
+    Route("POST", "/endpoints/{endpoint}/alert-rules/try", "operate", 422, {"rule": {"kind": "none"}}),
     Route("DELETE", "/endpoints/{endpoint}/alert-rules/{rule}", "operate", 404),
     Route("GET", "/silences", "read", 200, lists=True),
     Route("POST", "/silences", "operate", 422, {}, lists=True),

@@ -67,6 +67,7 @@ def calls(rows: list[dict[str, Any]], prediction_id: str) -> list[Call]:
         Call("post", "/alerts/{number}/resolve", (404,), reason),
         Call("get", f"{one}/alert-rules"),
         Call("post", f"{one}/alert-rules", (201,), {"rule": {"kind": "error_rate", "above": 0.9, "name": "tried"}}),
+        Call("post", f"{one}/alert-rules/try", (200,), {"rule": {"kind": "error_rate", "above": 0.9}}),
         Call("delete", f"{one}/alert-rules/{{rule}}"),
         Call("get", "/silences"),
         Call("post", "/silences", (201,), {"matchers": {"rule": "x"}, "until": "2100-01-01T00:00:00Z", **reason}),

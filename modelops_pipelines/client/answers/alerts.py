@@ -159,6 +159,49 @@ class RuleVersion(Result):
 
 
 @dataclass(frozen=True)
+class WouldBe(Result):
+    """An alert that a rule would have opened; times are those of the ends of windows."""
+
+    opened_at: datetime
+    resolved_at: datetime | None
+    """Null: it would be open."""
+    message: str
+
+
+@dataclass(frozen=True)
+class PastDays(Result):
+    """What a rule would have said of the last days; ``counts`` are verdicts by their state."""
+
+    days: int
+    counts: Mapping[str, int]
+    alerts: tuple[WouldBe, ...]
+    newest_failure: str | None
+    newest: str | None
+    why_none: str
+    """Why there is no verdict; empty where there are some."""
+
+
+@dataclass(frozen=True)
+class RuleTrial(Result):
+    """What synthetic requests say of a rule, and the channels that would be told of its alert."""
+
+    result: str
+    reason: str
+    told: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RuleTry(Result):
+    """What a rule that is not saved would do; ``before`` is the same of the rule in force of its name."""
+
+    rule: str
+    definition: Mapping[str, Any]
+    past: PastDays
+    before: PastDays | None
+    trial: RuleTrial
+
+
+@dataclass(frozen=True)
 class DeadLetter(Result):
     """A message that no channel took, and that is not tried any more."""
 

@@ -10,6 +10,7 @@ from modelops_pipelines.client.answers.alerts import (
     DeadLetter,
     Resent,
     Rule,
+    RuleTry,
     RuleVersion,
     Silence,
 )
@@ -76,6 +77,12 @@ class AlertCalls:
         """Add a rule at run time, with the keys of ``alerts`` in the endpoint's YAML, or a new version of one."""
         message, parts = body_of({"rule": dict(rule)}), {"endpoint": endpoint}
         return Call("POST", _RULES, one(RuleVersion), parts, content=message, retry=_UNSENT)
+
+    @operation
+    def try_alert_rule(self, endpoint: str, rule: Mapping[str, Any]) -> Call[RuleTry]:
+        """Try a rule before it is added: on the last 30 days, and on synthetic requests. It takes seconds."""
+        message, parts = body_of({"rule": dict(rule)}), {"endpoint": endpoint}
+        return Call("POST", f"{_RULES}/try", one(RuleTry), parts, content=message)
 
     @operation
     def remove_alert_rule(self, endpoint: str, rule: str) -> Call[RuleVersion]:

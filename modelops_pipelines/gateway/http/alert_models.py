@@ -192,6 +192,43 @@ class RuleVersionInfo(BaseModel):
     actor: str
 
 
+class WouldBeInfo(BaseModel):
+    """An alert that a rule would have opened; times are those of the ends of windows."""
+
+    opened_at: Moment
+    resolved_at: Moment | None = Field(description="null: it would be open")
+    message: str
+
+
+class PastDaysInfo(BaseModel):
+    """What a rule would have said of the last days."""
+
+    days: int
+    counts: dict[Literal["passed", "failed", "not judged"], int] = Field(description="verdicts by their state")
+    alerts: list[WouldBeInfo]
+    newest_failure: str | None
+    newest: str | None = Field(description="what the newest verdict says")
+    why_none: str = Field(description="why there is no verdict; empty where there are some")
+
+
+class RuleTrialInfo(BaseModel):
+    """What synthetic requests say of a rule, and the channels that would be told of its alert."""
+
+    result: Literal["fires", "does not fire", "always fires", "could not be tried", "fails"]
+    reason: str
+    told: list[str]
+
+
+class RuleTryInfo(BaseModel):
+    """What a rule that is not saved would do. Nothing was written, and nobody was told."""
+
+    rule: str
+    definition: dict[str, Any] = Field(description="the rule as the YAML would have it, with its defaults")
+    past: PastDaysInfo
+    before: PastDaysInfo | None = Field(description="the same of the rule in force of this name; null without one")
+    trial: RuleTrialInfo
+
+
 class DeadLetterInfo(BaseModel):
     """A message that no channel took, and that is not tried any more."""
 

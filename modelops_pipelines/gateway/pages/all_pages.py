@@ -6,6 +6,7 @@ from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.pages.monitor.endpoint import add_endpoint_page
 from modelops_pipelines.gateway.pages.access.keys import add_key_pages
 from modelops_pipelines.gateway.pages.alerting.alerts import add_alert_pages
+from modelops_pipelines.gateway.pages.alerting.rules import add_rule_pages
 from modelops_pipelines.gateway.pages.alerting.silences import add_silence_pages
 from modelops_pipelines.gateway.pages.overview import add_overview
 from modelops_pipelines.gateway.pages.page_router import PageRouter
@@ -26,4 +27,5 @@ def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring) 
     add_release_pages(pages, serving, stores)
     add_alert_pages(pages, serving, stores)
     add_silence_pages(pages, stores)
+    add_rule_pages(pages, serving, stores)
     add_key_pages(pages, serving, stores, keyring)

@@ -63,6 +63,35 @@ def add_rule(endpoint: str, settings: tuple[str, ...], file: Any, *, as_json: bo
         echo(f"Rule {made.name} of {endpoint} is in force (version {made.version}).{_replaced(before.get(made.name))}")
 
 
+@rules.command("try")
+@click.argument("endpoint")
+@click.argument("settings", metavar="KEY=VALUE...", nargs=-1)
+@click.option("--file", "file", type=click.File("r"), default=None, help="A YAML file with the rule; - for stdin.")
+@json_option
+def try_rule(endpoint: str, settings: tuple[str, ...], file: Any, *, as_json: bool) -> None:
+    """Try a rule of ENDPOINT before it is added: what it would have said of the last 30 days, and a trial.
+
+    Its keys are those of 'add'. The alerts are listed that it would have opened, oldest first. Nothing is written, and
+    nobody is told.
+    """
+    from modelops_pipelines.operations.endpoints.lookup import endpoint_named
+    from modelops_pipelines.operations.testing.rule_trials.try_change import try_change
+
+    if bool(settings) == (file is not None):
+        raise click.UsageError("Give the rule as KEY=VALUE, or in a --file.")
+    stores = open_stores()
+    given = _from_file(file) if file is not None else _from_settings(settings)
+    tried = try_change(stores, endpoint_named(stores, endpoint), given).describe()
+    if as_json:
+        show_value(tried, as_json=True)
+        return
+    for name, past in (("would have", tried["past"]), ("in force now, it has", tried["before"])):
+        if past is not None:
+            echo(f"{tried['rule']}, {name}: {_past_words(past)}", err=True)
+    echo(f"On synthetic requests it {tried['trial']['result']}: {tried['trial']['reason']}", err=True)
+    show_rows(tried["past"]["alerts"], as_json=False, empty="It would have opened no alert.")
+
+
 @rules.command("remove")
 @click.argument("endpoint")
 @click.argument("name")
@@ -98,6 +127,13 @@ def export_rules(endpoint: str, *, as_json: bool) -> None:
         show_rows([row["definition"] for row in rule_rows(stores, spec)], as_json=True, empty="")
     else:
         echo(export(stores, spec), nl=False)
+
+
+def _past_words(past: Mapping[str, Any]) -> str:
+    if past["why_none"]:
+        return f"no verdict in {past['days']} days: {past['why_none']}"
+    counts = ", ".join(f"{count} {state}" for state, count in past["counts"].items())
+    return f"{len(past['alerts'])} alert(s) in {past['days']} days, of verdicts {counts}"
 
 
 def _replaced(before: Mapping[str, Any] | None) -> str:

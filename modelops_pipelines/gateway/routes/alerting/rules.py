@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import Path
 
-from modelops_pipelines.gateway.http.alert_models import RuleInfo, RuleMessage, RuleVersionInfo
+from modelops_pipelines.gateway.http.alert_models import RuleInfo, RuleMessage, RuleTryInfo, RuleVersionInfo
 from modelops_pipelines.gateway.http.guarded_router import NAME_LENGTH, CallerOf, EndpointName, Router
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
@@ -35,6 +35,19 @@ def add_rule_routes(router: Router, serving: Serving, stores: Stores) -> None:
         from modelops_pipelines.operations.alerting.life.change_rules import add_rule as add
 
         return vars(add(stores, serving.endpoint(endpoint).spec, message.rule, actor=caller.name))
+
+    @router.post(f"{_RULES}/try", role="operate", response_model=RuleTryInfo)
+    def try_rule(endpoint: EndpointName, caller: CallerOf, message: RuleMessage) -> dict[str, Any]:
+        """Try a rule before it is added: what it would have said of the last 30 days, and of synthetic requests.
+
+        It takes seconds, and changes nothing; 503 while another rule is being tried. A rule with a SQL file of the
+        gateway's host requires the role admin.
+        """
+        if _FILE in message.rule:
+            caller.require("admin", endpoint)
+        from modelops_pipelines.operations.testing.rule_trials.try_change import try_change
+
+        return try_change(stores, serving.endpoint(endpoint).spec, message.rule).describe()
 
     @router.delete(f"{_RULES}/{{rule}}", role="operate", response_model=RuleVersionInfo, error_statuses=(409,))
     def remove_rule(endpoint: EndpointName, rule: RuleName, caller: CallerOf) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def add_rule(stores: Stores, spec: EndpointSpec, attributes: Mapping[str, Any], 
     ``spec`` is as its YAML has it. Raises InputError with every fault, ConflictError for the name of a rule of the
     YAML, or for too many rules.
     """
-    rule = _checked(spec, attributes)
+    rule = checked_rule(spec, attributes)
     if rule.name in {one.name for one in spec.alerts}:
         fix = "Change it there, or give this one a 'name' of its own"
         raise ConflictError(f"Rule {rule.name!r} is in the YAML of endpoint {spec.name!r}", fix)
@@ -90,8 +90,8 @@ def export_rules(stores: Stores, spec: EndpointSpec) -> str:
     return "\n".join(lines) + "\n" if len(lines) > 1 else "  alerts: []\n"
 
 
-def _checked(spec: EndpointSpec, attributes: Mapping[str, Any]) -> AlertRule:
-    """Return the rule of these attributes; raises InputError with every fault."""
+def checked_rule(spec: EndpointSpec, attributes: Mapping[str, Any]) -> AlertRule:
+    """Return an endpoint's rule of these attributes, the keys of the YAML; raises InputError with every fault."""
     import yaml
 
     report = Report("rule")

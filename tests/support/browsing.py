@@ -83,6 +83,7 @@ class Tab:
         found = Axe().run(self.page).response["violations"]
         graves = [one for one in found if one["impact"] in ("serious", "critical")]
         return [f"{one['id']}: {node['html']} {node['failureSummary']}" for one in graves for node in one["nodes"]]
+
     def sign_in(self, key: str) -> None:
         """Sign in with a key, once the browser has moved the focus to where it is typed."""
         self.open("/sign-in")

@@ -3,11 +3,11 @@
 from fastapi import FastAPI
 
 from modelops_pipelines.gateway.access.keyring import Keyring
-from modelops_pipelines.gateway.pages.monitor.endpoint import add_endpoint_page
 from modelops_pipelines.gateway.pages.access.keys import add_key_pages
 from modelops_pipelines.gateway.pages.alerting.alerts import add_alert_pages
 from modelops_pipelines.gateway.pages.alerting.rules import add_rule_pages
 from modelops_pipelines.gateway.pages.alerting.silences import add_silence_pages
+from modelops_pipelines.gateway.pages.monitor.endpoint import add_endpoint_page
 from modelops_pipelines.gateway.pages.overview import add_overview
 from modelops_pipelines.gateway.pages.page_router import PageRouter
 from modelops_pipelines.gateway.pages.release.pages import add_release_pages

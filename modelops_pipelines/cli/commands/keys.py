@@ -81,11 +81,11 @@ def create(
     """
     granted = grant(name, roles, TEST if test else LIVE, endpoints or None, team)
     stores = open_stores()
+    _show_once(stores, create_key(stores, granted, actor=actor(), lifetime=expires), as_json=as_json)
     if granted.team is not None and granted.team not in owned_now(stores):
         echo(
             f"No endpoint has 'team:{granted.team}' among its owners yet: the key reaches none until one has.", err=True
         )
-    _show_once(stores, create_key(stores, granted, actor=actor(), lifetime=expires), as_json=as_json)
 
 
 @key.command()

@@ -87,6 +87,7 @@ class Serving:
         self._followed: object = UNREAD
         self._all_followed = self._is_serving = False
         self._begun: dict[str, int] = {}
+        self._owners: dict[str, tuple[str, ...]] = {}
         self._tasks = BackgroundTasks()
         self._read_yaml()
 
@@ -227,7 +228,10 @@ class Serving:
 
     def _assign_owners(self) -> None:
         """Let the keys of teams reach what their teams own by the configurations in force."""
-        self._keyring.assign(owned_endpoints((one.spec.name, one.spec.owners) for one in self.endpoints()))
+        owners = {name: served.spec.owners for name, served in self._served.items()}
+        if owners != self._owners:
+            self._keyring.assign(owned_endpoints(owners.items()))
+            self._owners = owners
 
     def _follow(self, served: ServedEndpoint, state: DesiredState) -> bool:
         """Bring one endpoint up to date; what goes wrong with it stops no other, and False is returned."""

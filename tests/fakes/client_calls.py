@@ -73,6 +73,13 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "start_shadow": ((E, 1), {"share": 50, "reason": "test"}),
     "end_shadow": ((E,), {"reason": "test"}),
     "shadow": ((E,), {}),
+    "start_ab_test": (
+        (E, 1),
+        {"name": "bolder", "share": 40, "error_rate": 0.01, "planned": 500, "reason": "test"},
+    ),
+    "ab_tests": ((E,), {"limit": 2}),
+    "ab_test": ((E, "bolder"), {}),
+    "end_ab_test": ((E, "bolder", "promote"), {"reason": "test", "force": True}),
     "live_at": ((E, MOMENT), {}),
     "checklist": ((E, 1), {}),
     "evaluate": ((E, 1), {}),

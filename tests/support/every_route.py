@@ -55,6 +55,8 @@ def calls(rows: list[dict[str, Any]], prediction_id: str) -> list[Call]:
         Call("get", f"{one}/events"),
         Call("get", f"{one}/tests"),
         Call("get", f"{one}/trials"),
+        Call("get", f"{one}/ab-tests"),
+        Call("get", f"{one}/ab-tests/{{name}}", (404,)),
         Call("get", f"{one}/shadow", (200, 409)),  # 409 where the endpoint never had one
         Call("get", "/deployments"),
         Call("get", f"{one}/slos"),
@@ -105,6 +107,8 @@ def calls(rows: list[dict[str, Any]], prediction_id: str) -> list[Call]:
         Call("post", f"{one}/promote", (200, 409), {"version": "1", **reason}),
         Call("post", f"{one}/shadow", (409,), {"version": "1", **reason}),
         Call("post", f"{one}/shadow/end", body=reason),
+        Call("post", f"{one}/ab-tests", (409,), {"version": "1", "name": "bolder"}),
+        Call("post", f"{one}/ab-tests/{{name}}/end", (404,), {"decision": "keep"}),
         Call("post", f"{one}/versions/{{version}}/archive", (409,), reason),
         Call("post", f"{one}/versions/{{version}}/restore", body=reason),
         Call("post", f"{one}/rollback", (409,), reason),

@@ -12,6 +12,8 @@ from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 _REASON = click.option("--reason", default="", help="Reason for the change, recorded in the history.")
 _NAME = click.option("--name", default=None, help="The test's name; default: the newest test.")
 
+_ABOUT = ("experiment_id", "champion", "challenger", "share", "started_at", "ended_at", "decision")
+
 
 @click.command()
 @click.argument("endpoint")
@@ -30,7 +32,7 @@ def trials(endpoint: str, *, as_json: bool) -> None:
 
 @click.group()
 def ab() -> None:
-    """Start, show and end A/B tests."""
+    """Start, list, show and end A/B tests."""
 
 
 @ab.command("start")
@@ -81,6 +83,18 @@ def start(
     show_change(change, as_json=as_json)
 
 
+@ab.command("list")
+@click.argument("endpoint")
+@json_option
+def list_tests(endpoint: str, *, as_json: bool) -> None:
+    """List the A/B tests of ENDPOINT, oldest first."""
+    stores = open_stores()
+    found = stores.trials.experiments(endpoint_named(stores, endpoint).name)
+    rows = [{name: getattr(experiment, name) for name in _ABOUT} for experiment in found]
+    full = [asdict(experiment) for experiment in found]
+    show_rows(full if as_json else rows, as_json=as_json, empty=f"Endpoint {endpoint!r} has had no A/B test yet.")
+
+
 @ab.command("show")
 @click.argument("endpoint")
 @_NAME
@@ -92,8 +106,7 @@ def show(endpoint: str, name: str | None, *, as_json: bool) -> None:
     stores = open_stores()
     spec = endpoint_named(stores, endpoint)
     experiment = experiment_named(stores, spec, name)
-    names = ("experiment_id", "champion", "challenger", "share", "started_at", "ended_at", "decision")
-    about = {name: getattr(experiment, name) for name in names}
+    about = {name: getattr(experiment, name) for name in _ABOUT}
     show_value({**about, **result_of(stores, spec, experiment).describe()}, as_json=as_json)
 
 

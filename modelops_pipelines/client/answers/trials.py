@@ -1,4 +1,4 @@
-"""Versions on trial: verdicts and shadows."""
+"""Versions on trial: verdicts, shadows and A/B tests."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,3 +62,67 @@ class Shadow(Result):
     verdict: str
     reason: str | None
     """Why rows are in no comparison; None when all are."""
+
+
+@dataclass(frozen=True)
+class AbTest(Result):
+    """An A/B test."""
+
+    name: str
+    champion: str
+    challenger: str
+    share: int
+    """Of the callers that the challenger answers, in percent."""
+    error_rate: float
+    planned: int
+    actor: str
+    """Who started it."""
+    reason: str
+    """Why it was started."""
+    started_at: datetime
+    ended_at: datetime | None
+    """None while it runs."""
+    decision: str | None
+    """promote, keep, rolled back or overtaken; None while it runs."""
+
+
+@dataclass(frozen=True)
+class Sides(Result):
+    """A count of each side."""
+
+    challenger: int
+    champion: int
+
+
+@dataclass(frozen=True)
+class Losses(Result):
+    """The mean loss per labelled answer of each side; None without one."""
+
+    challenger: float | None
+    champion: float | None
+
+
+@dataclass(frozen=True)
+class AbTestResult(Result):
+    """The result so far, of the labels that have arrived. It may be read as often as one likes."""
+
+    verdict: str
+    """challenger better, challenger worse or undecided."""
+    reason: str
+    requests: Sides
+    errors: Sides
+    labelled: Sides
+    loss: Losses
+    """Log-loss, share of wrong answers, or squared error."""
+    difference: float | None
+    """Challenger minus champion; None while there are too few labels."""
+    lower: float | None
+    """Of the interval of the difference, which holds at every look."""
+    upper: float | None
+
+
+@dataclass(frozen=True)
+class AbTestDetails(AbTest):
+    """An A/B test with its result so far."""
+
+    result: AbTestResult

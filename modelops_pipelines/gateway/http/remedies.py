@@ -29,6 +29,9 @@ class Route:
 _ENDPOINT = "/endpoints/{endpoint}"
 _EVERY_STATE = "state=pending&state=open&state=acknowledged&state=resolved"
 ROUTE_OF: Final = {
+    "ab end": Route(f"POST {_ENDPOINT}/ab-tests/{{name}}/end"),
+    "ab list": Route(f"GET {_ENDPOINT}/ab-tests"),
+    "ab start": Route(f"POST {_ENDPOINT}/ab-tests", ("version",)),
     "alert dead-letters": Route("GET /dead-letters"),
     "alert dead-letters --resend --all": Route("POST /dead-letters/resend"),
     "alert list": Route("GET /alerts"),

@@ -50,6 +50,7 @@ from modelops_pipelines.gateway.routes.improve.training_sets import add_training
 from modelops_pipelines.gateway.routes.logs import add_log_routes
 from modelops_pipelines.gateway.routes.overview import add_overview_routes
 from modelops_pipelines.gateway.routes.predictions_openapi import add_prediction_docs
+from modelops_pipelines.gateway.routes.release.ab_tests import add_ab_test_routes
 from modelops_pipelines.gateway.routes.release.trials import add_trial_routes
 from modelops_pipelines.gateway.routes.release.versions import add_version_routes
 from modelops_pipelines.gateway.routes.releases import add_release_routes
@@ -88,6 +89,7 @@ def make_application(
     add_review_routes(router, serving, stores)
     add_release_routes(router, serving, stores)
     add_trial_routes(router, serving, stores)
+    add_ab_test_routes(router, serving, stores)
     add_version_routes(router, serving, stores)
     add_evaluation_routes(router, serving, stores)
     add_checklist_routes(router, serving, stores)

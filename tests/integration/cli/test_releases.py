@@ -105,6 +105,7 @@ def test_a_model_s_versions_are_listed_archived_and_restored(command: Command) -
 def test_an_ab_test_from_its_start_to_its_end(command: Command) -> None:
     command("deploy", "cancer", "1")
     assert "50 % of the traffic" in command("ab", "start", "cancer", "2", "--name", "bolder", "--reason", "is it?")
+    assert ["bolder"] == [one["experiment_id"] for one in output_of(command, "ab", "list", "cancer")]
     shown = output_of(command, "ab", "show", "cancer")
     assert ("bolder", "undecided", None) == (shown["experiment_id"], shown["verdict"], shown["ended_at"])
     with pytest.raises(EvidenceError, match="undecided"):

@@ -162,3 +162,46 @@ def test_a_shadow_is_started_looked_at_and_ended(project: Project, gateway: Runn
     again = post(gateway, "shadow/end").json()
     assert (False, "cancer: it has no shadow; nothing changed") == (again["changed"], again["sentence"])
     assert gateway.client.get(f"{E}/shadow").json()["until"] is not None
+
+
+def test_an_ab_test_is_started_read_and_ended(project: Project, gateway: RunningGateway) -> None:
+    assert [] == gateway.client.get(f"{E}/ab-tests").json()
+    asked = {"version": "3", "name": "bolder", "share": 40, "error_rate": 0.01, "planned": 500, "reason": "try"}
+    for changed in (True, False):
+        started = post(gateway, "ab-tests", **asked)
+        assert (200, changed) == (started.status_code, started.json()["changed"]), started.text
+    assert ("2", "3") == tuple(v.version for v in project.stores.deployments.desired("cancer").variants)
+    [about] = gateway.client.get(f"{E}/ab-tests").json()
+    expected = {**asked, "champion": "2", "challenger": "3", "actor": "anonymous", "ended_at": None, "decision": None}
+    assert {name: value for name, value in expected.items() if name != "version"}.items() <= about.items()
+    shown = gateway.client.get(f"{E}/ab-tests/bolder").json()
+    result = shown.pop("result")
+    assert about == shown
+    nothing = {"challenger": 0, "champion": 0}
+    assert ("undecided", nothing, None) == (result["verdict"], result["labelled"], result["lower"])
+    other = post(gateway, "ab-tests", **{**asked, "name": "other"})
+    assert (409, "POST") == (other.status_code, other.json()["error"]["remedy"].partition(": ")[2][:4])
+    early = post(gateway, "ab-tests/bolder/end", decision="promote")
+    assert (409, "evidence") == (early.status_code, early.json()["error"]["code"])
+    assert 404 == post(gateway, "ab-tests/nobody/end", decision="keep").status_code
+    ended = post(gateway, "ab-tests/bolder/end", decision="keep", reason="no gain")
+    assert (200, "rollback", "2") == (ended.status_code, ended.json()["action"], ended.json()["to_version"])
+    assert "keep" == gateway.client.get(f"{E}/ab-tests", params={"limit": 1}).json()[0]["decision"]
+    assert 409 == post(gateway, "ab-tests/bolder/end", decision="keep").status_code
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"name": "../x"}, "name"),
+        ({"name": ".."}, "name"),
+        ({"share": 100}, "share"),
+        ({"error_rate": 1}, "error_rate"),
+        ({"planned": 0}, "planned"),
+    ],
+)
+def test_terms_that_make_no_ab_test_are_refused_by_field(
+    gateway: RunningGateway, wrong: dict[str, Any], field: str
+) -> None:
+    refused = post(gateway, "ab-tests", **{"version": "3", "name": "fine", **wrong})
+    assert (422, field) == (refused.status_code, refused.json()["error"]["message"].partition(":")[0])

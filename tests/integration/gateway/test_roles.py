@@ -240,6 +240,7 @@ FORCES = {
     "a deploy": (f"{E}/deployments", {"version": "7"}, 404),
     "a promotion": (f"{E}/promote", {"version": "7"}, 404),
     "an undo": (f"{E}/rollback", {"undo": True}, 409),
+    "the end of an A/B test": (f"{E}/ab-tests/bolder/end", {"decision": "promote"}, 404),
 }
 
 

@@ -56,6 +56,13 @@ def unknown(reason: str) -> Finding:
     return Finding(UNKNOWN, reason)
 
 
+def together(found: Sequence[Finding]) -> Finding:
+    """Return several findings as one: failed when one failed, else unknown when one is unknown."""
+    states = [one.state for one in found]
+    worst: State = FAILED if FAILED in states else UNKNOWN if UNKNOWN in states or not states else PASSED
+    return Finding(worst, "; ".join(one.evidence for one in found))
+
+
 @dataclass(frozen=True)
 class Item:
     """One item of the checklist; ``look`` is the command that shows more of it."""
@@ -173,7 +180,7 @@ def judge_share(share: int, mine: int, callers: int, policy: Guard, minimum: int
     wanted, level = share / 100, policy.false_alarms / 2
     tails = probability_at_least(mine, callers, wanted), probability_at_most(mine, callers, wanted)
     if min(tails) <= level:
-        return failed(f"{said}, which no chance explains")
+        return failed(f"{said}, which chance does not explain")
     return passed(said) if callers >= minimum else unknown(f"{said}; a judgement needs {minimum} callers")
 
 

@@ -34,6 +34,7 @@ import modelops_pipelines.gateway as package
 for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
     importlib.import_module(found.name)
 """
+CHECKLIST = "import modelops_pipelines.operations.testing.checklist.checklist\n"
 LAKE = ("duckdb", "deltalake", "pyarrow", "modelops_pipelines.operations.capture.ingest")
 LAYERS = """
 import importlib, pkgutil
@@ -62,6 +63,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
             "import modelops_pipelines.gateway.server\n", ("dagster", "evidently"), id="importing the gateway"
         ),
         pytest.param(GATEWAY, (*HEAVY, *LAKE), id="importing every module of the gateway"),
+        pytest.param(CHECKLIST, (*HEAVY, "dagster", "pyarrow"), id="importing the checklist"),
         pytest.param(LAYERS, ("dagster",), id="importing every module but Dagster's face"),
     ],
 )

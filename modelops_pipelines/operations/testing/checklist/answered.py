@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.metrics.latency_sketch import merge
 from modelops_pipelines.core.release.checklist import FIRST_ANSWERS, Compared, Served
-from modelops_pipelines.core.release.desired_state import CHALLENGER
+from modelops_pipelines.core.release.desired_state import CHALLENGER, WHOLE
 from modelops_pipelines.core.release.event_log import Placement
 from modelops_pipelines.core.tables.lake import INFERENCE_LOG, REJECTS, inference_log
 from modelops_pipelines.operations.testing.checklist.words import at
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-MOST_ROWS = 2_000_000
+MOST_ROWS = 1_000_000
 """With more rows than these in the files of both spans, the spans are an hour long at most, else a day."""
 _THREADS = 2
 """A gateway's worker may ask, and needs the other cores."""
@@ -44,9 +44,9 @@ class Answered:
     """Requests by version in two spans; None stands for requests that no version answered.
 
     ``first`` says of the first requests that the version answered, in order, whether they failed. ``callers`` is by
-    version since the endpoint's versions have their shares. ``rejected`` are captured predictions that could not be
-    ingested since the version answers callers. ``up_to`` is when the newest row of the log was received, None without
-    any.
+    version since the shares are what they are, and empty where the version has the whole traffic. ``rejected`` are
+    captured predictions that could not be ingested since the version answers callers. ``up_to`` is when the newest row
+    of the log was received, None without any.
     """
 
     spans: Spans
@@ -76,7 +76,8 @@ def answered_around(stores: Stores, spec: EndpointSpec, version: str, place: Pla
     name, switch = spec.name, place.by.at
     log = inference_log(spec.task, {})
     spans = _spans(stores, name, switch, now)
-    days = received_between(stores.lake, name, log.name, spans.before_since, now).dates
+    sides = (spans.before_since, spans.before_until), (spans.after_since, spans.after_until)
+    days = sorted({day for side in sides for day in received_between(stores.lake, name, log.name, *side).dates})
     first_days = received_between(stores.lake, name, log.name, switch, switch + DAY).dates
     with stores.lake.query(name, [], threads=_THREADS) as connected:
         stores.lake.attach(connected, log.name, name, log, first_days)
@@ -85,7 +86,8 @@ def answered_around(stores: Stores, spec: EndpointSpec, version: str, place: Pla
         stores.lake.attach(connected, log.name, name, log, days)
         rows = _rows(connected, "answered_around", vars(spans))
         shares_since = max(place.share_by.at, spans.after_since)
-        callers = dict(_rows(connected, "callers_by_version", {"since": shares_since}))
+        asked = {"since": shares_since}
+        callers = {} if place.share == WHOLE else dict(_rows(connected, "callers_by_version", asked))
         stores.lake.attach(connected, REJECTS.name, name, REJECTS)
         asked = {"stream": "predictions", "since": switch}
         [(rejected,)] = _rows(connected, "rejected_since", asked)

@@ -1,6 +1,6 @@
 """After a deployment: what callers got since, what became of it, and whether the way back is still open."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from modelops_pipelines.core.release.checklist import (
     judge_errors,
     judge_latency,
     passed,
+    together,
     unknown,
 )
 from modelops_pipelines.core.release.desired_state import CHALLENGER
@@ -159,14 +160,13 @@ def objectives(subject: Subject) -> Finding:
     states = slo_states(subject.stores, subject.spec, subject.now)
     if not states:
         return unknown("no objective is set for the endpoint (slos)")
-    known = [one.state for one in states]
-    worst: State = FAILED if BURNS in known else PASSED if set(known) == {CLEAR} else UNKNOWN
-    return Finding(worst, "; ".join(map(_objective, states)))
+    return together([_objective(one) for one in states])
 
 
-def _objective(found: SloState) -> str:
+def _objective(found: SloState) -> Finding:
+    states: Mapping[str, State] = {BURNS: FAILED, CLEAR: PASSED}
     left = found.reason if found.budget.left is None else f"{found.budget.left:.0%} of its budget is left"
-    return f"{found.slo.name}: {found.state}, {left}"
+    return Finding(states.get(found.state, UNKNOWN), f"{found.slo.name}: {found.state}, {left}")
 
 
 def guard(subject: Subject) -> Finding:
@@ -216,7 +216,4 @@ def rollback_files(subject: Subject) -> Finding:
     known = subject.stores.deployments.version(subject.spec.model_name, target)
     if known is None:
         return failed(f"version {target}, which a rollback returns to, is not recorded here")
-    found = [files_of(known), trust_found(subject, known)]
-    states = [one.state for one in found]
-    worst: State = FAILED if FAILED in states else UNKNOWN if UNKNOWN in states else PASSED
-    return Finding(worst, "; ".join(one.evidence for one in found))
+    return together([files_of(known), trust_found(subject, known)])

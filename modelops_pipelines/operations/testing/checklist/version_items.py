@@ -15,6 +15,7 @@ from modelops_pipelines.core.release.checklist import (
     failed,
     passed,
     size,
+    together,
     unknown,
 )
 from modelops_pipelines.core.release.desired_state import CHAMPION
@@ -125,10 +126,7 @@ def passed_suites(subject: Subject) -> Finding:
     if not suites:
         return unknown("the endpoint has no suite of stored cases")
     newest = {run.suite: run for run in stores.version_tests.of(spec.name, subject.version)}
-    found = [_suite(subject, name, newest.get(name)) for name in suites]
-    states = [one.state for one in found]
-    worst: State = FAILED if FAILED in states else UNKNOWN if UNKNOWN in states else PASSED
-    return Finding(worst, "; ".join(one.evidence for one in found))
+    return together([_suite(subject, name, newest.get(name)) for name in suites])
 
 
 def _suite(subject: Subject, name: str, run: VersionTest | None) -> Finding:

@@ -35,7 +35,7 @@ class _File:
 
 
 def _files(lake: Lake, endpoint: str, table: str) -> Iterator[_File]:
-    delta = lake.table(endpoint, table)
+    delta = lake.current(endpoint, table)
     if delta is None:
         return
     files = delta.get_add_actions(flatten=True)

@@ -18,11 +18,13 @@ from modelops_pipelines.core.release.checklist import (
     Finding,
     Item,
     Served,
+    State,
     judge_errors,
     judge_first,
     judge_latency,
     judge_memory,
     judge_share,
+    together,
 )
 
 GUARD, LIMIT, MINIMUM = Guard(), 0.10, 100
@@ -162,6 +164,15 @@ def test_memory_has_to_hold_the_files_in_each_worker_and_to_leave_some(
     available: int, held: int | None, workers: int, state: str
 ) -> None:
     assert state == judge_memory(available, 16 * GIB, held, workers).state
+
+
+@pytest.mark.parametrize(
+    ("states", "state"),
+    [((), UNKNOWN), ((PASSED, PASSED), PASSED), ((PASSED, UNKNOWN), UNKNOWN), ((UNKNOWN, FAILED, PASSED), FAILED)],
+)
+def test_several_findings_are_the_worst_of_them_with_all_evidence(states: tuple[State, ...], state: str) -> None:
+    found = together([Finding(one, str(n)) for n, one in enumerate(states)])
+    assert (state, "; ".join(map(str, range(len(states))))) == (found.state, found.evidence)
 
 
 def test_a_checklist_counts_its_items_by_state() -> None:

@@ -49,7 +49,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "estimated_quality": ((E, 2), {"version": 1}),
     "custom_metrics": ((E, 2), {"version": 1}),
     "data_quality": ((E, 2), {"version": 1}),
-    "export": ((E, "traffic", 2), {"version": 1, "segment": "mean_radius=1"}),
+    "export": ((E, "quality", 2), {"version": 1, "segment": "mean_radius=1"}),
     "drift": ((E, 2), {"drifted": True, "version": 1}),
     "attributions": ((E, 2), {}),
     "attribution_drift": ((E, 2), {}),

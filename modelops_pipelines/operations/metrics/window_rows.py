@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from modelops_pipelines.core.drift.ranking import newest_and_worst_first
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import UnknownError
+from modelops_pipelines.core.errors import InputError, UnknownError
 from modelops_pipelines.core.tables.columns import Table
 from modelops_pipelines.core.tables.lake import (
     CUSTOM_METRICS,
@@ -56,6 +56,8 @@ DRIFT_COLUMNS = (
     "reference",
     "reason",
 )
+BY_SEGMENT = ("quality", "segments")
+"""The tables that can be narrowed to one segment value."""
 _NOT_SHOWN = {"date", "feedback", "complaints", "confusion", "confidence", "mean_score", "score_counts"}
 Rows = list[dict[str, Any]]
 Newest = Callable[[Stores, EndpointSpec, int], Rows]
@@ -84,15 +86,16 @@ def window_rows(
     """Return a table's rows of the newest windows, of one version unless that is None.
 
     ``segment`` is as in ``segment_text``: quality is then of that segment value's rows. Raises UnknownError for an
-    unknown table.
+    unknown table, InputError for a segment of a table that has none.
     """
     listed = listed_table(name)
-    asked = TABLES["segments"] if name == "quality" and segment is not None else listed
+    if segment is not None and name not in BY_SEGMENT:
+        raise InputError(f"The table {name!r} has no segments", f"Leave the segment out, or use {BY_SEGMENT[0]!r}")
+    asked = TABLES["segments"] if segment is not None else listed
     return [
         row
         for row in asked.newest(stores, spec, windows)
-        if (version is None or row["model_version"] == version)
-        and (segment is None or asked.table is not QUALITY_METRICS or segment == segment_of(row))
+        if (version is None or row["model_version"] == version) and (segment is None or segment == segment_of(row))
     ]
 
 

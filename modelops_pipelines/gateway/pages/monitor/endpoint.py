@@ -36,14 +36,13 @@ def add_endpoint_page(pages: PageRouter, serving: Serving, stores: Stores) -> No
 
     @pages.get(f"{_ENDPOINT}/{{table}}.csv", role="read")
     def save_table(visit: Visit) -> Answer:
+        from modelops_pipelines.operations.metrics.window_rows import BY_SEGMENT
         from modelops_pipelines.operations.reports.csv_export import export
 
-        spec = serving.endpoint(visit.path["endpoint"]).spec
+        spec, table = serving.endpoint(visit.path["endpoint"]).spec, visit.path["table"]
         selection, _ = _selected(stores, spec, visit.query)
-        version, segment = selection.version, selection.segment
-        return csv_response(
-            export(stores, spec, visit.path["table"], selection.windows, version=version, segment=segment)
-        )
+        segment = selection.segment if table in BY_SEGMENT else None
+        return csv_response(export(stores, spec, table, selection.windows, version=selection.version, segment=segment))
 
 
 def _facts(stores: Stores, spec: EndpointSpec, query: Mapping[str, str]) -> dict[str, Any]:

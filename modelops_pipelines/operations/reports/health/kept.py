@@ -37,6 +37,7 @@ class _Kept:
 
 _KEPT: "WeakKeyDictionary[Stores, OrderedDict[Key, _Kept]]" = WeakKeyDictionary()
 _HEALTH: "WeakKeyDictionary[Stores, dict[str, tuple[datetime, EndpointSpec, Mapping[str, Any]]]]" = WeakKeyDictionary()
+_MAKING: "WeakKeyDictionary[Stores, dict[str, threading.Lock]]" = WeakKeyDictionary()
 _LOCK = threading.Lock()
 
 
@@ -66,14 +67,29 @@ def kept_health(stores: Stores, spec: EndpointSpec) -> Mapping[str, Any]:
 
 def _kept(stores: Stores, spec: EndpointSpec, selection: Selection) -> _Kept:
     sources, key = _sources(stores, spec), (spec.name, selection)
+    found = _find(stores, key, sources)
+    if found is not None:
+        return found
+    with _LOCK:
+        making = _MAKING.setdefault(stores, {}).setdefault(spec.name, threading.Lock())
+    with making:  # all who watch an endpoint ask at once when its tables have changed: one makes it for all
+        return _find(stores, key, sources) or _make(stores, spec, selection, sources)
+
+
+def _find(stores: Stores, key: Key, sources: object) -> _Kept | None:
     with _LOCK:
         mine = _KEPT.setdefault(stores, OrderedDict())
         found = mine.get(key)
-        if found is not None and found.sources == sources:
-            mine.move_to_end(key)
-            return found
-    made = _Kept(sources, measure(stores, spec, selection))
+        if found is None or found.sources != sources:
+            return None
+        mine.move_to_end(key)
+        return found
+
+
+def _make(stores: Stores, spec: EndpointSpec, selection: Selection, sources: object) -> _Kept:
+    made, key = _Kept(sources, measure(stores, spec, selection)), (spec.name, selection)
     with _LOCK:
+        mine = _KEPT.setdefault(stores, OrderedDict())
         mine[key] = made
         mine.move_to_end(key)
         while len(mine) > MOST:

@@ -152,6 +152,10 @@ def test_a_segment_is_chosen_by_its_value(browser: Browser, watched: Watched) ->
     [value] = re.findall(r'<option value="(kind=[^"]+)"', page)
     shown = browser.client.get("/ui/endpoints/cancer", params={"segment": unescape(value)})
     assert f"Quality of kind = {EVIL}" in unescape(shown.text)
+    params = {"segment": unescape(value)}
+    files = [browser.client.get(f"/ui/endpoints/cancer/{name}.csv", params=params) for name in ("quality", "drift")]
+    assert [200, 200] == [file.status_code for file in files]
+    assert {EVIL} == {row["segment_value"] for row in csv.DictReader(io.StringIO(files[0].text))}
     rows = watched.rows(f"quality?windows=168&segment={unescape(value).replace('%', '%25')}")
     assert {EVIL} == {row["segment_value"] for row in rows}
 

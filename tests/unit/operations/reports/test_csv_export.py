@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.core.errors import UnknownError
+from modelops_pipelines.core.errors import InputError, UnknownError
 from modelops_pipelines.core.escaping import from_csv_text
 from modelops_pipelines.core.tables.lake import DRIFT
 from modelops_pipelines.operations.reports.csv_export import csv_of, export
@@ -103,6 +103,11 @@ def test_a_file_is_named_after_its_endpoint_without_what_a_header_could_mistake(
 def test_an_unknown_table_is_told_with_those_that_there_are(project: Project) -> None:
     with pytest.raises(UnknownError, match=r"'inference_log'.*traffic, quality"):
         export(project.stores, project.spec, "inference_log", 1)
+
+
+def test_a_segment_of_a_table_that_has_none_is_refused(project: Project) -> None:
+    with pytest.raises(InputError, match=r"'drift' has no segments.*'quality'"):
+        export(project.stores, project.spec, "drift", 1, segment="city=Bonn")
 
 
 def test_a_table_without_rows_has_its_header(project: Project) -> None:

@@ -6,7 +6,7 @@ from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.gateway.http.refused_versions import telling_why
 from modelops_pipelines.gateway.pages.files import ROOT
 from modelops_pipelines.gateway.pages.page_router import Answer, Done, Page, PageRouter
-from modelops_pipelines.gateway.pages.release.actions import Action, Asked, action_named, asked_of
+from modelops_pipelines.gateway.pages.release.actions import Action, Asked, action_named, asked_of, version_of
 from modelops_pipelines.gateway.pages.release.facts import past_state, release_facts
 from modelops_pipelines.gateway.pages.visits import Visit
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -24,13 +24,16 @@ def add_release_pages(pages: PageRouter, serving: Serving, stores: Stores) -> No
         spec = serving.endpoint(visit.path["endpoint"]).spec
         at = visit.query.get("at", "")
         past = past_state(stores, spec, _moment(at)) if at else None
-        facts = {
-            **release_facts(stores, serving, spec, visit.caller),
-            "asked_at": at,
-            "past": past,
-            "here": visit.address,
-        }
-        return Page("release.html", facts)
+        own = {"asked_at": at, "past": past, "here": visit.address}
+        return Page("release.html", {**release_facts(stores, serving, spec, visit.caller), **own})
+
+    @pages.get("/endpoints/{endpoint}/checklist", role="read")
+    def show_checklist(visit: Visit) -> Answer:
+        from modelops_pipelines.operations.testing.checklist.checklist import deployment_checklist, describe_checklist
+
+        spec, version = serving.endpoint(visit.path["endpoint"]).spec, visit.query.get("version", "")
+        found = deployment_checklist(stores, spec, version_of(version) if version else None)
+        return Page("checklist.html", {"spec": spec, "found": describe_checklist(found), "here": visit.address})
 
     @pages.get(f"{_RELEASE}/{{action}}", role="operate")
     def show_action(visit: Visit) -> Answer:

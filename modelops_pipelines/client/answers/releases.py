@@ -112,6 +112,7 @@ class Checklist(Result):
     unknown: int
 
 
+@dataclass(frozen=True)
 class Event(Result):
     """A change in the endpoint's history."""
 

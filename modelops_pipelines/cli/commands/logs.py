@@ -63,6 +63,7 @@ def _as_line(row: dict[str, Any]) -> dict[str, Any]:
         "ms": row["latency_ms"],
         "user": row["user_id"],
         "source": row["source"],
+        "cache_hit": row["cache_hit"],
     }
 
 

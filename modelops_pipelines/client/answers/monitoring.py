@@ -25,6 +25,8 @@ class LiveMetrics(Result):
     predictions: int
     client_errors: int
     server_errors: int
+    cache_hits: int
+    """Requests that got the kept answer of an equal one."""
     error_rate: float | None
     requests_per_second: float
     latency_ms: Latency
@@ -284,6 +286,8 @@ class LogRow(Result):
     payload_hash: str | None
     request_params: str | None
     """The request's parameters as JSON; null without any."""
+    cache_hit: bool | None
+    """Whether the answer was kept from an equal request; null in rows of earlier releases."""
     features: Mapping[str, bool | int | float | str | None] | None
     """Null when the features were not captured."""
 

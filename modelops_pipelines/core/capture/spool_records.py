@@ -68,6 +68,7 @@ class PredictionRecord(TypedDict):
     truncated: Annotated[NotRequired[bool], _log("truncated", absent=False, since="0.2")]
     payload_hash: Annotated[NotRequired[str | None], _log("payload_hash", since="0.2")]
     params: Annotated[NotRequired[str | None], _log("request_params", since="0.3")]
+    hit: Annotated[NotRequired[bool], _log("cache_hit", absent=False, since="0.3")]
     lost: Annotated[
         NotRequired[list[int] | None],
         Field(column("ints", "unanswered", "rows answered with NaN or an infinite number"), "record", since="0.3"),
@@ -123,6 +124,7 @@ def prediction_record(  # noqa: PLR0913 - a parameter for each field
     sampled: bool = True,
     payload_hash: str | None = None,
     request_params: str | None = None,
+    cache_hit: bool = False,
     unanswered: Sequence[int] = (),
 ) -> PredictionRecord:
     """Return the record of a request; the parameters are named like the log's columns.
@@ -156,6 +158,8 @@ def prediction_record(  # noqa: PLR0913 - a parameter for each field
         record["payload_hash"] = payload_hash
     if request_params is not None:
         record["params"] = request_params
+    if cache_hit:
+        record["hit"] = True
     if unanswered:
         record["lost"] = list(unanswered)
     return record

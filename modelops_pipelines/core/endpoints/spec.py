@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Literal, get_args
 
 from modelops_pipelines.core.endpoints.alert_rules import OUTSIDE, AlertRule, number_slug
+from modelops_pipelines.core.endpoints.cache import CachePolicy
 from modelops_pipelines.core.endpoints.explain import ExplainPolicy
 from modelops_pipelines.core.endpoints.improvement import (
     LabelSource,
@@ -200,8 +201,8 @@ class EndpointSpec:
     loads only when ``accept_pickles`` has its hash, or a key of ``trust`` has signed it. ``row_wise`` False: a row's
     answer depends on the other rows of its request, so requests are never batched together. ``min_resident`` is what
     never leaves a gateway worker's memory: 0 nothing, 1 the versions that answer, 2 the champion before them too.
-    ``explain`` None: no prediction is explained. ``runtime`` isolated: each version answers in an environment of its
-    own, made of what its files require.
+    ``cache`` None: every request is answered by a version. ``explain`` None: no prediction is explained. ``runtime``
+    isolated: each version answers in an environment of its own, made of what its files require.
     ``trainer_environment`` is what the trainer runs with in place of this project's packages.
     ``served`` elsewhere: the endpoint has no model here, and ``model_name`` is ``model_elsewhere`` of its name, under
     which the versions in its log are recorded.
@@ -243,6 +244,7 @@ class EndpointSpec:
     gate: GateConfig = field(default_factory=GateConfig)
     limits: Limits = field(default_factory=Limits)
     capture: CapturePolicy = field(default_factory=CapturePolicy)
+    cache: CachePolicy | None = None
     explain: ExplainPolicy | None = None
     retention: Retention = field(default_factory=Retention)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from modelops_pipelines.core.endpoints.cache import cache_issues
 from modelops_pipelines.core.endpoints.explain import explain_issues, unexplained_issues
 from modelops_pipelines.core.endpoints.issues import Issue, one_of, owner_issues, suggestion
 from modelops_pipelines.core.endpoints.spec import (
@@ -75,6 +76,7 @@ def endpoint_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[
     yield from guard_issues(spec.guard)
     yield from trust_issues(spec.trust)
     yield from limits_and_capture_issues(spec, context.system_columns, context.known_features)
+    yield from cache_issues(spec.cache)
     redacted = [name for name in spec.capture.redact if name not in CALLERS_FIELDS]
     yield from explain_issues(spec.explain, redacted, is_elsewhere=spec.is_elsewhere, row_wise=spec.row_wise)
     yield from unexplained_issues([rule.kind for rule in spec.alerts], is_explained=spec.is_explained)

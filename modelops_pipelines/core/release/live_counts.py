@@ -33,7 +33,10 @@ class Count:
 
 @dataclass
 class Second:
-    """What an endpoint answered in one second at one worker; ``versions`` holds the versions that answered."""
+    """What an endpoint answered in one second at one worker; ``versions`` holds the versions that answered.
+
+    ``cache_hits`` are the requests among all that got a kept answer: no version answered those.
+    """
 
     second: int
     requests: int = 0
@@ -41,14 +44,16 @@ class Second:
     client_errors: int = 0
     server_errors: int = 0
     latencies: dict[int, int] = field(default_factory=dict)
+    cache_hits: int = 0
     versions: dict[str, Count] = field(default_factory=dict)
 
 
 def second_of(fields: Mapping[str, Any]) -> Second:
-    """Return a published line's counts; a line of an older release has no versions that can be counted."""
+    """Return a published line's counts; a line of an older release has no hits, and no versions that can be counted."""
     counts = {name: fields[name] for name in ("second", "requests", "rows", "client_errors", "server_errors")}
     versions = {name: _count(one) for name, one in fields.get("versions", {}).items() if "timings" in one}
-    return Second(**counts, latencies=_sketch(fields["latencies"]), versions=versions)
+    hits = fields.get("cache_hits", 0)
+    return Second(**counts, latencies=_sketch(fields["latencies"]), cache_hits=hits, versions=versions)
 
 
 def _count(fields: Mapping[str, Any]) -> Count:

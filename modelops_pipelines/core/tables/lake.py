@@ -55,6 +55,7 @@ INFERENCE_LOG = Table(
         column("bool", "truncated?", "true when the features were too large to keep"),
         text("payload_hash?", "SHA-256 of the features as JSON, when they were too large to keep"),
         text("request_params?", "the request's parameters as JSON; null when it had none, or they were not kept"),
+        column("bool", "cache_hit?", "true when the answer was kept from an equal request before"),
         *_ORIGIN,
         _DATE,
     ),

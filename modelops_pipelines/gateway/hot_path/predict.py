@@ -26,6 +26,7 @@ from modelops_pipelines.gateway.bodies.headers import Call, event_time_of
 from modelops_pipelines.gateway.bodies.model_rows import in_types, read_csv_rows, read_inference, read_json_rows
 from modelops_pipelines.gateway.bodies.open_inference import PROTOCOL_PARAMETERS
 from modelops_pipelines.gateway.hot_path.answers import Answer, error_answer, rendered
+from modelops_pipelines.gateway.hot_path.cache import keep_outcome, kept_outcome
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.hot_path.explanations import (
     KnownReferences,
@@ -178,9 +179,13 @@ class Predictor:
         rows = await asyncio.to_thread(read) if len(content) > LARGE_BODY else read()
         exchange.mark = self._mark(exchange, str(rows.digest), own_process=batcher.model.path.own_process)
         exchange.rows = rows = replace(rows, mark=exchange.mark)
+        outcome = None
         if explains:
             check_explainable(rows)
-        outcome = await _in_time(batcher.submit(rows), served, exchange.call.started)
+        elif served.cache is not None:
+            outcome = await kept_outcome(exchange, served.cache, variant, rows, is_large=len(content) > LARGE_BODY)
+        if outcome is None:
+            outcome = await _in_time(batcher.submit(rows), served, exchange.call.started)
         exchange.request = self._request_id(exchange, event_time, rows.count)
         if explains:
             exchange.explanations = await self._explain(exchange, served, batcher, outcome)
@@ -254,9 +259,12 @@ class Predictor:
         except ModelOpsError as error:
             answer = error_answer(error, request.text)
         took = exchange.milliseconds_until_now if call.started else exchange.milliseconds
-        served.live.add(time.time(), request.rows, answer.status, took, _judged(exchange, failed=failed))
+        judged, is_hit = _judged(exchange, failed=failed), exchange.cache_hit and answer.status == OK
+        served.live.add(time.time(), request.rows, answer.status, took, judged, cache_hit=is_hit)
         if answer.status == OK:
             _time_again(exchange, served)
+            if served.cache is not None:
+                keep_outcome(exchange, served.cache)
         return answer
 
     def _request_id(self, exchange: Exchange, event_time: datetime, rows: int) -> RequestId:
@@ -264,8 +272,11 @@ class Predictor:
 
 
 def _judged(exchange: Exchange, *, failed: bool) -> Judged | None:
-    """Return what the guards count of the request; None for a test call, and when no version was asked."""
-    if exchange.variant is None or exchange.is_test:
+    """Return what the guards count of the request; None for a test call, and when no version was asked.
+
+    So for a hit of the cache, which says nothing of the version: the busier one would have more of them.
+    """
+    if exchange.variant is None or exchange.is_test or exchange.cache_hit:
         return None
     caller = exchange.call.user or exchange.call.session
     failed = failed and exchange.status >= INTERNAL_ERROR

@@ -32,6 +32,7 @@ class Exchange:
 
     ``replay`` says how a failed request did when it was tried again on both versions of a trial. ``explanations`` are
     those of its rows, None unless they were asked for, and ``explaining`` is how long they took (seconds).
+    ``cache_key`` is the hash of its content where the cache was asked, ``cache_hit`` whether it had the answer.
     """
 
     call: Call
@@ -50,6 +51,8 @@ class Exchange:
     mark: Mark | None = None
     explanations: Sequence[Explanation] | None = None
     explaining: float = 0.0
+    cache_key: bytes | None = None
+    cache_hit: bool = False
 
     @property
     def milliseconds_until_now(self) -> float:
@@ -87,6 +90,7 @@ def record_of(exchange: Exchange, request: RequestId) -> PredictionRecord:
         key_id=exchange.key_id,
         prediction=outcome.predictions if outcome else None,
         score=outcome.scores if outcome else None,
+        cache_hit=exchange.cache_hit and exchange.status == OK,
         unanswered=outcome.unanswered if outcome else (),
         **_payload(exchange, request, policy),
     )

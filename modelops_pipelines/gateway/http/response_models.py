@@ -161,6 +161,7 @@ class LiveSummary(BaseModel):
     predictions: int
     client_errors: int
     server_errors: int
+    cache_hits: int = Field(description="requests that got the kept answer of an equal one")
     error_rate: float | None
     requests_per_second: float
     latency_ms: Latency

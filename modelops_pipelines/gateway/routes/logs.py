@@ -47,6 +47,9 @@ class LogRow(BaseModel):
     truncated: bool | None
     payload_hash: str | None
     request_params: str | None = Field(description="the request's parameters as JSON; null without any")
+    cache_hit: bool | None = Field(
+        description="whether the answer was kept from an equal request; null in rows of earlier releases"
+    )
     features: dict[str, Feature] | None = Field(description="null when the features were not captured")
 
 

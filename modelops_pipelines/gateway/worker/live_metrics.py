@@ -58,14 +58,27 @@ class LiveMetrics:
         self._failed: set[int] = set()
         self.in_flight, self.explaining, self.used_at = 0, 0, NEVER
 
-    def add(self, now: float, rows: int, status: int, milliseconds: float, judged: Judged | None = None) -> None:
-        """Count one request (``now`` in seconds); ``judged`` is None when no version answered, and for test calls."""
+    def add(
+        self,
+        now: float,
+        rows: int,
+        status: int,
+        milliseconds: float,
+        judged: Judged | None = None,
+        *,
+        cache_hit: bool = False,
+    ) -> None:
+        """Count one request (``now`` in seconds).
+
+        ``judged`` is None when no version answered, as with a ``cache_hit``, and for test calls.
+        """
         with self._lock:
             current = self._current(int(now))
             current.requests += 1
             current.rows += rows if status < _CLIENT else 0
             current.client_errors += _CLIENT <= status < _SERVER
             current.server_errors += status >= _SERVER
+            current.cache_hits += cache_hit
             _increment(current.latencies, bucket(milliseconds))
             if judged is not None:
                 self._judge(current.versions.setdefault(judged.version, Count()), judged)
@@ -154,6 +167,7 @@ def summary(seconds: Iterable[Second], window: int) -> dict[str, Any]:
         "predictions": sum(count.rows for count in counts),
         "client_errors": sum(count.client_errors for count in counts),
         "server_errors": errors,
+        "cache_hits": sum(count.cache_hits for count in counts),
         "error_rate": errors / requests if requests else None,
         "requests_per_second": requests / window,
         "latency_ms": {name: percentile(sketch, share) for name, share in _SHARES.items()},

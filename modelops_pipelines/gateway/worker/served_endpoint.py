@@ -9,6 +9,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ModelOpsError, NotReadyError, OverloadError, UnknownError
 from modelops_pipelines.core.release.desired_state import DELETED, STOPPED, DesiredState, Variant
 from modelops_pipelines.gateway.model_runtime.batching import Batcher
+from modelops_pipelines.gateway.model_runtime.prediction_cache import PredictionCache
 from modelops_pipelines.gateway.worker.live_metrics import LiveMetrics
 from modelops_pipelines.gateway.worker.replays import Replays
 from modelops_pipelines.operations.model_runtime.prediction_paths import ABSENT
@@ -30,7 +31,8 @@ class Probation:
 class ServedEndpoint:
     """One endpoint: configuration, desired state, loaded versions, live metrics. A swap replaces the whole object.
 
-    ``unserved`` is why nothing is served although a version should be.
+    ``unserved`` is why nothing is served although a version should be. ``cache`` holds kept answers, None where the
+    configuration wants none: each object begins with an empty one, so that no answer outlives a swap.
     """
 
     spec: EndpointSpec
@@ -45,6 +47,7 @@ class ServedEndpoint:
     def __post_init__(self) -> None:
         """Compute once what every request needs."""
         self.is_answering = bool(self.state.answering)
+        self.cache = None if self.spec.cache is None else PredictionCache(self.spec.cache)
 
     def choose(self, sticky: bytes) -> tuple[Variant, Batcher]:
         """Return this caller's variant and its batcher; raises NotReadyError or UnknownError when none may answer."""

@@ -37,6 +37,7 @@ class Request:
     milliseconds: float
     failed: bool
     shared: bool
+    hit: bool = False
 
 
 @pytest.fixture
@@ -70,6 +71,7 @@ def world(seed: int, callers: int) -> list[Request]:
                     round(chance.lognormvariate(3, 1.0), 3) + 0.001,
                     failed,
                     failed and chance.random() < 0.3,
+                    hit=not failed and chance.random() < 0.2,
                 )
             )
     return sorted(found, key=lambda one: one.at)
@@ -99,7 +101,8 @@ def counted_live(requests: list[Request]) -> list[Leg]:
                 failed=one.failed,
                 replay=Replay(one.shared, own_failed=True) if one.failed else None,
             )
-            live[one.worker].add(start + one.at, 1, 500 if one.failed else 200, one.milliseconds, judged)
+            said = (start + one.at, 1, 500 if one.failed else 200, one.milliseconds)
+            live[one.worker].add(*said, None if one.hit else judged, cache_hit=one.hit)
         if counter is not None:
             counter.add_all(in_order(live))
             legs.append(counter.leg())
@@ -125,6 +128,7 @@ def counted_in_the_log(project: Project, requests: list[Request]) -> list[Leg]:
             if one.worker == worker:
                 answered = {"p": None, "s": None, "f": {}, "status": 500} if one.failed else {}
                 answered["error"] = ("prediction_shared" if one.shared else "prediction") if one.failed else None
+                answered |= {"hit": True} if one.hit else {}
                 received = NOW + timedelta(seconds=one.at) - timedelta(milliseconds=one.milliseconds)
                 known = {"version": one.version, "user": one.caller, "ms": one.milliseconds}
                 records.append(request_record("cancer", number, received, 1, **known, **answered))
@@ -145,5 +149,7 @@ def test_the_watchdog_and_the_log_count_the_same(project: Project, seed: int, ca
         assert (mine.challenger, mine.champion) == (theirs.challenger, theirs.champion)
         assert mine.failures == theirs.failures
         assert (mine.slow, mine.slow_ms) == (theirs.slow, theirs.slow_ms)
+    answered = [one for one in requests if one.at >= 0 and not one.hit]
+    assert len(answered) == sum(leg.challenger.requests + leg.champion.requests for leg in live) < len(requests)
     assert sum(leg.slow.compared for leg in live) > 0
     assert sum(leg.champion.errors for leg in live) > 0

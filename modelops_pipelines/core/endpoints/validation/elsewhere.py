@@ -8,7 +8,7 @@ from modelops_pipelines.core.endpoints.spec import SERVED, EndpointSpec
 
 _OF_A_MODEL = (
     *("trainer", "trainer_environment", "retraining", "training", "promotion", "guard", "gate"),
-    *("allow_replay", "allow_pickle", "accept_pickles", "row_wise", "min_resident", "runtime", "output"),
+    *("allow_replay", "allow_pickle", "accept_pickles", "row_wise", "min_resident", "runtime", "output", "cache"),
 )
 """What says how a model of ours is loaded, trained, judged or replaced."""
 

@@ -110,8 +110,10 @@ class EndpointConfigurations:
             self._reconfigurations.drop(spec.name)
             return spec
         try:
-            named_anew = not same(current, spec, NAMING_FIELDS)
-            changed = self._rename(served, spec) if named_anew else replace(served, spec=spec)
+            if not same(current, spec, NAMING_FIELDS):
+                changed = self._rename(served, spec)
+            else:  # where nothing changed, the cache stays
+                changed = served if served.spec == spec else replace(served, spec=spec)
         except ModelOpsError:  # it is refused for it when it is tried
             self._reconfigurations.propose(spec)
         else:

@@ -255,5 +255,8 @@ def _shown(made: Converted, most: int) -> list[dict[str, Any]]:
 
 
 _HIDDEN = frozenset(
-    {"request_id", "prediction_id", "row_index", "received_at", "variant", "source", "sampled", "truncated"}
+    {
+        *("request_id", "prediction_id", "row_index", "received_at", "variant", "source"),
+        *("sampled", "truncated", "cache_hit"),
+    }
 )

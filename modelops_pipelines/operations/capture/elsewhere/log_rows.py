@@ -89,6 +89,7 @@ class Converter:
             "score": pc.if_else(failed, None, answers.score).filter(kept),
             "sampled": pa.repeat(pa.scalar(value=True), len(requests)),
             "truncated": pa.repeat(pa.scalar(value=False), len(requests)),
+            "cache_hit": pa.repeat(pa.scalar(value=False), len(requests)),
             **{name: values.filter(kept) for name, values in (columns | features).items()},
         }
         table = pa.table(log)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from modelops_pipelines.core.endpoints.alert_rules import AlertRule, default_alerts, with_defaults
+from modelops_pipelines.core.endpoints.cache import CachePolicy
 from modelops_pipelines.core.endpoints.explain import ExplainMethod, ExplainPolicy
 from modelops_pipelines.core.endpoints.issues import suggestion
 from modelops_pipelines.core.endpoints.spec import (
@@ -61,6 +62,7 @@ _SECTIONS = (
     Guard,
     Limits,
     CapturePolicy,
+    CachePolicy,
     DriftPolicy,
     ExplainPolicy,
     Metric,
@@ -154,6 +156,7 @@ def _spec(at: Section, report: Report) -> EndpointSpec:
         gate=_gate(at, report),
         limits=_limits(at, report),
         capture=_capture(at, report),
+        cache=_cache(at, report),
         explain=_explain(at, report),
         retention=_retention(at, report),
     )
@@ -263,6 +266,17 @@ def _capture(at: Section, report: Report) -> CapturePolicy:
         sample=inner.take("sample", number, CapturePolicy.sample),
         max_kib=inner.take("max_kib", whole, CapturePolicy.max_kib),
         redact=inner.texts("redact"),
+    )
+
+
+def _cache(at: Section, report: Report) -> CachePolicy | None:
+    if "cache" not in at.places:
+        return None
+    inner = report.section(at.places["cache"], _KEYS[CachePolicy])
+    return CachePolicy(
+        ttl=inner.take("ttl", duration, CachePolicy.ttl),
+        entries=inner.take("entries", whole, CachePolicy.entries),
+        max_mib=inner.take("max_mib", whole, CachePolicy.max_mib),
     )
 
 

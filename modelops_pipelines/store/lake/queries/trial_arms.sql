@@ -2,7 +2,8 @@
 -- risk, and callers with their first failure of the trial. A caller is a user, a session, or an anonymous request. At
 -- risk are those active in the leg without a failure in an earlier leg, with either version; a caller's first failure
 -- counts for the version that answered. A failure that the other version shares is none (error code ..._shared). A
--- regression fails when its prediction is not finite. core/release/trial_counts.py counts the same.
+-- regression fails when its prediction is not finite. Hits of the cache are left out: no version answered them.
+-- core/release/trial_counts.py counts the same.
 -- Parameters: versions (list), starts (list), ends (list), regression (bool).
 WITH spans AS (
     SELECT unnest($starts) AS since, unnest($ends) AS until, unnest(range(len($starts))) AS leg
@@ -18,7 +19,7 @@ log_rows AS (
         OR ($regression AND status = 200 AND NOT coalesce(isfinite(try_cast(prediction AS DOUBLE)), false)) AS failed
     FROM inference_log
     JOIN spans ON received_at >= since AND received_at < until
-    WHERE source <> 'test' AND list_contains($versions, model_version)
+    WHERE source <> 'test' AND NOT coalesce(cache_hit, false) AND list_contains($versions, model_version)
 ),
 whole AS (
     SELECT

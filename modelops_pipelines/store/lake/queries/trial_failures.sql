@@ -1,7 +1,7 @@
 -- Callers' first failures of a trial, per leg and per mille of the callers at risk who were the challenger's just before,
 -- by the second of the answer. A caller whose first request of the leg fails, and an anonymous one, counts at the
--- challenger's share of the traffic instead. trial_arms.sql says who is at risk; core/release/trial_counts.py counts the
--- same.
+-- challenger's share of the traffic instead. trial_arms.sql says who is at risk, and what is left out;
+-- core/release/trial_counts.py counts the same.
 -- Parameters: challenger, champion, starts (list), ends (list), shares (list of percent), regression (bool).
 WITH spans AS (
     SELECT
@@ -23,7 +23,7 @@ log_rows AS (
         OR ($regression AND status = 200 AND NOT coalesce(isfinite(try_cast(prediction AS DOUBLE)), false)) AS failed
     FROM inference_log
     JOIN spans ON received_at >= since AND received_at < until
-    WHERE source <> 'test' AND model_version IN ($challenger, $champion)
+    WHERE source <> 'test' AND NOT coalesce(cache_hit, false) AND model_version IN ($challenger, $champion)
 ),
 failures AS (
     SELECT

@@ -1,6 +1,6 @@
 -- Latency of challenger and champion in each leg of a trial, in pairs: the first new caller of both versions that was
 -- answered in the same second at the same worker. How many, and in how many only the one or only the other was slow.
--- A caller is new once in each leg. core/release/trial_counts.py counts the same.
+-- A caller is new once in each leg. Hits of the cache are left out. core/release/trial_counts.py counts the same.
 -- Parameters: challenger, champion, starts (list), ends (list), slow (list: the sketch's bucket above which an answer is
 -- slow), after (list: seconds since 1970 from which on pairs count).
 WITH spans AS (
@@ -23,7 +23,7 @@ answered AS (
         floor(ln(greatest(latency_ms, 1e-3)) / ln(1.02))::BIGINT AS bucket
     FROM inference_log
     JOIN spans ON received_at >= since AND received_at < until
-    WHERE source <> 'test' AND row_index = 0 AND model_version IN ($challenger, $champion)
+    WHERE source <> 'test' AND NOT coalesce(cache_hit, false) AND row_index = 0 AND model_version IN ($challenger, $champion)
 ),
 fresh AS (
     SELECT * FROM answered QUALIFY row_number() OVER (PARTITION BY leg, who ORDER BY finished) = 1

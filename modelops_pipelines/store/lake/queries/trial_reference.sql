@@ -1,5 +1,6 @@
 -- What is slow in each leg of a trial: a latency sketch of the champion's requests from an hour before the leg to its
--- warm-up's end, or to the second with the 50th, and that second (seconds since 1970). Times are of the answer.
+-- warm-up's end, or to the second with the 50th, and that second (seconds since 1970). Times are of the answer. Hits of
+-- the cache are left out.
 -- core/release/trial_counts.py counts the same.
 -- Parameters: champion, starts (list), ends (list), hour, warm_up (seconds), fewest.
 WITH spans AS (
@@ -11,7 +12,7 @@ answered AS (
         floor((epoch_us(received_at) + latency_ms * 1e3) / 1e6)::BIGINT AS second,
         floor(ln(greatest(latency_ms, 1e-3)) / ln(1.02))::BIGINT AS bucket
     FROM inference_log
-    WHERE source <> 'test' AND row_index = 0 AND model_version = $champion
+    WHERE source <> 'test' AND NOT coalesce(cache_hit, false) AND row_index = 0 AND model_version = $champion
 ),
 numbered AS (
     SELECT

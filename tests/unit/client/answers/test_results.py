@@ -20,7 +20,7 @@ VARIANT = {"version": "1", "role": "champion", "share": 100}
 LATENCY = {"p50": 1.0, "p95": None, "p99": 3.0}
 LIVE = {
     "window_seconds": 300, "requests": 2, "predictions": 3, "client_errors": 0, "server_errors": 0,
-    "error_rate": 0.0, "requests_per_second": 0.5, "latency_ms": LATENCY,
+    "cache_hits": 1, "error_rate": 0.0, "requests_per_second": 0.5, "latency_ms": LATENCY,
 }  # fmt: skip
 KEY = {
     "key_id": "a", "name": "n", "mode": "live", "roles": ["read"], "endpoints": None, "status": "active",

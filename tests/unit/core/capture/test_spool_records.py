@@ -75,6 +75,7 @@ OTHER: dict[str, Any] = {
     "sampled": False,
     "payload_hash": TOO_LARGE,
     "request_params": '{"factor":2.0}',
+    "cache_hit": True,
     "unanswered": [1],
 }
 HEAD = (
@@ -117,6 +118,7 @@ READ = {
     "truncated": [False, False],
     "payload_hash": [None, None],
     "request_params": [None, None],
+    "cache_hit": [False, False],
     "prediction_id": [f"{ID}-0", f"{ID}-1"],
     "row_index": [0, 1],
     "prediction": ["0", "1"],
@@ -223,6 +225,7 @@ def said(draw: st.DrawFn) -> dict[str, Any]:
         "score": st.none() | listed(NUMBERS),
         "features": st.dictionaries(FEATURE_NAMES, listed(st.none() | NUMBERS | TEXTS), max_size=3),
         "sampled": st.booleans(),
+        "cache_hit": st.booleans(),
         "payload_hash": MAYBE,
         "unanswered": st.lists(st.integers(0, rows - 1), unique=True),
     }

@@ -32,7 +32,7 @@ from tests.support.project import Project, make_project
 FEATURES = {"size": "float", "colour": "text", "seen": "timestamp"}
 SEEN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 USERS = ["ann", "bob", "SÃ£o", None]
-NEW_COLUMNS = {"key_id", "sampled", "truncated", "payload_hash", "request_params"}
+NEW_COLUMNS = {"key_id", "sampled", "truncated", "payload_hash", "request_params", "cache_hit"}
 Record = dict[str, Any]
 
 

@@ -47,6 +47,7 @@ ROUTE_OF: Final = {
     "evaluate": Route(f"POST {_ENDPOINT}/evaluations", ("version",)),
     "feedback list": Route(f"GET {_ENDPOINT}/feedback"),
     "feedback show": Route(f"GET {_ENDPOINT}/feedback/{{feedback_id}}"),
+    "health-score": Route(f"GET {_ENDPOINT}/health-score"),
     "history": Route(f"GET {_ENDPOINT}/events"),
     "key create": Route("POST /keys"),
     "key list": Route("GET /keys"),
@@ -61,6 +62,7 @@ ROUTE_OF: Final = {
     "shadow end": Route(f"POST {_ENDPOINT}/shadow/end", ()),
     "shadow show": Route(f"GET {_ENDPOINT}/shadow"),
     "shadow start": Route(f"POST {_ENDPOINT}/shadow", ("version",)),
+    "slo": Route(f"GET {_ENDPOINT}/slos"),
     "training-set list": Route(f"GET {_ENDPOINT}/training-sets"),
     "trials": Route(f"GET {_ENDPOINT}/trials"),
 }

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "modelops_pipelines"
 ON_THE_HOST = {
     "alert ack", "alert rules export", "backup", "doctor", "drift", "endpoint add", "endpoint delete",
     "gateway", "init", "log import", "maintain", "metrics", "model cases", "model sign", "model test", "report", "retrain",
-    "train", "training-set build", "up",
+    "sql", "train", "training-set build", "up",
 }  # fmt: skip
 """Commands that errors name and that no route does. A command with a route belongs into ROUTE_OF."""
 NO_COMMANDS = {"modelops installation name1", "modelops gateway"}

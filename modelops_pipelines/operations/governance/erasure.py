@@ -127,6 +127,7 @@ def _erase(stores: Stores, spec: EndpointSpec, forms: Sequence[str], erasure: Er
         erasures.record(erasure.id, plan.rows, plan.training_sets)
         _record_in_frozen_sets(eraser, erasure, plan.training_sets)
         stores.set_checks.forget_values(spec.name)
+        stores.summaries.forget(spec.name)  # its words may name a value; the next run writes another
         forget_people(stores, spec.name, plan.predictions, forms)
         stores.touched_windows.mark(spec.name, [MARK], plan.windows)
         ErasedRequests(stores.database).add(spec.name, plan.requests)

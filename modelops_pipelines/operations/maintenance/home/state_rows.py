@@ -10,8 +10,9 @@ from modelops_pipelines.store.stores import Stores
 
 
 def delete_state_rows(stores: Stores, now: datetime, *, dry_run: bool) -> Iterator[Effect]:
-    """Delete verdicts, resolved alerts, messages, silences, trials' verdicts and tests older than ``retain_state``.
+    """Delete rows older than ``retain_state``: of verdicts, resolved alerts, messages, silences, trials and tests.
 
+    Sessions of people that are over go as well.
     The bytes are not known row by row: they are free in the file, which the task ``databases`` makes smaller.
     """
     before = cutoff(stores.settings.retain_state, now)

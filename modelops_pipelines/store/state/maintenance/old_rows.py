@@ -16,7 +16,7 @@ from modelops_pipelines.store.state.sql_tables import STATE_TABLES
 _VERDICTS, _ALERTS, _TRIALS = STATE_TABLES["verdicts"], STATE_TABLES["alerts"], STATE_TABLES["trials"]
 _TESTS, _DESIRED = STATE_TABLES["version_tests"], STATE_TABLES["desired_state"]
 _MESSAGES, _NOTIFICATIONS = STATE_TABLES["messages"], STATE_TABLES["notifications"]
-_SILENCES = STATE_TABLES["silences"]
+_SILENCES, _SESSIONS = STATE_TABLES["silences"], STATE_TABLES["sessions"]
 _OF_ALERTS = (STATE_TABLES["alert_events"], _NOTIFICATIONS)
 """Tables whose rows go with the alert that they are about, in the same transaction."""
 PAGE = 2_000
@@ -34,7 +34,7 @@ class OldRows:
 
         Verdicts: without the newest of each rule. Alerts: resolved ones, with their history. Messages: those that were
         delivered or given up, and that tell of no alert which stays. Silences: those that are over. Trials: of earlier
-        generations. Version tests: without the newest of each version and suite.
+        generations. Version tests: without the newest of each version and suite. Sessions: those that are over.
         """
         with self._database.read() as connected:
             counts = {
@@ -83,6 +83,7 @@ def _old(before: datetime) -> Sequence[tuple[sa.Table, Sequence[sa.ColumnElement
         (_SILENCES, (sa.or_(_SILENCES.c.ended_at < moment, _SILENCES.c.until < moment),)),
         (_TRIALS, (_TRIALS.c.at < moment, is_past)),
         (_TESTS, (_TESTS.c.at < moment, has_later)),
+        (_SESSIONS, (_SESSIONS.c.expires_at < moment,)),
     )
 
 

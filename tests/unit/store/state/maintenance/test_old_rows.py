@@ -93,6 +93,14 @@ def test_what_tells_of_an_alert_goes_with_it_and_silences_go_when_they_are_over(
     assert [{"rule": "kept"}] == [one.matchers for one in stores.silences.all()]
 
 
+def test_sessions_go_a_retention_after_they_are_over(stores: Stores) -> None:
+    for day in (-500, -10):
+        stores.sessions.begin_by_key("k", f"person {day}", NOW + day * DAY)
+    assert {"sessions": 1} == stores.old_rows.count(BEFORE)
+    stores.old_rows.delete("sessions", BEFORE)
+    assert {} == stores.old_rows.count(BEFORE)
+
+
 def test_verdicts_on_what_is_on_trial_and_the_newest_tests_stay(stores: Stores) -> None:
     generation = serve(stores, "1")
     for number in (generation - 1, generation):

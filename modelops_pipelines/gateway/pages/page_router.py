@@ -55,7 +55,7 @@ SECTIONS: Final[tuple[tuple[str, str, Access], ...]] = (
     ("keys", "/keys", "admin"),
 )
 """The navigation: each entry's name, its address under ROOT, and the role that it needs."""
-ENDPOINT_TABS: Final[tuple[tuple[str, str], ...]] = (("monitor", ""), ("release", "/release"))
+ENDPOINT_TABS: Final[tuple[tuple[str, str], ...]] = (("monitor", ""), ("release", "/release"), ("improve", "/improve"))
 """The pages of an endpoint: each one's name, and its address after the endpoint's."""
 
 

@@ -181,7 +181,7 @@ def _checked(stores: Stores, spec: EndpointSpec, label: str | float | None) -> s
         if number is None:
             raise InputError(f"The label {str(label)[:60]!r} is not a number", "Send a number: the task is regression")
         return repr(number)
-    known = _classes(stores, spec)
+    known = known_classes(stores, spec)
     if isinstance(label, float) and label - label != 0:
         raise InputError(f"The label {str(label)!r} is not a class", "Send the class as a text or a finite number")
     found = match_class(label, known) if known else class_name(label)
@@ -199,7 +199,7 @@ def _number(label: str | float | None) -> float | None:
     return number if number - number == 0 else None
 
 
-def _classes(stores: Stores, spec: EndpointSpec) -> list[str]:
+def known_classes(stores: Stores, spec: EndpointSpec) -> list[str]:
     """Return the classes that a label may name: those stated, else those of every recorded version."""
     recorded = [name for one in stores.deployments.versions(spec.model_name) for name in one.classes or ()]
     return list(dict.fromkeys([*spec.classes, *([] if spec.classes else recorded)]))

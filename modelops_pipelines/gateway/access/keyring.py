@@ -87,6 +87,9 @@ class Caller:
 
 
 ANONYMOUS = Caller()
+"""Whoever asks while no key is required: every role, on all endpoints."""
+NOBODY = Caller("nobody", permitted=frozenset(), endpoints=frozenset())
+"""Who has not signed in: no role, and no endpoint."""
 
 
 @dataclass(frozen=True)

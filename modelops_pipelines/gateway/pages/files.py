@@ -14,6 +14,8 @@ TYPES: Final = {
     "icon.svg": "image/svg+xml",
 }
 """The files that browsers get, with their types."""
+HTMX: Final = ("4.0.1", "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130")
+"""The release of the npm package ``htmx.org`` that ``htmx.min.js`` is, and its SHA-256; its licence lies beside it."""
 
 
 @cache

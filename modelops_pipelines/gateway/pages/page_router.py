@@ -25,7 +25,7 @@ from modelops_pipelines.core.errors import (
     TooLargeError,
     UnauthenticatedError,
 )
-from modelops_pipelines.gateway.access.keyring import ANONYMOUS, Caller, Keyring
+from modelops_pipelines.gateway.access.keyring import NOBODY, Caller, Keyring
 from modelops_pipelines.gateway.http.error_handlers import for_caller
 from modelops_pipelines.gateway.http.errors import INTERNAL, headers_of, status_of
 from modelops_pipelines.gateway.http.guarded_router import PUBLIC, Access
@@ -121,7 +121,7 @@ class PageRouter:
     ) -> Response:
         """Return the page, or the page of the error; never an error's answer for programs."""
         browser, session = cookie(request, VISIT) or new_browser(), cookie(request, SESSION)
-        visit = Visit(ANONYMOUS, request, browser, session, form, self._secret)
+        visit = Visit(NOBODY, request, browser, session, form, self._secret)
         try:
             caller = self._caller(session, page.role)
             if caller is not None:
@@ -200,7 +200,7 @@ class PageRouter:
 
     def _show_error(self, visit: Visit, error: ModelOpsError) -> Response:
         page = Page("error.html", {"error": error, "remedy": for_callers(error.remedy)}, status_of(error))
-        caller = visit.caller if visit.caller is not ANONYMOUS or self._keyring.is_open else None
+        caller = None if visit.caller is NOBODY else visit.caller
         response = self._render(visit, caller, page)
         response.headers.update({name: value for name, value in headers_of(error).items() if name == "retry-after"})
         return response

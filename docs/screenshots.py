@@ -50,7 +50,14 @@ class Screenshot:
 def screenshots(settings: Settings) -> Mapping[str, Screenshot]:
     """Return the screenshots by file name."""
     dagster = f"http://{settings.host}:{settings.dagster_port}"
+    pages = f"{settings.gateway_url}/ui"
     return {
+        "page_overview": Screenshot("every endpoint at a glance", f"{pages}/", "Endpoints"),
+        "page_endpoint": Screenshot("an endpoint's page", f"{pages}/endpoints/flights?range=30d", "flights"),
+        "page_release": Screenshot("versions and the gate's numbers", f"{pages}/endpoints/flights/release", "Versions"),
+        "page_alerts": Screenshot(
+            "alerts to act on", f"{pages}/alerts?state=open&state=acknowledged&state=resolved", "Alerts"
+        ),
         "lineage": Screenshot(
             "an endpoint's assets with their checks",
             f"{dagster}/locations/modelops/asset-groups/flights/lineage",

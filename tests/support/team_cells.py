@@ -21,7 +21,15 @@ WHOLE = frozenset({"GET /health", "GET /docs", "GET /openapi.json"})
 PLAIN = frozenset({"GET /health/live", "GET /docs/static/{name}"})
 """Routes that are for all and name nothing."""
 LISTS = frozenset(
-    {"GET /endpoints", "GET /deployments", "GET /alerts", "GET /silences", "GET /dead-letters", "GET /keys"}
+    {
+        "GET /endpoints",
+        "GET /overview",
+        "GET /deployments",
+        "GET /alerts",
+        "GET /silences",
+        "GET /dead-letters",
+        "GET /keys",
+    }
 )
 NOTHING = {
     "endpoint": "ghost", "team": "none", "name": "drift-2026-01-02.html", "rule": "latency_p98", "version": "77",
@@ -58,6 +66,8 @@ _KNOWN_BODIES = {route.name: route.body for route in ROUTES}
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _NUMBERED = {"/alerts/": "alert", "/silences/": "silence"}
 """Which number a path's ``number`` is."""
+_TABLE = "traffic"
+"""What a path's ``table`` is: every endpoint has the same tables, so their names are nobody's ids."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +136,7 @@ def _path(template: str) -> str:
     path = next(
         (template.replace("{number}", f"{{{kind}}}") for part, kind in _NUMBERED.items() if part in template), template
     )
+    path = path.replace("{table}", _TABLE)
     unknown = [name for name in _PARAMETER.findall(path) if name not in NOTHING]
     if unknown:
         raise KeyError(unknown[0])

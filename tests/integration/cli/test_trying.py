@@ -213,6 +213,7 @@ def test_logs_show_a_row_a_line_and_how_fresh_they_are(served: Project) -> None:
         "ms",
         "user",
         "source",
+        "cache_hit",
     ]
     assert row.split()[4] == "200"
     assert "1 row(s), nothing is ingested yet." in done.err

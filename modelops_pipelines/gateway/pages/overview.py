@@ -9,6 +9,8 @@ from starlette.responses import RedirectResponse
 from modelops_pipelines.gateway.http.guarded_router import PUBLIC
 from modelops_pipelines.gateway.pages.files import ROOT
 from modelops_pipelines.gateway.pages.page_router import SEE_OTHER, Answer, Page, PageRouter
+from modelops_pipelines.gateway.pages.rendering import render
+from modelops_pipelines.gateway.pages.shared_parts import SharedParts
 from modelops_pipelines.gateway.pages.sparkline import sparkline
 from modelops_pipelines.gateway.pages.summary_refresh import SummaryRefresh
 from modelops_pipelines.gateway.pages.visits import Visit
@@ -22,8 +24,8 @@ FILTERS = ("status", "owner", "task", "platform", "text")
 
 
 def add_overview(pages: PageRouter, serving: Serving, stores: Stores) -> None:
-    """Add the page; a person sees the endpoints in scope."""
-    refresh = SummaryRefresh(stores)
+    """Add the page; a person sees the endpoints in scope. Those of one scope share what a refresh shows."""
+    refresh, kept = SummaryRefresh(stores), SharedParts()
 
     @pages.get("", role=PUBLIC)
     def to_overview(_: Visit) -> Answer:
@@ -31,13 +33,22 @@ def add_overview(pages: PageRouter, serving: Serving, stores: Stores) -> None:
 
     @pages.get("/", role="read", filters_endpoints=True)
     def show_overview(visit: Visit) -> Answer:
+        if visit.is_fragment:
+            return kept.show((visit.caller.endpoints, visit.address), lambda: _live_part(visit))
+        return Page("overview.html", _facts(visit), section="overview")
+
+    def _live_part(visit: Visit) -> bytes:
+        own = {"root": ROOT, "now": stores.now(), "whole": False}
+        return bytes(render("overview.html", {**_facts(visit), **own}).body)
+
+    def _facts(visit: Visit) -> dict[str, Any]:
         rows = seen_by(serving, stores, visit.caller)
         refresh.look([served.spec for served in serving.endpoints()], rows)
         shown = _filtered(rows, visit.query)
         for row in shown:
             row["tone"] = tone_of_health(None if row["summary"] is None else row["summary"]["health"]["score"])
             row["traffic"] = None if row["summary"] is None else sparkline(row["summary"]["traffic"]["hours"])
-        facts = {
+        return {
             "rows": shown,
             "all": len(rows),
             "choices": _choices(rows),
@@ -45,7 +56,6 @@ def add_overview(pages: PageRouter, serving: Serving, stores: Stores) -> None:
             "stages": stages_of(rows),
             "here": visit.address,
         }
-        return Page("overview.html", facts, section="overview")
 
 
 def _filtered(rows: Sequence[dict[str, Any]], query: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -1,20 +1,18 @@
-"""Commands that change the live model, its history, and the checklist of a deployment."""
+"""Commands that change the live model, and its history."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 
 import click
 
-from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT
-from modelops_pipelines.cli.output import cell, echo, json_option, show_change, show_rows, show_value
+from modelops_pipelines.cli.output import echo, json_option, show_change, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores, parse_moment, require_endpoint
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import RegistryError
 from modelops_pipelines.core.release.admission import is_readable
-from modelops_pipelines.core.release.checklist import FAILED, PASSED, PHASES, Checklist, Item
 from modelops_pipelines.core.release.deployment_states import STATUSES
 from modelops_pipelines.core.release.event_log import Event, live_at
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
@@ -162,33 +160,6 @@ def deployments(endpoint: str | None, status: str | None, limit: int, cursor: st
         echo(f"more: --cursor {page.next_cursor}", err=True)
 
 
-@click.command()
-@click.argument("endpoint")
-@click.option("--version", default=None, help="The version to check; default: that of the newest deployment.")
-@json_option
-def checklist(endpoint: str, version: str | None, *, as_json: bool) -> None:
-    """Check what should be so before, during and after a deployment on ENDPOINT; exit code 3 if an item failed.
-
-    Each item is passed, failed or unknown, with its evidence, and the command that shows more. What cannot be judged is
-    unknown, with the reason. Nothing is changed, and no model is loaded.
-    """
-    from modelops_pipelines.operations.testing.checklist.checklist import deployment_checklist, describe_checklist
-
-    stores = open_stores()
-    found = deployment_checklist(stores, endpoint_named(stores, endpoint), version)
-    if as_json:
-        show_value(describe_checklist(found), as_json=True)
-    else:
-        echo("\n".join(_checklist_lines(found)))
-    sys.exit(EXIT_PERMANENT if found.counts[FAILED] else 0)
-
-
-def _gate_of(event: Event) -> str | None:
-    """Return whether a release passed the gate or was forced; None where the gate was not asked."""
-    forced = event.evidence.get("forced")
-    return None if forced is None else "forced" if forced else "passed"
-
-
 def _require_reason(reason: str, *, force: bool) -> None:
     if force and not is_readable(reason):
         raise click.UsageError("--force requires --reason, which the history records")
@@ -237,21 +208,3 @@ def _show_live(endpoint: str, events: Sequence[Event], moment: datetime, *, as_j
         echo(f"{endpoint} was {state.status}")
     else:
         show_rows(rows, as_json=False, empty=f"{endpoint} served no version at that time.")
-
-
-def _checklist_lines(found: Checklist) -> Iterator[str]:
-    place = "not deployed" if found.role is None else f"{found.role} since {cell(found.since)}"
-    counts = ", ".join(f"{count} {state}" for state, count in found.counts.items())
-    yield f"{found.endpoint}: version {found.version}, {place}; {counts}"
-    width = max(len(item.name) for item in found.items)
-    for phase in PHASES:
-        yield f"\n{phase} the deployment"
-        for item in found.items:
-            if item.phase == phase:
-                yield from _item_lines(item, width)
-
-
-def _item_lines(item: Item, width: int) -> Iterator[str]:
-    yield f"  {item.state:<7}  {item.name:<{width}}  {cell(item.evidence)}"
-    if item.state != PASSED:
-        yield f"  {'':<7}  {'':<{width}}  see: {item.look}"

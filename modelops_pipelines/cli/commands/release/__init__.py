@@ -1,0 +1,1 @@
+"""Commands that change what is live, put versions on trial, and say how a deployment stands."""

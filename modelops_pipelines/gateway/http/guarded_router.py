@@ -12,11 +12,11 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from fastapi import Depends, FastAPI, Path, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
-from starlette.requests import ClientDisconnect
 
 from modelops_pipelines.core.access.api_keys import KEY_HEADER, ROLES
 from modelops_pipelines.core.errors import MalformedError, MediaTypeError, TooLargeError
 from modelops_pipelines.gateway.access.keyring import Caller, Keyring
+from modelops_pipelines.gateway.http.bounded_body import read_at_most
 from modelops_pipelines.gateway.http.query_parameters import check_query, declared_parameters
 from modelops_pipelines.gateway.http.response_models import error_responses
 
@@ -174,16 +174,11 @@ def _require_json(request: Request) -> None:
 
 async def _read_body(request: Request) -> Request:
     """Return the request with its body in memory; raises TooLargeError, or MalformedError for an incomplete body."""
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise TooLargeError(f"The body is over {MAX_BODY_BYTES // 2**20} MiB", "Split it into several requests")
-    except ClientDisconnect as error:
-        raise MalformedError("The body is incomplete", "Send the whole body") from error
+    too_large = TooLargeError(f"The body is over {MAX_BODY_BYTES // 2**20} MiB", "Split it into several requests")
+    incomplete = MalformedError("The body is incomplete", "Send the whole body")
+    body = await read_at_most(request, MAX_BODY_BYTES, too_large, incomplete)
 
     async def replay() -> MutableMapping[str, Any]:
-        return {"type": "http.request", "body": bytes(body), "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     return Request(request.scope, replay)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from modelops_pipelines.core.access.sessions import Session
@@ -26,6 +26,7 @@ from modelops_pipelines.core.errors import (
     UnauthenticatedError,
 )
 from modelops_pipelines.gateway.access.keyring import NOBODY, Caller, Keyring
+from modelops_pipelines.gateway.http.bounded_body import read_at_most
 from modelops_pipelines.gateway.http.error_handlers import for_caller
 from modelops_pipelines.gateway.http.errors import INTERNAL, headers_of, status_of
 from modelops_pipelines.gateway.http.guarded_router import PUBLIC, Access
@@ -247,14 +248,10 @@ async def _read_form(request: Request) -> Mapping[str, str]:
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != FORM:
         raise MediaTypeError(f"The header Content-Type is {given[:80]!r}", f"Send a form: {FORM}")
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_FORM_BYTES:
-                raise TooLargeError(f"The form is over {MAX_FORM_BYTES // 1024} KiB", "Send less at once")
-    except ClientDisconnect as error:
-        raise MalformedError("The form is incomplete", "Send it again") from error
+    too_large = TooLargeError(f"The form is over {MAX_FORM_BYTES // 1024} KiB", "Send less at once")
+    body = await read_at_most(
+        request, MAX_FORM_BYTES, too_large, MalformedError("The form is incomplete", "Send it again")
+    )
     try:
         fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError as error:

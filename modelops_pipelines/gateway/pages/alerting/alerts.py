@@ -5,9 +5,9 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from modelops_pipelines.core.alerting.alerts import ACKNOWLEDGED, OPEN, PENDING, RESOLVED, WORST_FIRST
-from modelops_pipelines.gateway.pages.alerting.numbers import number_in, number_of
 from modelops_pipelines.gateway.pages.alerting.silences import DURATIONS
 from modelops_pipelines.gateway.pages.files import ROOT
+from modelops_pipelines.gateway.pages.numbers import number_in, number_of
 from modelops_pipelines.gateway.pages.page_router import Answer, Done, Page, PageRouter
 from modelops_pipelines.gateway.pages.visits import Visit
 from modelops_pipelines.gateway.worker.state_follower import Serving

@@ -7,8 +7,8 @@ from modelops_pipelines.core.alerting.silencing.matchers import FIELDS, LABELS
 from modelops_pipelines.core.durations import parse_duration
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.gateway.access.silence_scope import require_own_endpoint
-from modelops_pipelines.gateway.pages.alerting.numbers import number_in
 from modelops_pipelines.gateway.pages.files import ROOT
+from modelops_pipelines.gateway.pages.numbers import number_in
 from modelops_pipelines.gateway.pages.page_router import Answer, Done, Page, PageRouter
 from modelops_pipelines.gateway.pages.visits import Visit
 from modelops_pipelines.store.stores import Stores

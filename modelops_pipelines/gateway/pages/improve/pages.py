@@ -4,14 +4,15 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import UnknownError
 from modelops_pipelines.gateway.pages.files import ROOT
 from modelops_pipelines.gateway.pages.improve.facts import improve_facts
+from modelops_pipelines.gateway.pages.numbers import number_in
 from modelops_pipelines.gateway.pages.page_router import Answer, Done, Page, PageRouter
 from modelops_pipelines.gateway.pages.visits import Visit
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
 
 _IMPROVE = "/endpoints/{endpoint}/improve"
-_ITEM = f"{_IMPROVE}/review/{{item}}"
-_LONGEST_LABEL, _LONGEST_NOTE, _DIGITS = 200, 2000, 15
+_ITEM = f"{_IMPROVE}/review/{{number}}"
+_LONGEST_LABEL, _LONGEST_NOTE = 200, 2000
 _ACTS = ("flag", "unflag", "accept", "delete")
 
 
@@ -50,7 +51,7 @@ def _add_review_pages(pages: PageRouter, serving: Serving, stores: Stores) -> No
         from modelops_pipelines.operations.improve.review.judge import known_classes
 
         spec = serving.endpoint(visit.path["endpoint"]).spec
-        item = views.show_item(stores, spec, _number(visit), visit.caller.name)
+        item = views.show_item(stores, spec, number_in(visit, "item"), visit.caller.name)
         classes = [] if spec.task == "regression" else known_classes(stores, spec)
         return Page("review_item.html", {"spec": spec, "item": item, "classes": classes})
 
@@ -58,7 +59,7 @@ def _add_review_pages(pages: PageRouter, serving: Serving, stores: Stores) -> No
     def judge_item(visit: Visit) -> Answer:
         from modelops_pipelines.operations.improve.review.judge import judge
 
-        spec, number = serving.endpoint(visit.path["endpoint"]).spec, _number(visit)
+        spec, number = serving.endpoint(visit.path["endpoint"]).spec, number_in(visit, "item")
         verdict, label = visit.required("verdict"), visit.text("label", _LONGEST_LABEL)
         note = visit.text("note", _LONGEST_NOTE) or None
         judge(stores, spec, number, verdict, visit.caller.name, label=label or None, note=note)
@@ -75,11 +76,3 @@ def _add_review_pages(pages: PageRouter, serving: Serving, stores: Stores) -> No
 
 def _address(spec: EndpointSpec) -> str:
     return f"{ROOT}{_IMPROVE.format(endpoint=spec.name)}"
-
-
-def _number(visit: Visit) -> int:
-    """Return the item's number; raises UnknownError for what is none."""
-    given = visit.path["item"]
-    if not (given.isascii() and given.isdecimal() and len(given) <= _DIGITS):
-        raise UnknownError(f"There is no item {given[:40]!r} in the queue", "Open one from the list")
-    return int(given)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
@@ -37,13 +38,13 @@ class Asked:
     values: Mapping[str, Any]
 
 
-Run = Callable[[Stores, EndpointSpec, Asked, bool], str]
-"""Does it, or with True says what it would do; returns the sentence."""
+Run = Callable[[Stores, EndpointSpec, Asked], str]
+"""Returns the sentence of what was done, or would be."""
 
 
 @dataclass(frozen=True)
 class Action:
-    """A change: its name, words for people, the form, and what does it. ``previews``: it can say what it would do."""
+    """A change: its name, words for people, the form, what does it, and what says what it would do, if anything can."""
 
     name: str
     title: str
@@ -52,7 +53,7 @@ class Action:
     fields: tuple[Field, ...] = ()
     needs_version: bool = False
     is_dangerous: bool = False
-    previews: bool = True
+    preview: Run | None = None
 
 
 SHARE = Field(
@@ -61,7 +62,7 @@ SHARE = Field(
 FORCE = Field("force", "Without a passed gate", "tick", "needs the role admin and a reason, which the history keeps")
 
 
-def _deploy(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> str:  # noqa: FBT001 - a Run
+def _deploy(stores: Stores, spec: EndpointSpec, asked: Asked, *, dry_run: bool = False) -> str:
     from modelops_pipelines.operations.release.commands import deploy
 
     change = deploy(
@@ -77,7 +78,7 @@ def _deploy(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> 
     return change.sentence
 
 
-def _promote(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> str:  # noqa: FBT001 - a Run
+def _promote(stores: Stores, spec: EndpointSpec, asked: Asked, *, dry_run: bool = False) -> str:
     from modelops_pipelines.operations.release.commands import promote
 
     force = asked.values["force"]
@@ -86,33 +87,33 @@ def _promote(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) ->
     ).sentence
 
 
-def _roll_back(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> str:  # noqa: FBT001 - a Run
+def _roll_back(stores: Stores, spec: EndpointSpec, asked: Asked, *, dry_run: bool = False) -> str:
     from modelops_pipelines.operations.release.commands import roll_back
 
     to = asked.version or None
     return roll_back(stores, spec, to=to, actor=asked.actor, reason=asked.reason, dry_run=dry_run).sentence
 
 
-def _undo(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> str:  # noqa: FBT001 - a Run
+def _undo(stores: Stores, spec: EndpointSpec, asked: Asked, *, dry_run: bool = False) -> str:
     from modelops_pipelines.operations.release.rollbacks import undo_rollback
 
     force = asked.values["force"]
     return undo_rollback(stores, spec, actor=asked.actor, reason=asked.reason, force=force, dry_run=dry_run).sentence
 
 
-def _stop(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> str:  # noqa: FBT001 - a Run
+def _stop(stores: Stores, spec: EndpointSpec, asked: Asked, *, dry_run: bool = False) -> str:
     from modelops_pipelines.operations.release.commands import stop
 
     return stop(stores, spec, actor=asked.actor, reason=asked.reason, dry_run=dry_run).sentence
 
 
-def _start(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> str:  # noqa: FBT001 - a Run
+def _start(stores: Stores, spec: EndpointSpec, asked: Asked, *, dry_run: bool = False) -> str:
     from modelops_pipelines.operations.release.commands import start
 
     return start(stores, spec, actor=asked.actor, reason=asked.reason, dry_run=dry_run).sentence
 
 
-def _shadow(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> str:  # noqa: ARG001, FBT001 - a Run
+def _shadow(stores: Stores, spec: EndpointSpec, asked: Asked) -> str:
     from modelops_pipelines.operations.release.trials.shadow import start_shadow
 
     return start_shadow(
@@ -120,13 +121,13 @@ def _shadow(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> 
     ).sentence
 
 
-def _end_shadow(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> str:  # noqa: ARG001, FBT001 - a Run
+def _end_shadow(stores: Stores, spec: EndpointSpec, asked: Asked) -> str:
     from modelops_pipelines.operations.release.commands import end_shadow
 
     return end_shadow(stores, spec, actor=asked.actor, reason=asked.reason).sentence
 
 
-def _compare(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> str:  # noqa: ARG001, FBT001 - a Run
+def _compare(stores: Stores, spec: EndpointSpec, asked: Asked) -> str:
     from modelops_pipelines.operations.release.trials.ab_tests import Terms, start_experiment
 
     terms = Terms(asked.values["error_rate"] / 100, asked.values["planned"])
@@ -136,7 +137,7 @@ def _compare(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) ->
     ).sentence
 
 
-def _decide(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> str:  # noqa: ARG001, FBT001 - a Run
+def _decide(stores: Stores, spec: EndpointSpec, asked: Asked) -> str:
     from modelops_pipelines.operations.release.trials.ab_tests import end_experiment
 
     decision, force = "promote" if asked.values["promote"] else "keep", asked.values["force"]
@@ -150,14 +151,14 @@ def _decide(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> 
     ).sentence
 
 
-def _archive(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> str:  # noqa: ARG001, FBT001 - a Run
+def _archive(stores: Stores, spec: EndpointSpec, asked: Asked) -> str:
     from modelops_pipelines.operations.release.commands import archive
 
     done = archive(stores, spec, asked.version, actor=asked.actor, reason=asked.reason)
     return f"Version {asked.version} is archived" if done else f"Version {asked.version} was archived already"
 
 
-def _restore(stores: Stores, spec: EndpointSpec, asked: Asked, dry_run: bool) -> str:  # noqa: ARG001, FBT001 - a Run
+def _restore(stores: Stores, spec: EndpointSpec, asked: Asked) -> str:
     from modelops_pipelines.operations.release.commands import restore
 
     done = restore(stores, spec, asked.version, actor=asked.actor, reason=asked.reason)
@@ -180,6 +181,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
             _deploy,
             (SHARE, FORCE),
             needs_version=True,
+            preview=partial(_deploy, dry_run=True),
         ),
         Action(
             "promote",
@@ -188,6 +190,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
             _promote,
             (FORCE,),
             needs_version=True,
+            preview=partial(_promote, dry_run=True),
         ),
         Action(
             "rollback",
@@ -195,6 +198,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
             "A version on trial is withdrawn; else the champion before this one answers again, in seconds.",
             _roll_back,
             is_dangerous=True,
+            preview=partial(_roll_back, dry_run=True),
         ),
         Action(
             "undo",
@@ -203,9 +207,23 @@ ACTIONS: Final[Mapping[str, Action]] = {
             _undo,
             (Field("force", "Although a guard rolled it back", "tick", "needs the role admin"),),
             is_dangerous=True,
+            preview=partial(_undo, dry_run=True),
         ),
-        Action("stop", "Stop", "Callers are refused until the endpoint is started again.", _stop, is_dangerous=True),
-        Action("start", "Start", "The endpoint answers again, with the versions that it had.", _start),
+        Action(
+            "stop",
+            "Stop",
+            "Callers are refused until the endpoint is started again.",
+            _stop,
+            is_dangerous=True,
+            preview=partial(_stop, dry_run=True),
+        ),
+        Action(
+            "start",
+            "Start",
+            "The endpoint answers again, with the versions that it had.",
+            _start,
+            preview=partial(_start, dry_run=True),
+        ),
         Action(
             "shadow",
             "Start a shadow",
@@ -213,9 +231,8 @@ ACTIONS: Final[Mapping[str, Action]] = {
             _shadow,
             (Field("share", "Share of requests, percent", "number", "that are compared", default="100"),),
             needs_version=True,
-            previews=False,
         ),
-        Action("end-shadow", "End the shadow", "What it has answered stays in the lake.", _end_shadow, previews=False),
+        Action("end-shadow", "End the shadow", "What it has answered stays in the lake.", _end_shadow),
         Action(
             "ab-test",
             "Start an A/B test",
@@ -223,7 +240,6 @@ ACTIONS: Final[Mapping[str, Action]] = {
             _compare,
             _COMPARED,
             needs_version=True,
-            previews=False,
         ),
         Action(
             "end-ab-test",
@@ -231,7 +247,6 @@ ACTIONS: Final[Mapping[str, Action]] = {
             "Keep the champion, or promote the other version, which needs a significant result and a passed gate.",
             _decide,
             (Field("promote", "Promote the challenger", "tick"), FORCE),
-            previews=False,
         ),
         Action(
             "archive",
@@ -239,11 +254,8 @@ ACTIONS: Final[Mapping[str, Action]] = {
             "No endpoint may serve the version until it is restored; its files and history stay.",
             _archive,
             needs_version=True,
-            previews=False,
         ),
-        Action(
-            "restore", "Restore", "The version can be deployed again.", _restore, needs_version=True, previews=False
-        ),
+        Action("restore", "Restore", "The version can be deployed again.", _restore, needs_version=True),
     )
 }
 

@@ -8,7 +8,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, ModelOpsError, RegistryError
 from modelops_pipelines.core.evaluation.gate import PASS, describe_verdict, table_of
 from modelops_pipelines.core.release.desired_state import ACTIVE, STOPPED, DesiredState
-from modelops_pipelines.core.release.event_log import champion_periods, undoable_rollback
+from modelops_pipelines.core.release.event_log import Event, champion_periods, live_at, undoable_rollback
 from modelops_pipelines.core.windows import text
 from modelops_pipelines.gateway.access.keyring import Caller
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -147,16 +147,13 @@ def _tests(stores: Stores, spec: EndpointSpec) -> list[dict[str, Any]]:
     return [{**asdict(one), "failed": one.failed, "failures": list(one.failures)[:FAILURES]} for one in found]
 
 
-def _event(event: Any) -> dict[str, Any]:
-    names = ("number", "at", "actor", "action", "from_version", "to_version", "generation", "reason")
-    forced = event.evidence.get("forced")
-    return {**{name: getattr(event, name) for name in names}, "gate": {None: "", True: "forced"}.get(forced, "passed")}
+def _event(event: Event) -> dict[str, Any]:
+    names = ("number", "at", "actor", "action", "from_version", "to_version", "generation", "reason", "gate")
+    return {name: getattr(event, name) for name in names}
 
 
 def past_state(stores: Stores, spec: EndpointSpec, at: Any) -> dict[str, Any]:
     """Return what was live at a moment: status, generation and variants."""
-    from modelops_pipelines.core.release.event_log import live_at
-
     found = live_at(spec.name, stores.deployments.events(spec.name), at)
     served = ", ".join(f"version {one.version} ({one.role}, {one.share} %)" for one in found.variants)
     return {"at": text(at), "status": found.status, "generation": found.generation, "served": served or "nothing"}

@@ -46,9 +46,9 @@ def add_release_pages(pages: PageRouter, serving: Serving, stores: Stores) -> No
         action, spec = action_named(visit.path["action"]), serving.endpoint(visit.path["endpoint"]).spec
         asked = asked_of(action, visit)
         with telling_why():
-            if action.previews and visit.text("confirmed") != "yes":
-                return _form(visit, action, asked, action.run(stores, spec, asked, True))
-            said = action.run(stores, spec, asked, False)
+            if action.preview is not None and visit.text("confirmed") != "yes":
+                return _form(visit, action, asked, action.preview(stores, spec, asked))
+            said = action.run(stores, spec, asked)
         return Done(said, f"{ROOT}{_RELEASE.format(endpoint=spec.name)}")
 
     def _form(visit: Visit, action: Action, asked: Asked, would: str) -> Page:

@@ -1,4 +1,4 @@
-"""Numbers of alerts and silences in an address."""
+"""Numbers of alerts, silences and items of a queue in an address."""
 
 from modelops_pipelines.core.errors import UnknownError
 from modelops_pipelines.gateway.pages.visits import Visit

@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.plugins.tiers",
     "tests.plugins.not_run",
     "tests.plugins.crashed_workers",
+    "tests.plugins.failed_names",
     "tests.worlds.fixtures",
 ]
 

@@ -22,8 +22,11 @@ from tests.fakes.raised_alerts import given_up, raised
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.project import CANCER_YAML, Project, cancer_frame, make_project, rows_of, train_first
 from tests.support.team_cells import NOTHING
+from tests.support.waiting import wait_until
 
 REPORT, LETTER, RULE, IDEMPOTENT = "drift-2026-01-01.html", "msg_of_the_blue", "latency_p99", "blue-deploys-once"
+SETTLED = 60.0
+"""Seconds in which a gateway loads what was deployed before it, and says so."""
 _RULE = {"kind": "latency", "percentile": 99, "above": 800}
 
 
@@ -66,6 +69,7 @@ def two_teams(folder: Path) -> Iterator[TwoTeams]:
     issued = _keys(project)
     keys = {who: one.text for who, one in issued.items()}
     with running_gateway(project) as gateway:
+        wait_until(lambda: not any(project.stores.deployments.unsettled(name) for name in ("betas", "gamma")), SETTLED)
         ids = {
             "endpoint": "betas",
             "team": "blue",

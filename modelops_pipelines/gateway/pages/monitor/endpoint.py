@@ -1,19 +1,25 @@
 """How one endpoint does: live, over a range of time, by version and by segment; and its numbers as CSV."""
 
+import hashlib
 import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
+from starlette.responses import Response
+
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.gateway.http.csv_files import csv_response
 from modelops_pipelines.gateway.pages.files import ROOT
 from modelops_pipelines.gateway.pages.page_router import Answer, Page, PageRouter
+from modelops_pipelines.gateway.pages.rendering import HEADERS
 from modelops_pipelines.gateway.pages.visits import Visit
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
 
 LIVE_SECONDS = 300
+UNCHANGED = 204
+"""Answers a refresh of a part that would look the same: the page leaves what it shows."""
 _MINUTE = 60
 _ENDPOINT = "/endpoints/{endpoint}"
 _CHOICES = ("range", "version", "segment")
@@ -25,8 +31,10 @@ def add_endpoint_page(pages: PageRouter, serving: Serving, stores: Stores) -> No
     @pages.get(_ENDPOINT, role="read")
     def show_endpoint(visit: Visit) -> Answer:
         spec = serving.endpoint(visit.path["endpoint"]).spec
-        facts = {**_facts(stores, spec, visit.query), "now_live": _live(serving, spec), "here": visit.address}
-        return Page("endpoint.html", facts, section="overview")
+        facts = _facts(stores, spec, visit.query)
+        if visit.is_fragment and visit.query.get("seen") == facts["digest"]:
+            return Response(status_code=UNCHANGED, headers=dict(HEADERS))
+        return Page("endpoint.html", {**facts, "now_live": _live(serving, spec)}, section="overview")
 
     @pages.get(f"{_ENDPOINT}/live", role="read")
     def show_live(visit: Visit) -> Answer:
@@ -53,21 +61,26 @@ def _facts(stores: Stores, spec: EndpointSpec, query: Mapping[str, str]) -> dict
     from modelops_pipelines.operations.reports.health.sources import sources_of
 
     selection, registered = _selected(stores, spec, query)
-    measured, time_line = kept_measures(stores, spec, selection)
+    kept = kept_measures(stores, spec, selection)
+    measured, current = kept.measured, current_facts(stores, spec, kept.measured, kept_health(stores, spec))
+    lasting = {name: value for name, value in current.items() if name != "now"}
+    digest = hashlib.sha256(repr((kept.digest, lasting)).encode()).hexdigest()
     chosen = {name: query.get(name, "") for name in _CHOICES}
-    asked = urlencode({name: value for name, value in chosen.items() if value})
+    given = {name: value for name, value in chosen.items() if value}
     return {
         **shown_measures(measured),
-        **current_facts(stores, spec, measured, kept_health(stores, spec)),
+        **current,
         "measured": measured,
-        "time_line": time_line,
+        "time_line": kept.time_line,
         "ranges": list(RANGES),
         "versions": list(dict.fromkeys([*reversed(registered), *measured.versions])),
         "segments": [(segment_text(*one), " = ".join(one)) for one in measured.segment_values],
         "chosen": {**chosen, "range": chosen["range"] or USUAL[spec.window]},
         "segment_words": " = ".join(unquote(part) for part in chosen["segment"].split("=")),
         "sources": sources_of(stores, spec, selection),
-        "asked": f"?{asked}" if asked else "",
+        "asked": f"?{urlencode(given)}" if given else "",
+        "digest": digest,
+        "live_part": f"?{urlencode({**given, 'seen': digest})}",
         "address": _address(spec),
         "live_address": _address(spec, "/live"),
     }
@@ -88,7 +101,7 @@ def _selected(stores: Stores, spec: EndpointSpec, query: Mapping[str, str]) -> t
     version, segment = query.get("version") or None, query.get("segment") or None
     registered = [one.version for one in stores.deployments.versions(spec.model_name)]
     unsure = (version is not None and version not in registered) or segment is not None
-    everything = kept_measures(stores, spec, Selection(windows))[0] if unsure else None
+    everything = kept_measures(stores, spec, Selection(windows)).measured if unsure else None
     if version is not None and everything is not None:
         check_version(version, [*registered, *everything.versions])
     if segment is not None and everything is not None:

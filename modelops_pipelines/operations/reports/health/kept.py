@@ -1,5 +1,6 @@
 """Keeps what was measured of endpoints in memory, until a table that it was read from changes."""
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -25,14 +26,23 @@ _DRAWN_FROM = (*TABLES_READ, PROFILES, DAILY_PROFILES)
 Key = tuple[str, Selection]
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What was measured, its time line (None without requests), and a digest of both, the same in every process."""
+
+    measured: Measured
+    time_line: TimeLine | None
+    digest: str
+
+
 @dataclass
 class _Kept:
-    """What was measured, with the state of its sources, and the time line that was drawn last with its marks."""
+    """What was measured, with the state of its sources; and what is shown of it, drawn last with these marks."""
 
     sources: object
     measured: Measured
     marks: Sequence[Mark] = ()
-    time_line: TimeLine | None = None
+    shown: Shown | None = None
 
 
 _KEPT: "WeakKeyDictionary[Stores, OrderedDict[Key, _Kept]]" = WeakKeyDictionary()
@@ -41,16 +51,14 @@ _MAKING: "WeakKeyDictionary[Stores, dict[str, threading.Lock]]" = WeakKeyDiction
 _LOCK = threading.Lock()
 
 
-def kept_measures(stores: Stores, spec: EndpointSpec, selection: Selection) -> tuple[Measured, TimeLine | None]:
+def kept_measures(stores: Stores, spec: EndpointSpec, selection: Selection) -> Shown:
     """Return what ``measure`` returns, with its time line; neither is made again while nothing has changed."""
     kept = _kept(stores, spec, selection)
-    if not kept.measured.by_window:
-        return kept.measured, None
-    marks = marks_of(stores, spec, kept.measured.by_window)
-    if kept.time_line is None or kept.marks != marks:
-        kept.time_line = draw_time_line(spec, kept.measured, marks)
-        kept.marks = marks
-    return kept.measured, kept.time_line
+    marks = marks_of(stores, spec, kept.measured.by_window) if kept.measured.by_window else ()
+    if kept.shown is None or kept.marks != marks:
+        line = draw_time_line(spec, kept.measured, marks) if kept.measured.by_window else None
+        kept.shown, kept.marks = Shown(kept.measured, line, _digest_of(kept.measured, line)), marks
+    return kept.shown
 
 
 def kept_health(stores: Stores, spec: EndpointSpec) -> Mapping[str, Any]:
@@ -103,3 +111,7 @@ def _sources(stores: Stores, spec: EndpointSpec) -> object:
 
     versions = [newest_version(stores.lake.path(spec.name, table.name)) for table in _DRAWN_FROM]
     return versions, spec, len(stores.acceptances.of(spec.name))
+
+
+def _digest_of(*shown: object) -> str:
+    return hashlib.sha256(repr(shown).encode()).hexdigest()

@@ -17,6 +17,7 @@ from modelops_pipelines.core.tables.lake import CUSTOM_METRICS, DATA_QUALITY
 from modelops_pipelines.operations.metrics.window_rows import TABLES
 from tests.fakes.lake_rows import write
 from tests.fakes.monitored_hours import EVIL, EVIL_COLUMN, fill
+from tests.fakes.raised_alerts import raised
 from tests.fakes.records import START, VERSION
 from tests.support.browsing import DESK, PHONE, Browser, browser_of, chromium
 from tests.support.command_line import modelops
@@ -277,6 +278,27 @@ def test_a_refresh_is_a_part_and_so_are_the_live_numbers(browser: Browser) -> No
     assert "requests per minute" in browser.open("/endpoints/cancer/live").text
 
 
+def test_a_refresh_that_would_look_the_same_sends_nothing(watched: Watched, browser: Browser) -> None:
+    script = {"hx-request": "true"}
+    again = live_part(browser.open("/endpoints/cancer?range=24h&version=1").text)
+    assert "range=24h&version=1&seen=" in again
+    answer = browser.client.get(again, headers=script)
+    assert (204, b"", "no-store") == (answer.status_code, answer.content, answer.headers["cache-control"])
+    assert "<html" in browser.client.get(again).text  # a person who opens the address gets the page
+    other = browser.client.get(again.replace("seen=", "seen=x"), headers=script)
+    assert (200, True) == (other.status_code, other.text.lstrip().startswith('<div id="live"'))
+    assert again == live_part(other.text)
+    raised(watched.project.stores, "cancer", rule="noticed")
+    changed = browser.client.get(again, headers=script)
+    assert (200, True) == (changed.status_code, "noticed" in changed.text)
+    assert 204 == browser.client.get(live_part(changed.text), headers=script).status_code
+
+
+def live_part(text: str) -> str:
+    """Return the address from which the page's live part refreshes itself."""
+    return unescape(text.split('id="live" hx-get="')[1].split('"', maxsplit=1)[0])
+
+
 @needs("chromium")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
@@ -290,6 +312,10 @@ def test_in_a_browser(watched: Watched, size: dict[str, int], *, dark: bool) -> 
         assert [] == tab.serious()
         tab.page.get_by_text("SQL and asset of drift").click()
         tab.page.evaluate("document.querySelector('#live').setAttribute('data-seen', '1')")
+        with tab.page.expect_response(lambda answer: "seen=" in answer.url) as same:
+            tab.page.evaluate("htmx.ajax('GET', document.querySelector('#live').getAttribute('hx-get'), '#live')")
+        assert 204 == same.value.status
+        assert tab.page.locator("#live[data-seen]").is_visible()
         tab.page.evaluate("htmx.ajax('GET', location.pathname, {target: '#live', swap: 'outerMorph'})")
         tab.page.wait_for_function("!document.querySelector('#live').hasAttribute('data-seen')")
         assert tab.page.locator("#from-drift pre").is_visible()  # what is open stays open

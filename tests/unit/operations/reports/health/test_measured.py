@@ -85,24 +85,24 @@ def test_a_segment_is_of_quality_alone(project: Project) -> None:
 
 
 def test_nothing_is_read_again_until_a_table_changes(project: Project) -> None:
-    first, line = kept_measures(project.stores, project.spec, Selection(6))
-    again = kept_measures(project.stores, project.spec, Selection(6))
-    assert (first, line) == again
-    assert (first is again[0], line is again[1]) == (True, True)
+    first = kept_measures(project.stores, project.spec, Selection(6))
+    assert first is kept_measures(project.stores, project.spec, Selection(6))
     write(
         project.stores,
         project.spec,
         SERVICE_METRICS,
         [_service(window_of(project.stores.now(), "hour") - 9 * HOUR, "1")],
     )
-    assert 100 == kept_measures(project.stores, project.spec, Selection(24))[0].total.requests
-    assert first is not kept_measures(project.stores, project.spec, Selection(6))[0]
+    assert 100 == kept_measures(project.stores, project.spec, Selection(24)).measured.total.requests
+    again = kept_measures(project.stores, project.spec, Selection(6))
+    assert first.measured is not again.measured
+    assert first.digest == again.digest  # what changed is of earlier hours
 
 
 def test_another_rule_draws_the_charts_again(project: Project) -> None:
-    first, _ = kept_measures(project.stores, project.spec, Selection(6))
+    first = kept_measures(project.stores, project.spec, Selection(6))
     changed: EndpointSpec = replace(project.spec, description="other")
-    assert first is not kept_measures(project.stores, changed, Selection(6))[0]
+    assert first.measured is not kept_measures(project.stores, changed, Selection(6)).measured
 
 
 def test_releases_and_alerts_are_on_the_time_line_as_soon_as_they_happen(project: Project) -> None:
@@ -118,14 +118,14 @@ def test_releases_and_alerts_are_on_the_time_line_as_soon_as_they_happen(project
         ("alert opened", "slow opened"),
         ("alert resolved", "slow resolved"),
     } == set(_marks(project))
-    _, line = kept_measures(project.stores, project.spec, Selection(6))
+    line = kept_measures(project.stores, project.spec, Selection(6)).time_line
     assert line is not None
     assert all("deploy version 1 by ann &lt;b&gt;" in chart for chart in line.charts)
     assert all(3 == chart.count('stroke-dasharray="2 3"') for chart in line.charts)
 
 
 def _marks(project: Project) -> list[tuple[str, str]]:
-    _, line = kept_measures(project.stores, project.spec, Selection(6))
+    line = kept_measures(project.stores, project.spec, Selection(6)).time_line
     assert line is not None
     return [(mark.kind, mark.text) for mark in line.marks]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from modelops_pipelines.core.access.hosts import read_hosts
+from modelops_pipelines.core.access.hosts import read_hosts, read_origins
 from modelops_pipelines.core.access.rates import rate_problem
 from modelops_pipelines.core.errors import SettingsError
 from modelops_pipelines.core.maintenance.retention_periods import retention_problem
@@ -35,6 +35,7 @@ ENVIRONMENT = {
     "global_limit": "MODELOPS_GLOBAL_LIMIT",
     "limits_url": "MODELOPS_LIMITS_URL",
     "allowed_hosts": "MODELOPS_ALLOWED_HOSTS",
+    "widget_origins": "MODELOPS_WIDGET_ORIGINS",
     "public_url": "MODELOPS_PUBLIC_URL",
     "dagster_url": "MODELOPS_DAGSTER_URL",
     "openlineage": "MODELOPS_OPENLINEAGE",
@@ -106,6 +107,7 @@ class Settings:
     global_limit: str | None = None
     limits_url: str | None = None
     allowed_hosts: str | None = None
+    widget_origins: str | None = None
     public_url: str | None = None
     dagster_url: str | None = None
     openlineage: str | None = None
@@ -211,7 +213,7 @@ def load_settings(folder: Path | None = None, environment: Mapping[str, str] | N
     numbers = {name: _number(name, given.pop(name)) for name in list(given) if name.endswith(_NUMBERS)}
     _check_registry(registry_uri)
     _check_limits(given)
-    _check_hosts(given)
+    _check_names(given)
     _check_retention(given)
     _check_links(given)
     _check_openlineage(given, root)
@@ -305,19 +307,23 @@ def _check_retention_names(environment: Mapping[str, str]) -> None:
         raise SettingsError(f"There is no setting {unknown}", f"Use one of: {', '.join(known)}")
 
 
-def _check_hosts(given: dict[str, Any]) -> None:
-    """Raise SettingsError for a name that is none; TOML may give a list of names."""
-    hosts = given.get("allowed_hosts")
-    if hosts is None:
-        return
-    given["allowed_hosts"] = text = ", ".join(map(str, hosts)) if isinstance(hosts, list) else str(hosts)
-    try:
-        read_hosts(text)
-    except ValueError as error:
-        raise SettingsError(
-            f"The setting allowed_hosts names {str(error)!r}, which is no host",
-            f"Set {ENVIRONMENT['allowed_hosts']} to names, such as ml.example.com, or ml.example.com:8443",
-        ) from error
+def _check_names(given: dict[str, Any]) -> None:
+    """Raise SettingsError for a host or origin that is none; TOML may give a list of them."""
+    for name, read, kind, example in (
+        ("allowed_hosts", read_hosts, "host", "names, such as ml.example.com, or ml.example.com:8443"),
+        ("widget_origins", read_origins, "origin", "origins of web pages, such as https://app.example.com"),
+    ):
+        found = given.get(name)
+        if found is None:
+            continue
+        given[name] = text = ", ".join(map(str, found)) if isinstance(found, list) else str(found)
+        try:
+            read(text)
+        except ValueError as error:
+            raise SettingsError(
+                f"The setting {name} names {str(error)[:80]!r}, which is no {kind}",
+                f"Set {ENVIRONMENT[name]} to {example}",
+            ) from error
 
 
 def _check_links(given: Mapping[str, Any]) -> None:

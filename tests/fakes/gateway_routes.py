@@ -65,7 +65,7 @@ ROUTES = [
     Route("POST", "/v2/models/{endpoint}/infer", "predict", 503, TENSORS),
     Route("POST", "/endpoints/{endpoint}/labels", "predict", 404, LABEL),
     Route("POST", "/endpoints/{endpoint}/log", "predict", 409, FOREIGN),
-    Route("POST", "/endpoints/{endpoint}/feedback", "predict", 404, {"prediction_id": "nobody-0", "rating": 5}),
+    Route("POST", "/endpoints/{endpoint}/feedback", "feedback", 404, {"prediction_id": "nobody-0", "rating": 5}),
     Route("GET", "/endpoints/{endpoint}/feedback", "read", 200),
     Route("GET", "/endpoints/{endpoint}/feedback/recent", "read", 200),
     Route("GET", "/endpoints/{endpoint}/feedback/stats", "read", 200),

@@ -74,10 +74,10 @@ def create(
 ) -> None:
     """Create a key named NAME.
 
-    The role predict allows prediction requests, labels and feedback; read allows reading everything except keys;
-    operate allows reading, releases such as rollbacks, and work on alerts and feedback; admin allows everything,
-    including managing keys. A key of a team reaches what the team owns at the time of a request; with the role admin it
-    manages the keys of its team, and no others.
+    The role predict allows prediction requests, labels and feedback; feedback allows feedback alone, as for a key in a
+    web page; read allows reading everything except keys; operate allows reading, releases such as rollbacks, and work
+    on alerts and feedback; admin allows everything, including managing keys. A key of a team reaches what the team owns
+    at the time of a request; with the role admin it manages the keys of its team, and no others.
     """
     granted = grant(name, roles, TEST if test else LIVE, endpoints or None, team)
     stores = open_stores()

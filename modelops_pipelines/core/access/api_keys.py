@@ -16,12 +16,13 @@ from typing import Final, Literal, get_args
 from modelops_pipelines.core.access.teams import team_named
 from modelops_pipelines.core.errors import InputError
 
-Role = Literal["predict", "read", "operate", "admin"]
+Role = Literal["predict", "feedback", "read", "operate", "admin"]
 Mode = Literal["live", "test"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 PERMITTED: Final[Mapping[Role, frozenset[Role]]] = {
-    "predict": frozenset({"predict"}),
+    "predict": frozenset({"predict", "feedback"}),
+    "feedback": frozenset({"feedback"}),
     "read": frozenset({"read"}),
     "operate": frozenset({"operate", "read"}),
     "admin": frozenset(ROLES),

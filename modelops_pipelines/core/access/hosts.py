@@ -49,6 +49,19 @@ def read_hosts(text: str) -> tuple[Authority, ...]:
     return tuple(found)
 
 
+def read_origins(text: str) -> tuple[str, ...]:
+    """Return the origins of a setting, as browsers write them; raises ValueError with the one that is no origin."""
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        match = _ORIGIN.fullmatch(part.lower().removesuffix("/"))
+        authority = read_authority(match[2]) if match else None
+        if match is None or authority is None:
+            raise ValueError(part)
+        port = "" if authority.port in ("", _PORTS[match[1]]) else f":{authority.port}"
+        found.append(f"{match[1]}://{authority.name}{port}")
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class KnownHosts:
     """The names of this gateway: loopback, the address that it listens on, and those of the setting."""

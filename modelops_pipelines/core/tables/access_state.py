@@ -10,7 +10,7 @@ ACCESS_STATE = (
             text("key_id", "the part of the key that identifies it"),
             text("name", "the key's name: person or system"),
             text("mode", "live or test"),
-            column("json", "roles", "predict, read, operate, admin"),
+            column("json", "roles", "predict, feedback, read, operate, admin"),
             column("json", "endpoints", "the endpoints in its scope; JSON null for all"),
             text("digest", "SHA-256 of the whole key"),
             moment("created_at", "when"),

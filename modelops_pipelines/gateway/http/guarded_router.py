@@ -21,7 +21,7 @@ from modelops_pipelines.gateway.http.query_parameters import check_query, declar
 from modelops_pipelines.gateway.http.response_models import error_responses
 
 PUBLIC: Final = "public"
-Access = Literal["predict", "read", "operate", "admin", "public"]
+Access = Literal["predict", "feedback", "read", "operate", "admin", "public"]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 Register = Callable[[Handler], Handler]
 Handle = Callable[[Request], Awaitable[Response]]

@@ -7,6 +7,7 @@ from modelops_pipelines.gateway.pages.access.keys import add_key_pages
 from modelops_pipelines.gateway.pages.alerting.alerts import add_alert_pages
 from modelops_pipelines.gateway.pages.alerting.rules import add_rule_pages
 from modelops_pipelines.gateway.pages.alerting.silences import add_silence_pages
+from modelops_pipelines.gateway.pages.feedback_widget import add_feedback_widget
 from modelops_pipelines.gateway.pages.improve.pages import add_improve_pages
 from modelops_pipelines.gateway.pages.monitor.endpoint import add_endpoint_page
 from modelops_pipelines.gateway.pages.overview import add_overview
@@ -14,11 +15,12 @@ from modelops_pipelines.gateway.pages.page_router import PageRouter
 from modelops_pipelines.gateway.pages.release.pages import add_release_pages
 from modelops_pipelines.gateway.pages.sign_in import add_sign_in
 from modelops_pipelines.gateway.pages.static_files import add_static_files
+from modelops_pipelines.gateway.routes.improve.responses import Responses
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
 
 
-def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring) -> None:
+def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring, responses: Responses) -> None:
     """Add the pages; ``app.state.pages`` has the role of each by "METHOD path"."""
     pages = PageRouter(app, stores, keyring)
     add_static_files(pages)
@@ -31,3 +33,4 @@ def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring) 
     add_silence_pages(pages, stores)
     add_rule_pages(pages, serving, stores)
     add_key_pages(pages, serving, stores, keyring)
+    add_feedback_widget(pages, serving, stores, keyring, responses)

@@ -12,6 +12,7 @@ TYPES: Final = {
     "pages.js": "text/javascript; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    "widget.js": "text/javascript; charset=utf-8",
 }
 """The files that browsers get, with their types."""
 HTMX: Final = ("4.0.1", "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130")

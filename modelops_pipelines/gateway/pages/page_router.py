@@ -5,7 +5,7 @@ changes something is a form (POST), and carries the token of ``visits``. All are
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -80,6 +80,7 @@ class Done:
 
 Answer = Page | Done | Response
 Handler = Callable[[Visit], Answer]
+Direct = Callable[[Request], Awaitable[Response]]
 
 
 class PageRouter:
@@ -103,6 +104,16 @@ class PageRouter:
     ) -> Callable[[Handler], Handler]:
         """Add what a form does; its handler returns Done, or a Page that shows the outcome."""
         return self._add("POST", path, role, endpoints=filters_endpoints, teams=filters_teams)
+
+    def open_to_all(self, method: str, path: str) -> Callable[[Direct], Direct]:
+        """Add what takes no cookie, so that it is the same for everybody: its handler answers the request itself."""
+
+        def register(answer: Direct) -> Direct:
+            self._app.add_route(f"{ROOT}{path}", answer, methods=[method], include_in_schema=False)
+            self._app.state.pages[f"{method} {ROOT}{path}"] = PUBLIC
+            return answer
+
+        return register
 
     def _add(
         self, method: str, path: str, role: Access, *, endpoints: bool, teams: bool
@@ -232,7 +243,7 @@ def _endpoint(answer: Callable[[Request, Mapping[str, str], ModelOpsError | None
         fault = None
         if request.method == "POST":
             try:
-                form = await _read_form(request)
+                form = await read_form(request)
             except ModelOpsError as error:
                 fault = error
         return await run_in_threadpool(answer, request, form, fault)
@@ -240,8 +251,8 @@ def _endpoint(answer: Callable[[Request, Mapping[str, str], ModelOpsError | None
     return endpoint
 
 
-async def _read_form(request: Request) -> Mapping[str, str]:
-    """Return the form's fields, of several of one name the last.
+async def read_form(request: Request) -> Mapping[str, str]:
+    """Return the fields of a request's form; of several of one name the last.
 
     Raises MediaTypeError, TooLargeError and MalformedError.
     """

@@ -153,7 +153,7 @@ def _add_response_routes(router: Router, serving: Serving, responses: Responses)
         """Send labels: the true outcomes of predictions, named by their id, the caller's own id, or entity and time."""
         return await responses.write_labels(serving.endpoint(endpoint), message, caller.key_id)
 
-    @router.post(f"{_ENDPOINT}/feedback", role="predict", status_code=202, response_model=FeedbackRecorded)
+    @router.post(f"{_ENDPOINT}/feedback", role="feedback", status_code=202, response_model=FeedbackRecorded)
     async def add_feedback(endpoint: EndpointName, message: FeedbackMessage, caller: CallerOf) -> dict[str, Any]:
         """Send a person's feedback on a prediction: rating, thumbs, comment, corrected label or categories."""
         return await responses.write_feedback(serving.endpoint(endpoint), message, caller.key_id)

@@ -137,7 +137,7 @@ def test_without_a_key_the_list_says_what_that_means(fresh: Project) -> None:
     [
         (["create", "ci"], "Missing option '--role'"),
         (["create", "--role", "read"], "Missing argument 'NAME'"),
-        (["create", "ci", "--role", "root"], "'root' is not one of 'predict', 'read', 'operate', 'admin'"),
+        (["create", "ci", "--role", "root"], "'root' is not one of 'predict', 'feedback', 'read', 'operate', 'admin'"),
         (["create", "ci", "--role", "read", "--expires", "soon"], "'soon' is not a duration: give for example 90d"),
         (["create", "ci", "--role", "read", "--expires", "0d"], "'0d' is not a duration"),
         (["rotate", "aaaaaaaaaa", "--overlap", "-1h"], "'-1h' is not a duration"),

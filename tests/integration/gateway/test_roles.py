@@ -24,10 +24,11 @@ from tests.support.waiting import wait_until
 
 OTHER_YAML = CANCER_YAML.replace("cancer", "other").replace("tumours", "others")
 PERMITTED = {
-    "predict": {"predict"},
+    "predict": {"predict", "feedback"},
+    "feedback": {"feedback"},
     "read": {"read"},
     "operate": {"operate", "read"},
-    "admin": {"predict", "read", "operate", "admin"},
+    "admin": {"predict", "feedback", "read", "operate", "admin"},
 }
 SCOPES: dict[str, list[str] | None] = {"all": None, "own": ["cancer"], "another": ["other"], "a missing": ["ghost"]}
 GOOD = [f"{role} on {scope} endpoint{'s' * (scope == 'all')}" for role in PERMITTED for scope in SCOPES]
@@ -210,7 +211,10 @@ def test_a_rotated_key_is_good_beside_the_new_one_and_a_revoked_one_is_not(guard
         ({"roles": ["read"]}, "name: Field required"),
         ({"name": "a\nb", "roles": ["read"]}, "name: String should match pattern"),
         ({"name": "ci", "roles": []}, "roles: List should have at least 1 item"),
-        ({"name": "ci", "roles": ["root"]}, "roles.0: Input should be 'predict', 'read', 'operate' or 'admin'"),
+        (
+            {"name": "ci", "roles": ["root"]},
+            "roles.0: Input should be 'predict', 'feedback', 'read', 'operate' or 'admin'",
+        ),
         ({"name": "ci", "roles": ["read"], "endpoints": []}, "endpoints: List should have at least 1 item"),
         ({"name": "ci", "roles": ["read"], "expires_in": "soon"}, "expires_in: String should match pattern"),
         ({"name": "ci", "roles": ["read"], "mode": "prod"}, "mode: Input should be 'live' or 'test'"),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from modelops_pipelines.core.access.hosts import read_origins
 from modelops_pipelines.core.errors import SettingsError
 from modelops_pipelines.store.settings import load_settings
 
@@ -34,6 +35,12 @@ WRONG = {
         "'0/day' allows no request. Correct MODELOPS_GLOBAL_LIMIT",
     ),
     "no host": ({"MODELOPS_ALLOWED_HOSTS": "a.example, *"}, "The setting allowed_hosts names '*', which is no host"),
+    "no origin": (
+        {"MODELOPS_WIDGET_ORIGINS": "https://a.example, *.example"},
+        "The setting widget_origins names '*.example', which is no origin. Set MODELOPS_WIDGET_ORIGINS to origins",
+    ),
+    "an origin with a path": ({"MODELOPS_WIDGET_ORIGINS": "https://a.example/x"}, "which is no origin"),
+    "what is no list of origins": ({"MODELOPS_WIDGET_ORIGINS": "https://a.example; script-src *"}, "is no origin"),
     "too few connections": ({"MODELOPS_CONNECTIONS": "9"}, "MODELOPS_CONNECTIONS to a number of connections, 10 to"),
     "no header": ({"MODELOPS_HEADER_KIB": "0"}, "Set MODELOPS_HEADER_KIB to a number of KiB, 8 to 1024"),
     "no body": ({"MODELOPS_BODIES_MIB": "0"}, "Set MODELOPS_BODIES_MIB to a number of MiB, 1 to"),
@@ -67,6 +74,8 @@ def test_a_child_process_gets_the_same_settings(tmp_path: Path) -> None:
 def test_hosts_may_be_a_list_in_the_project(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.modelops]\nallowed_hosts = ["a.example", "b.example:1"]\n')
     assert "a.example, b.example:1" == load_settings(tmp_path, {}).allowed_hosts
+    (tmp_path / "pyproject.toml").write_text('[tool.modelops]\nwidget_origins = ["https://A.example:443/"]\n')
+    assert ("https://a.example",) == read_origins(load_settings(tmp_path, {}).widget_origins or "")
 
 
 def test_guards_can_be_set_in_the_project(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def _keys(project: Project, gateway: RunningGateway) -> dict[str, str]:
     store, now = project.stores.keys, project.stores.now()
     keys = {
         role: store.create(grant(f"{role} person", [role]), now=now, actor="test").text
-        for role in ("predict", "read", "operate", "admin")
+        for role in ("predict", "feedback", "read", "operate", "admin")
     }
     keys["other"] = store.create(grant("other person", ["operate"], "live", ["other"]), now=now, actor="test").text
     wait_until(lambda: gateway.client.get("/overview").status_code == 401, 20)  # until then it is open to everybody

@@ -49,13 +49,18 @@ OF_SEVERAL = {
     "POST /ui/keys/{key_id}/rotate": "admin",
     "POST /ui/keys/{key_id}/revoke": "admin",
 }
-PUBLIC = {"GET /ui", "GET /ui/static/{stamp}/{name}", "GET /ui/sign-in", "POST /ui/sign-in", "POST /ui/sign-out"}
+PUBLIC = {
+    "GET /ui", "GET /ui/static/{stamp}/{name}", "GET /ui/sign-in", "POST /ui/sign-in", "POST /ui/sign-out",
+    "GET /ui/widget.js", "GET /ui/widget/{endpoint}", "POST /ui/widget/{endpoint}",
+}  # fmt: skip
+"""Those of the feedback widget ask for a key instead of a session: see test_feedback_widget."""
 PAGES = {**OF_ENDPOINT, **OF_SEVERAL}
 PERMITTED = {
-    "predict": {"predict"},
+    "predict": {"predict", "feedback"},
+    "feedback": {"feedback"},
     "read": {"read"},
     "operate": {"operate", "read"},
-    "admin": {"predict", "read", "operate", "admin"},
+    "admin": {"predict", "feedback", "read", "operate", "admin"},
 }
 FORBIDDEN, SEE_OTHER, UNAUTHENTICATED = 403, 303, 401
 
@@ -96,7 +101,7 @@ def token_of(browser: Browser) -> str:
 def test_the_table_here_has_every_page(site: Site) -> None:
     app = FastAPI()
     app.state.roles = {}
-    add_pages(app, site.project.stores, None, Keyring())  # type: ignore[arg-type] # only handlers ask what is served
+    add_pages(app, site.project.stores, None, Keyring(), None)  # type: ignore[arg-type] # only handlers ask these
     assert {**PAGES, **dict.fromkeys(PUBLIC, "public")} == app.state.pages
 
 

@@ -11,7 +11,7 @@ from tests.worlds.two_teams import TwoTeams, two_teams
 
 ROUTES = declared()
 OTHERS = [
-    *(f"{team} {role}" for team in ("red", "nobody") for role in ("predict", "read", "operate", "admin")),
+    *(f"{team} {role}" for team in ("red", "nobody") for role in ("predict", "feedback", "read", "operate", "admin")),
     "red part",
     "no team",
 ]

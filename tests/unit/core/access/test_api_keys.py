@@ -99,10 +99,11 @@ def test_neither_text_nor_digest_is_in_what_python_shows_of_a_key() -> None:
 @pytest.mark.parametrize(
     ("role", "permitted"),
     [
-        ("predict", {"predict"}),
+        ("predict", {"predict", "feedback"}),
+        ("feedback", {"feedback"}),
         ("read", {"read"}),
         ("operate", {"operate", "read"}),
-        ("admin", {"predict", "read", "operate", "admin"}),
+        ("admin", {"predict", "feedback", "read", "operate", "admin"}),
     ],
 )
 def test_a_role_permits_what_is_documented(role: str, permitted: set[str]) -> None:
@@ -111,7 +112,7 @@ def test_a_role_permits_what_is_documented(role: str, permitted: set[str]) -> No
 
 
 def test_roles_permit_together_what_each_permits() -> None:
-    assert replace(KEY, roles=("predict", "operate")).permitted == {"predict", "operate", "read"}
+    assert replace(KEY, roles=("predict", "operate")).permitted == {"predict", "feedback", "operate", "read"}
     assert set(PERMITTED) == set(ROLES)
 
 
@@ -144,7 +145,7 @@ def test_a_grant_has_each_role_and_endpoint_once_and_in_order() -> None:
         ({"name": "a\nb"}, r"'a\nb' is not a valid key name"),
         ({"name": " a"}, "' a' is not a valid key name"),
         ({"name": "a" * 101}, "is not a valid key name"),
-        ({"roles": []}, "The key 'ci' has no role. Use one or more of: predict, read, operate, admin"),
+        ({"roles": []}, "The key 'ci' has no role. Use one or more of: predict, feedback, read, operate, admin"),
         ({"roles": ["root"]}, "There is no role 'root'"),
         ({"mode": "prod"}, "There is no mode 'prod'. Use one of: live, test"),
         ({"endpoints": []}, "has an empty list of endpoints"),

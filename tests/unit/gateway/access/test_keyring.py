@@ -160,7 +160,10 @@ def test_while_no_key_was_ever_made_everyone_may_do_everything(keys: Keys) -> No
     assert keyring.is_open
     for given in (None, "", "nonsense", STRANGER):
         assert ANONYMOUS == keyring.authenticate(given, NOW)
-    assert Caller("anonymous", None, "live", frozenset({"predict", "read", "operate", "admin"}), None) == ANONYMOUS
+    assert (
+        Caller("anonymous", None, "live", frozenset({"predict", "feedback", "read", "operate", "admin"}), None)
+        == ANONYMOUS
+    )
 
 
 def test_one_key_closes_the_gateway_also_when_it_is_revoked(keys: Keys) -> None:

@@ -78,7 +78,7 @@ def test_a_route_without_a_role_cannot_be_added(method: str) -> None:
 def test_a_route_with_a_role_that_there_is_not_cannot_be_added(role: Any) -> None:
     app, router = application()
     with pytest.raises(
-        ValueError, match=r"GET /things: .* is not a role; use one of predict, read, operate, admin, publ"
+        ValueError, match=r"GET /things: .* is not a role; use one of predict, feedback, read, operate, admin, publ"
     ):
         router.get("/things", role=role)
     assert app.routes == []

@@ -63,7 +63,10 @@ def test_a_session_by_a_key_ends_with_the_key(database: Database) -> None:
 def test_a_session_by_a_provider_has_its_roles_on_the_endpoints_of_its_teams(database: Database) -> None:
     keyring = keyring_of(database)
     caller = keyring.caller_of_session(by_provider(database, ("operate", "predict"), ("risk", "media")), NOW)
-    permitted, endpoints = frozenset({"operate", "read", "predict", "feedback"}), frozenset({"credit", "fraud", "adverts"})
+    permitted, endpoints = (
+        frozenset({"operate", "read", "predict", "feedback"}),
+        frozenset({"credit", "fraud", "adverts"}),
+    )
     assert Caller("Ann Lee", None, "live", permitted, endpoints, frozenset({"risk", "media"})) == caller
     everywhere = keyring.caller_of_session(by_provider(database, ("admin",), None), NOW)
     assert (None, None) == (everywhere.endpoints, everywhere.teams)

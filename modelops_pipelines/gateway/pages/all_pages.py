@@ -8,6 +8,7 @@ from modelops_pipelines.gateway.pages.alerting.alerts import add_alert_pages
 from modelops_pipelines.gateway.pages.alerting.rules import add_rule_pages
 from modelops_pipelines.gateway.pages.alerting.silences import add_silence_pages
 from modelops_pipelines.gateway.pages.feedback_widget import add_feedback_widget
+from modelops_pipelines.gateway.pages.improve.lineage import add_lineage_pages
 from modelops_pipelines.gateway.pages.improve.pages import add_improve_pages
 from modelops_pipelines.gateway.pages.monitor.endpoint import add_endpoint_page
 from modelops_pipelines.gateway.pages.overview import add_overview
@@ -29,6 +30,7 @@ def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring, 
     add_overview(pages, serving, stores)
     add_release_pages(pages, serving, stores)
     add_improve_pages(pages, serving, stores)
+    add_lineage_pages(pages, serving, stores)
     add_alert_pages(pages, serving, stores)
     add_silence_pages(pages, stores)
     add_rule_pages(pages, serving, stores)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, UnknownError
+from modelops_pipelines.gateway.pages.numbers import version_of
 from modelops_pipelines.gateway.pages.visits import Visit
 from modelops_pipelines.store.stores import Stores
 
@@ -277,13 +278,6 @@ def asked_of(action: Action, visit: Visit) -> Asked:
     if values.get("force"):
         visit.caller.require("admin", visit.path["endpoint"])
     return Asked(version, visit.caller.name, visit.text("reason", LONGEST_REASON), values)
-
-
-def version_of(given: str) -> str:
-    """Return a version's number as it is written in the registry; raises InputError."""
-    if not (given.isascii() and given.isdecimal() and len(given) <= _NUMBER and not given.startswith("0")):
-        raise InputError(f"{given[:40]!r} is not the number of a version", "Choose one of the versions on the page")
-    return given
 
 
 def _value(field: Field, visit: Visit) -> Any:

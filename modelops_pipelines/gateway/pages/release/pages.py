@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.gateway.http.refused_versions import telling_why
 from modelops_pipelines.gateway.pages.files import ROOT
+from modelops_pipelines.gateway.pages.numbers import version_of
 from modelops_pipelines.gateway.pages.page_router import Answer, Done, Page, PageRouter
-from modelops_pipelines.gateway.pages.release.actions import Action, Asked, action_named, asked_of, version_of
+from modelops_pipelines.gateway.pages.release.actions import Action, Asked, action_named, asked_of
 from modelops_pipelines.gateway.pages.release.facts import past_state, release_facts
 from modelops_pipelines.gateway.pages.visits import Visit
 from modelops_pipelines.gateway.worker.state_follower import Serving

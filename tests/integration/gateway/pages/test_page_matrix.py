@@ -24,6 +24,8 @@ OF_ENDPOINT = {
     "POST /ui/endpoints/{endpoint}/release/{action}": "operate",
     "GET /ui/endpoints/{endpoint}/improve": "read",
     "GET /ui/endpoints/{endpoint}/improve/review/{number}": "read",
+    "GET /ui/endpoints/{endpoint}/improve/feedback/{feedback_id}": "operate",
+    "GET /ui/endpoints/{endpoint}/release/versions/{version}": "operate",
     "POST /ui/endpoints/{endpoint}/improve/review/{number}": "operate",
     "POST /ui/endpoints/{endpoint}/improve/feedback/{feedback_id}/{act}": "operate",
     "GET /ui/endpoints/{endpoint}/alert-rules": "read",
@@ -83,7 +85,7 @@ def people(site: Site) -> Any:
 def ask(browser: Browser, page: str, token: str, *, endpoint: str = "cancer", number: int = 1) -> httpx.Response:
     """Ask for a page with ids that exist, where there are such."""
     method, _, template = page.partition(" ")
-    ids = {"rule": "no_rule", "key_id": "a" * 10, "feedback_id": "f" * 32}
+    ids = {"version": "1", "rule": "no_rule", "key_id": "a" * 10, "feedback_id": "f" * 32}
     path = template.format(endpoint=endpoint, number=number, table="traffic", action="stop", act="flag", **ids)
     if method == "GET":
         return browser.client.get(path)

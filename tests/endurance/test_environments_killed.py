@@ -62,7 +62,7 @@ def test_kills_of_builds_and_of_their_uv_leave_no_half_built_environment(
             wait_until(lambda: any(folder.glob(f"*{NEEDED.hash}")), 60)  # it writes
         time.sleep(chance.uniform(0, last - first if number % 4 else last))
         _kill_one(building, folder, of_uv=number % 3 == 2)
-        wait_until(lambda: not processes_with(str(folder)), 10)
+        wait_until(lambda: not processes_with(str(folder)), 30)
         wait_until(lambda: BUILDING not in _states(environments), 5)  # an ending process lets go of its lock last
         states = _states(environments)
         assert len(states) <= 1

@@ -17,6 +17,7 @@ from tests.support.project import Project
 from tests.support.waiting import wait_until
 from tests.support.warm import WarmProcess
 
+UNAUTHORISED = 401
 SERVE = "from modelops_pipelines.gateway.server import main; main()"
 
 
@@ -57,6 +58,20 @@ def running_gateway(project: Project, *, ready: bool = True, cwd: Path = ROOT) -
             if process.poll() is None:
                 process.terminate()
                 process.wait(timeout=20)
+
+
+def wait_for_keys(gateway: RunningGateway, *keys: str) -> None:
+    """Wait until a gateway that ran before its first keys were made asks for one, and knows all of these.
+
+    It learns of keys one second after the other: of the first perhaps before the others are made.
+    """
+
+    def knows() -> bool:
+        asked = [{}, *({"X-API-Key": key} for key in keys)]
+        statuses = [gateway.client.get("/endpoints", headers=headers).status_code for headers in asked]
+        return statuses[0] == UNAUTHORISED and UNAUTHORISED not in statuses[1:]
+
+    wait_until(knows, 30)
 
 
 def worker_pids(gateway: RunningGateway) -> list[int]:

@@ -28,8 +28,11 @@ READ_SECONDS = "modelops.read_seconds"
 MOST_WAITING = 16
 LINGER_TICKS = 4
 """How long a refused caller may take to read why; a connection that is closed at once loses the answer."""
-DROPPED_BYTES = 16 * 1024 * 1024
-"""How much of what a refused caller still sends is read, so that it comes to read the answer."""
+DROPPED_BYTES = 32 * 1024 * 1024
+"""How much of what a refused caller still sends is read, so that it comes to read the answer.
+
+Twice the usual bound of a body: a caller who was a little over it goes on with its connection.
+"""
 SPARE = 100
 """Connections beyond the bound that are told so before they are closed."""
 FIELD_BYTES = 128

@@ -263,7 +263,7 @@ def test_a_version_that_no_worker_can_serve_ends_with_4_and_the_old_one_stays(fr
     next(broken.folder.glob("*.skops")).write_bytes(b"damaged")
     record_as_foreign(fresh, broken)
     with running_gateway(fresh):
-        wait_until(lambda: fresh.stores.deployments.acknowledgements("cancer", fresh.stores.now()), 10)
+        wait_until(lambda: fresh.stores.deployments.acknowledgements("cancer", fresh.stores.now()), 30)
         done = modelops(fresh, "deploy", "cancer", broken.version, "--force", "--reason", "a test")
     assert done.code == 4
     assert f"A gateway worker cannot serve version {broken.version} of 'cancer'" in done.err

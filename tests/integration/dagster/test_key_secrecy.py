@@ -29,10 +29,10 @@ def test_no_key_is_found_anywhere_after_it_was_made_used_misused_rotated_and_rev
             assert 403 == gateway.client.get("/keys", headers={"X-API-Key": first}).status_code
             assert 422 == gateway.predict([], **{"X-API-Key": first}).status_code
             second = _key(project.environment, "rotate", first.split("_")[2])
-            wait_until(lambda: 200 == gateway.predict(ROWS, **{"X-API-Key": second}).status_code, 5)
+            wait_until(lambda: 200 == gateway.predict(ROWS, **{"X-API-Key": second}).status_code, 30)
             _run(project.environment, "revoke", second.split("_")[2])
-            wait_until(lambda: 401 == gateway.predict(ROWS, **{"X-API-Key": second}).status_code, 5)
-            wait_until(lambda: len(pending_segments(project.stores.settings.spool, "cancer")) > 0, 10)
+            wait_until(lambda: 401 == gateway.predict(ROWS, **{"X-API-Key": second}).status_code, 30)
+            wait_until(lambda: len(pending_segments(project.stores.settings.spool, "cancer")) > 0, 30)
         assert made.materialise().success
         run = _run(project.environment, "list", "--json")
         assert '"requests"' in run

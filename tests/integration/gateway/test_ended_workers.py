@@ -49,7 +49,7 @@ def test_a_row_that_ends_workers_is_logged_counted_and_then_refused(project: Pro
         assert (200, [1.0]) == (good.status_code, good.json()["predictions"])
         assert supervisor == gateway.process.pid
         assert {"SIGSEGV"} == {one.crash.cause for one in project.stores.crashes.all("native")}
-        wait_until(lambda: [alert.rule for alert in project.stores.alerts.find("native")] == ["crashes"], 10)
+        wait_until(lambda: [alert.rule for alert in project.stores.alerts.find("native")] == ["crashes"], 30)
     ingest(project.stores, spec, "predictions")
     with project.stores.lake.query("native", [kinds.log_of(project, spec)]) as connected:
         rows = connected.execute("SELECT status, error_code, model_version FROM inference_log").fetchall()
@@ -73,7 +73,7 @@ def test_a_worker_that_is_killed_leaves_rows_and_no_crash(project: Project) -> N
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not set(worker_pids(gateway)) & before and len(worker_pids(gateway)) == len(before), 30)
         wait_until(lambda: _fresh(gateway, "slow", 8.0).status_code == 200, 30)
-        wait_until(lambda: not any(_is_alive(pid) for pid in family), 10)
+        wait_until(lambda: not any(_is_alive(pid) for pid in family), 30)
         assert [] == project.stores.crashes.all("slow")
     ingest(project.stores, spec, "predictions")
     with project.stores.lake.query("slow", [kinds.log_of(project, spec)]) as connected:

@@ -80,7 +80,7 @@ def test_without_a_place_to_write_the_worker_is_not_ready_and_finds_out_by_itsel
 ) -> None:
     project, gateway = running
     spool = project.stores.settings.spool
-    wait_until(lambda: not list(spool.glob("*/*/*/*.open")), 10)
+    wait_until(lambda: not list(spool.glob("*/*/*/*.open")), 30)
     spool.rename(spool.with_name("away"))
     spool.touch()
     answer = gateway.predict([{"mean_radius": 1.0, "mean_texture": 1.0, "mean_smoothness": 1.0, "mean_concavity": 1.0}])
@@ -89,7 +89,7 @@ def test_without_a_place_to_write_the_worker_is_not_ready_and_finds_out_by_itsel
     assert {"status": "live"} == gateway.client.get("/health/live").json()
     spool.unlink()
     spool.with_name("away").rename(spool)
-    wait_until(lambda: gateway.client.get("/health/ready").status_code == 200, 10)
+    wait_until(lambda: gateway.client.get("/health/ready").status_code == 200, 30)
 
 
 def test_an_endpoint_without_a_version_is_not_ready(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_a_rollback_needs_no_file_of_the_version_that_it_returns_to(project: Pro
     found = project.stores.deployments.version("tumours", "2")
     assert found is not None
     with running_gateway(project) as gateway:
-        wait_until(lambda: _version(gateway) == "3", 10)
+        wait_until(lambda: _version(gateway) == "3", 30)
         Path(found.artifact_uri).rename(project.folder / "away")
         roll_back(project.stores, project.spec, actor="ann", reason="the artefact store is down")
         assert _version(gateway) == "2"

@@ -65,7 +65,7 @@ def test_a_challenger_that_crashes_is_withdrawn_and_nobody_else_notices(running:
     with running.calling("steady", 0) as steady, running.calling(name, every) as caller:
         wait_until(lambda: stores.deployments.desired(name).challenger is None, WITHIN)
         withdrawn = time.monotonic()
-        wait_until(lambda: time.monotonic() - withdrawn > 1, 5)
+        wait_until(lambda: time.monotonic() - withdrawn > 1, 30)
     assert {200} == set(steady.statuses(good=True))
     event = stores.deployments.events(name)[-1]
     assert ("rollback", "watchdog", bad) == (event.action, event.actor, event.evidence["withdrawn"])
@@ -88,7 +88,7 @@ def test_a_champion_without_a_version_before_is_stopped_and_an_alert_tells(runni
         wait_until(lambda: stores.deployments.desired("alone").status == STOPPED, WITHIN)
     event = stores.deployments.events("alone")[-1]
     assert ("stop", "watchdog") == (event.action, event.actor)
-    wait_until(lambda: "the endpoint was stopped" in stores.alerts.find("alone")[0].message, 5)
+    wait_until(lambda: "the endpoint was stopped" in stores.alerts.find("alone")[0].message, 30)
 
 
 def test_a_row_that_crashed_twice_is_not_tried_again_and_the_others_are_answered(running: Running) -> None:
@@ -110,9 +110,9 @@ def test_a_prediction_past_its_deadline_ends_and_the_version_answers_again(runni
     deploy(running.project.stores, spec, version.version, **WHO)
     late = running.gateway.predict([{"x": -7.0}], "late")
     assert (503, "overload") == (late.status_code, late.json()["error"]["code"])
-    wait_until(lambda: len(running.project.stores.crashes.all("late")) == 1, 10)
+    wait_until(lambda: len(running.project.stores.crashes.all("late")) == 1, 30)
     [recorded] = running.project.stores.crashes.all("late")
-    wait_until(lambda: running.gateway.predict([{"x": 9.0}], "late").status_code == 200, 10)
+    wait_until(lambda: running.gateway.predict([{"x": 9.0}], "late").status_code == 200, 30)
     assert ("hang", "no answer for 2 s") == (recorded.crash.kind, recorded.crash.cause)
 
 

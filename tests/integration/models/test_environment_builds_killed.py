@@ -67,9 +67,9 @@ def test_a_killed_gateway_leaves_no_build_and_the_next_one_serves_the_version(
             silent.accept()
             assert [BUILDING] == [one.environment.state for one in known_environments(project.stores)]
             gateway.kill()
-            wait_until(lambda: not processes_with(f"{folder}/.draft"), 10)
+            wait_until(lambda: not processes_with(f"{folder}/.draft"), 30)
             deploying.join()
-    wait_until(lambda: [LEFT] == [one.environment.state for one in known_environments(project.stores)], 5)
+    wait_until(lambda: [LEFT] == [one.environment.state for one in known_environments(project.stores)], 30)
     with running_gateway(project, ready=False) as gateway:
         answer = gateway.client.post("/endpoints/apart/deployments", json={"version": "1"}, timeout=240)
         assert answer.status_code == 200, answer.text

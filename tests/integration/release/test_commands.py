@@ -78,7 +78,7 @@ def test_a_change_that_was_overtaken_puts_nothing_back_and_says_so(
     live.stores.deployments.heartbeat("stuck", "http://w", live.stores.now() + timedelta(hours=1))
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(deploy, Stores(live.stores.settings), live.spec, "2", **WHO, force=True)
-        wait_until(lambda: live.stores.deployments.desired("cancer").champion == "2", 10)
+        wait_until(lambda: live.stores.deployments.desired("cancer").champion == "2", 30)
         with pytest.raises(AcknowledgementError, match="version 2 was restored"):
             deploy(live.stores, live.spec, "3", **WHO, force=True)
         with pytest.raises(AcknowledgementError, match="a later change superseded it, so nothing was reverted"):

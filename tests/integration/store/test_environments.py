@@ -225,5 +225,5 @@ def test_uv_ends_with_the_process_that_builds(folder: Path, monkeypatch: pytest.
             assert [] == Environments(folder).clean(list, 0), "it is being built"
             building.kill()
             building.wait()
-            wait_until(lambda: not processes_with(f"{folder}/.draft"), 5)
-    wait_until(lambda: [LEFT] == [one.state for one in Environments(folder).all()], 5)
+            wait_until(lambda: not processes_with(f"{folder}/.draft"), 30)
+    wait_until(lambda: [LEFT] == [one.state for one in Environments(folder).all()], 30)

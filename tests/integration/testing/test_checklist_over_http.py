@@ -14,7 +14,7 @@ from modelops_pipelines.operations.governance.api_keys import create_key
 from modelops_pipelines.operations.release.commands import deploy
 from modelops_pipelines.store.state.improve.gates import Gate
 from tests.support.command_line import modelops, refused
-from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.gateway import RunningGateway, running_gateway, wait_for_keys
 from tests.support.project import Project, cancer_frame, copied_project, rows_of
 from tests.support.waiting import wait_until
 
@@ -107,6 +107,6 @@ def test_the_checklist_needs_the_role_read(served: tuple[Project, RunningGateway
     project, gateway = served
     made = create_key(project.stores, grant("caller", ["predict"]), actor="test")
     reader = create_key(project.stores, grant("reader", ["read"]), actor="test")
-    wait_until(lambda: gateway.client.get(ROUTE).status_code == 401, 20)
+    wait_for_keys(gateway, made.text, reader.text)
     assert 403 == gateway.client.get(ROUTE, headers={"X-API-Key": made.text}).status_code
     assert 200 == gateway.client.get(ROUTE, headers={"X-API-Key": reader.text}).status_code

@@ -8,9 +8,8 @@ import pytest
 from modelops_pipelines.core.access.api_keys import grant
 from modelops_pipelines.operations.reports.summaries import write_summary
 from tests.support.browsing import Browser, browser_of
-from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.gateway import RunningGateway, running_gateway, wait_for_keys
 from tests.support.project import CANCER_YAML, Project, copied_project
-from tests.support.waiting import wait_until
 
 OTHER_YAML = CANCER_YAML.replace("name: cancer", "name: other\n  owners: [team:other]")
 
@@ -52,5 +51,5 @@ def _keys(project: Project, gateway: RunningGateway) -> dict[str, str]:
         for role in ("predict", "feedback", "read", "operate", "admin")
     }
     keys["other"] = store.create(grant("other person", ["operate"], "live", ["other"]), now=now, actor="test").text
-    wait_until(lambda: gateway.client.get("/overview").status_code == 401, 20)  # until then it is open to everybody
+    wait_for_keys(gateway, *keys.values())
     return keys

@@ -16,7 +16,7 @@ import pytest
 from modelops_pipelines.core.access.api_keys import grant
 from modelops_pipelines.gateway.pages.feedback_widget import MOST
 from tests.support.browsing import chromium
-from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.gateway import RunningGateway, running_gateway, wait_for_keys
 from tests.support.programs import needs
 from tests.support.project import Project, cancer_frame, copied_project, rows_of
 from tests.support.waiting import wait_until
@@ -59,11 +59,7 @@ def widget(served_world: tuple[Project, str], tmp_path_factory: pytest.TempPathF
         allowed = replace(project, environment={**project.environment, "MODELOPS_WIDGET_ORIGINS": site})
         with running_gateway(allowed) as gateway:
             keys = keys_of(project)
-            asked = [{"x-api-key": "sk"}, {"x-api-key": keys["both"]}]  # the newest
-            wait_until(
-                lambda: [gateway.client.get("/overview", headers=key).status_code for key in asked] == [401, 200],
-                SECONDS,
-            )
+            wait_for_keys(gateway, keys["both"])
             rows = {"dataframe_records": rows_of(cancer_frame().head(4))}
             sender = {"x-api-key": keys["predict"]}
             answer = gateway.client.post("/endpoints/cancer/invocations", json=rows, headers=sender).json()

@@ -38,7 +38,7 @@ def asset_options(
         "description": about,
         "owners": list(spec.owners),
         "kinds": set(kinds),
-        "tags": {"endpoint": spec.name},
+        "tags": {"endpoint": spec.name, **dict.fromkeys(spec.tags, "")},
         "metadata": metadata,
     }
 

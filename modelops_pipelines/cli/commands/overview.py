@@ -10,8 +10,9 @@ from modelops_pipelines.cli.project import open_stores
 
 
 @click.command()
+@click.option("--tag", default=None, help="Only endpoints with this tag in their YAML.")
 @json_option
-def overview(*, as_json: bool) -> None:
+def overview(tag: str | None, *, as_json: bool) -> None:
     """Show every endpoint at a glance, those that need a person first: failed, with open alerts, then by health.
 
     Requests and failures are of the last 24 hours; what monitoring found is as old as its newest run.
@@ -20,7 +21,7 @@ def overview(*, as_json: bool) -> None:
     from modelops_pipelines.operations.reports.overview import overview as rows_of
 
     stores = open_stores()
-    rows = rows_of(stores, configured(stores.settings))
+    rows = [row for row in rows_of(stores, configured(stores.settings)) if tag is None or tag in row["tags"]]
     show_rows(rows if as_json else [_line(row) for row in rows], as_json=as_json, empty="There are no endpoints.")
 
 

@@ -82,6 +82,7 @@ class OverviewRow(Result):
     task: str
     description: str
     owners: tuple[str, ...]
+    tags: tuple[str, ...]
     platform: str
     """here, or elsewhere."""
     status: str

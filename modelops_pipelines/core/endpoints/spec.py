@@ -218,6 +218,7 @@ class EndpointSpec:
     trainer: str | None = None
     trainer_environment: TrainerEnvironment | None = None
     owners: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     description: str = ""
     features: tuple[str, ...] = ()
     positive_label: str = "1"

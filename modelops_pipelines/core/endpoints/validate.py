@@ -35,6 +35,7 @@ from modelops_pipelines.core.endpoints.validation.training_policy import trainin
 from modelops_pipelines.core.tables.feature_columns import column_of, is_named_like
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_TAG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
 _LONGEST_MODEL_NAME = 200
 _NOT_IN_MODEL_NAMES = re.compile(r"[/:]|\s$|^\s")
 _LARGEST_SHARE = 100
@@ -62,6 +63,7 @@ def endpoint_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[
     yield from class_issues(spec)
     yield from _feature_issues(spec, context)
     yield from _owner_issues(spec)
+    yield from _tag_issues(spec)
     yield from monitoring_issues(spec, context.known_features)
     yield from alert_issues(spec.alerts, spec.task, [metric.name for metric in spec.metrics])
     yield from slo_issues(spec)
@@ -145,6 +147,16 @@ def _clash(path: str, culprit: str, fix: str) -> Issue:
 def _owner_issues(spec: EndpointSpec) -> Iterator[Issue]:
     for index, owner in enumerate(spec.owners):
         yield from owner_issues(f"owners[{index}]", owner)
+
+
+def _tag_issues(spec: EndpointSpec) -> Iterator[Issue]:
+    for index, tag in enumerate(spec.tags):
+        path = f"tags[{index}]"
+        if not _TAG.fullmatch(tag) or tag == "endpoint":
+            problem = "is the tag of every asset of an endpoint" if tag == "endpoint" else "is not a valid tag"
+            yield Issue(path, f"'{tag}' {problem}", "Write another word of 1 to 60 of a-z, 0-9, _, - and '.'")
+        elif tag in spec.tags[:index]:
+            yield Issue(path, f"'{tag}' is already tags[{spec.tags.index(tag)}]", "Keep one of them")
 
 
 def promotion_issues(promotion: Promotion) -> Iterator[Issue]:

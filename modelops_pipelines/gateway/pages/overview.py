@@ -20,7 +20,7 @@ from modelops_pipelines.operations.reports.overview import tone_of_health
 from modelops_pipelines.operations.reports.stages import stages_of
 from modelops_pipelines.store.stores import Stores
 
-FILTERS = ("status", "owner", "task", "platform", "text")
+FILTERS = ("status", "owner", "tag", "task", "platform", "text")
 
 
 def add_overview(pages: PageRouter, serving: Serving, stores: Stores) -> None:
@@ -60,12 +60,13 @@ def add_overview(pages: PageRouter, serving: Serving, stores: Stores) -> None:
 
 def _filtered(rows: Sequence[dict[str, Any]], query: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the rows that fit every filter that is given; ``text`` is looked for in name and description."""
-    status, owner, task, platform, text = (query.get(name, "").strip() for name in FILTERS)
+    status, owner, tag, task, platform, text = (query.get(name, "").strip() for name in FILTERS)
     return [
         row
         for row in rows
         if status in ("", row["status"])
         and (not owner or owner in row["owners"])
+        and (not tag or tag in row["tags"])
         and task in ("", row["task"])
         and platform in ("", row["platform"])
         and text.lower() in f"{row['name']} {row['description']}".lower()
@@ -77,6 +78,7 @@ def _choices(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[str, int
     counts = {
         "status": Counter(row["status"] for row in rows),
         "owner": Counter(owner for row in rows for owner in row["owners"]),
+        "tag": Counter(tag for row in rows for tag in row["tags"]),
         "task": Counter(row["task"] for row in rows),
         "platform": Counter(row["platform"] for row in rows),
     }

@@ -74,6 +74,7 @@ class OverviewRow(BaseModel):
     task: str
     description: str
     owners: list[str]
+    tags: list[str]
     platform: Literal["here", "elsewhere"]
     status: Literal["new", "active", "failed", "stopped", "deleted", "elsewhere"]
     problem: str | None = Field(description="why this worker cannot serve it; null if it can")

@@ -36,6 +36,7 @@ def overview(
                 "task": spec.task,
                 "description": spec.description,
                 "owners": list(spec.owners),
+                "tags": list(spec.tags),
                 "platform": spec.served,
                 **_served(spec, state, (failures or {}).get(spec.name)),
                 **_alerted(alerts.get(spec.name, [])),

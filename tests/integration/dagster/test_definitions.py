@@ -322,6 +322,13 @@ def test_the_alert_sensor_tells_of_a_faulty_file_and_of_its_mending(
             assert expected == [alert.kind for alert in project.stores.alerts.find("cancer", "open")]
 
 
+def test_the_tags_of_an_endpoint_are_those_of_its_assets(tmp_path: Path) -> None:
+    with world(tmp_path, yaml=f"{CANCER_YAML}  tags: [checkout, eu.west]\n") as made:
+        own = [one for one in made.definitions.resolve_all_asset_specs() if one.key.path[0] == "cancer"]
+        assert own
+        assert all({"endpoint": "cancer", "checkout": "", "eu.west": ""}.items() <= one.tags.items() for one in own)
+
+
 def _shown_fault(built: dg.Definitions, endpoint: str) -> str:
     spec = next(one for one in built.resolve_all_asset_specs() if one.key == dg.AssetKey([endpoint, "faulty_yaml"]))
     return str(spec.description)

@@ -128,6 +128,7 @@ def _spec(at: Section, report: Report) -> EndpointSpec:
         trainer=at.take("trainer", text, None),
         trainer_environment=parse_trainer_environment(at, "trainer_environment", report),
         owners=at.texts("owners"),
+        tags=at.texts("tags"),
         description=at.take("description", any_text, ""),
         features=at.texts("features"),
         positive_label=at.take("positive_label", text, EndpointSpec.positive_label),

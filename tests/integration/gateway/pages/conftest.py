@@ -11,7 +11,7 @@ from tests.support.browsing import Browser, browser_of
 from tests.support.gateway import RunningGateway, running_gateway, wait_for_keys
 from tests.support.project import CANCER_YAML, Project, copied_project
 
-OTHER_YAML = CANCER_YAML.replace("name: cancer", "name: other\n  owners: [team:other]")
+OTHER_YAML = CANCER_YAML.replace("name: cancer", "name: other\n  owners: [team:other]\n  tags: [eu, nightly]")
 
 
 @dataclass

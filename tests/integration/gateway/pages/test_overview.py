@@ -57,6 +57,8 @@ def test_a_key_that_may_only_predict_sees_nothing(browser: Browser, site: Site) 
         ("status=active", ["cancer"]),
         ("status=new", ["other"]),
         ("owner=team:other", ["other"]),
+        ("tag=nightly", ["other"]),
+        ("tag=night", []),
         ("text=CANC", ["cancer"]),
         ("task=regression", []),
         ("platform=here", ["cancer", "other"]),

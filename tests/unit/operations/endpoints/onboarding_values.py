@@ -58,6 +58,15 @@ ADDED_LINES = {
             "7: owners[1]: 'data science' is not a valid owner. Write an e-mail address or a team, such as 'team:data-science'"
         ),
     ),
+    "a tag that Dagster refuses": (
+        "tags: [eu, Check out]",
+        "7: tags[1]: 'Check out' is not a valid tag. Write another word of 1 to 60 of a-z, 0-9, _, - and '.'",
+    ),
+    "a repeated tag": ("tags: [eu, eu]", "7: tags[1]: 'eu' is already tags[0]. Keep one of them"),
+    "a tag of ours": (
+        "tags: [endpoint]",
+        "7: tags[0]: 'endpoint' is the tag of every asset of an endpoint. Write another word of 1 to 60 of a-z, 0-9, _, - and '.'",
+    ),
     "a repeated feature": (
         "features:\n  - a\n  - a",
         "9: features[1]: 'a' is already features[0]. Keep one of them",

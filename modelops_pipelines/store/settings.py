@@ -21,6 +21,7 @@ ENVIRONMENT = {
     "endpoints": "MODELOPS_ENDPOINTS",
     "suites": "MODELOPS_SUITES",
     "alerting": "MODELOPS_ALERTING",
+    "sign_in": "MODELOPS_SIGN_IN",
     "state_url": "MODELOPS_STATE_URL",
     "registry_uri": "MODELOPS_REGISTRY_URI",
     "host": "MODELOPS_HOST",
@@ -130,6 +131,8 @@ class Settings:
     models_mib: int | None = None
     alerting: Path | None = None
     """The file that says who is told of which alert; None: ``alerting.yaml`` beside the endpoints' folder."""
+    sign_in: Path | None = None
+    """The file that names the provider of identities which people sign in with; None: they sign in with API keys."""
 
     @property
     def alerting_file(self) -> Path:
@@ -206,6 +209,8 @@ def load_settings(folder: Path | None = None, environment: Mapping[str, str] | N
     endpoints = (root / str(given.pop("endpoints", "endpoints"))).resolve()
     suites = (root / str(given.pop("suites", endpoints.parent / "suites"))).resolve()
     alerting = (root / str(given.pop("alerting", endpoints.parent / "alerting.yaml"))).resolve()
+    if "sign_in" in given:
+        given["sign_in"] = (root / str(given["sign_in"])).resolve()
     state_url = str(given.pop("state_url", f"sqlite:///{home / 'state.db'}"))
     registry_uri = str(given.pop("registry_uri", own_registry(home)))
     numbers = {name: _number(name, given.pop(name)) for name in list(given) if name.endswith(_NUMBERS)}

@@ -98,9 +98,17 @@ class Tab:
 
 @contextmanager
 def chromium(
-    gateway: RunningGateway, *, size: dict[str, int] | None = None, scripts: bool = True, dark: bool = False
+    gateway: RunningGateway,
+    *,
+    size: dict[str, int] | None = None,
+    scripts: bool = True,
+    dark: bool = False,
+    beside: str = "data:",
 ) -> Iterator[Tab]:
-    """Yield a tab of a new Chromium at the gateway; after the block its console must have said nothing."""
+    """Yield a tab of a new Chromium at the gateway; after the block its console must have said nothing.
+
+    No other address may have been asked, but those that begin with ``beside``.
+    """
     base = str(gateway.client.base_url).rstrip("/")
     with sync_playwright() as started:
         launched = started.chromium.launch(
@@ -120,4 +128,4 @@ def chromium(
         finally:
             launched.close()
     assert [] == tab.said, tab.said
-    assert all(address.startswith((base, "data:")) for address in tab.asked)
+    assert all(address.startswith((base, "data:", beside)) for address in tab.asked)

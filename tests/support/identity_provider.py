@@ -28,8 +28,9 @@ from werkzeug.serving import make_server
 CLIENT, SECRET = "modelops", "s&cret:of the/client+%"
 PASSWORD = "correct horse"
 KEY = {"use": "sig", "alg": "RS256"}
-FORM = """<!doctype html><html lang="en"><title>Sign in</title><main><h1>Example SSO</h1><form method="post">
-<label>Who <input name="user" autofocus></label><label>Password <input name="password" type="password"></label>
+FORM = """<!doctype html><html lang="en"><title>Sign in</title><link rel="icon" href="data:,"><main><h1>Example SSO</h1><form method="post">
+<label>Who <input name="user" autocomplete="username" autofocus></label>
+<label>Password <input name="password" type="password" autocomplete="off"></label>
 <button>Go on</button></form></main></html>"""
 
 

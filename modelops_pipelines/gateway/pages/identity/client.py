@@ -209,7 +209,9 @@ class ProviderClient:
     def _ask(self, what: str, address: str, headers: Mapping[str, str] | None = None) -> Received:
         answer = self._send(what, address, None, headers)
         if answer.status != _OK:
-            raise self._fault(f"{what}: it answers {answer.status}", f"Open {address}, and correct 'issuer'")
+            raise self._fault(
+                f"{what}: it answers {answer.status}", f"Correct 'issuer', or the provider: see {address}"
+            )
         return answer
 
     def _send(

@@ -49,7 +49,10 @@ OF_SEVERAL = {
     "POST /ui/keys/{key_id}/rotate": "admin",
     "POST /ui/keys/{key_id}/revoke": "admin",
 }
-PUBLIC = {"GET /ui", "GET /ui/static/{stamp}/{name}", "GET /ui/sign-in", "POST /ui/sign-in", "POST /ui/sign-out"}
+PUBLIC = {
+    *("GET /ui", "GET /ui/static/{stamp}/{name}", "GET /ui/sign-in", "POST /ui/sign-in", "POST /ui/sign-out"),
+    *("GET /ui/sign-in/provider", "GET /ui/sign-in/callback"),
+}
 PAGES = {**OF_ENDPOINT, **OF_SEVERAL}
 PERMITTED = {
     "predict": {"predict"},

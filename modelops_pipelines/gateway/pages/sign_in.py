@@ -44,8 +44,13 @@ def add_sign_in(pages: PageRouter, stores: Stores, keyring: Keyring, provider: P
 
     @pages.post("/sign-out", role=PUBLIC)
     def sign_out(visit: Visit) -> Response:
+        ended = stores.sessions.find(visit.session, stores.now())
         stores.sessions.end(visit.session, stores.now())
         response = RedirectResponse(SIGN_IN, SEE_OTHER)
+        if provider is not None and ended is not None and ended.key_id is None:
+            pages.cookies.say(
+                response, f"You are signed out here. {provider.name} may still know you: sign out there too."
+            )
         pages.cookies.end_session(response)
         pages.cookies.remember_browser(response, new_browser())
         return response

@@ -133,7 +133,7 @@ def identity_provider(people: dict[str, dict[str, Any]]) -> Iterator[IdentityPro
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")  # Authlib refuses http, also on loopback
         server = make_server("127.0.0.1", 0, _application(provider), threaded=True)
-        provider.url = f"http://127.0.0.1:{server.server_port}"
+        provider.url = f"http://localhost:{server.server_port}"  # to a browser another site than 127.0.0.1
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

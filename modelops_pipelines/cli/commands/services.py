@@ -42,6 +42,8 @@ def up(workers: int | None, *, mlflow: bool) -> None:
 
     A service that ends is started again, and the others go on meanwhile.
     """
+    from modelops_pipelines.operations.governance.identity_provider import asks_for_keys
+
     stores = open_stores()
     settings = replace(stores.settings, workers=workers or stores.settings.workers)
     if mlflow and is_server(settings.registry_uri):
@@ -52,7 +54,7 @@ def up(workers: int | None, *, mlflow: bool) -> None:
     with running(settings, Path.cwd()) as platform:
         platform.prepare_gateway()
         stores.database.secret()
-        protect_dagster_page(has_keys=_asks_for_keys(stores))
+        protect_dagster_page(has_keys=asks_for_keys(stores))
         platform.require_startable(["gateway", "dagster", *(["mlflow"] if mlflow else [])])
         echo("Starting ...", err=True)
         _start_gateway_first(platform)
@@ -71,13 +73,6 @@ def _start_gateway_first(platform: LocalPlatform) -> None:
     deadline = time.monotonic() + FIRST_SECONDS
     while time.monotonic() < deadline and (gateway.process.poll() or 0) >= 0 and not gateway.is_up():
         time.sleep(POLL_SECONDS)
-
-
-def _asks_for_keys(stores: Stores) -> bool:
-    """Return whether the gateway is not open: there are keys, or a provider that people sign in with."""
-    from modelops_pipelines.operations.governance.identity_provider import identity_provider
-
-    return identity_provider(stores.settings) is not None or bool(stores.keys.list())
 
 
 def protect_dagster_page(*, has_keys: bool) -> None:

@@ -5,6 +5,7 @@ from modelops_pipelines.core.access.identities import Provider, is_secure
 from modelops_pipelines.core.errors import SettingsError
 from modelops_pipelines.operations.endpoints.yaml.sign_in import parse_sign_in
 from modelops_pipelines.store.settings import ENVIRONMENT, Settings
+from modelops_pipelines.store.stores import Stores
 
 
 def identity_provider(settings: Settings) -> Provider | None:
@@ -32,9 +33,15 @@ def identity_provider(settings: Settings) -> Provider | None:
     return provider
 
 
-def require_secret(provider: Provider) -> None:
-    """Raise SettingsError when the secret of the provider's client is not where the file says."""
-    client_secret(provider)
+def asks_for_keys(stores: Stores) -> bool:
+    """Return whether the gateway is not open: there are keys, or people sign in with a provider.
+
+    Raises SettingsError for a sign-in file that cannot be used, also when its secret is not where it says.
+    """
+    provider = identity_provider(stores.settings)
+    if provider is not None:
+        client_secret(provider)
+    return provider is not None or bool(stores.keys.list())
 
 
 def client_secret(provider: Provider) -> str:

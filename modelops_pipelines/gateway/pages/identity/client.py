@@ -112,7 +112,7 @@ class ProviderClient:
                 f"{address} is of another issuer: {str(found.get('issuer'))[:_LONGEST_SAID]!r}",
                 "Write 'issuer' in the sign-in file exactly as the provider does, also with a slash at its end or none",
             )
-        methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        methods = found.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
         return Published(
             self._endpoint(found, "authorization_endpoint"),
             self._endpoint(found, "token_endpoint"),

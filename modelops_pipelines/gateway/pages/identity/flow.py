@@ -16,7 +16,7 @@ from modelops_pipelines.core.errors import ForbiddenError
 
 SECONDS: Final = 600
 """How long a person may take at the provider."""
-LONGEST_COOKIE: Final = 1024
+LONGEST_COOKIE: Final = 3072
 _BYTES = 24
 _PARTS = 3
 

@@ -286,6 +286,21 @@ def test_a_changed_mapping_ends_the_sessions_that_the_one_before_began(
         assert 403 == person.open("/keys").status_code
 
 
+def test_a_gateway_without_keys_may_be_reached_from_elsewhere(provider: IdentityProvider, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    use_provider(project, provider)
+    project.environment |= {"MODELOPS_HOST": "0.0.0.0", "MODELOPS_PUBLIC_URL": "https://ml.example.com"}
+    with running_gateway(project, ready=False) as gateway, browser_of(gateway) as browser:
+        assert 401 == gateway.client.get("/endpoints").status_code
+        browser.open("/sign-in")
+        assert browser.shown is not None
+        assert 'href="https://ml.example.com/ui/sign-in/provider?next=%2Fui%2F"' in browser.shown.text
+        answer = browser.client.get("/ui/sign-in/provider")
+        back = "https%3A%2F%2Fml.example.com%2Fui%2Fsign-in%2Fcallback"
+        assert f"redirect_uri={back}&" in answer.headers["location"]
+        assert all("Secure" in cookie.split("; ") for cookie in answer.headers.get_list("set-cookie"))
+
+
 def test_a_provider_that_refuses_us_is_told_with_the_fix(provider: IdentityProvider, tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     use_provider(project, provider)

@@ -6,8 +6,9 @@ import pytest
 
 from modelops_pipelines.core.access.identities import GroupGrant, Provider
 from modelops_pipelines.core.errors import SettingsError
-from modelops_pipelines.operations.governance.identity_provider import client_secret, identity_provider
+from modelops_pipelines.operations.governance.identity_provider import asks_for_keys, client_secret, identity_provider
 from modelops_pipelines.store.settings import Settings, load_settings
+from modelops_pipelines.store.stores import Stores
 
 HEAD = "issuer: https://id.example/realms/ml\nclient_id: modelops\nclient_secret: env:OIDC_SECRET\n"
 FILE = HEAD + "groups: {admins: {roles: [admin]}, risk: {roles: [predict, operate], teams: ['team:risk']}}\n"
@@ -86,6 +87,17 @@ def test_people_are_sent_back_by_https_or_on_this_machine(tmp_path: Path, enviro
     with pytest.raises(SettingsError, match="Set MODELOPS_PUBLIC_URL to the gateway's address for people"):
         identity_provider(settings_of(tmp_path, FILE, **environment))
     assert identity_provider(settings_of(tmp_path, FILE, MODELOPS_PUBLIC_URL="https://ml.example.com"))
+
+
+def test_with_a_provider_the_gateway_asks_for_keys_before_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not asks_for_keys(Stores(load_settings(tmp_path, {})))
+    stores = Stores(settings_of(tmp_path, FILE))
+    with pytest.raises(SettingsError, match="The variable OIDC_SECRET is not set"):
+        asks_for_keys(stores)
+    monkeypatch.setenv("OIDC_SECRET", "hunter2")
+    assert asks_for_keys(stores)
 
 
 def test_the_secret_is_where_the_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

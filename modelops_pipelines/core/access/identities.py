@@ -13,7 +13,8 @@ from modelops_pipelines.core.errors import ForbiddenError
 
 OPENID: Final = "openid"
 SCOPES: Final = (OPENID, "profile", "email")
-NAME_CLAIM: Final = "email"
+EMAIL: Final = "email"
+NAME_CLAIM: Final = EMAIL
 GROUPS_CLAIM: Final = "groups"
 LONGEST_NAME: Final = 100
 MOST_GROUPS: Final = 1000
@@ -141,8 +142,9 @@ def _name(provider: Provider, claims: Mapping[str, Any]) -> str:
             f"{provider.name} does not say who you are: its claim {provider.name_claim!r} is no name",
             f"Have the provider send it, as a text of up to {LONGEST_NAME} characters; or name another 'name_claim'",
         )
-    if provider.name_claim == "email" and str(claims.get("email_verified", True)).lower() == "false":
-        raise ForbiddenError(f"{provider.name} has not verified the address {name}", "Verify it there, then try again")
+    counts = EMAIL in (provider.name_claim, provider.groups_claim)
+    if counts and str(claims.get("email_verified", True)).lower() == "false":
+        raise ForbiddenError(f"{provider.name} has not verified the address of {name}", "Verify it, and sign in again")
     return name
 
 

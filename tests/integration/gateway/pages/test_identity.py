@@ -140,7 +140,7 @@ def test_a_person_in_no_group_is_told_so_and_not_let_in(browser: Browser) -> Non
 
 def test_an_address_that_is_not_verified_is_nobody_s_name(browser: Browser) -> None:
     answer = sign_in(browser, "u-5")
-    assert (403, True) == (answer.status_code, "has not verified the address ann@example.org" in browser.text)
+    assert (403, True) == (answer.status_code, "has not verified the address of ann@example.org" in browser.text)
 
 
 def test_a_token_that_names_nobody_is_asked_for_more(browser: Browser, provider: IdentityProvider) -> None:

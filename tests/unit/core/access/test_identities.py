@@ -85,8 +85,10 @@ def test_what_is_no_name_is_refused(name: Any) -> None:
 
 @pytest.mark.parametrize("verified", [False, "false"])
 def test_an_address_that_is_not_verified_is_refused(verified: Any) -> None:
-    with pytest.raises(ForbiddenError, match="has not verified the address"):
-        person_of(TEAMS, claims(email_verified=verified))
+    by_address = replace(TEAMS, name_claim="sub", groups_claim="email")
+    for provider in (TEAMS, by_address):
+        with pytest.raises(ForbiddenError, match="has not verified the address"):
+            person_of(provider, claims(email_verified=verified))
     assert person_of(replace(TEAMS, name_claim="sub"), claims(email_verified=verified))
 
 

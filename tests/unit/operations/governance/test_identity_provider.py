@@ -9,6 +9,8 @@ from modelops_pipelines.core.errors import SettingsError
 from modelops_pipelines.operations.governance.identity_provider import asks_for_keys, client_secret, identity_provider
 from modelops_pipelines.store.settings import Settings, load_settings
 from modelops_pipelines.store.stores import Stores
+from tests.support.pages import blocks
+from tests.support.paths import ROOT
 
 HEAD = "issuer: https://id.example/realms/ml\nclient_id: modelops\nclient_secret: env:OIDC_SECRET\n"
 FILE = HEAD + "groups: {admins: {roles: [admin]}, risk: {roles: [predict, operate], teams: ['team:risk']}}\n"
@@ -60,6 +62,13 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
     assert ("Example SSO", ("openid", "groups")) == (found.name, found.scopes)
     assert ("upn", "realm_access.roles") == (found.name_claim, found.groups_claim)
     assert ((), GroupGrant(("read",))) == (found.groups, found.everyone)
+
+
+def test_the_documented_file_is_one(tmp_path: Path) -> None:
+    [content] = [content for _, title, content in blocks(ROOT / "docs" / "pages.md") if title == "sign-in.yaml"]
+    found = identity_provider(settings_of(tmp_path, content))
+    assert found is not None
+    assert GroupGrant(("operate",), ("risk",)) == found.grant_of(["ml-readers", "risk-operators"])
 
 
 @pytest.mark.parametrize(("content", "message"), WRONG.values(), ids=WRONG)

@@ -36,11 +36,11 @@ def add_provider_sign_in(pages: PageRouter, stores: Stores, provider: Provider |
         flow = flow_of(visit.secret, given, visit.query.get("state", ""), stores.now())
         claims = known.claims(flow, visit.query)
         person, mapping = person_of(known.provider, claims), known.provider.mapping
-        _LOG.info("%s signed in, subject %r of %s", person.name, claims["sub"], known.provider.issuer)
-        begun = stores.sessions.begin_by_provider(
+        value, _ = stores.sessions.begin_by_provider(
             person.name, person.grant.roles, person.grant.teams, stores.now(), mapping=mapping
         )
-        response = welcome(pages, stores, visit, begun[0], next_of(flow.wanted))
+        _LOG.info("%s signed in, subject %r of %s", person.name, claims["sub"], known.provider.issuer)
+        response = welcome(pages, stores, visit, value, next_of(flow.wanted))
         pages.cookies.end_flow(response)
         return response
 

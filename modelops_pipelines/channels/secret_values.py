@@ -1,4 +1,4 @@
-"""Reads the values that ``env:NAME`` and ``file:PATH`` name: addresses and secrets of channels. They are never kept."""
+"""Reads the values that ``env:NAME`` and ``file:PATH`` name: secrets, and addresses of channels. None is kept."""
 
 import os
 from pathlib import Path
@@ -8,17 +8,17 @@ from modelops_pipelines.core.errors import SettingsError
 MOST_BYTES = 65_536
 
 
-def value_of(reference: str) -> str:
+def value_of(reference: str, process: str = "the process that sends messages") -> str:
     """Return the value that is named, without spaces around it; a text that is no reference is its own value.
 
-    Raises SettingsError, which names the variable or file, and never its value.
+    Raises SettingsError, which names the variable or file, and never its value. ``process`` is what needs a variable.
     """
     kind, _, name = reference.partition(":")
     if kind == "env":
         found = os.environ.get(name, "").strip()
         if not found:
             raise SettingsError(
-                f"The variable {name} is not set in the process that sends messages",
+                f"The variable {name} is not set in {process}",
                 "Set it where `modelops up`, the gateway and Dagster are started, and restart them",
             )
         return found

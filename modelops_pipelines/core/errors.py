@@ -15,7 +15,7 @@ An error's message names the thing, the cause and the fix. Errors do not depend 
     │   │   └── TooLargeError     a body over the limit
     │   │       └── HeaderError   a request's header over the limit
     │   ├── UnauthenticatedError  the API key is missing, unknown, expired or revoked
-    │   ├── ForbiddenError        the API key lacks the role or scope, or the request comes from a foreign page
+    │   ├── ForbiddenError        the caller lacks the role or scope, or the request comes from a foreign page
     │   ├── UnknownError          no endpoint, version, prediction or table has this name
     │   ├── ConflictError         the current state does not allow the request
     │   │   ├── GateError         a promotion of a version that has not passed the gate
@@ -39,6 +39,7 @@ An error's message names the thing, the cause and the fix. Errors do not depend 
         ├── BusyError             another process holds the lock
         ├── UnavailableError      the state database does not answer, or its disk is full
         ├── RegistryError         the model registry does not answer
+        ├── ProviderError         the provider of identities does not answer, or not as OpenID Connect says
         ├── AcknowledgementError  a worker did not load the desired state in time
         │   └── UnservedVersionError  a worker cannot load the version; the deployment was reverted
         └── MaintenanceError      tasks of maintenance failed; the others are done
@@ -194,6 +195,10 @@ class UnavailableError(TransientError):
 
 class RegistryError(TransientError):
     """The model registry does not answer."""
+
+
+class ProviderError(TransientError):
+    """The provider of identities does not answer, or not as OpenID Connect says."""
 
 
 class AcknowledgementError(TransientError):

@@ -32,6 +32,7 @@ from modelops_pipelines.gateway.worker.request_marks import RequestMarks, left_b
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.gateway.worker.worker_slot import claim_slot
 from modelops_pipelines.operations.alerting.delivery.deliver import TURN_SECONDS
+from modelops_pipelines.operations.governance.identity_provider import identity_provider
 from modelops_pipelines.store.stores import Stores
 
 _LOG = logging.getLogger("modelops.gateway")
@@ -51,7 +52,9 @@ class Gateway:
         worker = f"{socket.gethostname()[:40]}-{place.number}-{secrets.token_hex(4)}"
         log_as_json(worker)
         secret = stores.database.secret()
-        keyring = Keyring()
+        provider = identity_provider(settings)
+        stores.sessions.follow_mapping(None if provider is None else provider.mapping, stores.now())
+        keyring = Keyring(never_open=provider is not None)
         self.serving = Serving(stores, keyring, worker)
         self._origins = Origins(keyring, settings.host, settings.allowed_hosts)
         self._capture = Capture(settings.spool, worker, settings.seal_after_seconds)
@@ -67,7 +70,7 @@ class Gateway:
         responses = Responses(self._capture, secret)
         foreign = ForeignLog(self._capture, secret, stores)
         self._routes = make_application(stores, self.serving, keyring, responses, foreign, self._health)
-        add_pages(self._routes, stores, self.serving, keyring, responses)
+        add_pages(self._routes, stores, self.serving, keyring, responses, provider)
 
     def start(self) -> None:
         """Load what is to be served and follow the state; raises ModelOpsError when that cannot begin."""

@@ -15,6 +15,7 @@ from modelops_pipelines.core.errors import ModelOpsError, PermanentError, Settin
 from modelops_pipelines.gateway.access.keyring import require_safe_binding
 from modelops_pipelines.gateway.json_logging import log_as_json
 from modelops_pipelines.gateway.worker.ended_workers import ends_file
+from modelops_pipelines.operations.governance.identity_provider import asks_for_keys
 from modelops_pipelines.store.filesystem.scratch import remove_abandoned
 from modelops_pipelines.store.settings import Settings
 from modelops_pipelines.store.stores import Stores
@@ -48,10 +49,10 @@ def serve(stores: Stores) -> None:
     """Serve until the process receives SIGTERM or SIGINT.
 
     The workers share one listening socket; one that ends is replaced. Raises SettingsError when the port is in use, or
-    when the address is not loopback and no API key exists; and the error for which no worker can start.
+    when the address is not loopback and the gateway is open; and the error for which no worker can start.
     """
     settings = stores.settings
-    require_safe_binding(settings.host, has_keys=bool(stores.keys.list()))
+    require_safe_binding(settings.host, has_keys=asks_for_keys(stores))
     known = stores.database.installation.mark()
     listener = bind(settings.host, settings.gateway_port)
     remove_abandoned()

@@ -103,11 +103,11 @@ def chromium(
     size: dict[str, int] | None = None,
     scripts: bool = True,
     dark: bool = False,
-    also: str = "data:",
+    beside: str = "data:",
 ) -> Iterator[Tab]:
     """Yield a tab of a new Chromium at the gateway; after the block its console must have said nothing.
 
-    It may have asked the gateway alone, and the origin ``also``.
+    No other address may have been asked, but those that begin with ``beside``.
     """
     base = str(gateway.client.base_url).rstrip("/")
     with sync_playwright() as started:
@@ -128,4 +128,4 @@ def chromium(
         finally:
             launched.close()
     assert [] == tab.said, tab.said
-    assert all(address.startswith((base, "data:", also)) for address in tab.asked)
+    assert all(address.startswith((base, "data:", beside)) for address in tab.asked)

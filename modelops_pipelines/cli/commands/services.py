@@ -16,7 +16,9 @@ from modelops_pipelines.platforms.code_reloads import CodeReloads
 from modelops_pipelines.platforms.local import GATEWAY, LocalPlatform, running
 from modelops_pipelines.platforms.service import RUNNING
 from modelops_pipelines.platforms.supervision import Supervisor
-from modelops_pipelines.store.settings import ENVIRONMENT, MOST_WORKERS, is_server
+from modelops_pipelines.store.setting_checks import MOST_WORKERS
+from modelops_pipelines.store.setting_names import ENVIRONMENT
+from modelops_pipelines.store.settings import is_server
 from modelops_pipelines.store.stores import Stores
 
 FIRST_SECONDS = 15.0
@@ -42,6 +44,8 @@ def up(workers: int | None, *, mlflow: bool) -> None:
 
     A service that ends is started again, and the others go on meanwhile.
     """
+    from modelops_pipelines.operations.governance.identity_provider import asks_for_keys
+
     stores = open_stores()
     settings = replace(stores.settings, workers=workers or stores.settings.workers)
     if mlflow and is_server(settings.registry_uri):
@@ -52,7 +56,7 @@ def up(workers: int | None, *, mlflow: bool) -> None:
     with running(settings, Path.cwd()) as platform:
         platform.prepare_gateway()
         stores.database.secret()
-        protect_dagster_page(has_keys=bool(stores.keys.list()))
+        protect_dagster_page(has_keys=asks_for_keys(stores))
         platform.require_startable(["gateway", "dagster", *(["mlflow"] if mlflow else [])])
         echo("Starting ...", err=True)
         _start_gateway_first(platform)

@@ -1,7 +1,7 @@
 """Authenticates callers by the API keys in memory, and checks their roles and scope. Only ``refresh`` reads the disk.
 
 Until the first key is created the gateway is open: every caller may use every route. From then on a key is required,
-even if all keys are revoked.
+even if all keys are revoked. Where people sign in with a provider of identities it is never open.
 """
 
 import hmac
@@ -53,10 +53,8 @@ class Caller:
         """Raise ForbiddenError when the caller lacks the role."""
         if role not in self.permitted:
             permitted = ", ".join(known for known in ROLES if known in self.permitted)
-            raise ForbiddenError(
-                f"{self.shown} lacks the required role {role!r}",
-                f"Use a key with this role; this key allows: {permitted}",
-            )
+            yours = "Use a key with this role; this key allows" if self.key_id else "Ask for it; your groups allow"
+            raise ForbiddenError(f"{self.shown} lacks the required role {role!r}", f"{yours}: {permitted}")
 
     def require(self, role: Role, endpoint: str | None) -> None:
         """Raise ForbiddenError when the caller lacks the role, or the endpoint (None: all) is outside its scope.
@@ -66,10 +64,9 @@ class Caller:
         self.require_role(role)
         if self.endpoints is not None and endpoint not in self.endpoints:
             what = "routes of the whole gateway" if endpoint is None else f"an endpoint {endpoint[:80]!r}"
-            raise ForbiddenError(
-                f"{self.shown} is not scoped to {what}",
-                f"Use another key; this key's scope is: {', '.join(sorted(self.endpoints)) or 'no endpoint'}",
-            )
+            scope = ", ".join(sorted(self.endpoints)) or "no endpoint"
+            yours = "Use another key; this key's scope is" if self.key_id else "Ask for it; the scope of your groups is"
+            raise ForbiddenError(f"{self.shown} is not scoped to {what}", f"{yours}: {scope}")
 
     @property
     def shown(self) -> str:
@@ -114,8 +111,12 @@ class Keyring:
     Expiry is checked at each request; the scope of a team's key is worked out when keys or owners change.
     """
 
-    def __init__(self) -> None:
-        """Start without keys: every request is refused until the first refresh. No team owns an endpoint yet."""
+    def __init__(self, *, never_open: bool = False) -> None:
+        """Start without keys: every request is refused until the first refresh. No team owns an endpoint yet.
+
+        ``never_open``: a key is required before there is one, because people can sign in without.
+        """
+        self._never_open = never_open
         self._snapshot: _Snapshot | None = None
         self._owned: Owned = {}
         self._refreshing = threading.Lock()
@@ -145,7 +146,7 @@ class Keyring:
     @property
     def is_open(self) -> bool:
         """Whether no key is required, because none was ever created."""
-        return self._snapshot is not None and not self._snapshot.bearers
+        return not self._never_open and self._snapshot is not None and not self._snapshot.bearers
 
     def authenticate(self, given: str | None, now: datetime) -> Caller:
         """Return the caller of this key; raises UnauthenticatedError, or NotReadyError before the first refresh.
@@ -153,7 +154,7 @@ class Keyring:
         Errors never repeat the key, and an unknown key id gives the same error in the same time as a wrong secret.
         """
         snapshot = self._read_snapshot()
-        if not snapshot.bearers:
+        if not snapshot.bearers and not self._never_open:
             return ANONYMOUS
         if not given:
             raise UnauthenticatedError("An API key is required", _KEY_REMEDY)
@@ -194,7 +195,10 @@ class Keyring:
 
 
 def require_safe_binding(host: str, *, has_keys: bool) -> None:
-    """Raise SettingsError for a gateway without API keys on an address that is not loopback."""
+    """Raise SettingsError for an open gateway on an address that is not loopback.
+
+    ``has_keys``: whether it asks for keys, because there are some, or because people sign in with a provider.
+    """
     if not has_keys and not _is_loopback(host):
         raise SettingsError(
             f"The gateway would listen on {host} without API keys: anyone who reaches it could use every route",

@@ -28,6 +28,7 @@ _FOR_CALLERS = (
     errors.OverloadError,
     errors.SlowRequestError,
     errors.NotReadyError,
+    errors.ProviderError,
 )
 _LOG = logging.getLogger("modelops.gateway")
 

@@ -2,12 +2,14 @@
 
 from fastapi import FastAPI
 
+from modelops_pipelines.core.access.identities import Provider
 from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.pages.access.keys import add_key_pages
 from modelops_pipelines.gateway.pages.alerting.alerts import add_alert_pages
 from modelops_pipelines.gateway.pages.alerting.rules import add_rule_pages
 from modelops_pipelines.gateway.pages.alerting.silences import add_silence_pages
 from modelops_pipelines.gateway.pages.feedback_widget import add_feedback_widget
+from modelops_pipelines.gateway.pages.identity.pages import add_provider_sign_in
 from modelops_pipelines.gateway.pages.improve.lineage import add_lineage_pages
 from modelops_pipelines.gateway.pages.improve.pages import add_improve_pages
 from modelops_pipelines.gateway.pages.monitor.endpoint import add_endpoint_page
@@ -21,11 +23,22 @@ from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
 
 
-def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring, responses: Responses) -> None:
-    """Add the pages; ``app.state.pages`` has the role of each by "METHOD path"."""
+def add_pages(
+    app: FastAPI,
+    stores: Stores,
+    serving: Serving,
+    keyring: Keyring,
+    responses: Responses,
+    provider: Provider | None = None,
+) -> None:
+    """Add the pages; ``app.state.pages`` has the role of each by "METHOD path".
+
+    ``provider`` is whom people sign in with, beside API keys.
+    """
     pages = PageRouter(app, stores, keyring)
     add_static_files(pages)
-    add_sign_in(pages, stores, keyring)
+    add_sign_in(pages, stores, keyring, provider)
+    add_provider_sign_in(pages, stores, provider)
     add_endpoint_page(pages, serving, stores)
     add_overview(pages, serving, stores)
     add_release_pages(pages, serving, stores)

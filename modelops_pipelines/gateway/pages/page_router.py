@@ -25,7 +25,7 @@ from modelops_pipelines.core.errors import (
     TooLargeError,
     UnauthenticatedError,
 )
-from modelops_pipelines.gateway.access.keyring import NOBODY, Caller, Keyring
+from modelops_pipelines.gateway.access.keyring import ANONYMOUS, NOBODY, Caller, Keyring
 from modelops_pipelines.gateway.http.bounded_body import read_at_most
 from modelops_pipelines.gateway.http.error_handlers import for_caller
 from modelops_pipelines.gateway.http.errors import INTERNAL, headers_of, status_of
@@ -193,7 +193,7 @@ class PageRouter:
         return {
             "root": ROOT,
             "token": visit.token,
-            "person": None if caller is None or caller.key_id is None else caller.name,
+            "person": None if caller is None or caller is ANONYMOUS else caller.name,
             "may": frozenset() if caller is None else caller.permitted,
             "is_open": self._keyring.is_open,
             "section": page.section,

@@ -1,7 +1,8 @@
 """Who visits a page: cookies of a browser and of a session, and the token that a form of ours carries.
 
 Two cookies: ``modelops_visit`` tells one browser from another and is worth nothing; ``modelops_session`` is a person's
-session. A form is taken only with a token that is bound to both, which no page of another origin can read.
+session. A form is taken only with a token that is bound to both, which no page of another origin can read. A third,
+``modelops_flow``, is a sign-in that has gone to a provider of identities and is not back yet.
 """
 
 import base64
@@ -19,7 +20,7 @@ from modelops_pipelines.core.access.sessions import LIFETIME
 from modelops_pipelines.core.errors import ForbiddenError, InputError
 from modelops_pipelines.gateway.access.keyring import Caller
 
-VISIT, SESSION, SAID = "modelops_visit", "modelops_session", "modelops_said"
+VISIT, SESSION, SAID, FLOW = "modelops_visit", "modelops_session", "modelops_said", "modelops_flow"
 TOKEN: Final = "token"  # noqa: S105 - a field's name
 """The form's field that has the token."""
 _BYTES, _LONGEST, _SAID_SECONDS = 24, 128, 60
@@ -92,10 +93,10 @@ def require_token(visit: Visit) -> None:
         )
 
 
-def cookie(request: Request, name: str) -> str:
+def cookie(request: Request, name: str, longest: int = _LONGEST) -> str:
     """Return a cookie's value, "" for none and for one that none of ours could be."""
     given = request.cookies.get(name, "")
-    return given if len(given) <= _LONGEST else ""
+    return given if len(given) <= longest else ""
 
 
 def new_browser() -> str:
@@ -119,7 +120,15 @@ class Cookies:
 
     def end_session(self, response: Response) -> None:
         """Remove the session's cookie."""
-        response.delete_cookie(SESSION, path="/", secure=self.secure, httponly=True, samesite="lax")
+        self._remove(response, SESSION)
+
+    def begin_flow(self, response: Response, value: str, seconds: int) -> None:
+        """Set the cookie of a sign-in that goes to a provider, for as long as it may take."""
+        self._set(response, FLOW, value, seconds)
+
+    def end_flow(self, response: Response) -> None:
+        """Remove the cookie of a sign-in that is back."""
+        self._remove(response, FLOW)
 
     def say(self, response: Response, message: str) -> None:
         """Have the next page say what was done."""
@@ -129,7 +138,10 @@ class Cookies:
     def said(self, request: Request, response: Response) -> None:
         """Forget what the page has said now."""
         if SAID in request.cookies:
-            response.delete_cookie(SAID, path="/", secure=self.secure, httponly=True, samesite="lax")
+            self._remove(response, SAID)
+
+    def _remove(self, response: Response, name: str) -> None:
+        response.delete_cookie(name, path="/", secure=self.secure, httponly=True, samesite="lax")
 
     def _set(self, response: Response, name: str, value: str, seconds: int | None = None) -> None:
         response.set_cookie(name, value, max_age=seconds, path="/", secure=self.secure, httponly=True, samesite="lax")

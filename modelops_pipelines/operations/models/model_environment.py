@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from modelops_pipelines.core.access.secret_variables import without_secrets
-from modelops_pipelines.store.settings import SECRET_VARIABLES
+from modelops_pipelines.store.setting_names import SECRET_VARIABLES
 
 _STAT = "/proc/self/stat"
 _START, _END = 47, 48

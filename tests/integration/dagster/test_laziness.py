@@ -62,7 +62,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         pytest.param(
             "import modelops_pipelines.gateway.server\n", ("dagster", "evidently"), id="importing the gateway"
         ),
-        pytest.param(GATEWAY, (*HEAVY, *LAKE), id="importing every module of the gateway"),
+        pytest.param(GATEWAY, (*HEAVY, *LAKE, "httpx", "jwt"), id="importing every module of the gateway"),
         pytest.param(CHECKLIST, (*HEAVY, "dagster", "pyarrow"), id="importing the checklist"),
         pytest.param(LAYERS, ("dagster",), id="importing every module but Dagster's face"),
     ],

@@ -28,7 +28,7 @@ from modelops_pipelines.operations.versions.environments import clean_environmen
 from modelops_pipelines.store.registry.environments.environments import FOLDER, Environments
 from modelops_pipelines.store.registry.environments.requirements import requirements_of
 from modelops_pipelines.store.registry.environments.uv_commands import python_of
-from modelops_pipelines.store.settings import SECRET_VARIABLES
+from modelops_pipelines.store.setting_names import SECRET_VARIABLES
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes.records import label_row, request_record, write_segment
 from tests.support.gateway import running_gateway

@@ -13,7 +13,7 @@ from modelops_pipelines.core.errors import ModelOpsError, RegistryError, Trainin
 from modelops_pipelines.core.improve.retraining.failures import failure_kind
 from modelops_pipelines.operations.improve.retraining.trainer_process import train_first_apart
 from modelops_pipelines.platforms.process_supervisor import KEPT
-from modelops_pipelines.store.settings import SECRET_VARIABLES
+from modelops_pipelines.store.setting_names import SECRET_VARIABLES
 from modelops_pipelines.store.state.improve.training_runs import TrainingRun
 from tests.fakes.misbehaving_trainers import SLOW_FILE
 from tests.support.project import Project, cancer_frame, make_project

@@ -13,7 +13,7 @@ import pytest
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.gateway.version_process.answering import Order
 from modelops_pipelines.store.registry.file_hashes import hash_files
-from modelops_pipelines.store.settings import SECRET_VARIABLES
+from modelops_pipelines.store.setting_names import SECRET_VARIABLES
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes import models_with_code as own
 from tests.support.paths import ROOT

@@ -19,7 +19,7 @@ from modelops_pipelines.operations.models.sandbox import BATCH_ROWS, predict_in_
 from modelops_pipelines.operations.models.sandbox_worker import model_frame
 from modelops_pipelines.operations.models.trial import try_version
 from modelops_pipelines.store.registry.model_loader import load_model
-from modelops_pipelines.store.settings import SECRET_VARIABLES
+from modelops_pipelines.store.setting_names import SECRET_VARIABLES
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes import moody_models as moody
 from tests.support.paths import ROOT

@@ -32,7 +32,8 @@ from modelops_pipelines.operations.endpoints.yaml.positions import (
     may_hold_secret,
     root_of,
 )
-from modelops_pipelines.operations.endpoints.yaml.types import RefusedError, boolean, duration, mapping, text
+from modelops_pipelines.operations.endpoints.yaml.references import BY_NAME, absolute, is_reference, reference
+from modelops_pipelines.operations.endpoints.yaml.types import RefusedError, boolean, duration, text
 
 WEBHOOK, APPRISE = "webhook", "apprise"
 FORMS = {WEBHOOK: ("json", "slack", "text"), APPRISE: ("text", "html")}
@@ -41,10 +42,8 @@ _CHANNEL_KEYS = (WEBHOOK, APPRISE, "secret", "secrets", "form", "allow_private")
 _HINTS = {"url": "Write 'webhook: env:NAME', or 'apprise: env:NAME'", "type": "Write 'webhook:' or 'apprise:' instead"}
 _ROUTE_KEYS = ("match", "channels", "escalate")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]{0,255}|file:\S.{0,4095}")
 _LABEL = re.compile(r"labels\.\S{1,200}")
 _LONGEST_WAIT, _SHORTEST_HEARTBEAT = timedelta(minutes=10), timedelta(seconds=10)
-_BY_NAME = "Write env:NAME, and set that variable; or file:PATH of a file that holds it"
 
 
 def parse_alerting(content: str, file: Path) -> tuple[AlertingConfiguration, tuple[Fault, ...]]:
@@ -81,21 +80,10 @@ def _every_channel(names: list[str]) -> tuple[Route, ...]:
 def _channels(top: Section, report: Report, folder: Path) -> Iterator[Channel]:
     if "channels" not in top.places:
         return
-    for name, place in _entries(report, top.places["channels"]).places.items():
+    for name, place in report.entries(top.places["channels"]).places.items():
         if not _NAME.fullmatch(name):
             report.refuse(place.path, "is not a channel's name", "Use up to 63 of a-z, 0-9, _ and -, a letter first")
         yield _channel(name, report.section(place, _CHANNEL_KEYS, _HINTS), folder)
-
-
-def _entries(report: Report, place: Place) -> Section:
-    """Return a mapping whose keys are names that the user chose."""
-    none: list[tuple[yaml.Node, yaml.Node]] = []
-    keys = [str(key.value) for key, _ in report.read(place, mapping, none) if isinstance(key, yaml.ScalarNode)]
-    known = len(report.faults)
-    found = report.section(place, keys)
-    if place.path in report.stand_ins:
-        del report.faults[known:]  # that it is no mapping was said above
-    return found
 
 
 def _channel(name: str, section: Section, folder: Path) -> Channel:
@@ -104,12 +92,12 @@ def _channel(name: str, section: Section, folder: Path) -> Channel:
         problem = "has both webhook and apprise" if kinds else "says not where to send"
         section.report.refuse(section.path, problem, "Write either 'webhook: env:NAME' or 'apprise: env:NAME'")
     kind = kinds[0] if kinds else WEBHOOK
-    url = _absolute(section.take(kind, _webhook_address if kind == WEBHOOK else _reference, ""), folder)
+    url = absolute(section.take(kind, _webhook_address if kind == WEBHOOK else reference, ""), folder)
     form = section.take("form", text, FORMS[kind][0])
     if form not in FORMS[kind] and f"{section.path}.form" not in section.report.stand_ins:
         fix = suggestion(form, FORMS[kind])
         section.report.refuse(f"{section.path}.form", f"is not a form of {kind} messages", fix)
-    secrets = tuple(_absolute(one, folder) for one in _secrets(section, kind))
+    secrets = tuple(absolute(one, folder) for one in _secrets(section, kind))
     return Channel(name, kind, url, secrets, section.take("allow_private", boolean, default=False), form)
 
 
@@ -121,24 +109,17 @@ def _secrets(section: Section, kind: str) -> tuple[str, ...]:
     if len(given) > 1:
         fix = "Keep 'secrets: [env:NEW, env:OLD]' while the secret is rotated"
         section.report.refuse(f"{section.path}.secret", "is beside 'secrets'", fix)
-    one = section.take("secret", _reference, "")
-    return (*((one,) if one else ()), *section.texts("secrets", _reference))
-
-
-def _reference(node: yaml.Node) -> str:
-    """Read ``env:NAME`` or ``file:PATH``. What it is instead is not quoted: it may be the secret itself."""
-    if not isinstance(node, yaml.ScalarNode) or not _REFERENCE.fullmatch(str(node.value)):
-        raise RefusedError("must name where its value is; the value itself does not belong into this file", _BY_NAME)
-    return str(node.value)
+    one = section.take("secret", reference, "")
+    return (*((one,) if one else ()), *section.texts("secrets", reference))
 
 
 def _webhook_address(node: yaml.Node) -> str:
     """Read a reference, or a plain address that holds no secret."""
     value = str(node.value) if isinstance(node, yaml.ScalarNode) else ""
-    if _REFERENCE.fullmatch(value):
+    if is_reference(value):
         return value
     if not value.startswith(("http://", "https://")):
-        raise RefusedError("is neither a reference nor an address of http or https", _BY_NAME)
+        raise RefusedError("is neither a reference nor an address of http or https", BY_NAME)
     _require_plain(value)
     return value
 
@@ -159,12 +140,7 @@ def _require_plain(url: str) -> None:
 
 
 def _refuse_secret() -> NoReturn:
-    raise RefusedError("is an address with what may be a secret in it", _BY_NAME)
-
-
-def _absolute(reference: str, folder: Path) -> str:
-    """Return a reference to a file with its whole path: a relative one begins at the folder of ``alerting.yaml``."""
-    return f"file:{folder / reference.removeprefix('file:')}" if reference.startswith("file:") else reference
+    raise RefusedError("is an address with what may be a secret in it", BY_NAME)
 
 
 def _routes(top: Section, report: Report, names: list[str]) -> Iterator[Route]:
@@ -202,7 +178,7 @@ def _plain(names: list[str]) -> list[str]:
 def _matchers(section: Section, report: Report) -> Mapping[str, str]:
     if "match" not in section.places:
         return {}
-    found = _entries(report, section.places["match"])
+    found = report.entries(section.places["match"])
     for name, place in found.places.items():
         if name not in MATCHED and not _LABEL.fullmatch(name):
             report.refuse(place.path, "is not a field of an alert", suggestion(name, (*MATCHED, "labels.NAME")))
@@ -239,7 +215,7 @@ def _heartbeat(top: Section, report: Report, folder: Path) -> tuple[Channel | No
     section = report.section(top.places["heartbeat"], ("url", "every", "allow_private"))
     if "url" not in section.places and section.path not in report.stand_ins:
         report.refuse(f"{section.path}.url", "is missing", "Write 'url: env:NAME'")
-    url = _absolute(section.take("url", _webhook_address, ""), folder)
+    url = absolute(section.take("url", _webhook_address, ""), folder)
     every = section.take("every", duration, HEARTBEAT_EVERY)
     if every < _SHORTEST_HEARTBEAT:
         report.refuse(f"{section.path}.every", "is too often", "Write at least 10s, such as 1m")

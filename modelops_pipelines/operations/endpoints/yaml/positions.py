@@ -102,6 +102,16 @@ class Report:
             seen.setdefault(key, line)
         return Section(self, place.path, found)
 
+    def entries(self, place: Place) -> "Section":
+        """Return the places of a mapping whose keys are names that the user chose."""
+        none: list[tuple[yaml.Node, yaml.Node]] = []
+        keys = [str(key.value) for key, _ in self.read(place, mapping, none) if isinstance(key, yaml.ScalarNode)]
+        known = len(self.faults)
+        found = self.section(place, keys)
+        if place.path in self.stand_ins:
+            del self.faults[known:]  # that it is no mapping was said above
+        return found
+
 
 @dataclass
 class DiscreetReport(Report):

@@ -37,7 +37,7 @@ from modelops_pipelines.platforms.marked_processes import end_marked
 from modelops_pipelines.platforms.process_supervisor import RESULT, SUPERVISOR
 from modelops_pipelines.store.filesystem.files import create_private
 from modelops_pipelines.store.filesystem.scratch import scratch_folder
-from modelops_pipelines.store.settings import SECRET_VARIABLES
+from modelops_pipelines.store.setting_names import SECRET_VARIABLES
 from modelops_pipelines.store.state.improve.training_runs import FAILED, TRAINED
 from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.state.release.model_versions import ModelVersion

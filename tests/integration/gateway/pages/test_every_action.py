@@ -17,8 +17,8 @@ from modelops_pipelines.gateway.pages.release.actions import ACTIONS
 from modelops_pipelines.store.state.improve.review_items import ReviewItem
 from tests.fakes.raised_alerts import raised
 from tests.integration.gateway.pages.conftest import Site
-from tests.integration.gateway.pages.test_page_matrix import PAGES, PUBLIC
 from tests.support.browsing import Tab, chromium
+from tests.support.every_page import PAGES, PUBLIC
 from tests.support.programs import needs
 from tests.support.waiting import wait_until
 

@@ -224,7 +224,7 @@ def write_page(widget: Widget, prediction: str) -> None:
 def test_in_a_page_of_another_site_by_keyboard_alone(widget: Widget) -> None:
     prediction = widget.predictions[2]
     write_page(widget, prediction)
-    with chromium(widget.gateway, also=widget.site) as tab:
+    with chromium(widget.gateway, beside=widget.site) as tab:
         tab.page.goto(widget.site)
         frame = tab.page.frame_locator("iframe[title='Feedback on this prediction']")
         frame.get_by_label("Comment (optional)").wait_for()
@@ -244,7 +244,7 @@ def test_in_a_page_of_another_site_by_keyboard_alone(widget: Widget) -> None:
 def test_a_page_of_a_site_that_is_not_named_shows_nothing(widget: Widget) -> None:
     site = widget.site.replace("localhost", "127.0.0.1")
     write_page(widget, widget.predictions[3])
-    with chromium(widget.gateway, also=site) as tab:
+    with chromium(widget.gateway, beside=site) as tab:
         tab.page.goto(site)
         tab.page.wait_for_selector("iframe")
         wait_until(lambda: tab.page.evaluate("1") == 1 and tab.said != [], SECONDS)

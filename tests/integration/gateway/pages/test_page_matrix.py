@@ -1,7 +1,4 @@
-"""Every page with every role, another team's person, nobody, and a form without its token: who may what.
-
-The table of pages is written here by hand, so that a change of the code's own is seen.
-"""
+"""Every page with every role, another team's person, nobody, and a form without its token: who may what."""
 
 from typing import Any
 
@@ -13,50 +10,8 @@ from modelops_pipelines.gateway.access.keyring import Keyring
 from modelops_pipelines.gateway.pages.all_pages import add_pages
 from tests.integration.gateway.pages.conftest import Site
 from tests.support.browsing import UI, Browser, browser_of
+from tests.support.every_page import OF_ENDPOINT, OF_SEVERAL, PAGES, PUBLIC
 
-OF_ENDPOINT = {
-    "GET /ui/endpoints/{endpoint}": "read",
-    "GET /ui/endpoints/{endpoint}/live": "read",
-    "GET /ui/endpoints/{endpoint}/{table}.csv": "read",
-    "GET /ui/endpoints/{endpoint}/release": "read",
-    "GET /ui/endpoints/{endpoint}/checklist": "read",
-    "GET /ui/endpoints/{endpoint}/release/{action}": "operate",
-    "POST /ui/endpoints/{endpoint}/release/{action}": "operate",
-    "GET /ui/endpoints/{endpoint}/improve": "read",
-    "GET /ui/endpoints/{endpoint}/improve/review/{number}": "read",
-    "GET /ui/endpoints/{endpoint}/improve/feedback/{feedback_id}": "operate",
-    "GET /ui/endpoints/{endpoint}/release/versions/{version}": "operate",
-    "POST /ui/endpoints/{endpoint}/improve/review/{number}": "operate",
-    "POST /ui/endpoints/{endpoint}/improve/feedback/{feedback_id}/{act}": "operate",
-    "GET /ui/endpoints/{endpoint}/alert-rules": "read",
-    "GET /ui/endpoints/{endpoint}/alert-rules/edit": "operate",
-    "POST /ui/endpoints/{endpoint}/alert-rules": "operate",
-    "POST /ui/endpoints/{endpoint}/alert-rules/try": "operate",
-    "POST /ui/endpoints/{endpoint}/alert-rules/{rule}/remove": "operate",
-}
-"""Pages of one endpoint: of another team's they answer as of one that is not there."""
-OF_SEVERAL = {
-    "GET /ui/": "read",
-    "GET /ui/alerts": "read",
-    "GET /ui/alerts/{number}": "read",
-    "POST /ui/alerts/{number}/acknowledge": "operate",
-    "POST /ui/alerts/{number}/resolve": "operate",
-    "GET /ui/silences": "read",
-    "POST /ui/silences": "operate",
-    "POST /ui/silences/{number}/end": "operate",
-    "GET /ui/keys": "admin",
-    "GET /ui/keys/new": "admin",
-    "POST /ui/keys": "admin",
-    "GET /ui/keys/{key_id}": "admin",
-    "POST /ui/keys/{key_id}/rotate": "admin",
-    "POST /ui/keys/{key_id}/revoke": "admin",
-}
-PUBLIC = {
-    "GET /ui", "GET /ui/static/{stamp}/{name}", "GET /ui/sign-in", "POST /ui/sign-in", "POST /ui/sign-out",
-    "GET /ui/widget.js", "GET /ui/widget/{endpoint}", "POST /ui/widget/{endpoint}",
-}  # fmt: skip
-"""Those of the feedback widget ask for a key instead of a session: see test_feedback_widget."""
-PAGES = {**OF_ENDPOINT, **OF_SEVERAL}
 PERMITTED = {
     "predict": {"predict", "feedback"},
     "feedback": {"feedback"},

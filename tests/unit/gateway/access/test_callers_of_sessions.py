@@ -32,7 +32,9 @@ def keyring_of(database: Database) -> Keyring:
 
 
 def by_provider(database: Database, roles: tuple, teams: tuple[str, ...] | None) -> Session:
-    return Sessions(database).begin_by_provider("Ann Lee", roles, teams, NOW)[1]
+    sessions = Sessions(database)
+    sessions.follow_mapping("m", NOW)
+    return sessions.begin_by_provider("Ann Lee", roles, teams, NOW, mapping="m")[1]
 
 
 def test_a_session_by_a_key_has_what_the_key_permits_and_the_person_s_name(database: Database) -> None:
@@ -90,3 +92,14 @@ def test_a_session_that_is_over_is_nobody_s(database: Database) -> None:
             keyring.caller_of_session(over, now)
     with pytest.raises(NotReadyError):
         Keyring().caller_of_session(session, NOW)
+
+
+def test_a_gateway_that_people_sign_in_to_is_not_open_without_a_key(database: Database) -> None:
+    keyring = Keyring(never_open=True)
+    keyring.refresh(Keys(database))
+    assert not keyring.is_open
+    with pytest.raises(UnauthenticatedError, match="An API key is required"):
+        keyring.authenticate(None, NOW)
+    caller = keyring.caller_of_session(by_provider(database, ("read",), None), NOW)
+    with pytest.raises(ForbiddenError, match="Ask for it; your groups allow: read"):
+        caller.require("operate", None)

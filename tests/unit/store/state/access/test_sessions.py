@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modelops_pipelines.core.access.sessions import LIFETIME
+from modelops_pipelines.core.errors import ConflictError
 from modelops_pipelines.store.settings import load_settings
 from modelops_pipelines.store.stores import Stores
 
@@ -27,9 +28,25 @@ def test_a_session_is_found_by_its_cookie_until_it_is_over(stores: Stores) -> No
 
 
 def test_what_a_provider_says_of_a_person_is_kept(stores: Stores) -> None:
-    value, begun = stores.sessions.begin_by_provider("Ann", ("read", "operate"), ("risk",), NOW)
+    stores.sessions.follow_mapping("m", NOW)
+    value, begun = stores.sessions.begin_by_provider("Ann", ("read", "operate"), ("risk",), NOW, mapping="m")
     assert (None, ("read", "operate"), ("risk",)) == (begun.key_id, begun.roles, begun.teams)
     assert begun == stores.sessions.find(value, NOW)
+
+
+def test_another_mapping_ends_what_the_one_before_began_and_no_session_of_a_key(stores: Stores) -> None:
+    key, _ = stores.sessions.begin_by_key("abc", "Ann", NOW)
+    stores.sessions.follow_mapping("old", NOW)
+    old, begun = stores.sessions.begin_by_provider("Ann", ("admin",), None, NOW, mapping="old")
+    stores.sessions.follow_mapping("old", NOW)
+    assert begun == stores.sessions.find(old, NOW)
+    stores.sessions.follow_mapping("new", NOW)
+    new, _ = stores.sessions.begin_by_provider("Ann", ("read",), None, NOW, mapping="new")
+    with pytest.raises(ConflictError, match="The sign-in file has changed since this worker"):
+        stores.sessions.begin_by_provider("Ann", ("admin",), None, NOW, mapping="old")
+    assert [False, True, True] == [stores.sessions.find(value, NOW) is not None for value in (old, new, key)]
+    stores.sessions.follow_mapping(None, NOW)
+    assert [False, True] == [stores.sessions.find(value, NOW) is not None for value in (new, key)]
 
 
 def test_an_ended_session_is_found_no_more_and_the_others_are(stores: Stores) -> None:

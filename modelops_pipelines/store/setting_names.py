@@ -1,0 +1,52 @@
+"""The settings by name, each with its variable of the environment; and which of them are secret."""
+
+ENVIRONMENT = {
+    "home": "MODELOPS_HOME",
+    "endpoints": "MODELOPS_ENDPOINTS",
+    "suites": "MODELOPS_SUITES",
+    "alerting": "MODELOPS_ALERTING",
+    "sign_in": "MODELOPS_SIGN_IN",
+    "state_url": "MODELOPS_STATE_URL",
+    "registry_uri": "MODELOPS_REGISTRY_URI",
+    "host": "MODELOPS_HOST",
+    "gateway_port": "MODELOPS_GATEWAY_PORT",
+    "dagster_port": "MODELOPS_DAGSTER_PORT",
+    "mlflow_port": "MODELOPS_MLFLOW_PORT",
+    "seal_after_seconds": "MODELOPS_SEAL_AFTER_SECONDS",
+    "ingest_lag_seconds": "MODELOPS_INGEST_LAG_SECONDS",
+    "monitoring_seconds": "MODELOPS_MONITORING_SECONDS",
+    "workers": "MODELOPS_WORKERS",
+    "keep_alive_seconds": "MODELOPS_KEEP_ALIVE_SECONDS",
+    "global_limit": "MODELOPS_GLOBAL_LIMIT",
+    "limits_url": "MODELOPS_LIMITS_URL",
+    "allowed_hosts": "MODELOPS_ALLOWED_HOSTS",
+    "widget_origins": "MODELOPS_WIDGET_ORIGINS",
+    "public_url": "MODELOPS_PUBLIC_URL",
+    "dagster_url": "MODELOPS_DAGSTER_URL",
+    "openlineage": "MODELOPS_OPENLINEAGE",
+    "openlineage_namespace": "MODELOPS_OPENLINEAGE_NAMESPACE",
+    "openlineage_private": "MODELOPS_OPENLINEAGE_PRIVATE",
+    "connections": "MODELOPS_CONNECTIONS",
+    "header_kib": "MODELOPS_HEADER_KIB",
+    "bodies_mib": "MODELOPS_BODIES_MIB",
+    "request_seconds": "MODELOPS_REQUEST_SECONDS",
+    "idle_seconds": "MODELOPS_IDLE_SECONDS",
+    "retain_runs": "MODELOPS_RETAIN_RUNS",
+    "retain_monitoring": "MODELOPS_RETAIN_MONITORING",
+    "retain_ticks": "MODELOPS_RETAIN_TICKS",
+    "retain_models": "MODELOPS_RETAIN_MODELS",
+    "retain_reports": "MODELOPS_RETAIN_REPORTS",
+    "retain_logs": "MODELOPS_RETAIN_LOGS",
+    "retain_state": "MODELOPS_RETAIN_STATE",
+    "retain_reviews": "MODELOPS_RETAIN_REVIEWS",
+    "log_mib": "MODELOPS_LOG_MIB",
+    "models_mib": "MODELOPS_MODELS_MIB",
+}
+SECRET_SETTINGS = ("state_url", "registry_uri", "limits_url", "openlineage")
+"""Settings whose values may hold a password."""
+SECRET_VARIABLES = (
+    *(ENVIRONMENT[name] for name in SECRET_SETTINGS),
+    "MODELOPS_OPENLINEAGE_API_KEY",
+    "MODELOPS_API_KEY",
+)
+"""Variables of ours that foreign code does not see."""

@@ -67,7 +67,7 @@ class Gateway:
         responses = Responses(self._capture, secret)
         foreign = ForeignLog(self._capture, secret, stores)
         self._routes = make_application(stores, self.serving, keyring, responses, foreign, self._health)
-        add_pages(self._routes, stores, self.serving, keyring)
+        add_pages(self._routes, stores, self.serving, keyring, self._predictor)
 
     def start(self) -> None:
         """Load what is to be served and follow the state; raises ModelOpsError when that cannot begin."""

@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from modelops_pipelines.gateway.access.keyring import Keyring
+from modelops_pipelines.gateway.hot_path.predict import Predictor
 from modelops_pipelines.gateway.pages.access.keys import add_key_pages
 from modelops_pipelines.gateway.pages.alerting.alerts import add_alert_pages
 from modelops_pipelines.gateway.pages.alerting.rules import add_rule_pages
@@ -11,6 +12,7 @@ from modelops_pipelines.gateway.pages.improve.pages import add_improve_pages
 from modelops_pipelines.gateway.pages.monitor.endpoint import add_endpoint_page
 from modelops_pipelines.gateway.pages.overview import add_overview
 from modelops_pipelines.gateway.pages.page_router import PageRouter
+from modelops_pipelines.gateway.pages.playground.pages import add_try_pages
 from modelops_pipelines.gateway.pages.release.pages import add_release_pages
 from modelops_pipelines.gateway.pages.sign_in import add_sign_in
 from modelops_pipelines.gateway.pages.static_files import add_static_files
@@ -18,7 +20,7 @@ from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
 
 
-def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring) -> None:
+def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring, predictor: Predictor) -> None:
     """Add the pages; ``app.state.pages`` has the role of each by "METHOD path"."""
     pages = PageRouter(app, stores, keyring)
     add_static_files(pages)
@@ -27,6 +29,7 @@ def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring) 
     add_overview(pages, serving, stores)
     add_release_pages(pages, serving, stores)
     add_improve_pages(pages, serving, stores)
+    add_try_pages(pages, serving, stores, keyring, predictor)
     add_alert_pages(pages, serving, stores)
     add_silence_pages(pages, stores)
     add_rule_pages(pages, serving, stores)

@@ -26,6 +26,8 @@ OF_ENDPOINT = {
     "GET /ui/endpoints/{endpoint}/improve/review/{number}": "read",
     "POST /ui/endpoints/{endpoint}/improve/review/{number}": "operate",
     "POST /ui/endpoints/{endpoint}/improve/feedback/{feedback_id}/{act}": "operate",
+    "GET /ui/endpoints/{endpoint}/try": "predict",
+    "POST /ui/endpoints/{endpoint}/try": "predict",
     "GET /ui/endpoints/{endpoint}/alert-rules": "read",
     "GET /ui/endpoints/{endpoint}/alert-rules/edit": "operate",
     "POST /ui/endpoints/{endpoint}/alert-rules": "operate",
@@ -96,7 +98,7 @@ def token_of(browser: Browser) -> str:
 def test_the_table_here_has_every_page(site: Site) -> None:
     app = FastAPI()
     app.state.roles = {}
-    add_pages(app, site.project.stores, None, Keyring())  # type: ignore[arg-type] # only handlers ask what is served
+    add_pages(app, site.project.stores, None, Keyring(), None)  # type: ignore[arg-type] # only handlers ask these
     assert {**PAGES, **dict.fromkeys(PUBLIC, "public")} == app.state.pages
 
 

@@ -22,7 +22,9 @@ def prediction_url(gateway: str, endpoint: str) -> str:
     return f"{gateway}/endpoints/{quote(endpoint, safe='')}/invocations"
 
 
-def snippets(gateway: str, endpoint: str, body: Mapping[str, Any], *, with_key: bool, explain: bool) -> dict[str, str]:
+def snippets(
+    gateway: str, endpoint: str, body: Mapping[str, Any], *, with_key: bool, explain: bool = False
+) -> dict[str, str]:
     """Return the programs by the name of their language; that of our own client where the body is a list of rows."""
     url = prediction_url(gateway, endpoint) + ("?explain=true" if explain else "")
     found = {

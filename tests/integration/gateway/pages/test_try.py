@@ -190,9 +190,11 @@ def test_what_the_api_refuses_is_said_as_the_api_says_it_and_what_was_typed_stay
 def test_many_rows_go_as_json_in_the_api_s_own_form(browser: Browser, bench: Bench) -> None:
     body = _filled_in(browser.open(f"{TRY}?as=json").text)["body"]
     assert {"dataframe_records": [{**ROWS[0], "since": FIELDS["x4"]}]} == json.loads(body)
-    answer = browser.send(TRY, **{"as": "json", "body": json.dumps({"dataframe_records": ROWS * 15})})
+    browser.send(TRY, **{"as": "json", "body": json.dumps({"dataframe_records": ROWS * 15})})
     assert "The first 20 of 30 rows" in browser.text
-    assert 30 == len([row for row in bench.tests_in_log("typed") if row["request_id"] in answer.text])
+    rows = bench.tests_in_log("typed")
+    newest = max(rows, key=lambda one: one["event_time"])["request_id"]
+    assert 30 == len([row for row in rows if row["request_id"] == newest])
     assert f"{WORTH} none 30 1 champion" in browser.text
     for broken, said in (("{", "The body is not valid JSON"), ("[]", "The body is not a JSON object")):
         page = browser.send(TRY, **{"as": "json", "body": broken}).text
@@ -335,7 +337,7 @@ def test_in_a_browser(bench: Bench, size: Mapping[str, int]) -> None:
         tab.sign_in(bench.keys["ann"].text)
         tab.open("/endpoints/linear/try")
         tab.page.check("input[name=explain]")
-        tab.page.click("text=Predict >> visible=true")
+        tab.page.get_by_role("button", name="Predict").click()
         tab.page.wait_for_selector("svg.bar")
         assert not tab.scrolls_sideways()
         assert [] == tab.serious()
@@ -344,7 +346,7 @@ def test_in_a_browser(bench: Bench, size: Mapping[str, int]) -> None:
         tab.page.select_option("#x2", "false")
         tab.page.get_by_role("button", name="Predict").click()
         tab.page.get_by_text(str(41.5 + 3 + len("two\nlines"))).first.wait_for()
-        assert "2026-01-31T12:00:00" == tab.page.input_value("#x4")
+        assert "2026-01-31T12:00" == tab.page.input_value("#x4")
         assert not tab.scrolls_sideways()
         assert [] == tab.serious()
         tab.open(f"{TRY}?as=json")

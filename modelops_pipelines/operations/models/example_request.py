@@ -16,14 +16,15 @@ Row = dict[str, Any]
 _LARGEST = 1024 * 1024
 
 
-def example_body(version: ModelVersion) -> dict[str, Any]:
+def example_body(version: ModelVersion, place: int = 0) -> dict[str, Any]:
     """Return a request's body with one row, and the example's parameters if any.
 
+    ``place`` is the row of the example, from 0; after the last comes the first.
     Its form is ``dataframe_records``, or ``inputs`` where the inputs have no names.
     """
     form = form_of_version(version)
     rows, params = read_examples(version, form)
-    return body_of_row(form, rows[0], params)
+    return body_of_row(form, rows[place % len(rows)], params)
 
 
 def example_row(version: ModelVersion) -> Row:

@@ -5,10 +5,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,6 +19,7 @@ from modelops_pipelines.core.release.desired_state import STOPPED
 from modelops_pipelines.operations.explanations.references import reference_of
 from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy, stop
+from modelops_pipelines.store.registry.prepared_models import PreparedModel
 from tests.fakes import model_kinds as kinds
 from tests.support.browsing import DESK, PHONE, Browser, browser_of, chromium
 from tests.support.captured_log import log_of
@@ -66,6 +68,25 @@ def _typed(_frame: Any, _context: Any) -> Any:
     return Typed()
 
 
+def _register_matrix(project: Project, spec: EndpointSpec) -> str:
+    """Register a version whose input is a matrix of two numbers a row, without names; return its number."""
+    import mlflow
+
+    class Sum(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input, params=None):  # noqa: ARG002 - as above
+            return model_input.sum(axis=1)
+
+    rows = np.array([[1.5, 2.0], [3.0, 4.0]])
+    signature = mlflow.models.infer_signature(rows, rows.sum(axis=1))
+    how = {"python_model": Sum(), "signature": signature, "input_example": rows, "pip_requirements": ["mlflow"]}
+    prepared = PreparedModel({"x0": "float", "x1": "float"}, is_estimator=False, arguments=how)
+    logged = project.stores.registry.log(
+        prepared, model_name=spec.model_name, experiment=spec.name, training_set="none", trainer="none"
+    )
+    project.stores.deployments.record_version(replace(logged, trained_here=True))
+    return logged.version
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     project = kinds.empty_project(tmp_path_factory.mktemp("try"))
@@ -77,6 +98,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         specs[name] = kinds.add_endpoint(project, name, more, task="regression")
         version = register_as_own(project, specs[name], _typed(None, None), frame)
         deploy(project.stores, specs[name], version.version, actor="test", reason="test", force=True)
+    specs["matrix"] = kinds.add_endpoint(project, "matrix", OWN, task="regression")
+    matrix = _register_matrix(project, specs["matrix"])
+    deploy(project.stores, specs["matrix"], matrix, actor="test", reason="test", force=True)
     stop(project.stores, specs["stopped"], actor="test", reason="test")
     specs["linear"] = kinds.add_endpoint(project, "linear", EXPLAINED)
     trained = trainers.train_first(
@@ -226,6 +250,36 @@ def test_the_last_ten_tries_are_the_person_s_own_whether_ingested_or_not(browser
 
 def _newest(browser: Browser) -> str:
     return re.findall(r'again=([a-z2-7]{40})"', browser.open(TRY).text)[0]
+
+
+def test_inputs_without_names_are_fields_by_their_place(browser: Browser, bench: Bench) -> None:
+    path = "/endpoints/matrix/try"
+    assert {"x0": "1.5", "x1": "2.0"} == _filled_in(browser.open(path).text)
+    assert 3 == len(_code(browser.send(path, x0="1.5", x1="7").text))
+    assert "prediction 8.5" in browser.text
+    body = _filled_in(browser.open(f"{path}?as=json&row=1").text)["body"]
+    assert {"inputs": [[3.0, 4.0]]} == json.loads(body)
+    browser.send(path, **{"as": "json", "body": body})
+    assert "prediction 7" in browser.text
+    for row, values in ((0, [1.5, 2.0]), (1, [3.0, 4.0]), (2, [1.5, 2.0])):
+        key = {"x-api-key": bench.keys["ann"].text}
+        example = bench.gateway.client.get(f"/endpoints/matrix/example?row={row}", headers=key)
+        assert (200, {"inputs": [values]}) == (example.status_code, example.json())
+
+
+def test_a_person_without_a_key_has_tries_of_their_own(bench: Bench) -> None:
+    for name, tries in (("eve@example.com", 1), ("eva@example.com", 2)):
+        value, _ = bench.project.stores.sessions.begin_by_provider(name, ("predict",), None, bench.project.stores.now())
+        with browser_of(bench.gateway) as browser:
+            browser.client.cookies.set("modelops_session", value)
+            assert "No try in the last 7 days" in browser.open(TRY).text
+            for _ in range(tries):
+                browser.send(TRY, **FIELDS)
+            shown = re.findall(r'again=([a-z2-7]{40})"', browser.open(TRY).text)
+            assert f"test calls of {name}" in browser.text
+        rows = [row for row in bench.tests_in_log("typed") if row["user_id"] == name]
+        assert {(None, one) for one in shown} == {(row["key_id"], row["request_id"]) for row in rows}
+        assert tries == len(rows)
 
 
 def test_it_is_limited_as_the_key_is(bench: Bench) -> None:

@@ -38,6 +38,7 @@ class Tried:
             "version": exchange.variant.version if exchange.variant else None,
             "role": exchange.variant.role if exchange.variant else None,
             "took": self.took,
+            "logged": exchange.milliseconds,
             "explaining": exchange.explaining * 1000,
             "cache_hit": exchange.cache_hit,
             "is_cached": exchange.spec.cache is not None,

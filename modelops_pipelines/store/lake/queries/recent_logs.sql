@@ -1,6 +1,5 @@
 -- The newest rows of these files, a request's rows in order.
--- Parameters: files, since, until, failed (null for all), users (null for all), request_id (null for all), tests (the
--- first rows of test calls alone) with key_id (null for those without a key), limit.
+-- Parameters: files, since, until, failed (null for all), users (null for all), request_id (null for all), limit.
 SELECT *
 FROM read_parquet($files, union_by_name = true, hive_partitioning = false)
 WHERE
@@ -8,6 +7,5 @@ WHERE
     AND ($failed IS NULL OR (status >= 400) = $failed)
     AND ($users IS NULL OR list_contains($users, user_id))
     AND ($request_id IS NULL OR request_id = $request_id)
-    AND (NOT $tests OR (source = 'test' AND row_index = 0 AND key_id IS NOT DISTINCT FROM $key_id))
 ORDER BY event_time DESC, request_id, row_index
 LIMIT $limit

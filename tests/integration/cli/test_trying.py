@@ -127,6 +127,7 @@ def test_a_row_may_be_given_by_hand(served: Project) -> None:
         (["cancer", "--row", "{"], "--row is not JSON. Give for example"),
         (["cancer", "--row", '{"mean_radius": 1}'], "Feature(s) mean_texture, mean_smoothness, mean_concavity missing"),
         (["cancer", "--row", "7"], "The body is not a JSON object"),
+        (["cancer", "--explain"], "Endpoint 'cancer' explains no predictions"),
         (["cancer", "--version", "7"], "does not serve version '7' (it serves: 1 (champion), 2 (challenger))"),
     ],
 )

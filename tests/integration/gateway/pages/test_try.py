@@ -14,7 +14,7 @@ from modelops_pipelines.operations.release.commands import deploy
 from tests.fakes import model_kinds as kinds
 from tests.support.browsing import DESK, PHONE, Browser, browser_of, chromium
 from tests.support.captured_log import log_of
-from tests.support.command_line import environment_of
+from tests.support.command_line import environment_of, modelops, refused
 from tests.support.gateway import running_gateway
 from tests.support.programs import needs
 from tests.support.project import Project
@@ -228,6 +228,15 @@ def test_an_explanation_and_the_cache_are_shown(browser: Browser) -> None:
     assert "Explain the prediction" not in browser.text
     browser.send(TRY, **FIELDS, explain="yes")
     assert "status 200 answered" in browser.text
+
+
+def test_the_commands_explain_too_and_say_where_our_client_cannot_send_the_row(bench: Bench) -> None:
+    key = bench.keys["ann"].text
+    done = modelops(bench.project, "try", "linear", "--explain", MODELOPS_API_KEY=key)
+    assert 0 == done.code
+    assert re.search(r"^Row 0: base -?[0-9.]+, [a-z]+ [+-][0-9.]+, ", done.err)
+    assert "explanations" in modelops(bench.project, "try", "linear", "--explain", "--json", MODELOPS_API_KEY=key).json
+    refused(modelops(bench.project, "snippet", "matrix", "--client"), "have no names, which our own client needs")
 
 
 @pytest.mark.parametrize(

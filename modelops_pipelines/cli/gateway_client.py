@@ -20,7 +20,9 @@ class Body:
     content_type: str = "application/json"
 
 
-def predict(gateway: str, endpoint: str, body: Body, headers: Mapping[str, str]) -> dict[str, Any]:
+def predict(
+    gateway: str, endpoint: str, body: Body, headers: Mapping[str, str], *, explain: bool = False
+) -> dict[str, Any]:
     """Post a body to an endpoint's predictions; sends the API key of the environment, if it is set.
 
     Raises NoConnectionError when no gateway answers, and for an error response the error that its status stands for.
@@ -30,7 +32,8 @@ def predict(gateway: str, endpoint: str, body: Body, headers: Mapping[str, str])
     from modelops_pipelines.client.connection.senders import Sender
 
     path, given = "/endpoints/{endpoint}/invocations", {"endpoint": endpoint}
-    call = Call("POST", path, _read, given, content=body.content, content_type=body.content_type, headers=headers)
+    query = {"explain": True if explain else None}
+    call = Call("POST", path, _read, given, query, body.content, body.content_type, headers)
     try:
         with Sender(gateway, timeout=SECONDS, retries=0) as sender:
             return sender.send(call)

@@ -125,6 +125,12 @@ def time_of(request: str) -> datetime | None:
         return None
 
 
+def rows_in(request: str) -> int | None:
+    """Return the number of rows in a request id, 0 of a failed request, without checking its seal; None as above."""
+    body, _ = _split(request)
+    return None if body is None else int.from_bytes(body[_TIME : _TIME + _ROWS], "big")
+
+
 def content_id(*parts: object) -> str:
     """Return a short hash of the parts: equal parts give equal ids, and only they (32 hex characters).
 

@@ -16,7 +16,7 @@ from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.hot_path.explanations import KnownReferences
 from modelops_pipelines.gateway.hot_path.predict import Predictor
 from modelops_pipelines.gateway.json_logging import log_as_json
-from modelops_pipelines.gateway.pages.all_pages import add_pages
+from modelops_pipelines.gateway.pages.all_pages import Captured, add_pages
 from modelops_pipelines.gateway.routes.application import make_application
 from modelops_pipelines.gateway.routes.foreign_log import ForeignLog
 from modelops_pipelines.gateway.routes.health import WATCH_SECONDS, Health
@@ -70,7 +70,7 @@ class Gateway:
         responses = Responses(self._capture, secret)
         foreign = ForeignLog(self._capture, secret, stores)
         self._routes = make_application(stores, self.serving, keyring, responses, foreign, self._health)
-        add_pages(self._routes, stores, self.serving, keyring, responses, provider)
+        add_pages(self._routes, stores, self.serving, keyring, Captured(self._predictor, responses), provider)
 
     def start(self) -> None:
         """Load what is to be served and follow the state; raises ModelOpsError when that cannot begin."""

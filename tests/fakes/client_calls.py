@@ -40,7 +40,7 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "feedback": ((E, PREDICTION), FEEDBACK),
     "endpoints": ((), {}),
     "endpoint": ((E,), {}),
-    "example": ((E,), {}),
+    "example": ((E,), {"row": 1}),
     "health": ((), {}),
     "ready": ((E,), {}),
     "metrics": ((E, "30s"), {}),

@@ -14,6 +14,8 @@ OF_ENDPOINT = {
     "GET /ui/endpoints/{endpoint}/release/versions/{version}": "operate",
     "POST /ui/endpoints/{endpoint}/improve/review/{number}": "operate",
     "POST /ui/endpoints/{endpoint}/improve/feedback/{feedback_id}/{act}": "operate",
+    "GET /ui/endpoints/{endpoint}/try": "predict",
+    "POST /ui/endpoints/{endpoint}/try": "predict",
     "GET /ui/endpoints/{endpoint}/alert-rules": "read",
     "GET /ui/endpoints/{endpoint}/alert-rules/edit": "operate",
     "POST /ui/endpoints/{endpoint}/alert-rules": "operate",

@@ -14,7 +14,7 @@ from modelops_pipelines.core.errors import InputError, NotReadyError, UnknownErr
 from modelops_pipelines.core.release.desired_state import DesiredState
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 from modelops_pipelines.operations.endpoints.served_here import require_served_here
-from modelops_pipelines.operations.models.client_snippets import curl_snippet, prediction_url, python_snippet
+from modelops_pipelines.operations.models.client_snippets import snippets
 from modelops_pipelines.operations.models.example_request import example_body
 from modelops_pipelines.store.state.release.deployments import required_version
 from modelops_pipelines.store.stores import Stores
@@ -33,8 +33,13 @@ _SESSIONS = 100_000
     help="A JSON body in any format that the gateway accepts, rows as JSON, or a .csv file.",
 )
 @click.option("--version", default=None, help="Route the request to this version; the endpoint must serve it.")
+@click.option(
+    "--explain", is_flag=True, help="Ask what each feature contributes, with 'explain' in the endpoint's YAML."
+)
 @json_option
-def try_(endpoint: str, row: str | None, path: Path | None, version: str | None, *, as_json: bool) -> None:
+def try_(
+    endpoint: str, row: str | None, path: Path | None, version: str | None, *, explain: bool, as_json: bool
+) -> None:
     """Send a test request to ENDPOINT through the running gateway: by default a row of the champion's input example.
 
     The request is logged as a test and excluded from all metrics. The API key is read from MODELOPS_API_KEY.
@@ -46,16 +51,17 @@ def try_(endpoint: str, row: str | None, path: Path | None, version: str | None,
     state = _serving(stores, spec)
     headers = {"X-Test-Call": "true", **({} if version is None else {"X-Session-Id": _session(state, version)})}
     body = _from_file(path) if path else _from_text(row) if row else _from_champion(stores, spec, state, version)
-    answer = predict(stores.settings.gateway_url, endpoint, body, headers)
+    answer = predict(stores.settings.gateway_url, endpoint, body, headers, explain=explain)
     _show(answer, as_json=as_json)
 
 
 @click.command()
 @click.argument("endpoint")
-@click.option(
-    "--curl/--python", default=True, show_default=True, help="A shell command, or Python code without dependencies."
-)
-def snippet(endpoint: str, *, curl: bool) -> None:
+@click.option("--curl", "language", flag_value="curl", default="curl", help="A shell command; the default.")
+@click.option("--python", "language", flag_value="Python", help="Python code without dependencies.")
+@click.option("--client", "language", flag_value="Python client", help="Python code with our own client.")
+@click.option("--javascript", "language", flag_value="JavaScript", help="A module for Node, without dependencies.")
+def snippet(endpoint: str, language: str) -> None:
     """Print a complete example of a prediction request to ENDPOINT, with a row that fits its champion.
 
     If the gateway requires a key, the example reads it from MODELOPS_API_KEY.
@@ -64,8 +70,12 @@ def snippet(endpoint: str, *, curl: bool) -> None:
     spec = endpoint_named(stores, endpoint)
     state = _serving(stores, spec)
     body = example_body(required_version(stores.deployments, spec.model_name, str(state.champion)))
-    url, snippet_of = prediction_url(stores.settings.gateway_url, endpoint), curl_snippet if curl else python_snippet
-    echo(snippet_of(url, body, with_key=bool(stores.keys.list())), nl=False)
+    found = snippets(stores.settings.gateway_url, endpoint, body, with_key=bool(stores.keys.list()))
+    if language not in found:
+        raise InputError(
+            f"The inputs of endpoint {endpoint!r} have no names, which our own client needs", "Use --python"
+        )
+    echo(found[language], nl=False)
 
 
 def _serving(stores: Stores, spec: EndpointSpec) -> DesiredState:
@@ -118,6 +128,16 @@ def _show(answer: dict[str, Any], *, as_json: bool) -> None:
         return
     for prediction in answer["predictions"]:
         echo(json.dumps(prediction, ensure_ascii=False))
+    for row, explained in enumerate(answer.get("explanations", [])):
+        echo(f"Row {row}: {_explanation(explained)}", err=True)
     version, role = answer["model_version"], answer["variant"]
     summary = f"Version {version} ({role}) answered; logged as a test request with id {answer['request_id']}."
     echo(summary, err=True)
+
+
+def _explanation(one: dict[str, Any]) -> str:
+    """Return a row's contributions in a line, the largest first; the reason where there are none."""
+    if one["contributions"] is None:
+        return f"not explained: {one['reason']}"
+    largest = sorted(one["contributions"].items(), key=lambda item: -abs(item[1]))
+    return ", ".join([f"base {one['base_value']:.4g}", *(f"{name} {value:+.4g}" for name, value in largest)])

@@ -122,7 +122,9 @@ class EndpointDetails(Endpoint):
 class Example(Result):
     """An example request body: a row of the champion's input example, or one generated from its signature."""
 
-    dataframe_records: tuple[Mapping[str, bool | int | float | str], ...]
+    dataframe_records: tuple[Mapping[str, Any], ...] = ()
+    inputs: tuple[Any, ...] = ()
+    """A row without names, where the inputs have none; then ``dataframe_records`` is empty."""
     params: Mapping[str, Any] | None = None
     """The example's parameters, where it has any."""
 

@@ -33,9 +33,12 @@ class EndpointCalls:
         return Call("GET", _ENDPOINT, one(EndpointDetails), {"endpoint": endpoint})
 
     @operation
-    def example(self, endpoint: str) -> Call[Example]:
-        """Return an example of a request: ``predict(endpoint, example.dataframe_records)``."""
-        return Call("GET", f"{_ENDPOINT}/example", one(Example), {"endpoint": endpoint})
+    def example(self, endpoint: str, *, row: int = 0) -> Call[Example]:
+        """Return an example of a request: ``predict(endpoint, example.dataframe_records)``.
+
+        ``row`` is the row of the model's input example, from 0; after the last comes the first.
+        """
+        return Call("GET", f"{_ENDPOINT}/example", one(Example), {"endpoint": endpoint}, {"row": row or None})
 
     @operation
     def health(self) -> Call[HealthReport]:

@@ -1,7 +1,7 @@
 """Searches of the log: the arguments of a search, checked and turned into a query with bounded rows and time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from modelops_pipelines.core.durations import format_duration, parse_duration
@@ -21,7 +21,8 @@ class LogSearch:
     """The arguments of a search: at most ``limit`` rows of the last ``since``, a duration such as 24h.
 
     ``status`` is ok or error. With ``request_id``, the id of a request or prediction, ``since`` is ignored: the id
-    contains the event time.
+    contains the event time. ``tests`` are test calls alone, of each request the first row: those of the key ``key_id``,
+    or those without a key.
     """
 
     limit: int = LIMIT
@@ -29,11 +30,16 @@ class LogSearch:
     status: str | None = None
     user: str | None = None
     request_id: str | None = None
+    tests: bool = False
+    key_id: str | None = None
 
 
 @dataclass(frozen=True)
 class LogQuery:
-    """A checked search: event times from ``since`` to ``until``, both included; None is no condition."""
+    """A checked search: event times from ``since`` to ``until``, both included; None is no condition.
+
+    ``key_id`` is a condition with ``tests`` only; it is None then for calls without a key.
+    """
 
     limit: int
     since: datetime
@@ -41,6 +47,8 @@ class LogQuery:
     failed: bool | None = None
     users: Sequence[str] | None = None
     request_id: str | None = None
+    tests: bool = False
+    key_id: str | None = None
 
 
 def log_query(search: LogSearch, now: datetime) -> LogQuery:
@@ -54,7 +62,9 @@ def log_query(search: LogSearch, now: datetime) -> LogQuery:
         problem = f"{search.since[:40]!r} is not a duration of at most {format_duration(LONGEST)}"
         raise InputError(problem, "Use for example 15m, 24h or 7d")
     failed = None if search.status is None else search.status == ERROR
-    query = LogQuery(search.limit, now - length, now + _AHEAD, failed, _forms(search.user))
+    query = LogQuery(
+        search.limit, now - length, now + _AHEAD, failed, _forms(search.user), None, search.tests, search.key_id
+    )
     return query if search.request_id is None else _query_of_request(query, search.request_id)
 
 
@@ -63,7 +73,7 @@ def _query_of_request(query: LogQuery, given: str) -> LogQuery:
     moment = time_of(request_id)
     if moment is None:
         raise InputError(f"{given[:80]!r} is not a request id", "Use the id of a response, or a prediction id")
-    return LogQuery(query.limit, moment, moment, query.failed, query.users, request_id)
+    return replace(query, since=moment, until=moment, request_id=request_id)
 
 
 def _forms(user: str | None) -> Sequence[str] | None:

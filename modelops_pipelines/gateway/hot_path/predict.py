@@ -110,14 +110,33 @@ class Predictor:
         """
         try:
             generation = self._keyring.generation
-            caller, served = self._admit(endpoint, call, call.received)
-            content = await _read_body(body, served)
+            caller = self._keyring.authenticate(call.key, call.received)
+            content = await _read_body(body, self._admit(endpoint, caller))
             if generation != self._keyring.generation or time.perf_counter() - call.started > STALE_SECONDS:
-                caller, _ = self._admit(endpoint, call, datetime.now(UTC))
+                caller = self._keyring.authenticate(call.key, datetime.now(UTC))
+                self._admit(endpoint, caller)
             served = self._serving.endpoint(endpoint)
         except ModelOpsError as error:
             return error_answer(error, None)
         exchange = Exchange(call, served.spec, caller.key_id, call.is_test or caller.mode == "test", call.client)
+        return await self._answer(exchange, served, content, query, infer=infer)
+
+    async def answer_person(
+        self, endpoint: str, caller: Caller, call: Call, content: bytes, query: bytes = b""
+    ) -> tuple[Exchange, Answer]:
+        """Answer a test call of a person on a page, whose session was looked up: as ``answer`` does from there on.
+
+        ``content`` is JSON, no larger than any endpoint's limit. Raises ForbiddenError, UnknownError and ConflictError,
+        which are not logged.
+        """
+        served = self._admit(endpoint, caller)
+        exchange = Exchange(call, served.spec, caller.key_id, is_test=True, client=call.client)
+        return exchange, await self._answer(exchange, served, content, query, infer=False)
+
+    async def _answer(
+        self, exchange: Exchange, served: ServedEndpoint, content: bytes | TooLargeError, query: bytes, *, infer: bool
+    ) -> Answer:
+        """Return the answer to a request of somebody who may predict, and log it."""
         try:
             answer = await self._try(exchange, served, content, query, infer=infer)
             exchange.milliseconds = exchange.milliseconds_until_now
@@ -128,9 +147,8 @@ class Predictor:
             if exchange.mark is not None:
                 exchange.mark.remove()
 
-    def _admit(self, endpoint: str, call: Call, now: datetime) -> tuple[Caller, ServedEndpoint]:
-        """Return who calls, and the endpoint; raises UnauthenticatedError, ForbiddenError or UnknownError."""
-        caller = self._keyring.authenticate(call.key, now)
+    def _admit(self, endpoint: str, caller: Caller) -> ServedEndpoint:
+        """Return the endpoint for a caller who may predict; raises ForbiddenError, UnknownError or ConflictError."""
         caller.require("predict", endpoint)
         served = self._serving.endpoint(endpoint)
         if served.spec.is_elsewhere:
@@ -138,7 +156,7 @@ class Predictor:
                 f"Endpoint {endpoint!r} is served elsewhere: there is no model here that could predict",
                 f"Send what was predicted elsewhere to POST /endpoints/{endpoint}/log",
             )
-        return caller, served
+        return served
 
     async def _try(
         self, exchange: Exchange, served: ServedEndpoint, content: bytes | TooLargeError, query: bytes, *, infer: bool

@@ -141,7 +141,8 @@ class EndpointDetails(EndpointInfo):
 class ExampleBody(BaseModel):
     """An example request body: a row of the champion's input example, or one generated from its signature."""
 
-    dataframe_records: list[dict[str, bool | int | float | str]]
+    dataframe_records: list[dict[str, Any]] = Field(default=[], description="absent where the inputs have no names")
+    inputs: list[Any] = Field(default=[], description="a row without names, where the inputs have none; else absent")
     params: dict[str, Any] | None = Field(default=None, description="the example's parameters, where it has any")
 
 

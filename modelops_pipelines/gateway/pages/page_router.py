@@ -56,8 +56,13 @@ SECTIONS: Final[tuple[tuple[str, str, Access], ...]] = (
     ("keys", "/keys", "admin"),
 )
 """The navigation: each entry's name, its address under ROOT, and the role that it needs."""
-ENDPOINT_TABS: Final[tuple[tuple[str, str], ...]] = (("monitor", ""), ("release", "/release"), ("improve", "/improve"))
-"""The pages of an endpoint: each one's name, and its address after the endpoint's."""
+ENDPOINT_TABS: Final[tuple[tuple[str, str, Access], ...]] = (
+    ("monitor", "", "read"),
+    ("release", "/release", "read"),
+    ("improve", "/improve", "read"),
+    ("try", "/try", "predict"),
+)
+"""The pages of an endpoint: each one's name, its address after the endpoint's, and the role that it needs."""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ _REPORT = re.compile(rf"drift-[0-9T-]{{10,20}}\.html|{re.escape(HEALTH_PAGE)}")
 _WINDOWS: JsonDict = {"pattern": "^(([1-9]|[1-5][0-9]|60)m|[1-9][0-9]{0,2}s|1h)$", "examples": ["30s", "5m"]}
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _ENDPOINT = "/endpoints/{endpoint}"
+ExampleRow = Annotated[int, Query(ge=0, le=10**6, description="which row, from 0; after the last comes the first")]
 OneEndpoint = Annotated[str | None, Query(max_length=100, description="an endpoint's name: ready for this one?")]
 
 
@@ -118,9 +119,9 @@ def _add_endpoint_routes(router: Router, serving: Serving, stores: Stores) -> No
         return details(serving, stores, endpoint, caller)
 
     @router.get(f"{_ENDPOINT}/example", role="read", response_model=ExampleBody, response_model_exclude_unset=True)
-    def show_example(endpoint: EndpointName) -> dict[str, Any]:
-        """Return an example request body for the endpoint."""
-        return example(serving.endpoint(endpoint))
+    def show_example(endpoint: EndpointName, row: ExampleRow = 0) -> dict[str, Any]:
+        """Return an example request body for the endpoint, with one row of its model's input example."""
+        return example(serving.endpoint(endpoint), row)
 
     @router.get(f"{_ENDPOINT}/metrics", role="read", response_model=LiveSummary)
     def live_metrics(

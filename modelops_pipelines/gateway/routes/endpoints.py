@@ -111,13 +111,13 @@ def _way(path: PredictionPath) -> dict[str, Any] | None:
     return None if path is ABSENT else path.describe()
 
 
-def example(served: ServedEndpoint) -> dict[str, Any]:
-    """Return an example request body for the champion; raises NotReadyError when no champion is loaded."""
+def example(served: ServedEndpoint, row: int) -> dict[str, Any]:
+    """Return a request body with a row of the champion's example; raises NotReadyError when no champion is loaded."""
     champion = served.version_of(served.state.champion)
     require_served_here(served.spec, "a request")
     if champion is None:
         raise served.unserved_error()
-    return example_body(champion)
+    return example_body(champion, row)
 
 
 def _status(served: ServedEndpoint, failure: str | None) -> str:

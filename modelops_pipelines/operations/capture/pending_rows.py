@@ -54,7 +54,8 @@ class _Newest:
 
     def rows(self) -> list[Row]:
         """Return the rows of the records kept, in no order."""
-        return [row for _, _, record in self._kept for row in rows_of(record)]
+        first_only = self._wanted.tests
+        return [row for _, _, record in self._kept for row in rows_of(record) if not first_only or not row["row_index"]]
 
 
 def pending_rows(spool: Path, spec: EndpointSpec, wanted: LogQuery) -> PendingRows:
@@ -90,4 +91,5 @@ def _is_wanted(record: PredictionRecord, wanted: LogQuery) -> bool:
         and wanted.failed in (None, record["status"] >= 400)  # noqa: PLR2004 - HTTP's first error status
         and (wanted.users is None or record["user"] in wanted.users)
         and wanted.request_id in (None, record["id"])
+        and (not wanted.tests or (record["source"] == "test" and record.get("key") == wanted.key_id))
     )

@@ -1,6 +1,6 @@
 """An example request for a version: a row of its logged input example, or placeholder values by its signature."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,24 @@ Row = dict[str, Any]
 _LARGEST = 1024 * 1024
 
 
-def example_body(version: ModelVersion) -> dict[str, Any]:
+def example_body(version: ModelVersion, place: int = 0) -> dict[str, Any]:
     """Return a request's body with one row, and the example's parameters if any.
 
+    ``place`` is the row of the example, from 0; after the last comes the first.
     Its form is ``dataframe_records``, or ``inputs`` where the inputs have no names.
     """
     form = form_of_version(version)
-    row, params = _example(version, form)
+    rows, params = read_examples(version, form)
+    return body_of_row(form, rows[place % len(rows)], params)
+
+
+def example_row(version: ModelVersion) -> Row:
+    """Return the first complete row of the version's input example, else placeholder values of the right types."""
+    return read_examples(version, form_of_version(version))[0][0]
+
+
+def body_of_row(form: InputForm, row: Mapping[str, Any], params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the body of a request with one row, which is by column, in the form of ``example_body``."""
     more = {} if params is None else {"params": dict(params)}
     if form.is_positional:
         values = list(row.values())
@@ -31,16 +42,15 @@ def example_body(version: ModelVersion) -> dict[str, Any]:
     return {"dataframe_records": [{names[column]: value for column, value in row.items()}], **more}
 
 
-def example_row(version: ModelVersion) -> Row:
-    """Return the first complete row of the version's input example, else placeholder values of the right types."""
-    return _example(version, form_of_version(version))[0]
+def read_examples(version: ModelVersion, form: InputForm) -> tuple[Sequence[Row], Mapping[str, Any] | None]:
+    """Return the complete rows of the version's input example by column, and its parameters (None without any).
 
-
-def _example(version: ModelVersion, form: InputForm) -> tuple[Row, Mapping[str, Any] | None]:
+    There is always a row: without a complete one it has placeholder values of the right types.
+    """
     logged = read_example(version.folder, form, _LARGEST)
-    rows = (_plain(row, form.kinds) for row in logged.rows)
+    rows = [row for one in logged.rows if (row := _plain(one, form.kinds)) is not None]
     placeholders = {one.column: placeholder(one.declared) for one in form.inputs}
-    return next((row for row in rows if row is not None), placeholders), _params(version.folder, logged.params)
+    return rows or [placeholders], _params(version.folder, logged.params)
 
 
 def _params(folder: Path, logged: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -26,7 +26,8 @@ _DAY = timedelta(days=1)
 class LakeFile:
     """A Parquet file: its number of rows, their first and last event times, and when the last was received.
 
-    ``status`` is the largest HTTP status of a log's rows; None if unknown.
+    ``status`` is the largest HTTP status of a log's rows, ``source`` their last source in alphabetical order; None if
+    unknown.
     """
 
     path: str
@@ -35,6 +36,7 @@ class LakeFile:
     latest: datetime
     received: datetime | None
     status: int | None
+    source: str | None
 
 
 class TableFiles:
@@ -129,11 +131,12 @@ class TableFiles:
             latest + _CUT if latest else start + _DAY,
             _moment(entry.get("max.received_at")),
             entry.get("max.status"),
+            entry.get("max.source"),
         )
 
 
 _TIMES = ("min.event_time", "max.event_time", "max.received_at")
-_COLUMNS = frozenset(("path", "num_records", "partition.date", *_TIMES, "max.status"))
+_COLUMNS = frozenset(("path", "num_records", "partition.date", *_TIMES, "max.status", "max.source"))
 
 
 def _flatten_add(add: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,6 +150,7 @@ def _flatten_add(add: Mapping[str, Any]) -> dict[str, Any]:
         "max.event_time": greatest.get("event_time"),
         "max.received_at": greatest.get("received_at"),
         "max.status": greatest.get("status"),
+        "max.source": greatest.get("source"),
     }
 
 

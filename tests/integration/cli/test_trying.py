@@ -9,20 +9,36 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from modelops_pipelines.core.access.api_keys import grant
 from modelops_pipelines.operations.governance.api_keys import create_key
-from modelops_pipelines.operations.models.client_snippets import curl_snippet, python_snippet
+from modelops_pipelines.operations.models.client_snippets import curl_snippet, python_snippet, snippets
 from modelops_pipelines.operations.models.example_request import example_row
 from modelops_pipelines.operations.release.commands import deploy
 from tests.support.command_line import Done, environment_of, modelops, refused
 from tests.support.gateway import running_gateway
-from tests.support.programs import MISSING
+from tests.support.hostile_texts import HOSTILE
+from tests.support.programs import MISSING, needs
 from tests.support.project import Project, cancer_frame, make_project, train_first
 
+PYTHON = [sys.executable, "-c"]
+RUNS = {
+    "--curl": ["bash", "-euc"],
+    "--python": PYTHON,
+    "--client": PYTHON,
+    "--javascript": ["node", "--input-type=module", "-e"],
+}
+CATCHING = """\
+const log = console.log, said = [];
+console.log = () => {};
+globalThis.fetch = async (_, sent) => {
+  said.push(sent.body);
+  return { ok: true, text: async () => "" };
+};
+"""
 ROW = {"mean_radius": 14.1, "mean_texture": 19.3, "mean_smoothness": 0.1, "mean_concavity": 0.09}
 OTHER_YAML = (
     "type: modelops_pipelines.ModelEndpoint\nattributes: {name: idle, model_name: m, task: regression, label: y}\n"
@@ -52,8 +68,7 @@ def snippet(project: Project, kind: str, **environment: str) -> Done:
     """Print the endpoint's snippet and run it."""
     printed = modelops(project, "snippet", "cancer", kind)
     assert (printed.code, printed.err) == (0, "")
-    command = ["bash", "-euc", printed.out] if kind == "--curl" else [sys.executable, "-c", printed.out]
-    return run(command, project, **environment)
+    return run([*RUNS[kind], printed.out], project, **environment)
 
 
 # A test call
@@ -112,6 +127,7 @@ def test_a_row_may_be_given_by_hand(served: Project) -> None:
         (["cancer", "--row", "{"], "--row is not JSON. Give for example"),
         (["cancer", "--row", '{"mean_radius": 1}'], "Feature(s) mean_texture, mean_smoothness, mean_concavity missing"),
         (["cancer", "--row", "7"], "The body is not a JSON object"),
+        (["cancer", "--explain"], "Endpoint 'cancer' explains no predictions"),
         (["cancer", "--version", "7"], "does not serve version '7' (it serves: 1 (champion), 2 (challenger))"),
     ],
 )
@@ -161,18 +177,29 @@ def test_something_else_at_the_gateway_s_address_is_told_apart(served: Project, 
 # Code to copy
 
 
-@pytest.mark.parametrize("kind", ["--curl", "--python"])
+def has_programs(kind: str) -> None:
+    """Skip the test where the program that runs a snippet is missing."""
+    for program, package, of in (("curl", "curl", "--curl"), ("node", "nodejs", "--javascript")):
+        if kind == of and shutil.which(program) is None:
+            pytest.skip(f"{MISSING}{program} (apt-get install {package})")
+
+
+def test_the_shell_s_snippet_is_the_usual_one(served: Project) -> None:
+    assert modelops(served, "snippet", "cancer").out == modelops(served, "snippet", "cancer", "--curl").out
+
+
+@pytest.mark.parametrize("kind", RUNS)
 def test_a_snippet_runs_as_it_is_printed(served: Project, kind: str) -> None:
-    if kind == "--curl" and shutil.which("curl") is None:
-        pytest.skip(f"{MISSING}curl (apt-get install curl)")
+    has_programs(kind)
     done = snippet(served, kind)
     assert (done.code, done.err) == (0, "")
     assert "model_version" in done.out
     assert "API_KEY" not in modelops(served, "snippet", "cancer", kind).out
 
 
-@pytest.mark.parametrize("kind", ["--curl", "--python"])
+@pytest.mark.parametrize("kind", RUNS)
 def test_where_a_key_is_needed_it_comes_from_the_environment(tmp_path: Path, kind: str) -> None:
+    has_programs(kind)
     project = make_project(tmp_path / "project")
     deploy(project.stores, project.spec, train_first(project).version, actor="ann", reason="test", force=True)
     key = create_key(project.stores, grant("ci", ["predict"]), actor="test").text
@@ -194,6 +221,95 @@ def test_an_awkward_row_is_quoted_for_the_shell_and_for_python() -> None:
     program = python_snippet("http://h/e", AWKWARD, with_key=True).partition("request =")[0]
     exec(program, names)
     assert names["body"] == AWKWARD
+
+
+HARD = [
+    *HOSTILE,
+    *("".join(chr(place) for place in range(start, start + 64)) for start in range(0, 320, 64)),
+    *(
+        "'",
+        '"',
+        "\\",
+        "\\'",
+        "'" * 3,
+        '"' * 3,
+        "$(id)",
+        "${HOME}",
+        "!!",
+        "<!--",
+        "]]>",
+        "{{ x }}",
+        "é" * 300,
+        "a b " * 99,
+    ),
+    *(2**53 + 1, -(2**63), 0.1 + 0.2, 5e-324, 1e308, -0.0, True, None),
+]
+BODIES = [
+    *({"dataframe_records": [{"text": one, "other": 1}, {"other": None, "text": [one]}]} for one in HARD),
+    *({"dataframe_records": [{one: 1}]} for one in HARD if isinstance(one, str)),
+    {"dataframe_records": [{"__proto__": 1, "constructor": 2}], "params": {"it's": {"$x": "`y`"}}},
+]
+"""Bodies with whatever some language takes for something else, as values and as names."""
+
+
+def codes(language: str) -> list[str]:
+    """Return the code for each body."""
+    return [snippets("http://h", "it's", body, with_key=True)[language] for body in BODIES]
+
+
+def as_json(bodies: list[Any]) -> list[str]:
+    """Return texts that are equal where bodies are, also in the types and the order of what they hold."""
+    return [json.dumps(body) for body in bodies]
+
+
+def test_every_body_is_quoted_for_the_shell(tmp_path: Path) -> None:
+    script = tmp_path / "all.sh"
+    head = 'set -eu\nMODELOPS_API_KEY=k\ncurl() { printf "%s\\0" "${@: -1}"; }\n'
+    script.write_text(head + "".join(codes("curl")))
+    done = subprocess.run(["bash", script], capture_output=True, text=True, check=True, timeout=60)
+    assert as_json(BODIES) == as_json([json.loads(said) for said in done.stdout.split("\0")[:-1]])
+
+
+def test_every_body_is_quoted_for_python() -> None:
+    found = []
+    for code in codes("Python"):
+        names: dict[str, Any] = {}
+        exec(code.partition("request =")[0], names)
+        found.append(names["body"])
+    assert as_json(BODIES) == as_json(found)
+
+
+def test_every_body_is_quoted_for_our_own_client() -> None:
+    sent: list[Any] = []
+
+    class Client:
+        def __init__(self, url: str) -> None:
+            assert url == "http://h"
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def predict(self, endpoint: str, rows: Any, **more: Any) -> None:
+            assert endpoint == "it's"
+            sent.append({"dataframe_records": rows, **more})
+
+    for code in codes("Python client"):
+        exec(code.partition("\n")[2], {"Client": Client, "print": str})
+    assert as_json(BODIES) == as_json(sent)
+
+
+@needs("node", "nodejs")
+def test_every_body_is_quoted_for_javascript_also_within_a_page(tmp_path: Path) -> None:
+    written = codes("JavaScript")
+    assert not any("<" in code for code in written)
+    parts = "".join(f"await (async () => {{\n{code}}})();\n" for code in written)
+    script = tmp_path / "all.mjs"
+    script.write_text(f"{CATCHING}{parts}log(JSON.stringify(said));\n")
+    done = subprocess.run(["node", script], capture_output=True, text=True, check=True, timeout=60)
+    assert as_json(BODIES) == as_json([json.loads(said) for said in json.loads(done.stdout)])
 
 
 # The log

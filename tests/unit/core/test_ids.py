@@ -18,6 +18,7 @@ from modelops_pipelines.core.ids import (
     new_request_id,
     new_request_ids,
     parse_prediction_id,
+    rows_in,
 )
 from modelops_pipelines.core.timestamps import to_micros
 
@@ -37,6 +38,7 @@ def test_an_id_gives_back_its_time_and_its_row(
     made = new_request_id("flights", moment, rows, entropy, SECRET)
     row = data.draw(st.integers(0, rows - 1))
     assert (made, row) == parse_prediction_id(made.prediction_id(row), "flights", SECRET)
+    assert rows == rows_in(made.text)
 
 
 REQUESTS = st.tuples(MOMENTS, st.integers(0, MAX_ROWS), st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES))
@@ -66,6 +68,7 @@ def test_any_changed_letter_is_noticed(position: int, letter: str) -> None:
 def test_any_text_at_all_is_refused_as_unknown(text: str) -> None:
     with pytest.raises(UnknownError):
         parse_prediction_id(text, "flights", SECRET)
+    assert rows_in(text) is None
 
 
 @given(st.text(max_size=8))

@@ -18,7 +18,7 @@ from modelops_pipelines.store.lake.reader import Lake, connection
 ATTEMPTS = 3
 MOST_FILES = 1024
 THREADS = 2  # the gateway needs the other cores
-FAILED = 400
+FAILED, TEST = 400, "test"
 Row = dict[str, Any]
 
 
@@ -68,9 +68,10 @@ class RecentRows:
         return found
 
     def _read(self, files: Sequence[LakeFile], wanted: LogQuery) -> list[Row]:
-        parameters: Mapping[str, Any] = {**vars(wanted), "files": [file.path for file in files]}
+        query, unused = ("recent_tests", {"tests"}) if wanted.tests else ("recent_logs", {"tests", "key_id"})
+        parameters: Mapping[str, Any] = {name: value for name, value in vars(wanted).items() if name not in unused}
         with self._cursor() as cursor:
-            cursor.execute(sql.named("recent_logs"), parameters)
+            cursor.execute(sql.named(query), {**parameters, "files": [file.path for file in files]})
             names = [column[0] for column in cursor.description or []]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -83,7 +84,8 @@ class RecentRows:
 
 def _may_hold(file: LakeFile, wanted: LogQuery) -> bool:
     fails = file.status is None or file.status >= FAILED
-    return file.earliest <= wanted.until and (fails or not wanted.failed)
+    tests = file.source is None or file.source >= TEST
+    return file.earliest <= wanted.until and (fails or not wanted.failed) and (tests or not wanted.tests)
 
 
 def _batches(files: Iterator[LakeFile], limit: int) -> Iterator[list[LakeFile]]:

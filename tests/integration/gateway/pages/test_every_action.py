@@ -145,6 +145,14 @@ def test_predictions_are_judged_and_feedback_is_worked_off(desk: Desk) -> None:
         desk.done()
 
 
+def test_a_prediction_is_tried(desk: Desk) -> None:
+    desk.tab.open("/endpoints/cancer")
+    desk.press("Try", link=True)
+    desk.press("Predict")
+    desk.page.get_by_role("heading", name="The answer").wait_for()
+    assert "version 1" in desk.page.inner_text("main")
+
+
 def test_versions_are_tried_compared_and_taken_back(desk: Desk) -> None:
     desk.does("deploy", version="2", share="20", reason="is it better?")
     desk.does("rollback", reason="enough seen")

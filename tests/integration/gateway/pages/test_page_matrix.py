@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from modelops_pipelines.gateway.access.keyring import Keyring
-from modelops_pipelines.gateway.pages.all_pages import add_pages
+from modelops_pipelines.gateway.pages.all_pages import Captured, add_pages
 from tests.integration.gateway.pages.conftest import Site
 from tests.support.browsing import UI, Browser, browser_of
 from tests.support.every_page import OF_ENDPOINT, OF_SEVERAL, PAGES, PUBLIC
@@ -58,7 +58,7 @@ def token_of(browser: Browser) -> str:
 def test_the_table_here_has_every_page(site: Site) -> None:
     app = FastAPI()
     app.state.roles = {}
-    add_pages(app, site.project.stores, None, Keyring(), None)  # type: ignore[arg-type] # only handlers ask these
+    add_pages(app, site.project.stores, None, Keyring(), Captured(None, None))  # type: ignore[arg-type] # only handlers ask these
     assert {**PAGES, **dict.fromkeys(PUBLIC, "public")} == app.state.pages
 
 

@@ -32,6 +32,7 @@ from tests.support.project import Project, make_project
 FEATURES = {"size": "float", "colour": "text", "seen": "timestamp"}
 SEEN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 USERS = ["ann", "bob", "SÃ£o", None]
+KEYS = ["key1", "key2", None]
 NEW_COLUMNS = {"key_id", "sampled", "truncated", "payload_hash", "request_params", "cache_hit"}
 Record = dict[str, Any]
 
@@ -53,6 +54,7 @@ def record(moment: datetime, draw: random.Random, rows: int = 1) -> Record:
     rows = rows if status == 200 else 1
     features = {"size": [draw.random()] * rows, "colour": ["red"] * rows, "seen": [to_micros(SEEN)] * rows}
     more: Record = {"user": draw.choice(USERS), "status": status, "f": features}
+    more |= {"source": draw.choice(["live", "test"]), "key": draw.choice(KEYS)}
     if status != 200:
         more |= {"error": "input", "p": None, "s": None, "f": {}}
     return request_record("cancer", draw.getrandbits(50), moment, rows, **more)
@@ -120,6 +122,26 @@ def test_what_is_shown_is_what_a_naive_recount_finds(
     found = world.ask(limit, since, status, user)
     assert naive(world.records, length, status, user)[:limit] == [row["prediction_id"] for row in found.rows]
     assert found.complete
+
+
+@pytest.mark.parametrize(
+    ("limit", "since", "status", "user", "key"),
+    list(product([1, 7, 1000], ["3h", "30d"], [None, "error"], [None, "ann"], [*KEYS, "key3"])),
+)
+def test_test_calls_of_a_key_are_what_a_naive_recount_finds(
+    world: World, limit: int, since: str, status: str | None, user: str | None, key: str | None
+) -> None:
+    length = {"3h": timedelta(hours=3), "30d": timedelta(days=30)}[since]
+    mine = [{**one, "n": 1} for one in world.records if (one["source"], one["key"]) == ("test", key)]
+    found = world.ask(limit, since, status, user, tests=True, key_id=key)
+    assert naive(mine, length, status, user)[:limit] == [row["prediction_id"] for row in found.rows]
+
+
+def test_a_test_call_is_found_by_its_id_with_its_own_key_alone(world: World) -> None:
+    one = next(one for one in world.records if (one["source"], one["key"]) == ("test", "key1"))
+    for key in (*KEYS, "key3"):
+        found = world.ask(request_id=one["id"], tests=True, key_id=key).rows
+        assert ([f"{one['id']}-0"] if key == "key1" else []) == [row["prediction_id"] for row in found]
 
 
 def test_a_request_is_found_by_its_id_however_old_it_is_and_by_a_prediction_s_id(world: World) -> None:
@@ -263,6 +285,7 @@ def test_rows_of_an_older_release_have_null_in_the_newer_columns(project: Projec
     [found] = recent_logs(project.stores, project.spec, LogSearch()).rows
     assert {name: found[name] for name in NEW_COLUMNS} == dict.fromkeys(NEW_COLUMNS)
     assert found["features"] == dict.fromkeys(FEATURES)
+    assert [] == recent_logs(project.stores, project.spec, LogSearch(tests=True)).rows
     write(project, "v", some())
     ingest(project.stores, project.spec, "predictions")
     assert shown(project)[-1] == "a"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 from modelops_pipelines.client.answers.endpoints import (
     Endpoint,
@@ -42,21 +43,21 @@ class EndpointCalls:
         return Call("GET", f"{_ENDPOINT}/example", one(Example), {"endpoint": endpoint})
 
     @operation
-    def models(self, search: str = "", *, limit: int = 100, cursor: str | None = None) -> Call[Listing[RegisteredModel]]:
+    def models(
+        self, search: str = "", *, limit: int = 100, cursor: str | None = None
+    ) -> Call[Listing[RegisteredModel]]:
         """List the registered models of MLflow by name, those with ``search`` in their names."""
         query = {"search": search, "limit": limit, "cursor": cursor}
         return Call("GET", "/models", many(RegisteredModel, "items", "next_cursor"), query=query)
 
     @operation
-    def model_versions(
-        self, model: str, *, limit: int = 100, cursor: str | None = None
-    ) -> Call[Listing[ModelVersion]]:
+    def model_versions(self, model: str, *, limit: int = 100, cursor: str | None = None) -> Call[Listing[ModelVersion]]:
         """List the versions of a registered model, newest first, whether or not an endpoint serves it."""
         query, read = {"limit": limit, "cursor": cursor}, many(ModelVersion, "items", "next_cursor")
         return Call("GET", "/models/{model}/versions", read, {"model": model}, query)
 
     @operation
-    def add_endpoint(
+    def add_endpoint(  # noqa: PLR0913 - a parameter for each key
         self,
         name: str,
         *,
@@ -79,10 +80,10 @@ class EndpointCalls:
         With ``served`` elsewhere it has no model. ``error_rate`` and ``latency_p95_ms`` are limits of its default alert
         rules. With ``dry_run`` nothing is written: the answer's ``yaml`` says what would be.
         """
-        message = {"name": name, "task": task, "label": label, "model_name": model_name, "served": served}
-        message |= {"owners": list(owners), "description": description, "classes": list(classes), "window": window}
-        message |= {"label_horizon": label_horizon, "positive_label": positive_label, "dry_run": dry_run}
-        message |= {"error_rate": error_rate, "latency_p95_ms": latency_p95_ms}
+        message: dict[str, Any] = {"name": name, "task": task, "label": label, "model_name": model_name}
+        message |= {"served": served, "owners": list(owners), "description": description, "window": window}
+        message |= {"label_horizon": label_horizon, "positive_label": positive_label, "classes": list(classes)}
+        message |= {"error_rate": error_rate, "latency_p95_ms": latency_p95_ms, "dry_run": dry_run}
         return Call("POST", "/endpoints", one(NewEndpoint), content=body_of(message), retry=Retry.UNSENT)
 
     @operation

@@ -21,3 +21,9 @@ def require_own(caller: Caller, owners: Sequence[str]) -> None:
         raise ForbiddenError(
             f"{caller.shown} may make endpoints of its own team alone", f"Name in 'owners': {own or 'it has no team'}"
         )
+
+
+def is_own(caller: Caller, owners: Sequence[str]) -> bool:
+    """Return whether an endpoint with these owners is the caller's, also one that has come since it asked."""
+    mine = {f"{PREFIX}{team}" for team in caller.teams or ()}
+    return caller.endpoints is None or not mine.isdisjoint(owners)

@@ -14,6 +14,7 @@ from modelops_pipelines.gateway.pages.page_router import PageRouter
 from modelops_pipelines.gateway.pages.release.pages import add_release_pages
 from modelops_pipelines.gateway.pages.sign_in import add_sign_in
 from modelops_pipelines.gateway.pages.static_files import add_static_files
+from modelops_pipelines.gateway.pages.wizard.pages import add_wizard
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
 
@@ -31,3 +32,4 @@ def add_pages(app: FastAPI, stores: Stores, serving: Serving, keyring: Keyring) 
     add_silence_pages(pages, stores)
     add_rule_pages(pages, serving, stores)
     add_key_pages(pages, serving, stores, keyring)
+    add_wizard(pages, serving, stores)

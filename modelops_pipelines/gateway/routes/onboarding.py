@@ -18,7 +18,7 @@ from modelops_pipelines.gateway.http.guarded_router import NAME_LENGTH, CallerOf
 from modelops_pipelines.gateway.http.response_models import Moment
 from modelops_pipelines.gateway.routes.releases import Cursor, Limit
 from modelops_pipelines.gateway.worker.state_follower import Serving
-from modelops_pipelines.operations.endpoints.add import Draft, NewEndpoint, draft_endpoint
+from modelops_pipelines.operations.endpoints.add import Draft, NewEndpoint, draft_endpoint, require_unused
 from modelops_pipelines.store.stores import Stores
 
 MODEL_LENGTH, TEXT_LENGTH, DURATION_LENGTH = 200, 1000, 20
@@ -136,13 +136,13 @@ def add_onboarding_routes(router: Router, serving: Serving, stores: Stores) -> N
         try:
             draft = checked_draft(stores, serving, caller, NewEndpoint(**given))
         except OnboardingError as error:
-            raise _as_input(error) from error
+            raise as_input(error) from error
         if not message.dry_run:
             draft.write()
         return describe_draft(draft, dry_run=message.dry_run)
 
 
-def _as_input(error: OnboardingError) -> InputError:
+def as_input(error: OnboardingError) -> InputError:
     """Return the faults of a body, by its fields: the file in which they would stand is not written."""
     problems = "; ".join(f"{one.culprit} {one.problem}" for one in error.faults)
     return InputError(problems, "; ".join(f"{one.culprit}: {one.fix}" for one in error.faults))
@@ -158,15 +158,27 @@ def models_seen_by(caller: Caller, serving: Serving) -> ModelScope:
 def checked_draft(stores: Stores, serving: Serving, caller: Caller, new: NewEndpoint) -> Draft:
     """Return the file of an endpoint that this caller may make; nothing is written.
 
-    Raises ForbiddenError for one that would not be of the caller's team, UnknownError for a model that the registry
-    does not have, or that the caller may not know of, and what ``draft_endpoint`` raises.
+    Raises what ``quick_draft`` raises, and UnknownError for a model that the registry does not have, or that the caller
+    may not know of.
     """
     from modelops_pipelines.operations.release.registered_models import require_model
 
+    draft = quick_draft(stores, caller, new)
+    if not draft.spec.is_elsewhere:
+        require_model(stores, models_seen_by(caller, serving), draft.spec.model_name)
+    return draft
+
+
+def quick_draft(stores: Stores, caller: Caller, new: NewEndpoint) -> Draft:
+    """Return the file of an endpoint that this caller may make, without asking the registry; nothing is written.
+
+    Raises OnboardingError for values that are none, ForbiddenError for an endpoint that would not be of the caller's
+    team, ConflictError for a name that is taken or was before.
+    """
     require_own(caller, new.owners)
-    if new.model_name:
-        require_model(stores, models_seen_by(caller, serving), new.model_name)
-    return draft_endpoint(stores.settings, new.attributes())
+    draft = draft_endpoint(stores.settings, new.attributes())
+    require_unused(stores, draft.spec.name)
+    return draft
 
 
 def describe_draft(draft: Draft, *, dry_run: bool) -> dict[str, Any]:

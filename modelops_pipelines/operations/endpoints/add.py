@@ -23,6 +23,7 @@ from modelops_pipelines.operations.endpoints.yaml.rules import describe_rule
 from modelops_pipelines.operations.endpoints.yaml.spec import ENDPOINT_TYPE
 from modelops_pipelines.store.filesystem.files import create_atomically, write_atomically
 from modelops_pipelines.store.settings import Settings
+from modelops_pipelines.store.stores import Stores
 
 LIMITS: Final = ("error_rate", "latency_p95_ms")
 """The kinds of the default alert rules whose limits a new endpoint may be given."""
@@ -69,7 +70,7 @@ class NewEndpoint:
         return {key: value for key, value in given.items() if value not in (None, "", [])}
 
     def _alerts(self) -> list[dict[str, Any]]:
-        limits = {kind: limit for kind in LIMITS if (limit := getattr(self, kind)) not in (None, "")}
+        limits = {kind: _short(limit) for kind in LIMITS if (limit := getattr(self, kind)) not in (None, "")}
         rules = [describe_rule(rule) for rule in default_alerts(self.task)] if limits else []
         return [{**rule, "above": limits[rule["kind"]]} if rule["kind"] in limits else rule for rule in rules]
 
@@ -108,6 +109,18 @@ def draft_endpoint(settings: Settings, attributes: Mapping[str, Any]) -> Draft:
     return Draft(spec, path, text)
 
 
+def require_unused(stores: Stores, name: str) -> None:
+    """Raise ConflictError for a name of an endpoint whose file is gone: its history and log would be taken over.
+
+    Who changes the project's files may bring such an endpoint back; ``name`` is one that an endpoint can have.
+    """
+    if stores.deployments.newest_events(name, None, 1) or (stores.settings.lake / name).exists():
+        raise ConflictError(
+            f"{name!r} was an endpoint's name before, and its history and log are kept under it",
+            "Choose another name; to bring that endpoint back, put its file into the project",
+        )
+
+
 def add_endpoint(settings: Settings, attributes: Mapping[str, Any]) -> Path:
     """Write an endpoint's file with these attributes; return its path. Raises what drafting and writing raise."""
     draft = draft_endpoint(settings, attributes)
@@ -144,6 +157,11 @@ def remember_registry(folder: Path, uri: str) -> None:
         raise ConflictError(
             f"{path} has settings in [tool.modelops] already", f"Write there: registry_uri = {json.dumps(uri)}"
         )
+
+
+def _short(number: float | str) -> float | str:
+    """Return a number so that each way of giving it is written alike: 500.0 as 500."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _names(settings: Settings) -> set[str]:

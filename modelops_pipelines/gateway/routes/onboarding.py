@@ -4,6 +4,7 @@ A caller gives none of the keys that run code or read files of the host, and no 
 change the project's files.
 """
 
+import logging
 from typing import Annotated, Any
 
 from fastapi import Path, Query
@@ -28,6 +29,7 @@ Part = Annotated[str, Query(max_length=MODEL_LENGTH, description="models with th
 Name = Annotated[StrictStr, Field(max_length=NAME_LENGTH)]
 Duration = Annotated[StrictStr, Field(max_length=DURATION_LENGTH, examples=["48h"])]
 Number = StrictFloat | StrictInt
+_LOG = logging.getLogger("modelops.gateway")
 
 
 class NewEndpointMessage(BaseModel):
@@ -138,7 +140,7 @@ def add_onboarding_routes(router: Router, serving: Serving, stores: Stores) -> N
         except OnboardingError as error:
             raise as_input(error) from error
         if not message.dry_run:
-            draft.write()
+            write_draft(draft, caller)
         return describe_draft(draft, dry_run=message.dry_run)
 
 
@@ -179,6 +181,12 @@ def quick_draft(stores: Stores, caller: Caller, new: NewEndpoint) -> Draft:
     draft = draft_endpoint(stores.settings, new.attributes())
     require_unused(stores, draft.spec.name)
     return draft
+
+
+def write_draft(draft: Draft, caller: Caller) -> None:
+    """Write the file, and log who did; raises ConflictError."""
+    draft.write()
+    _LOG.info("Endpoint %s was added by %s", draft.spec.name, caller.name)
 
 
 def describe_draft(draft: Draft, *, dry_run: bool) -> dict[str, Any]:

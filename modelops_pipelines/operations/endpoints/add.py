@@ -16,7 +16,7 @@ import yaml
 
 from modelops_pipelines.core.endpoints.alert_rules import default_alerts
 from modelops_pipelines.core.endpoints.spec import SERVED, EndpointSpec
-from modelops_pipelines.core.errors import ConflictError, InputError, OnboardingError, SettingsError
+from modelops_pipelines.core.errors import ConflictError, InputError, OnboardingError
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.operations.endpoints.yaml.rules import describe_rule
@@ -84,14 +84,14 @@ class Draft:
     text: str
 
     def write(self) -> None:
-        """Write the file; raises ConflictError where there is one by now, SettingsError where the folder cannot be."""
+        """Write the file; raises ConflictError where there is one by now, or where it cannot be written."""
         try:
             create_atomically(self.path, self.text.encode())
         except FileExistsError as error:
             raise name_taken(self.spec.name) from error
         except OSError as error:
-            raise SettingsError(
-                f"The folder of the endpoints' files cannot be written to ({error.strerror})",
+            raise ConflictError(
+                f"The project's folder of endpoints cannot be written to ({error.strerror})",
                 "Put the YAML there by other means, or correct the folder's permissions",
             ) from error
 

@@ -32,6 +32,7 @@ from modelops_pipelines.gateway.routes.onboarding import (
     describe_draft,
     models_seen_by,
     quick_draft,
+    write_draft,
 )
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.operations.endpoints.add import Draft, text_of
@@ -101,7 +102,7 @@ def _add_outcomes(pages: PageRouter, serving: Serving, stores: Stores) -> None:
     @pages.post("/new/write", role="operate", filters_teams=True)
     def write(visit: Visit) -> Answer:
         given, draft = _asked(stores, serving, visit)
-        draft.write()
+        write_draft(draft, visit.caller)
         then = urlencode({"name": draft.spec.name, "version": given["version"]})
         return Done(f"{describe_draft(draft, dry_run=False)['sentence']}.", f"{NEW}/written?{then}")
 

@@ -101,7 +101,7 @@ class ModelVersionsPage(BaseModel):
 
 
 def add_onboarding_routes(router: Router, serving: Serving, stores: Stores) -> None:
-    """Add the routes. Workers of the gateway take a new endpoint up within a second."""
+    """Add the routes. Workers of the gateway take a new endpoint up within seconds."""
 
     @router.get("/models", role="read", filters_teams=True, response_model=ModelsPage)
     def list_models(

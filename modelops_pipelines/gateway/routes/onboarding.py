@@ -11,7 +11,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from modelops_pipelines.core.access.shared_models import ModelScope
-from modelops_pipelines.core.endpoints.spec import Served, Task, Window
+from modelops_pipelines.core.endpoints.spec import EndpointSpec, Served, Task, Window
 from modelops_pipelines.core.errors import InputError, OnboardingError
 from modelops_pipelines.gateway.access.endpoint_creation import require_own
 from modelops_pipelines.gateway.access.keyring import Caller
@@ -160,14 +160,10 @@ def models_seen_by(caller: Caller, serving: Serving) -> ModelScope:
 def checked_draft(stores: Stores, serving: Serving, caller: Caller, new: NewEndpoint) -> Draft:
     """Return the file of an endpoint that this caller may make; nothing is written.
 
-    Raises what ``quick_draft`` raises, and UnknownError for a model that the registry does not have, or that the caller
-    may not know of.
+    Raises what ``quick_draft`` and ``require_known_model`` raise.
     """
-    from modelops_pipelines.operations.release.registered_models import require_model
-
     draft = quick_draft(stores, caller, new)
-    if not draft.spec.is_elsewhere:
-        require_model(stores, models_seen_by(caller, serving), draft.spec.model_name)
+    require_known_model(stores, serving, caller, draft.spec)
     return draft
 
 
@@ -181,6 +177,14 @@ def quick_draft(stores: Stores, caller: Caller, new: NewEndpoint) -> Draft:
     draft = draft_endpoint(stores.settings, new.attributes())
     require_unused(stores, draft.spec.name)
     return draft
+
+
+def require_known_model(stores: Stores, serving: Serving, caller: Caller, spec: EndpointSpec) -> None:
+    """Raise UnknownError for a model that the registry does not have, and, as if it did not, for one to hide."""
+    from modelops_pipelines.operations.release.registered_models import require_model
+
+    if not spec.is_elsewhere:
+        require_model(stores, models_seen_by(caller, serving), spec.model_name)
 
 
 def write_draft(draft: Draft, caller: Caller) -> None:

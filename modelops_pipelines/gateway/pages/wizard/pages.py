@@ -32,6 +32,7 @@ from modelops_pipelines.gateway.routes.onboarding import (
     describe_draft,
     models_seen_by,
     quick_draft,
+    require_known_model,
     write_draft,
 )
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -90,9 +91,10 @@ def _add_review(pages: PageRouter, serving: Serving, stores: Stores) -> None:
     def review(visit: Visit) -> Answer:
         given = given_in(visit.form)
         try:
-            draft = checked_draft(stores, serving, visit.caller, endpoint_in(given))
+            draft = quick_draft(stores, visit.caller, endpoint_in(given))
         except _REFUSED as error:
             return _form(given, faults_by_field(error, given["task"]), UNPROCESSABLE)
+        require_known_model(stores, serving, visit.caller, draft.spec)
         would, cannot = _deployment(stores, visit, draft.spec, given["version"])
         facts = {"given": given, "names": NAMES, "would": would, "cannot": cannot}
         return Page("wizard_review.html", {**facts, "new": describe_draft(draft, dry_run=True)}, section=SECTION)

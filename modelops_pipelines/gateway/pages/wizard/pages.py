@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -44,6 +45,8 @@ SECTION = "new endpoint"
 MODELS, VERSIONS = 50, 50
 TAKEN_UP_SECONDS, LOOK_SECONDS = 5.0, 0.05
 """How long the last page waits at most until this worker has taken the new file up, and how often it looks."""
+OTHERS_SECONDS = 1.0
+"""How old the file is before the page leads on, for the next request may go to another worker."""
 YAML = "application/yaml; charset=utf-8"
 UNPROCESSABLE = 422
 _REFUSED = (OnboardingError, ForbiddenError, ConflictError)
@@ -118,7 +121,7 @@ def _add_outcomes(pages: PageRouter, serving: Serving, stores: Stores) -> None:
     def show_written(visit: Visit) -> Answer:
         version = visit.query.get("version", "")
         facts = {
-            "spec": _taken_up(serving, visit, visit.query.get("name", "")),
+            "spec": _taken_up(stores, serving, visit, visit.query.get("name", "")),
             "version": version_of(version) if version else "",
             "gateway": stores.settings.links_to_gateway,
             "header": KEY_HEADER,
@@ -173,15 +176,24 @@ def _deployment(stores: Stores, visit: Visit, spec: EndpointSpec, version: str) 
         return "", error
 
 
-def _taken_up(serving: Serving, visit: Visit, name: str) -> EndpointSpec | None:
+def _taken_up(stores: Stores, serving: Serving, visit: Visit, name: str) -> EndpointSpec | None:
     """Return an endpoint of the caller's; None when this worker has not taken it up after TAKEN_UP_SECONDS."""
     until = time.monotonic() + TAKEN_UP_SECONDS
     while is_name(name) and time.monotonic() < until:
         served = serving.find(name)
-        if served is not None and (visit.caller.sees(name) or is_own(visit.caller, served.spec.owners)):
+        is_theirs = served is not None and (visit.caller.sees(name) or is_own(visit.caller, served.spec.owners))
+        if served is not None and is_theirs and _is_older(stores.settings.endpoints / f"{name}.yaml", OTHERS_SECONDS):
             return served.spec
         time.sleep(LOOK_SECONDS)
     return None
+
+
+def _is_older(path: Path, seconds: float) -> bool:
+    """Return whether a file was written longer ago, or is not there."""
+    try:
+        return time.time() - path.stat().st_mtime > seconds
+    except OSError:
+        return True
 
 
 def _to(page: str, query: Mapping[str, str]) -> Response:

@@ -1,12 +1,16 @@
 """Which models the wizard shows, and which endpoints a team's person may make."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+from modelops_pipelines.core.access.api_keys import grant
 from tests.integration.gateway.pages.wizard.conftest import CHURN, Office, submit
 from tests.support.browsing import Browser, browser_of
 from tests.support.command_line import modelops
+from tests.support.gateway import running_gateway
+from tests.support.project import make_project, train_first
 
 
 def test_models_are_found_by_a_part_of_their_names_and_page_by_page(browser: Browser, office: Office) -> None:
@@ -75,3 +79,23 @@ def test_a_team_makes_an_endpoint_of_its_own_and_deploys_it(office: Office) -> N
         mine, ghost = (other.open(f"/new/written?name={name}").text for name in ("churn", "ghost"))
         assert "This gateway has no such endpoint" in mine
         assert re.sub(r'value="[^"]*"', "", mine) == re.sub(r'value="[^"]*"', "", ghost)
+
+
+def test_where_the_last_page_leads_every_worker_knows_the_endpoint_and_whose_it_is(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    project = make_project(tmp_path_factory.mktemp("workers") / "project", MODELOPS_WORKERS="3")
+    project.stores.registry.register_folder("free_model", Path(train_first(project).artifact_uri))
+    risk = grant("lead", ["operate"], team="risk")
+    key = project.stores.keys.create(risk, now=project.stores.now(), actor="test").text
+    with running_gateway(project) as gateway, browser_of(gateway) as browser:
+        browser.sign_in(key)
+        for name in ("first", "second", "third"):
+            browser.open("/new")
+            browser.send("/new/write", **(CHURN | {"name": name, "owners": "team:risk"}))
+            assert "The endpoint is taken up" in browser.text
+            for _ in range(6):
+                with browser_of(gateway) as connected_anew:
+                    connected_anew.client.cookies.update(browser.client.cookies)
+                    assert 200 == connected_anew.open(f"/endpoints/{name}/release/deploy?version=1").status_code
+    project.stores.database.close()

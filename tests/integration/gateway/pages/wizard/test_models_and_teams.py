@@ -88,7 +88,7 @@ def test_where_the_last_page_leads_every_worker_knows_the_endpoint_and_whose_it_
     project.stores.registry.register_folder("free_model", Path(train_first(project).artifact_uri))
     risk = grant("lead", ["operate"], team="risk")
     key = project.stores.keys.create(risk, now=project.stores.now(), actor="test").text
-    with running_gateway(project) as gateway, browser_of(gateway) as browser:
+    with running_gateway(project, ready=False) as gateway, browser_of(gateway) as browser:
         browser.sign_in(key)
         for name in ("first", "second", "third"):
             browser.open("/new")

@@ -121,13 +121,6 @@ def require_unused(stores: Stores, name: str) -> None:
         )
 
 
-def add_endpoint(settings: Settings, attributes: Mapping[str, Any]) -> Path:
-    """Write an endpoint's file with these attributes; return its path. Raises what drafting and writing raise."""
-    draft = draft_endpoint(settings, attributes)
-    draft.write()
-    return draft.path
-
-
 def text_of(attributes: Mapping[str, Any]) -> str:
     """Return the text of an endpoint's file, valid or not; what a value has in it is quoted, so that it stays one."""
     return yaml.safe_dump({"type": ENDPOINT_TYPE, "attributes": dict(attributes)}, sort_keys=False)

@@ -1,6 +1,7 @@
 """A new endpoint's file in a folder that holds nothing, or a project; nothing is written where it is refused."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,32 +10,39 @@ import pytest
 from modelops_pipelines.core.endpoints.alert_rules import default_alerts
 from modelops_pipelines.core.endpoints.spec import TASKS, EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, InputError, OnboardingError
-from modelops_pipelines.operations.endpoints.add import NewEndpoint, add_endpoint, draft_endpoint, remember_registry
+from modelops_pipelines.operations.endpoints.add import NewEndpoint, draft_endpoint, remember_registry
 from modelops_pipelines.operations.endpoints.load import read_endpoint
-from modelops_pipelines.store.settings import load_settings
+from modelops_pipelines.store.settings import Settings, load_settings
 
 CHURN = {"name": "churn", "model_name": "customer-churn", "task": "binary_classification", "label": "left"}
 
 
+def added(settings: Settings, attributes: Mapping[str, str]) -> Path:
+    """Write an endpoint's file, and return its path."""
+    draft = draft_endpoint(settings, attributes)
+    draft.write()
+    return draft.path
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_the_file_is_the_endpoint_and_no_default_is_lost(task: str, tmp_path: Path) -> None:
-    spec = read_endpoint(add_endpoint(load_settings(tmp_path, {}), {**CHURN, "task": task}))
+    spec = read_endpoint(added(load_settings(tmp_path, {}), {**CHURN, "task": task}))
     assert spec == replace(EndpointSpec("churn", "customer-churn", task, "left"), alerts=default_alerts(task))
 
 
 def test_a_name_that_is_taken_is_refused_in_whichever_file_it_is(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {})
-    path = add_endpoint(settings, CHURN)
+    path = added(settings, CHURN)
     path.rename(path.with_name("another.yaml"))
     with pytest.raises(ConflictError, match="There is an endpoint 'churn' already"):
-        add_endpoint(settings, CHURN)
+        added(settings, CHURN)
     assert ["another.yaml"] == [one.name for one in settings.endpoints.iterdir()]
 
 
 @pytest.mark.parametrize("name", ["../churn", "", "Churn 1", "a/b"])
 def test_a_name_that_is_none_writes_nothing(name: str, tmp_path: Path) -> None:
     with pytest.raises(OnboardingError, match="the new endpoint"):
-        add_endpoint(load_settings(tmp_path, {}), {**CHURN, "name": name})
+        added(load_settings(tmp_path, {}), {**CHURN, "name": name})
     assert [] == list(tmp_path.iterdir())
 
 

@@ -29,14 +29,13 @@ def test_a_new_person_onboards_a_model_and_sees_its_first_prediction(browser: Br
     assert "onboarded.yaml" not in office.files
     submit(browser, "/new/write")
     assert "endpoints/onboarded.yaml is written: endpoint onboarded." in browser.text
-    written = browser.shown
     submit(browser, "/endpoints/onboarded/release/deploy")
     assert "onboarded" not in {one.endpoint for one in office.project.stores.deployments.all_desired()}
     submit(browser, "/endpoints/onboarded/release/deploy")
     assert "/ui/endpoints/onboarded/release" == (browser.shown.url.path if browser.shown else "")
     assert "version 1" in browser.text
     assert "1" == office.project.stores.deployments.desired("onboarded").champion
-    browser.shown = written
+    follow(browser, "How it is called")
     assert '"predictions"' in call_on(browser, office.keys["root"])
 
 

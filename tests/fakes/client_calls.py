@@ -41,6 +41,16 @@ ARGUMENTS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "endpoints": ((), {}),
     "endpoint": ((E,), {}),
     "example": ((E,), {"row": 1}),
+    "models": (("tumour",), PAGE),
+    "model_versions": (("tumours",), PAGE),
+    "add_endpoint": (
+        ("churn",),
+        {
+            "task": "binary_classification", "label": "left", "model_name": "customer-churn", "served": "here",
+            "owners": ["team:risk"], "description": "who leaves", "label_horizon": "1d", "window": "day",
+            "classes": ["0", "1"], "positive_label": "1", "error_rate": 0.05, "latency_p95_ms": 500, "dry_run": True,
+        },
+    ),
     "health": ((), {}),
     "ready": ((E,), {}),
     "metrics": ((E, "30s"), {}),

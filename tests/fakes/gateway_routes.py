@@ -8,7 +8,7 @@ LABEL = {"labels": [{"prediction_id": "nobody-0", "label": "1"}]}
 
 _UNKNOWN: dict[str, Any] = {
     "number": 999, "rule": "no_rule", "version": "7", "feedback_id": "f" * 32, "item": 999, "content_hash": "c" * 64,
-    "table": "traffic",
+    "table": "traffic", "model": "no_model",
 }  # fmt: skip
 
 
@@ -43,6 +43,9 @@ ROUTES = [
     Route("GET", "/docs", "read", 200),
     Route("GET", "/openapi.json", "read", 200),
     Route("GET", "/endpoints", "read", 200, lists=True),
+    Route("POST", "/endpoints", "operate", 422, {"name": "No Name", "task": "regression", "label": "x"}),
+    Route("GET", "/models", "read", 200),
+    Route("GET", "/models/{model}/versions", "read", 404),
     Route("GET", "/endpoints/{endpoint}", "read", 200),
     Route("GET", "/endpoints/{endpoint}/example", "read", 503),
     Route("GET", "/endpoints/{endpoint}/metrics", "read", 200),

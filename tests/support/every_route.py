@@ -31,6 +31,9 @@ def calls(rows: list[dict[str, Any]], prediction_id: str) -> list[Call]:
         Call("get", "/health/ready"),
         Call("get", "/health", (200, 503)),  # 503 where nobody has ingested for a while
         Call("get", "/endpoints"),
+        Call("post", "/endpoints", (404, 422), {"name": "a", "task": "regression", "label": "x", "model_name": "none"}),
+        Call("get", "/models"),
+        Call("get", "/models/{model}/versions", (404,)),
         Call("get", one),
         Call("get", f"{one}/example"),
         Call("get", f"{one}/metrics"),
@@ -122,7 +125,7 @@ def faults_of(
 ) -> list[str]:
     """Call every route; return what was answered otherwise than right. ``names`` are the parameters of their paths."""
     made_up = {"number": "999", "item": "999", "rule": "tried", "version": "1", "feedback_id": "f" * 32}
-    known: dict[str, str] = {**made_up, "content_hash": "c" * 64, "table": "traffic", **names}
+    known: dict[str, str] = {**made_up, "content_hash": "c" * 64, "table": "traffic", "model": "none", **names}
     faults = []
     for call in made:
         path = call.route.format(**known) + call.query

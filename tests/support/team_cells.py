@@ -23,6 +23,7 @@ PLAIN = frozenset({"GET /health/live", "GET /docs/static/{name}"})
 LISTS = frozenset(
     {
         "GET /endpoints",
+        "GET /models",
         "GET /overview",
         "GET /deployments",
         "GET /alerts",
@@ -35,7 +36,7 @@ NOTHING = {
     "endpoint": "ghost", "team": "none", "name": "drift-2026-01-02.html", "rule": "latency_p98", "version": "77",
     "message_id": "msg_of_nobody_", "idempotency_key": "nobody-deploys-it", "content_hash": "c" * 64,
     "key_id": "a" * 10, "feedback_id": "f" * 32, "prediction_id": f"{'a' * 40}-0", "alert": "901", "silence": "902",
-    "item": "903",
+    "item": "903", "model": "ghosts",
 }  # fmt: skip
 """Names of nothing at all, for each kind of id."""
 _UNTIL = "2100-01-01T00:00:00Z"
@@ -46,6 +47,10 @@ _BODIES: dict[str, Sequence[Any]] = {
     "POST /endpoints/{endpoint}/promote": ({"version": "{version}"},),
     "POST /endpoints/{endpoint}/evaluations": ({"version": "{version}"},),
     "POST /endpoints/{endpoint}/rollback": ({"to": "{version}"}, {"undo": True, "reason": "x"}),
+    "POST /endpoints": (
+        {"name": "newest", "task": "regression", "label": "x", "owners": ["team:{team}"]},
+        {"name": "newest", "task": "regression", "label": "x", "owners": ["team:red"], "model_name": "{model}"},
+    ),
     "POST /silences": ({"matchers": {"endpoint": "{endpoint}"}, "reason": "x", "until": _UNTIL},),
     "POST /dead-letters/resend": ({"message_ids": ["{message_id}"]},),
     "POST /keys": (

@@ -25,6 +25,8 @@ from tests.support.team_cells import NOTHING
 from tests.support.waiting import wait_until
 
 REPORT, LETTER, RULE, IDEMPOTENT = "drift-2026-01-01.html", "msg_of_the_blue", "latency_p99", "blue-deploys-once"
+MODEL = "blue_tumours"
+"""A registered model that endpoints of team blue alone serve, none of its versions yet."""
 SETTLED = 60.0
 """Seconds in which a gateway loads what was deployed before it, and says so."""
 _RULE = {"kind": "latency", "percentile": 99, "above": 800}
@@ -63,6 +65,8 @@ def two_teams(folder: Path) -> Iterator[TwoTeams]:
     for name, model in (("alpha", "alphas"), ("gamma", "shared")):
         (folder / "endpoints" / f"{name}.yaml").write_text(yaml_of(name, model, "red"))
     version = train_first(project)
+    project.stores.registry.register_folder(MODEL, Path(version.artifact_uri))
+    (folder / "endpoints" / "betas_too.yaml").write_text(yaml_of("betas_too", MODEL, "blue"))
     gamma = read_endpoint(folder / "endpoints" / "gamma.yaml")
     deploy(project.stores, project.spec, version.version, actor="blue ann", reason="blue's", key=IDEMPOTENT)
     deploy(project.stores, gamma, version.version, actor="red bob", reason="red's")
@@ -78,13 +82,14 @@ def two_teams(folder: Path) -> Iterator[TwoTeams]:
             "message_id": LETTER,
             "idempotency_key": IDEMPOTENT,
             "version": version.version,
+            "model": MODEL,
             "content_hash": str(version.training_set),
             "key_id": issued["blue read"].key.key_id,
             **_used(TwoTeams(gateway, project, keys, {}, {}, frozenset())),
         }
         unique = ("endpoint", "team", "content_hash", "feedback_id", "prediction_id", "message_id", "idempotency_key")
         blue = [one.key.key_id for who, one in issued.items() if who.startswith("blue")]
-        secrets = {ids[name] for name in unique} | {*blue, str(version.run_id)}
+        secrets = {ids[name] for name in unique} | {*blue, str(version.run_id), MODEL}
         unsealed = {"prediction_id": f"{ids['prediction_id'][:39]}{'a' if ids['prediction_id'][39] != 'a' else 'b'}-0"}
         yield TwoTeams(gateway, project, keys, ids, {**NOTHING, **unsealed}, frozenset(secrets))
     project.stores.database.close()

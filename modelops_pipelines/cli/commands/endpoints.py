@@ -8,7 +8,7 @@ import click
 
 from modelops_pipelines.cli.output import echo, json_option, show_change, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores
-from modelops_pipelines.core.endpoints.spec import TASKS, EndpointSpec
+from modelops_pipelines.core.endpoints.spec import SERVED, TASKS, WINDOWS, EndpointSpec
 from modelops_pipelines.core.release.desired_state import DesiredState
 from modelops_pipelines.operations.alerting.views.counts import alert_counts, counts_in_words
 from modelops_pipelines.operations.endpoints.configurations import Configurations, Faulty, read_configurations
@@ -29,24 +29,43 @@ def endpoint() -> None:
 
 @endpoint.command()
 @click.argument("name")
-@click.option("--model", required=True, help="The registered model in MLflow.")
+@click.option("--model", "model_name", help="The registered model in MLflow: modelops model registered lists them.")
 @click.option("--task", type=click.Choice(TASKS), required=True, help="What the model does.")
 @click.option("--label", required=True, help="What turns out to be true, later: the name of the label.")
+@click.option("--served", type=click.Choice(SERVED), default=SERVED[0], show_default=True, help="Who predicts.")
+@click.option("--owner", "owners", multiple=True, help="An e-mail address or a team, such as team:risk. Repeatable.")
+@click.option("--description", default="", help="What it is for, in a sentence.")
+@click.option("--label-horizon", help="How long labels take, such as 48h.")
+@click.option("--window", type=click.Choice(WINDOWS), help="What metrics are computed of.")
+@click.option("--class", "classes", multiple=True, help="A class, in the order of the model's scores. Repeatable.")
+@click.option("--positive-label", help="The class whose score counts, of a binary classification.")
+@click.option("--error-rate", type=float, help="Share of failed requests from which an alert opens. Default: 0.1.")
+@click.option("--latency-p95-ms", type=float, help="95th percentile from which an alert opens. Default: 10000.")
 @click.option("--registry", help="The MLflow server or database, kept in pyproject.toml. Default: the settings'.")
+@click.option("--dry-run", is_flag=True, help="Print the YAML, and write nothing.")
 @json_option
-def add(name: str, model: str, task: str, label: str, registry: str | None, *, as_json: bool) -> None:
+def add(registry: str | None, *, dry_run: bool, as_json: bool, **given: Any) -> None:
     """Add an endpoint NAME for a registered model: write its YAML. The folder needs to hold nothing else.
 
     Every other key has its default: modelops endpoint show NAME prints them, the alert rules too.
     """
-    from modelops_pipelines.operations.endpoints.add import add_endpoint, remember_registry
+    from modelops_pipelines.operations.endpoints.add import NewEndpoint, draft_endpoint, remember_registry
 
-    settings = load_settings()
-    if registry is not None:
-        remember_registry(Path.cwd(), registry)
-    path = add_endpoint(settings, {"name": name, "model_name": model, "task": task, "label": label})
-    show_value({"endpoint": name, "file": str(path)}, as_json=as_json)
-    echo(f"Next: modelops up, and in another shell: modelops deploy {name} VERSION", err=True)
+    new = NewEndpoint(**given)
+    draft = draft_endpoint(load_settings(), new.attributes())
+    if not dry_run:
+        if registry is not None:
+            remember_registry(Path.cwd(), registry)
+        draft.write()
+    if as_json:
+        show_value({"endpoint": new.name, "file": str(draft.path), "yaml": draft.text}, as_json=True)
+    elif dry_run:
+        echo(draft.text, nl=False)
+    else:
+        show_value({"endpoint": new.name, "file": str(draft.path)}, as_json=False)
+    if not dry_run:
+        then = f"log import {new.name} FILE" if draft.spec.is_elsewhere else f"deploy {new.name} VERSION"
+        echo(f"Next: modelops up, and in another shell: modelops {then}", err=True)
 
 
 @endpoint.command("list")

@@ -15,6 +15,7 @@ from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT
 from modelops_pipelines.cli.output import as_text, echo, json_option, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.release.deployment_states import STAGES
+from modelops_pipelines.operations.endpoints.configurations import read_configurations
 from modelops_pipelines.operations.endpoints.lookup import endpoint_named
 
 if TYPE_CHECKING:
@@ -57,6 +58,31 @@ def list_versions(endpoint: str, stage: str | None, limit: int, cursor: str | No
         show_value({"items": page.items, "next_cursor": page.next_cursor}, as_json=True)
         return
     show_rows(page.items, as_json=False, empty="There are no such versions.")
+    if page.next_cursor:
+        echo(f"more: --cursor {page.next_cursor}", err=True)
+
+
+@model.command("registered")
+@click.argument("name", metavar="[MODEL]", required=False)
+@click.option("--search", "part", default="", help="Models with this in their names only.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--cursor", default=None, help="Cursor printed after the previous page.")
+@json_option
+def list_registered(name: str | None, part: str, limit: int, cursor: str | None, *, as_json: bool) -> None:
+    """List the models of the registry with the endpoints that serve them, or the versions of MODEL, newest first."""
+    from modelops_pipelines.operations.release.registered_models import model_versions_page, models_page, scope_of
+
+    stores = open_stores()
+    scope = scope_of(read_configurations(stores.settings).specs)
+    page = (
+        models_page(stores, scope, part, cursor, limit)
+        if name is None
+        else model_versions_page(stores, scope, name, cursor, limit)
+    )
+    if as_json:
+        show_value({"items": page.items, "next_cursor": page.next_cursor}, as_json=True)
+        return
+    show_rows(page.items, as_json=False, empty="There are no such models.")
     if page.next_cursor:
         echo(f"more: --cursor {page.next_cursor}", err=True)
 

@@ -157,3 +157,36 @@ class HealthReport(Result):
     status: str
     worker: str
     checks: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class NewEndpoint(Result):
+    """An endpoint's file: as it was written, or in a dry run as it would be."""
+
+    endpoint: str
+    file: str
+    """Within the project."""
+    yaml: str
+    dry_run: bool
+    """True when nothing was written."""
+    sentence: str
+
+
+@dataclass(frozen=True)
+class RegisteredModel(Result):
+    """A registered model of MLflow, with the endpoints in the key's scope that serve it."""
+
+    name: str
+    description: str
+    updated_at: datetime
+    newest_version: str | None
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelVersion(Result):
+    """A version of a registered model."""
+
+    version: str
+    registered_at: datetime
+    description: str

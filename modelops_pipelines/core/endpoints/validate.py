@@ -121,6 +121,8 @@ def _better_name(name: str) -> str:
 def _label_issues(spec: EndpointSpec, context: ValidationContext) -> Iterator[Issue]:
     if spec.label in context.system_columns:
         yield _clash("label", f"'{spec.label}'", "Rename the label's column")
+    if not spec.label.isprintable():
+        yield Issue("label", "has characters that cannot be printed", "Write the column's name in one line")
     if any(is_named_like(name, spec.label) for name in context.known_features or ()):
         problem = f"'{spec.label}' is among the model's inputs"
         yield Issue("label", problem, "Train the model without the label, or correct 'label'")

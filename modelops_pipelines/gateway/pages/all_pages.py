@@ -22,6 +22,7 @@ from modelops_pipelines.gateway.pages.playground.pages import add_try_pages
 from modelops_pipelines.gateway.pages.release.pages import add_release_pages
 from modelops_pipelines.gateway.pages.sign_in import add_sign_in
 from modelops_pipelines.gateway.pages.static_files import add_static_files
+from modelops_pipelines.gateway.pages.wizard.pages import add_wizard
 from modelops_pipelines.gateway.routes.improve.responses import Responses
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
@@ -62,3 +63,4 @@ def add_pages(
     add_rule_pages(pages, serving, stores)
     add_key_pages(pages, serving, stores, keyring)
     add_feedback_widget(pages, serving, stores, keyring, captured.responses)
+    add_wizard(pages, serving, stores)

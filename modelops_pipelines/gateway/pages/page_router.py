@@ -54,6 +54,7 @@ SECTIONS: Final[tuple[tuple[str, str, Access], ...]] = (
     ("overview", "/", "read"),
     ("alerts", "/alerts", "read"),
     ("keys", "/keys", "admin"),
+    ("new endpoint", "/new", "operate"),
 )
 """The navigation: each entry's name, its address under ROOT, and the role that it needs."""
 ENDPOINT_TABS: Final[tuple[tuple[str, str, Access], ...]] = (

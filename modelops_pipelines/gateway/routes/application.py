@@ -48,6 +48,7 @@ from modelops_pipelines.gateway.routes.improve.responses import Responses
 from modelops_pipelines.gateway.routes.improve.review import add_review_routes
 from modelops_pipelines.gateway.routes.improve.training_sets import add_training_set_routes
 from modelops_pipelines.gateway.routes.logs import add_log_routes
+from modelops_pipelines.gateway.routes.onboarding import add_onboarding_routes
 from modelops_pipelines.gateway.routes.overview import add_overview_routes
 from modelops_pipelines.gateway.routes.predictions_openapi import add_prediction_docs
 from modelops_pipelines.gateway.routes.release.ab_tests import add_ab_test_routes
@@ -79,6 +80,7 @@ def make_application(
     router = Router(app, keyring)
     add_error_handlers(app)
     _add_endpoint_routes(router, serving, stores)
+    add_onboarding_routes(router, serving, stores)
     add_overview_routes(router, serving, stores)
     add_objective_routes(router, serving, stores)
     add_window_routes(router, serving, stores)

@@ -1,38 +1,134 @@
-"""Writes the YAML of a new endpoint for a model that is registered already, in a folder that may hold nothing yet."""
+"""Writes the YAML of a new endpoint for a model that is registered already, in a folder that may hold nothing yet.
+
+The command, the route and the pages that add an endpoint take the same values, and write the same text.
+"""
 
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import yaml
 
-from modelops_pipelines.core.endpoints.spec import EndpointSpec
+from modelops_pipelines.core.endpoints.alert_rules import default_alerts
+from modelops_pipelines.core.endpoints.spec import SERVED, EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, InputError, OnboardingError
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
 from modelops_pipelines.operations.endpoints.load import read_endpoint
+from modelops_pipelines.operations.endpoints.yaml.rules import describe_rule
 from modelops_pipelines.operations.endpoints.yaml.spec import ENDPOINT_TYPE
-from modelops_pipelines.store.filesystem.files import write_atomically
+from modelops_pipelines.store.filesystem.files import create_atomically, write_atomically
 from modelops_pipelines.store.settings import Settings
+from modelops_pipelines.store.stores import Stores
+
+LIMITS: Final = ("error_rate", "latency_p95_ms")
+"""The kinds of the default alert rules whose limits a new endpoint may be given."""
 
 
-def add_endpoint(settings: Settings, attributes: Mapping[str, Any]) -> Path:
-    """Write an endpoint's file with these attributes, every other key having its default; return its path.
+@dataclass(frozen=True)
+class NewEndpoint:
+    """What a person says of a new endpoint. What is None or empty has no line in its file, and so its default.
+
+    ``error_rate`` (a share) and ``latency_p95_ms`` (milliseconds) are the limits of the default alert rules of that
+    kind: with one of them all default rules stand in the file. A text in place of a number is a fault of that line.
+    """
+
+    name: str
+    task: str
+    label: str
+    model_name: str | None = None
+    served: str = SERVED[0]
+    owners: Sequence[str] = ()
+    description: str = ""
+    label_horizon: str | None = None
+    window: str | None = None
+    classes: Sequence[str] = ()
+    positive_label: str | None = None
+    error_rate: float | str | None = None
+    latency_p95_ms: float | str | None = None
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes of its file, in their order."""
+        given = {
+            "name": self.name,
+            "served": "" if self.served == SERVED[0] else self.served,
+            "model_name": self.model_name,
+            "task": self.task,
+            "label": self.label,
+            "owners": list(self.owners),
+            "description": self.description,
+            "label_horizon": self.label_horizon,
+            "window": self.window,
+            "classes": list(self.classes),
+            "positive_label": self.positive_label,
+            "alerts": self._alerts(),
+        }
+        return {key: value for key, value in given.items() if value not in (None, "", [])}
+
+    def _alerts(self) -> list[dict[str, Any]]:
+        limits = {kind: _short(limit) for kind in LIMITS if (limit := getattr(self, kind)) not in (None, "")}
+        rules = [describe_rule(rule) for rule in default_alerts(self.task)] if limits else []
+        return [{**rule, "above": limits[rule["kind"]]} if rule["kind"] in limits else rule for rule in rules]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A new endpoint's file before it is written."""
+
+    spec: EndpointSpec
+    path: Path
+    text: str
+
+    def write(self) -> None:
+        """Write the file; raises ConflictError where there is one by now, or where it cannot be written."""
+        try:
+            create_atomically(self.path, self.text.encode())
+        except FileExistsError as error:
+            raise name_taken(self.spec.name) from error
+        except OSError as error:
+            raise ConflictError(
+                f"The project's folder of endpoints cannot be written to ({error.strerror})",
+                "Put the YAML there by other means, or correct the folder's permissions",
+            ) from error
+
+
+def draft_endpoint(settings: Settings, attributes: Mapping[str, Any]) -> Draft:
+    """Return an endpoint's file with these attributes, every other key having its default; nothing is written.
 
     Raises OnboardingError for attributes that are none, ConflictError where an endpoint or a file has this name.
     """
-    text = yaml.safe_dump({"type": ENDPOINT_TYPE, "attributes": dict(attributes)}, sort_keys=False)
+    text = text_of(attributes)
     spec = _validated(text)
     path = settings.endpoints / f"{spec.name}.yaml"
     if path.exists() or spec.name in _names(settings):
-        raise ConflictError(f"There is an endpoint {spec.name!r} already", f"Change its file in {settings.endpoints}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text.encode())
-    return path
+        raise name_taken(spec.name)
+    return Draft(spec, path, text)
+
+
+def require_unused(stores: Stores, name: str) -> None:
+    """Raise ConflictError for a name of an endpoint whose file is gone: its history and log would be taken over.
+
+    Who changes the project's files may bring such an endpoint back; ``name`` is one that an endpoint can have.
+    """
+    if stores.deployments.newest_events(name, None, 1) or (stores.settings.lake / name).exists():
+        raise ConflictError(
+            f"{name!r} was an endpoint's name before, and its history and log are kept under it",
+            "Choose another name; to bring that endpoint back, put its file into the project",
+        )
+
+
+def text_of(attributes: Mapping[str, Any]) -> str:
+    """Return the text of an endpoint's file, valid or not; what a value has in it is quoted, so that it stays one."""
+    return yaml.safe_dump({"type": ENDPOINT_TYPE, "attributes": dict(attributes)}, sort_keys=False)
+
+
+def name_taken(name: str) -> ConflictError:
+    """Return the error of a name that an endpoint has, without saying whose it is."""
+    return ConflictError(f"There is an endpoint {name!r} already", "Choose another name, or change that one's file")
 
 
 def remember_registry(folder: Path, uri: str) -> None:
@@ -54,6 +150,11 @@ def remember_registry(folder: Path, uri: str) -> None:
         raise ConflictError(
             f"{path} has settings in [tool.modelops] already", f"Write there: registry_uri = {json.dumps(uri)}"
         )
+
+
+def _short(number: float | str) -> float | str:
+    """Return a number so that each way of giving it is written alike: 500.0 as 500."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 def _names(settings: Settings) -> set[str]:

@@ -15,7 +15,7 @@ from modelops_pipelines.store.state.database import to_micros
 from modelops_pipelines.store.stores import Stores
 
 if TYPE_CHECKING:
-    from modelops_pipelines.store.registry.client import ListedVersion
+    from modelops_pipelines.store.registry.lists.listed import ListedVersion
 
 _DEPLOYMENT = (
     "deployment_id",
@@ -49,7 +49,7 @@ def deployments_page(
 
     Deployments requested between two pages are newer than the cursor: they do not shift the pages.
     """
-    position = _decode_cursor(cursor, 2)
+    position = position_in(cursor, 2)
     before = None if position is None else (int(position[0]), str(position[1]))
     found = stores.deployments.attempts(endpoints, status, before, limit + 1)
     items = [
@@ -65,7 +65,7 @@ def history_page(stores: Stores, endpoint: str, cursor: str | None, limit: int) 
 
     ``gate`` is passed or forced, None where the gate was not asked.
     """
-    position = _decode_cursor(cursor, 1)
+    position = position_in(cursor, 1)
     found = stores.deployments.newest_events(endpoint, None if position is None else int(position[0]), limit + 1)
     items = [{**vars(event), "hash": seal, "gate": event.gate} for event, seal in found[:limit]]
     return Page(items, encode_cursor(json.dumps([items[-1]["number"]])) if len(found) > limit else None)
@@ -86,7 +86,7 @@ def versions_page(
     """
     if spec.is_elsewhere:
         return _versions_elsewhere(stores, spec, stage, limit)
-    position = _decode_cursor(cursor, 1)
+    position = position_in(cursor, 1)
     below = None if position is None else int(position[0])
     known = stages(stores, spec, sees)
     if stage in (None, DEVELOPMENT):
@@ -131,7 +131,7 @@ def _versions_below(
     return found[:limit]
 
 
-def _decode_cursor(cursor: str | None, length: int) -> list[Any] | None:
+def position_in(cursor: str | None, length: int) -> list[Any] | None:
     """Return the position that a cursor names; raises InputError for a cursor that is not of this list."""
     if cursor is None:
         return None

@@ -4,6 +4,7 @@ import errno
 import gzip
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,15 +96,30 @@ def reserve(descriptor: int, size: int) -> None:
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Write the file atomically and durably, and create its folders; the umask takes from the mode."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
+    _write_draft(draft, content, mode)
+    draft.replace(path)
+    sync(path.parent)
+
+
+def create_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write a file that is new, as ``write_atomically`` does; raises FileExistsError where there is one, or a link."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    _write_draft(draft, content, mode)
+    try:
+        os.link(draft, path)
+    finally:
+        draft.unlink()
+    sync(path.parent)
+
+
+def _write_draft(draft: Path, content: bytes, mode: int) -> None:
+    draft.parent.mkdir(parents=True, exist_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(draft, flags, mode), "wb") as handle:
         handle.write(content)
         handle.flush()
         os.fsync(handle.fileno())
-    draft.replace(path)
-    sync(path.parent)
 
 
 @contextmanager

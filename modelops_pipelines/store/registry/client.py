@@ -17,12 +17,21 @@ import mlflow
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 
-from modelops_pipelines.core.errors import ModelError, UnknownError
+from modelops_pipelines.core.errors import InputError, ModelError, UnknownError
 from modelops_pipelines.core.models.output_kinds import LABELS
 from modelops_pipelines.store.filesystem.files import exclusive
 from modelops_pipelines.store.filesystem.scratch import scratch_folder
 from modelops_pipelines.store.registry.availability import registry_fault, unreachable
 from modelops_pipelines.store.registry.guarded_client import GuardedClient, answering
+from modelops_pipelines.store.registry.lists.listed import (
+    TRAINING_SET_TAG,
+    ListedModel,
+    ListedVersion,
+    listed_model,
+    listed_version,
+    may_be_named,
+    models_filter,
+)
 from modelops_pipelines.store.registry.model_copies import ModelCopies
 from modelops_pipelines.store.registry.model_loader import describe_files, why_unsafe
 from modelops_pipelines.store.registry.place import settle_registry
@@ -36,7 +45,6 @@ from modelops_pipelines.store.state.release.model_versions import ModelVersion
 if TYPE_CHECKING:
     import pandas as pd
 
-TRAINING_SET_TAG = "modelops.training_set"
 TRAINER_TAG = "modelops.trainer"
 STAGE_TAG = "modelops.stage"
 SIGNATURE_TAG = "modelops.signature"
@@ -54,17 +62,6 @@ class _Unregistered:
     name: str
     version: str = UNREGISTERED
     tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ListedVersion:
-    """A version as the registry lists it."""
-
-    version: str
-    registered_at: datetime
-    training_set: str | None
-    run_id: str | None
-    description: str
 
 
 class Registry:
@@ -264,17 +261,30 @@ class Registry:
         tags: Mapping[str, str] = self._client.get_run(version.run_id).data.tags
         return tags.get(TRAINER_TAG)
 
+    def models(self, part: str, token: str | None, limit: int) -> tuple[list[ListedModel], str | None]:
+        """Return the registered models with ``part`` in their names by name, at most ``limit``, and the next token.
+
+        Raises InputError for a token that MLflow did not give.
+        """
+        if not may_be_named(part):
+            return [], None
+        try:
+            found = self._client.search_registered_models(models_filter(part), limit, ["name ASC"], token)
+        except (MlflowException, ValueError, TypeError, AttributeError) as error:  # the latter of a made-up token
+            raise InputError(f"MLflow refuses this search ({str(error)[:200]})", "Begin at the first page") from error
+        return [listed_model(one) for one in found], found.token or None
+
     def versions_below(self, model_name: str, below: int | None, limit: int) -> list[ListedVersion]:
         """Return at most ``limit`` versions, newest first, with numbers under ``below``."""
         of_model = _of_model(model_name)
         query = of_model if below is None else f"{of_model} AND version_number < {below}"
         found = self._client.search_model_versions(query, limit, order_by=["version_number DESC"])
-        return [_listed(one) for one in found]
+        return [listed_version(one) for one in found]
 
     def listed(self, model_name: str, version: str) -> ListedVersion:
         """Return one version as in ``versions_below``; raises UnknownError when the registry does not have it."""
         try:
-            return _listed(self._client.get_model_version(model_name, version))
+            return listed_version(self._client.get_model_version(model_name, version))
         except MlflowException as error:
             raise self._no_version(model_name, version, error) from error
 
@@ -336,16 +346,6 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-
-
-def _listed(found: Any) -> ListedVersion:
-    return ListedVersion(
-        version=str(found.version),
-        registered_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
-        training_set=found.tags.get(TRAINING_SET_TAG),
-        run_id=found.run_id,
-        description=found.description or "",
-    )
 
 
 def _log_files(files: Mapping[str, bytes]) -> None:

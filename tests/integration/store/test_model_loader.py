@@ -17,8 +17,9 @@ from modelops_pipelines.operations.improve.retraining import train as trainers
 from modelops_pipelines.operations.release.commands import deploy, known_version
 from modelops_pipelines.store.filesystem.scratch import PREFIX
 from modelops_pipelines.store.registry import model_loader as model_files
-from modelops_pipelines.store.registry.client import TRAINER_TAG, TRAINING_SET_TAG
+from modelops_pipelines.store.registry.client import TRAINER_TAG
 from modelops_pipelines.store.registry.file_hashes import copy_files, hash_files
+from modelops_pipelines.store.registry.lists.listed import TRAINING_SET_TAG
 from modelops_pipelines.store.registry.model_loader import load_model
 from modelops_pipelines.store.state.release.model_versions import ModelVersion
 from tests.fakes import hostile_models as malice

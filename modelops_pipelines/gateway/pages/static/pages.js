@@ -21,7 +21,7 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     return;
   }
-  if (form.method === "post") {
+  if (form.method === "post" && !("stays" in form.dataset)) {
     for (const button of form.querySelectorAll("button")) button.setAttribute("aria-busy", "true");
   }
 });

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -177,6 +178,25 @@ def test_a_version_that_was_not_judged_is_not_promoted(desk: Desk) -> None:
     assert "gate" in desk.page.inner_text("main")
     desk.tab.said[:] = [line for line in desk.tab.said if "409" not in line]  # Chromium names a page with this status
     assert "1" == desk.site.project.stores.deployments.desired("cancer").champion
+
+
+def test_an_endpoint_is_added(desk: Desk) -> None:
+    desk.tab.open("/")
+    desk.press("Add an endpoint", link=True)
+    desk.press("Next")
+    desk.page.get_by_role("link", name="tumours").click()
+    desk.page.get_by_role("link", name="Use version 1").click()
+    desk.fill(name="added", label="benign")
+    desk.page.locator('main select[name="task"]').select_option("binary_classification")
+    desk.press("Review")
+    with desk.page.expect_download() as saved:
+        desk.press("Download it")
+    assert "name: added" in Path(saved.value.path()).read_text()
+    desk.press("Change it")
+    desk.press("Review")
+    desk.press("Write it into the project")
+    desk.page.get_by_role("heading", name="1. Deploy version 1").wait_for()
+    assert (desk.site.project.folder / "endpoints" / "added.yaml").exists()
 
 
 def test_a_key_is_made_rotated_and_revoked(desk: Desk) -> None:

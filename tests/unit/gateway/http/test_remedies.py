@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 
 PACKAGE = ROOT / "modelops_pipelines"
 ON_THE_HOST = {
-    "alert ack", "alert rules export", "backup", "doctor", "drift", "endpoint add", "endpoint delete",
+    "alert ack", "alert rules export", "backup", "doctor", "drift", "endpoint delete",
     "gateway", "init", "log import", "maintain", "metrics", "model cases", "model sign", "model test", "report", "retrain",
     "sql", "train", "training-set build", "up",
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """A new endpoint's file in a folder that holds nothing, or a project; nothing is written where it is refused."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,33 +10,79 @@ import pytest
 from modelops_pipelines.core.endpoints.alert_rules import default_alerts
 from modelops_pipelines.core.endpoints.spec import TASKS, EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, InputError, OnboardingError
-from modelops_pipelines.operations.endpoints.add import add_endpoint, remember_registry
+from modelops_pipelines.operations.endpoints.add import NewEndpoint, draft_endpoint, remember_registry
 from modelops_pipelines.operations.endpoints.load import read_endpoint
-from modelops_pipelines.store.settings import load_settings
+from modelops_pipelines.store.settings import Settings, load_settings
 
 CHURN = {"name": "churn", "model_name": "customer-churn", "task": "binary_classification", "label": "left"}
 
 
+def added(settings: Settings, attributes: Mapping[str, str]) -> Path:
+    """Write an endpoint's file, and return its path."""
+    draft = draft_endpoint(settings, attributes)
+    draft.write()
+    return draft.path
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_the_file_is_the_endpoint_and_no_default_is_lost(task: str, tmp_path: Path) -> None:
-    spec = read_endpoint(add_endpoint(load_settings(tmp_path, {}), {**CHURN, "task": task}))
+    spec = read_endpoint(added(load_settings(tmp_path, {}), {**CHURN, "task": task}))
     assert spec == replace(EndpointSpec("churn", "customer-churn", task, "left"), alerts=default_alerts(task))
 
 
 def test_a_name_that_is_taken_is_refused_in_whichever_file_it_is(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {})
-    path = add_endpoint(settings, CHURN)
+    path = added(settings, CHURN)
     path.rename(path.with_name("another.yaml"))
     with pytest.raises(ConflictError, match="There is an endpoint 'churn' already"):
-        add_endpoint(settings, CHURN)
+        added(settings, CHURN)
     assert ["another.yaml"] == [one.name for one in settings.endpoints.iterdir()]
 
 
 @pytest.mark.parametrize("name", ["../churn", "", "Churn 1", "a/b"])
 def test_a_name_that_is_none_writes_nothing(name: str, tmp_path: Path) -> None:
     with pytest.raises(OnboardingError, match="the new endpoint"):
-        add_endpoint(load_settings(tmp_path, {}), {**CHURN, "name": name})
+        added(load_settings(tmp_path, {}), {**CHURN, "name": name})
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_limit_changes_its_rule_and_loses_none_of_the_default_ones(task: str, tmp_path: Path) -> None:
+    new = NewEndpoint("churn", task, "left", "customer-churn", latency_p95_ms=500.0)
+    spec = draft_endpoint(load_settings(tmp_path, {}), new.attributes()).spec
+    usual = {rule.kind: rule for rule in default_alerts(task)}
+    expected = [replace(rule, above=500) if rule.kind == "latency_p95_ms" else rule for rule in default_alerts(task)]
+    assert (expected, 10_000) == (list(spec.alerts), usual["latency_p95_ms"].above)
+
+
+def test_what_is_not_said_has_no_line() -> None:
+    new = NewEndpoint("churn", "binary_classification", "left", "customer-churn")
+    assert list(CHURN.items()) == list(new.attributes().items())
+
+
+def test_a_file_that_comes_between_is_not_replaced(tmp_path: Path) -> None:
+    drafts = [draft_endpoint(load_settings(tmp_path, {}), CHURN | {"description": text}) for text in ("one", "two")]
+    drafts[0].write()
+    with pytest.raises(ConflictError, match="There is an endpoint 'churn' already"):
+        drafts[1].write()
+    assert [drafts[0].path] == list((tmp_path / "endpoints").iterdir())
+    assert "description: one" in drafts[0].path.read_text()
+
+
+def test_a_link_to_nowhere_is_not_followed(tmp_path: Path) -> None:
+    draft = draft_endpoint(load_settings(tmp_path, {}), CHURN)
+    draft.path.parent.mkdir()
+    draft.path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConflictError, match="already"):
+        draft.write()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    draft = draft_endpoint(load_settings(tmp_path / "project", {}), CHURN)
+    (tmp_path / "project").write_text("a file")
+    with pytest.raises(ConflictError, match="cannot be written to"):
+        draft.write()
 
 
 def test_the_registry_is_remembered_beside_what_the_file_holds(tmp_path: Path) -> None:

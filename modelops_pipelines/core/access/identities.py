@@ -143,7 +143,7 @@ def _name(provider: Provider, claims: Mapping[str, Any]) -> str:
             f"Have the provider send it, as a text of up to {LONGEST_NAME} characters; or name another 'name_claim'",
         )
     counts = EMAIL in (provider.name_claim, provider.groups_claim)
-    if counts and str(claims.get("email_verified", True)).lower() == "false":
+    if counts and claims.get("email_verified", True) not in (True, "true", "True"):
         raise ForbiddenError(f"{provider.name} has not verified the address of {name}", "Verify it, and sign in again")
     return name
 

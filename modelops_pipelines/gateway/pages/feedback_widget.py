@@ -4,7 +4,6 @@ It takes no cookie, and so no session: what permits it is a key in its address, 
 read. Such a key may have the role ``feedback`` alone. Only pages of the setting ``widget_origins`` can show the form.
 """
 
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -14,12 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from modelops_pipelines.core.access.hosts import read_origins
-from modelops_pipelines.core.access.rates import Rate
-from modelops_pipelines.core.errors import ForbiddenError, InputError, LimitError, ModelOpsError, TransientError
+from modelops_pipelines.core.errors import (
+    ForbiddenError,
+    InputError,
+    ModelOpsError,
+    TransientError,
+    UnauthenticatedError,
+)
 from modelops_pipelines.gateway.access.keyring import Caller, Keyring
-from modelops_pipelines.gateway.access.sliding_windows import NANO, Quota, Scope
 from modelops_pipelines.gateway.http.errors import headers_of, status_of
-from modelops_pipelines.gateway.http.remedies import for_callers
 from modelops_pipelines.gateway.http.request_models import FeedbackMessage
 from modelops_pipelines.gateway.pages.files import TYPES, content_of
 from modelops_pipelines.gateway.pages.page_router import PageRouter, read_form
@@ -30,8 +32,7 @@ from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
 
 SCRIPT: Final = "widget.js"
-MOST: Final = Rate(300, 60, "300/minute")
-"""How much feedback a key may send by the widget to one worker: whoever reads the key could send it."""
+_REMEDY: Final = "Who runs the page puts an active key there, with the role feedback alone, for this endpoint"
 _OF_SCRIPT: Final = {
     "cache-control": "public, max-age=3600",
     "x-content-type-options": "nosniff",
@@ -60,7 +61,6 @@ class _Widget:
     def __init__(self, serving: Serving, keyring: Keyring, responses: Responses, origins: tuple[str, ...]) -> None:
         self._serving, self._keyring, self._responses = serving, keyring, responses
         self._policy = POLICY.replace("frame-ancestors 'none'", " ".join(("frame-ancestors 'self'", *origins)))
-        self._quota = Quota(Scope("widget", "", ""), MOST, MOST.amount, shared=False)
 
     async def show(self, request: Request) -> Response:
         given = {name: request.query_params.get(name, "") for name in ("key", "prediction_id")}
@@ -75,7 +75,7 @@ class _Widget:
         try:
             given = await read_form(request)
             caller, served = self._admit(request, given)
-            self._count(caller)
+            self._responses.public.count(caller)
             await self._responses.write_feedback(served, _message(given), caller.key_id)
         except ModelOpsError as error:
             return self._failed(request, given, error)
@@ -84,26 +84,18 @@ class _Widget:
     def _admit(self, request: Request, given: Mapping[str, str]) -> tuple[Caller, ServedEndpoint]:
         """Return who gives feedback on which endpoint.
 
-        Raises UnauthenticatedError, UnknownError, and ForbiddenError, also for a key that permits more.
+        Raises UnknownError, UnauthenticatedError and ForbiddenError, also for a key that permits more. Visitors learn
+        nothing of the key: neither its name nor what else it reaches.
         """
         endpoint = request.path_params["endpoint"]
-        caller = self._keyring.authenticate(given.get("key"), datetime.now(UTC))
-        caller.require("feedback", endpoint)
+        try:
+            caller = self._keyring.authenticate(given.get("key"), datetime.now(UTC))
+            caller.require("feedback", endpoint)
+        except (UnauthenticatedError, ForbiddenError) as error:
+            raise type(error)("The key of this page permits no feedback here", _REMEDY) from error
         if caller.key_id is not None and caller.permitted != {"feedback"}:
-            raise ForbiddenError(
-                f"{caller.shown} permits more than feedback, and whoever opens the page can read it",
-                "Revoke it, and make one for the page: modelops key create NAME --role feedback --endpoint ENDPOINT",
-            )
+            raise ForbiddenError("The key of this page permits more than feedback, and everybody can read it", _REMEDY)
         return caller, self._serving.endpoint(endpoint)
-
-    def _count(self, caller: Caller) -> None:
-        """Count the key's feedback; raises LimitError."""
-        now, who = time.monotonic_ns(), caller.key_id or ""
-        wait = self._quota.wait(who, now, self._quota.part)
-        if wait:
-            seconds = -(-wait // NANO)
-            raise LimitError(f"There is more than {MOST.text} of feedback", f"Try again in {seconds} s", seconds)
-        self._quota.hit(who, now)
 
     def _failed(self, request: Request, given: Mapping[str, str], error: ModelOpsError) -> Response:
         can_retry = isinstance(error, InputError | TransientError)
@@ -121,7 +113,7 @@ class _Widget:
         is_sent: bool = False,
         status: int = 200,
     ) -> Response:
-        remedy = "" if error is None else for_callers(error.remedy)
+        remedy = "" if error is None else error.remedy
         shown = {name: given.get(name, "") for name in ("key", "prediction_id", "comment")}
         said = {"error": error, "remedy": remedy, "is_form": is_form, "is_sent": is_sent}
         response = render("feedback_widget.html", {"given": shown, "address": request.url.path, **said}, status)

@@ -159,6 +159,7 @@ def _add_response_routes(router: Router, serving: Serving, responses: Responses)
     @router.post(f"{_ENDPOINT}/feedback", role="feedback", status_code=202, response_model=FeedbackRecorded)
     async def add_feedback(endpoint: EndpointName, message: FeedbackMessage, caller: CallerOf) -> dict[str, Any]:
         """Send a person's feedback on a prediction: rating, thumbs, comment, corrected label or categories."""
+        responses.public.count(caller)
         return await responses.write_feedback(serving.endpoint(endpoint), message, caller.key_id)
 
 

@@ -195,6 +195,6 @@ def write_draft(draft: Draft, caller: Caller) -> None:
 
 def describe_draft(draft: Draft, *, dry_run: bool) -> dict[str, Any]:
     """Return what was written, or would be, with the file's path within the project."""
-    file = f"{draft.path.parent.name}/{draft.path.name}"
+    file = draft.shown_path
     said = f"{file} {'would be' if dry_run else 'is'} written: endpoint {draft.spec.name}"
     return {"endpoint": draft.spec.name, "file": file, "yaml": draft.text, "dry_run": dry_run, "sentence": said}

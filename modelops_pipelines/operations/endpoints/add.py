@@ -16,15 +16,20 @@ import yaml
 
 from modelops_pipelines.core.endpoints.alert_rules import default_alerts
 from modelops_pipelines.core.endpoints.spec import SERVED, EndpointSpec
-from modelops_pipelines.core.errors import ConflictError, InputError, OnboardingError
+from modelops_pipelines.core.errors import ConflictError, Fault, InputError, OnboardingError
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.operations.endpoints.yaml.rules import describe_rule
 from modelops_pipelines.operations.endpoints.yaml.spec import ENDPOINT_TYPE
 from modelops_pipelines.store.filesystem.files import create_atomically, write_atomically
 from modelops_pipelines.store.settings import Settings
+from modelops_pipelines.store.state.endpoint_records import has_records
 from modelops_pipelines.store.stores import Stores
 
+COMPONENTS, COMPONENT_FILE = "defs", "defs.yaml"
+"""The folder in which a Dagster project has its components, and the file that declares one."""
+RESERVED = frozenset({"defs", "component"})
+TEMPLATE_MARKS = ("{{", "{%", "{#")
 LIMITS: Final = ("error_rate", "latency_p95_ms")
 """The kinds of the default alert rules whose limits a new endpoint may be given."""
 
@@ -82,6 +87,12 @@ class Draft:
     spec: EndpointSpec
     path: Path
     text: str
+    folder: Path
+
+    @property
+    def shown_path(self) -> str:
+        """The file's path from the project's folder of endpoints on."""
+        return str(self.path.relative_to(self.folder.parent))
 
     def write(self) -> None:
         """Write the file; raises ConflictError where there is one by now, or where it cannot be written."""
@@ -101,20 +112,51 @@ def draft_endpoint(settings: Settings, attributes: Mapping[str, Any]) -> Draft:
 
     Raises OnboardingError for attributes that are none, ConflictError where an endpoint or a file has this name.
     """
+    _require_plain(attributes)
     text = text_of(attributes)
     spec = _validated(text)
-    path = settings.endpoints / f"{spec.name}.yaml"
+    path = new_path(settings, spec.name)
     if path.exists() or spec.name in _names(settings):
         raise name_taken(spec.name)
-    return Draft(spec, path, text)
+    return Draft(spec, path, text, settings.endpoints)
+
+
+def _require_plain(attributes: Mapping[str, Any]) -> None:
+    """Raise OnboardingError for a template: Dagster would run it, with all that its process may do."""
+    faults = [
+        Fault("the new endpoint", 0, key, "has the marks of a template", f"Write it without {mark}")
+        for key, value in attributes.items()
+        for mark in TEMPLATE_MARKS
+        if mark in str(value)
+    ]
+    if faults:
+        raise OnboardingError(faults)
+
+
+def new_path(settings: Settings, name: str) -> Path:
+    """Return where an endpoint's file belongs: in a Dagster project each has a folder of its own, as a component.
+
+    Raises OnboardingError for a name that Dagster takes for the folder's own declaration.
+    """
+    folder = settings.endpoints
+    if folder.name != COMPONENTS and not any(folder.glob(f"*/{COMPONENT_FILE}")):
+        return folder / f"{name}.yaml"
+    if name in RESERVED:
+        raise OnboardingError(
+            [Fault("the new endpoint", 0, "name", f"'{name}' is a name of Dagster's here", "Choose another name")]
+        )
+    return folder / name / COMPONENT_FILE
 
 
 def require_unused(stores: Stores, name: str) -> None:
-    """Raise ConflictError for a name of an endpoint whose file is gone: its history and log would be taken over.
+    """Raise ConflictError for a name of an endpoint whose file is gone: what there is of it would be taken over.
 
-    Who changes the project's files may bring such an endpoint back; ``name`` is one that an endpoint can have.
+    That is its log in lake and spool, its reports, any row of the state, and what a key or a silence permits by its
+    name. Who changes the project's files may bring such an endpoint back; ``name`` is one that an endpoint can have.
     """
-    if stores.deployments.newest_events(name, None, 1) or (stores.settings.lake / name).exists():
+    settings = stores.settings
+    kept = any((folder / name).exists() for folder in (settings.lake, settings.spool, settings.reports))
+    if kept or has_records(stores.database, name, stores.now()):
         raise ConflictError(
             f"{name!r} was an endpoint's name before, and its history and log are kept under it",
             "Choose another name; to bring that endpoint back, put its file into the project",

@@ -8,6 +8,7 @@ from modelops_pipelines.core.endpoints.alert_rules import SEVERITIES
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import InputError, ModelOpsError
 from modelops_pipelines.core.tables.derivations import rule_kinds
+from modelops_pipelines.gateway.access.rule_files import require_for_rule
 from modelops_pipelines.gateway.http.errors import status_of
 from modelops_pipelines.gateway.http.remedies import for_callers
 from modelops_pipelines.gateway.pages.alerting.rule_form import CONDITIONS, fields_in, fields_of, rule_in
@@ -18,7 +19,6 @@ from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
 
 _RULES: Final = "/endpoints/{endpoint}/alert-rules"
-_FILE = "sql"
 _BLANK: Final[Mapping[str, Any]] = {"kind": "error_rate", "above": 0.1, "over": "1h"}
 
 
@@ -103,10 +103,9 @@ def add_rule_pages(pages: PageRouter, serving: Serving, stores: Stores) -> None:
 
 
 def _given(visit: Visit) -> dict[str, Any]:
-    """Return the rule of the form; raises ForbiddenError for a file of the host without the role admin."""
+    """Return the rule of the form; raises ForbiddenError for a file of the host without the role admin on all."""
     rule = rule_in(visit)
-    if _FILE in rule:
-        visit.caller.require("admin", visit.path["endpoint"])
+    require_for_rule(visit.caller, rule)
     return rule
 
 

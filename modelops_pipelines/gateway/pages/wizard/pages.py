@@ -1,5 +1,6 @@
 """The wizard's pages. Those up to the review ask; the last two write the endpoint's file, and lead on to its deploy."""
 
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from modelops_pipelines.core.access.api_keys import KEY_HEADER, KEY_VARIABLE
 from modelops_pipelines.core.endpoints.spec import ELSEWHERE, SERVED, EndpointSpec
 from modelops_pipelines.core.endpoints.validate import is_name
-from modelops_pipelines.core.errors import ConflictError, ForbiddenError, ModelOpsError, OnboardingError
+from modelops_pipelines.core.errors import ConflictError, ForbiddenError, ModelOpsError, OnboardingError, OverloadError
 from modelops_pipelines.gateway.access.endpoint_creation import is_own
 from modelops_pipelines.gateway.http.refused_versions import telling_why
 from modelops_pipelines.gateway.pages.files import ROOT
@@ -38,7 +39,7 @@ from modelops_pipelines.gateway.routes.onboarding import (
     write_draft,
 )
 from modelops_pipelines.gateway.worker.state_follower import Serving
-from modelops_pipelines.operations.endpoints.add import Draft, text_of
+from modelops_pipelines.operations.endpoints.add import Draft, new_path, text_of
 from modelops_pipelines.store.stores import Stores
 
 NEW: Final = f"{ROOT}/new"
@@ -50,6 +51,9 @@ OTHERS_SECONDS = 1.0
 """How old the file is before the page leads on, for the next request may go to another worker."""
 YAML = "application/yaml; charset=utf-8"
 UNPROCESSABLE = 422
+_WAITING = threading.BoundedSemaphore(4)
+_TRYING = threading.BoundedSemaphore(1)
+"""A review loads the version in processes of its own: those of one review at a time."""
 _REFUSED = (OnboardingError, ForbiddenError, ConflictError)
 
 
@@ -115,7 +119,7 @@ def _add_outcomes(pages: PageRouter, serving: Serving, stores: Stores) -> None:
     @pages.post("/new/download", role="operate", filters_teams=True)
     def download(visit: Visit) -> Answer:
         _, draft = _asked(stores, serving, visit)
-        headers = {"content-disposition": f'attachment; filename="{draft.path.name}"', "cache-control": "no-store"}
+        headers = {"content-disposition": f'attachment; filename="{draft.spec.name}.yaml"', "cache-control": "no-store"}
         return Response(draft.text, media_type=YAML, headers={**headers, "x-content-type-options": "nosniff"})
 
     @pages.get("/new/written", role="operate", filters_teams=True)
@@ -170,23 +174,42 @@ def _deployment(stores: Stores, visit: Visit, spec: EndpointSpec, version: str) 
     if spec.is_elsewhere or preview is None:
         return "", None
     asked = Asked(version_of(version), visit.caller.name, "", {"share": int(SHARE.default), "force": False})
+    if not _TRYING.acquire(blocking=False):
+        return "", OverloadError("Another version is being tried for a review", "Deploying it tries it in any case")
     try:
         with telling_why():
             return preview(stores, spec, asked), None
     except ModelOpsError as error:
         return "", error
+    finally:
+        _TRYING.release()
 
 
 def _taken_up(stores: Stores, serving: Serving, visit: Visit, name: str) -> EndpointSpec | None:
-    """Return an endpoint of the caller's; None when this worker has not taken it up after TAKEN_UP_SECONDS."""
-    until = time.monotonic() + TAKEN_UP_SECONDS
-    while is_name(name) and time.monotonic() < until:
-        served = serving.find(name)
-        is_theirs = served is not None and (visit.caller.sees(name) or is_own(visit.caller, served.spec.owners))
-        if served is not None and is_theirs and _is_older(stores.settings.endpoints / f"{name}.yaml", OTHERS_SECONDS):
-            return served.spec
-        time.sleep(LOOK_SECONDS)
-    return None
+    """Return an endpoint of the caller's; None when this worker has not taken it up after TAKEN_UP_SECONDS.
+
+    Few wait at once, and nobody for a file that is not there: threads that wait are missing to all other pages.
+    """
+    path = new_path(stores.settings, name) if is_name(name) else None
+    found = _theirs(serving, visit, name, path)
+    if found is not None or path is None or not path.is_file() or not _WAITING.acquire(blocking=False):
+        return found
+    try:
+        until = time.monotonic() + TAKEN_UP_SECONDS
+        while found is None and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
+            found = _theirs(serving, visit, name, path)
+        return found
+    finally:
+        _WAITING.release()
+
+
+def _theirs(serving: Serving, visit: Visit, name: str, path: Path | None) -> EndpointSpec | None:
+    """Return the caller's endpoint once this worker, and by the file's age each other one, has taken it up."""
+    served = serving.find(name)
+    is_theirs = served is not None and (visit.caller.sees(name) or is_own(visit.caller, served.spec.owners))
+    is_old = path is None or _is_older(path, OTHERS_SECONDS)
+    return served.spec if served is not None and is_theirs and is_old else None
 
 
 def _is_older(path: Path, seconds: float) -> bool:

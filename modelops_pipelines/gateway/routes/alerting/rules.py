@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 from fastapi import Path
 
+from modelops_pipelines.gateway.access.rule_files import require_for_rule
 from modelops_pipelines.gateway.http.alert_models import RuleInfo, RuleMessage, RuleTryInfo, RuleVersionInfo
 from modelops_pipelines.gateway.http.guarded_router import NAME_LENGTH, CallerOf, EndpointName, Router
 from modelops_pipelines.gateway.worker.state_follower import Serving
 from modelops_pipelines.store.stores import Stores
 
-_FILE = "sql"
 _RULES = "/endpoints/{endpoint}/alert-rules"
 RuleName = Annotated[str, Path(max_length=NAME_LENGTH)]
 
@@ -30,8 +30,7 @@ def add_rule_routes(router: Router, serving: Serving, stores: Stores) -> None:
 
         A rule with a SQL file of the gateway's host requires the role admin on all endpoints: errors quote the file.
         """
-        if _FILE in message.rule:
-            caller.require("admin", None)
+        require_for_rule(caller, message.rule)
         from modelops_pipelines.operations.alerting.life.change_rules import add_rule as add
 
         return vars(add(stores, serving.endpoint(endpoint).spec, message.rule, actor=caller.name))
@@ -41,10 +40,9 @@ def add_rule_routes(router: Router, serving: Serving, stores: Stores) -> None:
         """Try a rule before it is added: what it would have said of the last 30 days, and of synthetic requests.
 
         It takes seconds, and changes nothing; 503 while another rule is being tried. A rule with a SQL file of the
-        gateway's host requires the role admin.
+        gateway's host requires the role admin on all endpoints.
         """
-        if _FILE in message.rule:
-            caller.require("admin", endpoint)
+        require_for_rule(caller, message.rule)
         from modelops_pipelines.operations.testing.rule_trials.try_change import try_change
 
         return try_change(stores, serving.endpoint(endpoint).spec, message.rule).describe()

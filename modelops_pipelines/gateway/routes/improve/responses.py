@@ -9,6 +9,7 @@ from modelops_pipelines.core.capture.keyed_labels import labels_record
 from modelops_pipelines.core.capture.spool_records import Feedback, Origin, feedback_row, label_row, response_record
 from modelops_pipelines.core.errors import InputError
 from modelops_pipelines.core.ids import RequestId, parse_prediction_id
+from modelops_pipelines.gateway.access.public_feedback import PublicFeedback
 from modelops_pipelines.gateway.bodies.headers import parse_time
 from modelops_pipelines.gateway.hot_path.durable_capture import Capture
 from modelops_pipelines.gateway.http.request_models import FeedbackMessage, Label, LabelMessage, LabelsMessage
@@ -25,6 +26,7 @@ class Responses:
     def __init__(self, capture: Capture, secret: bytes) -> None:
         """Write to the worker's spool; ``secret`` verifies prediction ids."""
         self._capture, self._secret = capture, secret
+        self.public = PublicFeedback()
         self._recent: OrderedDict[str, None] = OrderedDict()
 
     async def write_labels(

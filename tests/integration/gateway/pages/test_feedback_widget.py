@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from modelops_pipelines.core.access.api_keys import grant
-from modelops_pipelines.gateway.pages.feedback_widget import MOST
+from modelops_pipelines.gateway.access.public_feedback import MOST
 from tests.support.browsing import chromium
 from tests.support.gateway import RunningGateway, running_gateway, wait_for_keys
 from tests.support.programs import needs
@@ -121,17 +121,17 @@ def test_it_takes_and_sets_no_cookie(widget: Widget) -> None:
 @pytest.mark.parametrize(
     ("key", "endpoint", "status", "said"),
     [
-        ("", "cancer", 401, "An API key is required"),
-        ("sk_live_x", "cancer", 401, "malformed"),
-        ("gone", "cancer", 401, "revoked"),
-        ("other", "cancer", 403, "not scoped to an endpoint"),
-        ("page", "ghost", 403, "not scoped to an endpoint"),
-        ("read", "cancer", 403, "lacks the required role"),
-        ("operate", "cancer", 403, "lacks the required role"),
+        ("", "cancer", 401, "permits no feedback here"),
+        ("sk_live_x", "cancer", 401, "permits no feedback here"),
+        ("gone", "cancer", 401, "permits no feedback here"),
+        ("gone", "ghost", 401, "permits no feedback here"),
+        ("other", "cancer", 403, "permits no feedback here"),
+        ("page", "ghost", 403, "permits no feedback here"),
+        ("read", "cancer", 403, "permits no feedback here"),
+        ("operate", "cancer", 403, "permits no feedback here"),
         ("predict", "cancer", 403, "permits more than feedback"),
         ("admin", "cancer", 403, "permits more than feedback"),
         ("both", "cancer", 403, "permits more than feedback"),
-        ("gone", "ghost", 401, "revoked"),
     ],
 )
 def test_a_key_that_may_not(widget: Widget, key: str, endpoint: str, status: int, said: str) -> None:
@@ -141,6 +141,7 @@ def test_a_key_that_may_not(widget: Widget, key: str, endpoint: str, status: int
     for answer in (shown, sent):
         assert (status, True) == (answer.status_code, said in answer.text), answer.text
         assert "<form" not in answer.text
+        assert not any(f"{name} " in answer.text.split("<main>")[1] for name in ("elsewhere", "gone", "both"))
     assert before == len(widget.said(widget.predictions[0]))
 
 
@@ -197,6 +198,8 @@ def test_a_key_is_not_taken_without_end(widget: Widget) -> None:
     assert 1 <= int(late.headers["retry-after"]) <= MOST.seconds
     assert "late" in late.text
     assert 200 == widget.send(comment="another key").status_code
+    said, key = {"prediction_id": widget.predictions[0], "rating": 1}, {"x-api-key": widget.keys["busy"]}
+    assert 429 == widget.gateway.client.post("/endpoints/cancer/feedback", json=said, headers=key).status_code
 
 
 def test_who_may_show_it_in_a_frame(widget: Widget) -> None:

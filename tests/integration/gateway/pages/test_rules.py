@@ -48,6 +48,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         "root": grant("root", ["admin"]),
         "bob": grant("bob", ["operate"], endpoints=["cancer"]),
         "eve": grant("eve", ["read"], endpoints=["cancer"]),
+        "chief": grant("chief", ["admin"], endpoints=["cancer"]),
     }
     keys = {name: stores.keys.create(one, now=stores.now(), actor="test").text for name, one in wanted.items()}
     with running_gateway(project, ready=False) as gateway:
@@ -123,12 +124,17 @@ def test_a_rule_of_the_yaml_is_copied_and_not_changed(browser: Browser, desk: De
     assert 404 == browser.send(f"{RULES}/nothing/remove", follow=False).status_code
 
 
-def test_a_file_of_the_host_takes_an_admin(browser: Browser, desk: Desk) -> None:
-    _signed_in(browser, desk, "bob").open(f"{RULES}/edit")
+@pytest.mark.parametrize(("who", "said"), [("bob", "lacks the required role"), ("chief", "is not scoped to")])
+def test_a_file_of_the_host_takes_an_admin_on_all_endpoints(browser: Browser, desk: Desk, who: str, said: str) -> None:
+    """Errors quote the file, which may be another endpoint's: pages ask what the routes ask."""
+    _signed_in(browser, desk, who).open(f"{RULES}/edit")
     fields = {"kind": "sql", "sql": "/etc/passwd", "condition": "above", "limit": "1"}
-    for path in (RULES, f"{RULES}/try"):
-        answer = browser.send(path, follow=False, **fields)
-        assert (403, True) == (answer.status_code, "lacks the required role" in answer.text)
+    rule, key = {"kind": "sql", "sql": "/etc/passwd", "above": 1}, {"x-api-key": desk.keys[who]}
+    for path in ("", "/try"):
+        answer = browser.send(f"{RULES}{path}", follow=False, **fields)
+        assert (403, True) == (answer.status_code, said in answer.text)
+        route = desk.gateway.client.post(f"{RULES}{path}", json={"rule": rule}, headers=key)
+        assert (403, True) == (route.status_code, said in route.text)
 
 
 def test_a_reader_sees_the_verdicts_and_changes_nothing(browser: Browser, desk: Desk) -> None:

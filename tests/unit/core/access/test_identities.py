@@ -83,7 +83,7 @@ def test_what_is_no_name_is_refused(name: Any) -> None:
         person_of(TEAMS, claims(email=name))
 
 
-@pytest.mark.parametrize("verified", [False, "false"])
+@pytest.mark.parametrize("verified", [False, "false", 0, None, "no", "False ", "", [], [False], {}], ids=repr)
 def test_an_address_that_is_not_verified_is_refused(verified: Any) -> None:
     by_address = replace(TEAMS, name_claim="sub", groups_claim="email")
     for provider in (TEAMS, by_address):

@@ -3,16 +3,22 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from modelops_pipelines.core.access.api_keys import grant
 from modelops_pipelines.core.endpoints.alert_rules import default_alerts
 from modelops_pipelines.core.endpoints.spec import TASKS, EndpointSpec
 from modelops_pipelines.core.errors import ConflictError, InputError, OnboardingError
-from modelops_pipelines.operations.endpoints.add import NewEndpoint, draft_endpoint, remember_registry
+from modelops_pipelines.operations.alerting.life.act_on_alerts import silence
+from modelops_pipelines.operations.endpoints.add import NewEndpoint, draft_endpoint, remember_registry, require_unused
 from modelops_pipelines.operations.endpoints.load import read_endpoint
 from modelops_pipelines.store.settings import Settings, load_settings
+from modelops_pipelines.store.state.improve.review_items import ReviewItem
+from tests.fakes.raised_alerts import raised
+from tests.support.project import make_project
 
 CHURN = {"name": "churn", "model_name": "customer-churn", "task": "binary_classification", "label": "left"}
 
@@ -44,6 +50,51 @@ def test_a_name_that_is_none_writes_nothing(name: str, tmp_path: Path) -> None:
     with pytest.raises(OnboardingError, match="the new endpoint"):
         added(load_settings(tmp_path, {}), {**CHURN, "name": name})
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mark", ["{{ 1 }}", "{% if %}", "{# note #}"])
+@pytest.mark.parametrize("key", ["description", "label", "owners", "classes", "positive_label", "model_name"])
+def test_a_template_is_refused_since_dagster_would_run_it(key: str, mark: str, tmp_path: Path) -> None:
+    value = [f"a{mark}"] if key in ("owners", "classes") else f"a{mark}"
+    with pytest.raises(OnboardingError, match=f"{key}: has the marks of a template"):
+        draft_endpoint(load_settings(tmp_path, {}), {**CHURN, key: value})
+
+
+def test_in_a_dagster_project_an_endpoint_is_a_component_of_its_own(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, {"MODELOPS_ENDPOINTS": "clinic/defs"})
+    path = added(settings, CHURN)
+    assert settings.endpoints / "churn" / "defs.yaml" == path
+    assert "defs/churn/defs.yaml" == draft_endpoint(settings, {**CHURN, "name": "other"}).shown_path.replace(
+        "other", "churn"
+    )
+    with pytest.raises(ConflictError, match="There is an endpoint 'churn' already"):
+        added(settings, CHURN)
+    for name in ("defs", "component"):
+        with pytest.raises(OnboardingError, match="is a name of Dagster's here"):
+            added(settings, {**CHURN, "name": name})
+
+
+@pytest.mark.parametrize("left", ["log", "spool", "reports", "alert", "rule", "silence", "key", "review"])
+def test_a_name_of_which_anything_is_left_is_not_given_to_another(left: str, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    stores, now = project.stores, project.stores.now()
+    require_unused(stores, "ghost")
+    if left in ("log", "spool", "reports"):
+        (getattr(stores.settings, {"log": "lake"}.get(left, left)) / "ghost").mkdir(parents=True)
+    elif left == "alert":
+        raised(stores, "ghost")
+    elif left == "rule":
+        stores.runtime_rules.add("ghost", "slow", {"kind": "error_rate", "above": 0.1}, now, "ann")
+    elif left == "silence":
+        silence(stores, {"endpoint": "ghost"}, reason="why", actor="ann", until=now + timedelta(days=1))
+    elif left == "key":
+        stores.keys.create(grant("old", ["read"], endpoints=["ghost"]), now=now, actor="ann")
+    else:
+        stores.review_items.add([ReviewItem("ghost", "p-0", now, "1", "random", 1.0, None, 1, now, {})])
+    with pytest.raises(ConflictError, match="'ghost' was an endpoint's name before"):
+        require_unused(stores, "ghost")
+    require_unused(stores, "ghosts")
+    stores.database.close()
 
 
 @pytest.mark.parametrize("task", TASKS)

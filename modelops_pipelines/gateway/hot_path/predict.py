@@ -277,8 +277,9 @@ class Predictor:
         except ModelOpsError as error:
             answer = error_answer(error, request.text)
         took = exchange.milliseconds_until_now if call.started else exchange.milliseconds
-        judged, is_hit = _judged(exchange, failed=failed), exchange.cache_hit and answer.status == OK
-        served.live.add(time.time(), request.rows, answer.status, took, judged, cache_hit=is_hit)
+        if not exchange.is_test:
+            judged, is_hit = _judged(exchange, failed=failed), exchange.cache_hit and answer.status == OK
+            served.live.add(time.time(), request.rows, answer.status, took, judged, cache_hit=is_hit)
         if answer.status == OK:
             _time_again(exchange, served)
             if served.cache is not None:
@@ -290,11 +291,11 @@ class Predictor:
 
 
 def _judged(exchange: Exchange, *, failed: bool) -> Judged | None:
-    """Return what the guards count of the request; None for a test call, and when no version was asked.
+    """Return what the guards count of a request that is no test call; None when no version was asked.
 
     So for a hit of the cache, which says nothing of the version: the busier one would have more of them.
     """
-    if exchange.variant is None or exchange.is_test or exchange.cache_hit:
+    if exchange.variant is None or exchange.cache_hit:
         return None
     caller = exchange.call.user or exchange.call.session
     failed = failed and exchange.status >= INTERNAL_ERROR

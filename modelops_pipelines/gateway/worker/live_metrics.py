@@ -70,7 +70,7 @@ class LiveMetrics:
     ) -> None:
         """Count one request (``now`` in seconds).
 
-        ``judged`` is None when no version answered, as with a ``cache_hit``, and for test calls.
+        ``judged`` is None when no version answered, as with a ``cache_hit``. Test calls are not counted.
         """
         with self._lock:
             current = self._current(int(now))

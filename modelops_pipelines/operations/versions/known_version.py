@@ -7,7 +7,7 @@ from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import RegistryError
 from modelops_pipelines.core.models.classes import TAG, missing_classes
 from modelops_pipelines.operations.endpoints.served_here import require_served_here
-from modelops_pipelines.operations.lake.endpoint_tables import check_inputs, check_types
+from modelops_pipelines.operations.lake.endpoint_tables import check_inputs, check_types, refuse_clashes
 from modelops_pipelines.operations.versions.copies import clean_copies, with_files
 from modelops_pipelines.operations.versions.signed_versions import fetch_signature
 from modelops_pipelines.store.state.release.deployments import required_version
@@ -41,6 +41,7 @@ def known_version(stores: Stores, spec: EndpointSpec, version: str, *, fits: boo
         fetch_signature(stores, spec, found)
         return required_version(stores.deployments, spec.model_name, version)
     if fits:
+        refuse_clashes(spec, found.inputs)  # another endpoint of the model may have had it recorded
         check_types(stores, spec, found.inputs)
     fetch_signature(stores, spec, found)
     if found.classes_from == TAG or missing_classes(

@@ -119,11 +119,12 @@ def test_a_replayed_request_is_logged_at_its_own_time(serving: tuple[Project, Ru
     assert (row["event_time"].isoformat(), row["source"]) == ("2013-06-01T10:00:00+00:00", "replay")
 
 
-def test_live_metrics_count_requests_rows_and_both_kinds_of_error(project: Project) -> None:
+def test_live_metrics_count_requests_rows_and_both_kinds_of_error_and_no_test_call(project: Project) -> None:
     deploy_version(project, train_first(project))
     with running_gateway(project) as gateway:
         for rows in (ROWS, ROWS[:1], [], [dict.fromkeys(FEATURES)]):
             gateway.predict(rows)
+            gateway.predict(rows, **{"X-Test-Call": "1"})  # is in no metric: nobody is woken by a try
         found = gateway.client.get("/endpoints/cancer/metrics?window=1h").json()
     counts = ("requests", "predictions", "client_errors", "server_errors", "error_rate", "window_seconds")
     assert [found[name] for name in counts] == [4, 4, 1, 1, 0.25, 3600]

@@ -27,6 +27,7 @@ from modelops_pipelines.operations.metrics.estimated_quality import estimate_qua
 from modelops_pipelines.operations.metrics.quality import measure_quality
 from modelops_pipelines.operations.metrics.service import measure_service
 from modelops_pipelines.operations.models.example_request import example_body
+from modelops_pipelines.operations.versions.known_version import known_version
 from tests.fakes.records import START, VERSION, label_row, request_record, write_segment
 from tests.fakes.trainers import logistic
 from tests.support.project import CANCER_YAML, Project, make_project
@@ -182,3 +183,9 @@ def test_a_label_is_no_feature_that_the_log_keeps_under_another_name(
     spec = replace(project.spec, label=label, features=(), segments=())
     with pytest.raises(SchemaError, match=f"{feature} of model 'tumours' are named like the label"):
         check_inputs(project.stores, spec, {column_of(feature): "text"})
+
+
+def test_a_version_that_another_endpoint_had_recorded_is_held_to_the_label_too(project: Project) -> None:
+    project.stores.deployments.record_version(replace(VERSION, version="7"))
+    with pytest.raises(SchemaError, match="x of model 'tumours' are named like the label"):
+        known_version(project.stores, replace(project.spec, label="x", features=(), segments=()), "7")

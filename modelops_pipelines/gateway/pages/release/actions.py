@@ -53,6 +53,7 @@ class Action:
     run: Run
     fields: tuple[Field, ...] = ()
     needs_version: bool = False
+    needs_reason: bool = False
     is_dangerous: bool = False
     preview: Run | None = None
 
@@ -207,6 +208,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
             "What the newest rollback removed answers again, with the shares that it had. Say why.",
             _undo,
             (Field("force", "Although a guard rolled it back", "tick", "needs the role admin"),),
+            needs_reason=True,
             is_dangerous=True,
             preview=partial(_undo, dry_run=True),
         ),
@@ -277,7 +279,8 @@ def asked_of(action: Action, visit: Visit) -> Asked:
     values = {field.name: _value(field, visit) for field in action.fields}
     if values.get("force"):
         visit.caller.require("admin", visit.path["endpoint"])
-    return Asked(version, visit.caller.name, visit.text("reason", LONGEST_REASON), values)
+    reason = visit.required("reason", LONGEST_REASON) if action.needs_reason else visit.text("reason", LONGEST_REASON)
+    return Asked(version, visit.caller.name, reason, values)
 
 
 def _value(field: Field, visit: Visit) -> Any:

@@ -238,7 +238,7 @@ def test_an_unknown_table_is_not_found(browser: Browser) -> None:
 
 def test_an_endpoint_without_data_says_what_to_do(browser: Browser) -> None:
     assert 200 == browser.open("/endpoints/empty").status_code
-    for said in ("No requests in this range", "modelops try empty", "modelops labels import empty FILE", "slos"):
+    for said in ("No requests in this range", "test calls do not count", "modelops labels import empty FILE", "slos"):
         assert said in browser.text
     assert browser.client.get("/ui/endpoints/empty/drift.csv").text.startswith("window_start,model_version,column")
 

@@ -217,7 +217,8 @@ class PageRouter:
         return self._show_error(visit, error)
 
     def _show_error(self, visit: Visit, error: ModelOpsError) -> Response:
-        page = Page("error.html", {"error": error, "remedy": for_callers(error.remedy)}, status_of(error))
+        back = visit.came_from if visit.request.method == "POST" else ""
+        page = Page("error.html", {"error": error, "remedy": for_callers(error.remedy), "back": back}, status_of(error))
         caller = None if visit.caller is NOBODY else visit.caller
         response = self._render(visit, caller, page)
         response.headers.update({name: value for name, value in headers_of(error).items() if name == "retry-after"})

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +20,7 @@ from starlette.responses import Response
 from modelops_pipelines.core.access.sessions import LIFETIME
 from modelops_pipelines.core.errors import ForbiddenError, InputError
 from modelops_pipelines.gateway.access.keyring import Caller
+from modelops_pipelines.gateway.pages.files import ROOT
 
 VISIT, SESSION, SAID, FLOW = "modelops_visit", "modelops_session", "modelops_said", "modelops_flow"
 TOKEN: Final = "token"  # noqa: S105 - a field's name
@@ -53,6 +55,13 @@ class Visit:
         """The address of this page within the gateway, with its query."""
         url = self.request.url
         return f"{url.path}?{url.query}" if url.query else url.path
+
+    @property
+    def came_from(self) -> str:
+        """The address of the page of ours that a form was sent from; "" for any other."""
+        before = urlsplit(self.request.headers.get("referer", ""))
+        is_ours = before.netloc == self.request.url.netloc and before.path.startswith(f"{ROOT}/")
+        return f"{before.path}?{before.query}" if is_ours and before.query else before.path if is_ours else ""
 
     @property
     def is_fragment(self) -> bool:

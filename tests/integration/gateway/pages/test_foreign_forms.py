@@ -104,3 +104,23 @@ def test_a_form_that_is_too_large_or_cannot_be_read_is_refused(browser: Browser)
 def test_an_unknown_address_is_told_as_a_page(browser: Browser) -> None:
     answer = browser.client.get("/ui/static/000000000000/passwd", follow_redirects=True)
     assert (404, "text/html; charset=utf-8") == (answer.status_code, answer.headers["content-type"])
+
+
+@pytest.mark.parametrize(
+    ("before", "shown"),
+    [
+        ("{base}/ui/alerts/3?a=<b>", 'href="/ui/alerts/3?a=&lt;b&gt;"'),
+        ("https://evil.example/ui/alerts", None),
+        ("{base}/docs", None),
+        ("{base}//evil.example/ui/", None),
+        ("javascript:alert(1)", None),
+        ("", None),
+    ],
+)
+def test_an_error_leads_back_to_the_page_of_ours_that_had_the_form(
+    browser: Browser, before: str, shown: str | None
+) -> None:
+    given = before.format(base=str(browser.client.base_url).rstrip("/"))
+    text = browser.client.post("/ui/sign-out", data={"token": "0"}, headers={"referer": given}).text
+    assert "evil" not in text
+    assert (shown is not None, True) == ("Back to the page" in text, shown is None or shown in text)

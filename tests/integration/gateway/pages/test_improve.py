@@ -120,7 +120,7 @@ def test_a_reader_sees_and_judges_nothing(browser: Browser, project: Project, ke
 def test_feedback_is_flagged_and_deleted(browser: Browser, keys: dict[str, str]) -> None:
     browser.sign_in(keys["ann"])
     page = browser.open(IMPROVE).text
-    number = page.split("/improve/feedback/")[1].split("/")[0]
+    number = page.split("/flag")[0].rsplit("/", 1)[1]
     browser.send(f"{IMPROVE}/feedback/{number}/flag")
     assert "The feedback is flagged for review" in browser.text
     browser.send(f"{IMPROVE}/feedback/{number}/unflag")

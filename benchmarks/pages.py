@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -95,6 +96,10 @@ def measure(project: Project, viewers: int, seconds: float) -> None:
             ("alerts", "/ui/alerts", {}),
         ):
             _print_page(name, server.pid, lambda p=path, h=headers: ask(p, h), 1 if "first" in name else REPEATS)  # type: ignore[misc]
+        seen = unescape(
+            ask(f"/ui/endpoints/{FIRST}?range=30d")[1].decode().split('id="live" hx-get="')[1].split('"')[0]
+        )
+        _print_page("endpoint, unchanged", server.pid, lambda: ask(seen, FRAGMENT), REPEATS, http.client.NO_CONTENT)
         _beside_predictions(server.pid, ask, viewers, seconds)
 
 
@@ -105,7 +110,9 @@ def _is_ready(ask: Callable[..., tuple[int, bytes]]) -> bool:
         return False
 
 
-def _print_page(name: str, pid: int, ask: Callable[[], tuple[int, bytes]], repeats: int) -> None:
+def _print_page(
+    name: str, pid: int, ask: Callable[[], tuple[int, bytes]], repeats: int, expected: int = http.client.OK
+) -> None:
     taken, size = [], 0
     before = Tree(pid).cpu_seconds
     for _ in range(repeats):
@@ -113,7 +120,7 @@ def _print_page(name: str, pid: int, ask: Callable[[], tuple[int, bytes]], repea
         status, content = ask()
         taken.append((time.perf_counter() - started) * 1000)
         size = len(content)
-        if status != http.client.OK:
+        if status != expected:
             raise SystemExit(f"{name} answered {status}")
     spent = (Tree(pid).cpu_seconds - before) / repeats * 1000
     print(f"{name:24} {median(taken):7.1f} ms, {spent:6.1f} ms of CPU, {size / 1024:6.0f} KiB", flush=True)

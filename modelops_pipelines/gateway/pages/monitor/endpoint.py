@@ -31,7 +31,7 @@ def add_endpoint_page(pages: PageRouter, serving: Serving, stores: Stores) -> No
     @pages.get(_ENDPOINT, role="read")
     def show_endpoint(visit: Visit) -> Answer:
         spec = serving.endpoint(visit.path["endpoint"]).spec
-        facts = _facts(stores, spec, visit.query)
+        facts = _facts(stores, spec, visit.query, is_whole=not visit.is_fragment)
         if visit.is_fragment and visit.query.get("seen") == facts["digest"]:
             return Response(status_code=UNCHANGED, headers=dict(HEADERS))
         return Page("endpoint.html", {**facts, "now_live": _live(serving, spec)}, section="overview")
@@ -53,14 +53,15 @@ def add_endpoint_page(pages: PageRouter, serving: Serving, stores: Stores) -> No
         return csv_response(export(stores, spec, table, selection.windows, version=selection.version, segment=segment))
 
 
-def _facts(stores: Stores, spec: EndpointSpec, query: Mapping[str, str]) -> dict[str, Any]:
+def _facts(stores: Stores, spec: EndpointSpec, query: Mapping[str, str], *, is_whole: bool) -> dict[str, Any]:
+    """Return what the page shows; the versions to choose from stand on the whole page alone."""
     from modelops_pipelines.operations.metrics.window_rows import segment_text
     from modelops_pipelines.operations.reports.health.facts import current_facts, shown_measures
     from modelops_pipelines.operations.reports.health.kept import kept_health, kept_measures
     from modelops_pipelines.operations.reports.health.selection import RANGES, USUAL
     from modelops_pipelines.operations.reports.health.sources import sources_of
 
-    selection, registered = _selected(stores, spec, query)
+    selection, registered = _selected(stores, spec, query, with_versions=is_whole)
     kept = kept_measures(stores, spec, selection)
     measured, current = kept.measured, current_facts(stores, spec, kept.measured, kept_health(stores, spec))
     lasting = {name: value for name, value in current.items() if name != "now"}
@@ -86,8 +87,10 @@ def _facts(stores: Stores, spec: EndpointSpec, query: Mapping[str, str]) -> dict
     }
 
 
-def _selected(stores: Stores, spec: EndpointSpec, query: Mapping[str, str]) -> tuple[Any, list[str]]:
-    """Return what is chosen, and the registered versions; raises InputError for what there is not."""
+def _selected(
+    stores: Stores, spec: EndpointSpec, query: Mapping[str, str], *, with_versions: bool = False
+) -> tuple[Any, list[str]]:
+    """Return what is chosen, and the registered versions if they matter; raises InputError for what there is not."""
     from modelops_pipelines.operations.metrics.window_rows import segment_text
     from modelops_pipelines.operations.reports.health.kept import kept_measures
     from modelops_pipelines.operations.reports.health.selection import (
@@ -99,7 +102,8 @@ def _selected(stores: Stores, spec: EndpointSpec, query: Mapping[str, str]) -> t
 
     windows = windows_of(query.get("range", ""), spec)
     version, segment = query.get("version") or None, query.get("segment") or None
-    registered = [one.version for one in stores.deployments.versions(spec.model_name)]
+    matter = with_versions or version is not None
+    registered = [one.version for one in stores.deployments.versions(spec.model_name)] if matter else []
     unsure = (version is not None and version not in registered) or segment is not None
     everything = kept_measures(stores, spec, Selection(windows)).measured if unsure else None
     if version is not None and everything is not None:

@@ -55,9 +55,10 @@ def shown(request: pytest.FixtureRequest, site: Site) -> Iterator[tuple[str, Tab
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_a_page_looks_as_before(shown: tuple[str, Tab], name: str) -> None:
+def test_a_page_looks_as_before_and_shuts_nobody_out(shown: tuple[str, Tab], name: str) -> None:
     size, tab = shown
     tab.open(PLACES[name])
+    assert (False, []) == (tab.scrolls_sideways(), tab.serious())
     found, kept = cells(tab), LOOKS / f"{name.replace(' ', '-')}-{size}.png"
     if os.environ.get("UPDATE_GOLDEN") == "1":
         LOOKS.mkdir(exist_ok=True)

@@ -48,6 +48,11 @@ class Bench:
         """Return the endpoint's test calls, after all that was captured is ingested."""
         return [row for row in log_of(self.project, self.specs[name]) if row["source"] == "test"]
 
+    def live(self, name: str) -> int:
+        """Return how many requests the endpoint's live numbers have."""
+        key = {"x-api-key": self.keys["ann"].text}
+        return int(self.gateway.client.get(f"/endpoints/{name}/metrics?window=1h", headers=key).json()["requests"])
+
 
 def _typed(_frame: Any, _context: Any) -> Any:
     import mlflow

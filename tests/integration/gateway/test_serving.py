@@ -210,7 +210,7 @@ def test_a_spool_that_cannot_be_written_withholds_the_answer_until_it_can(projec
         health = gateway.client.get("/health")
         blocked.unlink()
         answered = gateway.predict(ROWS)
-        assert gateway.client.get("/health").status_code == 200
+        wait_until(lambda: gateway.client.get("/health").status_code == 200, 30)
     error = refused.json()["error"]
     assert (refused.status_code, error["code"], refused.headers["retry-after"]) == (503, "capture", "1")
     assert error["message"] == "The spool cannot be written (Not a directory), so the answer is withheld"

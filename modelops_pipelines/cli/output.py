@@ -34,6 +34,16 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -
         echo(table(rows))
 
 
+def show_page(items: Sequence[Mapping[str, Any]], next_cursor: str | None, *, as_json: bool, empty: str) -> None:
+    """Print a page of a list: as JSON with its cursor, or as ``show_rows`` does, then how to see the next page."""
+    if as_json:
+        show_value({"items": items, "next_cursor": next_cursor}, as_json=True)
+        return
+    show_rows(items, as_json=False, empty=empty)
+    if next_cursor:
+        echo(f"more: --cursor {next_cursor}", err=True)
+
+
 def show_value(value: Mapping[str, Any], *, as_json: bool) -> None:
     """Print one object as JSON, or as lines of name and value."""
     if as_json:

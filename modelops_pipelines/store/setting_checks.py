@@ -39,14 +39,14 @@ _LEAST_SECONDS = {"request_seconds": 1.0, "idle_seconds": 1.0, "monitoring_secon
 def number(name: str, value: object) -> float:
     """Return the number that a setting is set to: whole, unless it is one of seconds."""
     try:
-        number = float(str(value))
+        found = float(str(value))
     except ValueError:
-        number = -1.0
+        found = -1.0
     least, most, kind = _range(name)
     whole = not name.endswith("_seconds")
-    if not least <= number <= most or (whole and number != int(number)):
+    if not least <= found <= most or (whole and found != int(found)):
         raise SettingsError(f"The setting {name} is {value!r}", f"Set {ENVIRONMENT[name]} to {kind}")
-    return int(number) if whole else number
+    return int(found) if whole else found
 
 
 def _range(name: str) -> tuple[float, float, str]:

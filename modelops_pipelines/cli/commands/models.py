@@ -12,7 +12,7 @@ from modelops_pipelines.cli.commands.environments import environment
 from modelops_pipelines.cli.commands.improve.lineage import why_version
 from modelops_pipelines.cli.commands.signing import sign, verify
 from modelops_pipelines.cli.exit_codes import EXIT_PERMANENT
-from modelops_pipelines.cli.output import as_text, echo, json_option, show_rows, show_value
+from modelops_pipelines.cli.output import as_text, echo, json_option, show_page, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores
 from modelops_pipelines.core.release.deployment_states import STAGES
 from modelops_pipelines.operations.endpoints.configurations import read_configurations
@@ -54,12 +54,7 @@ def list_versions(endpoint: str, stage: str | None, limit: int, cursor: str | No
 
     stores = open_stores()
     page = versions_page(stores, endpoint_named(stores, endpoint), stage, cursor, limit)
-    if as_json:
-        show_value({"items": page.items, "next_cursor": page.next_cursor}, as_json=True)
-        return
-    show_rows(page.items, as_json=False, empty="There are no such versions.")
-    if page.next_cursor:
-        echo(f"more: --cursor {page.next_cursor}", err=True)
+    show_page(page.items, page.next_cursor, as_json=as_json, empty="There are no such versions.")
 
 
 @model.command("registered")
@@ -79,12 +74,7 @@ def list_registered(name: str | None, part: str, limit: int, cursor: str | None,
         if name is None
         else model_versions_page(stores, scope, name, cursor, limit)
     )
-    if as_json:
-        show_value({"items": page.items, "next_cursor": page.next_cursor}, as_json=True)
-        return
-    show_rows(page.items, as_json=False, empty="There are no such models.")
-    if page.next_cursor:
-        echo(f"more: --cursor {page.next_cursor}", err=True)
+    show_page(page.items, page.next_cursor, as_json=as_json, empty="There are no such models.")
 
 
 @model.command("test")

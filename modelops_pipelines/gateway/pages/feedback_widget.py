@@ -113,9 +113,8 @@ class _Widget:
         is_sent: bool = False,
         status: int = 200,
     ) -> Response:
-        remedy = "" if error is None else error.remedy
         shown = {name: given.get(name, "") for name in ("key", "prediction_id", "comment")}
-        said = {"error": error, "remedy": remedy, "is_form": is_form, "is_sent": is_sent}
+        said = {"error": error, "is_form": is_form, "is_sent": is_sent}
         response = render("feedback_widget.html", {"given": shown, "address": request.url.path, **said}, status)
         response.headers["content-security-policy"] = self._policy
         del response.headers["x-frame-options"]

@@ -8,7 +8,7 @@ from functools import partial
 
 import click
 
-from modelops_pipelines.cli.output import echo, json_option, show_change, show_rows, show_value
+from modelops_pipelines.cli.output import echo, json_option, show_change, show_page, show_rows, show_value
 from modelops_pipelines.cli.project import actor, open_stores, parse_moment, require_endpoint
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import RegistryError
@@ -152,12 +152,7 @@ def deployments(endpoint: str | None, status: str | None, limit: int, cursor: st
     from modelops_pipelines.operations.release.listing import deployments_page
 
     page = deployments_page(open_stores(), [endpoint] if endpoint else None, status, cursor, limit)
-    if as_json:
-        show_value({"items": page.items, "next_cursor": page.next_cursor}, as_json=True)
-        return
-    show_rows(page.items, as_json=False, empty="There are no such deployments.")
-    if page.next_cursor:
-        echo(f"more: --cursor {page.next_cursor}", err=True)
+    show_page(page.items, page.next_cursor, as_json=as_json, empty="There are no such deployments.")
 
 
 def _require_reason(reason: str, *, force: bool) -> None:

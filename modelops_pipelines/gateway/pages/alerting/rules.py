@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote
 
 from modelops_pipelines.core.endpoints.alert_rules import SEVERITIES
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
@@ -12,7 +11,7 @@ from modelops_pipelines.gateway.access.rule_files import require_for_rule
 from modelops_pipelines.gateway.http.errors import status_of
 from modelops_pipelines.gateway.http.remedies import for_callers
 from modelops_pipelines.gateway.pages.alerting.rule_form import CONDITIONS, fields_in, fields_of, rule_in
-from modelops_pipelines.gateway.pages.files import ROOT
+from modelops_pipelines.gateway.pages.files import endpoint_address
 from modelops_pipelines.gateway.pages.page_router import Answer, Done, Page, PageRouter
 from modelops_pipelines.gateway.pages.visits import Visit
 from modelops_pipelines.gateway.worker.state_follower import Serving
@@ -67,7 +66,9 @@ def add_rule_pages(pages: PageRouter, serving: Serving, stores: Stores) -> None:
         except InputError as error:
             return _form(visit, fields_in(visit), error)
         said = f"Rule {made.name} is in force (version {made.version})"
-        return Done(f"{said}: windows that change from now on are judged by it.", _address(spec.name))
+        return Done(
+            f"{said}: windows that change from now on are judged by it.", endpoint_address(spec.name, "/alert-rules")
+        )
 
     @pages.post(f"{_RULES}/{{rule}}/remove", role="operate")
     def remove_rule(visit: Visit) -> Answer:
@@ -75,7 +76,10 @@ def add_rule_pages(pages: PageRouter, serving: Serving, stores: Stores) -> None:
 
         spec = serving.endpoint(visit.path["endpoint"]).spec
         removed = remove_rule(stores, spec, visit.path["rule"], actor=visit.caller.name)
-        return Done(f"Rule {removed.name} is removed, and its open alert is resolved.", _address(spec.name))
+        return Done(
+            f"Rule {removed.name} is removed, and its open alert is resolved.",
+            endpoint_address(spec.name, "/alert-rules"),
+        )
 
     def _form(
         visit: Visit,
@@ -111,7 +115,3 @@ def _given(visit: Visit) -> dict[str, Any]:
 
 def _of_yaml(spec: EndpointSpec) -> set[str]:
     return {rule.name for rule in spec.alerts}
-
-
-def _address(endpoint: str) -> str:
-    return f"{ROOT}/endpoints/{quote(endpoint, safe='')}/alert-rules"

@@ -3,10 +3,7 @@
 Both name people, so they ask for the role of those who read the log, as the routes do.
 """
 
-from urllib.parse import quote
-
-from modelops_pipelines.core.endpoints.spec import EndpointSpec
-from modelops_pipelines.gateway.pages.files import ROOT
+from modelops_pipelines.gateway.pages.files import endpoint_address
 from modelops_pipelines.gateway.pages.numbers import version_of
 from modelops_pipelines.gateway.pages.page_router import Answer, Page, PageRouter
 from modelops_pipelines.gateway.pages.visits import Visit
@@ -26,7 +23,11 @@ def add_lineage_pages(pages: PageRouter, serving: Serving, stores: Stores) -> No
 
         spec = serving.endpoint(visit.path["endpoint"]).spec
         found = where(stores, spec, visit.path["feedback_id"], sees=visit.caller.sees_some)
-        facts = {"spec": spec, "found": found, "picture": where_picture(found, _versions(spec))}
+        facts = {
+            "spec": spec,
+            "found": found,
+            "picture": where_picture(found, endpoint_address(spec.name, "/release/versions/")),
+        }
         return Page("feedback_lineage.html", facts, section="overview")
 
     @pages.get("/endpoints/{endpoint}/release/versions/{version}", role="operate")
@@ -40,7 +41,3 @@ def add_lineage_pages(pages: PageRouter, serving: Serving, stores: Stores) -> No
         return Page(
             "version_lineage.html", {"spec": spec, "found": found, "picture": why_picture(found)}, section="overview"
         )
-
-
-def _versions(spec: EndpointSpec) -> str:
-    return f"{ROOT}/endpoints/{quote(spec.name, safe='')}/release/versions/"

@@ -2,7 +2,7 @@
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.core.errors import UnknownError
-from modelops_pipelines.gateway.pages.files import ROOT
+from modelops_pipelines.gateway.pages.files import endpoint_address
 from modelops_pipelines.gateway.pages.improve.facts import improve_facts
 from modelops_pipelines.gateway.pages.numbers import number_in
 from modelops_pipelines.gateway.pages.page_router import Answer, Done, Page, PageRouter
@@ -41,7 +41,7 @@ def add_improve_pages(pages: PageRouter, serving: Serving, stores: Stores) -> No
         else:
             (acts.flag if act == "flag" else acts.unflag)(stores, spec, number, visit.caller.name, None)
             said = f"The feedback is {'flagged for review' if act == 'flag' else 'not flagged any more'}"
-        return Done(said, _address(spec))
+        return Done(said, endpoint_address(spec.name, "/improve"))
 
 
 def _add_review_pages(pages: PageRouter, serving: Serving, stores: Stores) -> None:
@@ -71,8 +71,5 @@ def _add_review_pages(pages: PageRouter, serving: Serving, stores: Stores) -> No
         from modelops_pipelines.operations.improve.review.views import list_items
 
         following = list_items(stores, spec, not_judged_by=visit.caller.name, limit=1).items
-        return f"{_address(spec)}/review/{following[0]['id']}" if following else _address(spec)
-
-
-def _address(spec: EndpointSpec) -> str:
-    return f"{ROOT}{_IMPROVE.format(endpoint=spec.name)}"
+        after = f"/improve/review/{following[0]['id']}" if following else "/improve"
+        return endpoint_address(spec.name, after)

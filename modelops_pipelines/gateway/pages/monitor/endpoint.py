@@ -4,13 +4,13 @@ import hashlib
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import unquote, urlencode
 
 from starlette.responses import Response
 
 from modelops_pipelines.core.endpoints.spec import EndpointSpec
 from modelops_pipelines.gateway.http.csv_files import csv_response
-from modelops_pipelines.gateway.pages.files import ROOT
+from modelops_pipelines.gateway.pages.files import endpoint_address
 from modelops_pipelines.gateway.pages.page_router import Answer, Page, PageRouter
 from modelops_pipelines.gateway.pages.rendering import HEADERS
 from modelops_pipelines.gateway.pages.visits import Visit
@@ -39,7 +39,7 @@ def add_endpoint_page(pages: PageRouter, serving: Serving, stores: Stores) -> No
     @pages.get(f"{_ENDPOINT}/live", role="read")
     def show_live(visit: Visit) -> Answer:
         spec = serving.endpoint(visit.path["endpoint"]).spec
-        facts = {"spec": spec, "now_live": _live(serving, spec), "live_address": _address(spec, "/live")}
+        facts = {"spec": spec, "now_live": _live(serving, spec), "live_address": endpoint_address(spec.name, "/live")}
         return Page("endpoint_live.html", facts, section="overview")
 
     @pages.get(f"{_ENDPOINT}/{{table}}.csv", role="read")
@@ -82,8 +82,8 @@ def _facts(stores: Stores, spec: EndpointSpec, query: Mapping[str, str], *, is_w
         "asked": f"?{urlencode(given)}" if given else "",
         "digest": digest,
         "live_part": f"?{urlencode({**given, 'seen': digest})}",
-        "address": _address(spec),
-        "live_address": _address(spec, "/live"),
+        "address": endpoint_address(spec.name),
+        "live_address": endpoint_address(spec.name, "/live"),
     }
 
 
@@ -126,7 +126,3 @@ def _live(serving: Serving, spec: EndpointSpec) -> dict[str, Any] | None:
         "p95_ms": found["latency_ms"]["p95"],
         "p50_ms": found["latency_ms"]["p50"],
     }
-
-
-def _address(spec: EndpointSpec, after: str = "") -> str:
-    return f"{ROOT}/endpoints/{quote(spec.name, safe='')}{after}"
